@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/budget.h"
+
+#include <assert.h>
+#include <errno.h>
+
+#define SMALLEST_LEASE_STEP (100 * USEC_PER_MSEC)
+
+/* L (1 - 2 rho), rounded down: the safe direction. */
+static usec_t lease_as_seen_by_a_fast_clock(usec_t lease)
+{
+    return usec_sub(lease, (2 * lease + BUDGET_CLOCK_RATE_DIVISOR - 1) / BUDGET_CLOCK_RATE_DIVISOR);
+}
+
+usec_t budget_kill(usec_t lease)
+{
+    return usec_min(BUDGET_KILL_MAX_USEC, lease / BUDGET_KILL_LEASE_DIVISOR);
+}
+
+int budget_compute(usec_t lease, usec_t stop, struct budget *ret)
+{
+    assert(ret);
+
+    if (lease == 0 || lease > BUDGET_LEASE_MAX_USEC || stop == 0 || stop > BUDGET_STOP_MAX_USEC)
+        return -ERANGE;
+
+    usec_t kill = budget_kill(lease);
+    usec_t spent = BUDGET_SLACK_USEC + stop + kill;
+    usec_t duration = usec_sub(lease_as_seen_by_a_fast_clock(lease), spent);
+
+    if (duration < BUDGET_RENEW_MIN_USEC)
+        return -ERANGE;
+    assert(duration + spent <= lease_as_seen_by_a_fast_clock(lease));
+
+    usec_t poll = usec_min(duration / BUDGET_TRIES, BUDGET_POLL_MAX_USEC);
+
+    *ret = (struct budget){
+        .lease = lease,
+        .stop = stop,
+        .kill = kill,
+        .duration = duration,
+        .poll = poll,
+        .request = poll,
+    };
+    return 0;
+}
+
+usec_t budget_smallest_lease(usec_t stop)
+{
+    struct budget b;
+    usec_t low = 0, high = BUDGET_LEASE_MAX_USEC / SMALLEST_LEASE_STEP;
+
+    if (budget_compute(BUDGET_LEASE_MAX_USEC, stop, &b) < 0)
+        return USEC_INFINITY;
+    /* D grows with L (K takes a tenth of it at most), so bisect: high always does, low never. */
+    while (high - low > 1) {
+        usec_t middle = low + (high - low) / 2;
+
+        if (budget_compute(middle * SMALLEST_LEASE_STEP, stop, &b) < 0)
+            low = middle;
+        else
+            high = middle;
+    }
+    return high * SMALLEST_LEASE_STEP;
+}
+
+bool budget_holds(usec_t lease, usec_t stop, usec_t duration)
+{
+    if (lease == 0 || lease > BUDGET_LEASE_MAX_USEC || stop == 0 || stop > BUDGET_STOP_MAX_USEC ||
+        duration == 0 || duration > lease)
+        return false;
+    return duration + BUDGET_SLACK_USEC + stop + budget_kill(lease) <=
+           lease_as_seen_by_a_fast_clock(lease);
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TENURE_BASE_CLOCK_H
+#define TENURE_BASE_CLOCK_H
+
+#include "base/usec.h"
+
+/* The clock all deadlines of this product are on: CLOCK_BOOTTIME, which counts suspend and which
+ * nobody can set. Never fails: a kernel without it cannot run the product, so that aborts. */
+usec_t clock_boottime(void);
+
+#endif

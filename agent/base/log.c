@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static bool asked_for(const char *variable)
+{
+    const char *value = getenv(variable);
+
+    return value && *value && strcmp(value, "0") != 0;
+}
+
+void log_line(int priority, const char *format, ...)
+{
+    int saved_errno = errno;
+    char line[LOG_LINE_MAX];
+    int n = 0, m;
+    va_list ap;
+
+    if (priority == LOG_DEBUG && !asked_for("TENURE_DEBUG"))
+        return;
+    if (getenv("JOURNAL_STREAM"))
+        n = snprintf(line, sizeof line, "<%d>", priority);
+
+    errno = saved_errno; /* for %m */
+    va_start(ap, format);
+    m = vsnprintf(line + n, sizeof line - (size_t)n, format, ap);
+    va_end(ap);
+    if (m < 0)
+        m = 0;
+
+    size_t length = (size_t)n + (size_t)m;
+    if (length > sizeof line - 2)
+        length = sizeof line - 2;
+    for (size_t i = (size_t)n; i < length; i++)
+        if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
+            line[i] = ' ';
+    line[length] = '\n';
+    /* Nobody to tell when standard error is gone. */
+    ssize_t written = write(STDERR_FILENO, line, length + 1);
+    (void)written;
+    errno = saved_errno;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/names.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ESCAPED_DASH "\\x2d"
+
+/* The C locale's classes whatever setlocale() was told: names are ASCII. */
+static bool ascii_alnum(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+static bool name_valid(const char *name, size_t max)
+{
+    if (!name || !ascii_alnum(name[0]))
+        return false;
+    for (size_t i = 0; name[i]; i++)
+        if (i >= max || (!ascii_alnum(name[i]) && !strchr("_.-", name[i])))
+            return false;
+    return true;
+}
+
+bool group_name_valid(const char *name)
+{
+    return name_valid(name, GROUP_NAME_MAX);
+}
+
+bool node_name_valid(const char *name)
+{
+    return name_valid(name, NODE_NAME_MAX);
+}
+
+int group_instance(const char *group, char *ret, size_t size)
+{
+    assert(ret);
+
+    if (!group_name_valid(group))
+        return -EINVAL;
+
+    size_t n = 0;
+    for (const char *p = group; *p; p++) {
+        const char *piece = *p == '-' ? ESCAPED_DASH : (const char[]){*p, '\0'};
+        size_t length = strlen(piece);
+
+        if (n + length >= size)
+            return -ENOBUFS;
+        memcpy(ret + n, piece, length);
+        n += length;
+    }
+    ret[n] = '\0';
+    return 0;
+}
+
+int group_from_instance(const char *instance, char *ret, size_t size)
+{
+    assert(instance);
+    assert(ret);
+
+    char group[GROUP_NAME_MAX + 1];
+    size_t n = 0;
+
+    for (const char *p = instance; *p;) {
+        if (n >= GROUP_NAME_MAX || *p == '-')
+            return -EINVAL;
+        if (strncmp(p, ESCAPED_DASH, strlen(ESCAPED_DASH)) == 0) {
+            group[n++] = '-';
+            p += strlen(ESCAPED_DASH);
+        } else
+            group[n++] = *p++;
+    }
+    group[n] = '\0';
+    if (!group_name_valid(group))
+        return -EINVAL;
+    if (n >= size)
+        return -ENOBUFS;
+    memcpy(ret, group, n + 1);
+    return 0;
+}
+
+static int format_name(const char *prefix, const char *group, const char *suffix, char *ret,
+                       size_t size)
+{
+    char instance[GROUP_INSTANCE_MAX + 1];
+    int r = group_instance(group, instance, sizeof instance);
+
+    if (r < 0)
+        return r;
+    r = snprintf(ret, size, "%s%s%s", prefix, instance, suffix);
+    return r < 0 || (size_t)r >= size ? -ENOBUFS : 0;
+}
+
+int group_keeper_unit(const char *group, char *ret, size_t size)
+{
+    return format_name("tenure@", group, ".service", ret, size);
+}
+
+int group_slice_unit(const char *group, char *ret, size_t size)
+{
+    return format_name("tenure-", group, ".slice", ret, size);
+}
+
+int group_slice_cgroup(const char *group, char *ret, size_t size)
+{
+    return format_name("tenure.slice/tenure-", group, ".slice", ret, size);
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TENURE_BASE_TICKET_H
+#define TENURE_BASE_TICKET_H
+
+/* What agent and keeper say to each other: the ticket file that makes a keeper start, the state
+ * file it keeps while it lives (same text, its own deadline), and the datagrams that extend or end
+ * it. */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/names.h"
+#include "base/usec.h"
+
+#define TICKET_SIZE_MAX 1024
+
+/* The right to run a group's units for one term. A term gets at most one. */
+struct ticket {
+    char group[GROUP_NAME_MAX + 1];
+    char node[NODE_NAME_MAX + 1];
+    char owner[OWNER_MAX + 1]; /* NODE/INSTANCE_ID as it stands in the arbiter's row */
+    uint64_t term;             /* 1 to INT64_MAX: PostgreSQL's bigint */
+    usec_t lease;              /* L */
+    usec_t stop;               /* S */
+    usec_t duration;           /* D */
+    usec_t deadline;           /* absolute, CLOCK_BOOTTIME */
+};
+
+/* Writes the ticket as text (one "key=value" line each, in a fixed order; the deadline last and of
+ * fixed width, so that the keeper can rewrite it in place). Returns the length without the NUL, or
+ * -ENOBUFS (TICKET_SIZE_MAX always does), -EINVAL when a member is not valid. */
+int ticket_format(const struct ticket *t, char *ret, size_t size);
+
+/* Offset of the deadline's TICKET_DEADLINE_DIGITS digits in a text of this length. */
+#define TICKET_DEADLINE_DIGITS 20
+static inline size_t ticket_deadline_offset(size_t length)
+{
+    return length - TICKET_DEADLINE_DIGITS - 1; /* the line feed */
+}
+
+/* Strict: exactly what ticket_format() writes. Returns 0, -EBADMSG for anything else; ret is then
+ * left alone. The text needs no NUL. Whether the numbers make sense is not asked here. */
+int ticket_parse(const char *text, size_t length, struct ticket *ret);
+
+enum keeper_verb {
+    KEEPER_EXTEND = 1,
+    KEEPER_END = 2,
+};
+
+#define KEEPER_MESSAGE_MAGIC UINT64_C(0x74656e7572653031) /* "tenure01" */
+
+/* One datagram: both ends are on one host and of one build, so host byte order. */
+struct keeper_message {
+    uint64_t magic;
+    uint32_t verb; /* enum keeper_verb */
+    uint32_t reserved;
+    uint64_t term;
+    uint64_t deadline; /* KEEPER_EXTEND: absolute, CLOCK_BOOTTIME, microseconds */
+};
+
+#endif
