@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TENURE_ARBITER_ARBITER_H
+#define TENURE_ARBITER_ARBITER_H
+
+/* The arbiter as the daemon sees it: asynchronous, and batch-first, because one round trip per tick
+ * must serve all groups of an agent. What is above knows no database.
+ *
+ * How others fit. Row-like ones (lease rows, Kubernetes Leases) map a record to an object and a
+ * claim to a compare-and-set on its version. Session-like ones (advisory locks, etcd leases,
+ * ZooKeeper) keep the lock in the connection: OBSERVE says claimable, CLAIM takes the lock and is
+ * DENIED until the quarantine has passed and the record beside the lock is written, RENEW asks on
+ * the session that holds it, and a lost session is reported by `lost`. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <systemd/sd-event.h>
+
+#include "election/record.h"
+
+#define ARBITER_BATCH_MAX 1024
+#define ARBITER_TEXT_MAX 512
+
+struct arbiter;
+
+struct arbiter_handler {
+    /* A batch is answered: exactly once per arbiter_send() that returned 0, never from within it.
+     * replies[i] belongs to requests[i]; all are UNKNOWN when the connection broke or the time was
+     * up. The arbiter may be asked again from within. */
+    void (*replies)(void *userdata, const struct reply *replies, size_t n);
+    /* Usable now: send what is due. `text` describes it for people, without secrets. */
+    void (*connected)(void *userdata, const char *text);
+    /* The connection is gone, or could not be made: why, for people, without secrets. Called after
+     * `replies` for a batch under way. Retried by the arbiter itself, with backoff. Observations
+     * made before are void. */
+    void (*lost)(void *userdata, const char *text);
+    /* Something changed for this group (NULL: unknown which): look soon. Only a hint. */
+    void (*hint)(void *userdata, const char *group);
+};
+
+/* Creates an arbiter and begins to connect (also name resolution runs beside the loop).
+ * `owner` and `conninfo` are copied, `handler` is borrowed. Returns 0, -ENOMEM, or -EINVAL with the
+ * reason (never the value: it may hold a password) in error. */
+int arbiter_postgresql_new(struct sd_event *event, const char *conninfo, bool require_sync,
+                           const char *owner, const struct arbiter_handler *handler, void *userdata,
+                           struct arbiter **ret, char error[static ARBITER_TEXT_MAX]);
+
+/* Drops the connection at once; a batch under way is not answered any more. NULL is fine. */
+struct arbiter *arbiter_free(struct arbiter *a);
+
+/* Connected, and no batch under way? */
+bool arbiter_idle(const struct arbiter *a);
+
+/* Sends one batch as one round trip. The caller reads its clock just before and counts from there.
+ * The requests are copied (their group strings too). When no answer has come after `limit` the
+ * connection is closed (never cancelled) and all are UNKNOWN. Returns 0, -EBUSY when not idle,
+ * -ENOTCONN, -E2BIG above ARBITER_BATCH_MAX, -ENOMEM. */
+int arbiter_send(struct arbiter *a, const struct request *requests, size_t n, usec_t limit);
+
+/* Number of round trips so far: a test asserts that it is one per batch. */
+uint64_t arbiter_round_trips(const struct arbiter *a);
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TENURE_ELECTION_RECORD_H
+#define TENURE_ELECTION_RECORD_H
+
+/* The one model of an arbiter that the election sees: a record per group, and four operations on
+ * it. Plain values; arbiters translate them into rows, locks or leases. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/names.h"
+#include "base/usec.h"
+
+/* Written anew by every claim and renewal. Random, not a counter: a counter can come back after a
+ * failover that lost rows, and an observer would take two holders for one. */
+struct nonce {
+    uint8_t bytes[16];
+};
+
+/* Which history of the arbiter a record was read from. A failover changes the timeline, a restored
+ * or foreign server the system identifier; what was observed before proves nothing after. */
+struct epoch {
+    uint64_t system_id;
+    uint64_t timeline;
+};
+
+struct record {
+    uint64_t term;
+    char owner[OWNER_MAX + 1]; /* NODE/INSTANCE_ID, "" before the first claim */
+    struct nonce nonce;
+    usec_t lease, stop, duration; /* L, S and D of this term */
+    bool clean;                   /* released after the confirmed death of the units */
+    /* May be claimed without having been observed for a lease: it is clean and was made in the
+     * epoch it is read in. A session-like arbiter, where the session excludes others, always says
+     * yes here and answers a claim with DENIED until its quarantine has passed. */
+    bool claimable;
+};
+
+enum operation {
+    OPERATION_OBSERVE, /* read; a missing record is created, not clean */
+    OPERATION_CLAIM,   /* compare-and-set on (expected_term, expected_nonce, epoch): a new term */
+    OPERATION_RENEW,   /* keyed by (group, term, owner); never touches a clean record */
+    OPERATION_RELEASE, /* mark clean; keyed by (group, term, owner, expected_nonce) */
+};
+
+struct request {
+    enum operation operation;
+    const char *group;            /* borrowed until the reply */
+    uint64_t term;                /* renew, release */
+    uint64_t expected_term;       /* claim */
+    struct nonce expected_nonce;  /* claim, release */
+    struct nonce fresh_nonce;     /* claim, renew: what the record shall bear */
+    struct epoch epoch;           /* claim: where the record was observed */
+    uint64_t term_floor;          /* claim: the new term is at least this */
+    usec_t lease, stop, duration; /* observe (for a new record), claim */
+};
+
+enum outcome {
+    OUTCOME_GRANTED, /* done and durable; for OBSERVE: read */
+    OUTCOME_DENIED,  /* not done, and it will not be */
+    OUTCOME_UNKNOWN, /* may have happened, may still happen: changes nothing */
+};
+
+struct reply {
+    enum outcome outcome;
+    bool has_record; /* record holds what the arbiter has now, after the operation */
+    struct record record;
+    struct epoch epoch;
+};
+
+#endif

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TENURE_UNIT_HOST_H
+#define TENURE_UNIT_HOST_H
+
+/* This host's systemd as the daemon sees it: keepers and units over sd-bus, their files and their
+ * cgroups. All calls to PID 1 are asynchronous, each with a time limit, and few are in flight at
+ * once. What is reported is always what a question answered, never what a signal claimed: signals
+ * only make it ask again. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <systemd/sd-bus.h>
+#include <systemd/sd-event.h>
+
+#include "base/ticket.h"
+#include "base/usec.h"
+
+#define HOST_CALL_TIMEOUT_USEC (500 * USEC_PER_MSEC)
+#define HOST_CALLS_MAX 16
+#define HOST_PROBLEM_MAX 512
+#define HOST_UNITS_MAX 64
+
+struct host;
+
+enum keeper_presence {
+    KEEPER_UNKNOWN, /* nobody has answered yet */
+    KEEPER_GONE,    /* inactive or failed, and no job is queued for it */
+    KEEPER_BUSY,    /* activating, deactivating, or a job is queued */
+    KEEPER_ACTIVE,
+};
+
+struct unit_view {
+    char name[UNIT_NAME_LEN_MAX + 1];
+    char active_state[16];
+    char sub_state[24];
+    bool dead; /* inactive or failed, and no job is queued for it */
+};
+
+/* What was found of one group by the last complete answer. */
+struct group_view {
+    usec_t asked_at; /* CLOCK_BOOTTIME just before the question was sent; 0: never answered */
+    enum keeper_presence keeper;
+    bool has_state; /* the keeper's state file exists and could be read: state holds it */
+    struct ticket state;
+    bool units_dead;  /* every declared unit is inactive or failed, with no job */
+    bool slice_empty; /* the group's slice has no child cgroups, or does not exist */
+    /* The guards are in effect: effective properties of the units are as the generator wrote them.
+     * False as long as not checked since the last daemon-reload; then problem says so. */
+    bool guarded;
+    char problem[HOST_PROBLEM_MAX]; /* which property of which unit is wrong, "" if guarded */
+    size_t n_units;
+    const struct unit_view *units; /* in the order of host_add_group() */
+};
+
+struct host_handler {
+    /* A question was answered: the view of this group is fresh (also when nothing changed). */
+    void (*viewed)(void *userdata, const char *group);
+    /* StartUnit of the group's keeper was answered: 0 when PID 1 queued the job, else negative
+     * errno
+     * (-ETIMEDOUT when it did not answer) with text for people. */
+    void (*start_answered)(void *userdata, const char *group, int error, const char *text);
+    /* PID 1's type of the job that runs for this service ("restart", "stop", "" for none), or
+     * negative errno. Answer to host_ask_own_job(). */
+    void (*own_job)(void *userdata, int error, const char *type);
+    /* The bus went away or came back (also after dbus-daemon was killed: the host reconnects by
+     * itself, with backoff). `bus` is the new connection, NULL while there is none: objects must be
+     * exported on it anew. */
+    void (*bus_changed)(void *userdata, struct sd_bus *bus);
+};
+
+/* Connects to the system bus (asynchronously, and again whenever it is lost) and subscribes to
+ * PID 1. Never waits for anything. Returns 0 or -ENOMEM or what sd-event said. */
+int host_new(struct sd_event *event, const struct host_handler *handler, void *userdata,
+             struct host **ret);
+struct host *host_free(struct host *h);
+
+/* Begins to watch a group. stop: S, compared with the units' effective stop timeouts.
+ * Returns 0, -EEXIST, -ENOMEM, -E2BIG. The first view comes by itself. */
+int host_add_group(struct host *h, const char *group, const char *const *units, size_t n_units,
+                   usec_t stop);
+int host_remove_group(struct host *h, const char *group); /* 0 or -ENOENT */
+
+/* Asks PID 1 about this group anew, soon: `viewed` follows. One question (ListUnitsByNames) serves
+ * all groups asked for in one turn of the event loop. */
+void host_look(struct host *h, const char *group);
+
+/* The last view; owned by the host, valid until the next turn of the loop. NULL: unknown group. */
+const struct group_view *host_view(const struct host *h, const char *group);
+
+/* Writes the ticket, atomically and mode 0600, below TENURE_TICKETS_DIR. Synchronous (tmpfs). */
+int host_write_ticket(struct host *h, const struct ticket *t);
+
+/* Unlinks the group's ticket. Returns 0 also when there is none (the keeper consumed it). */
+int host_unlink_ticket(struct host *h, const char *group);
+
+/* StartUnit of the keeper, job mode "fail"; start_answered follows. */
+int host_start_keeper(struct host *h, const char *group);
+
+/* StopUnit of the keeper with replace-irreversibly: the fallback when it does not end when told to.
+ */
+void host_stop_keeper(struct host *h, const char *group);
+
+/* Datagrams to the keeper; never block. Return 0, or negative errno when there is no such keeper
+ * (-ENOENT, -ECONNREFUSED) or its queue is full (-EAGAIN). */
+int host_extend_keeper(struct host *h, const char *group, uint64_t term, usec_t deadline);
+int host_end_keeper(struct host *h, const char *group, uint64_t term);
+
+/* StopUnit of every declared unit that is not dead: for units found running without a keeper. The
+ * polkit rule lets the agent stop keepers only, so this starts nothing and stops through PID 1's
+ * own dependencies: it stops the keeper's unit, which the units are bound to. */
+void host_stop_strays(struct host *h, const char *group);
+
+/* Asks PID 1 what kind of job runs for the unit this process belongs to; own_job follows. */
+void host_ask_own_job(struct host *h);
+
+#endif
