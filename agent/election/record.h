@@ -45,13 +45,15 @@ enum operation {
 
 struct request {
     enum operation operation;
-    const char *group;            /* borrowed until the reply */
-    uint64_t term;                /* renew, release */
-    uint64_t expected_term;       /* claim */
-    struct nonce expected_nonce;  /* claim, release */
-    struct nonce fresh_nonce;     /* claim, renew: what the record shall bear */
-    struct epoch epoch;           /* claim: where the record was observed */
-    uint64_t term_floor;          /* claim: the new term is at least this */
+    const char *group;           /* borrowed until the reply */
+    uint64_t term;               /* renew, release */
+    uint64_t expected_term;      /* claim */
+    struct nonce expected_nonce; /* claim, release */
+    struct nonce fresh_nonce;    /* claim, renew: what the record shall bear */
+    struct epoch epoch;          /* claim: where the record was observed */
+    bool rests_on_clean; /* claim: made without observation, because the record is clean; the
+                            arbiter tests that again in the claim itself */
+    uint64_t term_floor; /* claim: the new term is at least this */
     usec_t lease, stop, duration; /* observe (for a new record), claim */
 };
 

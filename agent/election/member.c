@@ -1,0 +1,860 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "election/member.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+/* After a release others go first: the notification reaches them in a few milliseconds. */
+#define YIELD_USEC (300 * USEC_PER_MSEC)
+/* How often an ending keeper is told again, and how long before PID 1 is asked to stop it. */
+#define TELL_AGAIN_USEC (250 * USEC_PER_MSEC)
+#define STOP_FALLBACK_USEC (1 * USEC_PER_SEC)
+/* Units running without a keeper for this long are no mere job passing through. */
+#define STRAY_AFTER_USEC (1 * USEC_PER_SEC)
+/* A release or claim that was refused because something moved is tried again after this. */
+#define RETRY_USEC (50 * USEC_PER_MSEC)
+/* A look at this host that is older counts as none: PID 1 does not answer. */
+#define LOOK_AGE_MARGIN_USEC (1 * USEC_PER_SEC)
+/* After a start that failed: 2 L, doubling, at most this. */
+#define START_BACKOFF_MAX_USEC (600 * USEC_PER_SEC)
+#define START_BACKOFF_DOUBLINGS_MAX 10u
+/* A namesake that renews has changed its record this often under our eyes. */
+#define NAMESAKE_CHANGES 2u
+
+static bool nonce_equal(const struct nonce *a, const struct nonce *b)
+{
+    return memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
+}
+
+static bool epoch_equal(const struct epoch *a, const struct epoch *b)
+{
+    return a->system_id == b->system_id && a->timeline == b->timeline;
+}
+
+/* p for a term of this D. The same rule as budget_compute()'s, for terms of another configuration.
+ */
+static usec_t poll_interval(usec_t duration)
+{
+    return usec_min(duration / BUDGET_TRIES, BUDGET_POLL_MAX_USEC);
+}
+
+/* p less up to a tenth: nodes that started together drift apart, and three tries still fit. */
+static usec_t jittered(usec_t interval, uint32_t random)
+{
+    return interval - interval / 10 * (random % 1024) / 1024;
+}
+
+static bool record_ours(const struct member *m, const struct record *r)
+{
+    return strcmp(r->owner, m->owner) == 0;
+}
+
+static void enter(struct member *m, enum member_state state, usec_t now)
+{
+    m->state = state;
+    m->since = now;
+    m->due = now;
+}
+
+static void forget_observation(struct member *m)
+{
+    m->observed = false;
+    m->namesake_changes = 0;
+}
+
+static void forget_term(struct member *m)
+{
+    if (m->term > m->over_term)
+        m->over_term = m->term;
+    m->term = 0;
+    m->lease = m->stop = m->duration = m->deadline = 0;
+    m->has_nonce = false;
+    m->release = false;
+    m->started_at = 0;
+    m->claim_open = false;
+}
+
+static void become_standby(struct member *m, usec_t now, usec_t not_before)
+{
+    forget_term(m);
+    forget_observation(m);
+    enter(m, MEMBER_STANDBY, now);
+    m->not_before = usec_max(m->not_before, not_before);
+}
+
+/* 2 L, 4 L, … after starts that failed in a row. */
+static usec_t start_backoff(const struct member *m)
+{
+    unsigned doublings = m->failed_starts < START_BACKOFF_DOUBLINGS_MAX
+                             ? m->failed_starts
+                             : START_BACKOFF_DOUBLINGS_MAX;
+
+    return usec_min(m->budget.lease << doublings, START_BACKOFF_MAX_USEC);
+}
+
+/* From here on the term is over, whatever comes: the keeper is told, the ticket goes first, and
+ * what is asked of PID 1 after this step is the proof. */
+static void begin_ending(struct member *m, enum member_reason reason, usec_t now,
+                         struct update *update)
+{
+    m->reason = reason;
+    if (reason == REASON_START_FAILED)
+        m->failed_starts++;
+    m->told_at = now;
+    enter(m, MEMBER_ENDING, now);
+    update->actions |= ACTION_UNLINK | ACTION_END | ACTION_LOOK;
+    update->note = NOTE_ENDING;
+}
+
+static bool look_is_fresh(const struct member *m, usec_t now)
+{
+    usec_t limit = usec_add(2 * poll_interval(m->budget.duration), LOOK_AGE_MARGIN_USEC);
+
+    return m->local.asked_at > 0 && usec_sub(now, m->local.asked_at) <= limit;
+}
+
+static bool local_all_dead(const struct local *l)
+{
+    return l->keeper == LOCAL_KEEPER_GONE && l->units_dead && l->slice_empty;
+}
+
+bool member_ready(const struct member *m, usec_t now)
+{
+    return look_is_fresh(m, now) && local_all_dead(&m->local) && m->local.guarded;
+}
+
+/* When the record may be claimed as far as the arbiter goes; USEC_INFINITY: not foreseeable. */
+static usec_t claimable_at(const struct member *m)
+{
+    if (!m->observed)
+        return USEC_INFINITY;
+    if (record_ours(m, &m->record) && !m->record.clean)
+        return USEC_INFINITY; /* ours: confirmed, adopted or released, never observed away */
+    if (m->record.claimable)
+        return m->seen_since;
+    return usec_add(m->seen_since, m->record.lease > 0 ? m->record.lease : m->budget.lease);
+}
+
+/* ---- observation ---- */
+
+/* The record was read at `now`, after the reply: what changed starts to be observed anew. */
+static void observe(struct member *m, const struct reply *reply, usec_t now)
+{
+    const struct record *r = &reply->record;
+    bool same = m->observed && m->record.term == r->term &&
+                nonce_equal(&m->record.nonce, &r->nonce) && epoch_equal(&m->epoch, &reply->epoch);
+    /* What happened between two looks that far apart is not known. */
+    bool gap = m->observed && usec_sub(now, m->seen_at) > r->lease / 2;
+
+    if (!same || gap)
+        m->seen_since = now;
+    m->observed = true;
+    m->seen_at = now;
+    m->record = *r;
+    m->epoch = reply->epoch;
+    if (r->term > m->highest_term)
+        m->highest_term = r->term;
+}
+
+/* Does a record that keeps changing name our node, but another instance? */
+static bool namesake(struct member *m, const struct record *before, const struct record *r)
+{
+    const char *slash = strrchr(m->owner, '/');
+    size_t node = slash ? (size_t)(slash - m->owner) + 1 : strlen(m->owner);
+
+    if (record_ours(m, r) || strncmp(r->owner, m->owner, node) != 0 ||
+        strcmp(before->owner, r->owner) != 0)
+        m->namesake_changes = 0;
+    else if (before->term == r->term && !nonce_equal(&before->nonce, &r->nonce))
+        m->namesake_changes++;
+    return m->namesake_changes == NAMESAKE_CHANGES;
+}
+
+static void schedule_standby(struct member *m, usec_t now, uint32_t random)
+{
+    usec_t interval = poll_interval(m->budget.duration);
+
+    /* A record of a shorter lease than ours must be seen often enough for its own. */
+    if (m->observed && m->record.lease > 0)
+        interval = usec_min(interval, m->record.lease / 4);
+    m->due = usec_add(now, jittered(interval, random));
+
+    usec_t claim = usec_max(claimable_at(m), m->not_before);
+    if (claim != USEC_INFINITY && member_ready(m, now))
+        m->due = usec_min(m->due, usec_max(claim, now));
+}
+
+/* ---- requests ---- */
+
+static void request_observe(const struct member *m, struct request *r)
+{
+    *r = (struct request){
+        .operation = OPERATION_OBSERVE,
+        .lease = m->budget.lease,
+        .stop = m->budget.stop,
+        .duration = m->budget.duration,
+    };
+}
+
+static void request_claim(const struct member *m, const struct nonce *fresh, struct request *r)
+{
+    uint64_t floor = usec_max(m->highest_term, m->over_term);
+
+    *r = (struct request){
+        .operation = OPERATION_CLAIM,
+        .expected_term = m->record.term,
+        .expected_nonce = m->record.nonce,
+        .fresh_nonce = *fresh,
+        .epoch = m->epoch,
+        .rests_on_clean = m->record.claimable,
+        .term_floor = floor + 1,
+        .lease = m->budget.lease,
+        .stop = m->budget.stop,
+        .duration = m->budget.duration,
+    };
+}
+
+static void request_renew(const struct member *m, const struct nonce *fresh, struct request *r)
+{
+    *r = (struct request){
+        .operation = OPERATION_RENEW,
+        .term = m->term,
+        .fresh_nonce = *fresh,
+    };
+}
+
+static void request_release(const struct member *m, struct request *r)
+{
+    *r = (struct request){
+        .operation = OPERATION_RELEASE,
+        .term = m->term,
+        .expected_nonce = m->nonce,
+    };
+}
+
+/* A standby's question: the claim when everything allows it at this very moment, else a look. */
+static void ask_as_standby(struct member *m, const struct member_event *event,
+                           struct update *update)
+{
+    bool free = claimable_at(m) <= event->now && event->now >= m->not_before;
+
+    update->actions |= ACTION_REQUEST | ACTION_LOOK;
+    if (!event->fit)
+        forget_observation(m); /* seen by a clock that cannot be trusted */
+    else if (free && event->may_claim && member_ready(m, event->now)) {
+        request_claim(m, &event->nonce, &update->request);
+        return;
+    }
+    request_observe(m, &update->request);
+}
+
+static void on_send(struct member *m, const struct member_event *event, struct update *update)
+{
+    assert(!m->in_flight);
+
+    switch (m->state) {
+    case MEMBER_STANDBY:
+        if (!m->stopping)
+            ask_as_standby(m, event, update);
+        break;
+    case MEMBER_CONFIRMING:
+    case MEMBER_LEADING:
+    case MEMBER_ADOPTING:
+        if (event->fit) {
+            request_renew(m, &event->nonce, &update->request);
+            update->actions |= ACTION_REQUEST;
+        }
+        break;
+    case MEMBER_RELEASING:
+        if (m->has_nonce)
+            request_release(m, &update->request);
+        else
+            request_observe(m, &update->request);
+        update->actions |= ACTION_REQUEST;
+        break;
+    case MEMBER_STARTING:
+    case MEMBER_ENDING:
+        break;
+    }
+
+    if (update->actions & ACTION_REQUEST) {
+        m->in_flight = true;
+        m->operation = update->request.operation;
+        m->sent_at = event->now;
+        m->sent_nonce = update->request.fresh_nonce;
+    } else /* nothing to ask now: not in every batch from here on */
+        m->due = usec_add(event->now, poll_interval(m->budget.duration));
+}
+
+/* ---- replies ---- */
+
+/* The arbiter acknowledged our record at t0: take its values, count from t0. */
+static void take_term(struct member *m, const struct reply *reply)
+{
+    assert(reply->has_record);
+
+    m->term = reply->record.term;
+    m->lease = reply->record.lease;
+    m->stop = reply->record.stop;
+    m->duration = reply->record.duration;
+    m->nonce = reply->record.nonce;
+    m->has_nonce = true;
+    m->release = true;
+    m->deadline = usec_add(m->sent_at, m->duration);
+    m->claim_open = false;
+    if (m->term > m->highest_term)
+        m->highest_term = m->term;
+}
+
+/* A term is acknowledged and nothing runs yet: hand out its one ticket, or give it back. */
+static void begin_starting(struct member *m, usec_t now, struct update *update)
+{
+    enum member_reason reason = REASON_NONE;
+
+    if (m->stopping)
+        reason = REASON_STOPPED;
+    else if (!budget_holds(m->lease, m->stop, m->duration))
+        reason = REASON_LOCAL;
+    else if (now >= usec_add(m->sent_at, m->duration / 2))
+        reason = REASON_LATE;
+    else if (!member_ready(m, now))
+        reason = REASON_LOCAL;
+
+    if (reason != REASON_NONE) {
+        begin_ending(m, reason, now, update);
+        return;
+    }
+    m->reason = REASON_NONE;
+    m->started_at = 0;
+    enter(m, MEMBER_STARTING, now);
+    m->due = USEC_INFINITY;
+    update->actions |= ACTION_TICKET | ACTION_LOOK;
+    update->note = NOTE_STARTING;
+}
+
+/* The record names us, we hold no term: our own claim, or what an earlier life left behind. */
+static void judge_own_record(struct member *m, usec_t now, struct update *update)
+{
+    const struct record *r = &m->record;
+
+    if (m->stopping)
+        return;
+    if (m->claim_open && nonce_equal(&r->nonce, &m->claim_nonce) && r->term > m->over_term) {
+        m->term = r->term;
+        m->lease = r->lease;
+        m->stop = r->stop;
+        m->duration = r->duration;
+        m->nonce = r->nonce;
+        m->has_nonce = true;
+        m->release = true;
+        enter(m, MEMBER_CONFIRMING, now);
+        return;
+    }
+    /* Only when PID 1 said so: a live keeper will be adopted instead. */
+    if (!look_is_fresh(m, now) || m->local.keeper != LOCAL_KEEPER_GONE)
+        return;
+    m->term = r->term;
+    m->nonce = r->nonce;
+    m->has_nonce = true;
+    m->release = true;
+    begin_ending(m, REASON_ORPHAN, now, update);
+}
+
+static void on_standby_reply(struct member *m, const struct member_event *event,
+                             struct update *update)
+{
+    const struct reply *reply = event->reply;
+    struct record before = m->record;
+
+    if (m->operation == OPERATION_CLAIM) {
+        if (reply->outcome == OUTCOME_GRANTED) {
+            take_term(m, reply);
+            begin_starting(m, event->now, update);
+            return;
+        }
+        if (reply->outcome == OUTCOME_UNKNOWN) {
+            m->claim_open = true;
+            m->claim_nonce = m->sent_nonce;
+        }
+    }
+    if (reply->outcome != OUTCOME_UNKNOWN && reply->has_record) {
+        observe(m, reply, event->now);
+        if (namesake(m, &before, &m->record))
+            update->note = NOTE_NAMESAKE;
+        if (record_ours(m, &m->record) && !m->record.clean)
+            judge_own_record(m, event->now, update);
+    }
+    if (m->state == MEMBER_STANDBY) {
+        schedule_standby(m, event->now, event->random);
+        if (m->operation == OPERATION_CLAIM) /* refused or unknown: something moved, no hurry */
+            m->due = usec_max(m->due, usec_add(event->now, RETRY_USEC));
+    }
+}
+
+static void on_renewed(struct member *m, const struct reply *reply, usec_t now,
+                       struct update *update)
+{
+    usec_t old_deadline = m->deadline;
+    enum member_state state = m->state;
+
+    if (state == MEMBER_CONFIRMING) {
+        take_term(m, reply);
+        begin_starting(m, now, update);
+        return;
+    }
+    m->nonce = reply->record.nonce;
+    m->has_nonce = true;
+    if (now >= old_deadline) { /* acknowledged too late: the keeper has ended already */
+        begin_ending(m, REASON_DEADLINE, now, update);
+        return;
+    }
+    m->deadline = usec_max(old_deadline, usec_add(m->sent_at, m->duration));
+    update->actions |= ACTION_EXTEND;
+    if (state == MEMBER_ADOPTING) {
+        m->reason = REASON_NONE;
+        enter(m, MEMBER_LEADING, now);
+        update->note = NOTE_ADOPTED;
+    }
+}
+
+static void on_renewal_reply(struct member *m, const struct member_event *event,
+                             struct update *update)
+{
+    const struct reply *reply = event->reply;
+    usec_t interval = poll_interval(m->duration);
+
+    switch (reply->outcome) {
+    case OUTCOME_GRANTED:
+        on_renewed(m, reply, event->now, update);
+        if (m->state == MEMBER_LEADING)
+            m->due = usec_max(event->now, usec_add(m->sent_at, jittered(interval, event->random)));
+        return;
+    case OUTCOME_DENIED:
+        if (m->state == MEMBER_CONFIRMING) {
+            become_standby(m, event->now, 0);
+            return;
+        }
+        m->release = false; /* the record is not ours any more */
+        begin_ending(m, REASON_DENIED, event->now, update);
+        return;
+    case OUTCOME_UNKNOWN:
+        m->due = usec_add(event->now, interval / 4);
+        return;
+    }
+}
+
+static void finish_release(struct member *m, enum member_note note, usec_t now,
+                           struct update *update)
+{
+    usec_t wait = m->failed_starts > 0 ? start_backoff(m) : YIELD_USEC;
+
+    update->note = note;
+    become_standby(m, now, usec_add(now, wait));
+}
+
+static void on_release_reply(struct member *m, const struct member_event *event,
+                             struct update *update)
+{
+    const struct reply *reply = event->reply;
+    const struct record *r = &reply->record;
+
+    if (reply->outcome == OUTCOME_UNKNOWN) {
+        m->due = usec_add(event->now, poll_interval(m->budget.duration) / 4);
+        return;
+    }
+    if (m->operation == OPERATION_RELEASE && reply->outcome == OUTCOME_GRANTED) {
+        finish_release(m, NOTE_RELEASED, event->now, update);
+        return;
+    }
+    if (reply->has_record && record_ours(m, r) && r->term == m->term && !r->clean) {
+        /* Ours still, with a nonce we had not read: a renewal of unknown outcome. */
+        m->nonce = r->nonce;
+        m->has_nonce = true;
+        m->due = usec_add(event->now, m->operation == OPERATION_OBSERVE ? 0 : RETRY_USEC);
+        return;
+    }
+    finish_release(m, NOTE_LOST, event->now, update);
+}
+
+/* A renewal was under way when the term ended: only its nonce still matters, for the release. */
+static void remember_nonce(struct member *m, const struct reply *reply)
+{
+    if (reply->outcome == OUTCOME_GRANTED && reply->has_record && record_ours(m, &reply->record) &&
+        reply->record.term == m->term) {
+        m->nonce = reply->record.nonce;
+        m->has_nonce = true;
+    }
+}
+
+static void on_reply(struct member *m, const struct member_event *event, struct update *update)
+{
+    const struct reply *reply = event->reply;
+
+    assert(m->in_flight);
+    m->in_flight = false;
+
+    if (reply->has_record && reply->record.term > m->highest_term)
+        m->highest_term = reply->record.term;
+
+    switch (m->state) {
+    case MEMBER_STANDBY:
+        on_standby_reply(m, event, update);
+        return;
+    case MEMBER_CONFIRMING:
+    case MEMBER_LEADING:
+    case MEMBER_ADOPTING:
+        if (m->operation == OPERATION_RENEW)
+            on_renewal_reply(m, event, update);
+        return;
+    case MEMBER_RELEASING:
+        if (m->operation == OPERATION_RELEASE || m->operation == OPERATION_OBSERVE)
+            on_release_reply(m, event, update);
+        else
+            remember_nonce(m, reply);
+        return;
+    case MEMBER_STARTING:
+    case MEMBER_ENDING:
+        remember_nonce(m, reply);
+        return;
+    }
+}
+
+/* ---- this host ---- */
+
+static void adopt(struct member *m, usec_t now)
+{
+    const struct local *l = &m->local;
+
+    m->term = l->keeper_term;
+    m->lease = l->keeper_lease;
+    m->stop = l->keeper_stop;
+    m->duration = l->keeper_duration;
+    m->deadline = l->keeper_deadline;
+    m->has_nonce = false;
+    m->release = true;
+    if (m->term > m->highest_term)
+        m->highest_term = m->term;
+    enter(m, MEMBER_ADOPTING, now);
+}
+
+/* Something runs here although this member holds no term. */
+static void on_local_as_standby(struct member *m, usec_t now, struct update *update)
+{
+    const struct local *l = &m->local;
+
+    if (m->in_flight && m->operation == OPERATION_CLAIM)
+        return; /* judged when the reply is there */
+    if (l->keeper == LOCAL_KEEPER_ACTIVE && l->keeper_term > 0) {
+        if (l->keeper_ours && l->keeper_term > m->over_term && now < l->keeper_deadline) {
+            adopt(m, now);
+            if (m->stopping)
+                begin_ending(m, REASON_STOPPED, now, update);
+        } else {
+            m->term = l->keeper_term;
+            m->release = l->keeper_ours;
+            begin_ending(m, REASON_FOREIGN_KEEPER, now, update);
+        }
+        return;
+    }
+    if (l->keeper != LOCAL_KEEPER_GONE || (l->units_dead && l->slice_empty)) {
+        m->stray_since = 0;
+        m->stray_noted = false;
+        return;
+    }
+    if (m->stray_since == 0)
+        m->stray_since = now;
+    else if (usec_sub(now, m->stray_since) >= STRAY_AFTER_USEC) {
+        m->stray_since = now;
+        update->actions |= ACTION_STOP_KEEPER;
+        if (!m->stray_noted)
+            update->note = NOTE_STRAY;
+        m->stray_noted = true;
+    }
+}
+
+/* Ready at last for a record that is free: do not wait for the next poll. */
+static void hurry_if_claimable(struct member *m, usec_t now)
+{
+    usec_t claim = usec_max(claimable_at(m), m->not_before);
+
+    if (m->state == MEMBER_STANDBY && !m->stopping && claim != USEC_INFINITY &&
+        member_ready(m, now))
+        m->due = usec_min(m->due, usec_max(claim, now));
+}
+
+static void on_local_while_starting(struct member *m, usec_t now, struct update *update)
+{
+    const struct local *l = &m->local;
+
+    if (l->asked_at <= m->since)
+        return; /* asked before the ticket was out */
+    if (l->keeper == LOCAL_KEEPER_ACTIVE && l->keeper_term == m->term) {
+        m->failed_starts = 0;
+        enter(m, MEMBER_LEADING, now);
+        m->due = usec_max(now, usec_add(m->sent_at, poll_interval(m->duration)));
+        update->note = NOTE_LEADING;
+    } else if (l->keeper == LOCAL_KEEPER_GONE && m->started_at > 0 && l->asked_at > m->started_at)
+        begin_ending(m, REASON_START_FAILED, now, update);
+}
+
+static void on_local_while_ending(struct member *m, usec_t now, struct update *update)
+{
+    const struct local *l = &m->local;
+
+    /* Proof is an answer to a question that was asked after the ticket was gone. */
+    if (l->asked_at <= m->since || !local_all_dead(l))
+        return;
+    if (!m->release) {
+        finish_release(m, NOTE_LOST, now, update);
+        return;
+    }
+    enter(m, MEMBER_RELEASING, now);
+    update->note = NOTE_DEAD;
+}
+
+static void on_local(struct member *m, const struct member_event *event, struct update *update)
+{
+    usec_t now = event->now;
+
+    m->local = *event->local;
+    switch (m->state) {
+    case MEMBER_STANDBY:
+        on_local_as_standby(m, now, update);
+        hurry_if_claimable(m, now);
+        return;
+    case MEMBER_STARTING:
+        on_local_while_starting(m, now, update);
+        return;
+    case MEMBER_LEADING:
+    case MEMBER_ADOPTING:
+        /* A keeper without state, or of another term, has begun to end by itself. */
+        if (m->local.asked_at > m->since && m->local.keeper != LOCAL_KEEPER_UNKNOWN &&
+            (m->local.keeper == LOCAL_KEEPER_GONE || m->local.keeper_term != m->term))
+            begin_ending(m, now >= m->deadline ? REASON_DEADLINE : REASON_KEEPER_LOST, now, update);
+        return;
+    case MEMBER_ENDING:
+        on_local_while_ending(m, now, update);
+        return;
+    case MEMBER_CONFIRMING:
+    case MEMBER_RELEASING:
+        return;
+    }
+}
+
+/* ---- time, orders ---- */
+
+static void on_clock(struct member *m, usec_t now, struct update *update)
+{
+    switch (m->state) {
+    case MEMBER_STARTING:
+        if (now >= m->deadline)
+            begin_ending(m, REASON_START_FAILED, now, update);
+        return;
+    case MEMBER_LEADING:
+    case MEMBER_ADOPTING:
+        if (now >= m->deadline)
+            begin_ending(m, REASON_DEADLINE, now, update);
+        return;
+    case MEMBER_ENDING:
+        if (usec_sub(now, m->told_at) < TELL_AGAIN_USEC)
+            return;
+        m->told_at = now;
+        update->actions |= ACTION_END | ACTION_LOOK;
+        if (usec_sub(now, m->since) >= STOP_FALLBACK_USEC && m->local.keeper != LOCAL_KEEPER_BUSY)
+            update->actions |= ACTION_STOP_KEEPER;
+        return;
+    case MEMBER_STANDBY:
+    case MEMBER_CONFIRMING:
+    case MEMBER_RELEASING:
+        return;
+    }
+}
+
+static void on_connected(struct member *m, usec_t now)
+{
+    forget_observation(m);
+    if (m->state != MEMBER_STARTING && m->state != MEMBER_ENDING)
+        m->due = now;
+}
+
+static void on_stop(struct member *m, usec_t now, struct update *update)
+{
+    m->stopping = true;
+    switch (m->state) {
+    case MEMBER_STARTING:
+    case MEMBER_LEADING:
+    case MEMBER_ADOPTING:
+    case MEMBER_CONFIRMING:
+        begin_ending(m, REASON_STOPPED, now, update);
+        return;
+    case MEMBER_STANDBY:
+        m->reason = REASON_STOPPED;
+        return;
+    case MEMBER_ENDING:
+    case MEMBER_RELEASING:
+        return;
+    }
+}
+
+static void on_resume(struct member *m, const struct member_event *event)
+{
+    assert(event->budget);
+
+    m->budget = *event->budget;
+    if (!m->stopping)
+        return;
+    m->stopping = false;
+    if (m->state == MEMBER_STANDBY) {
+        m->reason = REASON_NONE;
+        m->due = event->now;
+    }
+}
+
+static void on_started(struct member *m, const struct member_event *event, struct update *update)
+{
+    if (m->state != MEMBER_STARTING)
+        return;
+    if (event->error == 0) {
+        m->started_at = event->now;
+        update->actions |= ACTION_LOOK;
+    } else if (event->error != -ETIMEDOUT) /* no answer is no refusal: the deadline decides */
+        begin_ending(m, REASON_START_FAILED, event->now, update);
+}
+
+void member_init(struct member *m, const char *owner)
+{
+    assert(m);
+    assert(owner);
+    assert(strlen(owner) <= OWNER_MAX);
+
+    *m = (struct member){.state = MEMBER_STANDBY, .stopping = true, .due = USEC_INFINITY};
+    memcpy(m->owner, owner, strlen(owner) + 1);
+}
+
+void member_step(struct member *m, const struct member_event *event, struct update *update)
+{
+    assert(m);
+    assert(event);
+    assert(update);
+
+    *update = (struct update){.note = NOTE_NONE};
+    switch (event->type) {
+    case EVENT_CLOCK:
+        on_clock(m, event->now, update);
+        return;
+    case EVENT_SEND:
+        on_send(m, event, update);
+        return;
+    case EVENT_REPLY:
+        on_reply(m, event, update);
+        return;
+    case EVENT_CONNECTED:
+        on_connected(m, event->now);
+        return;
+    case EVENT_HINT:
+        if (m->state == MEMBER_STANDBY && !m->stopping)
+            m->due = event->now;
+        return;
+    case EVENT_LOCAL:
+        on_local(m, event, update);
+        return;
+    case EVENT_STARTED:
+        on_started(m, event, update);
+        return;
+    case EVENT_STOP:
+        on_stop(m, event->now, update);
+        return;
+    case EVENT_RESUME:
+        on_resume(m, event);
+        return;
+    }
+}
+
+usec_t member_due(const struct member *m)
+{
+    if (m->in_flight || (m->state == MEMBER_STANDBY && m->stopping) ||
+        m->state == MEMBER_STARTING || m->state == MEMBER_ENDING)
+        return USEC_INFINITY;
+    return m->due;
+}
+
+usec_t member_wake(const struct member *m)
+{
+    switch (m->state) {
+    case MEMBER_STARTING:
+    case MEMBER_LEADING:
+    case MEMBER_ADOPTING:
+        return m->deadline;
+    case MEMBER_ENDING:
+        return usec_add(m->told_at, TELL_AGAIN_USEC);
+    case MEMBER_STANDBY:
+    case MEMBER_CONFIRMING:
+    case MEMBER_RELEASING:
+        return USEC_INFINITY;
+    }
+    return USEC_INFINITY;
+}
+
+usec_t member_limit(const struct member *m)
+{
+    return poll_interval(m->duration > 0 ? m->duration : m->budget.duration);
+}
+
+bool member_settled(const struct member *m)
+{
+    return m->stopping && m->state == MEMBER_STANDBY && !m->in_flight;
+}
+
+bool member_leads(const struct member *m)
+{
+    return m->state == MEMBER_LEADING || m->state == MEMBER_ADOPTING;
+}
+
+const char *member_state_name(enum member_state s)
+{
+    switch (s) {
+    case MEMBER_STANDBY:
+        return "standby";
+    case MEMBER_CONFIRMING:
+        return "confirming";
+    case MEMBER_STARTING:
+        return "starting";
+    case MEMBER_LEADING:
+        return "leading";
+    case MEMBER_ADOPTING:
+        return "adopting";
+    case MEMBER_ENDING:
+        return "ending";
+    case MEMBER_RELEASING:
+        return "releasing";
+    }
+    return "?";
+}
+
+const char *member_reason_text(enum member_reason r)
+{
+    switch (r) {
+    case REASON_NONE:
+        return "";
+    case REASON_STOPPED:
+        return "this node was told to give the group up";
+    case REASON_DENIED:
+        return "the arbiter says that the term is no longer this node's";
+    case REASON_DEADLINE:
+        return "no renewal was acknowledged before the deadline";
+    case REASON_KEEPER_LOST:
+        return "the keeper ended by itself or was killed";
+    case REASON_START_FAILED:
+        return "the keeper could not be started";
+    case REASON_LATE:
+        return "the claim was granted too late to start the units before its deadline";
+    case REASON_LOCAL:
+        return "this host was no longer ready when the claim was granted";
+    case REASON_ORPHAN:
+        return "the record names this node, but no keeper lives here";
+    case REASON_FOREIGN_KEEPER:
+        return "a keeper was found whose term this node cannot renew";
+    }
+    return "?";
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TENURE_ELECTION_MEMBER_H
+#define TENURE_ELECTION_MEMBER_H
+
+/* A node's part in one group's election: every decision there is, and nothing else. No I/O, no
+ * clock, no allocation, no logging: an event with its time goes in, actions come out, so that
+ * simulation drives the very code that ships.
+ *
+ *                     +--------- claim granted ---------+
+ *                     |                                 v
+ *     STANDBY --own claim seen--> CONFIRMING --renewed--> STARTING --keeper active--> LEADING
+ *       ^  |                                              |                            |
+ *       |  +--live keeper found--> ADOPTING --renewed-----|--------------------------->|
+ *       |                             |                   |                            |
+ *       |                             v                   v                            v
+ *       +---- RELEASING <--all dead-- ENDING <------------+--- stop, denied, late, keeper gone
+ *
+ * UNKNOWN replies move nothing: the deadline that was acknowledged last still rules. All times are
+ * CLOCK_BOOTTIME in microseconds. */
+
+#include "base/budget.h"
+#include "election/record.h"
+
+enum member_state {
+    MEMBER_STANDBY,    /* observes; claims when it may */
+    MEMBER_CONFIRMING, /* a claim of unknown outcome turned out ours: a renewal must prove it */
+    MEMBER_STARTING,   /* the ticket is out, the keeper asked for */
+    MEMBER_LEADING,    /* the keeper is active; renewing */
+    MEMBER_ADOPTING,   /* a live keeper of this node was found: a renewal must prove its term */
+    MEMBER_ENDING,     /* the keeper was told to end; waiting for proof that all is dead */
+    MEMBER_RELEASING,  /* proven dead: giving the record back as clean */
+};
+
+/* Why a term ended, or why this node is not claiming. */
+enum member_reason {
+    REASON_NONE,
+    REASON_STOPPED,        /* this node was told to give the group up */
+    REASON_DENIED,         /* the arbiter says the term is not (or no longer) ours */
+    REASON_DEADLINE,       /* no renewal was acknowledged in time */
+    REASON_KEEPER_LOST,    /* the keeper ended by itself */
+    REASON_START_FAILED,   /* PID 1 refused to start the keeper, or it did not come up */
+    REASON_LATE,           /* the claim was granted too late to start anything */
+    REASON_LOCAL,          /* between claim and start this host stopped being ready */
+    REASON_ORPHAN,         /* the record names this node, but no keeper lives */
+    REASON_FOREIGN_KEEPER, /* a keeper lives whose term is not this node's to renew */
+};
+
+enum local_keeper {
+    LOCAL_KEEPER_UNKNOWN,
+    LOCAL_KEEPER_GONE,
+    LOCAL_KEEPER_BUSY,
+    LOCAL_KEEPER_ACTIVE,
+};
+
+/* This host, as the last answer of PID 1 showed it. */
+struct local {
+    usec_t asked_at; /* just before the question was sent; 0: no answer yet */
+    enum local_keeper keeper;
+    uint64_t keeper_term; /* from the keeper's state file; 0: there is none */
+    bool keeper_ours;     /* the state file names this very owner */
+    usec_t keeper_lease, keeper_stop, keeper_duration, keeper_deadline;
+    bool units_dead;
+    bool slice_empty;
+    bool guarded; /* the guards of all units are in effect */
+};
+
+enum member_event_type {
+    EVENT_CLOCK,     /* member_wake() has come */
+    EVENT_SEND,      /* a batch is being sent: what do you ask? now is t0 */
+    EVENT_REPLY,     /* the answer to what EVENT_SEND put into the batch */
+    EVENT_CONNECTED, /* the arbiter can be asked (again): nothing seen before counts */
+    EVENT_HINT,      /* somebody says the record changed */
+    EVENT_LOCAL,     /* a fresh look at this host */
+    EVENT_STARTED,   /* PID 1 answered StartUnit */
+    EVENT_STOP,      /* give the group up, and claim no more */
+    EVENT_RESUME,    /* take part (again), with this budget from the next claim on */
+};
+
+struct member_event {
+    enum member_event_type type;
+    usec_t now;
+    uint32_t random;           /* any event: for jitter */
+    struct nonce nonce;        /* EVENT_SEND: fresh */
+    bool fit;                  /* EVENT_SEND: this node's clock may be trusted to renew and claim */
+    bool may_claim;            /* EVENT_SEND: a slot is free to start one more group */
+    const struct reply *reply; /* EVENT_REPLY */
+    const struct local *local; /* EVENT_LOCAL */
+    int error;                 /* EVENT_STARTED: 0, -ETIMEDOUT (no answer), or what PID 1 said */
+    const struct budget *budget; /* EVENT_RESUME */
+};
+
+enum member_action {
+    ACTION_UNLINK = 1 << 0,      /* unlink the ticket; before everything else */
+    ACTION_END = 1 << 1,         /* tell the keeper of member.term to end */
+    ACTION_STOP_KEEPER = 1 << 2, /* have PID 1 stop the keeper and what is bound to it */
+    ACTION_TICKET = 1 << 3,      /* write the ticket and ask PID 1 to start the keeper */
+    ACTION_EXTEND = 1 << 4,      /* give the keeper member.deadline */
+    ACTION_LOOK = 1 << 5,        /* look at this host; after everything else */
+    ACTION_REQUEST = 1 << 6,     /* update.request goes into the batch (EVENT_SEND only) */
+};
+
+/* What happened that a person wants to read. */
+enum member_note {
+    NOTE_NONE,
+    NOTE_STARTING,
+    NOTE_LEADING,
+    NOTE_ADOPTED,
+    NOTE_ENDING, /* member.reason says why */
+    NOTE_DEAD,   /* proven dead, about to release */
+    NOTE_RELEASED,
+    NOTE_LOST,     /* dead, and the record is another's already: nothing to release */
+    NOTE_STRAY,    /* units run here without a keeper */
+    NOTE_NAMESAKE, /* another live instance uses this node's name */
+};
+
+struct update {
+    unsigned actions; /* enum member_action, or'ed */
+    enum member_note note;
+    struct request request; /* .group is left for the caller */
+};
+
+struct member {
+    char owner[OWNER_MAX + 1];
+    struct budget budget;
+    bool stopping;
+
+    enum member_state state;
+    enum member_reason reason;
+    usec_t since; /* of the state */
+
+    /* The term held, or being given up. */
+    uint64_t term;
+    usec_t lease, stop, duration;
+    usec_t deadline;
+    bool has_nonce;
+    struct nonce nonce; /* the last one read of our record */
+    bool release;       /* the record may still be ours: release it when all is dead */
+    uint64_t over_term; /* the highest term that ended here: never taken up again */
+    uint64_t highest_term;
+
+    /* Observation: (term, nonce) of this epoch unchanged from .seen_since on, last read .seen_at.
+     */
+    bool observed;
+    struct record record;
+    struct epoch epoch;
+    usec_t seen_since, seen_at;
+
+    /* The request under way, and the last claim whose outcome is not known. */
+    bool in_flight;
+    enum operation operation;
+    usec_t sent_at;
+    struct nonce sent_nonce;
+    bool claim_open;
+    struct nonce claim_nonce;
+
+    struct local local;
+    usec_t started_at; /* when PID 1 said yes to StartUnit; 0: not yet */
+    usec_t told_at;    /* when the keeper was last told to end */
+    usec_t stray_since;
+    bool stray_noted;
+    unsigned namesake_changes;
+
+    usec_t due;        /* when this member wants to be part of a batch */
+    usec_t not_before; /* no claim before */
+    unsigned failed_starts;
+};
+
+/* owner: NODE/INSTANCE_ID. Starts as a stopped standby: EVENT_RESUME makes it take part. */
+void member_init(struct member *m, const char *owner);
+
+/* The one function: judges the event, moves the member, says what to do. */
+void member_step(struct member *m, const struct member_event *event, struct update *update);
+
+/* When this member wants to be in a batch: USEC_INFINITY while it waits for an answer or has
+ * nothing to ask. */
+usec_t member_due(const struct member *m);
+
+/* When it wants EVENT_CLOCK; USEC_INFINITY: never. */
+usec_t member_wake(const struct member *m);
+
+/* R of the request it would send now. */
+usec_t member_limit(const struct member *m);
+
+/* Stopped, and nothing is left to give up. */
+bool member_settled(const struct member *m);
+
+/* Would be ready to start the group as far as this host goes. */
+bool member_ready(const struct member *m, usec_t now);
+
+/* Leading, adopting included: this node's keeper is the one that counts. */
+bool member_leads(const struct member *m);
+
+const char *member_state_name(enum member_state s);
+
+/* For people, as the end of a sentence: "because …". */
+const char *member_reason_text(enum member_reason r);
+
+#endif
