@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TENURE_CONFIG_CONFIG_H
+#define TENURE_CONFIG_CONFIG_H
+
+/* The configuration: files in libconfig syntax on one side, a checked model on the other. Whoever
+ * holds a struct tenure_config may rely on every rule of design §7: names are valid, budgets hold,
+ * no unit stands twice. Nothing here logs; what is wrong is collected, all of it, as problems. */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/budget.h"
+#include "base/cleanup.h"
+#include "base/names.h"
+#include "config/problem.h"
+
+#define CONFIG_MAIN_FILE "/etc/tenure/tenure.conf"
+#define CONFIG_GROUPS_DIR "/etc/tenure/groups.d"
+#define CONFIG_SNAPSHOT_FILE "/etc/tenure/applied.conf"
+#define CONFIG_SNAPSHOT_COPY_SUFFIX ".copy"
+
+#define CONFIG_GROUPS_MAX 1000
+#define CONFIG_UNITS_MAX 64 /* per group */
+#define CONFIG_FILES_MAX 1000
+#define CONFIG_FILE_SIZE_MAX (1024 * 1024)          /* bytes */
+#define CONFIG_SNAPSHOT_SIZE_MAX (32 * 1024 * 1024) /* bytes: all files together */
+#define CONFIG_CONNINFO_MAX 4096                    /* bytes */
+#define CONFIG_LEASE_DEFAULT (15 * USEC_PER_SEC)
+#define CONFIG_STOP_TIMEOUT_DEFAULT (5 * USEC_PER_SEC)
+
+enum config_method {
+    METHOD_LEASE,
+    METHOD_ADVISORY, /* refused when read: not acted on by this version */
+};
+
+/* "lease", "advisory". */
+const char *config_method_name(enum config_method method);
+
+struct config_group {
+    char name[GROUP_NAME_MAX + 1];
+    char **units; /* n_units names, in the order of the file; no NULL at the end */
+    size_t n_units;
+    enum config_method method;
+    struct budget budget;
+    char *file; /* where it was declared, for messages */
+    unsigned line;
+};
+
+struct config_arbiter {
+    char *conninfo; /* may hold a password: never print it */
+    bool require_sync;
+    char *file; /* where conninfo stands, for messages */
+    unsigned line;
+};
+
+/* Owns everything it points to; config_free() ends it. The type of arbiter is always PostgreSQL. */
+struct tenure_config {
+    char node[NODE_NAME_MAX + 1];
+    struct config_arbiter arbiter;
+    struct config_group *groups; /* sorted by name (strcmp); may be none */
+    size_t n_groups;
+};
+
+/* What config_load() reads. */
+struct config_paths {
+    const char *main_file;
+    const char *groups_dir; /* its *.conf files, sorted; may be missing */
+    /* Where unit files are looked for, most important first, NULL at the end: to find out what a
+     * timer, socket or path triggers. NULL: systemd's usual directories. */
+    const char *const *unit_dirs;
+};
+
+/* Reads and checks main_file and groups_dir. Returns 0 and a new model; -EBADMSG when something is
+ * wrong, a file that cannot be read included: problems then says what, with file and line, all of
+ * it (a syntax error ends a file); -ENOMEM. *ret is set only on success. problems must be set up
+ * (= {0}) and is the caller's to clear. */
+int config_load(const struct config_paths *paths, struct config_problems *problems,
+                struct tenure_config **ret);
+
+/* Reads an applied configuration through the same checks, unit files aside: they may have changed
+ * since. Returns as config_load(), and -ENOENT, without a problem, when there is no such file. */
+int config_load_snapshot(const char *path, struct config_problems *problems,
+                         struct tenure_config **ret);
+
+/* Writes the model to path as one file, and a second, equal one to path + ".copy" afterwards: the
+ * generator's fallback. Each atomically and durably (temporary file, fsync, rename, fsync of the
+ * directory), mode 0640. The group becomes that of the user "tenure" when the caller is root and
+ * there is one. Returns 0 or negative errno; a file that could not be replaced is as it was. */
+int config_write_snapshot(const struct tenure_config *c, const char *path);
+
+struct tenure_config *config_free(struct tenure_config *c); /* returns NULL */
+
+static inline void cleanup_config(struct tenure_config **c)
+{
+    (void)config_free(*c);
+}
+#define _cleanup_config_ _cleanup_(cleanup_config)
+
+/* NULL when there is none. */
+const struct config_group *config_find_group(const struct tenure_config *c, const char *name);
+
+enum config_change {
+    CONFIG_UNCHANGED,
+    CONFIG_ADDED,
+    CONFIG_REMOVED,
+    CONFIG_CHANGED_BUDGET, /* lease or stop_timeout, nothing else: counts from the next term */
+    CONFIG_CHANGED_UNITS,  /* the set of units, or the method: the group must be led down first */
+};
+
+struct config_difference {
+    enum config_change change;
+    const struct config_group *before; /* NULL when added */
+    const struct config_group *after;  /* NULL when removed */
+};
+
+/* Compares two models group by group, in the order of names. before may be NULL (nothing applied
+ * yet). *ret is a new array for free(3) that points into both models; *ret_n its length (every
+ * group of either stands in it once). Returns 0 or -ENOMEM. */
+int config_diff(const struct tenure_config *before, const struct tenure_config *after,
+                struct config_difference **ret, size_t *ret_n);
+
+/* Do both have the same node and arbiter? */
+bool config_same_arbiter(const struct tenure_config *a, const struct tenure_config *b);
+
+#endif
