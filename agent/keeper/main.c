@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tenure-keeper INSTANCE           the dead-man's switch of one group, tenure@INSTANCE.service
+ * tenure-keeper --fence INSTANCE   what PID 1 runs when that is gone, by ExecStopPost= */
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/names.h"
+#include "keeper/process.h"
+
+#define EXIT_USAGE 2
+
+int main(int argc, char *argv[])
+{
+    struct keeper_config config = {
+        .tickets_dir = TENURE_TICKETS_DIR,
+        .groups_dir = TENURE_GROUPS_DIR,
+        .cgroup_root = TENURE_CGROUP_ROOT,
+        .notify_socket = getenv("NOTIFY_SOCKET"),
+    };
+
+    /* A journal that reads nothing must not stop the keeper: a line lost is better. Without the
+     * flag (no stderr at all) there is nothing that could block. */
+    int flags = fcntl(STDERR_FILENO, F_GETFL);
+    if (flags >= 0)
+        (void)fcntl(STDERR_FILENO, F_SETFL, flags | O_NONBLOCK);
+
+    if (argc == 3 && strcmp(argv[1], "--fence") == 0) {
+        config.instance = argv[2];
+        return fence_run(&config);
+    }
+    if (argc == 2 && strcmp(argv[1], "--version") == 0)
+        return printf("tenure-keeper %s\n", TENURE_VERSION) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+    if (argc != 2 || argv[1][0] == '-') {
+        log_error("Usage: tenure-keeper [--fence] INSTANCE (started by systemd, not by hand)");
+        return EXIT_USAGE;
+    }
+
+    errno = 0; /* stays 0 when the user is simply not there */
+    const struct passwd *user = getpwnam(TENURE_USER);
+    if (!user || user->pw_uid == 0) {
+        log_error("No user \"%s\" other than root: %s", TENURE_USER,
+                  errno ? strerror(errno) : "see sysusers.d/tenure.conf");
+        return EXIT_FAILURE;
+    }
+    config.instance = argv[1];
+    config.uid = user->pw_uid;
+    config.gid = user->pw_gid;
+    return keeper_run(&config);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TENURE_KEEPER_NOTIFY_H
+#define TENURE_KEEPER_NOTIFY_H
+
+/* The few lines of sd_notify(3) and sd_notify_barrier(3) that the keeper needs: without libsystemd
+ * (its memory is locked), and without ever waiting. */
+
+#include <sys/socket.h>
+#include <sys/un.h>
+
+struct notifier {
+    int fd;
+    struct sockaddr_un address;
+    socklen_t length;
+};
+
+/* For an address as in $NOTIFY_SOCKET: a path or "@abstract". Returns 0; -ENOENT when it is NULL
+ * or empty, -EINVAL for any other kind of address, or a negative errno. The caller closes fd. */
+int notify_open(const char *socket, struct notifier *ret);
+
+/* One message, with pass_fd attached when it is >= 0. Returns 0 when it stands in the receiver's
+ * queue; -EAGAIN when that is full; another negative errno. Whatever the error: nothing was sent,
+ * try again. Never blocks. */
+int notify_send(const struct notifier *n, const char *text, int pass_fd);
+
+#endif

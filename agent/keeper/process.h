@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TENURE_KEEPER_PROCESS_H
+#define TENURE_KEEPER_PROCESS_H
+
+/* The keeper and its fence as processes. main.c fills the configuration with constants; the tests
+ * fill it with a directory of their own. */
+
+#include <sys/types.h>
+
+struct keeper_config {
+    const char *instance;      /* the group's escaped name */
+    const char *tickets_dir;   /* TENURE_TICKETS_DIR */
+    const char *groups_dir;    /* TENURE_GROUPS_DIR */
+    const char *cgroup_root;   /* TENURE_CGROUP_ROOT */
+    const char *notify_socket; /* $NOTIFY_SOCKET; the fence needs none */
+    uid_t uid;                 /* the user to become, and the only one whose messages count */
+    gid_t gid;
+};
+
+/* Keeps one term from ticket to end; logs; returns an exit status: EXIT_SUCCESS when the term has
+ * ended as it should, EXIT_FAILURE when it did not begin or the fence has to finish it. */
+int keeper_run(const struct keeper_config *config);
+
+/* Sees to it that nothing of the group runs once the keeper is gone; logs; returns an exit status:
+ * EXIT_SUCCESS when the slice is empty or not there. SIGTERM makes it kill at once. */
+int fence_run(const struct keeper_config *config);
+
+#endif
