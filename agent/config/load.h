@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TENURE_CONFIG_LOAD_H
+#define TENURE_CONFIG_LOAD_H
+
+/* Inside the configuration layer: what load.c (files), section.c (settings) and whole.c (rules that
+ * need all groups) share while a model is being built. */
+
+#include <libconfig.h>
+
+#include "config/config.h"
+
+enum config_file_kind {
+    FILE_MAIN,     /* node, arbiter, groups */
+    FILE_GROUPS,   /* groups */
+    FILE_SNAPSHOT, /* node, arbiter, groups: all of them */
+};
+
+/* Where a unit was declared: the model itself does not keep its lines. */
+struct unit_place {
+    const char *name;
+    size_t group; /* index */
+    size_t order; /* of reading */
+    unsigned line;
+};
+
+struct loader {
+    struct tenure_config *config; /* groups in the order of reading until load_finish() */
+    struct config_problems *problems;
+    const char *const *unit_dirs;
+    const char *file; /* being read */
+    enum config_file_kind kind;
+    bool have_arbiter;
+    bool too_many_groups;
+    bool out_of_memory;
+    struct unit_place *places;
+    size_t n_places, room_places;
+    size_t room_groups;
+};
+
+/* All settings of one file. Adds to the model and to the problems. */
+void load_root(struct loader *l, const config_setting_t *root);
+
+/* The rules that need all groups: names and units that stand twice, triggered units; then sorts.
+ * For when all files are read. */
+void load_finish(struct loader *l);
+
+#endif

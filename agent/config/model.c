@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/config.h"
+
+const char *config_method_name(enum config_method method)
+{
+    switch (method) {
+    case METHOD_LEASE:
+        return "lease";
+    case METHOD_ADVISORY:
+        return "advisory";
+    }
+    return "";
+}
+
+struct tenure_config *config_free(struct tenure_config *c)
+{
+    if (!c)
+        return NULL;
+    for (size_t i = 0; i < c->n_groups; i++) {
+        for (size_t k = 0; k < c->groups[i].n_units; k++)
+            free(c->groups[i].units[k]);
+        free(c->groups[i].units);
+        free(c->groups[i].file);
+    }
+    free(c->groups);
+    free(c->arbiter.conninfo);
+    free(c->arbiter.file);
+    free(c);
+    return NULL;
+}
+
+static int compare_name_to_group(const void *name, const void *group)
+{
+    return strcmp(name, ((const struct config_group *)group)->name);
+}
+
+const struct config_group *config_find_group(const struct tenure_config *c, const char *name)
+{
+    assert(c);
+    assert(name);
+
+    if (c->n_groups == 0)
+        return NULL;
+    return bsearch(name, c->groups, c->n_groups, sizeof *c->groups, compare_name_to_group);
+}
+
+static bool has_unit(const struct config_group *g, const char *unit)
+{
+    for (size_t i = 0; i < g->n_units; i++)
+        if (strcmp(g->units[i], unit) == 0)
+            return true;
+    return false;
+}
+
+/* Units stand once in a group, so equal numbers and one containing the other are enough. */
+static bool same_units(const struct config_group *a, const struct config_group *b)
+{
+    if (a->n_units != b->n_units)
+        return false;
+    for (size_t i = 0; i < a->n_units; i++)
+        if (!has_unit(b, a->units[i]))
+            return false;
+    return true;
+}
+
+static enum config_change compare_groups(const struct config_group *a, const struct config_group *b)
+{
+    if (a->method != b->method || !same_units(a, b))
+        return CONFIG_CHANGED_UNITS;
+    if (a->budget.lease != b->budget.lease || a->budget.stop != b->budget.stop)
+        return CONFIG_CHANGED_BUDGET;
+    return CONFIG_UNCHANGED;
+}
+
+int config_diff(const struct tenure_config *before, const struct tenure_config *after,
+                struct config_difference **ret, size_t *ret_n)
+{
+    assert(after);
+    assert(ret);
+    assert(ret_n);
+
+    size_t n_before = before ? before->n_groups : 0, i = 0, k = 0, n = 0;
+    struct config_difference *list = calloc(n_before + after->n_groups + 1, sizeof *list);
+
+    if (!list)
+        return -ENOMEM;
+    while (i < n_before || k < after->n_groups) {
+        const struct config_group *a = i < n_before ? &before->groups[i] : NULL;
+        const struct config_group *b = k < after->n_groups ? &after->groups[k] : NULL;
+        int order = !a ? 1 : !b ? -1 : strcmp(a->name, b->name);
+
+        if (order < 0)
+            list[n++] = (struct config_difference){.change = CONFIG_REMOVED, .before = a};
+        else if (order > 0)
+            list[n++] = (struct config_difference){.change = CONFIG_ADDED, .after = b};
+        else
+            list[n++] =
+                (struct config_difference){.change = compare_groups(a, b), .before = a, .after = b};
+        i += order <= 0;
+        k += order >= 0;
+    }
+    *ret = list;
+    *ret_n = n;
+    return 0;
+}
+
+bool config_same_arbiter(const struct tenure_config *a, const struct tenure_config *b)
+{
+    assert(a);
+    assert(b);
+
+    return strcmp(a->node, b->node) == 0 && strcmp(a->arbiter.conninfo, b->arbiter.conninfo) == 0 &&
+           a->arbiter.require_sync == b->arbiter.require_sync;
+}

@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/parse.h"
+#include "config/load.h"
+#include "config/unit_name.h"
+
+#define VALUE_TEXT_MAX 96
+
+#define problem_at(l, s, ...)                                                                      \
+    config_problem_add((l)->problems, (l)->file, config_setting_source_line(s), __VA_ARGS__)
+
+/* A value as a message shows it, shortened. Never used for conninfo. */
+static const char *value_text(const config_setting_t *s, char *ret, size_t size)
+{
+    switch (config_setting_type(s)) {
+    case CONFIG_TYPE_GROUP:
+        (void)snprintf(ret, size, "a group { … }");
+        break;
+    case CONFIG_TYPE_LIST:
+        (void)snprintf(ret, size, "a list ( … )");
+        break;
+    case CONFIG_TYPE_ARRAY:
+        (void)snprintf(ret, size, "an array [ … ]");
+        break;
+    case CONFIG_TYPE_BOOL:
+        (void)snprintf(ret, size, "%s", config_setting_get_bool(s) ? "true" : "false");
+        break;
+    case CONFIG_TYPE_INT:
+    case CONFIG_TYPE_INT64:
+        (void)snprintf(ret, size, "the integer %lld", config_setting_get_int64(s));
+        break;
+    case CONFIG_TYPE_FLOAT:
+        (void)snprintf(ret, size, "the number %g", config_setting_get_float(s));
+        break;
+    case CONFIG_TYPE_STRING:
+        (void)snprintf(ret, size, "\"%.64s\"", config_setting_get_string(s));
+        break;
+    default:
+        (void)snprintf(ret, size, "nothing");
+    }
+    return ret;
+}
+
+/* The value of a string setting, or NULL after saying what is wrong. */
+static const char *take_string(struct loader *l, const config_setting_t *s, const char *right)
+{
+    char value[VALUE_TEXT_MAX];
+
+    if (config_setting_type(s) == CONFIG_TYPE_STRING)
+        return config_setting_get_string(s);
+    problem_at(l, s, "%s is %s: it must be a string: write %s", config_setting_name(s),
+               value_text(s, value, sizeof value), right);
+    return NULL;
+}
+
+static void refuse_unknown_keys(struct loader *l, const config_setting_t *s, const char *where,
+                                const char *const keys[], const char *known)
+{
+    for (int i = 0; i < config_setting_length(s); i++) {
+        const config_setting_t *e = config_setting_get_elem(s, (unsigned)i);
+        size_t k = 0;
+
+        while (keys[k] && strcmp(keys[k], config_setting_name(e)) != 0)
+            k++;
+        if (!keys[k])
+            problem_at(l, e, "\"%.64s\" is not known %s: this version takes %s",
+                       config_setting_name(e), where, known);
+    }
+}
+
+/* --- one group ---------------------------------------------------------------------------- */
+
+/* A span for the budget: the default when the key is missing, 0 after a problem. */
+static usec_t take_span(struct loader *l, const config_setting_t *group, const char *key,
+                        usec_t otherwise)
+{
+    const config_setting_t *s = config_setting_get_member(group, key);
+    char value[VALUE_TEXT_MAX];
+    const char *text;
+    usec_t span;
+
+    if (!s)
+        return otherwise;
+    if (config_setting_is_number(s)) {
+        problem_at(l, s, "%s is %s: durations are strings with a unit: write %s = \"15s\";", key,
+                   value_text(s, value, sizeof value), key);
+        return 0;
+    }
+    text = take_string(l, s, "a duration such as \"15s\"");
+    if (!text)
+        return 0;
+    if (parse_span(text, &span) < 0) {
+        problem_at(l, s, "%s = %s is no duration: write it as \"15s\", \"1min 30s\" or \"1500ms\"",
+                   key, value_text(s, value, sizeof value));
+        return 0;
+    }
+    if (span == 0)
+        problem_at(l, s, "%s = %s is nothing: it must be more than zero", key,
+                   value_text(s, value, sizeof value));
+    return span;
+}
+
+/* Says why lease and stop make no budget, in numbers. */
+static void explain_budget(struct loader *l, const config_setting_t *at, usec_t lease, usec_t stop)
+{
+    char t[6][SPAN_FORMAT_MAX];
+    usec_t spent = BUDGET_SLACK_USEC + stop + budget_kill(lease);
+    usec_t seen = usec_sub(lease, 2 * lease / BUDGET_CLOCK_RATE_DIVISOR);
+    usec_t smallest = budget_smallest_lease(stop);
+
+#define SPAN(i, usec) format_span(usec, t[i], sizeof t[i])
+    if (lease > BUDGET_LEASE_MAX_USEC)
+        problem_at(l, at, "lease %s is too long: at most %s", SPAN(0, lease),
+                   SPAN(1, BUDGET_LEASE_MAX_USEC));
+    else if (stop > BUDGET_STOP_MAX_USEC)
+        problem_at(l, at, "stop_timeout %s is too long: at most %s", SPAN(0, stop),
+                   SPAN(1, BUDGET_STOP_MAX_USEC));
+    else
+        problem_at(l, at,
+                   "lease %s is too short for stop_timeout %s: of %s (the lease less 0.2 %% for "
+                   "clocks) %s go to stopping, killing and slack, and less than %s is left to "
+                   "renew; the smallest lease that would do is \"%s\"",
+                   SPAN(0, lease), SPAN(1, stop), SPAN(2, seen), SPAN(3, spent),
+                   SPAN(4, BUDGET_RENEW_MIN_USEC), SPAN(5, smallest));
+#undef SPAN
+}
+
+static void take_budget(struct loader *l, const config_setting_t *group, struct config_group *g)
+{
+    usec_t lease = take_span(l, group, "lease", CONFIG_LEASE_DEFAULT);
+    usec_t stop = take_span(l, group, "stop_timeout", CONFIG_STOP_TIMEOUT_DEFAULT);
+    const config_setting_t *at = config_setting_get_member(group, "lease");
+
+    if (!at)
+        at = config_setting_get_member(group, "stop_timeout");
+    if (lease > 0 && stop > 0 && budget_compute(lease, stop, &g->budget) < 0)
+        explain_budget(l, at ? at : group, lease, stop);
+}
+
+static void take_method(struct loader *l, const config_setting_t *group, struct config_group *g)
+{
+    const config_setting_t *s = config_setting_get_member(group, "method");
+    char value[VALUE_TEXT_MAX];
+    const char *text;
+
+    g->method = METHOD_LEASE;
+    if (!s)
+        return;
+    text = take_string(l, s, "method = \"lease\";");
+    if (text && strcmp(text, "advisory") == 0)
+        problem_at(l, s,
+                   "method = \"advisory\" is not acted on by this version: write \"lease\" or "
+                   "leave it out");
+    else if (text && strcmp(text, "lease") != 0)
+        problem_at(l, s, "method = %s is not known: write \"lease\" or leave it out",
+                   value_text(s, value, sizeof value));
+}
+
+static bool remember_place(struct loader *l, const char *name, unsigned line)
+{
+    if (l->n_places == l->room_places) {
+        size_t room = l->room_places ? l->room_places * 2 : CONFIG_UNITS_MAX;
+        struct unit_place *more = reallocarray(l->places, room, sizeof *more);
+
+        if (!more)
+            return false;
+        l->places = more;
+        l->room_places = room;
+    }
+    l->places[l->n_places] = (struct unit_place){
+        .name = name, .group = l->config->n_groups, .order = l->n_places, .line = line};
+    l->n_places++;
+    return true;
+}
+
+static void take_unit(struct loader *l, const config_setting_t *s, struct config_group *g)
+{
+    char value[VALUE_TEXT_MAX];
+    const char *name, *problem;
+
+    if (config_setting_type(s) != CONFIG_TYPE_STRING) {
+        problem_at(l, s, "a unit is %s: it must be a string: write \"billing.service\"",
+                   value_text(s, value, sizeof value));
+        return;
+    }
+    name = config_setting_get_string(s);
+    problem = unit_name_problem(name);
+    if (problem) {
+        problem_at(l, s, "unit %s %s", value_text(s, value, sizeof value), problem);
+        return;
+    }
+    g->units[g->n_units] = strdup(name);
+    if (!g->units[g->n_units] ||
+        !remember_place(l, g->units[g->n_units], config_setting_source_line(s))) {
+        free(g->units[g->n_units]);
+        l->out_of_memory = true;
+        return;
+    }
+    g->n_units++;
+}
+
+static void take_units(struct loader *l, const config_setting_t *group, struct config_group *g)
+{
+    const config_setting_t *s = config_setting_get_member(group, "units");
+    char value[VALUE_TEXT_MAX];
+
+    if (!s) {
+        problem_at(l, group, "group \"%s\" has no units: write units = [ \"billing.service\" ];",
+                   g->name);
+        return;
+    }
+    if (!config_setting_is_array(s) && !config_setting_is_list(s)) {
+        problem_at(l, s, "units is %s: it must be an array: write units = [ \"billing.service\" ];",
+                   value_text(s, value, sizeof value));
+        return;
+    }
+    int n = config_setting_length(s);
+    if (n == 0)
+        problem_at(l, s, "group \"%s\" has no units: name at least one, or remove the group",
+                   g->name);
+    if (n > CONFIG_UNITS_MAX)
+        problem_at(l, s, "group \"%s\" has %d units: at most %d", g->name, n, CONFIG_UNITS_MAX);
+    if (n == 0 || n > CONFIG_UNITS_MAX)
+        return;
+
+    g->units = calloc((size_t)n, sizeof *g->units);
+    if (!g->units) {
+        l->out_of_memory = true;
+        return;
+    }
+    for (int i = 0; i < n; i++)
+        take_unit(l, config_setting_get_elem(s, (unsigned)i), g);
+}
+
+static void take_group_name(struct loader *l, const config_setting_t *group, struct config_group *g)
+{
+    const config_setting_t *s = config_setting_get_member(group, "name");
+    char value[VALUE_TEXT_MAX];
+    const char *name;
+
+    if (!s) {
+        problem_at(l, group, "a group has no name: write name = \"billing\";");
+        return;
+    }
+    g->line = config_setting_source_line(s);
+    name = take_string(l, s, "name = \"billing\";");
+    if (!name)
+        return;
+    if (!group_name_valid(name)) {
+        problem_at(l, s,
+                   "group name %s is not valid: 1 to %d letters, digits and _.-, a letter or "
+                   "digit first",
+                   value_text(s, value, sizeof value), GROUP_NAME_MAX);
+        return;
+    }
+    (void)snprintf(g->name, sizeof g->name, "%s", name);
+}
+
+static bool reserve_group(struct loader *l)
+{
+    if (l->config->n_groups < l->room_groups)
+        return true;
+
+    size_t room = l->room_groups ? l->room_groups * 2 : 16;
+    struct config_group *more = reallocarray(l->config->groups, room, sizeof *more);
+
+    if (!more) {
+        l->out_of_memory = true;
+        return false;
+    }
+    l->config->groups = more;
+    l->room_groups = room;
+    return true;
+}
+
+static void load_group(struct loader *l, const config_setting_t *s)
+{
+    static const char *const keys[] = {"name", "units", "method", "lease", "stop_timeout", NULL};
+    char value[VALUE_TEXT_MAX];
+
+    if (!config_setting_is_group(s)) {
+        problem_at(l, s, "a group is %s: write { name = \"billing\"; units = [ … ]; }",
+                   value_text(s, value, sizeof value));
+        return;
+    }
+    if (l->config->n_groups >= CONFIG_GROUPS_MAX) {
+        if (!l->too_many_groups)
+            problem_at(l, s, "there are more than %d groups: %d are taken", CONFIG_GROUPS_MAX,
+                       CONFIG_GROUPS_MAX);
+        l->too_many_groups = true;
+        return;
+    }
+    if (!reserve_group(l))
+        return;
+
+    struct config_group *g = &l->config->groups[l->config->n_groups];
+    *g = (struct config_group){.line = config_setting_source_line(s), .file = strdup(l->file)};
+    if (!g->file) {
+        l->out_of_memory = true;
+        return;
+    }
+    take_group_name(l, s, g);
+    refuse_unknown_keys(l, s, "in a group", keys, "name, units, method, lease and stop_timeout");
+    take_units(l, s, g);
+    take_method(l, s, g);
+    take_budget(l, s, g);
+    l->config->n_groups++; /* also when something is wrong: its name and units still count */
+}
+
+static void load_groups(struct loader *l, const config_setting_t *s)
+{
+    char value[VALUE_TEXT_MAX];
+
+    if (!config_setting_is_list(s)) {
+        problem_at(l, s, "groups is %s: it must be a list: write groups = ( { … }, { … } );",
+                   value_text(s, value, sizeof value));
+        return;
+    }
+    for (int i = 0; i < config_setting_length(s); i++)
+        load_group(l, config_setting_get_elem(s, (unsigned)i));
+}
+
+/* --- the rest ------------------------------------------------------------------------------ */
+
+static void take_node(struct loader *l, const config_setting_t *s)
+{
+    char value[VALUE_TEXT_MAX];
+    const char *name = take_string(l, s, "node = \"db1\";");
+
+    if (!name)
+        return;
+    if (!node_name_valid(name))
+        problem_at(l, s,
+                   "node name %s is not valid: 1 to %d letters, digits and _.-, a letter or digit "
+                   "first",
+                   value_text(s, value, sizeof value), NODE_NAME_MAX);
+    else
+        (void)snprintf(l->config->node, sizeof l->config->node, "%s", name);
+}
+
+/* No message here ever shows the value: it may hold a password. */
+static void take_conninfo(struct loader *l, const config_setting_t *arbiter)
+{
+    const config_setting_t *s = config_setting_get_member(arbiter, "conninfo");
+    const char *text;
+
+    if (!s) {
+        problem_at(l, arbiter,
+                   "the arbiter has no conninfo: write conninfo = \"host=… dbname=tenure "
+                   "user=tenure\";");
+        return;
+    }
+    if (config_setting_type(s) != CONFIG_TYPE_STRING) {
+        problem_at(l, s,
+                   "conninfo is no string: write conninfo = \"host=… dbname=tenure "
+                   "user=tenure\";");
+        return;
+    }
+    text = config_setting_get_string(s);
+    if (text[strspn(text, " \t\r\n")] == '\0') {
+        problem_at(l, s, "conninfo is empty: name at least host, dbname and user");
+        return;
+    }
+    if (strlen(text) > CONFIG_CONNINFO_MAX) {
+        problem_at(l, s, "conninfo is longer than %d bytes", CONFIG_CONNINFO_MAX);
+        return;
+    }
+    l->config->arbiter.conninfo = strdup(text);
+    l->config->arbiter.file = strdup(l->file);
+    l->config->arbiter.line = config_setting_source_line(s);
+    if (!l->config->arbiter.conninfo || !l->config->arbiter.file)
+        l->out_of_memory = true;
+}
+
+static void take_require_sync(struct loader *l, const config_setting_t *arbiter)
+{
+    const config_setting_t *s = config_setting_get_member(arbiter, "require_sync");
+    char value[VALUE_TEXT_MAX];
+
+    if (!s)
+        return;
+    if (config_setting_type(s) != CONFIG_TYPE_BOOL)
+        problem_at(l, s, "require_sync is %s: write true or false, without quotes",
+                   value_text(s, value, sizeof value));
+    else
+        l->config->arbiter.require_sync = config_setting_get_bool(s);
+}
+
+static void load_arbiter(struct loader *l, const config_setting_t *s)
+{
+    static const char *const keys[] = {"type", "conninfo", "require_sync", NULL};
+    char value[VALUE_TEXT_MAX];
+    const config_setting_t *type;
+    const char *name;
+
+    l->have_arbiter = true;
+    if (!config_setting_is_group(s)) {
+        problem_at(l, s, "arbiter is not a group: write arbiter = { type = \"postgresql\"; … };");
+        return;
+    }
+    refuse_unknown_keys(l, s, "in the arbiter", keys, "type, conninfo and require_sync");
+    type = config_setting_get_member(s, "type");
+    if (!type)
+        problem_at(l, s, "the arbiter has no type: write type = \"postgresql\";");
+    else {
+        name = take_string(l, type, "type = \"postgresql\";");
+        if (name && strcmp(name, "postgresql") != 0)
+            problem_at(l, type, "arbiter type %s is not known: write \"postgresql\"",
+                       value_text(type, value, sizeof value));
+    }
+    take_conninfo(l, s);
+    take_require_sync(l, s);
+}
+
+void load_root(struct loader *l, const config_setting_t *root)
+{
+    static const char *const main_keys[] = {"node", "arbiter", "groups", NULL};
+    static const char *const groups_keys[] = {"groups", NULL};
+    const config_setting_t *s;
+
+    assert(l);
+    assert(root);
+
+    if (l->kind == FILE_GROUPS)
+        refuse_unknown_keys(l, root, "in a file of groups", groups_keys,
+                            "groups (node and arbiter belong into tenure.conf)");
+    else
+        refuse_unknown_keys(l, root, "here", main_keys, "node, arbiter and groups");
+
+    s = config_setting_get_member(root, "node");
+    if (s && l->kind != FILE_GROUPS)
+        take_node(l, s);
+    s = config_setting_get_member(root, "arbiter");
+    if (s && l->kind != FILE_GROUPS)
+        load_arbiter(l, s);
+    s = config_setting_get_member(root, "groups");
+    if (s)
+        load_groups(l, s);
+    else if (l->kind == FILE_GROUPS && config_setting_length(root) == 0)
+        config_problem_add(l->problems, l->file, 0,
+                           "declares no groups: write groups = ( { … } ); or remove the file");
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <libconfig.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/parse.h"
+#include "config/config.h"
+
+#define SNAPSHOT_MODE 0640 /* conninfo may hold a password; the agent's group reads it */
+
+static const char banner[] = "# The configuration tenure acts on, written by `tenurectl apply`.\n"
+                             "# Do not edit: change tenure.conf and groups.d/, then\n"
+                             "# `systemctl reload tenured`.\n";
+
+/* libconfig has no error codes here: without memory it hands out nothing. */
+static int set_string(config_setting_t *parent, const char *key, const char *value)
+{
+    config_setting_t *s = config_setting_add(parent, key, CONFIG_TYPE_STRING);
+
+    return s && config_setting_set_string(s, value) == CONFIG_TRUE ? 0 : -ENOMEM;
+}
+
+/* To the microsecond: the budget that was checked is the one that is read back. */
+static int set_span(config_setting_t *parent, const char *key, usec_t span)
+{
+    char text[SPAN_FORMAT_MAX];
+    usec_t again;
+
+    if (parse_span(format_span(span, text, sizeof text), &again) < 0 || again != span)
+        (void)snprintf(text, sizeof text, "%" PRIu64 "us", span);
+    return set_string(parent, key, text);
+}
+
+static int set_group(config_setting_t *list, const struct config_group *g)
+{
+    config_setting_t *s = config_setting_add(list, NULL, CONFIG_TYPE_GROUP);
+
+    if (!s || set_string(s, "name", g->name) < 0)
+        return -ENOMEM;
+
+    config_setting_t *units = config_setting_add(s, "units", CONFIG_TYPE_ARRAY);
+    if (!units)
+        return -ENOMEM;
+    for (size_t i = 0; i < g->n_units; i++)
+        if (!config_setting_set_string_elem(units, -1, g->units[i]))
+            return -ENOMEM;
+
+    if (set_string(s, "method", config_method_name(g->method)) < 0 ||
+        set_span(s, "lease", g->budget.lease) < 0 ||
+        set_span(s, "stop_timeout", g->budget.stop) < 0)
+        return -ENOMEM;
+    return 0;
+}
+
+static int set_all(config_setting_t *root, const struct tenure_config *c)
+{
+    if (set_string(root, "node", c->node) < 0)
+        return -ENOMEM;
+
+    config_setting_t *arbiter = config_setting_add(root, "arbiter", CONFIG_TYPE_GROUP);
+    if (!arbiter || set_string(arbiter, "type", "postgresql") < 0 ||
+        set_string(arbiter, "conninfo", c->arbiter.conninfo) < 0)
+        return -ENOMEM;
+    config_setting_t *sync = config_setting_add(arbiter, "require_sync", CONFIG_TYPE_BOOL);
+    if (!sync || config_setting_set_bool(sync, c->arbiter.require_sync) != CONFIG_TRUE)
+        return -ENOMEM;
+
+    config_setting_t *groups = config_setting_add(root, "groups", CONFIG_TYPE_LIST);
+    if (!groups)
+        return -ENOMEM;
+    for (size_t i = 0; i < c->n_groups; i++)
+        if (set_group(groups, &c->groups[i]) < 0)
+            return -ENOMEM;
+    return 0;
+}
+
+static int own_file(int fd)
+{
+    const struct passwd *tenure;
+
+    if (fchmod(fd, SNAPSHOT_MODE) < 0)
+        return -errno;
+    if (geteuid() != 0)
+        return 0;
+    tenure = getpwnam(TENURE_USER);
+    if (tenure && fchown(fd, (uid_t)-1, tenure->pw_gid) < 0)
+        return -errno;
+    return 0;
+}
+
+/* Takes the descriptor. On success everything is on the disk. */
+static int fill_file(int fd, const config_t *lc)
+{
+    int r = own_file(fd);
+    FILE *f = r < 0 ? NULL : fdopen(fd, "w");
+
+    if (!f) {
+        r = r < 0 ? r : -errno;
+        (void)close(fd);
+        return r;
+    }
+    (void)fputs(banner, f);
+    config_write(lc, f);
+    if (ferror(f) || fflush(f) != 0)
+        r = errno ? -errno : -EIO;
+    else if (fsync(fileno(f)) < 0)
+        r = -errno;
+    if (fclose(f) != 0 && r == 0)
+        r = -errno;
+    return r;
+}
+
+static int sync_directory_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    _cleanup_free_ char *dir = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+
+    if (!dir)
+        return -ENOMEM;
+
+    _cleanup_close_ int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+}
+
+static int replace_file(const config_t *lc, const char *path, const char *suffix)
+{
+    _cleanup_free_ char *final = NULL, *temporary = NULL;
+
+    if (asprintf(&final, "%s%s", path, suffix) < 0) {
+        final = NULL;
+        return -ENOMEM;
+    }
+    if (asprintf(&temporary, "%s.XXXXXX", final) < 0) {
+        temporary = NULL;
+        return -ENOMEM;
+    }
+
+    int fd = mkostemp(temporary, O_CLOEXEC); /* mode 0600 until it is ours */
+    if (fd < 0)
+        return -errno;
+    int r = fill_file(fd, lc);
+    if (r == 0 && rename(temporary, final) < 0)
+        r = -errno;
+    if (r < 0) {
+        (void)unlink(temporary);
+        return r;
+    }
+    return sync_directory_of(final);
+}
+
+int config_write_snapshot(const struct tenure_config *c, const char *path)
+{
+    assert(c);
+    assert(path);
+
+    config_t lc;
+
+    config_init(&lc);
+    int r = set_all(config_root_setting(&lc), c);
+    if (r == 0)
+        r = replace_file(&lc, path, "");
+    if (r == 0)
+        r = replace_file(&lc, path, CONFIG_SNAPSHOT_COPY_SUFFIX);
+    config_destroy(&lc);
+    return r;
+}

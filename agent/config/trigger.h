@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TENURE_CONFIG_TRIGGER_H
+#define TENURE_CONFIG_TRIGGER_H
+
+#include <stddef.h>
+
+/* systemd's directories of unit files, most important first, NULL at the end. */
+extern const char *const trigger_unit_dirs[];
+
+/* Which unit does this timer, socket or path start, by its files in dirs (NULL at the end), its
+ * drop-ins included? Returns 0 and the name (size > UNIT_NAME_LEN_MAX); -ENOENT when no file is
+ * found, -EXDEV when a socket starts an instance per connection (Accept=yes), -ENODATA when it
+ * cannot be told (a specifier in the name, a file that cannot be read), -ENOMEM. A first look that
+ * catches mistakes early: what PID 1 makes of it is asked of PID 1 before anything is started. */
+int trigger_find(const char *const dirs[], const char *unit, char *ret, size_t size);
+
+#endif
