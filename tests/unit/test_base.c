@@ -1,0 +1,491 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <check.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/budget.h"
+#include "base/names.h"
+#include "base/parse.h"
+#include "base/ticket.h"
+#include "base/usec.h"
+
+/* ---- usec ---- */
+
+START_TEST(usec_saturates)
+{
+    ck_assert_uint_eq(usec_add(1, 2), 3);
+    ck_assert_uint_eq(usec_add(USEC_INFINITY, 1), USEC_INFINITY);
+    ck_assert_uint_eq(usec_add(USEC_INFINITY - 1, 1), USEC_INFINITY);
+    ck_assert_uint_eq(usec_add(USEC_INFINITY - 1, 2), USEC_INFINITY);
+    ck_assert_uint_eq(usec_sub(3, 2), 1);
+    ck_assert_uint_eq(usec_sub(2, 3), 0);
+    ck_assert_uint_eq(usec_sub(USEC_INFINITY, 5), USEC_INFINITY);
+    ck_assert_uint_eq(usec_sub(USEC_INFINITY, USEC_INFINITY), 0);
+    ck_assert_uint_eq(usec_min(1, 2), 1);
+    ck_assert_uint_eq(usec_max(1, 2), 2);
+}
+END_TEST
+
+/* ---- budget ---- */
+
+START_TEST(budget_of_the_defaults)
+{
+    struct budget b;
+
+    ck_assert_int_eq(budget_compute(15 * USEC_PER_SEC, 5 * USEC_PER_SEC, &b), 0);
+    ck_assert_uint_eq(b.lease, 15000000);
+    ck_assert_uint_eq(b.stop, 5000000);
+    ck_assert_uint_eq(b.kill, 1000000);
+    ck_assert_uint_eq(b.duration, 8670000);
+    ck_assert_uint_eq(b.poll, 2167500);
+    ck_assert_uint_eq(b.request, 2167500);
+}
+END_TEST
+
+/* The promise itself, in exact arithmetic of its own: 1000 (D + delta + S + K) <= L (1000 - 2). */
+static bool promise_kept(usec_t lease, usec_t stop, usec_t duration)
+{
+    usec_t kill = lease / 10 < USEC_PER_SEC ? lease / 10 : USEC_PER_SEC;
+
+    return 1000 * (duration + 300000 + stop + kill) <= lease * 998;
+}
+
+static void budget_properties_of(usec_t lease, usec_t stop)
+{
+    struct budget b = {.lease = 7};
+    int r = budget_compute(lease, stop, &b);
+
+    if (r < 0) {
+        ck_assert_int_eq(r, -ERANGE);
+        ck_assert_uint_eq(b.lease, 7); /* left alone */
+        ck_assert(!promise_kept(lease, stop, BUDGET_RENEW_MIN_USEC));
+        return;
+    }
+    ck_assert(promise_kept(lease, stop, b.duration));
+    ck_assert(!promise_kept(lease, stop, b.duration + 2)); /* nothing given away but a rounding */
+    ck_assert(b.duration >= BUDGET_RENEW_MIN_USEC);
+    ck_assert(b.kill <= lease / 10);
+    ck_assert(b.kill <= USEC_PER_SEC);
+    ck_assert(b.poll <= b.duration / 4);
+    ck_assert(b.poll <= BUDGET_POLL_MAX_USEC);
+    ck_assert(b.poll > 0);
+    ck_assert(b.request == b.poll);
+    ck_assert(budget_holds(lease, stop, b.duration));
+    ck_assert(!budget_holds(lease, stop, b.duration + 1));
+}
+
+START_TEST(budget_properties)
+{
+    for (usec_t lease = 100000; lease <= 40000000; lease += 99991)
+        for (usec_t stop = 1; stop <= 40000000; stop += 299993)
+            budget_properties_of(lease, stop);
+    for (usec_t lease = 3600 * USEC_PER_SEC; lease <= BUDGET_LEASE_MAX_USEC;
+         lease += 599 * USEC_PER_SEC)
+        for (usec_t stop = 1; stop <= BUDGET_STOP_MAX_USEC; stop += 3599 * USEC_PER_SEC)
+            budget_properties_of(lease, stop);
+}
+END_TEST
+
+START_TEST(budget_smallest_is_the_smallest)
+{
+    struct budget b;
+
+    for (usec_t stop = 1; stop < 20 * USEC_PER_SEC; stop += 33333) {
+        usec_t lease = budget_smallest_lease(stop);
+
+        ck_assert_uint_eq(lease % (100 * USEC_PER_MSEC), 0);
+        ck_assert_int_eq(budget_compute(lease, stop, &b), 0);
+        ck_assert_int_eq(budget_compute(lease - 100 * USEC_PER_MSEC, stop, &b), -ERANGE);
+    }
+    ck_assert(budget_smallest_lease(BUDGET_STOP_MAX_USEC) <= BUDGET_LEASE_MAX_USEC);
+    ck_assert_uint_eq(budget_smallest_lease(BUDGET_STOP_MAX_USEC + 1), USEC_INFINITY);
+    ck_assert_uint_eq(budget_smallest_lease(0), USEC_INFINITY);
+}
+END_TEST
+
+START_TEST(budget_bounds)
+{
+    struct budget b;
+
+    ck_assert_int_eq(budget_compute(0, 1, &b), -ERANGE);
+    ck_assert_int_eq(budget_compute(15 * USEC_PER_SEC, 0, &b), -ERANGE);
+    ck_assert_int_eq(budget_compute(BUDGET_LEASE_MAX_USEC, 1, &b), 0);
+    ck_assert_int_eq(budget_compute(BUDGET_LEASE_MAX_USEC + 1, 1, &b), -ERANGE);
+    ck_assert_int_eq(budget_compute(USEC_INFINITY, USEC_INFINITY, &b), -ERANGE);
+    ck_assert(!budget_holds(0, 1, 1));
+    ck_assert(!budget_holds(15000000, 0, 1));
+    ck_assert(!budget_holds(15000000, 5000000, 0));
+    ck_assert(budget_holds(15000000, 5000000, 8670000));
+    ck_assert(!budget_holds(15000000, 5000000, 8670001));
+    /* Sums that would wrap round. */
+    ck_assert(!budget_holds(15000000, 5000000, USEC_INFINITY));
+    ck_assert(!budget_holds(15000000, USEC_INFINITY, 1));
+    ck_assert(!budget_holds(USEC_INFINITY, 1, USEC_INFINITY - 300000));
+}
+END_TEST
+
+/* ---- names ---- */
+
+static const char *const good_names[] = {"a", "billing", "my-group", "A.b_c-9",
+                                         "0", "a--b",    "x2d",      "a-"};
+static const char *const bad_names[] = {"",        "-a", ".a",  "_a",  "a b", "a/b",
+                                        "a\\x2db", "ä",  "a\n", "a:b", "a@b"};
+
+START_TEST(names_round_trip)
+{
+    char instance[GROUP_INSTANCE_MAX + 1], group[GROUP_NAME_MAX + 1];
+
+    for (size_t i = 0; i < sizeof good_names / sizeof *good_names; i++) {
+        ck_assert(group_name_valid(good_names[i]));
+        ck_assert_int_eq(group_instance(good_names[i], instance, sizeof instance), 0);
+        ck_assert_ptr_null(strchr(instance, '-'));
+        ck_assert_int_eq(group_from_instance(instance, group, sizeof group), 0);
+        ck_assert_str_eq(group, good_names[i]);
+    }
+    for (size_t i = 0; i < sizeof bad_names / sizeof *bad_names; i++) {
+        ck_assert(!group_name_valid(bad_names[i]));
+        ck_assert(!node_name_valid(bad_names[i]));
+        ck_assert_int_eq(group_instance(bad_names[i], instance, sizeof instance), -EINVAL);
+    }
+    ck_assert(!group_name_valid(NULL));
+}
+END_TEST
+
+START_TEST(names_of_units)
+{
+    char name[UNIT_NAME_LEN_MAX + 1];
+
+    ck_assert_int_eq(group_keeper_unit("a-b", name, sizeof name), 0);
+    ck_assert_str_eq(name, "tenure@a\\x2db.service");
+    ck_assert_int_eq(group_slice_unit("a-b", name, sizeof name), 0);
+    ck_assert_str_eq(name, "tenure-a\\x2db.slice");
+    ck_assert_int_eq(group_slice_cgroup("a-b", name, sizeof name), 0);
+    ck_assert_str_eq(name, "tenure.slice/tenure-a\\x2db.slice");
+    ck_assert_int_eq(group_keeper_unit("a-b", name, strlen("tenure@a\\x2db.service")), -ENOBUFS);
+}
+END_TEST
+
+START_TEST(names_longest)
+{
+    char name[GROUP_NAME_MAX + 2], instance[GROUP_INSTANCE_MAX + 1], group[GROUP_NAME_MAX + 1];
+
+    memset(name, '-', sizeof name);
+    name[0] = 'a';
+    name[GROUP_NAME_MAX + 1] = '\0';
+    ck_assert(!group_name_valid(name));
+    name[GROUP_NAME_MAX] = '\0';
+    ck_assert_int_eq(group_instance(name, instance, sizeof instance), 0);
+    ck_assert_uint_eq(strlen(instance), 1 + 4 * (GROUP_NAME_MAX - 1));
+    ck_assert_int_eq(group_instance(name, instance, strlen(instance)), -ENOBUFS);
+    ck_assert_int_eq(group_instance(name, instance, sizeof instance), 0);
+    ck_assert_int_eq(group_from_instance(instance, group, sizeof group), 0);
+    ck_assert_str_eq(group, name);
+}
+END_TEST
+
+START_TEST(names_no_second_spelling)
+{
+    static const char *const bad[] = {"",      "a-b",    "a\\x2Db", "a\\x61", "\\x2da", "a\\",
+                                      "a\\x2", "a\\x2e", "../a",    "a/b",    ".",      ".."};
+    char group[GROUP_NAME_MAX + 1];
+
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        ck_assert_msg(group_from_instance(bad[i], group, sizeof group) == -EINVAL, "%s", bad[i]);
+    ck_assert_int_eq(group_from_instance("abc", group, 3), -ENOBUFS);
+}
+END_TEST
+
+/* ---- parsing ---- */
+
+static const struct {
+    const char *text;
+    int result;
+    uint64_t value;
+} numbers[] = {
+    {"0", 0, 0},
+    {"007", 0, 7},
+    {"18446744073709551615", 0, UINT64_MAX},
+    {"18446744073709551616", -ERANGE, 0},
+    {"99999999999999999999", -ERANGE, 0},
+    {"", -EINVAL, 0},
+    {" 1", -EINVAL, 0},
+    {"1 ", -EINVAL, 0},
+    {"+1", -EINVAL, 0},
+    {"-1", -EINVAL, 0},
+    {"1x", -EINVAL, 0},
+    {"0x1", -EINVAL, 0},
+    {"1.0", -EINVAL, 0},
+};
+
+START_TEST(parse_numbers)
+{
+    uint64_t value = 42;
+
+    ck_assert_int_eq(parse_u64(numbers[_i].text, &value), numbers[_i].result);
+    ck_assert_uint_eq(value, numbers[_i].result < 0 ? 42 : numbers[_i].value);
+}
+END_TEST
+
+static const struct {
+    const char *text;
+    int result;
+    usec_t value;
+} spans[] = {
+    {"15s", 0, 15000000},
+    {"15", 0, 15000000},
+    {"0", 0, 0},
+    {"250ms", 0, 250000},
+    {"1.5s", 0, 1500000},
+    {"8.67s", 0, 8670000},
+    {"0.000001s", 0, 1},
+    {"0.0000001s", 0, 0},
+    {"1min 30s", 0, 90000000},
+    {"1min30s", 0, 90000000},
+    {" 2 h ", 0, 7200000000},
+    {"1d", 0, 86400000000},
+    {"2weeks", 0, 1209600000000},
+    {"7us", 0, 7},
+    {"1m", 0, 60000000},
+    {"", -EINVAL, 0},
+    {" ", -EINVAL, 0},
+    {"s", -EINVAL, 0},
+    {"-1s", -EINVAL, 0},
+    {"1.s", -EINVAL, 0},
+    {".5s", -EINVAL, 0},
+    {"1 fortnight", -EINVAL, 0},
+    {"1S", -EINVAL, 0},
+    {"infinity", -EINVAL, 0},
+    {"1s,", -EINVAL, 0},
+    {"18446744073709551616us", -ERANGE, 0},
+    {"18446744073709551615us", -ERANGE, 0},
+    {"18446744073709551614us", 0, UINT64_MAX - 1},
+    {"18446744073709551615s", -ERANGE, 0},
+    {"18446744073709551614us 2us", -ERANGE, 0},
+    {"99999999999999999999999", -ERANGE, 0},
+};
+
+START_TEST(parse_spans)
+{
+    usec_t value = 42;
+
+    ck_assert_int_eq(parse_span(spans[_i].text, &value), spans[_i].result);
+    ck_assert_uint_eq(value, spans[_i].result < 0 ? 42 : spans[_i].value);
+}
+END_TEST
+
+START_TEST(format_spans)
+{
+    static const struct {
+        usec_t span;
+        const char *text;
+    } table[] = {
+        {0, "0"},
+        {999, "999us"},
+        {250000, "250ms"},
+        {15000000, "15s"},
+        {8670000, "8.670s"},
+        {90000000, "1min 30s"},
+        {60000000, "1min"},
+        {60250000, "1min 0.250s"},
+        {USEC_INFINITY, "infinity"},
+    };
+    char text[SPAN_FORMAT_MAX];
+    usec_t back;
+
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        ck_assert_str_eq(format_span(table[i].span, text, sizeof text), table[i].text);
+    /* What is printed can be read again. */
+    for (usec_t span = 1000; span < 400 * USEC_PER_SEC; span += 777 * USEC_PER_MSEC) {
+        ck_assert_int_eq(parse_span(format_span(span, text, sizeof text), &back), 0);
+        ck_assert_uint_eq(back, span);
+    }
+}
+END_TEST
+
+/* ---- tickets ---- */
+
+static const struct ticket sample = {
+    .group = "my-group",
+    .node = "db1.example",
+    .owner = "db1.example/0123456789abcdef0123456789abcdef",
+    .term = (UINT64_C(1) << 32) + 1,
+    .lease = 15000000,
+    .stop = 5000000,
+    .duration = 8670000,
+    .deadline = 123456789,
+};
+
+static bool tickets_equal(const struct ticket *a, const struct ticket *b)
+{
+    return strcmp(a->group, b->group) == 0 && strcmp(a->node, b->node) == 0 &&
+           strcmp(a->owner, b->owner) == 0 && a->term == b->term && a->lease == b->lease &&
+           a->stop == b->stop && a->duration == b->duration && a->deadline == b->deadline;
+}
+
+START_TEST(ticket_round_trip)
+{
+    char text[TICKET_SIZE_MAX];
+    struct ticket t = sample, back;
+
+    for (int i = 0; i < 3; i++) {
+        t.deadline = (const usec_t[]){0, 123456789, UINT64_MAX}[i];
+        int n = ticket_format(&t, text, sizeof text);
+
+        ck_assert_int_gt(n, 0);
+        ck_assert_int_eq(ticket_parse(text, (size_t)n, &back), 0);
+        ck_assert(tickets_equal(&t, &back));
+    }
+}
+END_TEST
+
+START_TEST(ticket_deadline_in_place)
+{
+    char text[TICKET_SIZE_MAX], digits[TICKET_DEADLINE_DIGITS + 1];
+    struct ticket back;
+    int n = ticket_format(&sample, text, sizeof text);
+
+    ck_assert_int_gt(n, 0);
+    (void)snprintf(digits, sizeof digits, "%0*" PRIu64, TICKET_DEADLINE_DIGITS,
+                   UINT64_C(987654321));
+    memcpy(text + ticket_deadline_offset((size_t)n), digits, TICKET_DEADLINE_DIGITS);
+    ck_assert_int_eq(ticket_parse(text, (size_t)n, &back), 0);
+    ck_assert_uint_eq(back.deadline, 987654321);
+    back.deadline = sample.deadline;
+    ck_assert(tickets_equal(&back, &sample));
+}
+END_TEST
+
+/* A changed byte is refused, or it is another ticket that is written exactly so: nothing is
+ * skipped, repaired or read two ways. */
+START_TEST(ticket_every_byte_counts)
+{
+    char text[TICKET_SIZE_MAX], again[TICKET_SIZE_MAX];
+    int n = ticket_format(&sample, text, sizeof text);
+
+    ck_assert_int_gt(n, 0);
+    for (int i = 0; i < n; i++)
+        for (int c = 0; c < 256; c++) {
+            char original = text[i];
+            struct ticket back = {.term = 7};
+
+            if ((char)c == original)
+                continue;
+            text[i] = (char)c;
+            int r = ticket_parse(text, (size_t)n, &back);
+            if (r < 0) {
+                ck_assert_int_eq(r, -EBADMSG);
+                ck_assert_uint_eq(back.term, 7);
+            } else {
+                ck_assert(!tickets_equal(&back, &sample));
+                ck_assert_int_eq(ticket_format(&back, again, sizeof again), n);
+                ck_assert_int_eq(memcmp(text, again, (size_t)n), 0);
+            }
+            text[i] = original;
+        }
+}
+END_TEST
+
+START_TEST(ticket_truncated_or_longer)
+{
+    char text[TICKET_SIZE_MAX + 2] = {0}, cut[TICKET_SIZE_MAX + 2];
+    struct ticket back;
+    int n = ticket_format(&sample, text, TICKET_SIZE_MAX);
+
+    ck_assert_int_gt(n, 0);
+    for (int i = 0; i < n; i++) {
+        ck_assert_int_eq(ticket_parse(text, (size_t)i, &back), -EBADMSG);
+        /* One byte missing, or doubled, in the middle. */
+        memcpy(cut, text, (size_t)i);
+        memcpy(cut + i, text + i + 1, (size_t)(n - i - 1));
+        if (ticket_parse(cut, (size_t)n - 1, &back) == 0)
+            ck_assert(!tickets_equal(&back, &sample));
+        memcpy(cut + i + 1, text + i, (size_t)(n - i));
+        cut[i] = text[i];
+        if (ticket_parse(cut, (size_t)n + 1, &back) == 0)
+            ck_assert(!tickets_equal(&back, &sample));
+    }
+    ck_assert_int_eq(ticket_parse(text, (size_t)n + 1, &back), -EBADMSG); /* a NUL at the end */
+    text[n] = '\n';
+    ck_assert_int_eq(ticket_parse(text, (size_t)n + 1, &back), -EBADMSG);
+    memset(text, 'x', sizeof text);
+    ck_assert_int_eq(ticket_parse(text, TICKET_SIZE_MAX + 1, &back), -EBADMSG);
+}
+END_TEST
+
+START_TEST(ticket_members_checked)
+{
+    char text[TICKET_SIZE_MAX];
+    struct ticket t;
+
+    t = sample;
+    t.term = 0;
+    ck_assert_int_eq(ticket_format(&t, text, sizeof text), -EINVAL);
+    t.term = (uint64_t)INT64_MAX + 1;
+    ck_assert_int_eq(ticket_format(&t, text, sizeof text), -EINVAL);
+    t = sample;
+    strcpy(t.group, "a\nb");
+    ck_assert_int_eq(ticket_format(&t, text, sizeof text), -EINVAL);
+    t = sample;
+    strcpy(t.owner, "a=b c");
+    ck_assert_int_eq(ticket_format(&t, text, sizeof text), -EINVAL);
+    t = sample;
+    t.node[0] = '\0';
+    ck_assert_int_eq(ticket_format(&t, text, sizeof text), -EINVAL);
+    ck_assert_int_eq(ticket_format(&sample, text, 10), -ENOBUFS);
+}
+END_TEST
+
+START_TEST(ticket_longest_fits)
+{
+    char text[TICKET_SIZE_MAX];
+    struct ticket t = sample, back;
+
+    memset(t.group, 'g', GROUP_NAME_MAX);
+    memset(t.node, 'n', NODE_NAME_MAX);
+    memset(t.owner, 'o', OWNER_MAX);
+    t.group[GROUP_NAME_MAX] = t.node[NODE_NAME_MAX] = t.owner[OWNER_MAX] = '\0';
+    t.term = INT64_MAX;
+    t.lease = t.stop = t.duration = t.deadline = UINT64_MAX;
+
+    int n = ticket_format(&t, text, sizeof text);
+    ck_assert_int_gt(n, 0);
+    ck_assert_int_eq(ticket_parse(text, (size_t)n, &back), 0);
+    ck_assert(tickets_equal(&t, &back));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("base");
+    TCase *t = tcase_create("all");
+
+    tcase_set_timeout(t, 60);
+    tcase_add_test(t, usec_saturates);
+    tcase_add_test(t, budget_of_the_defaults);
+    tcase_add_test(t, budget_properties);
+    tcase_add_test(t, budget_smallest_is_the_smallest);
+    tcase_add_test(t, budget_bounds);
+    tcase_add_test(t, names_round_trip);
+    tcase_add_test(t, names_of_units);
+    tcase_add_test(t, names_longest);
+    tcase_add_test(t, names_no_second_spelling);
+    tcase_add_loop_test(t, parse_numbers, 0, sizeof numbers / sizeof *numbers);
+    tcase_add_loop_test(t, parse_spans, 0, sizeof spans / sizeof *spans);
+    tcase_add_test(t, format_spans);
+    tcase_add_test(t, ticket_round_trip);
+    tcase_add_test(t, ticket_deadline_in_place);
+    tcase_add_test(t, ticket_every_byte_counts);
+    tcase_add_test(t, ticket_truncated_or_longer);
+    tcase_add_test(t, ticket_members_checked);
+    tcase_add_test(t, ticket_longest_fits);
+    suite_add_tcase(suite, t);
+
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

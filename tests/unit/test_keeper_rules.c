@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Each rule of the keeper at its boundary and one microsecond to either side. */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/budget.h"
+#include "keeper/rules.h"
+
+#define NOW ((usec_t)1000000000)
+#define L ((usec_t)15000000)
+#define S ((usec_t)5000000)
+#define D ((usec_t)8670000)
+#define TERM ((uint64_t)4294967297)
+
+static struct ticket good_ticket(void)
+{
+    return (struct ticket){
+        .group = "billing",
+        .node = "db1",
+        .owner = "db1/x",
+        .term = TERM,
+        .lease = L,
+        .stop = S,
+        .duration = D,
+        .deadline = NOW + D,
+    };
+}
+
+static struct keeper leading(usec_t deadline)
+{
+    struct ticket t = good_ticket();
+
+    t.deadline = deadline;
+    return keeper_begin(&t);
+}
+
+static const struct keeper_message good_message = {
+    .magic = KEEPER_MESSAGE_MAGIC,
+    .verb = KEEPER_EXTEND,
+    .term = TERM,
+    .deadline = NOW + D,
+};
+
+static bool keepers_equal(const struct keeper *a, const struct keeper *b)
+{
+    return a->phase == b->phase && a->reason == b->reason && a->term == b->term &&
+           a->lease == b->lease && a->stop == b->stop && a->duration == b->duration &&
+           a->deadline == b->deadline && a->ended == b->ended;
+}
+
+/* ---- the ticket ---- */
+
+static const struct {
+    usec_t deadline;
+    enum ticket_verdict verdict;
+} ticket_deadlines[] = {
+    {0, TICKET_TOO_LATE},          {NOW - 1, TICKET_TOO_LATE},      {NOW, TICKET_TOO_LATE},
+    {NOW + 1, TICKET_GOOD},        {NOW + D - 1, TICKET_GOOD},      {NOW + D, TICKET_GOOD},
+    {NOW + D + 1, TICKET_TOO_FAR}, {USEC_INFINITY, TICKET_TOO_FAR},
+};
+
+START_TEST(ticket_deadline)
+{
+    struct ticket t = good_ticket();
+
+    t.deadline = ticket_deadlines[_i].deadline;
+    ck_assert_int_eq(keeper_judge_ticket(&t, "billing", NOW), ticket_deadlines[_i].verdict);
+}
+END_TEST
+
+START_TEST(ticket_group_and_term)
+{
+    struct ticket t = good_ticket();
+
+    ck_assert_int_eq(keeper_judge_ticket(&t, "billing", NOW), TICKET_GOOD);
+    ck_assert_int_eq(keeper_judge_ticket(&t, "billin", NOW), TICKET_OTHER_GROUP);
+    ck_assert_int_eq(keeper_judge_ticket(&t, "billing2", NOW), TICKET_OTHER_GROUP);
+    t.term = 0;
+    ck_assert_int_eq(keeper_judge_ticket(&t, "billing", NOW), TICKET_BAD_TERM);
+    t.term = 1;
+    ck_assert_int_eq(keeper_judge_ticket(&t, "billing", NOW), TICKET_GOOD);
+    t.term = INT64_MAX;
+    ck_assert_int_eq(keeper_judge_ticket(&t, "billing", NOW), TICKET_GOOD);
+    t.term++;
+    ck_assert_int_eq(keeper_judge_ticket(&t, "billing", NOW), TICKET_BAD_TERM);
+}
+END_TEST
+
+START_TEST(ticket_budget)
+{
+    struct ticket t = good_ticket();
+
+    t.duration = D + 1;
+    ck_assert_int_eq(keeper_judge_ticket(&t, "billing", NOW), TICKET_BROKEN_BUDGET);
+    t = good_ticket();
+    t.stop = S + 1;
+    ck_assert_int_eq(keeper_judge_ticket(&t, "billing", NOW), TICKET_BROKEN_BUDGET);
+    t = good_ticket();
+    t.lease = L - 1;
+    ck_assert_int_eq(keeper_judge_ticket(&t, "billing", NOW), TICKET_BROKEN_BUDGET);
+    t = good_ticket();
+    t.duration = USEC_INFINITY;
+    t.deadline = USEC_INFINITY;
+    ck_assert_int_eq(keeper_judge_ticket(&t, "billing", NOW), TICKET_BROKEN_BUDGET);
+}
+END_TEST
+
+START_TEST(ticket_begins_a_term)
+{
+    struct ticket t = good_ticket();
+    struct keeper k = keeper_begin(&t);
+
+    ck_assert_int_eq(k.phase, KEEPER_LEADING);
+    ck_assert_int_eq(k.reason, KEEPER_END_NONE);
+    ck_assert_uint_eq(k.deadline, NOW + D);
+    ck_assert_uint_eq(k.stop, S);
+    ck_assert_uint_eq(keeper_kill_time(&k), USEC_INFINITY);
+}
+END_TEST
+
+/* ---- extensions ---- */
+
+/* The keeper's deadline is NOW + 1000; the message is read at `read`. */
+static const struct {
+    const char *what;
+    usec_t read;
+    usec_t deadline;
+    enum message_verdict verdict;
+} extensions[] = {
+    {"a good one", NOW, NOW + D, MESSAGE_EXTENDED},
+    {"read just in time", NOW + 999, NOW + D, MESSAGE_EXTENDED},
+    {"read at the deadline", NOW + 1000, NOW + D, MESSAGE_TOO_LATE},
+    {"read after the deadline", NOW + 1001, NOW + D, MESSAGE_TOO_LATE},
+    {"one later", NOW, NOW + 1001, MESSAGE_EXTENDED},
+    {"the same, repeated", NOW, NOW + 1000, MESSAGE_NOT_LATER},
+    {"an earlier one", NOW, NOW + 999, MESSAGE_NOT_LATER},
+    {"nothing", NOW, 0, MESSAGE_NOT_LATER},
+    {"exactly D ahead", NOW + 5, NOW + 5 + D, MESSAGE_EXTENDED},
+    {"more than D ahead", NOW + 5, NOW + 6 + D, MESSAGE_TOO_FAR},
+    {"for ever", NOW, USEC_INFINITY, MESSAGE_TOO_FAR},
+};
+
+START_TEST(extension)
+{
+    struct keeper k = leading(NOW + 1000), before = k;
+    struct keeper_message m = good_message;
+
+    m.deadline = extensions[_i].deadline;
+    enum message_verdict v = keeper_receive(&k, &m, sizeof m, true, extensions[_i].read);
+    ck_assert_msg(v == extensions[_i].verdict, "%s: %s", extensions[_i].what,
+                  message_verdict_text(v));
+    if (v == MESSAGE_EXTENDED)
+        before.deadline = extensions[_i].deadline;
+    ck_assert(keepers_equal(&k, &before));
+}
+END_TEST
+
+/* Everything about the message that is wrong, for both verbs. */
+static void spoil_magic(struct keeper_message *m)
+{
+    m->magic ^= 1;
+}
+static void spoil_reserved(struct keeper_message *m)
+{
+    m->reserved = 1;
+}
+static void spoil_verb_low(struct keeper_message *m)
+{
+    m->verb = 0;
+}
+static void spoil_verb_high(struct keeper_message *m)
+{
+    m->verb = 3;
+}
+static void spoil_term_low(struct keeper_message *m)
+{
+    m->term--;
+}
+static void spoil_term_high(struct keeper_message *m)
+{
+    m->term++;
+}
+static void spoil_nothing(struct keeper_message *m)
+{
+    (void)m;
+}
+
+static const struct {
+    void (*spoil)(struct keeper_message *m);
+    size_t length;
+    bool from_agent;
+    enum message_verdict verdict;
+} forgeries[] = {
+    {spoil_magic, sizeof(struct keeper_message), true, MESSAGE_MALFORMED},
+    {spoil_reserved, sizeof(struct keeper_message), true, MESSAGE_MALFORMED},
+    {spoil_verb_low, sizeof(struct keeper_message), true, MESSAGE_MALFORMED},
+    {spoil_verb_high, sizeof(struct keeper_message), true, MESSAGE_MALFORMED},
+    {spoil_term_low, sizeof(struct keeper_message), true, MESSAGE_OTHER_TERM},
+    {spoil_term_high, sizeof(struct keeper_message), true, MESSAGE_OTHER_TERM},
+    {spoil_nothing, sizeof(struct keeper_message) - 1, true, MESSAGE_MALFORMED},
+    {spoil_nothing, sizeof(struct keeper_message) + 1, true, MESSAGE_MALFORMED},
+    {spoil_nothing, 0, true, MESSAGE_MALFORMED},
+    {spoil_nothing, sizeof(struct keeper_message), false, MESSAGE_WRONG_SENDER},
+};
+
+START_TEST(forgery)
+{
+    for (uint32_t verb = KEEPER_EXTEND; verb <= KEEPER_END; verb++) {
+        struct keeper k = leading(NOW + 1000), before = k;
+        struct keeper_message m = good_message;
+
+        m.verb = verb;
+        forgeries[_i].spoil(&m);
+        ck_assert_int_eq(
+            keeper_receive(&k, &m, forgeries[_i].length, forgeries[_i].from_agent, NOW),
+            forgeries[_i].verdict);
+        ck_assert(keepers_equal(&k, &before));
+    }
+}
+END_TEST
+
+START_TEST(nothing_prolongs_an_ending)
+{
+    static const enum keeper_end_reason reasons[] = {KEEPER_END_DEADLINE, KEEPER_END_AGENT,
+                                                     KEEPER_END_SIGNAL};
+
+    for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++) {
+        struct keeper k = leading(NOW + 1000);
+
+        keeper_end(&k, reasons[i], NOW + 10);
+        struct keeper before = k;
+        for (usec_t now = NOW + 10; now < NOW + 2 * D; now += D / 7) {
+            struct keeper_message m = good_message;
+
+            m.deadline = now + D;
+            ck_assert_int_eq(keeper_receive(&k, &m, sizeof m, true, now), MESSAGE_ALREADY_ENDING);
+            m.verb = KEEPER_END;
+            ck_assert_int_eq(keeper_receive(&k, &m, sizeof m, true, now), MESSAGE_ALREADY_ENDING);
+            keeper_end(&k, KEEPER_END_SIGNAL, now);
+            keeper_check_deadline(&k, now);
+            ck_assert(keepers_equal(&k, &before));
+        }
+    }
+}
+END_TEST
+
+/* Whatever is sent, in whatever order and however often: what counts is bounded by the last read
+ * before the deadline. A thousand random messages against a keeper that may wake up late. */
+START_TEST(deadline_stays_within_d_of_the_last_read)
+{
+    unsigned seed = (unsigned)_i * 7919 + 1;
+    struct keeper k = leading(NOW + D);
+    usec_t now = NOW, last_accepted = NOW;
+
+    for (int i = 0; i < 1000; i++) {
+        struct keeper_message m = good_message;
+
+        now += (usec_t)rand_r(&seed) % (D / 2);
+        m.deadline = now - D + (usec_t)rand_r(&seed) % (3 * D);
+        struct keeper before = k;
+        enum message_verdict v = keeper_receive(&k, &m, sizeof m, true, now);
+        if (v == MESSAGE_EXTENDED) {
+            ck_assert(before.phase == KEEPER_LEADING);
+            ck_assert(now < before.deadline);
+            ck_assert(k.deadline > before.deadline);
+            last_accepted = now;
+        } else
+            ck_assert(keepers_equal(&k, &before));
+        ck_assert(k.deadline <= last_accepted + D);
+        if (i % 50 == 49)
+            keeper_check_deadline(&k, now);
+    }
+}
+END_TEST
+
+/* ---- the end ---- */
+
+START_TEST(deadline_ends)
+{
+    struct keeper k = leading(NOW);
+
+    keeper_check_deadline(&k, NOW - 1);
+    ck_assert_int_eq(k.phase, KEEPER_LEADING);
+    keeper_check_deadline(&k, NOW);
+    ck_assert_int_eq(k.phase, KEEPER_ENDING);
+    ck_assert_int_eq(k.reason, KEEPER_END_DEADLINE);
+    ck_assert_uint_eq(k.ended, NOW);
+}
+END_TEST
+
+START_TEST(agent_ends)
+{
+    struct keeper k = leading(NOW + 1000);
+    struct keeper_message m = good_message;
+
+    m.verb = KEEPER_END;
+    m.deadline = 0;
+    ck_assert_int_eq(keeper_receive(&k, &m, sizeof m, true, NOW), MESSAGE_ENDED);
+    ck_assert_int_eq(k.reason, KEEPER_END_AGENT);
+    ck_assert_uint_eq(k.ended, NOW);
+}
+END_TEST
+
+static const struct {
+    usec_t deadline, ended, kill;
+} kill_times[] = {
+    {NOW, NOW - 1, NOW - 1 + S},        /* told to end before: S from there */
+    {NOW, NOW, NOW + S},                /* on time */
+    {NOW, NOW + 1, NOW + S},            /* noticed late: S from the deadline all the same */
+    {NOW, NOW + S + 12345678, NOW + S}, /* frozen past everything: at once */
+};
+
+START_TEST(kill_time)
+{
+    struct keeper k = leading(kill_times[_i].deadline);
+    usec_t kill = kill_times[_i].kill;
+
+    ck_assert(!keeper_kill_due(&k, USEC_INFINITY));
+    keeper_end(&k, KEEPER_END_SIGNAL, kill_times[_i].ended);
+    ck_assert_uint_eq(keeper_kill_time(&k), kill);
+    ck_assert(!keeper_kill_due(&k, kill - 1));
+    ck_assert(keeper_kill_due(&k, kill));
+    ck_assert(keeper_kill_due(&k, kill + 1));
+}
+END_TEST
+
+START_TEST(exit_needs_all_three)
+{
+    struct keeper k = leading(NOW);
+
+    ck_assert(!keeper_may_exit(&k, true, 0)); /* leading */
+    keeper_end(&k, KEEPER_END_DEADLINE, NOW);
+    ck_assert(keeper_may_exit(&k, true, 0));
+    ck_assert(!keeper_may_exit(&k, false, 0));
+    ck_assert(!keeper_may_exit(&k, true, 1));
+    ck_assert(!keeper_may_exit(&k, true, UINT64_MAX));
+}
+END_TEST
+
+START_TEST(wakeups)
+{
+    struct keeper k = leading(NOW + D);
+
+    ck_assert_uint_eq(keeper_wakeup(&k, false, NOW), NOW + D);
+    ck_assert_uint_eq(keeper_wakeup(&k, true, NOW), NOW + KEEPER_NOTIFY_RETRY_USEC);
+    ck_assert_uint_eq(keeper_wakeup(&k, true, NOW + D - 1), NOW + D); /* never past the deadline */
+
+    keeper_end(&k, KEEPER_END_DEADLINE, NOW + D);
+    usec_t kill = keeper_kill_time(&k), looks = 0;
+    for (usec_t now = NOW + D; now < kill; looks++) {
+        usec_t next = keeper_wakeup(&k, false, now);
+
+        ck_assert(next > now);
+        ck_assert(next <= kill); /* the kill is never slept through */
+        ck_assert(next <= now + KEEPER_LOOK_MAX_USEC);
+        ck_assert(next == kill || next >= now + KEEPER_LOOK_MIN_USEC);
+        now = next;
+    }
+    ck_assert(looks < 200);
+    ck_assert_uint_eq(keeper_wakeup(&k, false, kill), kill + KEEPER_KILL_INTERVAL_USEC);
+    ck_assert_uint_eq(keeper_wakeup(&k, false, kill + 7), kill + 7 + KEEPER_KILL_INTERVAL_USEC);
+}
+END_TEST
+
+START_TEST(watchdog_span)
+{
+    struct keeper k = leading(NOW);
+    usec_t margin = BUDGET_SLACK_USEC - KEEPER_WATCHDOG_ACCURACY_USEC;
+
+    ck_assert_uint_eq(margin, 50 * USEC_PER_MSEC);
+    ck_assert_uint_eq(keeper_watchdog_span(&k, NOW - D), D + margin);
+    ck_assert_uint_eq(keeper_watchdog_span(&k, NOW), margin);
+    ck_assert_uint_eq(keeper_watchdog_span(&k, NOW + margin - 1), 1);
+    ck_assert_uint_eq(keeper_watchdog_span(&k, NOW + margin), 1); /* never 0 */
+    ck_assert_uint_eq(keeper_watchdog_span(&k, NOW + margin + 1), 1);
+    k.deadline = USEC_INFINITY;
+    ck_assert_uint_ne(keeper_watchdog_span(&k, NOW), USEC_INFINITY);
+}
+END_TEST
+
+/* ---- the fence ---- */
+
+START_TEST(fence_times)
+{
+    struct ticket t = good_ticket();
+
+    t.deadline = NOW;
+    ck_assert_uint_eq(fence_kill_time(NULL, NOW), NOW);
+    ck_assert_uint_eq(fence_kill_time(&t, NOW - 1), NOW - 1 + S);
+    ck_assert_uint_eq(fence_kill_time(&t, NOW), NOW + S);
+    ck_assert_uint_eq(fence_kill_time(&t, NOW + 1), NOW + S);
+    ck_assert_uint_eq(fence_wakeup(NOW, NOW + S, NOW), NOW + KEEPER_LOOK_MIN_USEC);
+    ck_assert_uint_eq(fence_wakeup(NOW, NOW + S, NOW + S - 1), NOW + S);
+    ck_assert_uint_eq(fence_wakeup(NOW, NOW + S, NOW + S), NOW + S + KEEPER_KILL_INTERVAL_USEC);
+}
+END_TEST
+
+START_TEST(texts)
+{
+    for (int v = TICKET_GOOD; v <= TICKET_TOO_FAR; v++)
+        ck_assert_int_gt((int)strlen(ticket_verdict_text((enum ticket_verdict)v)), 0);
+    for (int v = MESSAGE_EXTENDED; v <= MESSAGE_TOO_FAR; v++)
+        ck_assert_int_gt((int)strlen(message_verdict_text((enum message_verdict)v)), 0);
+    for (int v = KEEPER_END_NONE; v <= KEEPER_END_SIGNAL; v++)
+        ck_assert_int_gt((int)strlen(keeper_end_reason_text((enum keeper_end_reason)v)), 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("keeper-rules");
+    TCase *t = tcase_create("all");
+
+    tcase_add_loop_test(t, ticket_deadline, 0, sizeof ticket_deadlines / sizeof *ticket_deadlines);
+    tcase_add_test(t, ticket_group_and_term);
+    tcase_add_test(t, ticket_budget);
+    tcase_add_test(t, ticket_begins_a_term);
+    tcase_add_loop_test(t, extension, 0, sizeof extensions / sizeof *extensions);
+    tcase_add_loop_test(t, forgery, 0, sizeof forgeries / sizeof *forgeries);
+    tcase_add_test(t, nothing_prolongs_an_ending);
+    tcase_add_loop_test(t, deadline_stays_within_d_of_the_last_read, 0, 50);
+    tcase_add_test(t, deadline_ends);
+    tcase_add_test(t, agent_ends);
+    tcase_add_loop_test(t, kill_time, 0, sizeof kill_times / sizeof *kill_times);
+    tcase_add_test(t, exit_needs_all_three);
+    tcase_add_test(t, wakeups);
+    tcase_add_test(t, watchdog_span);
+    tcase_add_test(t, fence_times);
+    tcase_add_test(t, texts);
+    suite_add_tcase(suite, t);
+
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
