@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "generator/guard.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "config/unit_name.h"
+
+#define UNIT_TEXT_MAX (UNIT_NAME_LEN_MAX + 1)
+#define FILE_NAME_SIZE (UNIT_TEXT_MAX + sizeof ".wants")
+
+/* Names in these texts need no escaping: systemd takes backslashes in dependency lists, Slice= and
+ * paths as they are, and '%', its specifiers' character, is in no valid group or unit name. */
+
+struct text {
+    char *buffer;
+    size_t size;
+    size_t n;
+    bool full;
+};
+
+static void add(struct text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void add(struct text *t, const char *format, ...)
+{
+    va_list ap;
+
+    va_start(ap, format);
+    int n = vsnprintf(t->buffer + t->n, t->size - t->n, format, ap);
+    va_end(ap);
+    if (n < 0 || (size_t)n >= t->size - t->n)
+        t->full = true;
+    else
+        t->n += (size_t)n;
+}
+
+static int finish(const struct text *t)
+{
+    assert(t->full || !strchr(t->buffer, '%'));
+    return t->full ? -ENOBUFS : (int)t->n;
+}
+
+/* Units that are no services are pulled up by the keeper, which comes after basic.target: with
+ * their usual place before early targets PID 1 would find an ordering cycle at boot. */
+static void add_late_start(struct text *t)
+{
+    add(t, "DefaultDependencies=no\n"
+           "Conflicts=shutdown.target\n"
+           "Before=shutdown.target\n"
+           "After=sysinit.target\n");
+}
+
+static void add_section(struct text *t, const struct config_group *g, const char *suffix)
+{
+    char instance[GROUP_INSTANCE_MAX + 1];
+    char slice[UNIT_TEXT_MAX];
+
+    if (group_instance(g->name, instance, sizeof instance) < 0 ||
+        group_slice_unit(g->name, slice, sizeof slice) < 0)
+        t->full = true;
+    else if (strcmp(suffix, "service") == 0)
+        add(t,
+            "\n[Service]\n"
+            "Slice=%s\n"
+            "EnvironmentFile=-" TENURE_GROUPS_DIR "/%s/" KEEPER_ENV_FILE "\n"
+            "TimeoutStopSec=%" PRIu64 "us\n"
+            "TimeoutStopFailureMode=kill\n"
+            "SendSIGKILL=yes\n",
+            slice, instance, g->budget.stop);
+    else if (strcmp(suffix, "socket") == 0 || strcmp(suffix, "mount") == 0)
+        add(t,
+            "\n[%s]\n"
+            "Slice=%s\n"
+            "TimeoutSec=%" PRIu64 "us\n"
+            "SendSIGKILL=yes\n",
+            strcmp(suffix, "socket") == 0 ? "Socket" : "Mount", slice, g->budget.stop);
+}
+
+int guard_unit_text(const struct config_group *g, const char *unit, char *ret, size_t size)
+{
+    assert(g);
+    assert(unit);
+    assert(ret);
+    assert(size > 0);
+
+    struct text t = {.buffer = ret, .size = size};
+    const char *suffix = unit_name_suffix(unit);
+    char instance[GROUP_INSTANCE_MAX + 1];
+    char keeper[UNIT_TEXT_MAX];
+
+    if (group_instance(g->name, instance, sizeof instance) < 0 ||
+        group_keeper_unit(g->name, keeper, sizeof keeper) < 0)
+        return -ENOBUFS;
+    add(&t,
+        "# Written by tenure-generator: this unit belongs to group \"%s\" and runs on its leader "
+        "only.\n"
+        "[Unit]\n"
+        "BindsTo=%s\n"
+        "After=%s\n"
+        "AssertPathExists=" TENURE_GROUPS_DIR "/%s/" KEEPER_STATE_FILE "\n",
+        g->name, keeper, keeper, instance);
+    if (strcmp(suffix, "service") != 0)
+        add_late_start(&t);
+    add_section(&t, g, suffix);
+    return finish(&t);
+}
+
+int guard_keeper_text(const struct config_group *g, char *ret, size_t size)
+{
+    assert(g);
+    assert(ret);
+    assert(size > 0);
+
+    struct text t = {.buffer = ret, .size = size};
+    usec_t span = g->budget.stop + g->budget.kill + GUARD_KEEPER_STOP_EXTRA_USEC;
+
+    add(&t,
+        "# Written by tenure-generator: the keeper of group \"%s\" gets the time it needs to end "
+        "its units.\n"
+        "[Service]\n"
+        "TimeoutStopSec=%" PRIu64 "us\n"
+        "TimeoutAbortSec=%" PRIu64 "us\n",
+        g->name, span, span);
+    return finish(&t);
+}
+
+int guard_lock_text(char *ret, size_t size)
+{
+    assert(ret);
+    assert(size > 0);
+
+    struct text t = {.buffer = ret, .size = size};
+
+    add(&t, "# Written by tenure-generator: the applied configuration is broken, so nothing that "
+            "it names may start.\n"
+            "[Unit]\n"
+            "AssertPathExists=" GUARD_LOCK_PATH "\n");
+    return finish(&t);
+}
+
+static int make_directory(int dir_fd, const char *unit, const char *suffix, char *ret, size_t size)
+{
+    int n = snprintf(ret, size, "%s%s", unit, suffix);
+
+    if (n < 0 || (size_t)n >= size)
+        return -ENAMETOOLONG;
+    return mkdirat(dir_fd, ret, 0755) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+static int write_all(int fd, const char *text, size_t length)
+{
+    while (length > 0) {
+        ssize_t n = write(fd, text, length);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        text += n;
+        length -= (size_t)n;
+    }
+    return 0;
+}
+
+int guard_write(int dir_fd, const char *unit, const char *text)
+{
+    assert(unit);
+    assert(text);
+
+    char dir[FILE_NAME_SIZE], path[FILE_NAME_SIZE + sizeof GUARD_FILE + 1];
+    int r = make_directory(dir_fd, unit, ".d", dir, sizeof dir);
+
+    if (r < 0)
+        return r;
+    (void)snprintf(path, sizeof path, "%s/%s", dir, GUARD_FILE);
+    _cleanup_close_ int fd =
+        openat(dir_fd, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+    return fd < 0 ? -errno : write_all(fd, text, strlen(text));
+}
+
+/* The link's target is only looked at for its last part: the unit's name. */
+static int link_unit(int dir_fd, const char *wants, const char *unit)
+{
+    char path[2 * FILE_NAME_SIZE], target[FILE_NAME_SIZE];
+
+    (void)snprintf(path, sizeof path, "%s/%s", wants, unit);
+    (void)snprintf(target, sizeof target, "../%s", unit);
+    return symlinkat(target, dir_fd, path) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+static void keep_first(int *first, int r)
+{
+    if (*first == 0 && r < 0)
+        *first = r;
+}
+
+int guard_write_group(int dir_fd, const struct config_group *g)
+{
+    assert(g);
+
+    char text[GUARD_SIZE_MAX], keeper[UNIT_TEXT_MAX], wants[FILE_NAME_SIZE];
+    int first = group_keeper_unit(g->name, keeper, sizeof keeper);
+
+    if (first < 0)
+        return first;
+    /* The guards before the links: a full disk must not leave a unit that is wanted but free. */
+    for (size_t i = 0; i < g->n_units; i++) {
+        int r = guard_unit_text(g, g->units[i], text, sizeof text);
+
+        keep_first(&first, r < 0 ? r : guard_write(dir_fd, g->units[i], text));
+    }
+    int r = guard_keeper_text(g, text, sizeof text);
+    keep_first(&first, r < 0 ? r : guard_write(dir_fd, keeper, text));
+
+    r = make_directory(dir_fd, keeper, ".wants", wants, sizeof wants);
+    keep_first(&first, r);
+    for (size_t i = 0; i < g->n_units && r == 0; i++)
+        keep_first(&first, link_unit(dir_fd, wants, g->units[i]));
+    return first;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TENURE_GENERATOR_GUARD_H
+#define TENURE_GENERATOR_GUARD_H
+
+/* The guards: drop-ins that bind a group's units to its keeper, and the links that let the keeper
+ * pull them up. Text first, so that it can be looked at without a file system. */
+
+#include "config/config.h"
+
+#define GUARD_FILE "zz-tenure.conf"
+#define GUARD_SIZE_MAX 4096
+/* Never exists; its name is what `systemctl status` of a locked unit shows. */
+#define GUARD_LOCK_PATH TENURE_RUN_DIR "/applied.conf-is-broken/run-tenurectl-apply"
+/* On top of S + K before PID 1 kills a keeper that ends: room for a term that began with a larger
+ * stop timeout than the one configured now. */
+#define GUARD_KEEPER_STOP_EXTRA_USEC (10 * USEC_PER_SEC)
+
+/* The drop-in of a unit of the group, of its keeper, and of a unit that must not start at all. Each
+ * returns the length, or -ENOBUFS (GUARD_SIZE_MAX always does). */
+int guard_unit_text(const struct config_group *g, const char *unit, char *ret, size_t size);
+int guard_keeper_text(const struct config_group *g, char *ret, size_t size);
+int guard_lock_text(char *ret, size_t size);
+
+/* Writes UNIT.d/GUARD_FILE below the open directory. Returns 0 or negative errno. */
+int guard_write(int dir_fd, const char *unit, const char *text);
+
+/* Writes all guards and links of a group below the open directory. Goes on after an error and
+ * returns the first one. */
+int guard_write_group(int dir_fd, const struct config_group *g);
+
+#endif
