@@ -17,9 +17,11 @@
 #include "base/usec.h"
 
 #define HOST_CALL_TIMEOUT_USEC (500 * USEC_PER_MSEC)
-#define HOST_CALLS_MAX 16
+#define HOST_CALLS_MAX 16 /* calls to PID 1 in flight */
 #define HOST_PROBLEM_MAX 512
-#define HOST_UNITS_MAX 64
+#define HOST_UNITS_MAX 64 /* of one group */
+#define HOST_GROUPS_MAX 1024
+#define HOST_TEXT_MAX 512
 
 struct host;
 
@@ -53,20 +55,25 @@ struct group_view {
     const struct unit_view *units; /* in the order of host_add_group() */
 };
 
+/* Called from the event loop, never from within a function of this header. host_free() must not be
+ * called from a handler; everything else may be. */
 struct host_handler {
-    /* A question was answered: the view of this group is fresh (also when nothing changed). */
+    /* A question was answered or the guards were checked: the view of this group is fresh (also
+     * when nothing changed). */
     void (*viewed)(void *userdata, const char *group);
     /* StartUnit of the group's keeper was answered: 0 when PID 1 queued the job, else negative
-     * errno
-     * (-ETIMEDOUT when it did not answer) with text for people. */
+     * errno (-ETIMEDOUT when it did not answer: the job may be queued all the same; -ECONNRESET
+     * when the bus went away: likewise) with text for people. */
     void (*start_answered)(void *userdata, const char *group, int error, const char *text);
+    /* The same for host_stop_keeper(). May be NULL. */
+    void (*stop_answered)(void *userdata, const char *group, int error, const char *text);
     /* PID 1's type of the job that runs for this service ("restart", "stop", "" for none), or
      * negative errno. Answer to host_ask_own_job(). */
     void (*own_job)(void *userdata, int error, const char *type);
     /* The bus went away or came back (also after dbus-daemon was killed: the host reconnects by
      * itself, with backoff). `bus` is the new connection, NULL while there is none: objects must be
-     * exported on it anew. */
-    void (*bus_changed)(void *userdata, struct sd_bus *bus);
+     * exported on it anew. `text` says why it is gone, "" when it is there. */
+    void (*bus_changed)(void *userdata, struct sd_bus *bus, const char *text);
 };
 
 /* Connects to the system bus (asynchronously, and again whenever it is lost) and subscribes to
@@ -75,43 +82,53 @@ int host_new(struct sd_event *event, const struct host_handler *handler, void *u
              struct host **ret);
 struct host *host_free(struct host *h);
 
-/* Begins to watch a group. stop: S, compared with the units' effective stop timeouts.
- * Returns 0, -EEXIST, -ENOMEM, -E2BIG. The first view comes by itself. */
+/* Begins to watch a group. stop, kill: S and K, compared with the units' and the keeper's effective
+ * stop timeouts. Returns 0, -EEXIST, -EINVAL, -ENOMEM, -E2BIG. The first view comes by itself. */
 int host_add_group(struct host *h, const char *group, const char *const *units, size_t n_units,
-                   usec_t stop);
-int host_remove_group(struct host *h, const char *group); /* 0 or -ENOENT */
+                   usec_t stop, usec_t kill);
+/* Returns 0 or -ENOENT. Answers still under way for this group are not delivered any more. */
+int host_remove_group(struct host *h, const char *group);
 
 /* Asks PID 1 about this group anew, soon: `viewed` follows. One question (ListUnitsByNames) serves
- * all groups asked for in one turn of the event loop. */
+ * all groups asked for in one turn of the event loop. Asked again until answered. */
 void host_look(struct host *h, const char *group);
 
 /* The last view; owned by the host, valid until the next turn of the loop. NULL: unknown group. */
 const struct group_view *host_view(const struct host *h, const char *group);
 
-/* Writes the ticket, atomically and mode 0600, below TENURE_TICKETS_DIR. Synchronous (tmpfs). */
+/* Publishes the ticket, whole or not at all and mode 0600, below TENURE_TICKETS_DIR. Synchronous
+ * (tmpfs). Returns 0; -EEXIST when the group has one already: unlink it first; another negative
+ * errno. */
 int host_write_ticket(struct host *h, const struct ticket *t);
 
 /* Unlinks the group's ticket. Returns 0 also when there is none (the keeper consumed it). */
 int host_unlink_ticket(struct host *h, const char *group);
 
-/* StartUnit of the keeper, job mode "fail"; start_answered follows. */
+/* StartUnit of the keeper, job mode "fail"; start_answered follows if this returns 0. Else -ENOENT,
+ * -ENOTCONN without a bus, -EALREADY while an answer to the last one is awaited. */
 int host_start_keeper(struct host *h, const char *group);
 
-/* StopUnit of the keeper with replace-irreversibly: the fallback when it does not end when told to.
- */
-void host_stop_keeper(struct host *h, const char *group);
+/* StopUnit of the keeper with replace-irreversibly: the fallback when it does not end when told to,
+ * and the way to end units that run without a keeper: PID 1 stops what is bound to it, also when
+ * the keeper itself is inactive. Same errors. */
+int host_stop_keeper(struct host *h, const char *group);
 
 /* Datagrams to the keeper; never block. Return 0, or negative errno when there is no such keeper
  * (-ENOENT, -ECONNREFUSED) or its queue is full (-EAGAIN). */
 int host_extend_keeper(struct host *h, const char *group, uint64_t term, usec_t deadline);
 int host_end_keeper(struct host *h, const char *group, uint64_t term);
 
-/* StopUnit of every declared unit that is not dead: for units found running without a keeper. The
- * polkit rule lets the agent stop keepers only, so this starts nothing and stops through PID 1's
- * own dependencies: it stops the keeper's unit, which the units are bound to. */
-void host_stop_strays(struct host *h, const char *group);
+/* Asks PID 1 what kind of job runs for the unit this process belongs to; own_job follows, two calls
+ * later. Returns 0, -ENOTCONN, -EALREADY. */
+int host_ask_own_job(struct host *h);
 
-/* Asks PID 1 what kind of job runs for the unit this process belongs to; own_job follows. */
-void host_ask_own_job(struct host *h);
+/* cgroup v2 alone is mounted at TENURE_CGROUP_ROOT and has cgroup.kill (Linux 5.14)? Returns 0, or
+ * -EOPNOTSUPP with the reason, for people, in text. */
+int host_check_kernel(char text[static HOST_TEXT_MAX]);
+
+/* The random id of this agent's boot, 128 bits in hex, made by the first call after boot and kept
+ * below TENURE_INSTANCE_DIR. Holds a lock there for as long as this process lives: one agent per
+ * host. Returns 0, -EBUSY when another agent has the lock, another negative errno. */
+int host_instance_id(char ret[static INSTANCE_ID_LEN + 1]);
 
 #endif

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "unit/internal.h"
+
+/* One group is checked step by step, one call after another, and stops at the first thing that is
+ * wrong; several groups are checked side by side. */
+enum {
+    STEP_SLICE,
+    STEP_KEEPER,
+    STEP_UNITS, /* and on */
+};
+
+static const char *step_unit(const struct group *g)
+{
+    if (g->check_step == STEP_SLICE)
+        return g->slice_unit;
+    if (g->check_step == STEP_KEEPER)
+        return g->keeper_unit;
+    return g->units[g->check_step - STEP_UNITS].name;
+}
+
+static bool judge_step(const struct group *g, const struct unit_properties *p,
+                       char problem[static HOST_PROBLEM_MAX])
+{
+    const struct guards guards = {
+        .group = g->name,
+        .keeper_unit = g->keeper_unit,
+        .slice_unit = g->slice_unit,
+        .units = g->units,
+        .n_units = g->view.n_units,
+        .stop = g->stop,
+        .kill = g->kill,
+    };
+
+    if (g->check_step == STEP_SLICE)
+        return guards_of_slice(&guards, p, problem);
+    if (g->check_step == STEP_KEEPER)
+        return guards_of_keeper(&guards, p, problem);
+    return guards_of_unit(&guards, step_unit(g), p, problem);
+}
+
+static void finish_check(struct host *h, struct group *g)
+{
+    g->checked = g->checking;
+    g->checking = 0;
+    g->check_retry = 0;
+    group_judge(h, g);
+    h->handler->viewed(h->userdata, g->name);
+}
+
+/* No answer: nothing is known, and the check begins anew a little later. */
+static void postpone(const struct host *h, struct group *g, const char *unit, const char *text)
+{
+    g->checking = 0;
+    g->check_retry = backoff(g->check_retry, LOOK_RETRY_MIN_USEC, LOOK_RETRY_MAX_USEC);
+    g->check_at = usec_add(clock_boottime(), g->check_retry);
+    g->checked = 0;
+    (void)snprintf(g->check_problem, sizeof g->check_problem,
+                   "%s: its properties could not be read: %s", unit, text);
+    group_judge(h, g);
+}
+
+static void properties_answered(struct host *h, struct group *g, sd_bus_message *reply, int error,
+                                const char *text)
+{
+    _cleanup_(unit_properties_clear) struct unit_properties p = {0};
+
+    h->n_check_calls--;
+    if (!g)
+        return;
+    g->check_in_flight = false;
+    if (error == 0 && properties_read(reply, &p) < 0) {
+        error = -EBADMSG;
+        text = "the answer of systemd was not understood";
+    }
+    if (error < 0) {
+        postpone(h, g, step_unit(g), text);
+        return;
+    }
+    if (!judge_step(g, &p, g->check_problem)) {
+        finish_check(h, g);
+        return;
+    }
+    g->check_step++;
+    if (g->check_step == STEP_UNITS + g->view.n_units) {
+        g->check_problem[0] = '\0';
+        finish_check(h, g);
+    }
+}
+
+/* GetAll with an empty interface name answers for all interfaces of the object at once. */
+static int ask_properties(struct host *h, struct group *g)
+{
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+    _cleanup_free_ char *path = NULL;
+    int r = sd_bus_path_encode(SYSTEMD_UNIT_PATH, step_unit(g), &path);
+
+    if (r < 0 || (r = call_new(h, path, "org.freedesktop.DBus.Properties", "GetAll", &m)) < 0 ||
+        (r = sd_bus_message_append(m, "s", "")) < 0)
+        return r;
+    return call_send(h, m, g, properties_answered);
+}
+
+void check_continue(struct host *h, usec_t now)
+{
+    for (size_t i = 0; i < h->n_groups && h->n_check_calls < CHECK_CALLS_MAX && calls_free(h) > 0;
+         i++) {
+        struct group *g = h->groups[i];
+
+        if (g->checked == h->generation || g->check_in_flight || g->check_at > now)
+            continue;
+        /* What was read before a reload says nothing after it. */
+        if (g->checking != h->generation) {
+            g->checking = h->generation;
+            g->check_step = STEP_SLICE;
+        }
+        int r = ask_properties(h, g);
+        if (r < 0) {
+            postpone(h, g, step_unit(g), strerror(-r));
+            continue;
+        }
+        g->check_in_flight = true;
+        h->n_check_calls++;
+    }
+}

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-login.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "unit/files.h"
+#include "unit/internal.h"
+
+/* ---- start and stop ---- */
+
+static void start_answered(struct host *h, struct group *g, sd_bus_message *reply, int error,
+                           const char *text)
+{
+    (void)reply;
+    if (!g)
+        return;
+    g->start_in_flight = false;
+    group_look_soon(h, g);
+    h->handler->start_answered(h->userdata, g->name, error, text);
+}
+
+static void stop_answered(struct host *h, struct group *g, sd_bus_message *reply, int error,
+                          const char *text)
+{
+    (void)reply;
+    if (!g)
+        return;
+    g->stop_in_flight = false;
+    group_look_soon(h, g);
+    if (h->handler->stop_answered)
+        h->handler->stop_answered(h->userdata, g->name, error, text);
+}
+
+static int send_job(struct host *h, struct group *g, const char *member, const char *mode,
+                    call_done done)
+{
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+    int r = call_new(h, SYSTEMD_PATH, SYSTEMD_MANAGER, member, &m);
+
+    if (r < 0 || (r = sd_bus_message_append(m, "ss", g->keeper_unit, mode)) < 0)
+        return r;
+    return call_send(h, m, g, done);
+}
+
+static void send_start(struct host *h, struct group *g)
+{
+    int r = send_job(h, g, "StartUnit", "fail", start_answered);
+
+    if (r == -EBUSY)
+        return; /* when a call is answered */
+    g->start_wanted = false;
+    g->start_in_flight = true;
+    if (r < 0)
+        start_answered(h, g, NULL, r, "StartUnit could not be sent");
+}
+
+static void send_stop(struct host *h, struct group *g)
+{
+    int r = send_job(h, g, "StopUnit", "replace-irreversibly", stop_answered);
+
+    if (r == -EBUSY)
+        return;
+    g->stop_wanted = false;
+    g->stop_in_flight = true;
+    if (r < 0)
+        stop_answered(h, g, NULL, r, "StopUnit could not be sent");
+}
+
+int host_start_keeper(struct host *h, const char *group)
+{
+    struct group *g = host_group(h, group);
+
+    if (!g)
+        return -ENOENT;
+    if (!h->connected)
+        return -ENOTCONN;
+    if (g->start_wanted || g->start_in_flight)
+        return -EALREADY;
+    g->start_wanted = true;
+    host_pump_soon(h);
+    return 0;
+}
+
+int host_stop_keeper(struct host *h, const char *group)
+{
+    struct group *g = host_group(h, group);
+
+    if (!g)
+        return -ENOENT;
+    if (!h->connected)
+        return -ENOTCONN;
+    if (g->stop_wanted || g->stop_in_flight)
+        return -EALREADY;
+    g->stop_wanted = true;
+    host_pump_soon(h);
+    return 0;
+}
+
+/* ---- files and datagrams ---- */
+
+int host_write_ticket(struct host *h, const struct ticket *t)
+{
+    (void)h;
+    return ticket_publish(TENURE_TICKETS_DIR, t);
+}
+
+int host_unlink_ticket(struct host *h, const char *group)
+{
+    (void)h;
+    return ticket_withdraw(TENURE_TICKETS_DIR, group);
+}
+
+static int tell_keeper(const struct host *h, const char *group, enum keeper_verb verb,
+                       uint64_t term, usec_t deadline)
+{
+    struct keeper_message message = {
+        .magic = KEEPER_MESSAGE_MAGIC,
+        .verb = verb,
+        .term = term,
+        .deadline = deadline,
+    };
+
+    return datagram_send(h->socket_fd, TENURE_GROUPS_DIR, group, &message);
+}
+
+int host_extend_keeper(struct host *h, const char *group, uint64_t term, usec_t deadline)
+{
+    return tell_keeper(h, group, KEEPER_EXTEND, term, deadline);
+}
+
+int host_end_keeper(struct host *h, const char *group, uint64_t term)
+{
+    return tell_keeper(h, group, KEEPER_END, term, 0);
+}
+
+/* ---- the own job ---- */
+
+static void own_job_known(struct host *h, int error, const char *type)
+{
+    h->own_job_in_flight = false;
+    h->handler->own_job(h->userdata, error, type);
+}
+
+static void type_answered(struct host *h, struct group *g, sd_bus_message *reply, int error,
+                          const char *text)
+{
+    const char *type;
+
+    (void)g;
+    (void)text;
+    if (error == 0 && sd_bus_message_read(reply, "v", "s", &type) < 0)
+        error = -EBADMSG;
+    own_job_known(h, error, error < 0 ? "" : type);
+}
+
+static void job_answered(struct host *h, struct group *g, sd_bus_message *reply, int error,
+                         const char *text)
+{
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+    const char *path;
+    uint32_t id;
+
+    (void)g;
+    (void)text;
+    if (error == 0 && sd_bus_message_read(reply, "v", "(uo)", &id, &path) < 0)
+        error = -EBADMSG;
+    if (error < 0 || id == 0) {
+        own_job_known(h, error, "");
+        return;
+    }
+    int r = call_new(h, path, "org.freedesktop.DBus.Properties", "Get", &m);
+    if (r < 0 || (r = sd_bus_message_append(m, "ss", SYSTEMD_NAME ".Job", "JobType")) < 0 ||
+        (r = call_send(h, m, NULL, type_answered)) < 0)
+        own_job_known(h, r, "");
+}
+
+static void send_own_job(struct host *h)
+{
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+    _cleanup_free_ char *unit = NULL, *path = NULL;
+    int r;
+
+    if ((r = sd_pid_get_unit(0, &unit)) >= 0 &&
+        (r = sd_bus_path_encode(SYSTEMD_UNIT_PATH, unit, &path)) >= 0 &&
+        (r = call_new(h, path, "org.freedesktop.DBus.Properties", "Get", &m)) >= 0 &&
+        (r = sd_bus_message_append(m, "ss", SYSTEMD_UNIT, "Job")) >= 0)
+        r = call_send(h, m, NULL, job_answered);
+    if (r == -EBUSY)
+        return; /* when a call is answered */
+    h->own_job_wanted = false;
+    if (r < 0)
+        own_job_known(h, r, "");
+}
+
+int host_ask_own_job(struct host *h)
+{
+    if (h->own_job_in_flight)
+        return -EALREADY;
+    if (!h->connected)
+        return -ENOTCONN;
+    h->own_job_in_flight = h->own_job_wanted = true;
+    host_pump_soon(h);
+    return 0;
+}
+
+/* ---- the queue ---- */
+
+void control_send(struct host *h)
+{
+    if (h->own_job_wanted)
+        send_own_job(h);
+    /* Handlers may add and remove groups: an index that is off costs one turn of the pump. */
+    for (size_t i = 0; i < h->n_groups; i++) {
+        if (h->groups[i]->stop_wanted)
+            send_stop(h, h->groups[i]);
+        if (i < h->n_groups && h->groups[i]->start_wanted)
+            send_start(h, h->groups[i]);
+    }
+}
+
+static struct group *waiting(const struct host *h)
+{
+    for (size_t i = 0; i < h->n_groups; i++)
+        if (h->groups[i]->start_wanted || h->groups[i]->stop_wanted)
+            return h->groups[i];
+    return NULL;
+}
+
+void control_fail_waiting(struct host *h, int error, const char *text)
+{
+    struct group *g;
+
+    assert(!h->connected); /* or the handlers could keep this loop going */
+    while ((g = waiting(h))) {
+        if (g->start_wanted) {
+            g->start_wanted = false;
+            start_answered(h, g, NULL, error, text);
+        } else {
+            g->stop_wanted = false;
+            stop_answered(h, g, NULL, error, text);
+        }
+    }
+    if (h->own_job_wanted) {
+        h->own_job_wanted = false;
+        own_job_known(h, error, "");
+    }
+}

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit/guards.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/parse.h"
+
+#define GROUP_PATH_SIZE 512
+
+static void free_list(char **list)
+{
+    for (char **p = list; p && *p; p++)
+        free(*p);
+    free(list);
+}
+
+void unit_properties_clear(struct unit_properties *p)
+{
+    free(p->fragment_path);
+    free(p->control_group);
+    free(p->exec_start);
+    free(p->exec_stop_post);
+    free_list(p->binds_to);
+    free_list(p->after);
+    free_list(p->wants);
+    free_list(p->requires);
+    free_list(p->triggers);
+    free_list(p->environment_files);
+    free_list(p->asserts_path_exists);
+    *p = (struct unit_properties){0};
+}
+
+static bool contains(char *const *list, const char *what)
+{
+    for (; list && *list; list++)
+        if (strcmp(*list, what) == 0)
+            return true;
+    return false;
+}
+
+/* "UNIT: SENTENCE: run systemctl daemon-reload, or …". Returns false, for return. */
+__attribute__((format(printf, 3, 4))) static bool wrong(char problem[static HOST_PROBLEM_MAX],
+                                                        const char *unit, const char *format, ...)
+{
+    char sentence[HOST_PROBLEM_MAX];
+    va_list ap;
+
+    va_start(ap, format);
+    (void)vsnprintf(sentence, sizeof sentence, format, ap);
+    va_end(ap);
+    /* Cut rather than refused: the front names the property. */
+    if (snprintf(problem, HOST_PROBLEM_MAX,
+                 "%s: %s: run systemctl daemon-reload, or look at its drop-ins with "
+                 "systemctl cat %s",
+                 unit, sentence, unit) < 0)
+        problem[0] = '\0';
+    return false;
+}
+
+static const char *or_nothing(const char *value)
+{
+    return value && *value ? value : "nothing";
+}
+
+static bool word_is(char problem[static HOST_PROBLEM_MAX], const char *unit, const char *property,
+                    const char *value, const char *expected)
+{
+    return strcmp(value, expected) == 0 ||
+           wrong(problem, unit, "%s is %s, not %s", property, or_nothing(value), expected);
+}
+
+static bool lists(char problem[static HOST_PROBLEM_MAX], const char *unit, const char *property,
+                  char *const *list, const char *expected)
+{
+    return contains(list, expected) ||
+           wrong(problem, unit, "%s does not name %s", property, expected);
+}
+
+static bool at_most(char problem[static HOST_PROBLEM_MAX], const char *unit, const char *property,
+                    usec_t value, usec_t limit)
+{
+    char is[SPAN_FORMAT_MAX], should[SPAN_FORMAT_MAX];
+
+    /* PID 1 reports "never" as infinity, and takes 0 for it. */
+    return (value > 0 && value <= limit) ||
+           wrong(problem, unit, "%s is %s, more than the group's stop_timeout of %s", property,
+                 value == USEC_INFINITY || value == 0 ? "infinity"
+                                                      : format_span(value, is, sizeof is),
+                 format_span(limit, should, sizeof should));
+}
+
+static bool at_least(char problem[static HOST_PROBLEM_MAX], const char *unit, const char *property,
+                     usec_t value, usec_t limit)
+{
+    char is[SPAN_FORMAT_MAX], should[SPAN_FORMAT_MAX];
+
+    return value >= limit || value == 0 ||
+           wrong(problem, unit, "%s is %s, less than the %s that the group's units may take to die",
+                 property, format_span(value, is, sizeof is),
+                 format_span(limit, should, sizeof should));
+}
+
+static bool loaded(char problem[static HOST_PROBLEM_MAX], const char *unit,
+                   const struct unit_properties *p)
+{
+    if (strcmp(p->load_state, "masked") == 0)
+        return wrong(problem, unit, "it is masked; systemctl unmask %s", unit);
+    if (strcmp(p->load_state, "not-found") == 0)
+        return wrong(problem, unit, "there is no such unit on this host");
+    return word_is(problem, unit, "LoadState", p->load_state, "loaded") &&
+           (strcmp(p->id, unit) == 0 ||
+            wrong(problem, unit, "it is another name of %s: declare that one", p->id)) &&
+           (!p->need_daemon_reload ||
+            wrong(problem, unit, "its files changed since systemd read them"));
+}
+
+static const char *suffix(const char *unit)
+{
+    const char *dot = strrchr(unit, '.');
+
+    return dot ? dot + 1 : "";
+}
+
+static bool one_of(const char *word, const char *const *list)
+{
+    for (; *list; list++)
+        if (strcmp(word, *list) == 0)
+            return true;
+    return false;
+}
+
+/* Where the processes are, and how they die: units that have any. */
+static bool processes_guarded(const struct guards *g, const char *unit,
+                              const struct unit_properties *p,
+                              char problem[static HOST_PROBLEM_MAX])
+{
+    static const char *const kill_modes[] = {"control-group", "mixed", NULL};
+    char cgroup[GROUP_PATH_SIZE];
+
+    if (!word_is(problem, unit, "Slice", p->slice, g->slice_unit))
+        return false;
+    /* Slice= tells where the next start goes; this is where it runs now. */
+    if (snprintf(cgroup, sizeof cgroup, "/tenure.slice/%s/", g->slice_unit) < 0)
+        return false;
+    if (p->control_group && *p->control_group &&
+        strncmp(p->control_group, cgroup, strlen(cgroup)) != 0)
+        return wrong(problem, unit, "it runs in ControlGroup %s, not below %s: stop it",
+                     p->control_group, cgroup);
+    if (!one_of(p->kill_mode, kill_modes))
+        return wrong(problem, unit, "KillMode is %s, not control-group or mixed",
+                     or_nothing(p->kill_mode));
+    return p->send_sigkill || wrong(problem, unit, "SendSIGKILL is no, not yes");
+}
+
+static bool service_guarded(const struct guards *g, const char *unit,
+                            const struct unit_properties *p, char problem[static HOST_PROBLEM_MAX])
+{
+    char instance[GROUP_INSTANCE_MAX + 1], env[GROUP_PATH_SIZE];
+
+    if (group_instance(g->group, instance, sizeof instance) < 0 ||
+        snprintf(env, sizeof env, TENURE_GROUPS_DIR "/%s/" KEEPER_ENV_FILE, instance) < 0)
+        return wrong(problem, unit, "the group's name is not valid");
+    return lists(problem, unit, "EnvironmentFiles", p->environment_files, env) &&
+           at_most(problem, unit, "TimeoutStopUSec", p->timeout_stop, g->stop) &&
+           word_is(problem, unit, "TimeoutStopFailureMode", p->timeout_stop_failure_mode, "kill") &&
+           /* Restarts without the unit ever being inactive: BindsTo would not hold it. */
+           (strcmp(p->restart_mode, "direct") != 0 ||
+            wrong(problem, unit, "RestartMode is direct, not normal"));
+}
+
+/* What a timer, socket or path starts must be of the group too: it would run unguarded. */
+static bool triggers_guarded(const struct guards *g, const char *unit,
+                             const struct unit_properties *p, char problem[static HOST_PROBLEM_MAX])
+{
+    for (char **t = p->triggers; t && *t; t++) {
+        bool declared = false;
+
+        for (size_t i = 0; i < g->n_units && !declared; i++)
+            declared = strcmp(*t, g->units[i].name) == 0;
+        if (!declared)
+            return wrong(problem, unit,
+                         "Triggers names %s, which is not declared: add it to units of group %s",
+                         *t, g->group);
+    }
+    return true;
+}
+
+bool guards_of_unit(const struct guards *g, const char *unit, const struct unit_properties *p,
+                    char problem[static HOST_PROBLEM_MAX])
+{
+    static const char *const with_processes[] = {"service", "socket", "mount", "swap", NULL};
+    char instance[GROUP_INSTANCE_MAX + 1], state[GROUP_PATH_SIZE];
+    const char *type = suffix(unit);
+
+    assert(g);
+    assert(p);
+    if (group_instance(g->group, instance, sizeof instance) < 0 ||
+        snprintf(state, sizeof state, TENURE_GROUPS_DIR "/%s/" KEEPER_STATE_FILE, instance) < 0)
+        return wrong(problem, unit, "the group's name is not valid");
+    if (!loaded(problem, unit, p) ||
+        !lists(problem, unit, "BindsTo", p->binds_to, g->keeper_unit) ||
+        !lists(problem, unit, "After", p->after, g->keeper_unit) ||
+        !lists(problem, unit, "AssertPathExists", p->asserts_path_exists, state) ||
+        !triggers_guarded(g, unit, p, problem))
+        return false;
+    if (!one_of(type, with_processes))
+        return true;
+    if (!processes_guarded(g, unit, p, problem))
+        return false;
+    return strcmp(type, "service") == 0
+               ? service_guarded(g, unit, p, problem)
+               : at_most(problem, unit, "TimeoutUSec", p->timeout, g->stop);
+}
+
+/* /lib is /usr/lib on every system we support, and PID 1 reports the one it searched first. */
+static bool packaged(const char *path)
+{
+    static const char expected[] = TENURE_UNIT_DIR "/tenure@.service";
+
+    if (!path)
+        return false;
+    return strcmp(path, expected) == 0 ||
+           (strncmp(expected, "/usr/", 5) == 0 && strcmp(path, expected + 4) == 0);
+}
+
+static bool program_is(char problem[static HOST_PROBLEM_MAX], const char *unit,
+                       const char *property, const char *path)
+{
+    return word_is(problem, unit, property, path ? path : "", TENURE_KEEPER_PATH);
+}
+
+bool guards_of_keeper(const struct guards *g, const struct unit_properties *p,
+                      char problem[static HOST_PROBLEM_MAX])
+{
+    const char *unit = g->keeper_unit;
+    usec_t dying = usec_add(g->stop, g->kill);
+
+    assert(p);
+    if (!loaded(problem, unit, p) ||
+        !(packaged(p->fragment_path) ||
+          wrong(problem, unit, "FragmentPath is %s, not " TENURE_UNIT_DIR "/tenure@.service",
+                or_nothing(p->fragment_path))) ||
+        !word_is(problem, unit, "Type", p->type, "notify") ||
+        !word_is(problem, unit, "Restart", p->restart, "no") ||
+        !program_is(problem, unit, "ExecStart", p->exec_start) ||
+        !program_is(problem, unit, "ExecStopPost", p->exec_stop_post) ||
+        !at_least(problem, unit, "TimeoutStopUSec", p->timeout_stop, dying) ||
+        !at_least(problem, unit, "TimeoutAbortUSec", p->timeout_abort, dying) ||
+        !(p->watchdog_signal == 9 ||
+          wrong(problem, unit, "WatchdogSignal is %d, not 9 (SIGKILL)", p->watchdog_signal)) ||
+        !lists(problem, unit, "Requires", p->requires, g->slice_unit) ||
+        !lists(problem, unit, "After", p->after, g->slice_unit))
+        return false;
+    for (size_t i = 0; i < g->n_units; i++)
+        if (!lists(problem, unit, "Wants", p->wants, g->units[i].name))
+            return false;
+    return true;
+}
+
+bool guards_of_slice(const struct guards *g, const struct unit_properties *p,
+                     char problem[static HOST_PROBLEM_MAX])
+{
+    assert(p);
+    return loaded(problem, g->slice_unit, p);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TENURE_UNIT_GUARDS_H
+#define TENURE_UNIT_GUARDS_H
+
+/* Are the guards that tenure-generator wrote in effect? Pure: effective properties of a unit in, a
+ * verdict and its reason out. */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/names.h"
+#include "base/usec.h"
+#include "unit/host.h"
+
+#define PROPERTY_MAX 32 /* the longest of the words below */
+
+/* Effective properties as PID 1 reports them; strings and lists it did not report are empty. */
+struct unit_properties {
+    char id[UNIT_NAME_LEN_MAX + 1];
+    char load_state[PROPERTY_MAX];
+    char slice[UNIT_NAME_LEN_MAX + 1];
+    char kill_mode[PROPERTY_MAX];
+    char restart[PROPERTY_MAX];
+    char restart_mode[PROPERTY_MAX]; /* systemd >= 254 */
+    char type[PROPERTY_MAX];
+    char timeout_stop_failure_mode[PROPERTY_MAX];
+    char *fragment_path; /* owned, as all pointers here; NULL: not reported */
+    char *control_group;
+    char *exec_start;     /* the first one's path */
+    char *exec_stop_post; /* likewise */
+    bool need_daemon_reload;
+    bool send_sigkill;
+    int watchdog_signal;
+    usec_t timeout_stop;  /* services */
+    usec_t timeout_abort; /* services */
+    usec_t timeout;       /* sockets, mounts, swaps: TimeoutUSec */
+    char **binds_to, **after, **wants, **requires, **triggers;
+    char **environment_files;
+    char **asserts_path_exists; /* plain ones: neither negated nor alternatives */
+};
+
+void unit_properties_clear(struct unit_properties *p);
+
+/* What the guards of one group must be. All strings are borrowed. */
+struct guards {
+    const char *group;
+    const char *keeper_unit;
+    const char *slice_unit;
+    const struct unit_view *units; /* the declared ones: only their names count */
+    size_t n_units;
+    usec_t stop, kill;
+};
+
+/* True when all is as it must be; else false, and problem names unit, property, value, what would
+ * be right, and what to do. */
+bool guards_of_unit(const struct guards *g, const char *unit, const struct unit_properties *p,
+                    char problem[static HOST_PROBLEM_MAX]);
+bool guards_of_keeper(const struct guards *g, const struct unit_properties *p,
+                      char problem[static HOST_PROBLEM_MAX]);
+bool guards_of_slice(const struct guards *g, const struct unit_properties *p,
+                     char problem[static HOST_PROBLEM_MAX]);
+
+#endif

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit/instance.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/statfs.h>
+
+#include "base/cleanup.h"
+
+#define ID_FILE "id"
+#define ID_FILE_NEW "id.new"
+#define LOCK_FILE "lock"
+
+static bool id_valid(const char *id, size_t length)
+{
+    return length == INSTANCE_ID_LEN && strspn(id, "0123456789abcdef") == INSTANCE_ID_LEN;
+}
+
+/* Returns 0; -ENOENT when there is none, or none that is whole. */
+static int id_read(int dir_fd, char ret[static INSTANCE_ID_LEN + 1])
+{
+    char text[INSTANCE_ID_LEN + 3] = "";
+    _cleanup_close_ int fd = openat(dir_fd, ID_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+    if (fd < 0)
+        return -errno;
+    ssize_t n = read(fd, text, sizeof text - 1);
+    if (n < 0)
+        return -errno;
+    if (n != INSTANCE_ID_LEN + 1 || text[INSTANCE_ID_LEN] != '\n')
+        return -ENOENT;
+    text[INSTANCE_ID_LEN] = '\0';
+    if (!id_valid(text, strlen(text)))
+        return -ENOENT;
+    memcpy(ret, text, sizeof text[0] * (INSTANCE_ID_LEN + 1));
+    return 0;
+}
+
+/* A new id is always safe: rows of the old one are then nobody's, and wait out their lease. */
+static int id_make(int dir_fd, char ret[static INSTANCE_ID_LEN + 1])
+{
+    uint8_t bytes[INSTANCE_ID_LEN / 2];
+    char text[INSTANCE_ID_LEN + 2];
+
+    if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
+        return -EIO;
+    for (size_t i = 0; i < sizeof bytes; i++)
+        (void)snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+    text[INSTANCE_ID_LEN] = '\n';
+    text[INSTANCE_ID_LEN + 1] = '\0';
+
+    _cleanup_close_ int fd =
+        openat(dir_fd, ID_FILE_NEW, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+    if (fd < 0)
+        return -errno;
+    if (write(fd, text, INSTANCE_ID_LEN + 1) != INSTANCE_ID_LEN + 1)
+        return -EIO;
+    if (renameat(dir_fd, ID_FILE_NEW, dir_fd, ID_FILE) < 0)
+        return -errno;
+    memcpy(ret, text, INSTANCE_ID_LEN);
+    ret[INSTANCE_ID_LEN] = '\0';
+    return 0;
+}
+
+int instance_id_in(const char *dir, char ret[static INSTANCE_ID_LEN + 1], int *ret_lock_fd)
+{
+    assert(dir);
+    assert(ret);
+    assert(ret_lock_fd);
+
+    _cleanup_close_ int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir_fd < 0)
+        return -errno;
+    _cleanup_close_ int lock_fd =
+        openat(dir_fd, LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (lock_fd < 0)
+        return -errno;
+    if (flock(lock_fd, LOCK_EX | LOCK_NB) < 0)
+        return errno == EWOULDBLOCK ? -EBUSY : -errno;
+
+    int r = id_read(dir_fd, ret);
+    if (r == -ENOENT)
+        r = id_make(dir_fd, ret);
+    if (r < 0)
+        return r;
+    *ret_lock_fd = take_fd(&lock_fd);
+    return 0;
+}
+
+int host_instance_id(char ret[static INSTANCE_ID_LEN + 1])
+{
+    /* Held for the life of the process, on purpose: its end is the only way to let go of it. */
+    static int lock_fd = -1;
+
+    if (lock_fd >= 0)
+        return -EALREADY;
+    return instance_id_in(TENURE_INSTANCE_DIR, ret, &lock_fd);
+}
+
+int kernel_check_at(const char *cgroup_root, char text[static HOST_TEXT_MAX])
+{
+    /* The root cgroup has no cgroup.kill; these two are there on every host that systemd runs. */
+    static const char *const children[] = {"init.scope", "system.slice"};
+    struct statfs fs;
+    char path[256];
+
+    if (statfs(cgroup_root, &fs) < 0 || fs.f_type != CGROUP2_SUPER_MAGIC) {
+        (void)snprintf(text, HOST_TEXT_MAX,
+                       "%s is not cgroup v2: tenure kills a group's processes through cgroup.kill "
+                       "and does not run without it (boot with "
+                       "systemd.unified_cgroup_hierarchy=1)",
+                       cgroup_root);
+        return -EOPNOTSUPP;
+    }
+    for (size_t i = 0; i < sizeof children / sizeof children[0]; i++) {
+        (void)snprintf(path, sizeof path, "%s/%s/cgroup.kill", cgroup_root, children[i]);
+        if (access(path, F_OK) == 0)
+            return 0;
+    }
+    (void)snprintf(text, HOST_TEXT_MAX, "no cgroup.kill below %s: tenure needs Linux 5.14 or later",
+                   cgroup_root);
+    return -EOPNOTSUPP;
+}
+
+int host_check_kernel(char text[static HOST_TEXT_MAX])
+{
+    return kernel_check_at(TENURE_CGROUP_ROOT, text);
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TENURE_UNIT_INSTANCE_H
+#define TENURE_UNIT_INSTANCE_H
+
+#include "unit/host.h"
+
+/* host_instance_id() and host_check_kernel() with their directories as arguments, for the tests'
+ * sake. *ret_lock_fd is the lock: it holds until that is closed. */
+int instance_id_in(const char *dir, char ret[static INSTANCE_ID_LEN + 1], int *ret_lock_fd);
+int kernel_check_at(const char *cgroup_root, char text[static HOST_TEXT_MAX]);
+
+#endif

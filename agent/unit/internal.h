@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TENURE_UNIT_INTERNAL_H
+#define TENURE_UNIT_INTERNAL_H
+
+/* What the files of this folder share; nobody else includes it.
+ *
+ *   host.c        groups, and the pump: the one place that decides what to ask next
+ *   connection.c  the bus: connect, notice its loss, connect again
+ *   signals.c     signals of PID 1 -> which group to look at
+ *   look.c        the question: ListUnitsByNames, then cgroups and state files
+ *   check.c       properties of units -> guards.c, which judges them
+ *   control.c     StartUnit, StopUnit, the own job
+ *   call.c        one asynchronous call with its limit
+ *   files.c, instance.c  tickets, datagrams, cgroup.stat; the instance id
+ */
+
+#include "unit/guards.h"
+#include "unit/host.h"
+
+#define SYSTEMD_NAME "org.freedesktop.systemd1"
+#define SYSTEMD_PATH "/org/freedesktop/systemd1"
+#define SYSTEMD_UNIT_PATH SYSTEMD_PATH "/unit"
+#define SYSTEMD_MANAGER SYSTEMD_NAME ".Manager"
+#define SYSTEMD_UNIT SYSTEMD_NAME ".Unit"
+
+#define CONNECT_TIMEOUT_USEC (5 * USEC_PER_SEC)
+#define CONNECT_BACKOFF_MIN_USEC (50 * USEC_PER_MSEC)
+#define CONNECT_BACKOFF_MAX_USEC (2 * USEC_PER_SEC)
+
+#define QUESTION_NAMES_MAX 512  /* names in one ListUnitsByNames */
+#define QUESTION_GROUPS_MAX 256 /* groups in one */
+#define QUESTION_CALLS 3        /* it and two properties of the manager */
+#define CHECK_CALLS_MAX 8       /* leaves room for starts and stops */
+#define LOOK_RETRY_MIN_USEC (20 * USEC_PER_MSEC)
+#define LOOK_RETRY_MAX_USEC (1 * USEC_PER_SEC)
+/* Signals can be lost (during daemon-reload, systemd#8803), so nothing is believed longer. */
+#define LOOK_INTERVAL_USEC (10 * USEC_PER_SEC)
+
+struct group;
+
+/* A unit whose signals matter: a declared one, or the keeper. */
+struct watched {
+    char *path; /* D-Bus object path; owned */
+    struct group *group;
+    uint32_t job; /* from the last answer */
+    /* In the group's view, or in `keeper` below. */
+    struct unit_view *view;
+};
+
+struct group {
+    char name[GROUP_NAME_MAX + 1];
+    char keeper_unit[UNIT_NAME_LEN_MAX + 1];
+    char slice_unit[UNIT_NAME_LEN_MAX + 1];
+    usec_t stop, kill;
+
+    struct group_view view;
+    struct unit_view *units; /* owned; view.units */
+    struct unit_view keeper; /* its state as PID 1 names it */
+    struct watched *watched; /* owned: the keeper, then the units */
+
+    bool look_wanted;
+    bool look_alone;   /* a question that named it was refused: do not spoil others' */
+    usec_t look_at;    /* look again then, whatever happens */
+    usec_t look_retry; /* the last delay of a retry, 0: none yet */
+
+    uint64_t checked;  /* generation the guards were checked for, 0: never */
+    uint64_t checking; /* generation of the check under way, 0: none */
+    size_t check_step; /* next: 0 the slice, 1 the keeper, 2… the units */
+    bool check_in_flight;
+    usec_t check_at; /* not before, after a call that failed */
+    usec_t check_retry;
+    char check_problem[HOST_PROBLEM_MAX];
+
+    bool start_wanted, start_in_flight;
+    bool stop_wanted, stop_in_flight;
+};
+
+struct call;
+/* reply is NULL when error (negative errno) is not 0; text is then for people, else "". */
+typedef void (*call_done)(struct host *h, struct group *g, sd_bus_message *reply, int error,
+                          const char *text);
+
+struct call {
+    struct host *host;
+    sd_bus_slot *slot; /* NULL: free */
+    call_done done;
+    struct group *group; /* NULL also when the group was removed since */
+};
+
+/* The question under way. */
+struct question {
+    bool in_flight;
+    usec_t asked_at;
+    size_t n;
+    struct {
+        struct group *group; /* NULL: removed since */
+        size_t n_units;
+    } of[QUESTION_GROUPS_MAX];
+};
+
+struct host {
+    sd_event *event;
+    const struct host_handler *handler;
+    void *userdata;
+
+    sd_bus *bus;
+    bool connected;
+    usec_t connect_backoff;
+    sd_event_source *connect_timer; /* the next attempt, or the end of this one */
+
+    bool subscribed, subscribe_in_flight;
+    usec_t subscribe_at;
+
+    struct call calls[HOST_CALLS_MAX];
+    size_t n_calls;
+    size_t n_check_calls;
+
+    struct group **groups; /* sorted by name */
+    size_t n_groups;
+    struct watched **paths; /* sorted by path; into the groups */
+    size_t n_paths;
+
+    sd_event_source *pump;  /* deferred: after whatever else this turn brings */
+    sd_event_source *timer; /* the next thing that is due by time */
+
+    struct question question;
+    size_t look_cursor; /* whose turn it is, when not all fit into one question */
+
+    /* Counts everything after which effective properties may be others: daemon-reload, re-exec, a
+     * new connection. Starts at 1. */
+    uint64_t generation;
+    uint64_t load_stamp; /* UnitsLoadTimestampMonotonic, 0: not known */
+    bool watchdogs;      /* ServiceWatchdogs of the manager */
+    bool watchdogs_known;
+
+    bool own_job_wanted, own_job_in_flight;
+    int socket_fd;
+};
+
+/* host.c */
+void host_pump_soon(struct host *h);
+struct group *host_group(const struct host *h, const char *name);
+struct watched *host_watched(const struct host *h, const char *path);
+void group_look_soon(struct host *h, struct group *g);
+void host_look_all(struct host *h);
+void host_new_generation(struct host *h);
+/* The view's guarded and problem, from what is known now. */
+void group_judge(const struct host *h, struct group *g);
+/* 0 -> min, else twice as much, at most max. */
+usec_t backoff(usec_t last, usec_t min, usec_t max);
+
+/* connection.c */
+int connection_begin(struct host *h);
+void connection_end(struct host *h);
+void connection_subscribe(struct host *h);
+
+/* signals.c */
+int signals_install(struct host *h);
+
+/* call.c */
+size_t calls_free(const struct host *h);
+int call_new(struct host *h, const char *path, const char *interface, const char *member,
+             sd_bus_message **ret);
+/* Sends m with HOST_CALL_TIMEOUT_USEC; done is called exactly once if this returns 0, also when the
+ * bus goes away. If of a group that is removed meanwhile, done gets g = NULL. -EBUSY: none free. */
+int call_send(struct host *h, sd_bus_message *m, struct group *g, call_done done);
+void calls_forget_group(struct host *h, const struct group *g);
+void calls_fail_all(struct host *h, int error, const char *text);
+
+/* look.c */
+void look_ask(struct host *h, usec_t now);
+void look_forget_group(struct host *h, const struct group *g);
+
+/* check.c */
+void check_continue(struct host *h, usec_t now);
+
+/* properties.c: fills ret from the answer to Properties.GetAll(""). Returns 0 or negative errno. */
+int properties_read(sd_bus_message *m, struct unit_properties *ret);
+
+/* control.c */
+void control_send(struct host *h);
+/* Starts, stops and the like that were not sent yet: nobody wants them after a reconnect. */
+void control_fail_waiting(struct host *h, int error, const char *text);
+
+#endif

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "unit/internal.h"
+
+/* Into a list of strings. Returns 0 or -ENOMEM. */
+static int list_add(char ***list, const char *what)
+{
+    size_t n = 0;
+
+    while (*list && (*list)[n])
+        n++;
+    char **longer = realloc(*list, (n + 2) * sizeof(char *));
+    if (!longer)
+        return -ENOMEM;
+    *list = longer;
+    longer[n + 1] = NULL;
+    longer[n] = strdup(what);
+    return longer[n] ? 0 : -ENOMEM;
+}
+
+/* Readers of one property each; `at` is its place in struct unit_properties. */
+
+static int read_word(sd_bus_message *m, void *at)
+{
+    const char *s;
+    int r = sd_bus_message_read(m, "v", "s", &s);
+
+    if (r >= 0)
+        (void)snprintf(at, PROPERTY_MAX, "%s", s);
+    return r;
+}
+
+static int read_unit_name(sd_bus_message *m, void *at)
+{
+    const char *s;
+    int r = sd_bus_message_read(m, "v", "s", &s);
+
+    if (r >= 0)
+        (void)snprintf(at, UNIT_NAME_LEN_MAX + 1, "%s", s);
+    return r;
+}
+
+static int read_string(sd_bus_message *m, void *at)
+{
+    const char *s;
+    char **ret = at;
+    int r = sd_bus_message_read(m, "v", "s", &s);
+
+    if (r < 0)
+        return r;
+    free(*ret);
+    *ret = strdup(s);
+    return *ret ? 0 : -ENOMEM;
+}
+
+static int read_bool(sd_bus_message *m, void *at)
+{
+    int b;
+    int r = sd_bus_message_read(m, "v", "b", &b);
+
+    if (r >= 0)
+        *(bool *)at = b;
+    return r;
+}
+
+static int read_int(sd_bus_message *m, void *at)
+{
+    return sd_bus_message_read(m, "v", "i", at);
+}
+
+static int read_usec(sd_bus_message *m, void *at)
+{
+    return sd_bus_message_read(m, "v", "t", at);
+}
+
+static int read_list(sd_bus_message *m, void *at)
+{
+    char ***list = at;
+    const char *s;
+    int r = sd_bus_message_enter_container(m, 'v', "as");
+
+    if (r < 0 || (r = sd_bus_message_enter_container(m, 'a', "s")) < 0)
+        return r;
+    while ((r = sd_bus_message_read(m, "s", &s)) > 0)
+        if ((r = list_add(list, s)) < 0)
+            return r;
+    if (r < 0 || (r = sd_bus_message_exit_container(m)) < 0)
+        return r;
+    return sd_bus_message_exit_container(m);
+}
+
+static int read_environment_files(sd_bus_message *m, void *at)
+{
+    char ***list = at;
+    const char *s;
+    int r = sd_bus_message_enter_container(m, 'v', "a(sb)");
+
+    if (r < 0 || (r = sd_bus_message_enter_container(m, 'a', "(sb)")) < 0)
+        return r;
+    while ((r = sd_bus_message_read(m, "(sb)", &s, NULL)) > 0)
+        if ((r = list_add(list, s)) < 0)
+            return r;
+    if (r < 0 || (r = sd_bus_message_exit_container(m)) < 0)
+        return r;
+    return sd_bus_message_exit_container(m);
+}
+
+static int read_asserts(sd_bus_message *m, void *at)
+{
+    char ***list = at;
+    const char *type, *parameter;
+    int trigger, negated;
+    int r = sd_bus_message_enter_container(m, 'v', "a(sbbsi)");
+
+    if (r < 0 || (r = sd_bus_message_enter_container(m, 'a', "(sbbsi)")) < 0)
+        return r;
+    while ((r = sd_bus_message_read(m, "(sbbsi)", &type, &trigger, &negated, &parameter, NULL)) > 0)
+        if (strcmp(type, "AssertPathExists") == 0 && !trigger && !negated &&
+            (r = list_add(list, parameter)) < 0)
+            return r;
+    if (r < 0 || (r = sd_bus_message_exit_container(m)) < 0)
+        return r;
+    return sd_bus_message_exit_container(m);
+}
+
+/* The path of the first command of ExecStart= and the like. */
+static int read_command(sd_bus_message *m, void *at)
+{
+    static const char command[] = "sasbttttuii";
+    char **ret = at;
+    int r = sd_bus_message_enter_container(m, 'v', "a(sasbttttuii)");
+
+    if (r < 0 || (r = sd_bus_message_enter_container(m, 'a', "(sasbttttuii)")) < 0)
+        return r;
+    while ((r = sd_bus_message_enter_container(m, 'r', command)) > 0) {
+        const char *path;
+
+        if ((r = sd_bus_message_read(m, "s", &path)) < 0)
+            return r;
+        if (!*ret && !(*ret = strdup(path)))
+            return -ENOMEM;
+        if ((r = sd_bus_message_skip(m, command + 1)) < 0 ||
+            (r = sd_bus_message_exit_container(m)) < 0)
+            return r;
+    }
+    if (r < 0 || (r = sd_bus_message_exit_container(m)) < 0)
+        return r;
+    return sd_bus_message_exit_container(m);
+}
+
+#define PROPERTY(name, reader, member)                                                             \
+    {                                                                                              \
+        name, reader, offsetof(struct unit_properties, member)                                     \
+    }
+
+static const struct {
+    const char *name;
+    int (*read)(sd_bus_message *m, void *at);
+    size_t offset;
+} properties[] = {
+    PROPERTY("Id", read_unit_name, id),
+    PROPERTY("LoadState", read_word, load_state),
+    PROPERTY("Slice", read_unit_name, slice),
+    PROPERTY("KillMode", read_word, kill_mode),
+    PROPERTY("Restart", read_word, restart),
+    PROPERTY("RestartMode", read_word, restart_mode),
+    PROPERTY("Type", read_word, type),
+    PROPERTY("TimeoutStopFailureMode", read_word, timeout_stop_failure_mode),
+    PROPERTY("FragmentPath", read_string, fragment_path),
+    PROPERTY("ControlGroup", read_string, control_group),
+    PROPERTY("ExecStart", read_command, exec_start),
+    PROPERTY("ExecStopPost", read_command, exec_stop_post),
+    PROPERTY("NeedDaemonReload", read_bool, need_daemon_reload),
+    PROPERTY("SendSIGKILL", read_bool, send_sigkill),
+    PROPERTY("WatchdogSignal", read_int, watchdog_signal),
+    PROPERTY("TimeoutStopUSec", read_usec, timeout_stop),
+    PROPERTY("TimeoutAbortUSec", read_usec, timeout_abort),
+    PROPERTY("TimeoutUSec", read_usec, timeout),
+    PROPERTY("BindsTo", read_list, binds_to),
+    PROPERTY("After", read_list, after),
+    PROPERTY("Wants", read_list, wants),
+    PROPERTY("Requires", read_list, requires),
+    PROPERTY("Triggers", read_list, triggers),
+    PROPERTY("EnvironmentFiles", read_environment_files, environment_files),
+    PROPERTY("Asserts", read_asserts, asserts_path_exists),
+};
+
+static int read_property(sd_bus_message *m, const char *name, struct unit_properties *p)
+{
+    for (size_t i = 0; i < sizeof properties / sizeof properties[0]; i++)
+        if (strcmp(properties[i].name, name) == 0)
+            return properties[i].read(m, (char *)p + properties[i].offset);
+    return sd_bus_message_skip(m, "v");
+}
+
+int properties_read(sd_bus_message *m, struct unit_properties *ret)
+{
+    assert(m);
+    assert(ret);
+
+    _cleanup_(unit_properties_clear) struct unit_properties p = {0};
+    int r = sd_bus_message_enter_container(m, 'a', "{sv}");
+
+    if (r < 0)
+        return r;
+    while ((r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
+        const char *name;
+
+        if ((r = sd_bus_message_read(m, "s", &name)) < 0 || (r = read_property(m, name, &p)) < 0 ||
+            (r = sd_bus_message_exit_container(m)) < 0)
+            return r;
+    }
+    if (r < 0 || (r = sd_bus_message_exit_container(m)) < 0)
+        return r;
+    *ret = p;
+    p = (struct unit_properties){0};
+    return 0;
+}
