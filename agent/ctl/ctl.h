@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TENURE_CTL_CTL_H
+#define TENURE_CTL_CTL_H
+
+#include <stdio.h>
+
+#include "config/config.h"
+
+enum ctl_status {
+    CTL_OK = 0,
+    CTL_FAILED = 1, /* also: "no" of is-leader */
+    CTL_USAGE = 2,
+    CTL_UNKNOWN = 3, /* is-leader could not ask */
+};
+
+/* What a verb works with; tests give it files and streams of their own. */
+struct ctl {
+    struct config_paths paths;
+    const char *snapshot;
+    FILE *out;
+    FILE *err;
+};
+
+/* The whole program less its defaults: options, then the verb. argv[0] is the program's name.
+ * Returns the exit status. */
+int ctl_run(const struct ctl *ctl, int argc, char *argv[]);
+
+/* One verb each: argv[0] is the verb. They print what went wrong and return the exit status. */
+int verb_status(const struct ctl *ctl, int argc, char *argv[]);
+int verb_check(const struct ctl *ctl, int argc, char *argv[]);
+int verb_apply(const struct ctl *ctl, int argc, char *argv[]);
+int verb_schema(const struct ctl *ctl, int argc, char *argv[]);
+int verb_is_leader(const struct ctl *ctl, int argc, char *argv[]);
+
+/* One line on wrong use, with what would be right; returns CTL_USAGE. */
+int ctl_usage(const struct ctl *ctl, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* One line, "tenurectl: …"; returns CTL_FAILED. */
+int ctl_fail(const struct ctl *ctl, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Loads and checks the configuration as `check` and `apply` do: all rules of config_load(), and
+ * libpq's for conninfo. Prints every problem. Returns 0 or CTL_FAILED. */
+int ctl_load(const struct ctl *ctl, const struct config_paths *paths, struct tenure_config **ret);
+
+/* Options of a verb, which has only --help and such that are switches. Sets *flag when the long
+ * option `name` is there (NULL: the verb has none), the first operand's index in optind. Returns 0
+ * to go on, or an exit status + 1 (help was asked for, or wrong use). */
+int ctl_options(const struct ctl *ctl, int argc, char *argv[], const char *name, bool *flag);
+
+#endif

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/ctl.h"
+
+int main(int argc, char *argv[])
+{
+    const struct ctl ctl = {
+        .paths = {.main_file = CONFIG_MAIN_FILE, .groups_dir = CONFIG_GROUPS_DIR},
+        .snapshot = CONFIG_SNAPSHOT_FILE,
+        .out = stdout,
+        .err = stderr,
+    };
+
+    return ctl_run(&ctl, argc, argv);
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/status.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <jansson.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+
+static inline void cleanup_json(json_t **j)
+{
+    json_decref(*j);
+}
+#define _cleanup_json_ _cleanup_(cleanup_json)
+
+/* RFC 3339 in UTC, to the microsecond that was given; null when unknown. */
+static json_t *moment(usec_t realtime)
+{
+    time_t seconds = (time_t)(realtime / USEC_PER_SEC);
+    char text[40];
+    struct tm tm;
+
+    if (realtime == 0 || !gmtime_r(&seconds, &tm))
+        return json_null();
+    size_t n = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
+    (void)snprintf(text + n, sizeof text - n, ".%06uZ", (unsigned)(realtime % USEC_PER_SEC));
+    return json_string(text);
+}
+
+static json_t *seconds(usec_t usec)
+{
+    return usec == USEC_INFINITY ? json_null() : json_real((double)usec / (double)USEC_PER_SEC);
+}
+
+/* Terms fit: they are PostgreSQL's bigint. */
+static json_t *term(uint64_t value)
+{
+    return value == 0 || value > INT64_MAX ? json_null() : json_integer((json_int_t)value);
+}
+
+/* All "o" values are taken over by json_pack, also when it fails; it fails when one is NULL. */
+static json_t *units(const struct agent_group *g)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; list && i < g->n_units; i++) {
+        json_t *unit = json_pack("{s:s, s:s, s:s}", "name", g->units[i].name, "active_state",
+                                 g->units[i].active_state, "sub_state", g->units[i].sub_state);
+
+        if (!unit || json_array_append_new(list, unit) < 0) {
+            json_decref(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
+static json_t *group(const struct agent_group *g)
+{
+    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o}", "name",
+                     g->name, "role", g->role, "method", g->method, "term", term(g->term), "leader",
+                     g->leader[0] ? json_string(g->leader) : json_null(), "leader_since",
+                     moment(g->leader_since), "seen_ago_seconds", seconds(g->seen),
+                     "deadline_seconds", g->deadline > 0 ? seconds(g->deadline) : json_null(),
+                     "reason", g->reason, "lease_seconds", seconds(g->lease),
+                     "stop_timeout_seconds", seconds(g->stop_timeout), "renew_deadline_seconds",
+                     seconds(g->keeper_duration), "units", units(g));
+}
+
+int status_print_json(FILE *f, const struct agent_view *v, const struct agent_group *only)
+{
+    assert(f);
+    assert(v);
+
+    _cleanup_json_ json_t *root =
+        json_pack("{s:s, s:s, s:s, s:s, s:b, s:s, s:[]}", "node", v->node, "instance", v->instance,
+                  "version", v->version, "arbiter", v->arbiter, "connected", v->connected ? 1 : 0,
+                  "status", v->status, "groups");
+
+    if (!root)
+        return -ENOMEM;
+    for (size_t i = 0; i < v->n_groups; i++)
+        if ((!only || only == &v->groups[i]) &&
+            json_array_append_new(json_object_get(root, "groups"), group(&v->groups[i])) < 0)
+            return -ENOMEM;
+    if (json_dumpf(root, f, JSON_INDENT(2) | JSON_REAL_PRECISION(12)) < 0 || fputc('\n', f) == EOF)
+        return -EIO;
+    return 0;
+}

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/status.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/parse.h"
+
+#define CELL_MAX 96
+#define DAY_SECONDS 86400
+
+enum column { COLUMN_GROUP, COLUMN_ROLE, COLUMN_TERM, COLUMN_LEADER, COLUMN_SINCE, COLUMN_SEEN };
+#define COLUMNS (COLUMN_SEEN + 1)
+
+static const char *const titles[COLUMNS] = {"GROUP", "ROLE", "TERM", "LEADER", "SINCE", "SEEN"};
+
+/* Local time, to the second. */
+static const char *moment(usec_t realtime, char *ret, size_t size)
+{
+    time_t seconds = (time_t)(realtime / USEC_PER_SEC);
+    struct tm tm;
+
+    if (realtime == 0 || !localtime_r(&seconds, &tm) ||
+        strftime(ret, size, "%Y-%m-%d %H:%M:%S", &tm) == 0)
+        (void)snprintf(ret, size, "-");
+    return ret;
+}
+
+/* Short: tenths of a second for a while, then whole seconds, minutes, hours. */
+static const char *age(usec_t usec, char *ret, size_t size)
+{
+    usec_t seconds = usec / USEC_PER_SEC;
+
+    if (usec == USEC_INFINITY)
+        (void)snprintf(ret, size, "never");
+    else if (seconds < 60)
+        (void)snprintf(ret, size, "%" PRIu64 ".%" PRIu64 "s ago", seconds,
+                       usec % USEC_PER_SEC / (USEC_PER_SEC / 10));
+    else if (seconds < DAY_SECONDS)
+        (void)snprintf(ret, size, "%" PRIu64 "h %02" PRIu64 "min ago", seconds / 3600,
+                       seconds / 60 % 60);
+    else
+        (void)snprintf(ret, size, "%" PRIu64 " days ago", seconds / DAY_SECONDS);
+    return ret;
+}
+
+static const char *or_dash(const char *s)
+{
+    return *s ? s : "-";
+}
+
+static void cell(const struct agent_group *g, enum column column, char ret[static CELL_MAX])
+{
+    switch (column) {
+    case COLUMN_GROUP:
+        (void)snprintf(ret, CELL_MAX, "%s", g->name);
+        break;
+    case COLUMN_ROLE:
+        (void)snprintf(ret, CELL_MAX, "%s", or_dash(g->role));
+        break;
+    case COLUMN_TERM:
+        if (g->term > 0)
+            (void)snprintf(ret, CELL_MAX, "%" PRIu64, g->term);
+        else
+            (void)snprintf(ret, CELL_MAX, "-");
+        break;
+    case COLUMN_LEADER:
+        (void)snprintf(ret, CELL_MAX, "%s", or_dash(g->leader));
+        break;
+    case COLUMN_SINCE:
+        (void)moment(g->leader_since, ret, CELL_MAX);
+        break;
+    case COLUMN_SEEN:
+        (void)age(g->seen, ret, CELL_MAX);
+        break;
+    }
+}
+
+static void print_table(FILE *f, const struct agent_view *v)
+{
+    int width[COLUMNS];
+    char text[CELL_MAX];
+
+    for (int c = 0; c < COLUMNS; c++) {
+        width[c] = (int)strlen(titles[c]);
+        for (size_t i = 0; i < v->n_groups; i++) {
+            cell(&v->groups[i], (enum column)c, text);
+            if ((int)strlen(text) > width[c])
+                width[c] = (int)strlen(text);
+        }
+    }
+    for (int c = 0; c < COLUMNS; c++)
+        (void)fprintf(f, "%-*s  ", width[c], titles[c]);
+    (void)fputs("REASON\n", f);
+    for (size_t i = 0; i < v->n_groups; i++) {
+        for (int c = 0; c < COLUMNS; c++) {
+            cell(&v->groups[i], (enum column)c, text);
+            (void)fprintf(f, "%-*s  ", width[c], text);
+        }
+        (void)fprintf(f, "%s\n", or_dash(v->groups[i].reason));
+    }
+}
+
+static void print_head(FILE *f, const struct agent_view *v)
+{
+    (void)fprintf(f, "   node: %s\n", or_dash(v->node));
+    (void)fprintf(f, "arbiter: %s%s\n", or_dash(v->arbiter),
+                  v->connected ? "" : " (not connected)");
+    (void)fprintf(f, " status: %s\n", or_dash(v->status));
+}
+
+void status_print_all(FILE *f, const struct agent_view *v)
+{
+    assert(f);
+    assert(v);
+
+    print_head(f, v);
+    (void)fputc('\n', f);
+    if (v->n_groups == 0)
+        (void)fputs("No groups are applied on this host.\n", f);
+    else
+        print_table(f, v);
+}
+
+void status_print_group(FILE *f, const struct agent_view *v, const struct agent_group *g)
+{
+    assert(f);
+    assert(v);
+    assert(g);
+
+    char t[3][SPAN_FORMAT_MAX], text[CELL_MAX];
+
+    (void)fprintf(f, "  group: %s\n", g->name);
+    print_head(f, v);
+    (void)fprintf(f, "   role: %s\n", or_dash(g->role));
+    (void)fprintf(f, " reason: %s\n", or_dash(g->reason));
+    cell(g, COLUMN_TERM, text);
+    (void)fprintf(f, "   term: %s\n", text);
+    (void)fprintf(f, " leader: %s", or_dash(g->leader));
+    if (g->leader_since > 0)
+        (void)fprintf(f, ", since %s", moment(g->leader_since, text, sizeof text));
+    (void)fprintf(f, "\n   seen: %s\n", age(g->seen, text, sizeof text));
+    if (g->deadline > 0)
+        (void)fprintf(f, "   left: %s of this term unless it is renewed\n",
+                      format_span(g->deadline, t[0], sizeof t[0]));
+    (void)fprintf(f, " method: %s, lease %s, stop timeout %s, renewed for %s\n", or_dash(g->method),
+                  format_span(g->lease, t[0], sizeof t[0]),
+                  format_span(g->stop_timeout, t[1], sizeof t[1]),
+                  format_span(g->keeper_duration, t[2], sizeof t[2]));
+    for (size_t i = 0; i < g->n_units; i++)
+        (void)fprintf(f, "%s %s: %s (%s)\n", i == 0 ? "  units:" : "        ", g->units[i].name,
+                      g->units[i].active_state, g->units[i].sub_state);
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/systemd.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define SYSTEMD_NAME "org.freedesktop.systemd1"
+#define SYSTEMD_PATH "/org/freedesktop/systemd1"
+#define SYSTEMD_MANAGER "org.freedesktop.systemd1.Manager"
+
+int systemd_active_state(sd_bus *bus, const char *unit, char *ret, size_t size)
+{
+    assert(unit);
+    assert(ret);
+
+    _cleanup_message_ sd_bus_message *call = NULL, *reply = NULL;
+    _cleanup_free_ char *path = NULL;
+    const char *state;
+    int r = sd_bus_path_encode(SYSTEMD_PATH "/unit", unit, &path);
+
+    if (r < 0)
+        return r;
+    r = sd_bus_message_new_method_call(bus, &call, SYSTEMD_NAME, path,
+                                       "org.freedesktop.DBus.Properties", "Get");
+    if (r < 0)
+        return r;
+    r = sd_bus_message_append(call, "ss", "org.freedesktop.systemd1.Unit", "ActiveState");
+    if (r < 0)
+        return r;
+    r = sd_bus_call(bus, call, SYSTEMD_CALL_TIMEOUT_USEC, NULL, &reply);
+    if (r < 0)
+        return r;
+    r = sd_bus_message_read(reply, "v", "s", &state);
+    if (r < 0)
+        return r;
+    int n = snprintf(ret, size, "%s", state);
+    return n < 0 || (size_t)n >= size ? -ENOBUFS : 0;
+}
+
+int systemd_reload(sd_bus *bus, sd_bus_error *error)
+{
+    _cleanup_message_ sd_bus_message *call = NULL, *reply = NULL;
+    int r = sd_bus_message_new_method_call(bus, &call, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER,
+                                           "Reload");
+
+    if (r < 0)
+        return r;
+    return sd_bus_call(bus, call, SYSTEMD_RELOAD_TIMEOUT_USEC, error, &reply);
+}
+
+/* "tenure@INSTANCE.service" -> the group; -EINVAL for other names. */
+static int group_of_keeper(const char *unit, char *ret, size_t size)
+{
+    const size_t prefix = strlen("tenure@"), suffix = strlen(".service");
+    char instance[GROUP_INSTANCE_MAX + 1];
+    size_t n = strlen(unit);
+
+    if (n <= prefix + suffix || n - prefix - suffix >= sizeof instance ||
+        strncmp(unit, "tenure@", prefix) != 0 || strcmp(unit + n - suffix, ".service") != 0)
+        return -EINVAL;
+    (void)snprintf(instance, sizeof instance, "%.*s", (int)(n - prefix - suffix), unit + prefix);
+    return group_from_instance(instance, ret, size);
+}
+
+static int ask_for_keepers(sd_bus *bus, sd_bus_message **ret)
+{
+    _cleanup_message_ sd_bus_message *call = NULL;
+    char *states[] = {(char[]){"active"}, (char[]){"activating"}, (char[]){"deactivating"},
+                      (char[]){"reloading"}, NULL};
+    char *patterns[] = {(char[]){"tenure@*.service"}, NULL};
+    int r = sd_bus_message_new_method_call(bus, &call, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER,
+                                           "ListUnitsByPatterns");
+
+    if (r < 0)
+        return r;
+    r = sd_bus_message_append_strv(call, states);
+    if (r < 0)
+        return r;
+    r = sd_bus_message_append_strv(call, patterns);
+    if (r < 0)
+        return r;
+    return sd_bus_call(bus, call, SYSTEMD_CALL_TIMEOUT_USEC, NULL, ret);
+}
+
+int systemd_each_keeper(sd_bus *bus, void (*found)(void *userdata, const char *group),
+                        void *userdata)
+{
+    assert(found);
+
+    _cleanup_message_ sd_bus_message *reply = NULL;
+    const char *unit;
+    int r = ask_for_keepers(bus, &reply);
+
+    if (r < 0)
+        return r;
+    r = sd_bus_message_enter_container(reply, 'a', "(ssssssouso)");
+    if (r < 0)
+        return r;
+    while ((r = sd_bus_message_read(reply, "(ssssssouso)", &unit, NULL, NULL, NULL, NULL, NULL,
+                                    NULL, NULL, NULL, NULL)) > 0) {
+        char group[GROUP_NAME_MAX + 1];
+
+        if (group_of_keeper(unit, group, sizeof group) == 0)
+            found(userdata, group);
+    }
+    return r;
+}

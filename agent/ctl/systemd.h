@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TENURE_CTL_SYSTEMD_H
+#define TENURE_CTL_SYSTEMD_H
+
+/* What tenurectl asks of PID 1. */
+
+#include <systemd/sd-bus.h>
+
+#include "base/cleanup.h"
+#include "base/names.h"
+#include "base/usec.h"
+
+#define SYSTEMD_CALL_TIMEOUT_USEC (5 * USEC_PER_SEC)
+#define SYSTEMD_RELOAD_TIMEOUT_USEC (180 * USEC_PER_SEC) /* generators take up to 90 s */
+#define ACTIVE_STATE_SIZE 24
+
+static inline void cleanup_bus(sd_bus **b)
+{
+    (void)sd_bus_flush_close_unref(*b);
+}
+#define _cleanup_bus_ _cleanup_(cleanup_bus)
+
+static inline void cleanup_message(sd_bus_message **m)
+{
+    (void)sd_bus_message_unref(*m);
+}
+#define _cleanup_message_ _cleanup_(cleanup_message)
+#define _cleanup_bus_error_ _cleanup_(sd_bus_error_free)
+
+/* The unit's ActiveState, "inactive" also for a unit that does not exist. Returns 0 or negative
+ * errno. */
+int systemd_active_state(sd_bus *bus, const char *unit, char *ret, size_t size);
+
+/* daemon-reload. error: what PID 1 said. */
+int systemd_reload(sd_bus *bus, sd_bus_error *error);
+
+/* Calls `found` with the group of every keeper that is active or on its way. */
+int systemd_each_keeper(sd_bus *bus, void (*found)(void *userdata, const char *group),
+                        void *userdata);
+
+#endif

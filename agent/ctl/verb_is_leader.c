@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ctl/ctl.h"
+#include "ctl/systemd.h"
+
+/* The agent is not asked: it may be dead while the keeper and the units live on, by right. */
+static int keeper_leads(sd_bus *bus, const char *group)
+{
+    char unit[UNIT_NAME_LEN_MAX + 1], state[ACTIVE_STATE_SIZE];
+    char instance[GROUP_INSTANCE_MAX + 1], path[512];
+    int r = group_keeper_unit(group, unit, sizeof unit);
+
+    if (r == 0)
+        r = group_instance(group, instance, sizeof instance);
+    if (r < 0)
+        return r;
+    r = systemd_active_state(bus, unit, state, sizeof state);
+    if (r < 0)
+        return r;
+    if (strcmp(state, "active") != 0)
+        return 0;
+    /* Removed before anything else when a term ends: active alone may be a moment old. */
+    (void)snprintf(path, sizeof path, TENURE_GROUPS_DIR "/%s/" KEEPER_STATE_FILE, instance);
+    if (access(path, F_OK) == 0)
+        return 1;
+    return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
+}
+
+int verb_is_leader(const struct ctl *ctl, int argc, char *argv[])
+{
+    _cleanup_bus_ sd_bus *bus = NULL;
+    int r = ctl_options(ctl, argc, argv, NULL, NULL);
+
+    if (r != 0)
+        return r - 1;
+    if (argc - optind != 1)
+        return ctl_usage(ctl, "is-leader takes one group: tenurectl is-leader GROUP");
+    if (!group_name_valid(argv[optind]))
+        return ctl_usage(ctl, "\"%s\" is no name of a group", argv[optind]);
+
+    r = sd_bus_open_system(&bus);
+    if (r >= 0)
+        r = keeper_leads(bus, argv[optind]);
+    if (r < 0) {
+        (void)ctl_fail(ctl, "cannot ask systemd: %s", strerror(-r));
+        return CTL_UNKNOWN;
+    }
+    return r > 0 ? CTL_OK : CTL_FAILED;
+}
