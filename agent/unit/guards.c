@@ -98,7 +98,7 @@ static bool at_least(char problem[static HOST_PROBLEM_MAX], const char *unit, co
 {
     char is[SPAN_FORMAT_MAX], should[SPAN_FORMAT_MAX];
 
-    return value >= limit || value == 0 ||
+    return value >= limit ||
            wrong(problem, unit, "%s is %s, less than the %s that the group's units may take to die",
                  property, format_span(value, is, sizeof is),
                  format_span(limit, should, sizeof should));
