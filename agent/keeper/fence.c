@@ -103,7 +103,7 @@ int fence_run(const struct keeper_config *config)
     if (sigfillset(&all) < 0 || sigprocmask(SIG_SETMASK, &all, NULL) < 0)
         log_warning("Cannot block signals: %m");
 
-    r = state_read(config->groups_dir, config->instance, f.group, &state);
+    r = state_read(config->groups_dir, f.group, &state);
     if (r < 0 && r != -ENOENT) {
         errno = -r;
         log_warning("Not waiting for the stop timeout, the keeper's state cannot be believed: %m");

@@ -178,14 +178,14 @@ void state_close(struct state_file *s)
     *s = STATE_FILE_NONE;
 }
 
-int state_read(const char *groups_dir, const char *instance, const char *group, struct ticket *ret)
+int state_read(const char *groups_dir, const char *group, struct ticket *ret)
 {
     assert(group);
     assert(ret);
 
     char path[PATH_MAX];
     struct ticket t;
-    int r = snprintf(path, sizeof path, "%s/%s/" KEEPER_LIVE_DIR, groups_dir, instance);
+    int r = snprintf(path, sizeof path, "%s/%s/" KEEPER_LIVE_DIR, groups_dir, group);
 
     if (r < 0 || (size_t)r >= sizeof path)
         return -ENAMETOOLONG;

@@ -41,6 +41,6 @@ void state_close(struct state_file *s);
 /* The state that a dead keeper of this group left below the group's directory. The live directory
  * is the agent's user's, so only a file of our own (root's) is believed. Returns 0; -ENOENT when
  * there is none; -EPERM, -EBADMSG or another negative errno when it cannot be believed. */
-int state_read(const char *groups_dir, const char *instance, const char *group, struct ticket *ret);
+int state_read(const char *groups_dir, const char *group, struct ticket *ret);
 
 #endif

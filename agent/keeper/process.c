@@ -162,7 +162,7 @@ static int set_up_files(struct process *p)
 {
     const struct keeper_config *c = p->config;
     char path[PATH_MAX];
-    int r = snprintf(path, sizeof path, "%s/%s", c->groups_dir, c->instance);
+    int r = snprintf(path, sizeof path, "%s/%s", c->groups_dir, p->group);
 
     if (r < 0 || (size_t)r >= sizeof path)
         return -ENAMETOOLONG;

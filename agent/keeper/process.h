@@ -10,7 +10,8 @@
 struct keeper_config {
     const char *instance;      /* the group's escaped name */
     const char *tickets_dir;   /* TENURE_TICKETS_DIR */
-    const char *groups_dir;    /* TENURE_GROUPS_DIR */
+    const char *groups_dir;    /* TENURE_GROUPS_DIR; the directory in it bears the group's plain
+                                * name: see tenure@.service */
     const char *cgroup_root;   /* TENURE_CGROUP_ROOT */
     const char *notify_socket; /* $NOTIFY_SOCKET; the fence needs none */
     uid_t uid;                 /* the user to become, and the only one whose messages count */

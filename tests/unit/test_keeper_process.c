@@ -101,7 +101,7 @@ static bool killed(void)
 
 static bool state_there(void)
 {
-    return access(in(groups, INSTANCE "/live/state"), F_OK) == 0;
+    return access(in(groups, GROUP "/live/state"), F_OK) == 0;
 }
 
 static struct sockaddr_un address_of(const char *path)
@@ -134,7 +134,7 @@ static void set_up(void)
     (void)snprintf(notify_path, sizeof notify_path, "%s/notify", dir);
     ck_assert_int_eq(mkdir(tickets, 0755), 0);
     ck_assert_int_eq(mkdir(groups, 0755), 0);
-    ck_assert_int_eq(mkdir(in(groups, INSTANCE), 0755), 0);
+    ck_assert_int_eq(mkdir(in(groups, GROUP), 0755), 0);
     ck_assert_int_eq(mkdir(in(dir, "tenure.slice"), 0755), 0);
     ck_assert_int_eq(mkdir(cgroups, 0755), 0);
     put(in(cgroups, "cgroup.kill"), "");
@@ -206,7 +206,7 @@ static void put_ticket(const struct ticket *t)
 
 static void send_bytes(const void *bytes, size_t length)
 {
-    struct sockaddr_un address = address_of(in(groups, INSTANCE "/extend"));
+    struct sockaddr_un address = address_of(in(groups, GROUP "/extend"));
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
     assert(fd >= 0);
@@ -318,7 +318,7 @@ static struct ticket start_leading(void)
 
 static usec_t deadline_in_state(void)
 {
-    const char *text = get(in(groups, INSTANCE "/live/state"));
+    const char *text = get(in(groups, GROUP "/live/state"));
     struct ticket t;
 
     ck_assert_ptr_nonnull(text);
@@ -341,13 +341,13 @@ START_TEST(begins)
 
     ck_assert_ptr_null(get(in(tickets, INSTANCE)));
     ck_assert_ptr_null(get(in(tickets, "." INSTANCE)));
-    ck_assert_str_eq(get(in(groups, INSTANCE "/env")),
+    ck_assert_str_eq(get(in(groups, GROUP "/env")),
                      "TENURE_GROUP=my-group\nTENURE_TERM=4294967297\nTENURE_NODE=db1\n");
     ck_assert_uint_eq(deadline_in_state(), t.deadline);
-    ck_assert_int_eq(stat(in(groups, INSTANCE "/extend"), &st), 0);
+    ck_assert_int_eq(stat(in(groups, GROUP "/extend"), &st), 0);
     ck_assert(S_ISSOCK(st.st_mode));
     ck_assert_uint_eq(st.st_mode & 07777, 0600);
-    ck_assert_int_eq(stat(in(groups, INSTANCE "/env"), &st), 0);
+    ck_assert_int_eq(stat(in(groups, GROUP "/env"), &st), 0);
     ck_assert_uint_eq(st.st_mode & 07777, 0644);
 
     uint64_t watchdog = 0;
@@ -533,13 +533,13 @@ START_TEST(drops_to_the_agents_user)
     ck_assert_int_eq(seen, 5);
 
     /* env is root's all the way up, state too; the directory of state is not. */
-    ck_assert_int_eq(stat(in(groups, INSTANCE "/env"), &st), 0);
+    ck_assert_int_eq(stat(in(groups, GROUP "/env"), &st), 0);
     ck_assert_uint_eq(st.st_uid, 0);
-    ck_assert_int_eq(stat(in(groups, INSTANCE "/live/state"), &st), 0);
+    ck_assert_int_eq(stat(in(groups, GROUP "/live/state"), &st), 0);
     ck_assert_uint_eq(st.st_uid, 0);
-    ck_assert_int_eq(stat(in(groups, INSTANCE "/live"), &st), 0);
+    ck_assert_int_eq(stat(in(groups, GROUP "/live"), &st), 0);
     ck_assert_uint_eq(st.st_uid, SOME_UID);
-    ck_assert_int_eq(stat(in(groups, INSTANCE "/extend"), &st), 0);
+    ck_assert_int_eq(stat(in(groups, GROUP "/extend"), &st), 0);
     ck_assert_uint_eq(st.st_uid, SOME_UID);
 
     /* And so it can still end. */
@@ -622,7 +622,7 @@ START_TEST(a_strangers_message_does_nothing)
 {
     struct ticket t = start_leading();
 
-    ck_assert_int_eq(chmod(in(groups, INSTANCE "/extend"), 0666), 0);
+    ck_assert_int_eq(chmod(in(groups, GROUP "/extend"), 0666), 0);
     pid_t stranger = fork();
     ck_assert_int_ge(stranger, 0);
     if (stranger == 0) {
@@ -798,8 +798,8 @@ static void leave_state(const struct ticket *t)
     char text[TICKET_SIZE_MAX];
 
     ck_assert_int_gt(ticket_format(t, text, sizeof text), 0);
-    (void)mkdir(in(groups, INSTANCE "/live"), 0755);
-    put(in(groups, INSTANCE "/live/state"), text);
+    (void)mkdir(in(groups, GROUP "/live"), 0755);
+    put(in(groups, GROUP "/live/state"), text);
 }
 
 /* Starts the fence and waits for the kill; when that was, counted from the start. */
@@ -886,7 +886,7 @@ START_TEST(fence_believes_no_strangers_state)
     struct ticket t = a_ticket();
 
     leave_state(&t);
-    ck_assert_int_eq(chown(in(groups, INSTANCE "/live/state"), SOME_UID, SOME_UID), 0);
+    ck_assert_int_eq(chown(in(groups, GROUP "/live/state"), SOME_UID, SOME_UID), 0);
     ck_assert(fence_until_kill() < STOP);
     assert_fence_goes_when_empty();
 }
