@@ -1,0 +1,674 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <check.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "config/config.h"
+#include "config/trigger.h"
+#include "config/unit_name.h"
+
+/* ---- a directory of its own for every test ---- */
+
+static char dir[64];
+
+static void set_up(void)
+{
+    (void)strcpy(dir, "/tmp/tenure-config.XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+}
+
+static void tear_down(void)
+{
+    char command[128];
+
+    (void)snprintf(command, sizeof command, "rm -rf %s", dir);
+    ck_assert_int_eq(system(command), 0);
+}
+
+static const char *at(const char *name)
+{
+    static char path[8][512];
+    static unsigned next;
+    char *p = path[next++ % 8];
+
+    (void)snprintf(p, sizeof path[0], "%s/%s", dir, name);
+    return p;
+}
+
+/* Makes the directories of the name, too. */
+static void put(const char *name, const char *text)
+{
+    char path[512];
+
+    (void)snprintf(path, sizeof path, "%s", at(name));
+    for (char *p = path + strlen(dir) + 1; (p = strchr(p, '/')); p++) {
+        *p = '\0';
+        ck_assert(mkdir(path, 0755) == 0 || errno == EEXIST);
+        *p = '/';
+    }
+    FILE *f = fopen(path, "w");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_int_ge(fputs(text, f), 0);
+    ck_assert_int_eq(fclose(f), 0);
+}
+
+static int load(struct config_problems *problems, struct tenure_config **ret)
+{
+    const char *const unit_dirs[] = {at("etc"), at("lib"), NULL};
+    const struct config_paths paths = {
+        .main_file = at("tenure.conf"), .groups_dir = at("groups.d"), .unit_dirs = unit_dirs};
+
+    return config_load(&paths, problems, ret);
+}
+
+static struct tenure_config *load_good(void)
+{
+    struct config_problems problems = {0};
+    struct tenure_config *c = NULL;
+    int r = load(&problems, &c);
+
+    for (size_t i = 0; i < problems.n; i++)
+        (void)fprintf(stderr, "%s:%u: %s\n", problems.items[i].file, problems.items[i].line,
+                      problems.items[i].text);
+    ck_assert_int_eq(r, 0);
+    ck_assert_uint_eq(problems.n, 0);
+    config_problems_clear(&problems);
+    return c;
+}
+
+/* ---- what is refused ---- */
+
+#define ARBITER "arbiter = { type = \"postgresql\"; conninfo = \"dbname=tenure\"; };\n"
+#define MAIN "node = \"n1\";\n" ARBITER
+#define GROUP(more) "groups = ( { name = \"g\"; units = [ \"a.service\" ];\n" more " } );\n"
+#define UNITS(list) "groups = ( { name = \"g\";\n units = " list "; } );\n"
+#define TOO_MANY_UNITS                                                                             \
+    "[\"a1.service\",\"a2.service\",\"a3.service\",\"a4.service\",\"a5.service\",\"a6.service\","  \
+    "\"a7.service\",\"a8.service\",\"a9.service\",\"a10.service\",\"a11.service\",\"a12.service\"" \
+    ",\"a13.service\",\"a14.service\",\"a15.service\",\"a16.service\",\"b1.service\",\"b2.service" \
+    "\",\"b3.service\",\"b4.service\",\"b5.service\",\"b6.service\",\"b7.service\",\"b8.service\"" \
+    ",\"b9.service\",\"b10.service\",\"b11.service\",\"b12.service\",\"b13.service\",\"b14.servic" \
+    "e\",\"b15.service\",\"b16.service\",\"c1.service\",\"c2.service\",\"c3.service\",\"c4.servic" \
+    "e\",\"c5.service\",\"c6.service\",\"c7.service\",\"c8.service\",\"c9.service\",\"c10.service" \
+    "\",\"c11.service\",\"c12.service\",\"c13.service\",\"c14.service\",\"c15.service\",\"c16.ser" \
+    "vice\",\"d1.service\",\"d2.service\",\"d3.service\",\"d4.service\",\"d5.service\",\"d6.servi" \
+    "ce\",\"d7.service\",\"d8.service\",\"d9.service\",\"d10.service\",\"d11.service\",\"d12.serv" \
+    "ice\",\"d13.service\",\"d14.service\",\"d15.service\",\"d16.service\",\"e.service\"]"
+#define LONG64 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
+static const struct {
+    const char *main_file;
+    const char *groups; /* groups.d/b.conf; NULL: none */
+    const char *file;   /* where the first problem is */
+    unsigned line;
+    const char *fragment;
+    size_t n; /* problems; 0: one */
+} broken[] = {
+    /* syntax */
+    {MAIN "x", NULL, "tenure.conf", 3, "syntax error", 0},
+    {MAIN "node2 = \"x\" foo", NULL, "tenure.conf", 3, "syntax error", 0},
+    {"arbiter = {\n type = ;\n};", NULL, "tenure.conf", 2, "syntax error", 0},
+    {MAIN "groups = ( { name = \"g\" };", NULL, "tenure.conf", 3, "syntax error", 0},
+    {MAIN "groups = ( {\n name = \"g\"; name = \"h\"; } );", NULL, "tenure.conf", 4, "twice", 0},
+    {MAIN "node = \"n2\";", NULL, "tenure.conf", 3, "twice", 0},
+    {MAIN "@include \"/etc/passwd\"\n", NULL, "tenure.conf", 3, "@include is not taken", 0},
+    {MAIN "  @include \"x\"\n@include \"y\"\n", NULL, "tenure.conf", 3, "@include", 2},
+    {MAIN, "groups = (", "groups.d/b.conf", 1, "syntax error", 0},
+    {MAIN UNITS("[ \"a.service\", 3 ]"), NULL, "tenure.conf", 4, "mismatched", 0},
+    /* the file as a whole */
+    {"", NULL, "tenure.conf", 0, "no \"arbiter\"", 0},
+    {"node = \"n1\";\n", NULL, "tenure.conf", 0, "no \"arbiter\"", 0},
+    {MAIN, "", "groups.d/b.conf", 0, "declares no groups", 0},
+    {MAIN "color = \"red\";", NULL, "tenure.conf", 3, "\"color\" is not known here", 0},
+    {MAIN "lease = \"15s\";", NULL, "tenure.conf", 3, "takes node, arbiter and groups", 0},
+    {MAIN, "node = \"n2\";\n", "groups.d/b.conf", 1, "belong into tenure.conf", 0},
+    {MAIN, "\n" ARBITER, "groups.d/b.conf", 2, "\"arbiter\" is not known in a file of groups", 0},
+    /* node */
+    {"node = 5;\n" ARBITER, NULL, "tenure.conf", 1, "node is the integer 5: it must be a string",
+     0},
+    {"node = \"a b\";\n" ARBITER, NULL, "tenure.conf", 1, "node name \"a b\" is not valid", 0},
+    {"node = \"\";\n" ARBITER, NULL, "tenure.conf", 1, "node name \"\" is not valid", 0},
+    {"node = \"-a\";\n" ARBITER, NULL, "tenure.conf", 1, "a letter or digit first", 0},
+    {"node = \"a" LONG64 "\";\n" ARBITER, NULL, "tenure.conf", 1, "1 to 64 letters", 0},
+    {"node = [ \"a\" ];\n" ARBITER, NULL, "tenure.conf", 1, "node is an array", 0},
+    /* arbiter */
+    {"arbiter = \"postgresql\";", NULL, "tenure.conf", 1, "arbiter is not a group", 0},
+    {"arbiter = { };", NULL, "tenure.conf", 1, "the arbiter has no type", 2},
+    {"arbiter = { conninfo = \"x=y\"; };", NULL, "tenure.conf", 1, "type = \"postgresql\"", 0},
+    {"arbiter = { type = \"etcd\"; conninfo = \"x=y\"; };", NULL, "tenure.conf", 1,
+     "arbiter type \"etcd\" is not known", 0},
+    {"arbiter = { type = true; conninfo = \"x=y\"; };", NULL, "tenure.conf", 1, "type is true", 0},
+    {"arbiter = { type = \"postgresql\"; };", NULL, "tenure.conf", 1, "no conninfo", 0},
+    {"arbiter = { type = \"postgresql\";\n conninfo = \"\"; };", NULL, "tenure.conf", 2,
+     "conninfo is empty", 0},
+    {"arbiter = { type = \"postgresql\";\n conninfo = \" \"; };", NULL, "tenure.conf", 2,
+     "conninfo is empty", 0},
+    {"arbiter = { type = \"postgresql\";\n conninfo = 5; };", NULL, "tenure.conf", 2,
+     "conninfo is no string", 0},
+    {"arbiter = { type = \"postgresql\"; conninfo = \"x=y\";\n require_sync = \"yes\"; };", NULL,
+     "tenure.conf", 2, "require_sync is \"yes\": write true or false", 0},
+    {"arbiter = { type = \"postgresql\"; conninfo = \"x=y\";\n require_sync = 1; };", NULL,
+     "tenure.conf", 2, "require_sync is the integer 1", 0},
+    {"arbiter = { type = \"postgresql\"; conninfo = \"x=y\";\n timeout = \"1s\"; };", NULL,
+     "tenure.conf", 2, "\"timeout\" is not known in the arbiter", 0},
+    /* groups */
+    {MAIN "groups = { };", NULL, "tenure.conf", 3, "groups is a group { … }: it must be a list", 0},
+    {MAIN "groups = [ ];", NULL, "tenure.conf", 3, "groups is an array", 0},
+    {MAIN "groups = \"billing\";", NULL, "tenure.conf", 3, "groups is \"billing\"", 0},
+    {MAIN "groups = ( \"billing\" );", NULL, "tenure.conf", 3, "a group is \"billing\": write {",
+     0},
+    {MAIN "groups = (\n { units = [ \"a.service\" ]; } );", NULL, "tenure.conf", 4,
+     "a group has no name", 0},
+    {MAIN "groups = ( {\n name = 7;\n units = [ \"a.service\" ]; } );", NULL, "tenure.conf", 4,
+     "name is the integer 7", 0},
+    {MAIN "groups = ( { name = \"a/b\"; units = [ \"a.service\" ]; } );", NULL, "tenure.conf", 3,
+     "group name \"a/b\" is not valid", 0},
+    {MAIN "groups = ( { name = \"_a\"; units = [ \"a.service\" ]; } );", NULL, "tenure.conf", 3,
+     "group name \"_a\" is not valid", 0},
+    {MAIN "groups = ( { name = \"a" LONG64 "\"; units = [ \"a.service\" ]; } );", NULL,
+     "tenure.conf", 3, "1 to 64 letters", 0},
+    {MAIN GROUP("fence = \"reboot\";"), NULL, "tenure.conf", 4, "\"fence\" is not known in a group",
+     0},
+    {MAIN GROUP("priority = 5;"), NULL, "tenure.conf", 4, "\"priority\" is not known in a group",
+     0},
+    {MAIN GROUP("Lease = \"15s\";"), NULL, "tenure.conf", 4, "\"Lease\" is not known", 0},
+    {MAIN GROUP(""), "groups = ( {\n\n name = \"g\"; units = [ \"b.service\" ]; } );",
+     "groups.d/b.conf", 3, "group \"g\" is declared twice (first at ", 0},
+    {MAIN "groups = ( { name = \"g\"; units = [ \"a.service\" ]; },\n"
+          "{ name = \"g\"; units = [ \"b.service\" ]; } );",
+     NULL, "tenure.conf", 4, "tenure.conf:3)", 0},
+    /* method */
+    {MAIN GROUP("method = \"advisory\";"), NULL, "tenure.conf", 4, "not acted on by this version",
+     0},
+    {MAIN GROUP("method = \"raft\";"), NULL, "tenure.conf", 4, "method = \"raft\" is not known", 0},
+    {MAIN GROUP("method = true;"), NULL, "tenure.conf", 4, "method is true: it must be a string",
+     0},
+    /* durations and budget */
+    {MAIN GROUP("lease = 15;"), NULL, "tenure.conf", 4,
+     "lease is the integer 15: durations are strings with a unit: write lease = \"15s\"", 0},
+    {MAIN GROUP("lease = 1.5;"), NULL, "tenure.conf", 4, "lease is the number 1.5", 0},
+    {MAIN GROUP("stop_timeout = 5;"), NULL, "tenure.conf", 4, "stop_timeout is the integer 5", 0},
+    {MAIN GROUP("lease = true;"), NULL, "tenure.conf", 4, "lease is true", 0},
+    {MAIN GROUP("lease = ( );"), NULL, "tenure.conf", 4, "lease is a list", 0},
+    {MAIN GROUP("lease = \"soon\";"), NULL, "tenure.conf", 4, "lease = \"soon\" is no duration", 0},
+    {MAIN GROUP("lease = \"\";"), NULL, "tenure.conf", 4, "is no duration", 0},
+    {MAIN GROUP("lease = \"-15s\";"), NULL, "tenure.conf", 4, "is no duration", 0},
+    {MAIN GROUP("lease = \"15 parsec\";"), NULL, "tenure.conf", 4, "is no duration", 0},
+    {MAIN GROUP("lease = \"99999999999999999999s\";"), NULL, "tenure.conf", 4, "is no duration", 0},
+    {MAIN GROUP("lease = \"infinity\";"), NULL, "tenure.conf", 4, "is no duration", 0},
+    {MAIN GROUP("lease = \"0\";"), NULL, "tenure.conf", 4, "must be more than zero", 0},
+    {MAIN GROUP("stop_timeout = \"0s\";"), NULL, "tenure.conf", 4, "must be more than zero", 0},
+    {MAIN GROUP("lease = \"2d\";"), NULL, "tenure.conf", 4, "is too long: at most 1440min", 0},
+    {MAIN GROUP("lease = \"24h\"; stop_timeout = \"13h\";"), NULL, "tenure.conf", 4,
+     "stop_timeout 780min is too long", 0},
+    {MAIN GROUP("lease = \"6s\";"), NULL, "tenure.conf", 4,
+     "lease 6s is too short for stop_timeout 5s", 0},
+    {MAIN GROUP("lease = \"6s\";"), NULL, "tenure.conf", 4, "would do is \"6.800s\"", 0},
+    {MAIN GROUP("stop_timeout = \"14s\";"), NULL, "tenure.conf", 4,
+     "lease 15s is too short for stop_timeout 14s: of 14.970s (the lease less 0.2 % for clocks) "
+     "15.300s go to",
+     0},
+    {MAIN GROUP("\nlease = \"1s\";\nstop_timeout = \"1s\";"), NULL, "tenure.conf", 5, "too short",
+     0},
+    /* units */
+    {MAIN "groups = (\n { name = \"g\"; } );", NULL, "tenure.conf", 4, "group \"g\" has no units",
+     0},
+    {MAIN UNITS("[ ]"), NULL, "tenure.conf", 4, "has no units: name at least one", 0},
+    {MAIN UNITS("\"a.service\""), NULL, "tenure.conf", 4, "units is \"a.service\": it must be an",
+     0},
+    {MAIN UNITS("( 5 )"), NULL, "tenure.conf", 4, "a unit is the integer 5", 0},
+    {MAIN UNITS("( \"a.service\", ( ) )"), NULL, "tenure.conf", 4, "a unit is a list", 0},
+    {MAIN UNITS(TOO_MANY_UNITS), NULL, "tenure.conf", 4, "has 65 units: at most 64", 0},
+    {MAIN UNITS("[ \"\" ]"), NULL, "tenure.conf", 4, "unit \"\" is empty", 0},
+    {MAIN UNITS("[ \"billing\" ]"), NULL, "tenure.conf", 4, "unit \"billing\" is no unit name: it",
+     0},
+    {MAIN UNITS("[ \"a.foo\" ]"), NULL, "tenure.conf", 4, "must end in .service", 0},
+    {MAIN UNITS("[ \"/etc/systemd/system/a.service\" ]"), NULL, "tenure.conf", 4, "not the path",
+     0},
+    {MAIN UNITS("[ \"a b.service\" ]"), NULL, "tenure.conf", 4, "are allowed", 0},
+    {MAIN UNITS("[ \"a%i.service\" ]"), NULL, "tenure.conf", 4, "are allowed", 0},
+    {MAIN UNITS("[ \"\xc3\xa4.service\" ]"), NULL, "tenure.conf", 4, "are allowed", 0},
+    {MAIN UNITS("[ \".service\" ]"), NULL, "tenure.conf", 4, "nothing stands before", 0},
+    {MAIN UNITS("[ \"@a.service\" ]"), NULL, "tenure.conf", 4, "nothing stands before", 0},
+    {MAIN UNITS("[ \"a@.service\" ]"), NULL, "tenure.conf", 4, "is a template", 0},
+    {MAIN UNITS("[ \"a.slice\" ]"), NULL, "tenure.conf", 4, "of a type that no group can have", 0},
+    {MAIN UNITS("[ \"a.scope\" ]"), NULL, "tenure.conf", 4, "of a type that no group can have", 0},
+    {MAIN UNITS("[ \"a.swap\" ]"), NULL, "tenure.conf", 4, "of a type that no group can have", 0},
+    {MAIN UNITS("[ \"a.device\" ]"), NULL, "tenure.conf", 4, "of a type that no group can", 0},
+    {MAIN UNITS("[ \"a.automount\" ]"), NULL, "tenure.conf", 4, "of a type that no group can", 0},
+    {MAIN UNITS("[ \"tenured.service\" ]"), NULL, "tenure.conf", 4, "of tenure itself", 0},
+    {MAIN UNITS("[ \"tenure@x.service\" ]"), NULL, "tenure.conf", 4, "of tenure itself", 0},
+    {MAIN UNITS("[ \"dbus.service\" ]"), NULL, "tenure.conf", 4, "host or tenure itself depends",
+     0},
+    {MAIN UNITS("[ \"systemd-journald.service\" ]"), NULL, "tenure.conf", 4, "depends", 0},
+    {MAIN UNITS("[ \"multi-user.target\" ]"), NULL, "tenure.conf", 4, "depends", 0},
+    {MAIN UNITS("[ \"-.mount\" ]"), NULL, "tenure.conf", 4, "depends", 0},
+    {MAIN UNITS("[ \"a.service\",\n \"b.service\",\n \"a.service\" ]"), NULL, "tenure.conf", 6,
+     "unit \"a.service\" stands twice in group \"g\" (first at line 4)", 0},
+    {MAIN GROUP(""), "groups = ( { name = \"h\";\n units = [ \"a.service\" ]; } );",
+     "groups.d/b.conf", 2, "belongs to group \"g\" already (", 0},
+    /* triggers; see put_units() */
+    {MAIN UNITS("[ \"plain.timer\" ]"), NULL, "tenure.conf", 4,
+     "unit \"plain.timer\" starts \"plain.service\", which is not declared in group \"g\"", 0},
+    {MAIN UNITS("[ \"named.timer\", \"named.service\" ]"), NULL, "tenure.conf", 4,
+     "starts \"other.service\"", 0},
+    {MAIN UNITS("[ \"dropped.timer\", \"dropped.service\" ]"), NULL, "tenure.conf", 4,
+     "starts \"elsewhere.service\"", 0},
+    {MAIN UNITS("[ \"shadowed.path\", \"lib.service\" ]"), NULL, "tenure.conf", 4,
+     "starts \"etc.service\"", 0},
+    {MAIN UNITS("[ \"accept.socket\" ]"), NULL, "tenure.conf", 4, "has Accept=yes", 0},
+    {MAIN UNITS("[ \"listen.socket\" ]"), NULL, "tenure.conf", 4, "starts \"served.service\"", 0},
+    {MAIN UNITS("[ \"inst@1.timer\" ]"), NULL, "tenure.conf", 4, "starts \"inst@1.service\"", 0},
+    {MAIN UNITS("[ \"plain.timer\" ]"),
+     "groups = ( { name = \"h\"; units = [ \"plain.service\" ]; } );", "tenure.conf", 4,
+     "add it to the units of this group", 0},
+    /* everything at once */
+    {"node = \"!\";\narbiter = { type = \"x\"; };\n" UNITS("[ \"a\", \"b\" ]"),
+     "foo = 1;\ngroups = ( 5, { name = \"h\"; lease = 3; } );", "tenure.conf", 1, "node name", 9},
+};
+
+static void put_units(void)
+{
+    put("lib/plain.timer", "[Timer]\nOnCalendar=daily\n");
+    put("lib/named.timer", "# Unit=no\n[Unit]\nUnit=no\n[Timer]\n  Unit = other.service \n");
+    put("lib/dropped.timer", "[Timer]\nUnit=dropped.service\n");
+    put("etc/dropped.timer.d/x.conf", "[Timer]\nUnit=elsewhere.service\n");
+    put("lib/shadowed.path", "[Path]\nUnit=lib.service\n");
+    put("etc/shadowed.path", "[Path]\nUnit=etc.service\n");
+    put("lib/accept.socket", "[Socket]\nListenStream=1\nAccept=Yes\n");
+    put("lib/listen.socket", "[Socket]\nAccept=no\nService=served.service\n");
+    put("lib/inst@.timer", "[Timer]\n");
+    put("lib/specifier.timer", "[Timer]\nUnit=x%n.service\n");
+}
+
+START_TEST(broken_configuration)
+{
+    struct config_problems problems = {0};
+    struct tenure_config *c = NULL;
+    char expected[512];
+
+    put("tenure.conf", broken[_i].main_file);
+    if (broken[_i].groups)
+        put("groups.d/b.conf", broken[_i].groups);
+    put_units();
+
+    int r = load(&problems, &c);
+    for (size_t i = 0; i < problems.n; i++)
+        (void)fprintf(stderr, "case %d: %s:%u: %s\n", _i, problems.items[i].file,
+                      problems.items[i].line, problems.items[i].text);
+    ck_assert_int_eq(r, -EBADMSG);
+    ck_assert_ptr_null(c);
+    ck_assert_uint_eq(problems.n, broken[_i].n ? broken[_i].n : 1);
+    (void)snprintf(expected, sizeof expected, "%s", at(broken[_i].file));
+    ck_assert_str_eq(problems.items[0].file, expected);
+    ck_assert_uint_eq(problems.items[0].line, broken[_i].line);
+    ck_assert_msg(strstr(problems.items[0].text, broken[_i].fragment), "%s",
+                  problems.items[0].text);
+    config_problems_clear(&problems);
+}
+END_TEST
+
+START_TEST(no_message_shows_a_secret)
+{
+    static const char *const secrets[] = {
+        "arbiter = { type = \"x\"; conninfo = \"password=hush\"; foo = \"hush\"; };",
+        "arbiter = { type = \"x\"; conninfo = [ \"hush\" ]; password = \"hush\" };",
+        "arbiter = { type = \"postgresql\"; conninfo = \"password=hush",
+        "conninfo = \"hush\";",
+        "arbiter = \"password=hush\";",
+    };
+
+    for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++) {
+        struct config_problems problems = {0};
+        struct tenure_config *c;
+
+        put("tenure.conf", secrets[i]);
+        ck_assert_int_eq(load(&problems, &c), -EBADMSG);
+        for (size_t k = 0; k < problems.n; k++)
+            ck_assert_ptr_null(strstr(problems.items[k].text, "hush"));
+        config_problems_clear(&problems);
+    }
+}
+END_TEST
+
+static void expect_unreadable(const char *fragment)
+{
+    struct config_problems problems = {0};
+    struct tenure_config *c;
+
+    ck_assert_int_eq(load(&problems, &c), -EBADMSG);
+    ck_assert_uint_eq(problems.items[0].line, 0);
+    ck_assert_msg(strstr(problems.items[0].text, fragment), "%s", problems.items[0].text);
+    config_problems_clear(&problems);
+}
+
+START_TEST(unreadable_files)
+{
+    expect_unreadable("cannot be read: No such file");
+    ck_assert_int_eq(mkdir(at("tenure.conf"), 0755), 0);
+    expect_unreadable("is no regular file");
+    ck_assert_int_eq(rmdir(at("tenure.conf")), 0);
+    ck_assert_int_eq(mkfifo(at("tenure.conf"), 0644), 0);
+    expect_unreadable("is no regular file"); /* and does not hang */
+    ck_assert_int_eq(unlink(at("tenure.conf")), 0);
+
+    put("tenure.conf", "");
+    ck_assert_int_eq(truncate(at("tenure.conf"), CONFIG_FILE_SIZE_MAX + 1), 0);
+    expect_unreadable("is larger than 1024 KiB");
+    ck_assert_int_eq(truncate(at("tenure.conf"), 16), 0);
+    expect_unreadable("is no text");
+
+    put("tenure.conf", MAIN);
+    put("groups.d", "a file");
+    expect_unreadable("cannot be read: Not a directory");
+}
+END_TEST
+
+START_TEST(too_many_groups)
+{
+    struct config_problems problems = {0};
+    struct tenure_config *c;
+    char *text = NULL;
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
+
+    (void)fputs(MAIN "groups = (", f);
+    for (int i = 0; i <= CONFIG_GROUPS_MAX + 1; i++)
+        (void)fprintf(f, "%s\n{ name = \"g%d\"; units = [ \"u%d.service\" ]; }", i ? "," : "", i,
+                      i);
+    (void)fputs(");", f);
+    (void)fclose(f);
+    put("tenure.conf", text);
+    free(text);
+
+    ck_assert_int_eq(load(&problems, &c), -EBADMSG);
+    ck_assert_uint_eq(problems.n, 1);
+    ck_assert_uint_eq(problems.items[0].line, 4 + CONFIG_GROUPS_MAX);
+    ck_assert_ptr_nonnull(strstr(problems.items[0].text, "more than 1000 groups"));
+    config_problems_clear(&problems);
+}
+END_TEST
+
+START_TEST(many_problems_are_counted)
+{
+    struct config_problems problems = {0};
+
+    for (int i = 0; i < CONFIG_PROBLEMS_MAX + 5; i++)
+        config_problem_add(&problems, "f", 1, "line\nbreak %d", i);
+    ck_assert_uint_eq(problems.n, CONFIG_PROBLEMS_MAX);
+    ck_assert_uint_eq(problems.n_more, 5);
+    ck_assert_str_eq(problems.items[3].text, "line?break 3");
+    config_problems_clear(&problems);
+    ck_assert_uint_eq(problems.n, 0);
+}
+END_TEST
+
+/* ---- what is taken ---- */
+
+START_TEST(good_minimal)
+{
+    put("tenure.conf", ARBITER);
+    struct tenure_config *c = load_good();
+    char host[256] = "";
+
+    ck_assert_int_eq(gethostname(host, sizeof host - 1), 0);
+    ck_assert_str_eq(c->node, host);
+    ck_assert_uint_eq(c->n_groups, 0);
+    ck_assert(!c->arbiter.require_sync);
+    ck_assert_str_eq(c->arbiter.conninfo, "dbname=tenure");
+    ck_assert_ptr_null(config_find_group(c, "g"));
+    ck_assert_ptr_null(config_free(c));
+    ck_assert_ptr_null(config_free(NULL));
+}
+END_TEST
+
+#define GOOD_MAIN                                                                                  \
+    "node = \"n1\";\n"                                                                             \
+    "arbiter = { type = \"postgresql\"; require_sync = true;\n"                                    \
+    "  conninfo = \"host=a password='q\\\"u\\\\\\\\o te'\"; };\n"                                  \
+    "groups = ( { name = \"z\"; units = ( \"z.service\", \"srv-a\\\\x2db.mount\" );\n"             \
+    "             lease = \"7s\"; stop_timeout = \"1s 1us\"; method = \"lease\"; } );\n"
+#define GOOD_GROUPS                                                                                \
+    "groups = ( { name = \"m-1\"; units = [ \"w@1.service\", \"x.socket\", \"x.service\" ]; },\n"  \
+    "           { name = \"a\"; units = [ \"a.target\", \"a@b@c:d_e.service\" ]; } );\n"
+
+START_TEST(good_full)
+{
+    put("tenure.conf", GOOD_MAIN);
+    put("groups.d/b.conf", GOOD_GROUPS);
+    put("groups.d/a.conf", "groups = ( );");
+    put("groups.d/c.conf.rpmsave", "rubbish");
+    put("groups.d/.hidden.conf", "rubbish");
+    struct tenure_config *c = load_good();
+
+    ck_assert_str_eq(c->node, "n1");
+    ck_assert(c->arbiter.require_sync);
+    ck_assert_str_eq(c->arbiter.conninfo, "host=a password='q\"u\\\\o te'");
+    ck_assert_uint_eq(c->n_groups, 3);
+    ck_assert_str_eq(c->groups[0].name, "a");
+    ck_assert_str_eq(c->groups[1].name, "m-1");
+    ck_assert_str_eq(c->groups[2].name, "z");
+    ck_assert_ptr_eq(config_find_group(c, "z"), &c->groups[2]);
+    ck_assert_str_eq(c->groups[2].units[1], "srv-a\\x2db.mount");
+    ck_assert_uint_eq(c->groups[2].budget.lease, 7 * USEC_PER_SEC);
+    ck_assert_uint_eq(c->groups[2].budget.stop, USEC_PER_SEC + 1);
+    ck_assert_uint_eq(c->groups[1].budget.lease, CONFIG_LEASE_DEFAULT);
+    ck_assert_uint_eq(c->groups[1].budget.stop, CONFIG_STOP_TIMEOUT_DEFAULT);
+    ck_assert_uint_eq(c->groups[1].n_units, 3);
+    ck_assert_int_eq(c->groups[1].method, METHOD_LEASE);
+    (void)config_free(c);
+}
+END_TEST
+
+START_TEST(good_triggers)
+{
+    put_units();
+    put("tenure.conf",
+        MAIN UNITS("[ \"plain.timer\", \"plain.service\", \"named.timer\", \"other.service\", "
+                   "\"listen.socket\", \"served.service\", \"inst@1.timer\", \"inst@1.service\", "
+                   "\"specifier.timer\", \"unknown.timer\", \"unknown.socket\" ]"));
+    (void)config_free(load_good());
+}
+END_TEST
+
+START_TEST(trigger_masked)
+{
+    char name[UNIT_NAME_LEN_MAX + 1];
+
+    put_units();
+    const char *const dirs[] = {at("etc"), at("lib"), NULL};
+    ck_assert_int_eq(symlink("/dev/null", at("etc/plain.timer")), 0);
+    ck_assert_int_eq(trigger_find(dirs, "plain.timer", name, sizeof name), -ENOENT);
+    ck_assert_int_eq(trigger_find(dirs, "specifier.timer", name, sizeof name), -ENODATA);
+    ck_assert_int_eq(trigger_find(dirs, "shadowed.path", name, sizeof name), 0);
+    ck_assert_str_eq(name, "etc.service");
+}
+END_TEST
+
+START_TEST(unit_names_at_the_limits)
+{
+    char name[UNIT_NAME_LEN_MAX + 2];
+
+    memset(name, 'a', sizeof name);
+    (void)strcpy(name + UNIT_NAME_LEN_MAX - 8, ".service");
+    ck_assert_ptr_null(unit_name_problem(name));
+    memset(name, 'a', sizeof name);
+    (void)strcpy(name + UNIT_NAME_LEN_MAX - 7, ".service");
+    ck_assert_ptr_nonnull(strstr(unit_name_problem(name), "longer than 255"));
+    ck_assert_ptr_null(unit_name_problem("a:b-c_d.e\\x2d@f@g.service"));
+    ck_assert_ptr_null(unit_name_problem("tenure-web.service"));
+    ck_assert_ptr_null(unit_name_problem("9.path"));
+}
+END_TEST
+
+/* ---- the snapshot ---- */
+
+static void expect_equal(const struct tenure_config *a, const struct tenure_config *b)
+{
+    struct config_difference *list;
+    size_t n;
+
+    ck_assert(config_same_arbiter(a, b));
+    ck_assert_int_eq(config_diff(a, b, &list, &n), 0);
+    ck_assert_uint_eq(n, a->n_groups);
+    for (size_t i = 0; i < n; i++) {
+        ck_assert_int_eq(list[i].change, CONFIG_UNCHANGED);
+        ck_assert_mem_eq(&list[i].before->budget, &list[i].after->budget, sizeof(struct budget));
+        for (size_t k = 0; k < list[i].before->n_units; k++)
+            ck_assert_str_eq(list[i].before->units[k], list[i].after->units[k]);
+    }
+    free(list);
+}
+
+START_TEST(snapshot_round_trip)
+{
+    struct config_problems problems = {0};
+    struct tenure_config *again = NULL, *copy = NULL;
+    struct stat st;
+
+    put("tenure.conf", GOOD_MAIN);
+    put("groups.d/b.conf", GOOD_GROUPS);
+    struct tenure_config *c = load_good();
+
+    ck_assert_int_eq(config_load_snapshot(at("applied.conf"), &problems, &again), -ENOENT);
+    ck_assert_uint_eq(problems.n, 0);
+    for (int i = 0; i < 2; i++) /* the second replaces the first */
+        ck_assert_int_eq(config_write_snapshot(c, at("applied.conf")), 0);
+    ck_assert_int_eq(stat(at("applied.conf"), &st), 0);
+    ck_assert_uint_eq(st.st_mode & 07777, 0640);
+    ck_assert_int_eq(config_load_snapshot(at("applied.conf"), &problems, &again), 0);
+    ck_assert_int_eq(config_load_snapshot(at("applied.conf.copy"), &problems, &copy), 0);
+    expect_equal(c, again);
+    expect_equal(c, copy);
+    (void)config_free(again);
+    (void)config_free(copy);
+
+    /* A write that fails leaves what there is, and no litter. */
+    ck_assert_int_lt(config_write_snapshot(c, at("missing/applied.conf")), 0);
+    ck_assert_int_eq(mkdir(at("dir"), 0755), 0);
+    ck_assert_int_lt(config_write_snapshot(c, at("dir")), 0);
+    (void)config_free(c);
+    char command[128];
+    (void)snprintf(command, sizeof command, "test $(ls %s | wc -l) = 5", dir);
+    ck_assert_int_eq(system(command), 0);
+}
+END_TEST
+
+START_TEST(snapshot_broken)
+{
+    static const struct {
+        const char *text;
+        const char *fragment;
+    } cases[] = {
+        {"", "incomplete"},
+        {ARBITER, "incomplete"},
+        {"node = \"n\";", "incomplete"},
+        {MAIN "groups = (", "syntax error"},
+        {MAIN "fence = 1;", "not known"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct config_problems problems = {0};
+        struct tenure_config *c = NULL;
+
+        put("applied.conf", cases[i].text);
+        ck_assert_int_eq(config_load_snapshot(at("applied.conf"), &problems, &c), -EBADMSG);
+        ck_assert_ptr_null(c);
+        ck_assert_msg(strstr(problems.items[0].text, cases[i].fragment), "%s",
+                      problems.items[0].text);
+        config_problems_clear(&problems);
+    }
+}
+END_TEST
+
+/* ---- the difference ---- */
+
+static struct tenure_config *load_text(const char *text)
+{
+    put("tenure.conf", text);
+    return load_good();
+}
+
+START_TEST(differences)
+{
+    struct tenure_config *a =
+        load_text(MAIN "groups = ( { name = \"same\"; units = [ \"a.service\", \"b.service\" ]; },"
+                       "{ name = \"gone\"; units = [ \"c.service\" ]; },"
+                       "{ name = \"budget\"; units = [ \"d.service\" ]; },"
+                       "{ name = \"units\"; units = [ \"e.service\" ]; },"
+                       "{ name = \"both\"; units = [ \"f.service\", \"f.timer\" ]; } );");
+    struct tenure_config *b = load_text(
+        MAIN "groups = ( { name = \"same\"; units = [ \"b.service\", \"a.service\" ]; },"
+             "{ name = \"new\"; units = [ \"c.service\" ]; },"
+             "{ name = \"budget\"; units = [ \"d.service\" ]; lease = \"20s\"; },"
+             "{ name = \"units\"; units = [ \"e.service\", \"g.service\" ]; },"
+             "{ name = \"both\"; units = [ \"f.service\", \"h.service\" ]; lease = \"9s\"; } );");
+    static const struct {
+        const char *name;
+        enum config_change change;
+    } expected[] = {
+        {"both", CONFIG_CHANGED_UNITS}, {"budget", CONFIG_CHANGED_BUDGET},
+        {"gone", CONFIG_REMOVED},       {"new", CONFIG_ADDED},
+        {"same", CONFIG_UNCHANGED},     {"units", CONFIG_CHANGED_UNITS},
+    };
+    struct config_difference *list;
+    size_t n;
+
+    ck_assert_int_eq(config_diff(a, b, &list, &n), 0);
+    ck_assert_uint_eq(n, sizeof expected / sizeof *expected);
+    for (size_t i = 0; i < n; i++) {
+        const struct config_group *g = list[i].before ? list[i].before : list[i].after;
+
+        ck_assert_str_eq(g->name, expected[i].name);
+        ck_assert_int_eq(list[i].change, expected[i].change);
+        ck_assert_int_eq(!list[i].before, expected[i].change == CONFIG_ADDED);
+        ck_assert_int_eq(!list[i].after, expected[i].change == CONFIG_REMOVED);
+    }
+    free(list);
+
+    ck_assert_int_eq(config_diff(NULL, b, &list, &n), 0);
+    ck_assert_uint_eq(n, 5);
+    for (size_t i = 0; i < n; i++)
+        ck_assert_int_eq(list[i].change, CONFIG_ADDED);
+    free(list);
+    ck_assert(config_same_arbiter(a, b));
+    (void)config_free(b);
+    b = load_text("node = \"n2\";" ARBITER);
+    ck_assert(!config_same_arbiter(a, b));
+    (void)config_free(a);
+    (void)config_free(b);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("config");
+    TCase *t = tcase_create("all");
+
+    tcase_set_timeout(t, 60);
+    tcase_add_checked_fixture(t, set_up, tear_down);
+    tcase_add_loop_test(t, broken_configuration, 0, sizeof broken / sizeof *broken);
+    tcase_add_test(t, no_message_shows_a_secret);
+    tcase_add_test(t, unreadable_files);
+    tcase_add_test(t, too_many_groups);
+    tcase_add_test(t, many_problems_are_counted);
+    tcase_add_test(t, good_minimal);
+    tcase_add_test(t, good_full);
+    tcase_add_test(t, good_triggers);
+    tcase_add_test(t, trigger_masked);
+    tcase_add_test(t, unit_names_at_the_limits);
+    tcase_add_test(t, snapshot_round_trip);
+    tcase_add_test(t, snapshot_broken);
+    tcase_add_test(t, differences);
+    suite_add_tcase(suite, t);
+
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
