@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TENURE_BUS_INTERNAL_H
+#define TENURE_BUS_INTERNAL_H
+
+#include "bus/api.h"
+
+struct api_call {
+    struct api *api;
+    sd_bus_message *message; /* NULL: its connection is gone */
+    sd_bus_slot *caller;     /* asking the bus who calls; NULL: not (any more) */
+    bool handed_on;          /* the source knows of it */
+    bool is_retire;
+    char **groups; /* owned; retire */
+    size_t n_groups;
+};
+
+struct api {
+    const struct api_source *source;
+    void *userdata;
+    sd_bus *bus;
+    sd_bus_slot *slots[5]; /* what is exported on it, and the request for the name */
+
+    /* Filled by the finders just before sd-bus reads properties out of them. */
+    struct api_manager manager;
+    struct api_group group;
+
+    struct api_call *calls[API_CALLS_MAX];
+};
+
+/* call.c: the methods, and dropping what waits when the connection goes. */
+int api_on_retire(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int api_on_reload(sd_bus_message *m, void *userdata, sd_bus_error *error);
+void api_calls_disconnect(struct api *a);
+void api_calls_free(struct api *a);
+
+#endif
