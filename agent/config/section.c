@@ -239,7 +239,7 @@ static void take_units(struct loader *l, const config_setting_t *group, struct c
 static void take_group_name(struct loader *l, const config_setting_t *group, struct config_group *g)
 {
     const config_setting_t *s = config_setting_get_member(group, "name");
-    char value[VALUE_TEXT_MAX];
+    char value[VALUE_TEXT_MAX], wants[UNIT_NAME_LEN_MAX + 1];
     const char *name;
 
     if (!s) {
@@ -255,6 +255,12 @@ static void take_group_name(struct loader *l, const config_setting_t *group, str
                    "group name %s is not valid: 1 to %d letters, digits and _.-, a letter or "
                    "digit first",
                    value_text(s, value, sizeof value), GROUP_NAME_MAX);
+        return;
+    }
+    /* A dash takes four bytes there, and file names end at 255. */
+    if (group_keeper_unit(name, wants, sizeof wants - strlen(".wants")) < 0) {
+        problem_at(l, s, "group name %s has too many dashes: no unit can be named after it",
+                   value_text(s, value, sizeof value));
         return;
     }
     (void)snprintf(g->name, sizeof g->name, "%s", name);

@@ -106,8 +106,8 @@ const char *unit_name_problem(const char *name)
 
     if (length == 0)
         return "is empty: write the name of a unit, such as \"billing.service\"";
-    if (length > UNIT_NAME_LEN_MAX)
-        return "is no unit name: it is longer than 255 bytes";
+    if (length > UNIT_NAME_LEN_MAX - strlen(".d")) /* its drop-ins' directory is a file name */
+        return "is too long: at most 253 bytes";
     if (strchr(name, '/'))
         return "is no unit name: write the name of the unit, not the path of its file";
     if (strspn(name, UNIT_CHARS "@") != length)

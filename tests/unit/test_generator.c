@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "config/file.h"
+#include "generator/generate.h"
+#include "generator/guard.h"
+
+/* libconfig 1.5 loses its buffer when a file ends within a string. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:libconfig.so\n";
+}
+
+static char dir[64], early[96], snapshot[96];
+
+static void set_up(void)
+{
+    (void)strcpy(dir, "/tmp/tenure-generator.XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    (void)snprintf(early, sizeof early, "%s/early", dir);
+    (void)snprintf(snapshot, sizeof snapshot, "%s/applied.conf", dir);
+    ck_assert_int_eq(mkdir(early, 0755), 0);
+}
+
+static void tear_down(void)
+{
+    char command[128];
+
+    (void)snprintf(command, sizeof command, "rm -rf %s", dir);
+    ck_assert_int_eq(system(command), 0);
+}
+
+static void put(const char *suffix, const char *text)
+{
+    char path[128];
+
+    (void)snprintf(path, sizeof path, "%s%s", snapshot, suffix);
+    FILE *f = fopen(path, "w");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_int_ge(fputs(text, f), 0);
+    ck_assert_int_eq(fclose(f), 0);
+}
+
+static void expect_file(const char *name, const char *expected)
+{
+    char path[512], *text = NULL;
+
+    (void)snprintf(path, sizeof path, "%s/%s", early, name);
+    ck_assert_msg(file_read(path, 65536, &text) == 0, "%s: %s", path, strerror(errno));
+    ck_assert_str_eq(text, expected);
+    free(text);
+}
+
+static void expect_link(const char *name, const char *target)
+{
+    char path[512], found[512];
+
+    (void)snprintf(path, sizeof path, "%s/%s", early, name);
+    ssize_t n = readlink(path, found, sizeof found - 1);
+    ck_assert_int_gt(n, 0);
+    found[n] = '\0';
+    ck_assert_str_eq(found, target);
+}
+
+static int count_entries(void)
+{
+    char **names;
+    size_t n;
+
+    ck_assert_int_eq(file_names(early, "", 10000, &names, &n), 0);
+    file_names_free(names, n);
+    return (int)n;
+}
+
+static enum generate_source run(size_t n_problems)
+{
+    struct config_problems problems = {0};
+    enum generate_source source;
+
+    ck_assert_int_eq(generate(snapshot, early, &problems, &source), 0);
+    ck_assert_uint_eq(problems.n, n_problems);
+    config_problems_clear(&problems);
+    return source;
+}
+
+#define HEAD "node = \"n\"; arbiter = { type = \"postgresql\"; conninfo = \"dbname=tenure\"; };\n"
+#define GOOD                                                                                       \
+    HEAD "groups = ( { name = \"a-b\"; stop_timeout = \"2500ms\"; units = [ \"w.service\", "       \
+         "\"w@1-2.service\", \"w.socket\", \"srv-x\\\\x2dy.mount\", \"w.timer\", \"w.path\", "     \
+         "\"w.target\" ]; } );\n"
+
+#define UNIT_PART                                                                                  \
+    "# Written by tenure-generator: this unit belongs to group \"a-b\" and runs on its leader "    \
+    "only.\n"                                                                                      \
+    "[Unit]\n"                                                                                     \
+    "BindsTo=tenure@a\\x2db.service\n"                                                             \
+    "After=tenure@a\\x2db.service\n"                                                               \
+    "AssertPathExists=/run/tenure/groups/a\\x2db/live/state\n"
+#define SERVICE_PART                                                                               \
+    "\n[Service]\n"                                                                                \
+    "Slice=tenure-a\\x2db.slice\n"                                                                 \
+    "EnvironmentFile=-/run/tenure/groups/a\\x2db/env\n"                                            \
+    "TimeoutStopSec=2500000us\n"                                                                   \
+    "TimeoutStopFailureMode=kill\n"                                                                \
+    "SendSIGKILL=yes\n"
+#define LATE_PART                                                                                  \
+    "DefaultDependencies=no\n"                                                                     \
+    "Conflicts=shutdown.target\n"                                                                  \
+    "Before=shutdown.target\n"                                                                     \
+    "After=sysinit.target\n"
+#define LOCK                                                                                       \
+    "# Written by tenure-generator: the applied configuration is broken, so nothing that it "      \
+    "names may start.\n"                                                                           \
+    "[Unit]\n"                                                                                     \
+    "AssertPathExists=/run/tenure/applied.conf-is-broken/run-tenurectl-apply\n"
+
+static void expect_guards(void)
+{
+    expect_file("w.service.d/zz-tenure.conf", UNIT_PART SERVICE_PART);
+    expect_file("w@1-2.service.d/zz-tenure.conf", UNIT_PART SERVICE_PART);
+    expect_file("w.socket.d/zz-tenure.conf", UNIT_PART LATE_PART
+                "\n[Socket]\nSlice=tenure-a\\x2db.slice\nTimeoutSec=2500000us\nSendSIGKILL=yes\n");
+    expect_file("srv-x\\x2dy.mount.d/zz-tenure.conf", UNIT_PART LATE_PART
+                "\n[Mount]\nSlice=tenure-a\\x2db.slice\nTimeoutSec=2500000us\nSendSIGKILL=yes\n");
+    expect_file("w.timer.d/zz-tenure.conf", UNIT_PART LATE_PART);
+    expect_file("w.path.d/zz-tenure.conf", UNIT_PART LATE_PART);
+    expect_file("w.target.d/zz-tenure.conf", UNIT_PART LATE_PART);
+    expect_file("tenure@a\\x2db.service.d/zz-tenure.conf",
+                "# Written by tenure-generator: the keeper of group \"a-b\" gets the time it needs "
+                "to end its units.\n"
+                "[Service]\n"
+                "TimeoutStopSec=13500000us\n"
+                "TimeoutAbortSec=13500000us\n");
+    expect_link("tenure@a\\x2db.service.wants/w.service", "../w.service");
+    expect_link("tenure@a\\x2db.service.wants/srv-x\\x2dy.mount", "../srv-x\\x2dy.mount");
+    ck_assert_int_eq(count_entries(), 9);
+}
+
+START_TEST(every_type)
+{
+    put("", GOOD);
+    ck_assert_int_eq(run(0), GENERATE_SNAPSHOT);
+    expect_guards();
+    ck_assert_int_eq(run(0), GENERATE_SNAPSHOT); /* over what is there */
+    expect_guards();
+}
+END_TEST
+
+START_TEST(nothing_applied)
+{
+    ck_assert_int_eq(run(0), GENERATE_NOTHING);
+    ck_assert_int_eq(count_entries(), 0);
+    put("", HEAD);
+    ck_assert_int_eq(run(0), GENERATE_SNAPSHOT);
+    ck_assert_int_eq(count_entries(), 0);
+}
+END_TEST
+
+static const char *const damaged[] = {
+    "",
+    "groups = (",
+    HEAD "groups = ( { name = \"a-b\"; units = [ \"w.service\" ]; fence = \"reboot\"; } );",
+    HEAD "groups = ( { name = \"a-b\"; units = [ \"w.service\", \"w.service\" ]; } );",
+};
+
+START_TEST(copy_stands_in)
+{
+    put("", damaged[_i]);
+    put(CONFIG_SNAPSHOT_COPY_SUFFIX, GOOD);
+    ck_assert_int_eq(run(1), GENERATE_COPY);
+    expect_guards();
+}
+END_TEST
+
+START_TEST(copy_stands_in_for_missing)
+{
+    put(CONFIG_SNAPSHOT_COPY_SUFFIX, GOOD);
+    ck_assert_int_eq(run(0), GENERATE_COPY);
+    expect_guards();
+}
+END_TEST
+
+START_TEST(both_broken)
+{
+    put("", "groups = ( { name = \"a-b\"; units = [ \"w.service\", \"srv-x\\\\x2dy.mount\", \"no "
+            "unit.service\", \"../x.service\", \"tenure@x.service\", \"dbus.service\", \"cut.serv");
+    put(CONFIG_SNAPSHOT_COPY_SUFFIX, "rubbish \"v.timer\" \"\" \"\n\"v.service");
+    ck_assert_int_eq(run(1), GENERATE_LOCK);
+    expect_file("w.service.d/zz-tenure.conf", LOCK);
+    expect_file("srv-x\\x2dy.mount.d/zz-tenure.conf", LOCK);
+    expect_file("v.timer.d/zz-tenure.conf", LOCK);
+    ck_assert_int_eq(count_entries(), 3);
+}
+END_TEST
+
+START_TEST(cannot_write)
+{
+    struct config_problems problems = {0};
+    enum generate_source source;
+
+    put("", GOOD);
+    ck_assert_int_eq(generate(snapshot, "/nonexistent", &problems, &source), -ENOENT);
+    /* One unit that cannot be guarded leaves the others guarded. */
+    int fd = creat(strcat(early, "/w.service.d"), 0644);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(close(fd), 0);
+    *strrchr(early, '/') = '\0';
+    ck_assert_int_eq(generate(snapshot, early, &problems, &source), -ENOTDIR);
+    expect_file("w.timer.d/zz-tenure.conf", UNIT_PART LATE_PART);
+}
+END_TEST
+
+START_TEST(longest_names)
+{
+    struct config_group g = {.budget = {.stop = USEC_INFINITY}};
+    char unit[UNIT_NAME_LEN_MAX + 1], text[GUARD_SIZE_MAX];
+
+    memset(g.name, 'g', GROUP_NAME_MAX);
+    memset(g.name + 1, '-', 54); /* the most that config lets through */
+    memset(unit, 'u', sizeof unit);
+    (void)strcpy(unit + UNIT_NAME_LEN_MAX - 10, ".service");
+    ck_assert_int_gt(guard_unit_text(&g, unit, text, sizeof text), 0);
+    ck_assert_int_eq(guard_unit_text(&g, unit, text, 100), -ENOBUFS);
+    ck_assert_int_gt(guard_keeper_text(&g, text, sizeof text), 0);
+    ck_assert_int_eq(guard_keeper_text(&g, text, 10), -ENOBUFS);
+    ck_assert_int_eq(guard_lock_text(text, 10), -ENOBUFS);
+}
+END_TEST
+
+/* A boot waits for its generators. Generous, for sanitizers and slow machines. */
+START_TEST(a_thousand_groups_are_quick)
+{
+    struct timespec start, end;
+    char *text = NULL;
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
+
+    (void)fputs(HEAD "groups = (", f);
+    for (int i = 0; i < CONFIG_GROUPS_MAX; i++)
+        (void)fprintf(f, "%s{ name = \"g%d\"; units = [ \"u%d.service\", \"u%d.timer\" ]; }\n",
+                      i ? "," : "", i, i, i);
+    (void)fputs(");", f);
+    (void)fclose(f);
+    put("", text);
+    free(text);
+    (void)clock_gettime(CLOCK_MONOTONIC, &start);
+    ck_assert_int_eq(run(0), GENERATE_SNAPSHOT);
+    (void)clock_gettime(CLOCK_MONOTONIC, &end);
+    ck_assert_int_eq(count_entries(), 4 * CONFIG_GROUPS_MAX);
+    ck_assert_int_le(end.tv_sec - start.tv_sec, 5);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("generator");
+    TCase *t = tcase_create("all");
+
+    tcase_set_timeout(t, 60);
+    tcase_add_checked_fixture(t, set_up, tear_down);
+    tcase_add_test(t, every_type);
+    tcase_add_test(t, nothing_applied);
+    tcase_add_loop_test(t, copy_stands_in, 0, sizeof damaged / sizeof *damaged);
+    tcase_add_test(t, copy_stands_in_for_missing);
+    tcase_add_test(t, both_broken);
+    tcase_add_test(t, cannot_write);
+    tcase_add_test(t, longest_names);
+    tcase_add_test(t, a_thousand_groups_are_quick);
+    suite_add_tcase(suite, t);
+
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
