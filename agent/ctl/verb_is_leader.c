@@ -12,11 +12,9 @@
 static int keeper_leads(sd_bus *bus, const char *group)
 {
     char unit[UNIT_NAME_LEN_MAX + 1], state[ACTIVE_STATE_SIZE];
-    char instance[GROUP_INSTANCE_MAX + 1], path[512];
+    char path[256];
     int r = group_keeper_unit(group, unit, sizeof unit);
 
-    if (r == 0)
-        r = group_instance(group, instance, sizeof instance);
     if (r < 0)
         return r;
     r = systemd_active_state(bus, unit, state, sizeof state);
@@ -25,7 +23,7 @@ static int keeper_leads(sd_bus *bus, const char *group)
     if (strcmp(state, "active") != 0)
         return 0;
     /* Removed before anything else when a term ends: active alone may be a moment old. */
-    (void)snprintf(path, sizeof path, TENURE_GROUPS_DIR "/%s/" KEEPER_STATE_FILE, instance);
+    (void)snprintf(path, sizeof path, TENURE_GROUPS_DIR "/%s/" KEEPER_STATE_FILE, group);
     if (access(path, F_OK) == 0)
         return 1;
     return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;

@@ -15,8 +15,10 @@
 #define UNIT_TEXT_MAX (UNIT_NAME_LEN_MAX + 1)
 #define FILE_NAME_SIZE (UNIT_TEXT_MAX + sizeof ".wants")
 
-/* Names in these texts need no escaping: systemd takes backslashes in dependency lists, Slice= and
- * paths as they are, and '%', its specifiers' character, is in no valid group or unit name. */
+/* Names in these texts need no escaping: systemd takes the backslashes of unit names in dependency
+ * lists and Slice= as they are, and '%', its specifiers' character, is in no valid group or unit
+ * name. The run directory bears the group's plain name, because EnvironmentFile= is a glob, in
+ * which a backslash would quote. */
 
 struct text {
     char *buffer;
@@ -58,11 +60,9 @@ static void add_late_start(struct text *t)
 
 static void add_section(struct text *t, const struct config_group *g, const char *suffix)
 {
-    char instance[GROUP_INSTANCE_MAX + 1];
     char slice[UNIT_TEXT_MAX];
 
-    if (group_instance(g->name, instance, sizeof instance) < 0 ||
-        group_slice_unit(g->name, slice, sizeof slice) < 0)
+    if (group_slice_unit(g->name, slice, sizeof slice) < 0)
         t->full = true;
     else if (strcmp(suffix, "service") == 0)
         add(t,
@@ -72,7 +72,7 @@ static void add_section(struct text *t, const struct config_group *g, const char
             "TimeoutStopSec=%" PRIu64 "us\n"
             "TimeoutStopFailureMode=kill\n"
             "SendSIGKILL=yes\n",
-            slice, instance, g->budget.stop);
+            slice, g->name, g->budget.stop);
     else if (strcmp(suffix, "socket") == 0 || strcmp(suffix, "mount") == 0)
         add(t,
             "\n[%s]\n"
@@ -91,11 +91,9 @@ int guard_unit_text(const struct config_group *g, const char *unit, char *ret, s
 
     struct text t = {.buffer = ret, .size = size};
     const char *suffix = unit_name_suffix(unit);
-    char instance[GROUP_INSTANCE_MAX + 1];
     char keeper[UNIT_TEXT_MAX];
 
-    if (group_instance(g->name, instance, sizeof instance) < 0 ||
-        group_keeper_unit(g->name, keeper, sizeof keeper) < 0)
+    if (group_keeper_unit(g->name, keeper, sizeof keeper) < 0)
         return -ENOBUFS;
     add(&t,
         "# Written by tenure-generator: this unit belongs to group \"%s\" and runs on its leader "
@@ -104,7 +102,7 @@ int guard_unit_text(const struct config_group *g, const char *unit, char *ret, s
         "BindsTo=%s\n"
         "After=%s\n"
         "AssertPathExists=" TENURE_GROUPS_DIR "/%s/" KEEPER_STATE_FILE "\n",
-        g->name, keeper, keeper, instance);
+        g->name, keeper, keeper, g->name);
     if (strcmp(suffix, "service") != 0)
         add_late_start(&t);
     add_section(&t, g, suffix);

@@ -103,11 +103,11 @@ static enum generate_source run(size_t n_problems)
     "[Unit]\n"                                                                                     \
     "BindsTo=tenure@a\\x2db.service\n"                                                             \
     "After=tenure@a\\x2db.service\n"                                                               \
-    "AssertPathExists=/run/tenure/groups/a\\x2db/live/state\n"
+    "AssertPathExists=/run/tenure/groups/a-b/live/state\n"
 #define SERVICE_PART                                                                               \
     "\n[Service]\n"                                                                                \
     "Slice=tenure-a\\x2db.slice\n"                                                                 \
-    "EnvironmentFile=-/run/tenure/groups/a\\x2db/env\n"                                            \
+    "EnvironmentFile=-/run/tenure/groups/a-b/env\n"                                                \
     "TimeoutStopSec=2500000us\n"                                                                   \
     "TimeoutStopFailureMode=kill\n"                                                                \
     "SendSIGKILL=yes\n"
