@@ -162,6 +162,7 @@ int config_write_snapshot(const struct tenure_config *c, const char *path)
     config_t lc;
 
     config_init(&lc);
+    config_set_options(&lc, CONFIG_OPTION_SEMICOLON_SEPARATORS);
     int r = set_all(config_root_setting(&lc), c);
     if (r == 0)
         r = replace_file(&lc, path, "");

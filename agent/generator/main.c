@@ -8,29 +8,53 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
+#include "base/cleanup.h"
 #include "base/log.h"
 #include "generator/generate.h"
 
-/* There may be no journal yet: the kernel's buffer is where a generator's messages survive. */
+/* One datagram in the journal's own protocol, if somebody listens; never waits. */
+static bool tell_journal(const char *text)
+{
+    static const struct sockaddr_un journal = {AF_UNIX, "/run/systemd/journal/socket"};
+    char message[LOG_LINE_MAX + 64];
+    int n =
+        snprintf(message, sizeof message,
+                 "PRIORITY=%d\nSYSLOG_IDENTIFIER=tenure-generator\nMESSAGE=%s\n", LOG_ERR, text);
+    _cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    return fd >= 0 && n > 0 && (size_t)n < sizeof message &&
+           sendto(fd, message, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL,
+                  (const struct sockaddr *)&journal, sizeof journal) == n;
+}
+
+/* At boot there is no journal yet; what is in the kernel's buffer gets there later. */
+static bool tell_kernel(const char *text)
+{
+    char line[LOG_LINE_MAX + 64];
+    int n = snprintf(line, sizeof line, "<%d>tenure-generator: %s\n", LOG_ERR, text);
+    _cleanup_close_ int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+    return fd >= 0 && n > 0 && (size_t)n < sizeof line && write(fd, line, (size_t)n) == n;
+}
+
 static void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 static void complain(const char *format, ...)
 {
-    char text[LOG_LINE_MAX], line[LOG_LINE_MAX + 32];
+    char text[LOG_LINE_MAX];
     va_list ap;
 
     va_start(ap, format);
     (void)vsnprintf(text, sizeof text, format, ap);
     va_end(ap);
-    log_error("tenure-generator: %s", text);
-
-    _cleanup_close_ int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (fd < 0)
-        return;
-    int n = snprintf(line, sizeof line, "<%d>tenure-generator: %s\n", LOG_ERR, text);
-    ssize_t written = write(fd, line, n < 0 ? 0 : (size_t)n);
-    (void)written; /* nobody is left to tell */
+    for (char *p = text; *p; p++) /* one line, one field */
+        if ((unsigned char)*p < ' ')
+            *p = ' ';
+    if (!tell_journal(text) && !tell_kernel(text))
+        log_error("tenure-generator: %s", text);
 }
 
 static const char *first_problem(const struct config_problems *p, char *ret, size_t size)
