@@ -115,8 +115,11 @@ static int find_group(sd_bus *bus, const char *path, const char *interface, void
     (void)error;
     if (r <= 0)
         return r;
+    if (!group_name_valid(name))
+        return 0;
+    strcpy(a->group_name, name); /* outlives this function: the description may point to it */
     a->group = (struct api_group){0};
-    if (!a->source->describe_group(a->userdata, name, &a->group))
+    if (!a->source->describe_group(a->userdata, a->group_name, &a->group))
         return 0;
     *ret_found = &a->group;
     return 1;

@@ -2,6 +2,7 @@
 #ifndef TENURE_BUS_INTERNAL_H
 #define TENURE_BUS_INTERNAL_H
 
+#include "base/names.h"
 #include "bus/api.h"
 
 struct api_call {
@@ -23,6 +24,7 @@ struct api {
     /* Filled by the finders just before sd-bus reads properties out of them. */
     struct api_manager manager;
     struct api_group group;
+    char group_name[GROUP_NAME_MAX + 1]; /* whose description that is */
 
     struct api_call *calls[API_CALLS_MAX];
 };

@@ -50,6 +50,7 @@ static void finish_check(struct host *h, struct group *g)
 {
     g->checked = g->checking;
     g->checking = 0;
+    g->recheck = false;
     g->check_retry = 0;
     group_judge(h, g);
     h->handler->viewed(h->userdata, g->name);
@@ -108,25 +109,37 @@ static int ask_properties(struct host *h, struct group *g)
     return call_send(h, m, g, properties_answered);
 }
 
+bool check_due(const struct host *h, const struct group *g)
+{
+    return (g->checked != h->generation || g->recheck) && !g->check_in_flight;
+}
+
+static void continue_group(struct host *h, struct group *g)
+{
+    /* What was read before a reload says nothing after it. */
+    if (g->checking != h->generation) {
+        g->checking = h->generation;
+        g->check_step = STEP_SLICE;
+    }
+    int r = ask_properties(h, g);
+    if (r < 0) {
+        postpone(h, g, step_unit(g), strerror(-r));
+        return;
+    }
+    g->check_in_flight = true;
+    h->n_check_calls++;
+}
+
+/* First those that a start waits for. */
 void check_continue(struct host *h, usec_t now)
 {
-    for (size_t i = 0; i < h->n_groups && h->n_check_calls < CHECK_CALLS_MAX && calls_free(h) > 0;
-         i++) {
-        struct group *g = h->groups[i];
+    for (int pass = 0; pass < 2; pass++)
+        for (size_t i = 0; i < h->n_groups; i++) {
+            struct group *g = h->groups[i];
 
-        if (g->checked == h->generation || g->check_in_flight || g->check_at > now)
-            continue;
-        /* What was read before a reload says nothing after it. */
-        if (g->checking != h->generation) {
-            g->checking = h->generation;
-            g->check_step = STEP_SLICE;
+            if (h->n_check_calls >= CHECK_CALLS_MAX || calls_free(h) == 0)
+                return;
+            if (check_due(h, g) && g->check_at <= now && (pass > 0 || g->start_wanted))
+                continue_group(h, g);
         }
-        int r = ask_properties(h, g);
-        if (r < 0) {
-            postpone(h, g, step_unit(g), strerror(-r));
-            continue;
-        }
-        g->check_in_flight = true;
-        h->n_check_calls++;
-    }
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-login.h>
@@ -46,10 +47,31 @@ static int send_job(struct host *h, struct group *g, const char *member, const c
     return call_send(h, m, g, done);
 }
 
-static void send_start(struct host *h, struct group *g)
+static void refuse_start(struct host *h, struct group *g, int error, const char *text)
 {
-    int r = send_job(h, g, "StartUnit", "fail", start_answered);
+    char copy[HOST_PROBLEM_MAX];
 
+    (void)snprintf(copy, sizeof copy, "%s", text);
+    g->start_wanted = false;
+    start_answered(h, g, NULL, error, copy);
+}
+
+/* The guards are checked first: a unit that is not loaded is read from its files whenever somebody
+ * asks for it, so what held after the last daemon-reload need not hold now. */
+static void send_start(struct host *h, struct group *g, usec_t now)
+{
+    if (now >= g->start_until) {
+        refuse_start(h, g, -ETIMEDOUT,
+                     g->view.guarded ? "systemd did not answer in time" : g->view.problem);
+        return;
+    }
+    if (g->recheck || g->checked != h->generation)
+        return; /* when the check is done */
+    if (!g->view.guarded) {
+        refuse_start(h, g, -EPERM, g->view.problem);
+        return;
+    }
+    int r = send_job(h, g, "StartUnit", "fail", start_answered);
     if (r == -EBUSY)
         return; /* when a call is answered */
     g->start_wanted = false;
@@ -81,6 +103,9 @@ int host_start_keeper(struct host *h, const char *group)
     if (g->start_wanted || g->start_in_flight)
         return -EALREADY;
     g->start_wanted = true;
+    g->start_until = usec_add(clock_boottime(), START_WAIT_USEC);
+    g->recheck = true;
+    g->check_at = 0;
     host_pump_soon(h);
     return 0;
 }
@@ -209,7 +234,7 @@ int host_ask_own_job(struct host *h)
 
 /* ---- the queue ---- */
 
-void control_send(struct host *h)
+void control_send(struct host *h, usec_t now)
 {
     if (h->own_job_wanted)
         send_own_job(h);
@@ -218,7 +243,7 @@ void control_send(struct host *h)
         if (h->groups[i]->stop_wanted)
             send_stop(h, h->groups[i]);
         if (i < h->n_groups && h->groups[i]->start_wanted)
-            send_start(h, h->groups[i]);
+            send_start(h, h->groups[i], now);
     }
 }
 

@@ -42,22 +42,42 @@ static bool contains(char *const *list, const char *what)
     return false;
 }
 
-/* "UNIT: SENTENCE: run systemctl daemon-reload, or …". Returns false, for return. */
-__attribute__((format(printf, 3, 4))) static bool wrong(char problem[static HOST_PROBLEM_MAX],
-                                                        const char *unit, const char *format, ...)
+/* "UNIT: SENTENCE", cut rather than refused: the front names the property. Returns false. */
+__attribute__((format(printf, 3, 0))) static bool
+complain(char problem[static HOST_PROBLEM_MAX], const char *unit, const char *format, va_list ap)
 {
-    char sentence[HOST_PROBLEM_MAX];
+    int n = snprintf(problem, HOST_PROBLEM_MAX, "%s: ", unit);
+
+    if (n > 0 && n < HOST_PROBLEM_MAX)
+        (void)vsnprintf(problem + n, (size_t)(HOST_PROBLEM_MAX - n), format, ap);
+    return false;
+}
+
+/* A sentence that says itself what to do. */
+__attribute__((format(printf, 3, 4))) static bool
+wrong_do(char problem[static HOST_PROBLEM_MAX], const char *unit, const char *format, ...)
+{
     va_list ap;
 
     va_start(ap, format);
-    (void)vsnprintf(sentence, sizeof sentence, format, ap);
+    (void)complain(problem, unit, format, ap);
     va_end(ap);
-    /* Cut rather than refused: the front names the property. */
-    if (snprintf(problem, HOST_PROBLEM_MAX,
-                 "%s: %s: run systemctl daemon-reload, or look at its drop-ins with "
-                 "systemctl cat %s",
-                 unit, sentence, unit) < 0)
-        problem[0] = '\0';
+    return false;
+}
+
+/* A property that is not what the generator wrote: not in effect yet, or overridden. */
+__attribute__((format(printf, 3, 4))) static bool wrong(char problem[static HOST_PROBLEM_MAX],
+                                                        const char *unit, const char *format, ...)
+{
+    va_list ap;
+
+    va_start(ap, format);
+    (void)complain(problem, unit, format, ap);
+    va_end(ap);
+    size_t n = strlen(problem);
+    (void)snprintf(problem + n, HOST_PROBLEM_MAX - n,
+                   ": run systemctl daemon-reload, or look at its drop-ins with systemctl cat %s",
+                   unit);
     return false;
 }
 
@@ -108,14 +128,17 @@ static bool loaded(char problem[static HOST_PROBLEM_MAX], const char *unit,
                    const struct unit_properties *p)
 {
     if (strcmp(p->load_state, "masked") == 0)
-        return wrong(problem, unit, "it is masked; systemctl unmask %s", unit);
+        return wrong_do(problem, unit, "LoadState is masked: run systemctl unmask %s", unit);
     if (strcmp(p->load_state, "not-found") == 0)
-        return wrong(problem, unit, "there is no such unit on this host");
+        return wrong_do(problem, unit,
+                        "LoadState is not-found: install the unit on this host, or take it out of "
+                        "the group");
     return word_is(problem, unit, "LoadState", p->load_state, "loaded") &&
            (strcmp(p->id, unit) == 0 ||
-            wrong(problem, unit, "it is another name of %s: declare that one", p->id)) &&
+            wrong_do(problem, unit, "it is another name of %s: declare that one", p->id)) &&
            (!p->need_daemon_reload ||
-            wrong(problem, unit, "its files changed since systemd read them"));
+            wrong_do(problem, unit,
+                     "NeedDaemonReload is yes, its files changed: run systemctl daemon-reload"));
 }
 
 static const char *suffix(const char *unit)
@@ -148,8 +171,10 @@ static bool processes_guarded(const struct guards *g, const char *unit,
         return false;
     if (p->control_group && *p->control_group &&
         strncmp(p->control_group, cgroup, strlen(cgroup)) != 0)
-        return wrong(problem, unit, "it runs in ControlGroup %s, not below %s: stop it",
-                     p->control_group, cgroup);
+        return wrong_do(problem, unit,
+                        "ControlGroup is %s, not below %s: stop it, it was started before the "
+                        "group's guards",
+                        p->control_group, cgroup);
     if (!one_of(p->kill_mode, kill_modes))
         return wrong(problem, unit, "KillMode is %s, not control-group or mixed",
                      or_nothing(p->kill_mode));
@@ -163,7 +188,7 @@ static bool service_guarded(const struct guards *g, const char *unit,
 
     if (group_instance(g->group, instance, sizeof instance) < 0 ||
         snprintf(env, sizeof env, TENURE_GROUPS_DIR "/%s/" KEEPER_ENV_FILE, instance) < 0)
-        return wrong(problem, unit, "the group's name is not valid");
+        return wrong_do(problem, unit, "the group's name is not valid");
     return lists(problem, unit, "EnvironmentFiles", p->environment_files, env) &&
            at_most(problem, unit, "TimeoutStopUSec", p->timeout_stop, g->stop) &&
            word_is(problem, unit, "TimeoutStopFailureMode", p->timeout_stop_failure_mode, "kill") &&
@@ -182,9 +207,9 @@ static bool triggers_guarded(const struct guards *g, const char *unit,
         for (size_t i = 0; i < g->n_units && !declared; i++)
             declared = strcmp(*t, g->units[i].name) == 0;
         if (!declared)
-            return wrong(problem, unit,
-                         "Triggers names %s, which is not declared: add it to units of group %s",
-                         *t, g->group);
+            return wrong_do(problem, unit,
+                            "Triggers names %s, which is not declared: add it to units of group %s",
+                            *t, g->group);
     }
     return true;
 }
@@ -200,7 +225,7 @@ bool guards_of_unit(const struct guards *g, const char *unit, const struct unit_
     assert(p);
     if (group_instance(g->group, instance, sizeof instance) < 0 ||
         snprintf(state, sizeof state, TENURE_GROUPS_DIR "/%s/" KEEPER_STATE_FILE, instance) < 0)
-        return wrong(problem, unit, "the group's name is not valid");
+        return wrong_do(problem, unit, "the group's name is not valid");
     if (!loaded(problem, unit, p) ||
         !lists(problem, unit, "BindsTo", p->binds_to, g->keeper_unit) ||
         !lists(problem, unit, "After", p->after, g->keeper_unit) ||

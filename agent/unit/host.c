@@ -271,8 +271,10 @@ static usec_t next_due(const struct host *h)
         const struct group *g = h->groups[i];
 
         due = usec_min(due, g->look_at);
-        if (g->checked != h->generation && !g->check_in_flight)
+        if (check_due(h, g))
             due = usec_min(due, usec_max(g->check_at, 1));
+        if (g->start_wanted)
+            due = usec_min(due, g->start_until);
     }
     return due;
 }
@@ -306,7 +308,7 @@ static int on_pump(sd_event_source *source, void *userdata)
     for (size_t i = 0; i < h->n_groups; i++)
         if (h->groups[i]->look_at <= now)
             h->groups[i]->look_wanted = true;
-    control_send(h);
+    control_send(h, now);
     look_ask(h, now);
     check_continue(h, now);
     arm_timer(h, now);

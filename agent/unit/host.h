@@ -104,8 +104,10 @@ int host_write_ticket(struct host *h, const struct ticket *t);
 /* Unlinks the group's ticket. Returns 0 also when there is none (the keeper consumed it). */
 int host_unlink_ticket(struct host *h, const char *group);
 
-/* StartUnit of the keeper, job mode "fail"; start_answered follows if this returns 0. Else -ENOENT,
- * -ENOTCONN without a bus, -EALREADY while an answer to the last one is awaited. */
+/* Checks the guards of the group's units once more, then StartUnit of the keeper, job mode "fail".
+ * start_answered follows if this returns 0, with -EPERM and the view's problem when a guard is not
+ * in effect: nothing was started then. Else -ENOENT, -ENOTCONN without a bus, -EALREADY while an
+ * answer to the last one is awaited. */
 int host_start_keeper(struct host *h, const char *group);
 
 /* StopUnit of the keeper with replace-irreversibly: the fallback when it does not end when told to,

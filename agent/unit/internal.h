@@ -33,8 +33,12 @@
 #define CHECK_CALLS_MAX 8       /* leaves room for starts and stops */
 #define LOOK_RETRY_MIN_USEC (20 * USEC_PER_MSEC)
 #define LOOK_RETRY_MAX_USEC (1 * USEC_PER_SEC)
-/* Signals can be lost (during daemon-reload, systemd#8803), so nothing is believed longer. */
+/* Signals can be lost (during daemon-reload, systemd#8803), so nothing is believed longer. A group
+ * that is down costs PID 1 more: it reads the unit files anew for every question (some 3 ms). */
 #define LOOK_INTERVAL_USEC (10 * USEC_PER_SEC)
+#define LOOK_GONE_INTERVAL_USEC (60 * USEC_PER_SEC)
+/* A start that is still waiting for its turn or for its check is not sent any more. */
+#define START_WAIT_USEC (2 * HOST_CALL_TIMEOUT_USEC)
 
 struct group;
 
@@ -64,6 +68,7 @@ struct group {
     usec_t look_retry; /* the last delay of a retry, 0: none yet */
 
     uint64_t checked;  /* generation the guards were checked for, 0: never */
+    bool recheck;      /* although checked: a start is asked for */
     uint64_t checking; /* generation of the check under way, 0: none */
     size_t check_step; /* next: 0 the slice, 1 the keeper, 2… the units */
     bool check_in_flight;
@@ -72,6 +77,7 @@ struct group {
     char check_problem[HOST_PROBLEM_MAX];
 
     bool start_wanted, start_in_flight;
+    usec_t start_until;
     bool stop_wanted, stop_in_flight;
 };
 
@@ -173,12 +179,13 @@ void look_forget_group(struct host *h, const struct group *g);
 
 /* check.c */
 void check_continue(struct host *h, usec_t now);
+bool check_due(const struct host *h, const struct group *g);
 
 /* properties.c: fills ret from the answer to Properties.GetAll(""). Returns 0 or negative errno. */
 int properties_read(sd_bus_message *m, struct unit_properties *ret);
 
 /* control.c */
-void control_send(struct host *h);
+void control_send(struct host *h, usec_t now);
 /* Starts, stops and the like that were not sent yet: nobody wants them after a reconnect. */
 void control_fail_waiting(struct host *h, int error, const char *text);
 

@@ -169,7 +169,8 @@ static void plan_next_look(struct group *g)
 
     if (settled) {
         g->look_retry = 0;
-        g->look_at = usec_add(v->asked_at, LOOK_INTERVAL_USEC);
+        g->look_at = usec_add(v->asked_at, v->keeper == KEEPER_GONE ? LOOK_GONE_INTERVAL_USEC
+                                                                    : LOOK_INTERVAL_USEC);
     } else
         look_again_later(g);
 }
