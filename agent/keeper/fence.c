@@ -23,6 +23,18 @@ struct fence {
     bool trouble_logged;
 };
 
+static int kill_if_due(struct fence *f, const struct slice *slice, uint64_t children)
+{
+    if (children == 0 || clock_boottime() < f->kill_time)
+        return 0;
+    if (!f->kill_logged) {
+        f->kill_logged = true;
+        log_warning("Killing what is left of group \"%s\": %" PRIu64 " cgroups.", f->group,
+                    children);
+    }
+    return slice_kill(slice);
+}
+
 /* By path, and anew each time: the slice may be another one than a moment ago. Returns 0 with
  * the number of cgroups left (0 when there is no slice), or a negative errno. */
 static int look_and_kill(struct fence *f, uint64_t *ret)
@@ -31,20 +43,17 @@ static int look_and_kill(struct fence *f, uint64_t *ret)
     int r = slice_open(f->config->cgroup_root, f->group, &slice);
 
     *ret = 0;
-    if (r >= 0)
-        r = slice_children(&slice, ret);
-    if (r >= 0 && *ret > 0 && clock_boottime() >= f->kill_time) {
-        if (!f->kill_logged) {
-            f->kill_logged = true;
-            log_warning("Killing what is left of group \"%s\": %" PRIu64 " cgroups.", f->group,
-                        *ret);
-        }
-        r = slice_kill(&slice);
-    }
-    slice_close(&slice);
-
     if (r == -ENOENT)
         return 0;
+    if (r >= 0) {
+        r = slice_children(&slice, ret);
+        if (r < 0)
+            *ret = UINT64_MAX; /* not known to be empty, so kill all the same */
+        int killed = kill_if_due(f, &slice, *ret);
+        if (r >= 0)
+            r = killed;
+    }
+    slice_close(&slice);
     return r == -ENODEV ? -EAGAIN : r; /* removed while we looked: look again */
 }
 

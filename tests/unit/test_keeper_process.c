@@ -766,6 +766,24 @@ START_TEST(the_barrier_is_not_enough_while_something_is_left)
 }
 END_TEST
 
+/* Not known to be empty is not empty: killed at S, and nobody leaves. */
+START_TEST(an_unreadable_slice_counts_as_full)
+{
+    int status;
+
+    (void)start_leading();
+    put(in(cgroups, "cgroup.stat"), "nonsense\n");
+    ck_assert_int_eq(kill(keeper, SIGTERM), 0);
+    answer_barrier();
+    while (!killed())
+        ck_assert(!exited(&status));
+    pause_for(A_WHILE);
+    ck_assert(!exited(&status));
+    set_children(0);
+    ck_assert_int_eq(wait_exit(), EXIT_SUCCESS);
+}
+END_TEST
+
 /* PID 1 reads nothing: its queue fills up, and the keeper neither waits for it nor gives up. */
 START_TEST(a_pid1_that_reads_nothing)
 {
@@ -908,6 +926,14 @@ START_TEST(fence_hurries_on_sigterm)
 }
 END_TEST
 
+START_TEST(fence_takes_an_unreadable_slice_for_full)
+{
+    put(in(cgroups, "cgroup.stat"), "nonsense\n");
+    ck_assert(fence_until_kill() < STOP);
+    assert_fence_goes_when_empty();
+}
+END_TEST
+
 START_TEST(fence_leaves_when_the_slice_goes)
 {
     struct ticket t = a_ticket();
@@ -940,6 +966,7 @@ static void add_fence(TCase *t)
     tcase_add_test(t, fence_counts_from_a_deadline_that_passed);
     tcase_add_test(t, fence_believes_no_other_state);
     tcase_add_test(t, fence_hurries_on_sigterm);
+    tcase_add_test(t, fence_takes_an_unreadable_slice_for_full);
     tcase_add_test(t, fence_leaves_when_the_slice_goes);
 }
 
@@ -966,6 +993,7 @@ int main(void)
     tcase_add_test(t, kills_at_s_and_not_before);
     tcase_add_test(t, empty_is_not_enough_without_the_barrier);
     tcase_add_test(t, the_barrier_is_not_enough_while_something_is_left);
+    tcase_add_test(t, an_unreadable_slice_counts_as_full);
     tcase_add_test(t, a_pid1_that_reads_nothing);
     add_for_root(t);
     add_fence(t);
