@@ -30,7 +30,6 @@ void config_problem_add(struct config_problems *p, const char *file, unsigned li
     assert(p);
     assert(file);
 
-    _cleanup_free_ char *text = NULL, *copy = NULL;
     va_list ap;
 
     if (p->n >= CONFIG_PROBLEMS_MAX) {
@@ -38,12 +37,13 @@ void config_problem_add(struct config_problems *p, const char *file, unsigned li
         return;
     }
 
+    _cleanup_free_ char *copy = strdup(file);
+    _cleanup_free_ char *text = NULL;
     va_start(ap, format);
     int n = vasprintf(&text, format, ap);
     va_end(ap);
     if (n < 0)
         text = NULL;
-    copy = strdup(file);
     if (!text || !copy || !problems_reserve(p)) {
         p->out_of_memory = true;
         return;

@@ -130,12 +130,14 @@ static int sync_directory_of(const char *path)
 
 static int replace_file(const config_t *lc, const char *path, const char *suffix)
 {
-    _cleanup_free_ char *final = NULL, *temporary = NULL;
+    _cleanup_free_ char *final = NULL;
 
     if (asprintf(&final, "%s%s", path, suffix) < 0) {
         final = NULL;
         return -ENOMEM;
     }
+
+    _cleanup_free_ char *temporary = NULL;
     if (asprintf(&temporary, "%s.XXXXXX", final) < 0) {
         temporary = NULL;
         return -ENOMEM;

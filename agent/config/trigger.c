@@ -73,12 +73,14 @@ static void trigger_scan(struct trigger *t, char *text)
 
 static int scan_file(struct trigger *t, const char *dir, const char *sub, const char *name)
 {
-    _cleanup_free_ char *path = NULL, *text = NULL;
+    _cleanup_free_ char *path = NULL;
 
     if (asprintf(&path, "%s/%s%s", dir, sub, name) < 0) {
         path = NULL;
         return -ENOMEM;
     }
+
+    _cleanup_free_ char *text = NULL;
     int r = file_read(path, TRIGGER_FILE_SIZE_MAX, &text);
     if (r == 0)
         trigger_scan(t, text);
