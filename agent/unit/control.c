@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <systemd/sd-login.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -203,17 +203,31 @@ static void job_answered(struct host *h, struct group *g, sd_bus_message *reply,
         own_job_known(h, r, "");
 }
 
+static void unit_answered(struct host *h, struct group *g, sd_bus_message *reply, int error,
+                          const char *text)
+{
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+    const char *path;
+    int r = error;
+
+    (void)g;
+    (void)text;
+    if (r < 0 || (r = sd_bus_message_read(reply, "o", &path)) < 0 ||
+        (r = call_new(h, path, "org.freedesktop.DBus.Properties", "Get", &m)) < 0 ||
+        (r = sd_bus_message_append(m, "ss", SYSTEMD_UNIT, "Job")) < 0 ||
+        (r = call_send(h, m, NULL, job_answered)) < 0)
+        own_job_known(h, r, "");
+}
+
+/* PID 1 is asked which unit this is: sd_pid_get_unit() reads /proc/1/cgroup, which ProtectProc=
+ * hides. */
 static void send_own_job(struct host *h)
 {
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-    _cleanup_free_ char *unit = NULL, *path = NULL;
-    int r;
+    int r = call_new(h, SYSTEMD_PATH, SYSTEMD_MANAGER, "GetUnitByPID", &m);
 
-    if ((r = sd_pid_get_unit(0, &unit)) >= 0 &&
-        (r = sd_bus_path_encode(SYSTEMD_UNIT_PATH, unit, &path)) >= 0 &&
-        (r = call_new(h, path, "org.freedesktop.DBus.Properties", "Get", &m)) >= 0 &&
-        (r = sd_bus_message_append(m, "ss", SYSTEMD_UNIT, "Job")) >= 0)
-        r = call_send(h, m, NULL, job_answered);
+    if (r >= 0 && (r = sd_bus_message_append(m, "u", (uint32_t)getpid())) >= 0)
+        r = call_send(h, m, NULL, unit_answered);
     if (r == -EBUSY)
         return; /* when a call is answered */
     h->own_job_wanted = false;

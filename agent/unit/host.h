@@ -120,8 +120,8 @@ int host_stop_keeper(struct host *h, const char *group);
 int host_extend_keeper(struct host *h, const char *group, uint64_t term, usec_t deadline);
 int host_end_keeper(struct host *h, const char *group, uint64_t term);
 
-/* Asks PID 1 what kind of job runs for the unit this process belongs to; own_job follows, two calls
- * later. Returns 0, -ENOTCONN, -EALREADY. */
+/* Asks PID 1 what kind of job runs for the unit this process belongs to; own_job follows, three
+ * calls later. Returns 0, -ENOTCONN, -EALREADY. */
 int host_ask_own_job(struct host *h);
 
 /* cgroup v2 alone is mounted at TENURE_CGROUP_ROOT and has cgroup.kill (Linux 5.14)? Returns 0, or
