@@ -22,6 +22,7 @@
 
 struct arbiter;
 
+/* All are called from the event loop. Each may call arbiter_send(), none arbiter_free(). */
 struct arbiter_handler {
     /* A batch is answered: exactly once per arbiter_send() that returned 0, never from within it.
      * replies[i] belongs to requests[i]; all are UNKNOWN when the connection broke or the time was
@@ -30,21 +31,25 @@ struct arbiter_handler {
     /* Usable now: send what is due. `text` describes it for people, without secrets. */
     void (*connected)(void *userdata, const char *text);
     /* The connection is gone, or could not be made: why, for people, without secrets. Called after
-     * `replies` for a batch under way. Retried by the arbiter itself, with backoff. Observations
-     * made before are void. */
+     * `replies` for a batch under way. Retried by the arbiter itself, with backoff, and called
+     * again each time every host was tried in vain. Observations made before are void. */
     void (*lost)(void *userdata, const char *text);
     /* Something changed for this group (NULL: unknown which): look soon. Only a hint. */
     void (*hint)(void *userdata, const char *group);
+    /* Something an administrator should read, once; the connection goes on. May be NULL. */
+    void (*notice)(void *userdata, const char *text);
 };
 
-/* Creates an arbiter and begins to connect (also name resolution runs beside the loop).
- * `owner` and `conninfo` are copied, `handler` is borrowed. Returns 0, -ENOMEM, or -EINVAL with the
- * reason (never the value: it may hold a password) in error. */
+/* Creates an arbiter and begins to connect, from the loop (also name resolution runs beside it).
+ * `owner` (NODE/INSTANCE_ID) and `conninfo` are copied, `handler` is borrowed. With require_sync
+ * nothing is claimed or renewed while the server waits for no standby. Returns 0, -ENOMEM, or
+ * -EINVAL with the reason (never the value: it may hold a password) in error. */
 int arbiter_postgresql_new(struct sd_event *event, const char *conninfo, bool require_sync,
                            const char *owner, const struct arbiter_handler *handler, void *userdata,
                            struct arbiter **ret, char error[static ARBITER_TEXT_MAX]);
 
-/* Drops the connection at once; a batch under way is not answered any more. NULL is fine. */
+/* Drops the connection at once; a batch under way is not answered any more. NULL is fine. Not from
+ * within a handler. Returns NULL. */
 struct arbiter *arbiter_free(struct arbiter *a);
 
 /* Connected, and no batch under way? */
@@ -52,8 +57,10 @@ bool arbiter_idle(const struct arbiter *a);
 
 /* Sends one batch as one round trip. The caller reads its clock just before and counts from there.
  * The requests are copied (their group strings too). When no answer has come after `limit` the
- * connection is closed (never cancelled) and all are UNKNOWN. Returns 0, -EBUSY when not idle,
- * -ENOTCONN, -E2BIG above ARBITER_BATCH_MAX, -ENOMEM. */
+ * connection is closed (never cancelled) and all are UNKNOWN. Each group at most once in a batch.
+ * Returns 0, -EBUSY when not idle, -ENOTCONN, -E2BIG above ARBITER_BATCH_MAX, -EINVAL for an empty
+ * batch or a request that no arbiter can take (a name that is no group's, a term or span above
+ * INT64_MAX, observe or claim without L and D), -ENOMEM. */
 int arbiter_send(struct arbiter *a, const struct request *requests, size_t n, usec_t limit);
 
 /* Number of round trips so far: a test asserts that it is one per batch. */

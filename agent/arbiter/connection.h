@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TENURE_ARBITER_CONNECTION_H
+#define TENURE_ARBITER_CONNECTION_H
+
+/* One connection to PostgreSQL that keeps coming back: names resolved beside the loop, one address
+ * at a time, one statement at a time. It never blocks the loop, and gives up what takes too long.
+ *
+ *   WAITING -> RESOLVING -> CONNECTING -> PROBING -> LISTENING -> IDLE <-> BUSY
+ *      ^                                                           |        |
+ *      +------------------ any failure, with backoff --------------+--------+
+ *
+ * What the server says on its way is told by callbacks, none of them from within a call below. They
+ * may call connection_query() and connection_drop(), never connection_free(). */
+
+#include <libpq-fe.h>
+#include <stdbool.h>
+#include <systemd/sd-event.h>
+
+#include "arbiter/arbiter.h"
+#include "base/usec.h"
+
+#define CONNECTION_CONNECT_LIMIT_USEC                                                              \
+    (3 * USEC_PER_SEC)                                   /* one address, login and probe included  \
+                                                          */
+#define CONNECTION_RESOLVE_LIMIT_USEC (3 * USEC_PER_SEC) /* one name */
+#define CONNECTION_BACKOFF_MIN_USEC (100 * USEC_PER_MSEC)
+#define CONNECTION_BACKOFF_MAX_USEC (5 * USEC_PER_SEC)
+#define CONNECTION_SERVER_VERSION_MIN 140000
+#define CONNECTION_HINTS_MAX 64 /* per wake-up; more count as one that names nobody */
+
+struct connection;
+
+struct connection_handler {
+    /* Ready for statements. */
+    void (*up)(void *userdata, const char *text);
+    /* Gone, or no host of the list could be connected to: a statement under way is not answered. */
+    void (*down)(void *userdata, const char *text);
+    /* The statement is over to its very end, commit included. `warned`: the server warned on its
+     * way. An error is not told here: it brings the connection down. */
+    void (*answered)(void *userdata, const PGresult *result, bool warned);
+    /* A notification, NULL: several. */
+    void (*notified)(void *userdata, const char *payload);
+    /* Something for people that brings nothing down. */
+    void (*noticed)(void *userdata, const char *text);
+};
+
+/* conninfo is copied, handler is borrowed. Returns 0, -ENOMEM, -EINVAL with the reason in error. */
+int connection_new(struct sd_event *event, const char *conninfo,
+                   const struct connection_handler *handler, void *userdata,
+                   struct connection **ret, char error[static ARBITER_TEXT_MAX]);
+
+struct connection *connection_free(struct connection *c);
+
+bool connection_up(const struct connection *c);
+bool connection_idle(const struct connection *c);
+
+/* Sends one statement; its answer is due within limit. Returns 0, -ENOTCONN, -EBUSY, -ENOMEM. A
+ * connection that turns out to be broken is told by down(), later. */
+int connection_query(struct connection *c, const char *statement, int n,
+                     const char *const *parameters, usec_t limit);
+
+/* Gives the connection up for this reason and goes on with the next host; down() is called. */
+void connection_drop(struct connection *c, const char *reason);
+
+/* It does what it is for: the backoff begins anew with the next failure. */
+void connection_proven(struct connection *c);
+
+#endif

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "arbiter/conninfo.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/parse.h"
+
+#define OPTIONS_MAX 128 /* libpq 15 knows 43 */
+#define DEFAULT_PORT "5432"
+
+static const struct {
+    const char *keyword, *value;
+} defaults[] = {
+    {"tcp_user_timeout", CONNINFO_TCP_USER_TIMEOUT},
+    {"keepalives", "1"},
+    {"keepalives_idle", CONNINFO_KEEPALIVES_IDLE},
+    {"keepalives_interval", CONNINFO_KEEPALIVES_INTERVAL},
+    {"keepalives_count", CONNINFO_KEEPALIVES_COUNT},
+    {"application_name", "tenured"},
+    {"client_encoding", "UTF8"},
+    /* Asking a Kerberos server blocks, so libpq must not try that unasked. */
+    {"gssencmode", "disable"},
+};
+
+static const char *option(const PQconninfoOption *options, const char *keyword)
+{
+    for (const PQconninfoOption *o = options; o && o->keyword; o++)
+        if (strcmp(o->keyword, keyword) == 0)
+            return o->val && *o->val ? o->val : NULL;
+    return NULL;
+}
+
+struct conninfo *conninfo_free(struct conninfo *c)
+{
+    if (!c)
+        return NULL;
+    for (size_t i = 0; i < c->n_hosts; i++) {
+        free(c->hosts[i].name);
+        free(c->hosts[i].hostaddr);
+        free(c->hosts[i].port);
+    }
+    PQconninfoFree(c->options);
+    free(c);
+    return NULL;
+}
+
+static void cleanup_conninfo(struct conninfo **c)
+{
+    (void)conninfo_free(*c);
+}
+
+static void cleanup_options(PQconninfoOption **o)
+{
+    PQconninfoFree(*o);
+}
+
+static bool numeric(const char *host)
+{
+    unsigned char buffer[sizeof(struct in6_addr)];
+    char address[CONNINFO_ADDRESS_MAX];
+
+    if (inet_pton(AF_INET, host, buffer) == 1)
+        return true;
+    /* A zone ("%eth0") is not for inet_pton(). */
+    size_t length = strcspn(host, "%");
+    if (length >= sizeof address)
+        return false;
+    memcpy(address, host, length);
+    address[length] = '\0';
+    return inet_pton(AF_INET6, address, buffer) == 1;
+}
+
+static size_t elements(const char *list)
+{
+    size_t n = 1;
+
+    if (!list)
+        return 0;
+    for (const char *p = list; *p; p++)
+        n += *p == ',';
+    return n;
+}
+
+/* Element i of a comma-separated list: a copy, "" when there is no list. NULL: out of memory. */
+static char *element(const char *list, size_t i)
+{
+    const char *p = list ? list : "";
+
+    for (; i > 0 && (p = strchr(p, ',')); i--)
+        p++;
+    assert(p);
+    return strndup(p, strcspn(p, ","));
+}
+
+/* The rules of libpq: hostaddr, else host says how many there are; one port is for all. */
+static int split_hosts(struct conninfo *c, const char *host, const char *hostaddr, const char *port,
+                       char error[static ARBITER_TEXT_MAX])
+{
+    size_t n_host = elements(host), n_addr = elements(hostaddr), n_port = elements(port);
+    size_t n = n_addr ? n_addr : n_host ? n_host : 1;
+
+    if (n > CONNINFO_HOSTS_MAX) {
+        (void)snprintf(error, ARBITER_TEXT_MAX, "conninfo names %zu hosts; at most %d are allowed",
+                       n, CONNINFO_HOSTS_MAX);
+        return -EINVAL;
+    }
+    if ((n_host && n_host != n) || (n_port > 1 && n_port != n)) {
+        (void)snprintf(error, ARBITER_TEXT_MAX,
+                       "conninfo lists %zu hosts, %zu hostaddrs and %zu ports: the lists must be "
+                       "of one length",
+                       n_host, n_addr, n_port);
+        return -EINVAL;
+    }
+    for (; c->n_hosts < n; c->n_hosts++) {
+        struct conninfo_host *h = &c->hosts[c->n_hosts];
+
+        h->name = element(host, c->n_hosts);
+        h->hostaddr = element(hostaddr, c->n_hosts);
+        h->port = element(port, n_port > 1 ? c->n_hosts : 0);
+        if (!h->name || !h->hostaddr || !h->port) {
+            c->n_hosts++; /* so that what there is will be freed */
+            return -ENOMEM;
+        }
+        h->by_name = !*h->hostaddr && *h->name && !strchr("/@", *h->name) && !numeric(h->name);
+    }
+    return 0;
+}
+
+static int take_connect_timeout(struct conninfo *c, char error[static ARBITER_TEXT_MAX])
+{
+    const char *text = option(c->options, "connect_timeout");
+    uint64_t seconds;
+
+    c->connect_limit = USEC_INFINITY;
+    if (!text)
+        return 0;
+    if (parse_u64(text, &seconds) < 0 || seconds > 3600) {
+        (void)snprintf(error, ARBITER_TEXT_MAX,
+                       "connect_timeout in conninfo is no number of seconds up to 3600");
+        return -EINVAL;
+    }
+    if (seconds > 0)
+        c->connect_limit = seconds * USEC_PER_SEC;
+    return 0;
+}
+
+int conninfo_new(const char *text, struct conninfo **ret, char error[static ARBITER_TEXT_MAX])
+{
+    assert(text);
+    assert(ret);
+
+    _cleanup_(cleanup_conninfo) struct conninfo *c = calloc(1, sizeof *c);
+    _cleanup_(cleanup_options) PQconninfoOption *fallback = NULL;
+    char *message = NULL;
+
+    if (!c)
+        return -ENOMEM;
+    c->options = PQconninfoParse(text, &message);
+    PQfreemem(message); /* it quotes the value, which may be a password */
+    if (!c->options) {
+        (void)snprintf(error, ARBITER_TEXT_MAX,
+                       "conninfo is neither \"keyword=value ...\" with keywords of libpq nor a "
+                       "postgresql:// URI");
+        return -EINVAL;
+    }
+    if (option(c->options, "service")) {
+        (void)snprintf(error, ARBITER_TEXT_MAX,
+                       "conninfo uses \"service\", which is not supported: write out its options");
+        return -EINVAL;
+    }
+    fallback = PQconndefaults(); /* PGHOST and the like */
+    if (!fallback)
+        return -ENOMEM;
+
+    const char *host = option(c->options, "host"), *hostaddr = option(c->options, "hostaddr"),
+               *port = option(c->options, "port");
+    int r = split_hosts(c, host ? host : option(fallback, "host"),
+                        hostaddr ? hostaddr : option(fallback, "hostaddr"),
+                        port ? port : option(fallback, "port"), error);
+    if (r < 0)
+        return r;
+    r = take_connect_timeout(c, error);
+    if (r < 0)
+        return r;
+    *ret = TAKE_PTR(c);
+    return 0;
+}
+
+PGconn *conninfo_start(const struct conninfo *c, const struct conninfo_host *host,
+                       const char *address)
+{
+    assert(c);
+    assert(host);
+    assert(address || !host->by_name);
+
+    const char *keywords[OPTIONS_MAX + 1], *values[OPTIONS_MAX + 1];
+    size_t n = 0;
+
+    for (const PQconninfoOption *o = c->options; o->keyword; o++)
+        if (o->val && *o->val && strcmp(o->keyword, "host") != 0 &&
+            strcmp(o->keyword, "hostaddr") != 0 && strcmp(o->keyword, "port") != 0 &&
+            n < OPTIONS_MAX / 2) {
+            keywords[n] = o->keyword;
+            values[n++] = o->val;
+        }
+    for (size_t i = 0; i < sizeof defaults / sizeof defaults[0]; i++)
+        if (!option(c->options, defaults[i].keyword)) {
+            keywords[n] = defaults[i].keyword;
+            values[n++] = defaults[i].value;
+        }
+    /* The name goes along with the address: certificates and .pgpass are checked by it. */
+    const char *hostaddr = host->by_name ? address : host->hostaddr;
+    keywords[n] = "host";
+    values[n++] = host->name;
+    keywords[n] = "hostaddr";
+    values[n++] = hostaddr;
+    keywords[n] = "port";
+    values[n++] = *host->port ? host->port : DEFAULT_PORT;
+    keywords[n] = NULL;
+    values[n] = NULL;
+    return PQconnectStartParams(keywords, values, 0);
+}
+
+const char *conninfo_where(const struct conninfo_host *host, const char *address, char *ret,
+                           size_t size)
+{
+    const char *port = *host->port ? host->port : DEFAULT_PORT;
+
+    if (!*host->name && *host->hostaddr)
+        (void)snprintf(ret, size, "%.64s:%.8s", host->hostaddr, port);
+    else if (!*host->name)
+        (void)snprintf(ret, size, "the local socket, port %.8s", port);
+    else if (*host->name == '/' || *host->name == '@')
+        (void)snprintf(ret, size, "socket %.100s, port %.8s", host->name, port);
+    else if (address)
+        (void)snprintf(ret, size, "%.100s:%.8s (%.64s)", host->name, port, address);
+    else
+        (void)snprintf(ret, size, "%.100s:%.8s", host->name, port);
+    return ret;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TENURE_ARBITER_CONNINFO_H
+#define TENURE_ARBITER_CONNINFO_H
+
+/* A libpq connection string taken apart into its hosts, so that one attempt means one address:
+ * libpq itself would resolve names in the middle of the event loop, and would try a dead host first
+ * on each attempt. */
+
+#include <libpq-fe.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "arbiter/arbiter.h"
+#include "base/usec.h"
+
+#define CONNINFO_HOSTS_MAX 16
+#define CONNINFO_ADDRESSES_MAX 8 /* per host: what a name may resolve to */
+#define CONNINFO_ADDRESS_MAX 64  /* a numeric address with its NUL */
+
+/* Defaults where the administrator says nothing: a dead link is noticed in seconds, not hours. */
+#define CONNINFO_TCP_USER_TIMEOUT "5000" /* ms */
+#define CONNINFO_KEEPALIVES_IDLE "5"     /* s */
+#define CONNINFO_KEEPALIVES_INTERVAL "2"
+#define CONNINFO_KEEPALIVES_COUNT "2"
+
+struct conninfo_host {
+    char *name;     /* "" is libpq's default socket */
+    char *hostaddr; /* "": none was given */
+    char *port;     /* "": the default */
+    bool by_name;   /* must be resolved before libpq sees it */
+    char addresses[CONNINFO_ADDRESSES_MAX][CONNINFO_ADDRESS_MAX]; /* by_name: last known */
+    size_t n_addresses;
+};
+
+struct conninfo {
+    PQconninfoOption *options; /* as given */
+    struct conninfo_host hosts[CONNINFO_HOSTS_MAX];
+    size_t n_hosts;
+    usec_t connect_limit; /* connect_timeout=, USEC_INFINITY when not given */
+};
+
+/* Returns 0, -ENOMEM, or -EINVAL with the reason in error: it names options, never values. */
+int conninfo_new(const char *text, struct conninfo **ret, char error[static ARBITER_TEXT_MAX]);
+
+struct conninfo *conninfo_free(struct conninfo *c);
+
+/* PQconnectStart for one host, and with `by_name` for one of its addresses; does not block. NULL:
+ * out of memory. The caller owns the connection. */
+PGconn *conninfo_start(const struct conninfo *c, const struct conninfo_host *host,
+                       const char *address);
+
+/* "pg1:5432", "pg1:5432 (10.0.0.1)", "socket /run/postgresql:5432": for people. Returns ret. */
+const char *conninfo_where(const struct conninfo_host *host, const char *address, char *ret,
+                           size_t size);
+
+#endif

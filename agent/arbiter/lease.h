@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TENURE_ARBITER_LEASE_H
+#define TENURE_ARBITER_LEASE_H
+
+/* A batch as the parameters of tenure.tick_1 (schema.sql), and its result as replies. */
+
+#include <libpq-fe.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "arbiter/arbiter.h"
+
+#define LEASE_PARAMETERS 15
+
+extern const char lease_statement[];
+
+struct lease_parameters {
+    char *values[LEASE_PARAMETERS]; /* malloc'ed */
+};
+
+/* What a result says about the server and the transaction as a whole. */
+struct lease_facts {
+    struct epoch epoch;
+    bool synchronous; /* synchronous_standby_names is not empty */
+    bool durable; /* committed with synchronous_commit = on, and a warning about it would have come
+                   */
+};
+
+/* Is this a request that tick_1 can be asked? Values beyond bigint, spans of 0 and names that are
+ * no group's are not. */
+bool lease_request_valid(const struct request *r);
+
+/* All must be valid. Returns 0 or -ENOMEM; to be freed either way. */
+int lease_encode(const char *owner, bool require_sync, const struct request *requests, size_t n,
+                 struct lease_parameters *ret);
+
+void lease_parameters_free(struct lease_parameters *p);
+
+/* Fills replies[i] for requests[i], all of them or none. Returns 0, or -EBADMSG with the reason in
+ * error when the result is not exactly what tick_1 must answer to these requests. */
+int lease_decode(const PGresult *result, const char *owner, const struct request *requests,
+                 size_t n, struct reply *replies, struct lease_facts *facts,
+                 char error[static ARBITER_TEXT_MAX]);
+
+#endif

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The arbiter on PostgreSQL: batches on a connection, and what may not be believed. */
+#include "arbiter/arbiter.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arbiter/connection.h"
+#include "arbiter/lease.h"
+#include "base/cleanup.h"
+
+/* Servers whose timeline is remembered; a daemon meets one, and another after a mistake. */
+#define SYSTEMS_MAX 16
+
+struct batch {
+    struct request *requests; /* .group points into groups */
+    char (*groups)[GROUP_NAME_MAX + 1];
+    struct reply *replies;
+    size_t n; /* 0: none under way */
+};
+
+struct arbiter {
+    const struct arbiter_handler *handler;
+    void *userdata;
+    struct connection *connection;
+    char owner[OWNER_MAX + 1];
+    bool require_sync;
+    bool unsynchronised; /* said so already */
+    struct batch batch;
+    uint64_t round_trips;
+
+    /* The highest timeline seen of each server, and which server it was last. */
+    struct epoch seen[SYSTEMS_MAX];
+    size_t n_seen;
+    bool has_system;
+    uint64_t system_id;
+};
+
+/* ---- batches ---- */
+
+static void batch_free(struct batch *b)
+{
+    free(b->requests);
+    free(b->groups);
+    free(b->replies);
+    *b = (struct batch){0};
+}
+
+static int batch_copy(const struct request *requests, size_t n, struct batch *ret)
+{
+    *ret = (struct batch){
+        .requests = calloc(n, sizeof *requests),
+        .groups = calloc(n, sizeof *ret->groups),
+        .replies = calloc(n, sizeof *ret->replies),
+        .n = n,
+    };
+    if (!ret->requests || !ret->groups || !ret->replies) {
+        batch_free(ret);
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < n; i++) {
+        (void)snprintf(ret->groups[i], sizeof ret->groups[i], "%s", requests[i].group);
+        ret->requests[i] = requests[i];
+        ret->requests[i].group = ret->groups[i];
+        ret->replies[i] = (struct reply){.outcome = OUTCOME_UNKNOWN};
+    }
+    return 0;
+}
+
+/* Hands the replies out. The batch is over before: the next may be sent from within. */
+static void answer(struct arbiter *a)
+{
+    struct batch over = a->batch;
+
+    if (over.n == 0)
+        return;
+    a->batch = (struct batch){0};
+    a->handler->replies(a->userdata, over.replies, over.n);
+    batch_free(&over);
+}
+
+static void notice(struct arbiter *a, const char *text)
+{
+    if (a->handler->notice)
+        a->handler->notice(a->userdata, text);
+}
+
+/* ---- what may be believed ---- */
+
+static struct epoch *seen_of(struct arbiter *a, uint64_t system_id)
+{
+    for (size_t i = 0; i < a->n_seen; i++)
+        if (a->seen[i].system_id == system_id)
+            return &a->seen[i];
+    /* Full: the oldest goes. */
+    if (a->n_seen == SYSTEMS_MAX) {
+        memmove(&a->seen[0], &a->seen[1], (SYSTEMS_MAX - 1) * sizeof a->seen[0]);
+        a->n_seen--;
+    }
+    a->seen[a->n_seen] = (struct epoch){.system_id = system_id};
+    return &a->seen[a->n_seen++];
+}
+
+/* Is this the history that was seen so far, or a later one? If not, text says why. */
+static bool epoch_acceptable(struct arbiter *a, const struct epoch *epoch,
+                             char text[static ARBITER_TEXT_MAX])
+{
+    struct epoch *seen = seen_of(a, epoch->system_id);
+
+    if (epoch->timeline < seen->timeline) {
+        (void)snprintf(text, ARBITER_TEXT_MAX,
+                       "refused: the server is on timeline %" PRIu64 ", but %" PRIu64
+                       " was seen: it is an old primary, or was restored from a backup",
+                       epoch->timeline, seen->timeline);
+        return false;
+    }
+    seen->timeline = epoch->timeline;
+    if (a->has_system && a->system_id != epoch->system_id) {
+        (void)snprintf(text, ARBITER_TEXT_MAX,
+                       "ALARM: another database server answers: its system identifier is %" PRIu64
+                       ", it was %" PRIu64
+                       ". Nodes that talk to different servers can lead at once",
+                       epoch->system_id, a->system_id);
+        a->system_id = epoch->system_id; /* from now on this is the one */
+        return false;
+    }
+    a->has_system = true;
+    a->system_id = epoch->system_id;
+    return true;
+}
+
+/* Granted, but perhaps not durable: it may vanish with the server's next crash or failover. */
+static void doubt(struct batch *b)
+{
+    for (size_t i = 0; i < b->n; i++) {
+        enum operation o = b->requests[i].operation;
+
+        if (o == OPERATION_CLAIM || o == OPERATION_RENEW)
+            b->replies[i] = (struct reply){.outcome = OUTCOME_UNKNOWN};
+    }
+}
+
+static void say_unsynchronised(struct arbiter *a, bool synchronous)
+{
+    bool refuses = a->require_sync && !synchronous;
+
+    if (refuses && !a->unsynchronised)
+        notice(a, "require_sync is set, but synchronous_standby_names is empty on the server: "
+                  "nothing is claimed or renewed");
+    a->unsynchronised = refuses;
+}
+
+static void on_answered(void *userdata, const PGresult *result, bool warned)
+{
+    struct arbiter *a = userdata;
+    struct batch *b = &a->batch;
+    struct lease_facts facts;
+    char text[ARBITER_TEXT_MAX];
+    _cleanup_free_ struct reply *replies = calloc(b->n, sizeof *replies);
+
+    assert(b->n > 0);
+    if (!replies) {
+        connection_drop(a->connection, "out of memory");
+        return;
+    }
+    if (lease_decode(result, a->owner, b->requests, b->n, replies, &facts, text) < 0 ||
+        !epoch_acceptable(a, &facts.epoch, text)) {
+        connection_drop(a->connection, text);
+        return;
+    }
+    if (!facts.durable) {
+        connection_drop(a->connection, "synchronous_commit could not be set for a transaction");
+        return;
+    }
+    connection_proven(a->connection);
+    memcpy(b->replies, replies, b->n * sizeof *replies);
+    if (warned)
+        doubt(b);
+    say_unsynchronised(a, facts.synchronous);
+    answer(a);
+}
+
+/* ---- the connection's news ---- */
+
+static void on_up(void *userdata, const char *text)
+{
+    struct arbiter *a = userdata;
+
+    a->handler->connected(a->userdata, text);
+}
+
+static void on_down(void *userdata, const char *text)
+{
+    struct arbiter *a = userdata;
+
+    answer(a);
+    a->handler->lost(a->userdata, text);
+}
+
+static void on_notified(void *userdata, const char *payload)
+{
+    struct arbiter *a = userdata;
+
+    a->handler->hint(a->userdata, group_name_valid(payload) ? payload : NULL);
+}
+
+static void on_noticed(void *userdata, const char *text)
+{
+    notice(userdata, text);
+}
+
+static const struct connection_handler connection_handler = {
+    .up = on_up,
+    .down = on_down,
+    .answered = on_answered,
+    .notified = on_notified,
+    .noticed = on_noticed,
+};
+
+/* ---- the interface ---- */
+
+int arbiter_postgresql_new(struct sd_event *event, const char *conninfo, bool require_sync,
+                           const char *owner, const struct arbiter_handler *handler, void *userdata,
+                           struct arbiter **ret, char error[static ARBITER_TEXT_MAX])
+{
+    assert(event);
+    assert(conninfo);
+    assert(owner);
+    assert(handler);
+    assert(ret);
+
+    error[0] = '\0';
+    if (!*owner || strlen(owner) > OWNER_MAX) {
+        (void)snprintf(error, ARBITER_TEXT_MAX, "the owner is empty or too long");
+        return -EINVAL;
+    }
+
+    _cleanup_free_ struct arbiter *a = calloc(1, sizeof *a);
+    if (!a)
+        return -ENOMEM;
+    a->handler = handler;
+    a->userdata = userdata;
+    a->require_sync = require_sync;
+    memcpy(a->owner, owner, strlen(owner) + 1);
+    int r = connection_new(event, conninfo, &connection_handler, a, &a->connection, error);
+    if (r < 0)
+        return r;
+    *ret = TAKE_PTR(a);
+    return 0;
+}
+
+struct arbiter *arbiter_free(struct arbiter *a)
+{
+    if (!a)
+        return NULL;
+    a->connection = connection_free(a->connection);
+    batch_free(&a->batch);
+    free(a);
+    return NULL;
+}
+
+bool arbiter_idle(const struct arbiter *a)
+{
+    assert(a);
+    return a->batch.n == 0 && connection_idle(a->connection);
+}
+
+int arbiter_send(struct arbiter *a, const struct request *requests, size_t n, usec_t limit)
+{
+    assert(a);
+    assert(requests || n == 0);
+
+    if (n == 0)
+        return -EINVAL;
+    if (n > ARBITER_BATCH_MAX)
+        return -E2BIG;
+    for (size_t i = 0; i < n; i++)
+        if (!lease_request_valid(&requests[i]))
+            return -EINVAL;
+    if (!connection_up(a->connection))
+        return -ENOTCONN;
+    if (!arbiter_idle(a))
+        return -EBUSY;
+
+    struct lease_parameters parameters;
+    int r = lease_encode(a->owner, a->require_sync, requests, n, &parameters);
+    if (r >= 0)
+        r = batch_copy(requests, n, &a->batch);
+    if (r >= 0) {
+        r = connection_query(a->connection, lease_statement, LEASE_PARAMETERS,
+                             (const char *const *)parameters.values, limit);
+        if (r < 0)
+            batch_free(&a->batch);
+        else
+            a->round_trips++;
+    }
+    lease_parameters_free(&parameters);
+    return r;
+}
+
+uint64_t arbiter_round_trips(const struct arbiter *a)
+{
+    assert(a);
+    return a->round_trips;
+}

@@ -1,0 +1,307 @@
+-- SPDX-License-Identifier: Apache-2.0
+--
+-- What tenure needs in its database. Run it as the database's owner (who may create roles) or as a
+-- superuser:   tenurectl schema | psql -d DATABASE
+--
+-- It may be run again at any time and then changes nothing; it never drops or empties anything. All
+-- of it is one transaction. PostgreSQL 14 and later.
+--
+-- The role "tenure" is what the agents log in as. It is created without a password when it is
+-- missing, so nobody can log in by password until you set one (\password tenure) or pg_hba.conf
+-- says otherwise (cert, peer, ...). It may read, insert and update the one table, and call the one
+-- function; it may not delete, and it owns nothing.
+--
+-- If this server fails over: only synchronous replication to every standby that may be promoted
+-- (synchronous_standby_names), or fencing of the old primary, keeps the promise of one leader
+-- through a failover. tenure always commits with synchronous_commit = on.
+
+begin;
+
+set local client_min_messages = warning;    -- no "already exists, skipping"
+set local check_function_bodies = on;
+set local default_table_access_method = heap;
+
+do $$
+begin
+    if not exists (select from pg_catalog.pg_roles where rolname = 'tenure') then
+        create role tenure login;
+    end if;
+end
+$$;
+
+create schema if not exists tenure;
+comment on schema tenure is
+    'tenure: leader election of systemd units. Made by "tenurectl schema"; safe to drop when no agent uses it any more.';
+
+create table if not exists tenure.lease (
+    grp           text        primary key,
+    method        text        not null default 'lease',
+    owner         text        not null default '',
+    term          bigint      not null default 0,
+    nonce         uuid        not null,
+    clean         boolean     not null default false,
+    lease_usec    bigint      not null,
+    stop_usec     bigint      not null,
+    duration_usec bigint      not null,
+    system_id     bigint      not null,
+    timeline      bigint      not null,
+    changed_at    timestamptz not null default pg_catalog.clock_timestamp(),
+    -- The limits are the agent's own: one row it cannot read would cost all groups their answer.
+    constraint lease_grp      check (grp ~ '^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$'),
+    constraint lease_method   check (method in ('lease', 'advisory')),
+    constraint lease_owner    check (owner = '' or owner ~ '^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}/[0-9a-f]{32}$'),
+    constraint lease_term     check (term between 0 and 4611686018427387904),
+    constraint lease_spans    check (lease_usec > 0 and stop_usec >= 0 and duration_usec > 0),
+    constraint lease_timeline check (timeline between 1 and 4294967295)
+) with (
+    -- Every renewal writes the row. Four fifths of each page are left free, so that the new version
+    -- finds room beside the old one (a HOT update: no index is touched, the page cleans itself).
+    fillfactor = 20,
+    autovacuum_vacuum_scale_factor = 0,
+    autovacuum_vacuum_threshold = 200
+);
+
+comment on table tenure.lease is
+    'One row per group: who leads it. Written by the agents alone (tenure.tick_1). Do not index its changing columns: renewals would not be HOT any more. Deleting a row is safe only when its units are stopped everywhere.';
+comment on column tenure.lease.grp is 'The group, as named in /etc/tenure.';
+comment on column tenure.lease.method is 'How the group is elected: lease or advisory.';
+comment on column tenure.lease.owner is 'NODE/INSTANCE: the leader''s node name, and an id made anew on each boot. Empty before the first claim.';
+comment on column tenure.lease.term is 'Fencing token: grows with every claim, never comes back. Above timeline * 2^32, so that it also grows over a failover.';
+comment on column tenure.lease.nonce is 'Random, new with every claim and renewal: a row that keeps its nonce for lease_usec is not being renewed.';
+comment on column tenure.lease.clean is 'The leader gave the group up and proved its units dead: others need not wait.';
+comment on column tenure.lease.lease_usec is 'Lease L of this term, microseconds: how long others must see the row unchanged before they may claim it.';
+comment on column tenure.lease.stop_usec is 'Stop timeout S of this term, microseconds.';
+comment on column tenure.lease.duration_usec is 'D of this term, microseconds: how long one renewal makes a leader, counted from before it was sent.';
+comment on column tenure.lease.system_id is 'System identifier of the server the claim was made on.';
+comment on column tenure.lease.timeline is 'Timeline the claim was made on: clean counts on this one only.';
+comment on column tenure.lease.changed_at is 'Last write, by the server''s clock. For people; nothing is decided by it.';
+
+-- One tick of one agent: all its groups in one call, one transaction, one round trip. The arrays are
+-- parallel, one element per request; arrays that an operation does not use hold any value.
+--
+-- No deadlock is possible between agents: rows are taken in the order of their key, and no existing
+-- row is ever waited for (SKIP LOCKED). A row that another session has locked is "unknown", and
+-- stalls nobody else. A claim locks FOR UPDATE, a renewal FOR NO KEY UPDATE: an application's
+-- transaction that holds FOR KEY SHARE on the row keeps others from claiming, never from renewing.
+--
+-- Each statement in here sees what was committed before it began (READ COMMITTED, which is
+-- demanded), and a row comes locked in its newest version.
+create or replace function tenure.tick_1(
+    p_owner          text,
+    p_require_sync   boolean,
+    p_grp            text[],
+    p_operation      text[],
+    p_term           bigint[],
+    p_expected_term  bigint[],
+    p_expected_nonce uuid[],
+    p_fresh_nonce    uuid[],
+    p_system_id      bigint[],
+    p_timeline       bigint[],
+    p_rests_on_clean boolean[],
+    p_term_floor     bigint[],
+    p_lease          bigint[],
+    p_stop           bigint[],
+    p_duration       bigint[]
+) returns table (
+    o_number      bigint,
+    o_outcome     text,
+    o_term        bigint,
+    o_owner       text,
+    o_nonce       uuid,
+    o_clean       boolean,
+    o_claimable   boolean,
+    o_lease       bigint,
+    o_stop        bigint,
+    o_duration    bigint,
+    o_system_id   bigint,
+    o_timeline    bigint,
+    o_synchronous boolean
+)
+language plpgsql
+volatile
+security invoker
+set search_path = pg_catalog, pg_temp
+-- Plans are kept per session, and may stem from when the table was empty: never scan it.
+set enable_seqscan = off
+set jit = off
+as $function$
+#variable_conflict use_column
+declare
+    c_term_max constant bigint := 4611686018427387904;
+    v_system_id   bigint;
+    v_timeline    bigint;
+    v_synchronous boolean;
+    v_refused     boolean;
+    v_term        bigint;
+    v_outcome     text;
+    q             record;
+    r             tenure.lease;
+    s             tenure.lease;
+begin
+    -- Before all else: on a standby the questions below are errors of their own.
+    if pg_is_in_recovery() then
+        raise exception using errcode = 'read_only_sql_transaction',
+            message = 'the server is a standby';
+    end if;
+    if current_setting('transaction_read_only')::boolean then
+        raise exception using errcode = 'read_only_sql_transaction',
+            message = 'transactions are read-only here (default_transaction_read_only)';
+    end if;
+    if current_setting('transaction_isolation') <> 'read committed' then
+        raise exception using errcode = 'invalid_transaction_state',
+            message = 'default_transaction_isolation must be "read committed" for the role '
+                      || quote_ident(current_user);
+    end if;
+
+    -- For this transaction: a setting of the session does not survive a pooler. The caller checks
+    -- both in the same statement. A cancelled wait for a standby is told by a warning only.
+    perform set_config('synchronous_commit', 'on', true);
+    perform set_config('client_min_messages', 'warning', true);
+
+    select system_identifier into strict v_system_id from pg_control_system();
+    -- Not pg_control_checkpoint(): right after a promotion it still names the old timeline.
+    v_timeline := ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::bigint;
+    v_synchronous := btrim(current_setting('synchronous_standby_names')) <> '';
+    v_refused := p_require_sync and not v_synchronous;
+
+    for q in
+        select *
+        from unnest(p_grp, p_operation, p_term, p_expected_term, p_expected_nonce, p_fresh_nonce,
+                    p_system_id, p_timeline, p_rests_on_clean, p_term_floor, p_lease, p_stop,
+                    p_duration)
+             with ordinality as u (grp, operation, term, expected_term, expected_nonce,
+                                   fresh_nonce, system_id, timeline, rests_on_clean, term_floor,
+                                   lease, stop, duration, number)
+        order by u.grp collate "C", u.number
+    loop
+        v_outcome := 'denied';
+        r := null;
+
+        case q.operation
+        when 'observe' then
+            select * into r from tenure.lease l where l.grp = q.grp;
+            if not found then
+                insert into tenure.lease (grp, nonce, lease_usec, stop_usec, duration_usec,
+                                          system_id, timeline)
+                values (q.grp, gen_random_uuid(), q.lease, q.stop, q.duration, v_system_id,
+                        v_timeline)
+                on conflict do nothing;
+                select * into r from tenure.lease l where l.grp = q.grp;
+            end if;
+            v_outcome := case when r.grp is null then 'unknown' else 'granted' end;
+
+        when 'claim' then
+            select * into r from tenure.lease l where l.grp = q.grp;
+            v_term := greatest(r.term + 1, (v_timeline << 32) + 1, q.term_floor);
+            if found
+               and not v_refused
+               and r.term = q.expected_term and r.nonce = q.expected_nonce
+               and q.system_id = v_system_id and q.timeline = v_timeline
+               -- Not observed for a lease: then it must be clean, and made in this very history.
+               -- So must a row of the other method, unless nobody ever claimed it.
+               and ((not q.rests_on_clean and (r.method = 'lease' or r.owner = ''))
+                    or (r.clean and r.system_id = v_system_id and r.timeline = v_timeline))
+               and v_timeline < 1073741824 and v_term <= c_term_max
+            then
+                -- The nonce stands for all of the row but clean, which only ever becomes true.
+                select * into s from tenure.lease l
+                where l.grp = q.grp and l.term = r.term and l.nonce = r.nonce
+                for update skip locked;
+                if found then
+                    update tenure.lease l
+                    set method = 'lease', owner = p_owner, term = v_term, nonce = q.fresh_nonce,
+                        clean = false, lease_usec = q.lease, stop_usec = q.stop,
+                        duration_usec = q.duration, system_id = v_system_id,
+                        timeline = v_timeline, changed_at = clock_timestamp()
+                    where l.grp = q.grp
+                    returning l.* into strict r;
+                    v_outcome := 'granted';
+                else
+                    s := r;
+                    select * into r from tenure.lease l where l.grp = q.grp;
+                    if r.term = s.term and r.nonce = s.nonce then
+                        v_outcome := 'unknown'; -- somebody has it locked
+                    end if;
+                end if;
+            end if;
+
+        when 'renew' then
+            if v_refused then
+                v_outcome := 'unknown';
+            else
+                select * into r from tenure.lease l
+                where l.grp = q.grp and l.term = q.term and l.owner = p_owner and not l.clean
+                for no key update skip locked;
+                if found then
+                    update tenure.lease l
+                    set nonce = q.fresh_nonce, changed_at = clock_timestamp()
+                    where l.grp = q.grp
+                    returning l.* into strict r;
+                    v_outcome := 'granted';
+                else
+                    select * into r from tenure.lease l where l.grp = q.grp;
+                    if r.term = q.term and r.owner = p_owner and not r.clean then
+                        v_outcome := 'unknown';
+                    end if;
+                end if;
+            end if;
+
+        when 'release' then
+            select * into r from tenure.lease l
+            where l.grp = q.grp and l.term = q.term and l.owner = p_owner
+                  and l.nonce = q.expected_nonce and not l.clean
+            for no key update skip locked;
+            if found then
+                update tenure.lease l
+                set clean = true, changed_at = clock_timestamp()
+                where l.grp = q.grp
+                returning l.* into strict r;
+                perform pg_notify('tenure', q.grp);
+                v_outcome := 'granted';
+            else
+                select * into r from tenure.lease l where l.grp = q.grp;
+                if r.term = q.term and r.owner = p_owner then
+                    if r.clean then
+                        v_outcome := 'granted'; -- by an earlier try of the same release
+                    elsif r.nonce = q.expected_nonce then
+                        v_outcome := 'unknown';
+                    end if;
+                end if;
+            end if;
+        end case;
+
+        if v_outcome = 'unknown' then
+            r := null;
+        end if;
+        o_number := q.number;
+        o_outcome := v_outcome;
+        o_term := r.term;
+        o_owner := r.owner;
+        o_nonce := r.nonce;
+        o_clean := r.clean;
+        o_claimable := r.clean and r.system_id = v_system_id and r.timeline = v_timeline;
+        o_lease := r.lease_usec;
+        o_stop := r.stop_usec;
+        o_duration := r.duration_usec;
+        o_system_id := v_system_id;
+        o_timeline := v_timeline;
+        o_synchronous := v_synchronous;
+        return next;
+    end loop;
+end
+$function$;
+
+comment on function tenure.tick_1(text, boolean, text[], text[], bigint[], bigint[], uuid[], uuid[],
+                                  bigint[], bigint[], boolean[], bigint[], bigint[], bigint[], bigint[]) is
+    'One tick of an agent: observes, claims, renews and releases all its groups in one transaction. Runs with the rights of its caller.';
+
+revoke all on schema tenure from public;
+revoke all on tenure.lease from public;
+revoke all on function tenure.tick_1(text, boolean, text[], text[], bigint[], bigint[], uuid[], uuid[],
+                                     bigint[], bigint[], boolean[], bigint[], bigint[], bigint[], bigint[]) from public;
+grant usage on schema tenure to tenure;
+grant select, insert, update on tenure.lease to tenure;
+grant execute on function tenure.tick_1(text, boolean, text[], text[], bigint[], bigint[], uuid[], uuid[],
+                                        bigint[], bigint[], boolean[], bigint[], bigint[], bigint[], bigint[]) to tenure;
+
+commit;

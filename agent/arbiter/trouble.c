@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "arbiter/trouble.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "arbiter/arbiter.h"
+
+static const struct {
+    const char *sqlstate, *text;
+} known[] = {
+    {"25000", "the server's settings do not fit"},
+    {"25006", "this server takes no writes (a standby, or read-only)"},
+    {"28000", "login refused"},
+    {"28P01", "login refused"},
+    {"3D000", "the database does not exist"},
+    {"3F000", "the schema is missing or older: run \"tenurectl schema | psql\" in this database as "
+              "its owner"},
+    {"42883", "the schema is missing or older: run \"tenurectl schema | psql\" in this database as "
+              "its owner"},
+    {"42P01", "the schema is missing or older: run \"tenurectl schema | psql\" in this database as "
+              "its owner"},
+    {"42703", "the schema is missing or older: run \"tenurectl schema | psql\" in this database as "
+              "its owner"},
+    {"42501", "grants are missing: run \"tenurectl schema | psql\" in this database as its owner, "
+              "and log in as the role it names"},
+    {"53300", "the server has no connection free"},
+    {"57014", "the server cancelled the request"},
+    {"57P01", "the server is shutting down, or an administrator ended the session"},
+    {"57P02", "the server is restarting after a crash"},
+    {"57P03", "the server is starting up or shutting down"},
+    {"57P05", "the server ended the idle session (idle_session_timeout)"},
+};
+
+const char *one_line(const char *text, char *ret, size_t size)
+{
+    assert(ret);
+    assert(size > 0);
+
+    size_t n = 0;
+
+    for (const char *p = text ? text : ""; *p && n + 1 < size; p++) {
+        char c = (unsigned char)*p < ' ' || *p == 0x7f ? ' ' : *p;
+
+        if (c == ' ' && (n == 0 || ret[n - 1] == ' '))
+            continue;
+        ret[n++] = c;
+    }
+    while (n > 0 && ret[n - 1] == ' ')
+        n--;
+    ret[n] = '\0';
+    return ret;
+}
+
+const char *trouble_text(const PGresult *result, char *ret, size_t size)
+{
+    const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    const char *primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    const char *explained = NULL;
+    char message[ARBITER_TEXT_MAX];
+
+    /* What libpq itself has to say bears neither field. */
+    (void)one_line(primary ? primary : PQresultErrorMessage(result), message, sizeof message);
+    for (size_t i = 0; sqlstate && i < sizeof known / sizeof known[0]; i++)
+        if (strcmp(known[i].sqlstate, sqlstate) == 0)
+            explained = known[i].text;
+
+    if (explained)
+        (void)snprintf(ret, size, "%s [%s: %s]", explained, sqlstate, message);
+    else if (sqlstate)
+        (void)snprintf(ret, size, "%s [%s]", message, sqlstate);
+    else
+        (void)snprintf(ret, size, "%s", *message ? message : "the connection broke");
+    return ret;
+}
+
+bool notice_counts(const PGresult *notice)
+{
+    static const char *const harmless[] = {"NOTICE", "INFO", "LOG", "DEBUG"};
+    const char *severity = PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
+
+    for (size_t i = 0; severity && i < sizeof harmless / sizeof harmless[0]; i++)
+        if (strcmp(severity, harmless[i]) == 0)
+            return false;
+    return true;
+}
+
+bool notice_is_wraparound(const PGresult *notice)
+{
+    static const char *const sources[] = {"GetNewTransactionId", "SetTransactionIdLimit",
+                                          "GetNewMultiXactId", "SetMultiXactIdLimit"};
+    const char *function = PQresultErrorField(notice, PG_DIAG_SOURCE_FUNCTION);
+
+    for (size_t i = 0; function && i < sizeof sources / sizeof sources[0]; i++)
+        if (strcmp(function, sources[i]) == 0)
+            return true;
+    return false;
+}

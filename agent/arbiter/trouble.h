@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TENURE_ARBITER_TROUBLE_H
+#define TENURE_ARBITER_TROUBLE_H
+
+/* What went wrong with PostgreSQL, in one line for people. By SQLSTATE, never by the text of a
+ * message: that is in the server's language. */
+
+#include <libpq-fe.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Copies text into ret: one line, no control characters, no blanks at its ends. Returns ret. */
+const char *one_line(const char *text, char *ret, size_t size);
+
+/* For an error or a notice, with what to do about it when that is known. Returns ret. */
+const char *trouble_text(const PGresult *result, char *ret, size_t size);
+
+/* A WARNING or worse. */
+bool notice_counts(const PGresult *notice);
+
+/* Of this server's age, not of this transaction: "must be vacuumed within … transactions". */
+bool notice_is_wraparound(const PGresult *notice);
+
+#endif
