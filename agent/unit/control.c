@@ -65,7 +65,7 @@ static void send_start(struct host *h, struct group *g, usec_t now)
                      g->view.guarded ? "systemd did not answer in time" : g->view.problem);
         return;
     }
-    if (g->recheck || g->checked != h->generation)
+    if (!g->start_checked || g->checked != h->generation)
         return; /* when the check is done */
     if (!g->view.guarded) {
         refuse_start(h, g, -EPERM, g->view.problem);
@@ -104,6 +104,7 @@ int host_start_keeper(struct host *h, const char *group)
         return -EALREADY;
     g->start_wanted = true;
     g->start_until = usec_add(clock_boottime(), START_WAIT_USEC);
+    g->start_checked = false;
     g->recheck = true;
     g->check_at = 0;
     host_pump_soon(h);

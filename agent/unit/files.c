@@ -13,20 +13,29 @@
 #include "base/cleanup.h"
 #include "base/parse.h"
 
-#define PATH_SIZE 512 /* the longest is 255 of an escaped group and less than 100 around it */
+#define PATH_SIZE 512
 #define CGROUP_STAT_MAX 4096
 #define STATE_READS_MAX 3
 
-/* DIR/INSTANCE[/FILE] */
-static int group_path(const char *dir, const char *group, const char *file,
-                      char ret[static PATH_SIZE])
+/* A ticket bears the group's escaped name, as the keeper's unit file knows it … */
+static int ticket_path(const char *tickets_dir, const char *group, char ret[static PATH_SIZE])
 {
     char instance[GROUP_INSTANCE_MAX + 1];
     int r = group_instance(group, instance, sizeof instance);
 
     if (r < 0)
         return r;
-    int n = snprintf(ret, PATH_SIZE, "%s/%s%s%s", dir, instance, file ? "/" : "", file ?: "");
+    int n = snprintf(ret, PATH_SIZE, "%s/%s", tickets_dir, instance);
+    return n < 0 || n >= PATH_SIZE ? -ENAMETOOLONG : 0;
+}
+
+/* … and the keeper's directory the plain one: systemd 257 cannot make one with a backslash. */
+static int keeper_path(const char *groups_dir, const char *group, const char *file,
+                       char ret[static PATH_SIZE])
+{
+    if (!group_name_valid(group))
+        return -EINVAL;
+    int n = snprintf(ret, PATH_SIZE, "%s/%s/%s", groups_dir, group, file);
     return n < 0 || n >= PATH_SIZE ? -ENAMETOOLONG : 0;
 }
 
@@ -50,7 +59,7 @@ int ticket_publish(const char *tickets_dir, const struct ticket *t)
 
     if (length < 0)
         return length;
-    if ((r = group_path(tickets_dir, t->group, NULL, path)) < 0)
+    if ((r = ticket_path(tickets_dir, t->group, path)) < 0)
         return r;
     /* Without a name until it is complete: a keeper never sees half of it, and an agent that dies
      * here leaves nothing behind. */
@@ -71,7 +80,7 @@ int ticket_withdraw(const char *tickets_dir, const char *group)
     assert(group);
 
     char path[PATH_SIZE];
-    int r = group_path(tickets_dir, group, NULL, path);
+    int r = ticket_path(tickets_dir, group, path);
 
     if (r < 0)
         return r;
@@ -107,7 +116,7 @@ int state_load(const char *groups_dir, const char *group, struct ticket *ret)
 
     char path[PATH_SIZE], text[2][TICKET_SIZE_MAX + 1];
     ssize_t length[2] = {-1, -1};
-    int r = group_path(groups_dir, group, KEEPER_STATE_FILE, path);
+    int r = keeper_path(groups_dir, group, KEEPER_STATE_FILE, path);
 
     if (r < 0)
         return r;
@@ -200,17 +209,13 @@ int datagram_send(int fd, const char *groups_dir, const char *group,
 
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     char path[PATH_SIZE];
-    int r = group_path(groups_dir, group, NULL, path);
+    int r = keeper_path(groups_dir, group, KEEPER_SOCKET, path);
 
     if (r < 0)
         return r;
-    /* An escaped group name may be longer than a socket's address: the directory's descriptor
-     * stands for it. */
-    _cleanup_close_ int dir_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (dir_fd < 0)
-        return -errno;
-    (void)snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/" KEEPER_SOCKET,
-                   dir_fd);
+    if (strlen(path) >= sizeof address.sun_path)
+        return -ENAMETOOLONG;
+    strcpy(address.sun_path, path);
     /* The keeper asks the kernel who sent it (SO_PASSCRED): nothing to add here. */
     if (sendto(fd, message, sizeof *message, MSG_DONTWAIT | MSG_NOSIGNAL,
                (const struct sockaddr *)&address, sizeof address) < 0)

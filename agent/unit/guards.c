@@ -184,11 +184,9 @@ static bool processes_guarded(const struct guards *g, const char *unit,
 static bool service_guarded(const struct guards *g, const char *unit,
                             const struct unit_properties *p, char problem[static HOST_PROBLEM_MAX])
 {
-    char instance[GROUP_INSTANCE_MAX + 1], env[GROUP_PATH_SIZE];
+    char env[GROUP_PATH_SIZE];
 
-    if (group_instance(g->group, instance, sizeof instance) < 0 ||
-        snprintf(env, sizeof env, TENURE_GROUPS_DIR "/%s/" KEEPER_ENV_FILE, instance) < 0)
-        return wrong_do(problem, unit, "the group's name is not valid");
+    (void)snprintf(env, sizeof env, TENURE_GROUPS_DIR "/%s/" KEEPER_ENV_FILE, g->group);
     return lists(problem, unit, "EnvironmentFiles", p->environment_files, env) &&
            at_most(problem, unit, "TimeoutStopUSec", p->timeout_stop, g->stop) &&
            word_is(problem, unit, "TimeoutStopFailureMode", p->timeout_stop_failure_mode, "kill") &&
@@ -218,14 +216,12 @@ bool guards_of_unit(const struct guards *g, const char *unit, const struct unit_
                     char problem[static HOST_PROBLEM_MAX])
 {
     static const char *const with_processes[] = {"service", "socket", "mount", "swap", NULL};
-    char instance[GROUP_INSTANCE_MAX + 1], state[GROUP_PATH_SIZE];
+    char state[GROUP_PATH_SIZE];
     const char *type = suffix(unit);
 
     assert(g);
     assert(p);
-    if (group_instance(g->group, instance, sizeof instance) < 0 ||
-        snprintf(state, sizeof state, TENURE_GROUPS_DIR "/%s/" KEEPER_STATE_FILE, instance) < 0)
-        return wrong_do(problem, unit, "the group's name is not valid");
+    (void)snprintf(state, sizeof state, TENURE_GROUPS_DIR "/%s/" KEEPER_STATE_FILE, g->group);
     if (!loaded(problem, unit, p) ||
         !lists(problem, unit, "BindsTo", p->binds_to, g->keeper_unit) ||
         !lists(problem, unit, "After", p->after, g->keeper_unit) ||

@@ -68,7 +68,7 @@ struct group {
     usec_t look_retry; /* the last delay of a retry, 0: none yet */
 
     uint64_t checked;  /* generation the guards were checked for, 0: never */
-    bool recheck;      /* although checked: a start is asked for */
+    bool recheck;      /* although checked: something was wrong, or a start is asked for */
     uint64_t checking; /* generation of the check under way, 0: none */
     size_t check_step; /* next: 0 the slice, 1 the keeper, 2… the units */
     bool check_in_flight;
@@ -77,6 +77,7 @@ struct group {
     char check_problem[HOST_PROBLEM_MAX];
 
     bool start_wanted, start_in_flight;
+    bool start_checked; /* since the start was asked for */
     usec_t start_until;
     bool stop_wanted, stop_in_flight;
 };

@@ -127,6 +127,8 @@ static void take_row(struct watched *w, const struct row *row)
 {
     struct unit_view *v = w->view;
 
+    if (strcmp(v->active_state, row->active) != 0)
+        w->group->check_at = 0; /* if there is anything to check anew: now is the time */
     (void)snprintf(v->active_state, sizeof v->active_state, "%s", row->active);
     (void)snprintf(v->sub_state, sizeof v->sub_state, "%s", row->sub);
     v->dead = row->job == 0 &&
