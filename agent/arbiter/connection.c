@@ -62,6 +62,7 @@ struct connection {
     PGresult *result; /* the first, or the first error */
     unsigned results;
     bool warned;
+    bool aged; /* told of this server's transaction ids running out */
     char warning[ARBITER_TEXT_MAX];
     char told[ARBITER_TEXT_MAX]; /* the last warning that was told */
     bool pooled;
@@ -266,7 +267,12 @@ static void on_notice(void *userdata, const PGresult *notice)
         (void)trouble_text(notice, c->parting, sizeof c->parting);
         return;
     }
-    if (!notice_is_wraparound(notice))
+    if (notice_is_wraparound(notice)) {
+        /* It comes with every transaction, and with another number each time. */
+        if (c->aged)
+            return;
+        c->aged = true;
+    } else
         c->warned = true;
     if (!*c->warning)
         (void)trouble_text(notice, c->warning, sizeof c->warning);
@@ -617,6 +623,7 @@ static void start_connecting(struct connection *c)
     (void)conninfo_where(h, address, c->where, sizeof c->where);
     c->parting[0] = '\0';
     c->warning[0] = '\0';
+    c->aged = false;
     c->state = STATE_CONNECTING;
     timer_set(c, usec_min(c->conninfo->connect_limit, CONNECTION_CONNECT_LIMIT_USEC));
     c->pg = conninfo_start(c->conninfo, h, address);

@@ -90,11 +90,15 @@ static size_t elements(const char *list)
 /* Element i of a comma-separated list: a copy, "" when there is no list. NULL: out of memory. */
 static char *element(const char *list, size_t i)
 {
-    const char *p = list ? list : "";
+    const char *p = list;
 
-    for (; i > 0 && (p = strchr(p, ',')); i--)
+    if (!list)
+        return strdup("");
+    for (; i > 0; i--) {
+        p = strchr(p, ',');
+        assert(p); /* the caller counted */
         p++;
-    assert(p);
+    }
     return strndup(p, strcspn(p, ","));
 }
 

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "client.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+#define AWAIT_USEC (10 * USEC_PER_SEC)
+#define TURN_USEC (5 * USEC_PER_MSEC)
+
+/* ---- what the arbiter says ---- */
+
+static void on_replies(void *userdata, const struct reply *replies, size_t n)
+{
+    struct client *c = userdata;
+
+    ck_assert_msg(!c->in_send, "replies came from within arbiter_send");
+    ck_assert_uint_le(n, ARBITER_BATCH_MAX);
+    memcpy(c->replies, replies, n * sizeof *replies);
+    c->n = n;
+    c->answers++;
+    if (c->on_replies)
+        c->on_replies(c);
+}
+
+static void on_connected(void *userdata, const char *text)
+{
+    struct client *c = userdata;
+
+    ck_assert(!c->in_send);
+    ck_assert_ptr_null(strchr(text, '\n'));
+    (void)snprintf(c->connected, sizeof c->connected, "%s", text);
+    c->connects++;
+}
+
+static void on_lost(void *userdata, const char *text)
+{
+    struct client *c = userdata;
+    size_t used = strlen(c->losses_text);
+
+    ck_assert(!c->in_send);
+    ck_assert_ptr_null(strchr(text, '\n'));
+    ck_assert(*text);
+    ck_assert(!arbiter_idle(c->arbiter));
+    (void)snprintf(c->lost, sizeof c->lost, "%s", text);
+    (void)snprintf(c->losses_text + used, sizeof c->losses_text - used, "%s\n", text);
+    c->losses++;
+}
+
+static void on_hint(void *userdata, const char *group)
+{
+    struct client *c = userdata;
+
+    (void)snprintf(c->hint, sizeof c->hint, "%s", group ? group : "");
+    c->hints++;
+}
+
+static void on_notice(void *userdata, const char *text)
+{
+    struct client *c = userdata;
+
+    ck_assert_ptr_null(strchr(text, '\n'));
+    (void)snprintf(c->notice, sizeof c->notice, "%s", text);
+    c->notices++;
+}
+
+const struct arbiter_handler client_handler = {
+    .replies = on_replies,
+    .connected = on_connected,
+    .lost = on_lost,
+    .hint = on_hint,
+    .notice = on_notice,
+};
+
+/* ---- life ---- */
+
+struct client *client_new(void)
+{
+    struct client *c = calloc(1, sizeof *c);
+
+    ck_assert_ptr_nonnull(c);
+    ck_assert_int_ge(sd_event_new(&c->event), 0);
+    return c;
+}
+
+struct client *client_open(arbiter_maker make, const char *owner)
+{
+    struct client *c = client_new();
+
+    ck_assert_int_eq(make(c->event, owner, &client_handler, c, &c->arbiter), 0);
+    ck_assert_uint_eq(c->connects, 0);
+    client_await(c, &c->connects, 1);
+    ck_assert(arbiter_idle(c->arbiter));
+    return c;
+}
+
+struct client *client_close(struct client *c)
+{
+    c->arbiter = arbiter_free(c->arbiter);
+    (void)sd_event_unref(c->event);
+    free(c);
+    return NULL;
+}
+
+static void turn(struct client *c)
+{
+    usec_t before = clock_boottime();
+
+    ck_assert_int_ge(sd_event_run(c->event, TURN_USEC), 0);
+    c->longest_gap = usec_max(c->longest_gap, clock_boottime() - before);
+}
+
+void client_await(struct client *c, const unsigned *counter, unsigned n)
+{
+    usec_t until = clock_boottime() + AWAIT_USEC;
+
+    while (*counter < n) {
+        ck_assert_msg(clock_boottime() < until,
+                      "waited in vain; %u answers, %u connects, %u losses, last \"%s\"", c->answers,
+                      c->connects, c->losses, c->lost);
+        turn(c);
+    }
+}
+
+void client_turn(struct client *c, usec_t span)
+{
+    usec_t until = clock_boottime() + span;
+
+    while (clock_boottime() < until)
+        turn(c);
+}
+
+void client_send(struct client *c, const struct request *requests, size_t n, usec_t limit)
+{
+    c->in_send = true;
+    int r = arbiter_send(c->arbiter, requests, n, limit);
+    c->in_send = false;
+    ck_assert_msg(r == 0, "arbiter_send: %s", strerror(-r));
+}
+
+struct reply client_ask(struct client *c, const struct request *request)
+{
+    unsigned before = c->answers;
+
+    client_send(c, request, 1, CLIENT_LIMIT);
+    client_await(c, &c->answers, before + 1);
+    ck_assert_uint_eq(c->n, 1);
+    return c->replies[0];
+}
+
+/* ---- requests ---- */
+
+struct nonce nonce_new(void)
+{
+    struct nonce nonce;
+
+    ck_assert_int_eq(getrandom(&nonce, sizeof nonce, 0), sizeof nonce);
+    return nonce;
+}
+
+bool nonce_same(const struct nonce *a, const struct nonce *b)
+{
+    return memcmp(a, b, sizeof *a) == 0;
+}
+
+const char *group_new(void)
+{
+    static char names[8][GROUP_NAME_MAX + 1];
+    static unsigned n;
+    char *name = names[n % 8];
+
+    (void)snprintf(name, sizeof names[0], "g-%d.%u_%llx", (int)getpid(), n++,
+                   (unsigned long long)clock_boottime());
+    return name;
+}
+
+struct request observe_of(const char *group)
+{
+    return (struct request){
+        .operation = OPERATION_OBSERVE,
+        .group = group,
+        .lease = 15 * USEC_PER_SEC,
+        .stop = 5 * USEC_PER_SEC,
+        .duration = 8670 * USEC_PER_MSEC,
+    };
+}
+
+struct request claim_of(const char *group, const struct reply *seen)
+{
+    struct request request = observe_of(group);
+
+    ck_assert(seen->has_record);
+    request.operation = OPERATION_CLAIM;
+    request.expected_term = seen->record.term;
+    request.expected_nonce = seen->record.nonce;
+    request.fresh_nonce = nonce_new();
+    request.epoch = seen->epoch;
+    return request;
+}
+
+struct request renew_of(const char *group, uint64_t term)
+{
+    return (struct request){
+        .operation = OPERATION_RENEW,
+        .group = group,
+        .term = term,
+        .fresh_nonce = nonce_new(),
+    };
+}
+
+struct request release_of(const char *group, uint64_t term, const struct nonce *nonce)
+{
+    return (struct request){
+        .operation = OPERATION_RELEASE,
+        .group = group,
+        .term = term,
+        .expected_nonce = *nonce,
+    };
+}
+
+struct reply client_lead(struct client *c, const char *group)
+{
+    struct request request = observe_of(group);
+    struct reply seen = client_ask(c, &request);
+
+    ck_assert_int_eq(seen.outcome, OUTCOME_GRANTED);
+    request = claim_of(group, &seen);
+    struct reply reply = client_ask(c, &request);
+    ck_assert_int_eq(reply.outcome, OUTCOME_GRANTED);
+    ck_assert(reply.has_record);
+    return reply;
+}

@@ -1,0 +1,508 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "contract.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+static arbiter_maker make;
+static struct client *a, *b; /* of two nodes */
+
+static void open_both(void)
+{
+    a = client_open(make, CLIENT_OWNER_A);
+    b = client_open(make, CLIENT_OWNER_B);
+}
+
+static void close_both(void)
+{
+    a = client_close(a);
+    b = client_close(b);
+}
+
+static void same_record(const struct record *x, const struct record *y)
+{
+    ck_assert_uint_eq(x->term, y->term);
+    ck_assert_str_eq(x->owner, y->owner);
+    ck_assert(nonce_same(&x->nonce, &y->nonce));
+    ck_assert_int_eq(x->clean, y->clean);
+    ck_assert_int_eq(x->claimable, y->claimable);
+    ck_assert_uint_eq(x->lease, y->lease);
+    ck_assert_uint_eq(x->stop, y->stop);
+    ck_assert_uint_eq(x->duration, y->duration);
+}
+
+static struct reply look(struct client *c, const char *group)
+{
+    struct request request = observe_of(group);
+    struct reply reply = client_ask(c, &request);
+
+    ck_assert_int_eq(reply.outcome, OUTCOME_GRANTED);
+    ck_assert(reply.has_record);
+    return reply;
+}
+
+/* Both must see it, and as the operation's own reply showed it. */
+static void stands(const char *group, const struct reply *reply)
+{
+    struct reply seen_a = look(a, group), seen_b = look(b, group);
+
+    same_record(&seen_a.record, &reply->record);
+    same_record(&seen_b.record, &reply->record);
+}
+
+static enum outcome ask(struct client *c, struct request request, struct reply *ret)
+{
+    *ret = client_ask(c, &request);
+    return ret->outcome;
+}
+
+/* ---- observing ---- */
+
+START_TEST(a_missing_record_is_created_not_clean)
+{
+    const char *group = group_new();
+    struct reply first = look(a, group);
+
+    ck_assert(!first.record.clean);
+    ck_assert(!first.record.claimable);
+    ck_assert_str_eq(first.record.owner, "");
+    ck_assert_uint_eq(first.record.term, 0);
+    ck_assert_uint_eq(first.record.lease, 15 * USEC_PER_SEC);
+    ck_assert_uint_eq(first.record.stop, 5 * USEC_PER_SEC);
+    ck_assert_uint_eq(first.record.duration, 8670 * USEC_PER_MSEC);
+    ck_assert_uint_gt(first.epoch.timeline, 0);
+    ck_assert_uint_gt(first.epoch.system_id, 0);
+    stands(group, &first); /* looking changes nothing */
+}
+END_TEST
+
+/* ---- claiming ---- */
+
+START_TEST(a_claim_makes_a_new_term)
+{
+    const char *group = group_new();
+    struct reply seen = look(a, group), reply;
+    struct request claim = claim_of(group, &seen);
+
+    claim.lease = 20 * USEC_PER_SEC;
+    claim.stop = 7 * USEC_PER_SEC;
+    claim.duration = 9 * USEC_PER_SEC;
+    ck_assert_int_eq(ask(a, claim, &reply), OUTCOME_GRANTED);
+    ck_assert_str_eq(reply.record.owner, CLIENT_OWNER_A);
+    ck_assert_uint_gt(reply.record.term, seen.record.term);
+    ck_assert(nonce_same(&reply.record.nonce, &claim.fresh_nonce));
+    ck_assert(!reply.record.clean);
+    ck_assert(!reply.record.claimable);
+    ck_assert_uint_eq(reply.record.lease, claim.lease);
+    ck_assert_uint_eq(reply.record.stop, claim.stop);
+    ck_assert_uint_eq(reply.record.duration, claim.duration);
+    stands(group, &reply);
+}
+END_TEST
+
+START_TEST(a_claim_of_what_has_changed_is_denied)
+{
+    const char *group = group_new();
+    struct reply seen = look(b, group), led = client_lead(a, group), reply;
+
+    /* The record as it was before the claim, and each half of it. */
+    ck_assert_int_eq(ask(b, claim_of(group, &seen), &reply), OUTCOME_DENIED);
+    ck_assert(reply.has_record);
+    same_record(&reply.record, &led.record);
+    struct request claim = claim_of(group, &led);
+    claim.expected_term = seen.record.term;
+    ck_assert_int_eq(ask(b, claim, &reply), OUTCOME_DENIED);
+    claim = claim_of(group, &led);
+    claim.expected_nonce = seen.record.nonce;
+    ck_assert_int_eq(ask(b, claim, &reply), OUTCOME_DENIED);
+    stands(group, &led);
+
+    /* A renewal alone voids an observation. */
+    ck_assert_int_eq(ask(a, renew_of(group, led.record.term), &reply), OUTCOME_GRANTED);
+    struct reply renewed = reply;
+    ck_assert_int_eq(ask(b, claim_of(group, &led), &reply), OUTCOME_DENIED);
+    stands(group, &renewed);
+    ck_assert_int_eq(ask(b, claim_of(group, &renewed), &reply), OUTCOME_GRANTED);
+    ck_assert_str_eq(reply.record.owner, CLIENT_OWNER_B);
+}
+END_TEST
+
+START_TEST(a_claim_of_another_history_is_denied)
+{
+    const char *group = group_new();
+    struct reply seen = look(a, group), reply;
+    struct request claim = claim_of(group, &seen);
+
+    claim.epoch.system_id++;
+    ck_assert_int_eq(ask(a, claim, &reply), OUTCOME_DENIED);
+    claim = claim_of(group, &seen);
+    claim.epoch.timeline++;
+    ck_assert_int_eq(ask(a, claim, &reply), OUTCOME_DENIED);
+    claim.epoch.timeline -= 2;
+    ck_assert_int_eq(ask(a, claim, &reply), OUTCOME_DENIED);
+    stands(group, &seen);
+}
+END_TEST
+
+START_TEST(terms_only_grow)
+{
+    const char *group = group_new();
+    struct reply led = client_lead(a, group), reply;
+
+    ck_assert_uint_gt(led.record.term, led.epoch.timeline << 32);
+    ck_assert_int_eq(ask(b, claim_of(group, &led), &reply), OUTCOME_GRANTED);
+    ck_assert_uint_gt(reply.record.term, led.record.term);
+
+    struct request claim = claim_of(group, &reply);
+    claim.term_floor = reply.record.term + 1000;
+    ck_assert_int_eq(ask(a, claim, &reply), OUTCOME_GRANTED);
+    ck_assert_uint_ge(reply.record.term, claim.term_floor);
+
+    uint64_t before = reply.record.term;
+    claim = claim_of(group, &reply);
+    claim.term_floor = 7;
+    ck_assert_int_eq(ask(b, claim, &reply), OUTCOME_GRANTED);
+    ck_assert_uint_gt(reply.record.term, before);
+}
+END_TEST
+
+#define RACES 40
+
+START_TEST(of_two_claimants_one_wins)
+{
+    unsigned won_by_a = 0;
+
+    for (int i = 0; i < RACES; i++) {
+        const char *group = group_new();
+        struct reply seen_a = look(a, group), seen_b = look(b, group);
+        struct request claim_a = claim_of(group, &seen_a), claim_b = claim_of(group, &seen_b);
+        unsigned before_a = a->answers, before_b = b->answers;
+
+        client_send(i % 2 ? a : b, i % 2 ? &claim_a : &claim_b, 1, CLIENT_LIMIT);
+        client_send(i % 2 ? b : a, i % 2 ? &claim_b : &claim_a, 1, CLIENT_LIMIT);
+        client_await(a, &a->answers, before_a + 1);
+        client_await(b, &b->answers, before_b + 1);
+        bool wins_a = a->replies[0].outcome == OUTCOME_GRANTED;
+        bool wins_b = b->replies[0].outcome == OUTCOME_GRANTED;
+        printf("%d a %d b %d\n", i, (int)a->replies[0].outcome, (int)b->replies[0].outcome);
+        ck_assert_int_ne(wins_a, wins_b);
+        won_by_a += wins_a;
+        stands(group, wins_a ? &a->replies[0] : &b->replies[0]);
+    }
+    ck_assert_uint_gt(won_by_a, 0);
+    ck_assert_uint_lt(won_by_a, RACES);
+}
+END_TEST
+
+/* ---- renewing ---- */
+
+START_TEST(a_renewal_writes_a_new_nonce_only)
+{
+    const char *group = group_new();
+    struct reply led = client_lead(a, group), reply;
+
+    for (int i = 0; i < 3; i++) {
+        struct request renew = renew_of(group, led.record.term);
+
+        ck_assert_int_eq(ask(a, renew, &reply), OUTCOME_GRANTED);
+        led.record.nonce = renew.fresh_nonce;
+        same_record(&reply.record, &led.record);
+        stands(group, &reply);
+    }
+}
+END_TEST
+
+START_TEST(a_renewal_is_keyed_by_term_and_owner)
+{
+    const char *group = group_new();
+    struct reply led = client_lead(a, group), reply;
+
+    ck_assert_int_eq(ask(a, renew_of(group, led.record.term - 1), &reply), OUTCOME_DENIED);
+    ck_assert_int_eq(ask(a, renew_of(group, led.record.term + 1), &reply), OUTCOME_DENIED);
+    ck_assert_int_eq(ask(b, renew_of(group, led.record.term), &reply), OUTCOME_DENIED);
+    ck_assert(reply.has_record);
+    stands(group, &led);
+    ck_assert_int_eq(ask(a, renew_of(group_new(), led.record.term), &reply), OUTCOME_DENIED);
+    ck_assert(!reply.has_record);
+}
+END_TEST
+
+START_TEST(a_lost_term_cannot_be_renewed)
+{
+    const char *group = group_new();
+    struct reply led = client_lead(a, group), taken, reply;
+
+    ck_assert_int_eq(ask(b, claim_of(group, &led), &taken), OUTCOME_GRANTED);
+    ck_assert_int_eq(ask(a, renew_of(group, led.record.term), &reply), OUTCOME_DENIED);
+    ck_assert_int_eq(ask(a, renew_of(group, taken.record.term), &reply), OUTCOME_DENIED);
+    stands(group, &taken);
+}
+END_TEST
+
+START_TEST(another_life_of_the_owner_renews)
+{
+    const char *group = group_new();
+    struct reply led = client_lead(a, group), reply;
+    struct client *again = client_open(make, CLIENT_OWNER_A);
+
+    ck_assert_int_eq(ask(again, renew_of(group, led.record.term), &reply), OUTCOME_GRANTED);
+    again = client_close(again);
+    stands(group, &reply);
+}
+END_TEST
+
+/* ---- releasing ---- */
+
+START_TEST(a_release_is_keyed_by_the_nonce)
+{
+    const char *group = group_new();
+    struct reply led = client_lead(a, group), renewed, reply;
+    uint64_t term = led.record.term;
+
+    ck_assert_int_eq(ask(a, renew_of(group, term), &renewed), OUTCOME_GRANTED);
+    ck_assert_int_eq(ask(a, release_of(group, term, &led.record.nonce), &reply), OUTCOME_DENIED);
+    ck_assert(reply.has_record);
+    ck_assert(nonce_same(&reply.record.nonce, &renewed.record.nonce));
+    ck_assert_int_eq(ask(b, release_of(group, term, &renewed.record.nonce), &reply),
+                     OUTCOME_DENIED);
+    ck_assert_int_eq(ask(a, release_of(group, term + 1, &renewed.record.nonce), &reply),
+                     OUTCOME_DENIED);
+    stands(group, &renewed);
+}
+END_TEST
+
+START_TEST(a_release_is_clean_and_may_be_repeated)
+{
+    const char *group = group_new();
+    struct reply led = client_lead(a, group), released, reply;
+    struct request release = release_of(group, led.record.term, &led.record.nonce);
+
+    ck_assert_int_eq(ask(a, release, &released), OUTCOME_GRANTED);
+    ck_assert(released.record.clean);
+    ck_assert(released.record.claimable);
+    stands(group, &released);
+    ck_assert_int_eq(ask(a, release, &reply), OUTCOME_GRANTED);
+    stands(group, &released);
+    ck_assert_int_eq(ask(a, renew_of(group, led.record.term), &reply), OUTCOME_DENIED);
+    stands(group, &released); /* a renewal never touches a clean record */
+}
+END_TEST
+
+START_TEST(a_clean_record_is_claimed_at_once)
+{
+    const char *group = group_new();
+    struct reply led = client_lead(a, group), released, reply;
+
+    /* Not clean: the flag alone makes it claimable by nobody. */
+    struct request claim = claim_of(group, &led);
+    claim.rests_on_clean = true;
+    ck_assert_int_eq(ask(b, claim, &reply), OUTCOME_DENIED);
+    stands(group, &led);
+
+    ck_assert_int_eq(ask(a, release_of(group, led.record.term, &led.record.nonce), &released),
+                     OUTCOME_GRANTED);
+    claim = claim_of(group, &released);
+    claim.rests_on_clean = true;
+    ck_assert_int_eq(ask(b, claim, &reply), OUTCOME_GRANTED);
+    ck_assert(!reply.record.clean);
+    ck_assert(!reply.record.claimable);
+    stands(group, &reply);
+    /* The old holder's release, sent again, is not for this term. */
+    struct reply again;
+    ck_assert_int_eq(ask(a, release_of(group, led.record.term, &led.record.nonce), &again),
+                     OUTCOME_DENIED);
+    stands(group, &reply);
+}
+END_TEST
+
+START_TEST(a_release_is_hinted_to_others)
+{
+    const char *group = group_new();
+    struct reply led = client_lead(a, group), reply;
+
+    (void)look(b, group);
+    ck_assert_uint_eq(b->hints, 0);
+    ck_assert_int_eq(ask(a, release_of(group, led.record.term, &led.record.nonce), &reply),
+                     OUTCOME_GRANTED);
+    client_await(b, &b->hints, 1);
+    ck_assert_str_eq(b->hint, group);
+}
+END_TEST
+
+/* ---- batches ---- */
+
+START_TEST(replies_are_in_the_order_of_the_requests)
+{
+    enum { N = 50 };
+    char groups[N][GROUP_NAME_MAX + 1];
+    struct request requests[N];
+
+    /* Names descend, and every second one is missing: created on the way. */
+    for (int i = 0; i < N; i++) {
+        (void)snprintf(groups[i], sizeof groups[i], "%02d-%s", N - i, group_new());
+        if (i % 2)
+            (void)client_lead(b, groups[i]);
+        requests[i] = observe_of(groups[i]);
+        requests[i].lease = (usec_t)(i + 1) * USEC_PER_SEC;
+    }
+    client_send(a, requests, N, CLIENT_LIMIT);
+    client_await(a, &a->answers, 1);
+    ck_assert_uint_eq(a->n, N);
+    for (int i = 0; i < N; i++) {
+        ck_assert_int_eq(a->replies[i].outcome, OUTCOME_GRANTED);
+        ck_assert_str_eq(a->replies[i].record.owner, i % 2 ? CLIENT_OWNER_B : "");
+        if (i % 2 == 0)
+            ck_assert_uint_eq(a->replies[i].record.lease, requests[i].lease);
+    }
+}
+END_TEST
+
+START_TEST(a_batch_mixes_operations)
+{
+    const char *renewed = group_new(), *released = group_new(), *claimed = group_new(),
+               *observed = group_new(), *lost = group_new();
+    struct reply led_renewed = client_lead(a, renewed), led_released = client_lead(a, released),
+                 seen = look(a, claimed), led_lost = client_lead(a, lost), reply;
+
+    ck_assert_int_eq(ask(b, claim_of(lost, &led_lost), &reply), OUTCOME_GRANTED);
+    const struct request requests[] = {
+        renew_of(lost, led_lost.record.term),
+        release_of(released, led_released.record.term, &led_released.record.nonce),
+        observe_of(observed),
+        claim_of(claimed, &seen),
+        renew_of(renewed, led_renewed.record.term),
+    };
+    unsigned before = a->answers;
+    client_send(a, requests, 5, CLIENT_LIMIT);
+    client_await(a, &a->answers, before + 1);
+    ck_assert_int_eq(a->replies[0].outcome, OUTCOME_DENIED);
+    ck_assert_str_eq(a->replies[0].record.owner, CLIENT_OWNER_B);
+    ck_assert(a->replies[1].record.clean);
+    ck_assert_str_eq(a->replies[2].record.owner, "");
+    ck_assert(nonce_same(&a->replies[3].record.nonce, &requests[3].fresh_nonce));
+    ck_assert(nonce_same(&a->replies[4].record.nonce, &requests[4].fresh_nonce));
+    for (int i = 1; i < 5; i++)
+        ck_assert_int_eq(a->replies[i].outcome, OUTCOME_GRANTED);
+}
+END_TEST
+
+START_TEST(what_cannot_be_sent_is_refused)
+{
+    static struct request many[ARBITER_BATCH_MAX + 1];
+    struct request request = observe_of("a");
+
+    for (size_t i = 0; i <= ARBITER_BATCH_MAX; i++)
+        many[i] = request;
+    ck_assert_int_eq(arbiter_send(a->arbiter, &request, 0, CLIENT_LIMIT), -EINVAL);
+    ck_assert_int_eq(arbiter_send(a->arbiter, many, ARBITER_BATCH_MAX + 1, CLIENT_LIMIT), -E2BIG);
+    static const char *const names[] = {"", "-a", "a b", "a\"b", "a,b", "{a}", "a\\b", "a'b"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        request = observe_of(names[i]);
+        ck_assert_int_eq(arbiter_send(a->arbiter, &request, 1, CLIENT_LIMIT), -EINVAL);
+    }
+    request = observe_of("a");
+    request.lease = 0;
+    ck_assert_int_eq(arbiter_send(a->arbiter, &request, 1, CLIENT_LIMIT), -EINVAL);
+    request = renew_of("a", UINT64_MAX);
+    ck_assert_int_eq(arbiter_send(a->arbiter, &request, 1, CLIENT_LIMIT), -EINVAL);
+
+    ck_assert_uint_eq(arbiter_round_trips(a->arbiter), 0);
+    request = observe_of(group_new());
+    client_send(a, &request, 1, CLIENT_LIMIT);
+    ck_assert(!arbiter_idle(a->arbiter));
+    ck_assert_int_eq(arbiter_send(a->arbiter, &request, 1, CLIENT_LIMIT), -EBUSY);
+    client_await(a, &a->answers, 1);
+    ck_assert_int_eq(a->replies[0].outcome, OUTCOME_GRANTED);
+    ck_assert_uint_eq(arbiter_round_trips(a->arbiter), 1);
+    client_turn(a, 50 * USEC_PER_MSEC);
+    ck_assert_uint_eq(a->answers, 1);
+}
+END_TEST
+
+#define CHAIN 100
+
+static const char *chained;
+
+static void send_next(struct client *c)
+{
+    struct request request = observe_of(chained);
+
+    ck_assert_int_eq(c->replies[0].outcome, OUTCOME_GRANTED);
+    ck_assert(arbiter_idle(c->arbiter));
+    if (c->answers < CHAIN)
+        client_send(c, &request, 1, CLIENT_LIMIT);
+}
+
+START_TEST(the_next_batch_may_be_sent_from_the_reply)
+{
+    struct request request = observe_of(chained = group_new());
+
+    a->on_replies = send_next;
+    client_send(a, &request, 1, CLIENT_LIMIT);
+    client_await(a, &a->answers, CHAIN);
+    ck_assert_uint_eq(arbiter_round_trips(a->arbiter), CHAIN);
+}
+END_TEST
+
+START_TEST(requests_are_copied)
+{
+    char group[GROUP_NAME_MAX + 1];
+
+    (void)snprintf(group, sizeof group, "%s", group_new());
+    struct request request = observe_of(group);
+    struct reply led = client_lead(b, group);
+    client_send(a, &request, 1, CLIENT_LIMIT);
+    memset(group, 'x', sizeof group - 1);
+    memset(&request, 0xff, sizeof request);
+    client_await(a, &a->answers, 1);
+    same_record(&a->replies[0].record, &led.record);
+}
+END_TEST
+
+START_TEST(a_freed_arbiter_answers_no_more)
+{
+    struct request request = observe_of(group_new());
+
+    client_send(a, &request, 1, CLIENT_LIMIT);
+    a->arbiter = arbiter_free(a->arbiter);
+    client_turn(a, 100 * USEC_PER_MSEC);
+    ck_assert_uint_eq(a->answers, 0);
+    ck_assert_uint_eq(a->losses, 0);
+    ck_assert_ptr_null(arbiter_free(NULL));
+}
+END_TEST
+
+Suite *contract_suite(const char *name, arbiter_maker maker)
+{
+    Suite *suite = suite_create(name);
+    TCase *tests = tcase_create("contract");
+
+    make = maker;
+    tcase_set_timeout(tests, 30);
+    tcase_add_checked_fixture(tests, open_both, close_both);
+    tcase_add_test(tests, a_missing_record_is_created_not_clean);
+    tcase_add_test(tests, a_claim_makes_a_new_term);
+    tcase_add_test(tests, a_claim_of_what_has_changed_is_denied);
+    tcase_add_test(tests, a_claim_of_another_history_is_denied);
+    tcase_add_test(tests, terms_only_grow);
+    tcase_add_test(tests, of_two_claimants_one_wins);
+    tcase_add_test(tests, a_renewal_writes_a_new_nonce_only);
+    tcase_add_test(tests, a_renewal_is_keyed_by_term_and_owner);
+    tcase_add_test(tests, a_lost_term_cannot_be_renewed);
+    tcase_add_test(tests, another_life_of_the_owner_renews);
+    tcase_add_test(tests, a_release_is_keyed_by_the_nonce);
+    tcase_add_test(tests, a_release_is_clean_and_may_be_repeated);
+    tcase_add_test(tests, a_clean_record_is_claimed_at_once);
+    tcase_add_test(tests, a_release_is_hinted_to_others);
+    tcase_add_test(tests, replies_are_in_the_order_of_the_requests);
+    tcase_add_test(tests, a_batch_mixes_operations);
+    tcase_add_test(tests, what_cannot_be_sent_is_refused);
+    tcase_add_test(tests, the_next_batch_may_be_sent_from_the_reply);
+    tcase_add_test(tests, requests_are_copied);
+    tcase_add_test(tests, a_freed_arbiter_answers_no_more);
+    suite_add_tcase(suite, tests);
+    return suite;
+}

@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What was granted must outlive the server: synchronous_commit, warnings, crashes, failovers. */
+#include "postgresql.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define WAITING                                                                                    \
+    "select count(*) from pg_stat_activity where usename = 'tenure' and wait_event = 'SyncRep'"
+
+static struct server s;
+
+static void start(void)
+{
+    server_make(&s, false);
+    server_start(&s);
+}
+
+static void stop(void)
+{
+    server_crash(&s);
+}
+
+static void set_standbys(const char *names)
+{
+    server_do(&s, "alter system set synchronous_standby_names = '%s'", names);
+    server_do(&s, "select pg_reload_conf()");
+    for (;;) {
+        PGresult *result = server_query(&s, "show synchronous_standby_names");
+        bool done = strcmp(PQgetvalue(result, 0, 0), names) == 0;
+
+        PQclear(result);
+        if (done)
+            return;
+        (void)usleep(10000);
+    }
+}
+
+/* Sends, and returns when the server waits for a standby that is not there. */
+static void send_into_wait(struct client *c, const struct request *requests, size_t n)
+{
+    unsigned answers = c->answers;
+
+    client_send(c, requests, n, CLIENT_LIMIT);
+    client_turn(c, 50 * USEC_PER_MSEC);
+    server_await(&s, "the commit waits for a standby", WAITING);
+    client_turn(c, 300 * USEC_PER_MSEC);
+    ck_assert_uint_eq(c->answers, answers); /* nothing is believed before the commit */
+}
+
+static void cancel_wait(struct client *c)
+{
+    unsigned answers = c->answers;
+
+    server_do(&s, "select pg_cancel_backend(pid) from pg_stat_activity where usename = 'tenure'"
+                  " and wait_event = 'SyncRep'");
+    client_await(c, &c->answers, answers + 1);
+}
+
+START_TEST(a_cancelled_wait_for_a_standby_is_unknown)
+{
+    const char *led_group = group_new(), *claimed = group_new(), *seen_group = group_new();
+
+    /* All that could hide it. */
+    server_do(&s, "alter role tenure set synchronous_commit = off");
+    server_do(&s, "alter role tenure set client_min_messages = error");
+    struct client *c = client_on(&s, CLIENT_OWNER_A);
+    struct reply led = client_lead(c, led_group);
+    struct request request = observe_of(claimed);
+    struct reply seen = client_ask(c, &request);
+    request = observe_of(seen_group);
+    (void)client_ask(c, &request);
+
+    set_standbys("nobody");
+    const struct request requests[] = {renew_of(led_group, led.record.term),
+                                       claim_of(claimed, &seen), observe_of(seen_group)};
+    send_into_wait(c, requests, 3);
+    cancel_wait(c);
+    ck_assert_int_eq(c->replies[0].outcome, OUTCOME_UNKNOWN);
+    ck_assert_int_eq(c->replies[1].outcome, OUTCOME_UNKNOWN);
+    ck_assert(!c->replies[1].has_record);
+    ck_assert_int_eq(c->replies[2].outcome, OUTCOME_GRANTED);
+    ck_assert_uint_eq(c->notices, 1);
+    ck_assert_ptr_nonnull(strstr(c->notice, "warns"));
+    ck_assert_uint_eq(c->losses, 0);
+    /* And here is why it may not be believed: the server did all of it. */
+    ck_assert_int_eq(server_number(&s,
+                                   "select count(*) from tenure.lease where owner = '%s' and grp = "
+                                   "'%s'",
+                                   CLIENT_OWNER_A, claimed),
+                     1);
+
+    set_standbys("");
+    request = renew_of(led_group, led.record.term);
+    ck_assert_int_eq(client_ask(c, &request).outcome, OUTCOME_GRANTED);
+    c = client_close(c);
+}
+END_TEST
+
+#define LARGE 500 /* the result fills the server's buffer: it comes before the commit */
+
+START_TEST(a_result_before_the_commit_is_not_believed)
+{
+    static char groups[LARGE][GROUP_NAME_MAX + 1];
+    static struct request requests[LARGE];
+    struct client *c = client_on(&s, CLIENT_OWNER_A);
+
+    for (int i = 0; i < LARGE; i++) {
+        (void)snprintf(groups[i], sizeof groups[i], "%s", group_new());
+        requests[i] = observe_of(groups[i]);
+    }
+    client_send(c, requests, LARGE, CLIENT_LIMIT);
+    client_await(c, &c->answers, 1);
+    for (int i = 0; i < LARGE; i++)
+        requests[i] = claim_of(groups[i], &c->replies[i]);
+    set_standbys("nobody");
+    send_into_wait(c, requests, LARGE);
+    cancel_wait(c);
+    for (int i = 0; i < LARGE; i++)
+        ck_assert_int_eq(c->replies[i].outcome, OUTCOME_UNKNOWN);
+    ck_assert_int_eq(server_number(&s, "select count(*) from tenure.lease where term > 0"), LARGE);
+
+    /* The server dies in that very moment. */
+    for (int i = 0; i < LARGE; i++)
+        requests[i] = renew_of(groups[i], (UINT64_C(1) << 32) + 1);
+    send_into_wait(c, requests, LARGE);
+    server_crash(&s);
+    client_await(c, &c->losses, 1);
+    ck_assert_uint_eq(c->answers, 3);
+    for (int i = 0; i < LARGE; i++)
+        ck_assert_int_eq(c->replies[i].outcome, OUTCOME_UNKNOWN);
+    c = client_close(c);
+}
+END_TEST
+
+START_TEST(any_warning_makes_it_unknown)
+{
+    const char *group = group_new();
+    struct client *c = client_on(&s, CLIENT_OWNER_A);
+    struct reply led = client_lead(c, group);
+    struct request request = renew_of(group, led.record.term);
+
+    server_do(&s, "create function public.warn() returns trigger language plpgsql as"
+                  " 'begin raise warning ''multi\nline %%'', new.grp; return new; end'");
+    server_do(&s, "create trigger warn before update on tenure.lease for each row"
+                  " execute function public.warn()");
+    for (int i = 0; i < 2; i++) {
+        request = renew_of(group, led.record.term);
+        ck_assert_int_eq(client_ask(c, &request).outcome, OUTCOME_UNKNOWN);
+    }
+    ck_assert_uint_eq(c->notices, 1); /* said once, not with every tick */
+    ck_assert_ptr_nonnull(strstr(c->notice, "multi line"));
+
+    server_do(&s, "create or replace function public.warn() returns trigger language plpgsql as"
+                  " 'begin raise notice ''harmless''; return new; end'");
+    request = renew_of(group, led.record.term);
+    ck_assert_int_eq(client_ask(c, &request).outcome, OUTCOME_GRANTED);
+    ck_assert_uint_eq(c->notices, 1);
+    ck_assert_uint_eq(c->losses, 0);
+    c = client_close(c);
+}
+END_TEST
+
+START_TEST(a_warning_of_wraparound_harms_nothing)
+{
+    const char *group = group_new();
+    char path[SERVER_PATH_MAX + 32];
+
+    /* 2.11 of 2.147 milliards of transactions later; vacuum, which would mend it, made slow. */
+    server_stop(&s);
+    server_run(&s, "pg_resetwal",
+               (const char *const[]){"pg_resetwal", "-x", "2110000000", "-D", s.dir, NULL});
+    (void)snprintf(path, sizeof path, "of=%s/pg_xact/07DC", s.dir);
+    server_run(&s, "/bin/dd",
+               (const char *const[]){"dd", "if=/dev/zero", path, "bs=256K", "count=1", NULL});
+    server_configure(&s, "autovacuum = off\nautovacuum_vacuum_cost_delay = 100ms\n"
+                         "autovacuum_vacuum_cost_limit = 1\nvacuum_failsafe_age = 2100000000");
+    server_start(&s);
+    struct client *c = client_on(&s, CLIENT_OWNER_A);
+    struct reply led = client_lead(c, group);
+    struct request request = renew_of(group, led.record.term);
+    ck_assert_int_eq(client_ask(c, &request).outcome, OUTCOME_GRANTED);
+    ck_assert_uint_eq(c->notices, 1);
+    ck_assert_ptr_nonnull(strstr(c->notice, "vacuumed"));
+    c = client_close(c);
+}
+END_TEST
+
+START_TEST(require_sync_refuses_without_a_standby)
+{
+    const char *group = group_new(), *other = group_new();
+    char conninfo[CONNINFO_MAX];
+    struct client *plain = client_on(&s, CLIENT_OWNER_A), *c = client_new();
+    struct reply led = client_lead(plain, group);
+
+    (void)snprintf(conninfo, sizeof conninfo, "host=%s port=%d dbname=postgres user=tenure", s.dir,
+                   s.port);
+    client_use(c, conninfo, true, CLIENT_OWNER_A);
+    client_await(c, &c->connects, 1);
+    struct request request = renew_of(group, led.record.term);
+    ck_assert_int_eq(client_ask(c, &request).outcome, OUTCOME_UNKNOWN);
+    ck_assert_int_eq(client_ask(c, &request).outcome, OUTCOME_UNKNOWN);
+    ck_assert_uint_eq(c->notices, 1);
+    ck_assert_ptr_nonnull(strstr(c->notice, "require_sync"));
+    request = observe_of(other);
+    struct reply seen = client_ask(c, &request);
+    ck_assert_int_eq(seen.outcome, OUTCOME_GRANTED);
+    request = claim_of(other, &seen);
+    ck_assert_int_eq(client_ask(c, &request).outcome, OUTCOME_DENIED);
+    /* Giving up is always possible, and nothing was written before. */
+    request = release_of(group, led.record.term, &led.record.nonce);
+    ck_assert_int_eq(client_ask(c, &request).outcome, OUTCOME_GRANTED);
+    c = client_close(c);
+    plain = client_close(plain);
+}
+END_TEST
+
+/* ---- crash ---- */
+
+START_TEST(a_crash_is_survived_by_what_was_granted)
+{
+    const char *group = group_new();
+    struct client *c = client_on(&s, CLIENT_OWNER_A);
+    struct reply led = client_lead(c, group), reply;
+    struct request request = renew_of(group, led.record.term);
+
+    for (unsigned i = 1; i <= 3; i++) {
+        request = renew_of(group, led.record.term);
+        reply = client_ask(c, &request);
+        ck_assert_int_eq(reply.outcome, OUTCOME_GRANTED);
+        unsigned losses = c->losses;
+        server_crash(&s);
+        client_await(c, &c->losses, losses + 1);
+        ck_assert(!arbiter_idle(c->arbiter));
+        ck_assert_int_lt(arbiter_send(c->arbiter, &request, 1, CLIENT_LIMIT), 0);
+        server_start(&s);
+        client_await(c, &c->connects, i + 1);
+        request = observe_of(group);
+        struct reply seen = client_ask(c, &request);
+        ck_assert(nonce_same(&seen.record.nonce, &reply.record.nonce));
+    }
+    c = client_close(c);
+}
+END_TEST
+
+START_TEST(a_batch_under_way_in_a_crash_is_unknown)
+{
+    const char *group = group_new();
+    struct client *c = client_on(&s, CLIENT_OWNER_A);
+    struct reply led = client_lead(c, group);
+    PGconn *session = server_session(&s);
+
+    session_do(session, "begin");
+    session_do(session, "lock table tenure.lease in access exclusive mode");
+    struct request request = renew_of(group, led.record.term);
+    unsigned answers = c->answers;
+    client_send(c, &request, 1, CLIENT_LIMIT);
+    client_turn(c, 200 * USEC_PER_MSEC);
+    ck_assert_uint_eq(c->answers, answers);
+    server_crash(&s);
+    PQfinish(session);
+    client_await(c, &c->losses, 1);
+    ck_assert_uint_eq(c->answers, answers + 1);
+    ck_assert_int_eq(c->replies[0].outcome, OUTCOME_UNKNOWN);
+    server_start(&s);
+    client_await(c, &c->connects, 2);
+    ck_assert_int_eq(client_ask(c, &request).outcome, OUTCOME_GRANTED);
+    c = client_close(c);
+}
+END_TEST
+
+/* ---- failover ---- */
+
+static void make_standby(struct server *standby)
+{
+    char path[SERVER_PATH_MAX + 32];
+
+    (void)snprintf(path, sizeof path, "%s/standby.signal", standby->dir);
+    server_run(standby, "/bin/touch", (const char *const[]){"touch", path, NULL});
+}
+
+START_TEST(a_failover_makes_a_new_history)
+{
+    const char *clean_group = group_new(), *led_group = group_new();
+    struct server old, new;
+    char conninfo[CONNINFO_MAX];
+
+    struct client *c = client_on(&s, CLIENT_OWNER_A);
+    struct reply clean = client_lead(c, clean_group), led = client_lead(c, led_group);
+    struct request request = release_of(clean_group, clean.record.term, &clean.record.nonce);
+    ck_assert(client_ask(c, &request).record.claimable);
+    c = client_close(c);
+
+    server_stop(&s);
+    server_copy(&s, &old);
+    server_copy(&s, &new);
+    make_standby(&new);
+    server_start(&new);
+
+    /* A standby is no server to work with; after its promotion it is. */
+    c = client_new();
+    (void)snprintf(conninfo, sizeof conninfo,
+                   "host=127.0.0.1,127.0.0.1 port=%d,%d dbname=postgres user=tenure", new.port,
+                   old.port);
+    client_use(c, conninfo, false, CLIENT_OWNER_B);
+    client_await(c, &c->losses, 1);
+    ck_assert_ptr_nonnull(strstr(c->lost, "standby"));
+    server_do(&new, "select pg_promote()");
+    client_await(c, &c->connects, 1);
+
+    /* Terms of the new history are above all of the old, and clean does not count any more. */
+    request = observe_of(clean_group);
+    struct reply seen = client_ask(c, &request);
+    ck_assert_uint_eq(seen.epoch.timeline, 2);
+    ck_assert_uint_eq(seen.epoch.system_id, clean.epoch.system_id);
+    ck_assert(seen.record.clean);
+    ck_assert(!seen.record.claimable);
+    request = claim_of(clean_group, &seen);
+    request.rests_on_clean = true;
+    ck_assert_int_eq(client_ask(c, &request).outcome, OUTCOME_DENIED);
+    request = claim_of(led_group, &led); /* as seen before the failover */
+    ck_assert_int_eq(client_ask(c, &request).outcome, OUTCOME_DENIED);
+    request.epoch = seen.epoch;
+    struct reply claimed = client_ask(c, &request);
+    ck_assert_int_eq(claimed.outcome, OUTCOME_GRANTED);
+    ck_assert_uint_gt(claimed.record.term, UINT64_C(2) << 32);
+
+    /* The old primary comes back and the new one is gone: nobody is led back in time. */
+    server_start(&old);
+    server_crash(&new);
+    unsigned losses = c->losses;
+    client_await(c, &c->losses, losses + 1);
+    unsigned connects = c->connects;
+    client_await(c, &c->connects, connects + 1);
+    unsigned answers = c->answers;
+    request = observe_of(led_group);
+    losses = c->losses;
+    client_send(c, &request, 1, CLIENT_LIMIT);
+    client_await(c, &c->losses, losses + 1);
+    ck_assert_uint_eq(c->answers, answers + 1);
+    ck_assert_int_eq(c->replies[0].outcome, OUTCOME_UNKNOWN);
+    ck_assert(!c->replies[0].has_record);
+    ck_assert_ptr_nonnull(strstr(c->lost, "timeline 1"));
+
+    server_crash(&old);
+    server_start(&new);
+    connects = c->connects;
+    client_await(c, &c->connects, connects + 1);
+    request = renew_of(led_group, claimed.record.term);
+    ck_assert_int_eq(client_ask(c, &request).outcome, OUTCOME_GRANTED);
+    c = client_close(c);
+    server_crash(&new);
+}
+END_TEST
+
+START_TEST(another_server_is_an_alarm)
+{
+    const char *group = group_new();
+    struct server other;
+    char conninfo[CONNINFO_MAX];
+    struct client *c = client_new();
+    struct request request = observe_of(group);
+
+    server_make(&other, true);
+    server_start(&other);
+    (void)snprintf(conninfo, sizeof conninfo,
+                   "host=127.0.0.1,127.0.0.1 port=%d,%d dbname=postgres user=tenure", s.port,
+                   other.port);
+    client_use(c, conninfo, false, CLIENT_OWNER_A);
+    client_await(c, &c->connects, 1);
+    struct reply before = client_ask(c, &request);
+    ck_assert_int_eq(before.outcome, OUTCOME_GRANTED);
+    server_crash(&s);
+    client_await(c, &c->connects, 2);
+    unsigned losses = c->losses;
+    ck_assert_int_eq(client_ask(c, &request).outcome, OUTCOME_UNKNOWN);
+    client_await(c, &c->losses, losses + 1);
+    ck_assert_ptr_nonnull(strstr(c->lost, "ALARM"));
+    /* And goes on with the new one. */
+    client_await(c, &c->connects, 3);
+    struct reply after = client_ask(c, &request);
+    ck_assert_int_eq(after.outcome, OUTCOME_GRANTED);
+    ck_assert_uint_ne(after.epoch.system_id, before.epoch.system_id);
+    c = client_close(c);
+    server_crash(&other);
+}
+END_TEST
+
+void durability_tests(Suite *suite)
+{
+    TCase *tests = tcase_create("durability");
+
+    tcase_set_timeout(tests, 60);
+    tcase_add_checked_fixture(tests, start, stop);
+    tcase_add_test(tests, a_cancelled_wait_for_a_standby_is_unknown);
+    tcase_add_test(tests, a_result_before_the_commit_is_not_believed);
+    tcase_add_test(tests, any_warning_makes_it_unknown);
+    tcase_add_test(tests, a_warning_of_wraparound_harms_nothing);
+    tcase_add_test(tests, require_sync_refuses_without_a_standby);
+    tcase_add_test(tests, a_crash_is_survived_by_what_was_granted);
+    tcase_add_test(tests, a_batch_under_way_in_a_crash_is_unknown);
+    tcase_add_test(tests, a_failover_makes_a_new_history);
+    tcase_add_test(tests, another_server_is_an_alarm);
+    suite_add_tcase(suite, tests);
+}
