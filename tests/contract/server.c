@@ -294,6 +294,9 @@ void session_do(PGconn *session, const char *statement)
 }
 
 static PGresult *query(const struct server *s, const char *format, va_list ap)
+    __attribute__((format(printf, 2, 0)));
+
+static PGresult *query(const struct server *s, const char *format, va_list ap)
 {
     char statement[4096];
     PGconn *session = server_session(s);
