@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -117,7 +118,8 @@ static int find_group(sd_bus *bus, const char *path, const char *interface, void
         return r;
     if (!group_name_valid(name))
         return 0;
-    strcpy(a->group_name, name); /* outlives this function: the description may point to it */
+    /* Outlives this function: the description may point to it. */
+    (void)snprintf(a->group_name, sizeof a->group_name, "%s", name);
     a->group = (struct api_group){0};
     if (!a->source->describe_group(a->userdata, a->group_name, &a->group))
         return 0;
@@ -132,17 +134,12 @@ static void free_list(char **list)
     free(list);
 }
 
-static void free_listp(char ***list)
-{
-    free_list(*list);
-}
-
 static int enumerate_groups(sd_bus *bus, const char *prefix, void *userdata, char ***ret_nodes,
                             sd_bus_error *error)
 {
     struct api *a = userdata;
     size_t n = a->source->n_groups(a->userdata);
-    _cleanup_(free_listp) char **nodes = calloc(n + 1, sizeof(char *));
+    char **nodes = calloc(n + 1, sizeof(char *));
 
     (void)bus;
     (void)prefix;
@@ -152,10 +149,12 @@ static int enumerate_groups(sd_bus *bus, const char *prefix, void *userdata, cha
     for (size_t i = 0; i < n; i++) {
         int r =
             sd_bus_path_encode(API_GROUP_PATH, a->source->group_name(a->userdata, i), &nodes[i]);
-        if (r < 0)
+        if (r < 0) {
+            free_list(nodes);
             return r;
+        }
     }
-    *ret_nodes = TAKE_PTR(nodes);
+    *ret_nodes = nodes;
     return 0;
 }
 

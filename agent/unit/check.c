@@ -55,7 +55,7 @@ static void finish_check(struct host *h, struct group *g)
     /* What is wrong may be put right without a daemon-reload, a unit of before the guards by
      * stopping it for instance. */
     g->recheck = *g->check_problem;
-    g->check_at = g->recheck ? usec_add(clock_boottime(), LOOK_INTERVAL_USEC) : 0;
+    g->check_at = g->recheck ? usec_add(clock_boottime(), LOOK_GONE_INTERVAL_USEC) : 0;
     group_judge(h, g);
     h->handler->viewed(h->userdata, g->name);
 }

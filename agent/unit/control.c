@@ -174,7 +174,7 @@ static void own_job_known(struct host *h, int error, const char *type)
 static void type_answered(struct host *h, struct group *g, sd_bus_message *reply, int error,
                           const char *text)
 {
-    const char *type;
+    const char *type = "";
 
     (void)g;
     (void)text;
@@ -187,8 +187,8 @@ static void job_answered(struct host *h, struct group *g, sd_bus_message *reply,
                          const char *text)
 {
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-    const char *path;
-    uint32_t id;
+    const char *path = NULL;
+    uint32_t id = 0;
 
     (void)g;
     (void)text;

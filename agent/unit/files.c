@@ -215,7 +215,7 @@ int datagram_send(int fd, const char *groups_dir, const char *group,
         return r;
     if (strlen(path) >= sizeof address.sun_path)
         return -ENAMETOOLONG;
-    strcpy(address.sun_path, path);
+    memcpy(address.sun_path, path, strlen(path) + 1);
     /* The keeper asks the kernel who sent it (SO_PASSCRED): nothing to add here. */
     if (sendto(fd, message, sizeof *message, MSG_DONTWAIT | MSG_NOSIGNAL,
                (const struct sockaddr *)&address, sizeof address) < 0)

@@ -42,25 +42,24 @@ static bool contains(char *const *list, const char *what)
     return false;
 }
 
-/* "UNIT: SENTENCE", cut rather than refused: the front names the property. Returns false. */
-__attribute__((format(printf, 3, 0))) static bool
-complain(char problem[static HOST_PROBLEM_MAX], const char *unit, const char *format, va_list ap)
+/* "UNIT: ". Returns where the sentence goes; what does not fit is cut: the front names the unit and
+ * the property. */
+static size_t begin(char problem[static HOST_PROBLEM_MAX], const char *unit)
 {
     int n = snprintf(problem, HOST_PROBLEM_MAX, "%s: ", unit);
 
-    if (n > 0 && n < HOST_PROBLEM_MAX)
-        (void)vsnprintf(problem + n, (size_t)(HOST_PROBLEM_MAX - n), format, ap);
-    return false;
+    return n < 0 ? 0 : n < HOST_PROBLEM_MAX ? (size_t)n : HOST_PROBLEM_MAX - 1;
 }
 
-/* A sentence that says itself what to do. */
+/* A sentence that says itself what to do. Returns false. */
 __attribute__((format(printf, 3, 4))) static bool
 wrong_do(char problem[static HOST_PROBLEM_MAX], const char *unit, const char *format, ...)
 {
+    size_t n = begin(problem, unit);
     va_list ap;
 
     va_start(ap, format);
-    (void)complain(problem, unit, format, ap);
+    (void)vsnprintf(problem + n, HOST_PROBLEM_MAX - n, format, ap);
     va_end(ap);
     return false;
 }
@@ -69,12 +68,13 @@ wrong_do(char problem[static HOST_PROBLEM_MAX], const char *unit, const char *fo
 __attribute__((format(printf, 3, 4))) static bool wrong(char problem[static HOST_PROBLEM_MAX],
                                                         const char *unit, const char *format, ...)
 {
+    size_t n = begin(problem, unit);
     va_list ap;
 
     va_start(ap, format);
-    (void)complain(problem, unit, format, ap);
+    (void)vsnprintf(problem + n, HOST_PROBLEM_MAX - n, format, ap);
     va_end(ap);
-    size_t n = strlen(problem);
+    n = strlen(problem);
     (void)snprintf(problem + n, HOST_PROBLEM_MAX - n,
                    ": run systemctl daemon-reload, or look at its drop-ins with systemctl cat %s",
                    unit);

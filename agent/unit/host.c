@@ -88,7 +88,7 @@ static int watch(struct group *g, size_t i, const char *unit, struct unit_view *
 {
     if (strlen(unit) >= sizeof view->name)
         return -EINVAL;
-    strcpy(view->name, unit);
+    (void)snprintf(view->name, sizeof view->name, "%s", unit);
     g->watched[i].group = g;
     g->watched[i].view = view;
     int r = sd_bus_path_encode(SYSTEMD_UNIT_PATH, unit, &g->watched[i].path);
@@ -104,7 +104,7 @@ static int group_new(const char *name, const char *const *units, size_t n_units,
     if (group_keeper_unit(name, g->keeper_unit, sizeof g->keeper_unit) < 0 ||
         group_slice_unit(name, g->slice_unit, sizeof g->slice_unit) < 0)
         return -EINVAL;
-    strcpy(g->name, name); /* a valid name fits */
+    (void)snprintf(g->name, sizeof g->name, "%s", name); /* a valid name fits */
     g->view.n_units = n_units;
     g->units = calloc(n_units, sizeof *g->units);
     g->watched = calloc(n_units + 1, sizeof *g->watched);
@@ -163,6 +163,7 @@ int host_add_group(struct host *h, const char *group, const char *const *units, 
     int r = group_new(group, units, n_units, &g);
     if (r < 0 || (r = make_room(h, n_units + 1)) < 0)
         return r;
+    assert(g);
     g->stop = stop;
     g->kill = kill;
 

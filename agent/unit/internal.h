@@ -36,7 +36,7 @@
 /* Signals can be lost (during daemon-reload, systemd#8803), so nothing is believed longer. A group
  * that is down costs PID 1 more: it reads the unit files anew for every question (some 3 ms). */
 #define LOOK_INTERVAL_USEC (10 * USEC_PER_SEC)
-#define LOOK_GONE_INTERVAL_USEC (60 * USEC_PER_SEC)
+#define LOOK_GONE_INTERVAL_USEC (60 * USEC_PER_SEC) /* also between checks that find the same */
 /* A start that is still waiting for its turn or for its check is not sent any more. */
 #define START_WAIT_USEC (2 * HOST_CALL_TIMEOUT_USEC)
 

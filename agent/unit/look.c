@@ -252,9 +252,9 @@ void look_ask(struct host *h, usec_t now)
     q->asked_at = clock_boottime();
     /* PID 1 answers in this order, so what the view says of the guards is not older than the view.
      */
-    if ((r = ask_manager(h, "UnitsLoadTimestampMonotonic", stamp_answered)) < 0 ||
-        (r = ask_manager(h, "ServiceWatchdogs", watchdogs_answered)) < 0 ||
-        (r = call_send(h, m, NULL, question_answered)) < 0) {
+    if (ask_manager(h, "UnitsLoadTimestampMonotonic", stamp_answered) < 0 ||
+        ask_manager(h, "ServiceWatchdogs", watchdogs_answered) < 0 ||
+        call_send(h, m, NULL, question_answered) < 0) {
         question_failed(h, false);
         return;
     }

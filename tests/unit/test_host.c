@@ -388,8 +388,9 @@ START_TEST(datagrams_arrive_or_say_why_not)
     ck_assert_int_eq(datagram_send(fd, dir, group, &sent), -ENOENT);
 
     int keeper = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    strcpy(address.sun_path, in_dir(group));
-    strcat(address.sun_path, "/extend");
+    ck_assert_int_lt(
+        snprintf(address.sun_path, sizeof address.sun_path, "%s/%s/extend", dir, group),
+        sizeof address.sun_path);
     ck_assert_int_eq(bind(keeper, (struct sockaddr *)&address, sizeof address), 0);
     ck_assert_int_eq(datagram_send(fd, dir, group, &sent), 0);
     ck_assert_int_eq(recv(keeper, &got, sizeof got, 0), sizeof got);
