@@ -79,7 +79,13 @@ static const char probe_statement[] =
     "  from pg_catalog.pg_namespace n join pg_catalog.pg_proc p on p.pronamespace = n.oid"
     "  where n.nspname = 'tenure' and p.proname = 'tick_1' limit 1), 'missing'),"
     " case when b.pid = $1::integer then"
-    "  pg_catalog.set_config('default_transaction_isolation', 'read committed', false) end"
+    "  pg_catalog.set_config('default_transaction_isolation', 'read committed', false) end,"
+    /* Requests that were given up go on in the server: while it waits for a standby, say, each one
+     * keeps its connection. Without a limit they would use up all there are. */
+    " (select pg_catalog.count(*) from pg_catalog.pg_stat_activity as a"
+    "  where a.usename = current_user and a.state = 'active' and a.pid <> b.pid"
+    "  and a.query_start < pg_catalog.clock_timestamp() - interval '" CONNECTION_STUCK_AGE "'"
+    "  and pg_catalog.strpos(a.query, 'tenure.tick_') > 0)"
     " from (select pg_catalog.pg_backend_pid() as pid) as b";
 
 enum probe_column {
@@ -88,6 +94,7 @@ enum probe_column {
     PROBE_READ_ONLY,
     PROBE_SCHEMA,
     PROBE_ISOLATION,
+    PROBE_STUCK,
     PROBE_COLUMNS,
 };
 
@@ -347,8 +354,30 @@ static bool is(const PGresult *result, enum probe_column column, const char *val
     return strcmp(PQgetvalue(result, 0, (int)column), value) == 0;
 }
 
+/* What speaks against working with this server; NULL: nothing. */
+static const char *objection(const PGresult *result)
+{
+    uint64_t stuck;
+
+    if (is(result, PROBE_RECOVERY, "t"))
+        return "connected to a standby, which takes no writes";
+    if (is(result, PROBE_READ_ONLY, "on"))
+        return "the server is read-only (default_transaction_read_only)";
+    if (is(result, PROBE_SCHEMA, "missing"))
+        return "the schema is missing or older: run \"tenurectl schema | psql\" in this database "
+               "as its owner";
+    if (is(result, PROBE_SCHEMA, "denied"))
+        return "permission denied for schema tenure: log in as the role tenure, or run "
+               "\"tenurectl schema | psql\" in this database as its owner";
+    if (parse_u64(PQgetvalue(result, 0, PROBE_STUCK), &stuck) < 0 || stuck >= CONNECTION_STUCK_MAX)
+        return "many earlier requests are stuck in the server and would be joined by more: do its "
+               "writes wait for a synchronous standby, or is tenure.lease locked?";
+    return NULL;
+}
+
 static void on_probed(struct connection *c, const PGresult *result)
 {
+    const char *reason;
     uint64_t pid;
 
     if (PQntuples(result) != 1 || PQnfields(result) != PROBE_COLUMNS ||
@@ -356,22 +385,9 @@ static void on_probed(struct connection *c, const PGresult *result)
         fail(c, "this is no PostgreSQL: its answer makes no sense");
         return;
     }
-    if (is(result, PROBE_RECOVERY, "t")) {
-        fail(c, "connected to a standby, which takes no writes");
-        return;
-    }
-    if (is(result, PROBE_READ_ONLY, "on")) {
-        fail(c, "the server is read-only (default_transaction_read_only)");
-        return;
-    }
-    if (is(result, PROBE_SCHEMA, "missing")) {
-        fail(c, "the schema is missing or older: run \"tenurectl schema | psql\" in this database "
-                "as its owner");
-        return;
-    }
-    if (is(result, PROBE_SCHEMA, "denied")) {
-        fail(c, "permission denied for schema tenure: log in as the role tenure, or run "
-                "\"tenurectl schema | psql\" in this database as its owner");
+    reason = objection(result);
+    if (reason) {
+        fail(c, reason);
         return;
     }
     /* LISTEN through a pooler delivers nothing, and would stay behind for others. */

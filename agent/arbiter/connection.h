@@ -26,6 +26,9 @@
 #define CONNECTION_BACKOFF_MIN_USEC (100 * USEC_PER_MSEC)
 #define CONNECTION_BACKOFF_MAX_USEC (5 * USEC_PER_SEC)
 #define CONNECTION_SERVER_VERSION_MIN 140000
+/* Requests of this role, of all agents, that the server did not end in this time. */
+#define CONNECTION_STUCK_MAX 16
+#define CONNECTION_STUCK_AGE "5 s"
 #define CONNECTION_HINTS_MAX 64 /* per wake-up; more count as one that names nobody */
 
 struct connection;

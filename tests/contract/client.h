@@ -25,7 +25,7 @@ struct client {
     char hint[GROUP_NAME_MAX + 1];
     /* Called from within replies(), when set. */
     void (*on_replies)(struct client *c);
-    /* Longest time the loop did not turn, measured while waiting. */
+    /* Longest time the loop was kept from turning. */
     usec_t longest_gap;
 };
 

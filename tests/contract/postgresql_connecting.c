@@ -206,6 +206,61 @@ START_TEST(a_read_only_host_is_passed_over)
 }
 END_TEST
 
+/* ---- TLS ---- */
+
+#define TLS_GROUPS 1000
+
+static void make_certificate(const struct server *s, char path[static SERVER_PATH_MAX + 32])
+{
+    char key[SERVER_PATH_MAX + 32];
+
+    (void)snprintf(path, SERVER_PATH_MAX + 32, "%s/server.crt", s->dir);
+    (void)snprintf(key, sizeof key, "%s/server.key", s->dir);
+    server_run(s, "/usr/bin/openssl",
+               (const char *const[]){"openssl", "req", "-new", "-x509", "-days", "2", "-nodes",
+                                     "-newkey", "rsa:2048", "-subj", "/CN=pg.test", "-addext",
+                                     "subjectAltName=DNS:pg.test", "-keyout", key, "-out", path,
+                                     NULL});
+    server_configure(s, "ssl = on");
+}
+
+START_TEST(a_certificate_is_checked_by_name)
+{
+    static struct request requests[TLS_GROUPS];
+    static char groups[TLS_GROUPS][GROUP_NAME_MAX + 1];
+    char certificate[SERVER_PATH_MAX + 32];
+    struct server s;
+
+    server_make(&s, false);
+    make_certificate(&s, certificate);
+    server_start(&s);
+    use("host=pg.test port=%d dbname=postgres user=tenure sslmode=verify-full sslrootcert=%s",
+        s.port, certificate);
+    client_await(c, &c->connects, 1);
+    ck_assert_ptr_nonnull(strstr(c->connected, "TLS"));
+
+    /* Many records of TLS in one answer. */
+    for (size_t i = 0; i < TLS_GROUPS; i++) {
+        (void)snprintf(groups[i], sizeof groups[i], "%s", group_new());
+        requests[i] = observe_of(groups[i]);
+    }
+    client_send(c, requests, TLS_GROUPS, CLIENT_LIMIT);
+    client_await(c, &c->answers, 1);
+    for (size_t i = 0; i < TLS_GROUPS; i++)
+        ck_assert_int_eq(c->replies[i].outcome, OUTCOME_GRANTED);
+    loop_never_stopped();
+
+    c = client_close(c);
+    c = client_new();
+    use("host=wrong.test port=%d dbname=postgres user=tenure sslmode=verify-full sslrootcert=%s",
+        s.port, certificate);
+    client_await(c, &c->losses, 1);
+    ck_assert_ptr_nonnull(strstr(c->lost, "certificate"));
+    ck_assert_uint_eq(c->connects, 0);
+    server_crash(&s);
+}
+END_TEST
+
 START_TEST(the_local_socket_works)
 {
     use("host=%s port=%d dbname=postgres user=tenure", shared.dir, shared.port);
@@ -362,6 +417,7 @@ void connecting_tests(Suite *suite)
     tcase_add_test(tests, connect_timeout_is_kept);
     tcase_add_test(tests, a_dead_server_is_asked_with_backoff);
     tcase_add_test(tests, a_read_only_host_is_passed_over);
+    tcase_add_test(tests, a_certificate_is_checked_by_name);
     tcase_add_test(tests, the_local_socket_works);
     tcase_add_test(tests, a_missing_schema_is_named);
     tcase_add_test(tests, a_role_without_grants_is_named);
