@@ -280,6 +280,31 @@ static void make_standby(struct server *standby)
     server_run(standby, "/bin/touch", (const char *const[]){"touch", path, NULL});
 }
 
+/* The old primary comes back and the new one is gone: nobody is led back in time. */
+static void nobody_goes_back(struct client *c, struct server *old, struct server *new,
+                             const char *group)
+{
+    unsigned losses = c->losses, connects = c->connects, answers = c->answers;
+    struct request request = observe_of(group);
+
+    server_start(old);
+    server_crash(new);
+    client_await(c, &c->losses, losses + 1);
+    client_await(c, &c->connects, connects + 1);
+    losses = c->losses;
+    client_send(c, &request, 1, CLIENT_LIMIT);
+    client_await(c, &c->losses, losses + 1);
+    ck_assert_uint_eq(c->answers, answers + 1);
+    ck_assert_int_eq(c->replies[0].outcome, OUTCOME_UNKNOWN);
+    ck_assert(!c->replies[0].has_record);
+    ck_assert_ptr_nonnull(strstr(c->lost, "timeline 1"));
+
+    server_crash(old);
+    server_start(new);
+    connects = c->connects;
+    client_await(c, &c->connects, connects + 1);
+}
+
 START_TEST(a_failover_makes_a_new_history)
 {
     const char *clean_group = group_new(), *led_group = group_new();
@@ -326,27 +351,7 @@ START_TEST(a_failover_makes_a_new_history)
     ck_assert_int_eq(claimed.outcome, OUTCOME_GRANTED);
     ck_assert_uint_gt(claimed.record.term, UINT64_C(2) << 32);
 
-    /* The old primary comes back and the new one is gone: nobody is led back in time. */
-    server_start(&old);
-    server_crash(&new);
-    unsigned losses = c->losses;
-    client_await(c, &c->losses, losses + 1);
-    unsigned connects = c->connects;
-    client_await(c, &c->connects, connects + 1);
-    unsigned answers = c->answers;
-    request = observe_of(led_group);
-    losses = c->losses;
-    client_send(c, &request, 1, CLIENT_LIMIT);
-    client_await(c, &c->losses, losses + 1);
-    ck_assert_uint_eq(c->answers, answers + 1);
-    ck_assert_int_eq(c->replies[0].outcome, OUTCOME_UNKNOWN);
-    ck_assert(!c->replies[0].has_record);
-    ck_assert_ptr_nonnull(strstr(c->lost, "timeline 1"));
-
-    server_crash(&old);
-    server_start(&new);
-    connects = c->connects;
-    client_await(c, &c->connects, connects + 1);
+    nobody_goes_back(c, &old, &new, led_group);
     request = renew_of(led_group, claimed.record.term);
     ck_assert_int_eq(client_ask(c, &request).outcome, OUTCOME_GRANTED);
     c = client_close(c);

@@ -23,10 +23,13 @@
 #define START_TRIES 1000 /* of 10 ms */
 #define AWAIT_TRIES 1000
 #define TRY_USEC 10000
+#define JANITOR_USEC 300000
 
 static char root[32];
 static char bindir[256];
 static struct server template;
+static pid_t janitor;
+static int janitor_pipe = -1;
 
 void fatal(const char *format, ...)
 {
@@ -373,6 +376,46 @@ void server_load_schema(const struct server *s)
 
 /* ---- all of them ---- */
 
+static void remove_files(void)
+{
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        (void)execl("/bin/rm", "rm", "-rf", "--one-file-system", root, (char *)NULL);
+        _exit(127);
+    }
+    if (pid > 0)
+        (void)waitpid(pid, NULL, 0);
+}
+
+/* Removes the files when this program is gone, however it went. */
+static void start_janitor(void)
+{
+    int ends[2];
+    char byte;
+
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        fatal("pipe: %s", strerror(errno));
+    janitor = fork();
+    if (janitor < 0)
+        fatal("fork: %s", strerror(errno));
+    if (janitor > 0) {
+        (void)close(ends[0]);
+        janitor_pipe = ends[1];
+        return;
+    }
+    (void)setsid(); /* a signal to the whole group of the tests is not for it */
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)close(ends[1]);
+    while (read(ends[0], &byte, 1) < 0 && errno == EINTR)
+        ;
+    remove_files();
+    /* Servers that are just dying may write a last file. */
+    (void)usleep(JANITOR_USEC);
+    remove_files();
+    _exit(0);
+}
+
 void servers_set_up(void)
 {
     const struct passwd *user = getpwnam(SERVER_USER);
@@ -383,6 +426,7 @@ void servers_set_up(void)
         perror("mkdtemp");
         exit(EXIT_FAILURE);
     }
+    start_janitor();
     if (geteuid() == 0 && (!user || chown(root, user->pw_uid, user->pw_gid) < 0)) {
         (void)fprintf(stderr, "there is no user %s to run the server as\n", SERVER_USER);
         exit(EXIT_FAILURE);
@@ -396,12 +440,9 @@ void servers_set_up(void)
 
 void servers_clean_up(void)
 {
-    pid_t pid = *root ? fork() : -1;
-
-    if (pid == 0) {
-        (void)execl("/bin/rm", "rm", "-rf", "--one-file-system", root, (char *)NULL);
-        _exit(127);
-    }
-    if (pid > 0)
-        (void)waitpid(pid, NULL, 0);
+    if (janitor <= 0)
+        return;
+    (void)close(janitor_pipe);
+    (void)waitpid(janitor, NULL, 0);
+    janitor = 0;
 }

@@ -71,7 +71,10 @@ int main(void)
 {
     main_process = getpid();
     (void)atexit(clean_up);
+    /* Also where they were ignored, as in the background of a shell. */
     (void)signal(SIGHUP, on_signal);
+    (void)signal(SIGINT, on_signal);
+    (void)signal(SIGTERM, on_signal);
     servers_set_up();
     server_make(&shared, false);
     server_start(&shared);
