@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The product as a package would install it: built by meson, for the release it shall run on."""
+
+import hashlib
+import os
+import shutil
+
+from .platforms import CACHE, platform
+from .roots import build_root, in_use, locked
+from .shell import LabError, run
+
+SOURCE = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
+
+_SETUP = ["--prefix=/usr", "--sysconfdir=/etc", "--localstatedir=/var",
+          "-Dbuildtype=debugoptimized"]
+_STAGES_KEPT = 4
+
+
+class Stage:
+    """A folder with the installed product, and what it was built from."""
+
+    def __init__(self, path, build_id):
+        self.path, self.build_id = path, build_id
+
+
+def build(name, say=print, source=SOURCE):
+    """Build the tree for a platform and install it to a stage of its own."""
+    p = platform(name)
+    tree = hashlib.sha256(source.encode()).hexdigest()[:8]
+    with locked(f"build-{p.suite}"):
+        folder = f"{CACHE}/build-{p.suite}-{tree}"
+        fresh = f"{CACHE}/stage-{p.suite}-unfinished"
+        shutil.rmtree(fresh, ignore_errors=True)
+        os.makedirs(fresh)
+        os.makedirs(folder, exist_ok=True)
+        say(f"building for Debian {p.suite}")
+        if _release() == p.suite:
+            _build_here(source, folder, fresh)
+        else:
+            _build_there(build_root(p, say), source, folder, fresh)
+        return _publish(p, fresh, source)
+
+
+def _steps(source, folder, stage):
+    """Set-up is repeated only when there is none, or when what is there cannot be used any more."""
+    return f"""
+set -e
+cd /
+if ! ninja -C {folder} -n build.ninja >/dev/null 2>&1; then
+    find {folder} -mindepth 1 -delete
+    meson setup {folder} {source} {' '.join(_SETUP)}
+fi
+meson compile -C {folder}
+meson install -C {folder} --no-rebuild --destdir {stage}
+"""
+
+
+def _release():
+    with open("/etc/os-release", encoding="utf-8") as f:
+        lines = dict(line.rstrip().split("=", 1) for line in f if "=" in line)
+    return lines.get("VERSION_CODENAME", "").strip('"')
+
+
+def _clean_environment():
+    # Nothing of the caller's: its compiler flags and paths must not decide what is tested.
+    return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LC_ALL": "C.UTF-8"}
+
+
+def _build_here(source, folder, stage):
+    run(["sh", "-c", _steps(source, folder, stage)], timeout=600, env=_clean_environment())
+
+
+def _build_there(root, source, folder, stage):
+    """In a mount namespace of its own, so that whatever happens no mount is left behind."""
+    script = f"""
+set -e
+mkdir -p {root}/src {root}/build {root}/stage
+mount --bind {source} {root}/src
+mount -o remount,bind,ro {root}/src
+mount --bind {folder} {root}/build
+mount --bind {stage} {root}/stage
+mount --rbind /dev {root}/dev
+mount -t proc proc {root}/proc
+exec chroot {root} sh -c "$1"
+"""
+    run(["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child",
+         "sh", "-c", script, "sh", _steps("/src", "/build", "/stage")],
+        timeout=600, env=_clean_environment())
+
+
+def _publish(p, fresh, source):
+    """Named by its content, so that a lab goes on standing on its own stage when the next is built."""
+    digest = _digest(fresh)
+    path = f"{CACHE}/stage-{p.suite}-{digest}"
+    if os.path.isdir(path):
+        shutil.rmtree(fresh)
+        os.utime(path)
+    else:
+        os.chmod(fresh, 0o755)
+        os.rename(fresh, path)
+    stages = sorted((f"{CACHE}/{n}" for n in os.listdir(CACHE)
+                     if n.startswith(f"stage-{p.suite}-") and not n.endswith("unfinished")),
+                    key=os.path.getmtime)
+    for old in stages[:-_STAGES_KEPT]:
+        if not in_use(old):
+            shutil.rmtree(old, ignore_errors=True)
+    return Stage(path, f"{_described(source)} ({digest})")
+
+
+def _digest(folder):
+    h = hashlib.sha256()
+    for where, folders, files in os.walk(folder):
+        folders.sort()
+        for name in sorted(files):
+            path = os.path.join(where, name)
+            h.update(os.path.relpath(path, folder).encode() + b"\0")
+            if os.path.islink(path):
+                h.update(os.readlink(path).encode())
+            else:
+                h.update(b"%o" % os.stat(path).st_mode)
+                with open(path, "rb") as f:
+                    h.update(f.read())
+    return h.hexdigest()[:12]
+
+
+def _described(source):
+    # safe.directory: root often looks at a tree that belongs to somebody else.
+    r = run(["git", "-c", f"safe.directory={source}", "-C", source, "describe", "--always",
+             "--dirty", "--tags"], check=False)
+    return r.out.strip() if r.ok else "no git"
+
+
+def build_witness(say=print):
+    """Static, so that one binary runs on every platform."""
+    source = os.path.join(os.path.dirname(__file__), "..", "witness.c")
+    with open(source, "rb") as f:
+        digest = hashlib.sha256(f.read()).hexdigest()[:12]
+    path = f"{CACHE}/witness-{digest}"
+    with locked("witness"):
+        if not os.path.exists(path):
+            say("building the witness")
+            run(["gcc", "-static", "-O2", "-Wall", "-Wextra", "-o", f"{path}.unfinished", source],
+                env=_clean_environment())
+            os.rename(f"{path}.unfinished", path)
+    return path
+
+
+__all__ = ["Stage", "build", "build_witness", "LabError"]

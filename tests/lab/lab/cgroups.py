@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each host gets cgroups of its own: that is what freezes it, kills it and caps it.
+
+Two kinds of machine: cgroup v2 alone, and "hybrid" (v2 in unified/, systemd's own v1 hierarchy and
+the v1 controllers beside it). In a hybrid one a host must have a folder in each hierarchy that
+systemd uses, or all hosts would share one tree and destroy each other's.
+"""
+
+import os
+import time
+
+from .shell import LabError, wait_for
+
+MOUNT = "/sys/fs/cgroup"
+ABOVE = "tenure-lab"            # all that is ours is below this folder
+PIDS_MAX = 2000                 # a fork bomb in a host must not take the machine down
+
+
+def _hybrid():
+    return not os.path.exists(f"{MOUNT}/cgroup.controllers")
+
+
+def _write(path, text):
+    with open(path, "w", encoding="ascii") as f:
+        f.write(text)
+
+
+class Cgroup:
+    """The cgroups of one host, by the lab's and the host's name."""
+
+    def __init__(self, lab, host):
+        self.lab, self.host = lab, host
+        if _hybrid():
+            tops = [f"{MOUNT}/unified", f"{MOUNT}/systemd", f"{MOUNT}/pids"]
+            self.tops = [t for t in tops if os.path.isdir(t)]
+        else:
+            self.tops = [MOUNT]
+        if not os.path.exists(f"{self.tops[0]}/cgroup.procs"):
+            raise LabError("the lab needs cgroup v2, mounted on /sys/fs/cgroup or its unified/")
+
+    @property
+    def dirs(self):
+        return [f"{t}/{ABOVE}/{self.lab}/{self.host}" for t in self.tops]
+
+    @property
+    def v2(self):
+        return self.dirs[0]
+
+    def create(self):
+        for top, path in zip(self.tops, self.dirs):
+            os.makedirs(path, exist_ok=True)
+            if top == MOUNT:
+                for above in (top, f"{top}/{ABOVE}", f"{top}/{ABOVE}/{self.lab}"):
+                    try:
+                        _write(f"{above}/cgroup.subtree_control", "+pids")
+                    except OSError:
+                        pass    # then there is no cap, as on a machine without the controller
+            if os.path.exists(f"{path}/pids.max"):
+                _write(f"{path}/pids.max", str(PIDS_MAX))
+
+    def exists(self):
+        return os.path.isdir(self.v2)
+
+    def populated(self):
+        return "populated 1" in self._events()
+
+    def _events(self):
+        try:
+            with open(f"{self.v2}/cgroup.events", encoding="ascii") as f:
+                return f.read()
+        except FileNotFoundError:
+            return ""
+
+    def kill(self):
+        """Everything in the host at once, so that nothing of it sees the others die."""
+        try:
+            _write(f"{self.v2}/cgroup.kill", "1")
+        except FileNotFoundError:
+            return
+        # A killed process stays frozen until it is thawed on some kernels.
+        try:
+            _write(f"{self.v2}/cgroup.freeze", "0")
+        except FileNotFoundError:
+            return
+        wait_for(f"all of {self.host} to be dead", lambda: not self.populated(), every=0.002)
+
+    def freeze(self):
+        _write(f"{self.v2}/cgroup.freeze", "1")
+        wait_for(f"{self.host} to be frozen", lambda: "frozen 1" in self._events(), every=0.001)
+
+    def thaw(self):
+        _write(f"{self.v2}/cgroup.freeze", "0")
+
+    def remove(self):
+        """Must be gone before the name is used again: a killed cgroup kills what enters it."""
+        for path in self.dirs:
+            for _ in range(200):
+                left = self._remove_tree(path)
+                if not left:
+                    break
+                time.sleep(0.01)
+            else:
+                raise LabError(f"cgroup {path} cannot be removed")
+            for above in (os.path.dirname(path), os.path.dirname(os.path.dirname(path))):
+                try:
+                    os.rmdir(above)
+                except OSError:
+                    pass        # another host's, or another lab's
+
+    @staticmethod
+    def _remove_tree(path):
+        for folder, _, _ in os.walk(path, topdown=False):
+            try:
+                os.rmdir(folder)
+            except OSError:
+                pass
+        return os.path.isdir(path)

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The database host: PostgreSQL as Debian ships it, a service among others."""
+
+import os
+
+from .host import Host
+from .shell import LabError, wait_for
+
+PASSWORD = "lab-only"
+
+
+class Database(Host):
+    def __init__(self, lab, name, number, lowers):
+        super().__init__(lab, name, number, lowers)
+        self.version = lab.platform.postgresql
+        self.unit = f"postgresql@{self.version}-main.service"
+        conf = f"/etc/postgresql/{self.version}/main"
+        self.write_file(f"{conf}/conf.d/lab.conf", "listen_addresses = '*'\njit = off\n"
+                        "max_connections = 200\nlog_connections = on\n")
+        # A password as in real life: the product must get by with it.
+        hba = f"{self.root}{conf}/pg_hba.conf"
+        with open(hba, "a", encoding="utf-8") as f:
+            f.write("host all all 10.77.0.0/24 scram-sha-256\n")
+        wants = f"{self.root}/etc/systemd/system/multi-user.target.wants"
+        os.makedirs(wants, exist_ok=True)
+        os.symlink("/lib/systemd/system/postgresql.service", f"{wants}/postgresql.service")
+
+    def prepare(self, schema=None):
+        """Database and role, and the product's schema when there is one."""
+        self.wait_ready()
+        self.psql("create database tenure", db="postgres")
+        if schema:
+            self.psql(schema)
+        self.psql("do $$ begin if not exists (select from pg_roles where rolname = 'tenure') then "
+                  f"create role tenure login; end if; end $$; alter role tenure password '{PASSWORD}'")
+
+    def psql(self, sql, db="tenure", check=True, timeout=15):
+        """Run SQL as the superuser; the result unaligned, columns separated by "|"."""
+        return self.run("setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups",
+                        "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", db, "-f", "-",
+                        stdin=sql, check=check, timeout=timeout).out.strip()
+
+    def ready(self):
+        return self.run("pg_isready", "-q", "-t", "1", check=False).ok
+
+    def wait_ready(self, timeout=20):
+        self.wait_for("PostgreSQL to answer", self.ready, timeout=timeout, every=0.05)
+
+    def stop(self):
+        self.systemctl("stop", self.unit)
+
+    def start(self):
+        self.systemctl("start", self.unit)
+        self.wait_ready()
+
+    def restart(self):
+        """An orderly restart: sessions end, then it is back."""
+        self.systemctl("restart", self.unit)
+        self.wait_ready()
+
+    def crash(self):
+        """All server processes killed at once; it stays down until start()."""
+        self.kill(self.unit, "KILL", everyone=True)
+        wait_for("PostgreSQL to be down", lambda: self.state(self.unit) not in ("active", "deactivating"))
+        self.systemctl("reset-failed", self.unit, check=False)
+
+    def server_version(self):
+        return self.psql("show server_version", db="postgres").split()[0]
+
+    def lease(self, group):
+        """The row of a group: {"owner": …, "term": …, "clean": …}, or None."""
+        row = self.psql("select owner, term, clean from tenure.lease where grp = "
+                        f"'{group}'").partition("\n")[0]
+        if not row:
+            return None
+        owner, term, clean = row.split("|")
+        return {"owner": owner.partition("/")[0], "term": int(term), "clean": clean == "t"}
+
+
+__all__ = ["Database", "LabError", "PASSWORD"]

@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A host: systemd as PID 1 with a network, a disk and a death of its own."""
+
+import os
+import secrets
+import shlex
+import signal
+import socket
+import subprocess
+
+from . import clock, processes, witness
+from .cgroups import Cgroup
+from .shell import LabError, run, wait_for
+
+BOOT_TIMEOUT = 30
+DOWN_TIMEOUT = 60
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# Folders that a host's PID 1 mounts anew; the rest of the disk can be written from outside as well.
+_NOT_ON_DISK = ("/run/", "/tmp/", "/dev/", "/proc/", "/sys/", "/lab/")
+
+
+class Host:
+    """Made by the lab, powered off. Its disk survives reboots and pulled plugs."""
+
+    def __init__(self, lab, name, number, lowers):
+        self.lab, self.name = lab, name
+        self.lowers = lowers
+        self.cgroup = Cgroup(lab.name, name)
+        self.address = lab.network.attach(name, number)
+        self.netns = lab.network.namespace(name)
+        self.folder = f"{lab.folder}/hosts/{name}"
+        self.root = f"{self.folder}/root"
+        self.nspawn = None          # the running host: Popen of systemd-nspawn
+        self.leader = None          # its PID 1, as this machine numbers it
+        self.frozen_at = None
+        self.cut_how = None
+        self._make_disk()
+
+    def __repr__(self):
+        return self.name
+
+    # The disk
+
+    def _make_disk(self):
+        for part in ("upper", "work", "root"):
+            os.makedirs(f"{self.folder}/{part}")
+        run(["mount", "-t", "overlay", f"tenure-lab-{self.name}", "-o",
+             f"lowerdir={':'.join(self.lowers)},upperdir={self.folder}/upper,"
+             f"workdir={self.folder}/work", self.root])
+        self.write_file("/etc/hostname", f"{self.name}\n")
+        self.write_file("/etc/machine-id", f"{secrets.token_hex(16)}\n")
+        names = "".join(f"{a} {n}\n" for n, a in self.lab.addresses.items())
+        self.write_file("/etc/hosts", f"127.0.0.1 localhost\n{names}")
+        self._after_install()
+
+    def _after_install(self):
+        """What a package's installation does after its files are there. The rest is done at boot."""
+        run(["systemd-sysusers", f"--root={self.root}"])
+
+    def write_file(self, path, text, mode=0o644, owner=None):
+        """owner: a user of the host."""
+        if path.startswith(_NOT_ON_DISK):
+            self.run("sh", "-c", 'mkdir -p "$(dirname "$1")"; cat >"$1"', "sh", path, stdin=text)
+            self.run("chmod", f"{mode:o}", path)
+        else:
+            where = self.root + path
+            os.makedirs(os.path.dirname(where), exist_ok=True)
+            # Replaced, not rewritten: nobody in the host ever reads half of it.
+            with open(where + ".new", "w", encoding="utf-8") as f:
+                f.write(text)
+            os.chmod(where + ".new", mode)
+            os.rename(where + ".new", where)
+        if owner:
+            run(["chroot", self.root, "chown", owner, path]) if not path.startswith(_NOT_ON_DISK) \
+                else self.run("chown", owner, path)
+
+    def read_file(self, path):
+        return self.run("cat", path).out
+
+    def exists(self, path):
+        return self.run("test", "-e", path, check=False).ok
+
+    # Life and death
+
+    @property
+    def up(self):
+        return self.nspawn is not None and self.nspawn.poll() is None and self.leader is not None
+
+    def boot(self, wait=True):
+        """Power on. wait=False: only start; boot_done() waits."""
+        if self.nspawn is not None:
+            raise LabError(f"{self.name} is powered on already")
+        self.cgroup.remove()
+        self.cgroup.create()
+        self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+        path = f"{self.folder}/notify"
+        if os.path.exists(path):
+            os.unlink(path)
+        self._notify.bind(path)
+        self.booted_at = clock.now()
+        # The shell that becomes nspawn moves itself first: nobody else's cgroup is ever touched.
+        move = "".join(f"echo $$ >{d}/cgroup.procs; " for d in self.cgroup.dirs)
+        argv = ["systemd-nspawn", "--quiet", "--boot", f"--directory={self.root}",
+                "--register=no", "--keep-unit", "--console=pipe", "--notify-ready=yes",
+                f"--machine=tenure-{self.lab.name}-{self.name}", f"--hostname={self.name}",
+                f"--network-namespace-path=/run/netns/{self.netns}",
+                f"--bind={self.lab.share}:/lab", "--link-journal=no", "--resolv-conf=off",
+                "--timezone=off",
+                # As on a real host: memory may be locked, the clock's rate read (but not set).
+                "--capability=CAP_IPC_LOCK", "--system-call-filter=adjtimex clock_adjtime"]
+        with open(f"{self.folder}/console", "ab") as console:
+            self.nspawn = subprocess.Popen(
+                ["sh", "-c", f"set -e; {move}exec {shlex.join(argv)}"],
+                stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True,
+                env={"PATH": _PATH, "NOTIFY_SOCKET": path, "LC_ALL": "C.UTF-8",
+                     "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"})
+        self.lab.record()
+        if wait:
+            self.boot_done()
+        return self
+
+    def boot_done(self):
+        """Until PID 1 has started everything that is enabled."""
+        end = clock.now() + BOOT_TIMEOUT * clock.SECOND
+        ready = False
+        while not ready:
+            if self.nspawn.poll() is not None:
+                raise self._trouble(f"{self.name} died while it booted")
+            if clock.now() > end:
+                raise self._trouble(f"{self.name} is not up after {BOOT_TIMEOUT} s")
+            self._notify.settimeout(0.2)
+            try:
+                lines = self._notify.recv(4096).decode(errors="replace").splitlines()
+            except TimeoutError:
+                continue
+            for line in lines:
+                if line.startswith("X_NSPAWN_LEADER_PID="):
+                    self.leader = int(line.partition("=")[2])
+                ready = ready or line == "READY=1"
+        self._notify.close()
+        if self.leader is None:
+            raise self._trouble(f"{self.name}: systemd-nspawn did not say which process is PID 1")
+        self.boot_ms = clock.ms(clock.now() - self.booted_at)
+        self.lab.record()
+
+    def power_off(self, wait=True):
+        """An orderly shutdown, as by the power button."""
+        if not self.up:
+            raise LabError(f"{self.name} is not powered on")
+        # SIGRTMIN+4 is PID 1's poweroff.target.
+        os.kill(self.leader, signal.SIGRTMIN + 4)
+        if wait:
+            self.wait_down()
+
+    def wait_down(self, timeout=DOWN_TIMEOUT):
+        try:
+            self.nspawn.wait(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            raise self._trouble(f"{self.name} has not shut down after {timeout} s") from None
+        self._is_down()
+
+    def pull_plug(self):
+        """No process of it gets to do anything any more."""
+        if self.nspawn is None:
+            return
+        self.cgroup.kill()
+        try:
+            self.nspawn.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            raise LabError(f"systemd-nspawn of {self.name} does not die") from None
+        self._is_down()
+
+    def reboot(self, wait=True):
+        """An orderly reboot: comes up with whatever is enabled."""
+        self.run("systemctl", "--no-block", "reboot", check=False)
+        self.wait_down()
+        self.boot(wait=wait)
+
+    def _is_down(self):
+        if self.frozen_at is not None:
+            self._note_thaw()
+        self.nspawn = self.leader = None
+        self.cgroup.remove()
+        self.lab.record()
+
+    # Freeze and cut
+
+    def freeze(self):
+        """The whole host stands still, PID 1 included, as a paused virtual machine does."""
+        self.cgroup.freeze()
+        self.frozen_at = clock.now()
+        self.lab.frozen.setdefault(self.name, []).append((self.frozen_at, witness.NEVER))
+
+    def thaw(self):
+        self._note_thaw()
+        self.cgroup.thaw()
+
+    def _note_thaw(self):
+        if self.frozen_at is not None:
+            self.lab.frozen[self.name][-1] = (self.frozen_at, clock.now())
+        self.frozen_at = None
+
+    def cut(self, clean=True):
+        """Off the network. clean: the link goes down. Otherwise packets silently vanish."""
+        (self.lab.network.cut_clean if clean else self.lab.network.cut_half_open)(self.name)
+        self.cut_how = "clean" if clean else "half open"
+
+    def heal(self):
+        self.lab.network.heal(self.name)
+        self.cut_how = None
+
+    # Commands
+
+    def argv(self, *command):
+        if not self.up:
+            raise LabError(f"{self.name} is not powered on")
+        return ["nsenter", "-t", str(self.leader), "-m", "-u", "-i", "-n", "-p", "--", "env", "-i",
+                f"PATH={_PATH}", "HOME=/root", "LC_ALL=C.UTF-8", "SYSTEMD_PAGER=", *map(str, command)]
+
+    def run(self, *command, check=True, timeout=15, stdin=None):
+        """Run a command in the host, as root. Returns a Result with code, out and err."""
+        return run(self.argv(*command), check=check, timeout=timeout, stdin=stdin, cwd="/")
+
+    def sh(self, script, check=True, timeout=15):
+        """Run a line of shell and return what it printed."""
+        return self.run("sh", "-c", script, check=check, timeout=timeout).out.strip()
+
+    def systemctl(self, *arguments, check=True, timeout=30):
+        return self.run("systemctl", *arguments, check=check, timeout=timeout)
+
+    def property(self, unit, name):
+        """A property of a unit, as `systemctl show` says it."""
+        return self.run("systemctl", "show", "--value", "-p", name, "--", unit).out.strip()
+
+    def state(self, unit):
+        """active, inactive, failed, activating, deactivating …"""
+        return self.property(unit, "ActiveState")
+
+    def main_pid(self, unit):
+        """As the host numbers it; 0 when it does not run."""
+        return int(self.property(unit, "MainPID") or 0)
+
+    def kill(self, what, sig="KILL", everyone=False):
+        """Send a signal to a unit's main process, to all its processes, or to a pid of the host.
+
+        Straight to the process: PID 1 is not asked to do it. Returns the time just before."""
+        if everyone:
+            cgroup = self.property(what, "ControlGroup")
+            pids = self.sh(f"cat /sys/fs/cgroup{cgroup}/cgroup.procs").split()
+        else:
+            pid = what if isinstance(what, int) else self.main_pid(what)
+            pids = [pid] if pid else []
+        if not pids:
+            raise LabError(f"{self.name}: {what} has no process to send SIG{sig} to")
+        at = clock.now()
+        self.run("kill", f"-{sig}", *pids)
+        return at
+
+    def pids(self, unit):
+        """All processes of a unit, as the host numbers them."""
+        cgroup = self.property(unit, "ControlGroup")
+        if not cgroup:
+            return []
+        return sorted(int(p) for p in self.sh(
+            f"cat $(find /sys/fs/cgroup{cgroup} -name cgroup.procs) 2>/dev/null", check=False).split())
+
+    def system_state(self):
+        """What `systemctl is-system-running` says: running, degraded, starting …"""
+        return self.run("systemctl", "is-system-running", check=False).out.strip()
+
+    def journal(self, unit=None, lines=200, output="short-monotonic", boot=True):
+        """The journal, also of a host that is dead."""
+        args = ["journalctl", "-q", "--no-pager", "-o", output, "-n", str(lines)]
+        args += ["-u", unit] if unit else []
+        if self.up and self.frozen_at is None:
+            args += ["-b"] if boot else []
+            return self.run(*args, check=False, timeout=20).out
+        return run([*args, "-D", f"{self.root}/var/log/journal"], check=False, timeout=20).out
+
+    def _trouble(self, what):
+        """An error that shows what the host said last."""
+        said = [f"{what}. Its console:"]
+        try:
+            with open(f"{self.folder}/console", encoding="utf-8", errors="replace") as f:
+                said += ["    " + line.rstrip() for line in f.readlines()[-15:]]
+            said.append("Its journal:")
+            said += ["    " + line for line in self.journal(lines=40).splitlines()]
+        except (OSError, LabError):
+            pass
+        return LabError("\n".join(said))
+
+    def marks(self):
+        """For the record that lets a later run clean up after this one."""
+        return processes.mark(self.nspawn.pid) if self.nspawn else None
+
+    def wait_for(self, what, condition, timeout=10.0, every=0.02):
+        try:
+            return wait_for(f"{self.name}: {what}", condition, timeout=timeout, every=every)
+        except LabError as e:
+            raise self._trouble(str(e)) from None

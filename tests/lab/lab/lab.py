@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The lab: some hosts, a database, a network, and the certainty that nothing of it stays behind.
+
+    with Lab("252") as lab:
+        lab.boot()
+        print(lab.n1.sh("systemctl is-system-running"))
+"""
+
+import os
+import shutil
+import signal
+import sys
+import threading
+
+from . import leftovers
+from .build import build as build_product
+from .build import build_witness
+from .database import Database
+from .host import Host
+from .network import PREFIX, Network
+from .platforms import platform as platform_named
+from .roots import runtime_root
+from .shell import LabError, run
+from .timeline import Timeline
+from .witness import Testimony
+
+_DISK_SIZE = "4g"
+_DATABASE_NUMBER = 2
+_FIRST_HOST_NUMBER = 11
+
+
+class Lab:
+    """hosts: how many run the product. product=False: bare hosts. keep: stays up when left."""
+
+    def __init__(self, platform="252", hosts=3, database=True, product=True, name=None, keep=False,
+                 timeline=None):
+        if os.geteuid() != 0:
+            raise LabError("the lab needs root")
+        self.platform = platform_named(platform)
+        self.name = name or f"lab{os.getpid()}"
+        if not (self.name.isascii() and self.name.isalnum() and self.name.islower()):
+            raise LabError(f"{self.name!r}: a lab's name has small letters and digits")
+        self.keep = keep
+        self.timeline = timeline or Timeline()
+        self.note = self.timeline.note
+        self.folder = f"{leftovers.BASE}/{self.name}"
+        self.share = f"{self.folder}/share"
+        self.frozen = {}            # host -> [(from, to)]: when the lab had it frozen
+        self.network = Network(self.name)
+        self.hosts, self.db = [], None
+        self._wanted = [f"n{i + 1}" for i in range(hosts)]
+        self._database, self._product = database, product
+        self.addresses = {"db": f"{PREFIX}.{_DATABASE_NUMBER}"} if database else {}
+        for i, host in enumerate(self._wanted):
+            self.addresses[host] = f"{PREFIX}.{_FIRST_HOST_NUMBER + i}"
+        self.build_id = "none"
+        self._old_handlers = {}
+
+    # In and out
+
+    def __enter__(self):
+        self._catch_signals()
+        try:
+            self._make()
+        except BaseException:
+            self.keep = False
+            self.__exit__(*sys.exc_info())
+            raise
+        return self
+
+    def __exit__(self, kind, error, trace):
+        # A second Ctrl-C must not stop the cleaning up.
+        for s in self._old_handlers:
+            signal.signal(s, signal.SIG_IGN)
+        try:
+            if not self.keep:
+                self.timeline.stop()
+                leftovers.clear(self.name, {h.name: h.marks() for h in self.all_hosts()}
+                                or dict.fromkeys([*self._wanted, "db"]))
+                self._reap()
+        finally:
+            for s, handler in self._old_handlers.items():
+                signal.signal(s, handler)
+        return False
+
+    def _catch_signals(self):
+        """SIGTERM and a lost terminal end the lab as Ctrl-C does: through __exit__."""
+        def leave(number, _):
+            raise SystemExit(128 + number)
+        if threading.current_thread() is threading.main_thread():
+            for s in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+                self._old_handlers[s] = signal.getsignal(s)
+                if s != signal.SIGINT:
+                    signal.signal(s, leave)
+
+    def _reap(self):
+        for host in self.all_hosts():
+            if host.nspawn is not None:
+                host.nspawn.wait(timeout=10)
+
+    def _make(self):
+        leftovers.clear_dead(self.note)
+        if os.path.exists(self.folder):
+            raise LabError(f"there is a lab {self.name} already (tests/lab/cleanup ends kept ones)")
+        root = runtime_root(self.platform, self.note)
+        lowers = [root]
+        if self._product:
+            stage = build_product(self.platform, self.note)
+            lowers, self.build_id = [stage.path, root], stage.build_id
+        witness = build_witness(self.note)
+        os.makedirs(self.folder, mode=0o755)
+        self.record()
+        run(["mount", "-t", "tmpfs", "-o", f"size={_DISK_SIZE},mode=755", "tenure-lab", self.folder])
+        os.makedirs(f"{self.share}/beats")
+        os.chmod(f"{self.share}/beats", 0o1777)
+        shutil.copy(witness, f"{self.share}/witness")
+        self.network.create()
+        if self._database:
+            self.db = Database(self, "db", _DATABASE_NUMBER, lowers)
+        for i, name in enumerate(self._wanted):
+            host = Host(self, name, _FIRST_HOST_NUMBER + i, lowers)
+            self.hosts.append(host)
+            setattr(self, name, host)
+
+    def record(self):
+        leftovers.record(self.folder, self.name, self.keep,
+                         {**dict.fromkeys([*self._wanted, "db"]),
+                          **{h.name: h.marks() for h in self.all_hosts()}})
+
+    # What there is
+
+    def all_hosts(self):
+        return ([self.db] if self.db else []) + self.hosts
+
+    def __getitem__(self, name):
+        for host in self.all_hosts():
+            if host.name == name:
+                return host
+        raise KeyError(name)
+
+    def boot(self, *hosts):
+        """Boot these hosts, or all, side by side."""
+        hosts = hosts or [h for h in self.all_hosts() if not h.up]
+        for host in hosts:
+            host.boot(wait=False)
+        for host in hosts:
+            host.boot_done()
+        return self
+
+    def testimony(self, unit="worker.service"):
+        """What the witnesses of a unit have written, on all hosts, up to now."""
+        t = Testimony(f"{self.share}/beats", unit)
+        t.frozen = self.frozen
+        return t.read()
+
+    def versions(self):
+        """What runs here, asked of the hosts themselves."""
+        first = self.hosts[0]
+        return {"systemd": first.sh("systemctl --version").split()[1],
+                "postgresql": self.db.server_version() if self.db and self.db.up else "none",
+                "build": self.build_id}

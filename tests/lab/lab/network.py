@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The network of a lab: a bridge in a namespace of its own, one more namespace for each host.
+
+Nothing of it is in the machine's own network namespace, so neither its addresses nor its firewall
+can be touched, and two labs may use the same addresses.
+"""
+
+import os
+
+from .shell import run
+
+PREFIX = "10.77.0"
+
+
+class Network:
+    def __init__(self, lab):
+        self.bridge_ns = f"tenure-lab-{lab}"
+        self.lab = lab
+
+    def create(self):
+        run(["ip", "netns", "add", self.bridge_ns])
+        run(["ip", "-n", self.bridge_ns, "link", "add", "br0", "type", "bridge"])
+        run(["ip", "-n", self.bridge_ns, "link", "set", "br0", "up"])
+
+    def namespace(self, host):
+        return f"{self.bridge_ns}-{host}"
+
+    def attach(self, host, number):
+        """A namespace for a host, with its end of a cable named host0. Returns its address."""
+        ns, address = self.namespace(host), f"{PREFIX}.{number}"
+        run(["ip", "netns", "add", ns])
+        run(["ip", "-n", self.bridge_ns, "link", "add", f"to-{host}", "type", "veth",
+             "peer", "name", "host0", "netns", ns])
+        run(["ip", "-n", self.bridge_ns, "link", "set", f"to-{host}", "master", "br0", "up"])
+        run(["ip", "-n", ns, "link", "set", "lo", "up"])
+        run(["ip", "-n", ns, "addr", "add", f"{address}/24", "dev", "host0"])
+        run(["ip", "-n", ns, "link", "set", "host0", "up"])
+        return address
+
+    def cut_clean(self, host):
+        """The cable is out: both ends notice."""
+        run(["ip", "-n", self.bridge_ns, "link", "set", f"to-{host}", "down"])
+
+    def cut_half_open(self, host):
+        """Packets vanish on the way, both ways; the link stays up and nobody is told."""
+        run(["ip", "netns", "exec", self.bridge_ns, "nft", "-f", "-"], stdin=f"""
+table bridge cut-{host} {{
+    chain forward {{
+        type filter hook forward priority 0; policy accept;
+        iifname "to-{host}" drop
+        oifname "to-{host}" drop
+    }}
+}}
+""")
+
+    def heal(self, host):
+        run(["ip", "-n", self.bridge_ns, "link", "set", f"to-{host}", "up"])
+        run(["ip", "netns", "exec", self.bridge_ns, "nft", "delete", "table", "bridge",
+             f"cut-{host}"], check=False)
+
+    def is_cut(self, host):
+        """Asked of the kernel, not remembered."""
+        link = run(["ip", "-n", self.bridge_ns, "-o", "link", "show", f"to-{host}"]).out
+        table = run(["ip", "netns", "exec", self.bridge_ns, "nft", "list", "table", "bridge",
+                     f"cut-{host}"], check=False)
+        return "state DOWN" in link or table.ok
+
+    def remove(self):
+        """Also of an earlier lab of this name. Takes the virtual cables along."""
+        for ns in sorted(os.listdir("/run/netns")) if os.path.isdir("/run/netns") else []:
+            if ns == self.bridge_ns or ns.startswith(self.bridge_ns + "-"):
+                run(["ip", "netns", "del", ns], check=False)

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What hosts are made of: the Debian releases the lab boots, and where it keeps them."""
+
+import os
+
+CACHE = os.environ.get("TENURE_LAB_CACHE", "/var/cache/tenure-lab")
+
+# What an administrator's host has, and what the lab needs to look into it.
+_HOST = ["systemd", "systemd-sysv", "dbus", "polkitd", "libpam-systemd", "iproute2", "procps",
+         "nftables", "libpq5", "libsystemd0", "libjansson4", "util-linux", "coreutils", "less"]
+_BUILD = ["gcc", "libc6-dev", "meson", "ninja-build", "pkg-config", "libsystemd-dev",
+          "libconfig-dev", "libpq-dev", "libjansson-dev", "check", "python3"]
+
+
+class Platform:
+    """One release of Debian, named by the version of systemd it brings."""
+
+    def __init__(self, name, suite, postgresql, packages):
+        self.name, self.suite, self.postgresql = name, suite, postgresql
+        self.packages = _HOST + packages + [f"postgresql-{postgresql}"]
+        self.build_packages = _BUILD
+
+    def __repr__(self):
+        return f"systemd {self.name} (Debian {self.suite}, PostgreSQL {self.postgresql})"
+
+
+PLATFORMS = {
+    "252": Platform("252", "bookworm", "15", ["libconfig9"]),
+    "257": Platform("257", "trixie", "17", ["libconfig11"]),
+}
+# By the release's name as well.
+_BY_NAME = {**PLATFORMS, **{p.suite: p for p in PLATFORMS.values()}}
+
+
+def platform(name):
+    """A platform by the version of systemd ("252") or by the release ("bookworm")."""
+    if isinstance(name, Platform):
+        return name
+    if str(name) not in _BY_NAME:
+        raise ValueError(f"no platform {name!r}; there are {', '.join(_BY_NAME)}")
+    return _BY_NAME[str(name)]

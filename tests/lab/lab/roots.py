@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Root file systems of Debian, made once and kept: one to run hosts from, one to build in."""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+
+from .platforms import CACHE, platform
+from .shell import LabError, run
+
+# Part of the key of a root: raise it when the way roots are made changes.
+_RECIPE = 4
+
+# Units that are noise in a lab: they cost boot time, or want hardware and the internet.
+_MASKED = ["apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "fstrim.timer",
+           "e2scrub_all.timer", "e2scrub_reap.service", "getty.target", "console-getty.service",
+           "systemd-networkd-wait-online.service", "systemd-timesyncd.service",
+           "systemd-journald-audit.socket", "systemd-update-utmp.service",
+           "systemd-update-utmp-runlevel.service", "remote-fs.target", "systemd-pstore.service",
+           "systemd-hwdb-update.service", "systemd-firstboot.service", "systemd-growfs-root.service",
+           "logrotate.timer", "man-db.timer", "systemd-tmpfiles-clean.timer"]
+
+
+@contextlib.contextmanager
+def locked(name):
+    """One maker at a time: two labs may start together."""
+    os.makedirs(CACHE, exist_ok=True)
+    with open(f"{CACHE}/.{name}.lock", "w", encoding="ascii") as f:
+        fcntl.flock(f, fcntl.LOCK_EX)
+        yield
+
+
+def runtime_root(name, say=print):
+    """The folder hosts of a platform run from. Made when it is missing or its recipe changed."""
+    p = platform(name)
+    return _root(p, "host", p.packages, say)
+
+
+def build_root(name, say=print):
+    p = platform(name)
+    return _root(p, "build", p.build_packages, say)
+
+
+def _root(p, purpose, packages, say):
+    key = hashlib.sha256(repr((_RECIPE, _MASKED, sorted(packages))).encode()).hexdigest()[:12]
+    path = f"{CACHE}/{p.suite}-{purpose}-{key}"
+    with locked(f"{p.suite}-{purpose}"):
+        if not os.path.isdir(path):
+            _make(p, purpose, packages, path, say)
+    return path
+
+
+def _make(p, purpose, packages, path, say):
+    say(f"making a root file system of Debian {p.suite} ({purpose}, {len(packages)} packages): "
+        "about half a minute")
+    unfinished = f"{path}.unfinished"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    argv = ["mmdebstrap", "--variant=minbase", f"--include={','.join(packages)}",
+            "--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/doc/*",
+            "--dpkgopt=path-exclude=/usr/share/locale/*", *_proxies()]
+    if purpose == "host":
+        argv += _host_hooks(p)
+    argv += [p.suite, unfinished, *_mirror()]
+    _with_progress(argv, say)
+    # Under its final name only when it is whole: an interrupted run leaves nothing half made behind.
+    os.rename(unfinished, path)
+    for other in os.listdir(CACHE):
+        if other.startswith(f"{p.suite}-{purpose}-") and other != os.path.basename(path) \
+                and not in_use(f"{CACHE}/{other}"):
+            shutil.rmtree(f"{CACHE}/{other}", ignore_errors=True)
+
+
+def in_use(folder):
+    """Whether a mounted host stands on it."""
+    with open("/proc/mounts", encoding="utf-8", errors="replace") as f:
+        return folder in f.read()
+
+
+def _host_hooks(p):
+    def hook(command):
+        return f"--customize-hook=set -e; {command}"
+
+    units = '"$1"/etc/systemd/system'
+    cluster = f"{p.postgresql} main"
+    return [
+        hook(f"mkdir -p {units}; for u in {' '.join(_MASKED)}; do ln -sf /dev/null {units}/$u; done"),
+        # Only the database host runs PostgreSQL. Its cluster is made here, once, to save time there.
+        hook(f"rm -f {units}/multi-user.target.wants/postgresql.service"),
+        hook(f'chroot "$1" sh -c "pg_dropcluster {cluster} 2>/dev/null || true; '
+             f'pg_createcluster --locale C.UTF-8 -e UTF8 {cluster} >/dev/null"'),
+        # Nothing to be brought up to date at the first boot.
+        hook('rm -f "$1"/etc/machine-id "$1"/etc/hostname "$1"/etc/resolv.conf; '
+             ': >"$1"/etc/machine-id; : >"$1"/etc/resolv.conf'),
+        # The journal of a host outlives its death and can be read after it.
+        hook('mkdir -p "$1"/etc/systemd/journald.conf.d "$1"/var/log/journal; printf '
+             '"[Journal]\\nStorage=persistent\\nSystemMaxUse=48M\\nRateLimitIntervalSec=0\\n'
+             'SyncIntervalSec=1s\\n" >"$1"/etc/systemd/journald.conf.d/lab.conf'),
+        hook('rm -rf "$1"/var/cache/apt/* "$1"/var/lib/apt/lists/*; '
+             'touch "$1"/etc/.updated "$1"/var/.updated'),
+    ]
+
+
+def _mirror():
+    """The mirror this machine is set up with, unless TENURE_LAB_MIRROR names one."""
+    named = os.environ.get("TENURE_LAB_MIRROR")
+    if named:
+        return [named]
+    found = run(["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages",
+                 "Origin: Debian", "Label: Debian"], check=False).out.split()
+    # A mirror on this machine's own disk or behind a method that a new root lacks is no use there.
+    return [u for u in found if u.startswith(("http://", "https://"))][:1]
+
+
+def _proxies():
+    """As apt here gets out, so does apt there."""
+    settings = run(["apt-config", "dump", "Acquire"], check=False).out.splitlines()
+    return [f"--aptopt={line}" for line in settings if "::Proxy" in line and '""' not in line]
+
+
+def _with_progress(argv, say):
+    try:
+        p = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, text=True, errors="replace")
+    except FileNotFoundError as e:
+        raise LabError("mmdebstrap is not installed: run tests/setup") from e
+    said = []
+    try:
+        for line in p.stdout:
+            said.append(line.rstrip())
+            if line.startswith("I: ") and line.rstrip().endswith("..."):
+                say("    " + line[3:].strip())
+        if p.wait(timeout=600) != 0:
+            raise LabError("mmdebstrap failed:\n" + "\n".join(said[-25:]))
+    finally:
+        if p.poll() is None:
+            p.terminate()
+            p.wait(timeout=30)

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the witnesses saw: when each host ran the unit, how long none did, how long two did.
+
+A process is taken to be alive from its first beat to its last, however long the pauses between: a
+process that was only not scheduled could have gone on at any moment, so it counts as running. The
+one exception is a host that the lab itself froze: nothing of it runs until it is thawed.
+"""
+
+import array
+import bisect
+import glob
+import os
+import struct
+
+from .clock import MS
+
+RECORD = struct.Struct("=24sqqQIIQ")
+START, BEAT, TERM_SIGNAL, END = 1, 2, 3, 4
+
+NEVER = 2 ** 62
+
+
+class Process:
+    """One process that beat: all its beats, in the order of time."""
+
+    def __init__(self, host, pid, started, term):
+        self.host, self.pid, self.started, self.term = host, pid, started, term
+        self.beats = array.array("q")
+        self.ended = False          # it said itself that it goes; without that it was killed
+
+    @property
+    def first(self):
+        return self.beats[0]
+
+    @property
+    def last(self):
+        return self.beats[-1]
+
+    def alive(self, frozen=()):
+        """The intervals in which it was alive, given when its host was frozen."""
+        pieces = [(self.first, self.last)]
+        for start, end in frozen:
+            cut = []
+            for a, b in pieces:
+                if end <= a or start >= b:
+                    cut.append((a, b))
+                    continue
+                # What beats are on either side says it, not the minute of the freeze.
+                before = bisect.bisect_right(self.beats, start) - 1
+                after = bisect.bisect_left(self.beats, end)
+                if before >= 0 and self.beats[before] >= a:
+                    cut.append((a, self.beats[before]))
+                if after < len(self.beats) and self.beats[after] <= b:
+                    cut.append((self.beats[after], b))
+            pieces = cut
+        return pieces
+
+
+class Testimony:
+    """All processes of one unit, on all hosts. read() takes in what was written since."""
+
+    def __init__(self, folder, unit):
+        self.folder, self.unit = folder, unit
+        self.processes = {}
+        self.offsets = {}
+        self.frozen = {}            # host -> [(from, to)], kept by the lab
+
+    def read(self):
+        for path in glob.glob(f"{glob.escape(self.folder)}/*.{glob.escape(self.unit)}"):
+            offset = self.offsets.get(path, 0)
+            size = (os.stat(path).st_size - offset) // RECORD.size * RECORD.size
+            if size <= 0:
+                continue
+            with open(path, "rb") as f:
+                f.seek(offset)
+                data = f.read(size)
+            data = data[:len(data) // RECORD.size * RECORD.size]
+            self.offsets[path] = offset + len(data)
+            self.take(RECORD.iter_unpack(data))
+        return self
+
+    def take(self, records):
+        for host, when, started, term, pid, kind, _ in records:
+            host = host.rstrip(b"\0").decode()
+            key = (host, pid, started)
+            p = self.processes.get(key)
+            if p is None:
+                p = self.processes[key] = Process(host, pid, started, term)
+            p.beats.append(when)
+            p.ended = p.ended or kind == END
+
+    # Who ran it, when
+
+    def intervals(self, start=0, end=NEVER):
+        """{host: [(from, to), …]}: when each host ran it within a window, merged and in order."""
+        found = {}
+        for p in self.processes.values():
+            for a, b in p.alive(self.frozen.get(p.host, ())):
+                a, b = max(a, start), min(b, end)
+                if a <= b:
+                    found.setdefault(p.host, []).append((a, b))
+        return {host: merge(pieces) for host, pieces in found.items()}
+
+    def dual_active(self, start=0, end=NEVER):
+        """Nanoseconds in which more than one host ran it."""
+        return overlap(self.intervals(start, end).values())
+
+    def gap(self, start, end):
+        """The longest time without any host running it between start and end, nanoseconds."""
+        return max((b - a for a, b in self.gaps(start, end)), default=0)
+
+    def gaps(self, start, end):
+        pieces = merge([i for host in self.intervals(start, end).values() for i in host])
+        points = [start] + [t for piece in pieces for t in piece] + [end]
+        return [(a, b) for a, b in zip(points[::2], points[1::2]) if b > a]
+
+    def beats(self, start, end, host=None):
+        """How many beats there were, of one host or of all."""
+        return sum(bisect.bisect_right(p.beats, end) - bisect.bisect_left(p.beats, start)
+                   for p in self.processes.values() if host in (None, p.host))
+
+    def running(self, at, within=20 * MS):
+        """The hosts that beat within the last milliseconds before a time."""
+        return sorted({p.host for p in self.processes.values()
+                       if bisect.bisect_right(p.beats, at) - bisect.bisect_left(p.beats, at - within)})
+
+    def last_beat(self, host, before=NEVER):
+        """The last beat of a host before a time, or None."""
+        found = None
+        for p in self.processes.values():
+            i = bisect.bisect_left(p.beats, before)
+            if p.host == host and i > 0:
+                found = max(found or 0, p.beats[i - 1])
+        return found
+
+    def first_beat(self, host, after=0):
+        """The first beat of a host after a time, or None."""
+        found = [p.beats[i] for p in self.processes.values() if p.host == host
+                 for i in [bisect.bisect_right(p.beats, after)] if i < len(p.beats)]
+        return min(found, default=None)
+
+    def started(self, start, end=NEVER, host=None):
+        """The processes whose first beat was in a window."""
+        return [p for p in self.processes.values()
+                if start <= p.first <= end and host in (None, p.host)]
+
+    def term_faults(self):
+        """What is wrong with the terms: one held by two hosts, or a smaller one after a larger."""
+        faults, holder = [], {}
+        seen = 0
+        for p in sorted(self.processes.values(), key=lambda p: p.first):
+            if p.term == 0:
+                faults.append(f"{p.host} pid {p.pid} ran without a term")
+                continue
+            if holder.setdefault(p.term, p.host) != p.host:
+                faults.append(f"term {p.term} was both {holder[p.term]}'s and {p.host}'s")
+            if p.term < seen:
+                faults.append(f"{p.host} started with term {p.term} after term {seen}")
+            seen = max(seen, p.term)
+        return faults
+
+
+# The arithmetic, on plain lists of (from, to)
+
+def merge(pieces):
+    """Sorted, and what touches or overlaps joined."""
+    merged = []
+    for a, b in sorted(pieces):
+        if merged and a <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(b, merged[-1][1]))
+        else:
+            merged.append((a, b))
+    return merged
+
+
+def overlap(hosts):
+    """How long at least two of several merged lists of intervals were active together."""
+    events = sorted((t, change) for pieces in hosts for a, b in pieces
+                    for t, change in ((a, 1), (b, -1)))
+    active, since, total = 0, 0, 0
+    for t, change in events:
+        if active >= 2:
+            total += t - since
+        active += change
+        since = t
+    return total

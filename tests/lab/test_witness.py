@@ -1,0 +1,120 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""The arithmetic on which every figure of the lab rests. Needs neither root nor hosts."""
+
+import os
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from lab import witness                                     # noqa: E402
+from lab.clock import MS                                    # noqa: E402
+
+
+def testimony(*processes):
+    """Processes as (host, pid, term, first ms, last ms), beating every 2 ms."""
+    t = witness.Testimony("/nonexistent", "unit")
+    for host, pid, term, first, last in processes:
+        t.take((host.encode(), beat * MS, first * MS, term, pid, witness.BEAT, 0)
+               for beat in range(first, last + 1, 2))
+    return t
+
+
+class Arithmetic(unittest.TestCase):
+    def test_merge(self):
+        self.assertEqual(witness.merge([(5, 9), (1, 3), (3, 4), (6, 7)]), [(1, 4), (5, 9)])
+        self.assertEqual(witness.merge([]), [])
+
+    def test_overlap(self):
+        self.assertEqual(witness.overlap([[(0, 10)], [(20, 30)]]), 0)
+        self.assertEqual(witness.overlap([[(0, 10)], [(10, 30)]]), 0)
+        self.assertEqual(witness.overlap([[(0, 10)], [(4, 30)]]), 6)
+        self.assertEqual(witness.overlap([[(0, 10)], [(2, 4), (8, 12)]]), 4)
+        self.assertEqual(witness.overlap([[(0, 10)], [(0, 10)], [(0, 10)]]), 10)
+        self.assertEqual(witness.overlap([]), 0)
+
+    def test_takeover(self):
+        t = testimony(("n1", 10, 1, 0, 1000), ("n2", 11, 2, 4000, 6000))
+        self.assertEqual(t.dual_active(), 0)
+        self.assertEqual(t.gap(500 * MS, 6000 * MS), 3000 * MS)
+        self.assertEqual(t.term_faults(), [])
+
+    def test_two_at_once(self):
+        t = testimony(("n1", 10, 1, 0, 1000), ("n2", 11, 2, 900, 2000))
+        self.assertEqual(t.dual_active(), 100 * MS)
+        self.assertEqual(t.dual_active(950 * MS), 50 * MS)
+        self.assertEqual(t.dual_active(1500 * MS), 0)
+        self.assertEqual(t.gap(0, 2000 * MS), 0)
+
+    def test_processes_of_one_host_are_one(self):
+        t = testimony(("n1", 10, 1, 0, 1000), ("n1", 11, 1, 0, 1500))
+        self.assertEqual(t.dual_active(), 0)
+        self.assertEqual(t.gap(0, 1500 * MS), 0)
+
+    def test_child_left_behind_counts(self):
+        t = testimony(("n1", 10, 1, 0, 1000), ("n1", 11, 1, 0, 1500), ("n2", 12, 2, 1200, 2000))
+        self.assertEqual(t.dual_active(), 300 * MS)
+
+    def test_stalled_process_is_not_dead(self):
+        t = testimony(("n1", 10, 1, 0, 1000))
+        t.take([(b"n1", 9000 * MS, 0, 1, 10, witness.BEAT, 0)])
+        self.assertEqual(t.gap(0, 9000 * MS), 0)
+        t.take([(b"n2", 5000 * MS, 5000 * MS, 2, 7, witness.BEAT, 0),
+                (b"n2", 6000 * MS, 5000 * MS, 2, 7, witness.BEAT, 0)])
+        self.assertEqual(t.dual_active(), 1000 * MS)
+
+    def test_same_pid_after_a_reboot(self):
+        t = testimony(("n1", 10, 1, 0, 1000), ("n1", 10, 2, 5000, 6000))
+        self.assertEqual(t.gap(0, 6000 * MS), 4000 * MS)
+
+    def test_frozen_host(self):
+        t = testimony(("n1", 10, 1, 0, 1000), ("n2", 11, 2, 5000, 9000))
+        t.take([(b"n1", (8000 + i) * MS, 0, 1, 10, witness.BEAT, 0) for i in range(0, 21, 2)])
+        self.assertGreater(t.dual_active(), 3000 * MS)
+        t.frozen["n1"] = [(1001 * MS, 7999 * MS)]
+        self.assertEqual(t.dual_active(), 20 * MS)
+        self.assertEqual(t.gap(0, 9000 * MS), 4000 * MS)
+
+    def test_frozen_for_good(self):
+        t = testimony(("n1", 10, 1, 0, 1000))
+        t.frozen["n1"] = [(1001 * MS, witness.NEVER)]
+        self.assertEqual(t.intervals(), {"n1": [(0, 1000 * MS)]})
+
+    def test_gap_at_the_edges(self):
+        t = testimony(("n1", 10, 1, 1000, 2000))
+        self.assertEqual(t.gap(0, 2500 * MS), 1000 * MS)
+        self.assertEqual(testimony().gap(0, 700 * MS), 700 * MS)
+
+    def test_terms(self):
+        self.assertIn("both", testimony(("n1", 1, 5, 0, 10), ("n2", 2, 5, 20, 30)).term_faults()[0])
+        self.assertIn("after", testimony(("n1", 1, 5, 0, 10), ("n2", 2, 4, 20, 30)).term_faults()[0])
+        self.assertIn("without", testimony(("n1", 1, 0, 0, 10)).term_faults()[0])
+
+    def test_beats(self):
+        t = testimony(("n1", 10, 1, 0, 1000), ("n2", 11, 2, 4000, 6000))
+        self.assertEqual(t.beats(0, 100 * MS), 51)
+        self.assertEqual(t.beats(0, 100 * MS, "n2"), 0)
+        self.assertEqual(t.running(500 * MS), ["n1"])
+        self.assertEqual(t.running(3000 * MS), [])
+        self.assertEqual(t.last_beat("n1"), 1000 * MS)
+        self.assertEqual(t.last_beat("n1", before=500 * MS), 498 * MS)
+        self.assertEqual(t.first_beat("n2"), 4000 * MS)
+        self.assertIsNone(t.last_beat("n3"))
+
+    def test_files(self):
+        with tempfile.TemporaryDirectory() as folder:
+            t = witness.Testimony(folder, "worker.service")
+            record = witness.RECORD.pack(b"n1", 5 * MS, 1, 7, 42, witness.START, 0)
+            with open(f"{folder}/n1.worker.service", "wb") as f:
+                f.write(record + record[:30])           # the second is still being written
+                f.flush()
+                self.assertEqual(len(t.read().processes), 1)
+                f.write(record[30:])
+            self.assertEqual(t.read().beats(0, 10 * MS), 2)
+            self.assertEqual(t.read().beats(0, 10 * MS), 2)
+
+
+if __name__ == "__main__":
+    unittest.main()
