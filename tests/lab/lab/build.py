@@ -34,10 +34,10 @@ def build(name, say=print, source=SOURCE):
         os.makedirs(fresh)
         os.makedirs(folder, exist_ok=True)
         say(f"building for Debian {p.suite}")
-        if _release() == p.suite:
-            _build_here(source, folder, fresh)
-        else:
+        if needs_build_root(p):
             _build_there(build_root(p, say), source, folder, fresh)
+        else:
+            _build_here(source, folder, fresh)
         return _publish(p, fresh, source)
 
 
@@ -53,6 +53,11 @@ fi
 meson compile -C {folder}
 meson install -C {folder} --no-rebuild --destdir {stage}
 """
+
+
+def needs_build_root(name):
+    """Whether this machine is of another release: a binary of one does not run on the other."""
+    return _release() != platform(name).suite
 
 
 def _release():

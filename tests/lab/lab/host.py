@@ -209,6 +209,10 @@ class Host:
         self.lab.network.heal(self.name)
         self.cut_how = None
 
+    def has_link(self):
+        """Whether the host itself takes its cable to be plugged in."""
+        return "LOWER_UP" in self.sh("ip -o link show host0")
+
     # Commands
 
     def argv(self, *command):

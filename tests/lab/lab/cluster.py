@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The product on the hosts of a lab: configured as an administrator would, asked as one would."""
+
+import json
+
+from . import clock
+from .database import PASSWORD
+from .shell import LabError, wait_for
+
+GROUP = "work"
+UNIT = "worker.service"
+LEASE = "4s"
+STOP_TIMEOUT = "1s"
+
+
+class Cluster:
+    """One group, or several, elected among all hosts of a lab."""
+
+    def __init__(self, lab, group=GROUP, unit=UNIT, lease=LEASE, stop_timeout=STOP_TIMEOUT):
+        self.lab, self.group, self.unit = lab, group, unit
+        self.lease, self.stop_timeout = lease, stop_timeout
+        self.worker_options = ()
+
+    @property
+    def keeper(self):
+        return f"tenure@{self.group}.service"
+
+    # Set-up
+
+    def install(self, groups=None):
+        """Schema, configuration and the witness unit on every host; nothing is started."""
+        self.lab.db.prepare(schema=self.lab.hosts[0].run("tenurectl", "schema").out)
+        for host in self.lab.hosts:
+            self.configure(host, groups)
+            self._write_worker(host)
+            host.systemctl("daemon-reload")
+        return self
+
+    def configure(self, host, groups=None, conninfo="", top=""):
+        """Write the configuration of one host. groups: a list of dicts with the keys of a group;
+        conninfo, top: more of the connection string, more settings of tenure.conf."""
+        groups = groups or [{"name": self.group, "units": [self.unit], "lease": self.lease,
+                             "stop_timeout": self.stop_timeout}]
+        host.write_file("/etc/tenure/pgpass", f"*:*:*:*:{PASSWORD}\n", 0o600, "tenure")
+        host.write_file("/etc/tenure/tenure.conf", f"""{top}
+arbiter = {{
+  type = "postgresql";
+  conninfo = "host={self.lab.db.address} dbname=tenure user=tenure passfile=/etc/tenure/pgpass {conninfo}";
+}};
+""", 0o640, "root:tenure")
+        for group in groups:
+            host.write_file(f"/etc/tenure/groups.d/{group['name']}.conf",
+                            f"groups = (\n{_libconfig(group)}\n);\n")
+
+    def worker(self, *options, restart=True):
+        """What the witness is started with from now on (see witness.c), on every host."""
+        self.worker_options = options
+        for host in self.lab.hosts:
+            self._write_worker(host)
+            host.systemctl("daemon-reload")
+        leader = self.leader()
+        if restart and leader:
+            leader.systemctl("restart", self.unit)
+        return self
+
+    def _write_worker(self, host, unit=None):
+        options = " ".join(self.worker_options)
+        host.write_file(f"/etc/systemd/system/{unit or self.unit}", f"""[Unit]
+Description=A worker that must run exactly once
+[Service]
+Type=notify
+NotifyAccess=all
+ExecStart=/lab/witness /lab/beats/%H.%n {options}
+[Install]
+WantedBy=multi-user.target
+""")
+
+    def start(self, timeout=30):
+        """The agents, on every host; until one leads and the others stand by."""
+        for host in self.lab.hosts:
+            host.systemctl("enable", "--quiet", "tenured.service")
+            host.systemctl("start", "--no-block", "tenured.service")
+        return self.wait_ready(timeout)
+
+    # Questions
+
+    def is_leader(self, host):
+        """What a script would ask. No for a host that cannot be asked."""
+        if not host.up or host.frozen_at is not None:
+            return False
+        return host.run("tenurectl", "is-leader", self.group, check=False).code == 0
+
+    def leaders(self):
+        return [h for h in self.lab.hosts if self.is_leader(h)]
+
+    def leader(self):
+        """The host that leads, or None."""
+        leaders = self.leaders()
+        return leaders[0] if leaders else None
+
+    def standbys(self):
+        return [h for h in self.lab.hosts if h.up and not self.is_leader(h)]
+
+    def status(self, host):
+        """`tenurectl status --json` of a host for the group, with the agent's own fields; or {}."""
+        r = host.run("tenurectl", "status", "--json", check=False)
+        if not r.ok:
+            return {}
+        whole = json.loads(r.out)
+        group = [g for g in whole["groups"] if g["name"] == self.group]
+        return {**whole, **group[0]} if group else {}
+
+    def term(self, host):
+        return self.status(host).get("term")
+
+    # Waiting
+
+    def wait_ready(self, timeout=30):
+        """One leads, whose unit beats; all others are connected and stand by. Returns the leader."""
+        def ready():
+            states = {h: self.status(h) for h in self.lab.hosts}
+            roles = sorted(s.get("role", "none") for s in states.values())
+            if roles != ["leader"] + ["standby"] * (len(roles) - 1):
+                return None
+            if not all(s["connected"] for s in states.values()):
+                return None
+            leader = next(h for h, s in states.items() if s["role"] == "leader")
+            others = [s for h, s in states.items() if h is not leader]
+            if not self.is_leader(leader) or any(s["leader"] != leader.name for s in others):
+                return None
+            return leader if self.lab.testimony(self.unit).running(clock.now(), 100 * clock.MS) \
+                == [leader.name] else None
+        try:
+            return wait_for("one leader, all others standing by", ready, timeout=timeout, every=0.1)
+        except LabError as e:
+            raise LabError(f"{e}\n{self.account()}") from None
+
+    def wait_leader(self, other_than=None, timeout=20):
+        """Until a host (another one) leads and its unit beats. Returns it."""
+        def found():
+            running = self.lab.testimony(self.unit).running(clock.now(), 50 * clock.MS)
+            hosts = [self.lab[n] for n in running]
+            return next((h for h in hosts if h is not other_than and self.is_leader(h)), None)
+        try:
+            but = f" other than {other_than}" if other_than else ""
+            return wait_for(f"a leader{but}", found, timeout=timeout, every=0.05)
+        except LabError as e:
+            raise LabError(f"{e}\n{self.account()}") from None
+
+    def account(self, lines=12):
+        """What each host has to say, for a failure's report."""
+        said = []
+        for host in self.lab.hosts:
+            said.append(f"{host}: " + ("frozen" if host.frozen_at is not None
+                                       else "up" if host.up else "down"))
+            try:
+                if host.up and host.frozen_at is None:
+                    said += ["    " + line for line in host.sh(
+                        "timeout 5 tenurectl status 2>&1", check=False).splitlines()]
+                said += ["    " + line for line in host.journal(lines=lines).splitlines()]
+            except LabError as e:
+                said.append(f"    {e}")
+        return "\n".join(said)
+
+
+def _libconfig(group):
+    """A group's settings in libconfig's own syntax."""
+    def value(v):
+        if isinstance(v, (list, tuple)):
+            return "[ " + ", ".join(value(x) for x in v) + " ]"
+        if isinstance(v, bool):
+            return str(v).lower()
+        if isinstance(v, int):
+            return str(v)
+        return '"' + str(v).replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return "  { " + "\n    ".join(f"{k} = {value(v)};" for k, v in group.items()) + " }"

@@ -1,0 +1,295 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Scenarios: what happens, and what must be true afterwards, in about ten lines each.
+
+    @scenario("the keeper is killed")
+    def keeper_killed(t):
+        old = t.leader
+        pid = old.main_pid(t.keeper)
+        t.fault(f"kill -9 of the keeper on {old}", lambda: old.kill(t.keeper))
+        t.effect("the keeper's process is gone", lambda: old.main_pid(t.keeper) != pid)
+        t.next_leader()
+        t.gap_at_most(500)
+
+What every scenario is held to without saying so: the witness beat before and after, the fault was
+seen to take effect, no two hosts ever ran the unit at once, and terms only grow.
+"""
+
+import signal
+import time
+
+from . import clock
+from .cluster import Cluster
+from .lab import Lab
+from .shell import LabError, wait_for
+
+CELL_TIMEOUT = 120
+ALL = []
+
+
+class Failed(Exception):
+    """The product did not do what it must."""
+
+
+def scenario(title, *, dual_ms=0):
+    """dual_ms: how long two hosts may run the unit at most. 0 but for a frozen host."""
+    def declare(function):
+        function.title, function.dual_ms, function.name = title, dual_ms, function.__name__
+        if any(other.name == function.name for other in ALL):
+            raise ValueError(f"two scenarios are named {function.name}")
+        ALL.append(function)
+        return function
+    return declare
+
+
+class Trial:
+    """One run of one scenario on one platform: what a scenario is given."""
+
+    def __init__(self, cluster, timeline):
+        self.cluster, self.lab, self.timeline = cluster, cluster.lab, timeline
+        self.db, self.hosts = self.lab.db, self.lab.hosts
+        self.group, self.unit, self.keeper = cluster.group, cluster.unit, cluster.keeper
+        self.lease_ms, self.stop_ms = _ms(cluster.lease), _ms(cluster.stop_timeout)
+        # Design: K, and D from the formula of the budget.
+        self.kill_ms = min(1000, self.lease_ms / 10)
+        self.slack_ms = 300
+        self.duration_ms = self.lease_ms * 0.998 - self.slack_ms - self.stop_ms - self.kill_ms
+        self.leader = cluster.wait_ready()
+        self.began = clock.now()
+        self.fault_at = None
+        self.effects = []
+        self.figures = {}
+
+    @property
+    def standbys(self):
+        return [h for h in self.hosts if h is not self.leader]
+
+    def note(self, text):
+        self.timeline.note(text)
+
+    # The fault
+
+    def fault(self, text, do):
+        """Do it, and remember when."""
+        self._beat("before the fault", clock.now())
+        self.fault_at = clock.now()
+        self.timeline.fault(text, self.fault_at)
+        return do()
+
+    def effect(self, text, condition, timeout=10):
+        """The fault must be seen to have happened, or the scenario proved nothing."""
+        try:
+            value = wait_for(text, condition, timeout=timeout)
+        except LabError:
+            raise Failed(f"the fault did not take effect: not seen in {timeout} s: {text}") from None
+        self.timeline.note(f"seen: {text}")
+        self.effects.append(text)
+        return value
+
+    # What follows from it
+
+    def next_leader(self, timeout=None):
+        """Until another host than the one that led runs the unit. Returns it."""
+        try:
+            new = self.cluster.wait_leader(self.leader, timeout or self.lease_ms / 1000 + 10)
+        except LabError as e:
+            raise Failed(str(e)) from None
+        self.timeline.good(f"{new} leads")
+        return new
+
+    def until(self, text, condition, timeout=10):
+        try:
+            return wait_for(text, condition, timeout=timeout)
+        except LabError as e:
+            raise Failed(str(e)) from None
+
+    def stays(self, text, condition, seconds):
+        """True now and all the time for so many seconds."""
+        end = clock.now() + seconds * clock.SECOND
+        while clock.now() < end:
+            self.check(text, condition())
+            time.sleep(0.1)
+
+    def check(self, text, value):
+        if not value:
+            raise Failed(f"not so: {text}")
+
+    # The witness
+
+    @property
+    def testimony(self):
+        return self.lab.testimony(self.unit)
+
+    def gap_ms(self):
+        return clock.ms(self.testimony.gap(self.fault_at, clock.now()))
+
+    def gap_at_most(self, limit):
+        gap = self._real_gap()
+        self.check(f"gap of {gap:.0f} ms is at most {limit:.0f} ms", gap <= limit)
+
+    def undisturbed(self, seconds):
+        """The very same processes beat on through all that time."""
+        before = {p.pid for p in self.testimony.processes.values()
+                  if p.last > self.fault_at - 100 * clock.MS}
+        time.sleep(seconds)
+        t, now = self.testimony, clock.now()
+        after = {p.pid for p in t.processes.values() if p.last > now - 100 * clock.MS}
+        self.check(f"the same processes run: {sorted(before)} before, {sorted(after)} after",
+                   before and before == after)
+        self.check("none was started since", not t.started(self.fault_at))
+
+    def dead_within(self, host, limit_ms, since=None):
+        """The unit's last beat on a host was at most so long after the fault."""
+        last = self.testimony.last_beat(host.name)
+        took = clock.ms(last - (since or self.fault_at))
+        self.figures["dead after"] = f"{max(took, 0):.0f} ms"
+        self.check(f"{host}'s last beat, {took:.0f} ms after the fault, within {limit_ms:.0f} ms",
+                   took <= limit_ms)
+
+    def silent(self, host, since=None):
+        """Not one beat of a host since the fault."""
+        n = self.testimony.beats(since or self.fault_at, clock.now(), host.name)
+        self.check(f"no beat of {host} ({n} seen)", n == 0)
+
+    def _beat(self, when, at, within_ms=100):
+        wait_for(f"a beat {when}", lambda: self.testimony.beats(at - within_ms * clock.MS, clock.now()),
+                 timeout=2)
+
+    def _real_gap(self):
+        """The beats' own rhythm is no gap."""
+        gap = self.gap_ms()
+        return 0.0 if gap < 10 else gap
+
+    # The verdict
+
+    def finish(self, dual_ms):
+        """Checks that hold for every scenario. Returns (gap, dual-active) in ms."""
+        if self.fault_at is None or not self.effects:
+            raise Failed("the scenario has shown no fault that took effect")
+        try:
+            self._beat("after the fault", clock.now())
+        except LabError as e:
+            raise Failed(str(e)) from None
+        t = self.testimony
+        now = clock.now()
+        gap, dual = self._real_gap(), clock.ms(t.dual_active(self.began, now))
+        if dual > dual_ms:
+            raise Failed(f"TWO HOSTS RAN THE UNIT for {dual:.1f} ms:\n" + _spans(t, self.began))
+        faults = t.term_faults()
+        if faults:
+            raise Failed("; ".join(faults[:5]))
+        return gap, dual
+
+
+def _spans(testimony, since):
+    lines = []
+    for host, pieces in sorted(testimony.intervals(since).items()):
+        for a, b in pieces:
+            lines.append(f"    {host}: {clock.ms(a - since):.1f} … {clock.ms(b - since):.1f} ms")
+    return "\n".join(lines)
+
+
+def _ms(text):
+    """"4s" or "1500ms"."""
+    return float(text[:-2]) if text.endswith("ms") else float(text.rstrip("s")) * 1000
+
+
+class Runner:
+    """One lab for all scenarios of a platform; a new one when the old cannot be put in order."""
+
+    def __init__(self, platform, timeline, keep=False):
+        self.platform, self.timeline, self.keep = platform, timeline, keep
+        self.lab = self.cluster = None
+        self.versions = {}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._drop(keep=self.keep)
+
+    def _drop(self, keep=False):
+        lab, self.lab, self.cluster = self.lab, None, None
+        if lab:
+            lab.keep = keep
+            lab.record()
+            lab.__exit__(None, None, None)
+
+    def _fresh(self):
+        self._drop()
+        lab = Lab(self.platform, timeline=self.timeline)
+        lab.__enter__()
+        self.lab = lab
+        lab.boot()
+        self.cluster = Cluster(lab).install()
+        self.cluster.start()
+        self.versions = lab.versions()
+        self.timeline.note(f"{lab.platform}: systemd {self.versions['systemd']}, PostgreSQL "
+                           f"{self.versions['postgresql']}, build {self.versions['build']}")
+
+    def ready(self):
+        """A lab in which one leads and all others stand by, whatever was before."""
+        if self.lab:
+            try:
+                self._reset()
+                return
+            except LabError as e:
+                self.timeline.note(f"a fresh lab, because: {str(e).splitlines()[0]}")
+        self._fresh()
+
+    def _reset(self):
+        lab, cluster = self.lab, self.cluster
+        for host in lab.all_hosts():
+            if host.cut_how:
+                host.heal()
+            if host.frozen_at is not None:
+                host.thaw()
+            if host.nspawn is not None and host.nspawn.poll() is not None:
+                host.pull_plug()
+        lab.boot()
+        if not lab.db.ready():
+            lab.db.start()
+        for host in lab.hosts:
+            if host.exists("/usr/sbin/tenured.away"):
+                host.run("mv", "/usr/sbin/tenured.away", "/usr/sbin/tenured")
+            if host.state("tenured.service") != "active":
+                host.systemctl("reset-failed", "tenured.service", check=False)
+                host.systemctl("start", "tenured.service")
+            else:
+                host.sh("kill -CONT $(systemctl show --value -p MainPID tenured)", check=False)
+            if host.run("systemctl", "is-enabled", "-q", cluster.unit, check=False).ok:
+                host.systemctl("disable", "--quiet", cluster.unit)
+        # A host that led waits for a while before it claims again; two leases, and room.
+        cluster.wait_ready(timeout=30)
+        if cluster.worker_options:
+            cluster.worker()
+            cluster.wait_ready()
+
+    def run(self, function):
+        """One cell of the matrix. Returns (passed, figures, reason)."""
+        self.timeline.head(f"{function.name} on {self.platform}: {function.title}")
+
+        def overdue(*_):
+            raise LabError(f"not done after {CELL_TIMEOUT} s")
+        before = signal.signal(signal.SIGALRM, overdue)
+        signal.alarm(CELL_TIMEOUT)
+        try:
+            self.ready()
+            trial = Trial(self.cluster, self.timeline)
+            function(trial)
+            gap, dual = trial.finish(function.dual_ms)
+            return True, {"gap": gap, "dual": dual, **trial.figures}, ""
+        except (Failed, LabError) as e:
+            said = str(e)
+            if self.cluster and isinstance(e, Failed):
+                signal.alarm(30)
+                try:
+                    said += "\n" + self.cluster.account(40)
+                except LabError as more:
+                    said += f"\n{more}"
+            if not self.keep:
+                signal.alarm(60)
+                self._drop()        # what is left of a failure must not decide the next one
+            return False, {}, said
+        finally:
+            signal.alarm(0)
+            signal.signal(signal.SIGALRM, before)

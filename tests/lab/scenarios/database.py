@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The arbiter goes and comes back."""
+
+from lab import clock
+from lab.scenario import scenario
+
+
+@scenario("the database is restarted: nobody notices")
+def database_restarted(t):
+    started = t.db.psql("select pg_postmaster_start_time()")
+    t.fault("systemctl restart of PostgreSQL", t.db.restart)
+    t.effect("another server answers", lambda: t.db.psql("select pg_postmaster_start_time()") != started)
+    t.undisturbed(seconds=2 * t.lease_ms / 1000)
+    t.gap_at_most(0)
+
+
+@scenario("the database crashes and is back at once: nobody notices")
+def database_crashed(t):
+    started = t.db.psql("select pg_postmaster_start_time()")
+    t.fault("kill -9 of all of PostgreSQL", t.db.crash)
+    t.db.start()
+    t.effect("another server answers", lambda: t.db.psql("select pg_postmaster_start_time()") != started)
+    t.undisturbed(seconds=2 * t.lease_ms / 1000)
+    t.gap_at_most(0)
+
+
+@scenario("the database is away for longer than a lease: everything stops, one comes back")
+def database_away(t):
+    old = t.leader
+    t.fault("PostgreSQL is stopped", t.db.stop)
+    t.effect("it does not answer", lambda: not t.db.ready())
+    t.until("the unit is stopped everywhere", lambda: t.testimony.beats(
+        clock.now() - 200 * clock.MS, clock.now()) == 0, timeout=t.lease_ms / 1000 + 1)
+    t.dead_within(old, t.duration_ms + t.slack_ms + t.stop_ms + t.kill_ms)
+    t.timeline.fault("PostgreSQL is started")
+    t.db.start()
+    t.cluster.wait_leader(timeout=30)

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whole hosts: dead, frozen, cut off, shut down, rebooted."""
+
+import time
+
+from lab import clock
+from lab.scenario import scenario
+
+
+@scenario("the leader's plug is pulled")
+def plug_pulled(t):
+    old = t.leader
+    t.fault(f"the plug of {old} is pulled", old.pull_plug)
+    t.effect("no process of it is left", lambda: not old.up and not old.cgroup.populated())
+    t.next_leader()
+    t.silent(old, since=t.fault_at + 50 * clock.MS)
+    t.gap_at_most(t.lease_ms + 2000)
+
+
+@scenario("the leader is cut from the network, and its link is down")
+def cut_clean(t):
+    old = t.leader
+    t.fault(f"the cable of {old} is out", old.cut)
+    t.effect("the link is down", lambda: t.lab.network.is_cut(old.name)
+             and not old.has_link())
+    t.next_leader()
+    t.dead_within(old, t.duration_ms + t.slack_ms + t.stop_ms + t.kill_ms)
+    t.gap_at_most(t.lease_ms + 2000)
+
+
+@scenario("the leader is cut from the network, half open")
+def cut_half_open(t):
+    old = t.leader
+    t.fault(f"packets from and to {old} vanish", lambda: old.cut(clean=False))
+    t.effect("the link is up and the database out of reach", lambda: t.lab.network.is_cut(old.name)
+             and old.has_link()
+             and old.run("pg_isready", "-q", "-t", "1", "-h", t.db.address, check=False).code != 0)
+    t.next_leader()
+    t.dead_within(old, t.duration_ms + t.slack_ms + t.stop_ms + t.kill_ms)
+    t.gap_at_most(t.lease_ms + 2000)
+
+
+@scenario("the leader is frozen past its lease and thawed", dual_ms=50)
+def frozen(t):
+    """The one exception: what stood still for a lease goes on for some milliseconds when it thaws."""
+    old = t.leader
+    t.fault(f"{old} is frozen", old.freeze)
+    t.effect("nothing of it runs", lambda: t.testimony.beats(
+        clock.now() - 100 * clock.MS, clock.now(), old.name) == 0)
+    t.next_leader()
+    thawed = clock.now()
+    t.timeline.fault(f"{old} is thawed")
+    old.thaw()
+    t.until(f"{old} knows that it does not lead", lambda: old.state(t.unit) != "active")
+    time.sleep(0.5)
+    last = t.testimony.last_beat(old.name)
+    t.figures["runs on after the thaw"] = f"{max(0, clock.ms(last - thawed)):.1f} ms"
+    t.check(f"it ran on for {clock.ms(last - thawed):.1f} ms, at most 50",
+            last - thawed <= 50 * clock.MS)
+    t.gap_at_most(t.lease_ms + 2000)
+
+
+@scenario("the leader is rebooted, its unit is enabled")
+def reboot(t):
+    old = t.leader
+    for host in t.hosts:
+        host.systemctl("enable", "--quiet", t.unit)
+    boot_id = old.read_file("/run/tenure/instance/id") if old.exists("/run/tenure/instance/id") else ""
+    t.fault(f"{old} is rebooted", old.reboot)
+    t.effect("it has booted anew", lambda: old.up and not boot_id
+             or old.sh("cat /run/tenure/instance/id", check=False) != boot_id)
+    back = clock.now()
+    t.next_leader()
+    t.until("it is up", lambda: old.system_state() == "running")
+    t.check(f"systemctl is-system-running on {old} says running", old.system_state() == "running")
+    t.check("it does not lead", not t.cluster.is_leader(old))
+    t.silent(old, since=back)
+    t.gap_at_most(1500)
+
+
+@scenario("the leader is shut down: the lease is released before it is gone")
+def shutdown(t):
+    old = t.leader
+    term = t.db.lease(t.group)["term"]
+    t.fault(f"{old} is shut down", lambda: old.power_off(wait=False))
+    # Nobody else can have claimed a row of that age that is not clean: so it was released.
+    t.until("the row is released or claimed by another", lambda: (
+        lambda row: row["clean"] or row["term"] > term)(t.db.lease(t.group)))
+    released = clock.ms(clock.now() - t.fault_at)
+    t.figures["released after"] = f"{released:.0f} ms"
+    t.check("released long before the lease could run out", released < t.duration_ms)
+    old.wait_down()
+    t.effect("it is off", lambda: not old.up)
+    t.next_leader()
+    t.gap_at_most(1500)
+
+
+@scenario("a unit is started by hand on a standby: refused")
+def started_by_hand(t):
+    other, since = t.standbys[0], clock.now()
+    r = t.fault(f"systemctl start {t.unit} on {other}",
+                lambda: other.systemctl("start", t.unit, check=False))
+    t.effect("it is refused", lambda: not r.ok and other.state(t.unit) == "inactive")
+    status = other.systemctl("status", t.unit, check=False).out
+    t.check(f"its status says why:\n{status}", "tenure" in status and "ssert" in status)
+    time.sleep(0.5)
+    t.silent(other, since=since)
+    t.check("the system state stays running", other.system_state() == "running")
+    t.gap_at_most(0)

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The dead-man's switch, and units that do not want to die."""
+
+from lab.scenario import scenario
+
+
+@scenario("the keeper is killed")
+def keeper_killed(t):
+    old, keeper = t.leader, t.leader.main_pid(t.keeper)
+    t.fault(f"kill -9 of the keeper on {old}", lambda: old.kill(t.keeper))
+    t.effect("that keeper is gone", lambda: old.main_pid(t.keeper) != keeper)
+    t.cluster.wait_leader()
+    # The unit stops and starts at once: what is left is not a lease.
+    t.gap_at_most(500)
+
+
+@scenario("the keeper is stopped (SIGSTOP), its watchdog acts")
+def keeper_hangs(t):
+    old, keeper = t.leader, t.leader.main_pid(t.keeper)
+    t.fault(f"the keeper on {old} is stopped", lambda: old.kill(t.keeper, "STOP"))
+    t.effect("the keeper stands still",
+             lambda: "State:\tT" in old.sh(f"cat /proc/{keeper}/status", check=False)
+             or old.main_pid(t.keeper) != keeper)
+    t.until("the stopped keeper is gone", lambda: old.main_pid(t.keeper) != keeper,
+            timeout=2 * t.lease_ms / 1000)
+    t.dead_within(old, t.duration_ms + t.slack_ms + t.stop_ms + t.kill_ms)
+    t.cluster.wait_leader()
+    t.gap_at_most(t.lease_ms + 2000)
+
+
+@scenario("a unit ignores SIGTERM, and its children too: hand-over")
+def ignores_sigterm_handover(t):
+    t.cluster.worker("--ignore-term", "--children", "2", "--escape")
+    old = t.leader
+    t.fault(f"systemctl stop tenured on {old}", lambda: old.systemctl("stop", "tenured.service"))
+    t.effect("the agent is stopped", lambda: old.state("tenured.service") == "inactive")
+    new = t.next_leader()
+    t.dead_within(old, t.stop_ms + t.kill_ms + t.slack_ms)
+    t.check(f"it is dead before {new} runs it",
+            t.testimony.last_beat(old.name) < t.testimony.first_beat(new.name, t.fault_at))
+    t.gap_at_most(1000)
+
+
+@scenario("a unit ignores SIGTERM, and its leader is cut off")
+def ignores_sigterm_cut(t):
+    t.cluster.worker("--ignore-term", "--children", "2", "--escape")
+    old = t.leader
+    t.fault(f"{old} is cut off, half open", lambda: old.cut(clean=False))
+    t.effect("packets are dropped", lambda: t.lab.network.is_cut(old.name))
+    t.next_leader()
+    t.dead_within(old, t.duration_ms + t.stop_ms + t.kill_ms + t.slack_ms)
+    t.gap_at_most(t.lease_ms + 2000)
