@@ -130,10 +130,7 @@ WantedBy=multi-user.target
                 return None
             return leader if self.lab.testimony(self.unit).running(clock.now(), 100 * clock.MS) \
                 == [leader.name] else None
-        try:
-            return wait_for("one leader, all others standing by", ready, timeout=timeout, every=0.1)
-        except LabError as e:
-            raise LabError(f"{e}\n{self.account()}") from None
+        return wait_for("one leader, all others standing by", ready, timeout=timeout, every=0.1)
 
     def wait_leader(self, other_than=None, timeout=20):
         """Until a host (another one) leads and its unit beats. Returns it."""
@@ -141,14 +138,12 @@ WantedBy=multi-user.target
             running = self.lab.testimony(self.unit).running(clock.now(), 50 * clock.MS)
             hosts = [self.lab[n] for n in running]
             return next((h for h in hosts if h is not other_than and self.is_leader(h)), None)
-        try:
-            but = f" other than {other_than}" if other_than else ""
-            return wait_for(f"a leader{but}", found, timeout=timeout, every=0.05)
-        except LabError as e:
-            raise LabError(f"{e}\n{self.account()}") from None
+        but = f" other than {other_than}" if other_than else ""
+        return wait_for(f"a leader{but}", found, timeout=timeout, every=0.05)
 
-    def account(self, lines=12):
+    def account(self, lines=400):
         """What each host has to say, for a failure's report."""
+        units = ["tenured.service", "tenure@*.service", self.unit]
         said = []
         for host in self.lab.hosts:
             said.append(f"{host}: " + ("frozen" if host.frozen_at is not None
@@ -157,7 +152,7 @@ WantedBy=multi-user.target
                 if host.up and host.frozen_at is None:
                     said += ["    " + line for line in host.sh(
                         "timeout 5 tenurectl status 2>&1", check=False).splitlines()]
-                said += ["    " + line for line in host.journal(lines=lines).splitlines()]
+                said += ["    " + line for line in host.journal(units, lines=lines).splitlines()]
             except LabError as e:
                 said.append(f"    {e}")
         return "\n".join(said)

@@ -32,6 +32,7 @@ class Host:
         self.root = f"{self.folder}/root"
         self.nspawn = None          # the running host: Popen of systemd-nspawn
         self.leader = None          # its PID 1, as this machine numbers it
+        self.boots = 0
         self.frozen_at = None
         self.cut_how = None
         self._make_disk()
@@ -98,6 +99,7 @@ class Host:
             os.unlink(path)
         self._notify.bind(path)
         self.booted_at = clock.now()
+        self.boots += 1
         # The shell that becomes nspawn moves itself first: nobody else's cgroup is ever touched.
         move = "".join(f"echo $$ >{d}/cgroup.procs; " for d in self.cgroup.dirs)
         argv = ["systemd-nspawn", "--quiet", "--boot", f"--directory={self.root}",
@@ -273,9 +275,10 @@ class Host:
         return self.run("systemctl", "is-system-running", check=False).out.strip()
 
     def journal(self, unit=None, lines=200, output="short-monotonic", boot=True):
-        """The journal, also of a host that is dead."""
+        """The journal (of a unit, of several), also of a host that is dead."""
         args = ["journalctl", "-q", "--no-pager", "-o", output, "-n", str(lines)]
-        args += ["-u", unit] if unit else []
+        for u in [unit] if isinstance(unit, str) else unit or ():
+            args += ["-u", u]
         if self.up and self.frozen_at is None:
             args += ["-b"] if boot else []
             return self.run(*args, check=False, timeout=20).out

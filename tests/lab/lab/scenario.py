@@ -14,15 +14,18 @@ What every scenario is held to without saying so: the witness beat before and af
 seen to take effect, no two hosts ever ran the unit at once, and terms only grow.
 """
 
+import os
 import signal
 import time
 
 from . import clock
 from .cluster import Cluster
 from .lab import Lab
+from .platforms import CACHE
 from .shell import LabError, wait_for
 
 CELL_TIMEOUT = 120
+FAILURES = f"{CACHE}/failures"
 ALL = []
 
 
@@ -120,7 +123,9 @@ class Trial:
         return self.lab.testimony(self.unit)
 
     def gap_ms(self):
-        return clock.ms(self.testimony.gap(self.fault_at, clock.now()))
+        """Up to the last beat of all: a moment ago, or the scenario fails for want of one."""
+        t = self.testimony
+        return clock.ms(t.gap(self.fault_at, t.last_beat() or self.fault_at))
 
     def gap_at_most(self, limit):
         gap = self._real_gap()
@@ -264,6 +269,16 @@ class Runner:
             cluster.worker()
             cluster.wait_ready()
 
+    def _account(self, function):
+        """All that the hosts have to say, in a file that outlives them."""
+        if not self.cluster:
+            return ""
+        os.makedirs(FAILURES, exist_ok=True)
+        path = f"{FAILURES}/{function.name}-{self.platform}.log"
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(self.cluster.account())
+        return f"\nthe journals of all hosts: {path}"
+
     def run(self, function):
         """One cell of the matrix. Returns (passed, figures, reason)."""
         self.timeline.head(f"{function.name} on {self.platform}: {function.title}")
@@ -280,12 +295,11 @@ class Runner:
             return True, {"gap": gap, "dual": dual, **trial.figures}, ""
         except (Failed, LabError) as e:
             said = str(e)
-            if self.cluster and isinstance(e, Failed):
-                signal.alarm(30)
-                try:
-                    said += "\n" + self.cluster.account(40)
-                except LabError as more:
-                    said += f"\n{more}"
+            signal.alarm(30)
+            try:
+                said += self._account(function)
+            except (LabError, OSError) as more:
+                said += f"\n{more}"
             if not self.keep:
                 signal.alarm(60)
                 self._drop()        # what is left of a failure must not decide the next one

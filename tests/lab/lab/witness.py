@@ -124,12 +124,12 @@ class Testimony:
         return sorted({p.host for p in self.processes.values()
                        if bisect.bisect_right(p.beats, at) - bisect.bisect_left(p.beats, at - within)})
 
-    def last_beat(self, host, before=NEVER):
-        """The last beat of a host before a time, or None."""
+    def last_beat(self, host=None, before=NEVER):
+        """The last beat of a host, or of any, before a time; or None."""
         found = None
         for p in self.processes.values():
             i = bisect.bisect_left(p.beats, before)
-            if p.host == host and i > 0:
+            if host in (None, p.host) and i > 0:
                 found = max(found or 0, p.beats[i - 1])
         return found
 
