@@ -221,6 +221,9 @@ class Leftovers(unittest.TestCase):
         name = f"self0x{os.getpid()}"
         p = self.start(name)
         leftovers.clear_dead(lambda text: None, kept=True)
+        with self.assertRaisesRegex(LabError, "already"):
+            with Lab(PLATFORM, product=False, name=name, timeline=Timeline(quiet=True)):
+                pass
         self.assertTrue(left_behind(name))
         p.terminate()
         p.wait(timeout=20)

@@ -55,6 +55,7 @@ class Lab:
             self.addresses[host] = f"{PREFIX}.{_FIRST_HOST_NUMBER + i}"
         self.build_id = "none"
         self._old_handlers = {}
+        self._ours = False          # until then there is nothing of this lab to take down
 
     # In and out
 
@@ -73,7 +74,7 @@ class Lab:
         for s in self._old_handlers:
             signal.signal(s, signal.SIG_IGN)
         try:
-            if not self.keep:
+            if self._ours and not self.keep:
                 self.timeline.stop()
                 leftovers.clear(self.name, {h.name: h.marks() for h in self.all_hosts()}
                                 or dict.fromkeys([*self._wanted, "db"]))
@@ -100,15 +101,19 @@ class Lab:
 
     def _make(self):
         leftovers.clear_dead(self.note)
-        if os.path.exists(self.folder):
-            raise LabError(f"there is a lab {self.name} already (tests/lab/cleanup ends kept ones)")
         root = runtime_root(self.platform, self.note)
         lowers = [root]
         if self._product:
             stage = build_product(self.platform, self.note)
             lowers, self.build_id = [stage.path, root], stage.build_id
         witness = build_witness(self.note)
-        os.makedirs(self.folder, mode=0o755)
+        os.makedirs(leftovers.BASE, exist_ok=True)
+        try:
+            os.mkdir(self.folder, 0o755)
+        except FileExistsError:
+            raise LabError(f"there is a lab {self.name} already: if it was kept, tests/lab/cleanup "
+                           "takes it down") from None
+        self._ours = True
         self.record()
         run(["mount", "-t", "tmpfs", "-o", f"size={_DISK_SIZE},mode=755", "tenure-lab", self.folder])
         os.makedirs(f"{self.share}/beats")
