@@ -12,8 +12,11 @@
 #define STOP_FALLBACK_USEC (1 * USEC_PER_SEC)
 /* Units running without a keeper for this long are no mere job passing through. */
 #define STRAY_AFTER_USEC (1 * USEC_PER_SEC)
-/* A release or claim that was refused because something moved is tried again after this. */
+/* A release or claim that was refused because something moved, or a claim that waits for a slot,
+ * is tried again after this. */
 #define RETRY_USEC (50 * USEC_PER_MSEC)
+/* What was refused or unanswered for no reason to be seen is tried again after this part of p. */
+#define RETRY_PART ((usec_t)4)
 /* A look at this host that is older counts as none: PID 1 does not answer. */
 #define LOOK_AGE_MARGIN_USEC (1 * USEC_PER_SEC)
 /* After a start that failed: 2 L, doubling, at most this. */
@@ -32,11 +35,11 @@ static bool epoch_equal(const struct epoch *a, const struct epoch *b)
     return a->system_id == b->system_id && a->timeline == b->timeline;
 }
 
-/* p for a term of this D. The same rule as budget_compute()'s, for terms of another configuration.
- */
+/* p for a term of this D. The same rule as budget_compute()'s, for terms of another configuration;
+ * no smaller than for the smallest D there can be, so that no number from outside makes us spin. */
 static usec_t poll_interval(usec_t duration)
 {
-    return usec_min(duration / BUDGET_TRIES, BUDGET_POLL_MAX_USEC);
+    return usec_min(usec_max(duration, BUDGET_RENEW_MIN_USEC) / BUDGET_TRIES, BUDGET_POLL_MAX_USEC);
 }
 
 /* p less up to a tenth: nodes that started together drift apart, and three tries still fit. */
@@ -55,6 +58,11 @@ static void enter(struct member *m, enum member_state state, usec_t now)
     m->state = state;
     m->since = now;
     m->due = now;
+}
+
+static void hold_back_until(struct member *m, usec_t not_before)
+{
+    m->not_before = usec_max(m->not_before, not_before);
 }
 
 static void forget_observation(struct member *m)
@@ -79,8 +87,9 @@ static void become_standby(struct member *m, usec_t now, usec_t not_before)
 {
     forget_term(m);
     forget_observation(m);
+    m->stray_since = 0;
     enter(m, MEMBER_STANDBY, now);
-    m->not_before = usec_max(m->not_before, not_before);
+    hold_back_until(m, not_before);
 }
 
 /* 2 L, 4 L, … after starts that failed in a row. */
@@ -124,6 +133,13 @@ bool member_ready(const struct member *m, usec_t now)
     return look_is_fresh(m, now) && local_all_dead(&m->local) && m->local.guarded;
 }
 
+/* L of the record. No term's lease can be as short as the smallest D: what says so is no lease, and
+ * gaps above half of it would never let its observation end. */
+static usec_t record_lease(const struct member *m, const struct record *r)
+{
+    return r->lease > BUDGET_RENEW_MIN_USEC ? r->lease : m->budget.lease;
+}
+
 /* When the record may be claimed as far as the arbiter goes; USEC_INFINITY: not foreseeable. */
 static usec_t claimable_at(const struct member *m)
 {
@@ -133,10 +149,16 @@ static usec_t claimable_at(const struct member *m)
         return USEC_INFINITY; /* ours: confirmed, adopted or released, never observed away */
     if (m->record.claimable)
         return m->seen_since;
-    return usec_add(m->seen_since, m->record.lease > 0 ? m->record.lease : m->budget.lease);
+    return usec_add(m->seen_since, record_lease(m, &m->record));
 }
 
 /* ---- observation ---- */
+
+/* What happened between two looks that far apart is not known. */
+static bool observation_gap(const struct member *m, usec_t now)
+{
+    return usec_sub(now, m->seen_at) > record_lease(m, &m->record) / 2;
+}
 
 /* The record was read at `now`, after the reply: what changed starts to be observed anew. */
 static void observe(struct member *m, const struct reply *reply, usec_t now)
@@ -144,10 +166,8 @@ static void observe(struct member *m, const struct reply *reply, usec_t now)
     const struct record *r = &reply->record;
     bool same = m->observed && m->record.term == r->term &&
                 nonce_equal(&m->record.nonce, &r->nonce) && epoch_equal(&m->epoch, &reply->epoch);
-    /* What happened between two looks that far apart is not known. */
-    bool gap = m->observed && usec_sub(now, m->seen_at) > r->lease / 2;
 
-    if (!same || gap)
+    if (!same || observation_gap(m, now))
         m->seen_since = now;
     m->observed = true;
     m->seen_at = now;
@@ -176,9 +196,9 @@ static void schedule_standby(struct member *m, usec_t now, uint32_t random)
     usec_t interval = poll_interval(m->budget.duration);
 
     /* A record of a shorter lease than ours must be seen often enough for its own. */
-    if (m->observed && m->record.lease > 0)
-        interval = usec_min(interval, m->record.lease / 4);
-    m->due = usec_add(now, jittered(interval, random));
+    if (m->observed)
+        interval = usec_min(interval, record_lease(m, &m->record) / 4);
+    m->due = m->hinted ? now : usec_add(now, jittered(interval, random));
 
     usec_t claim = usec_max(claimable_at(m), m->not_before);
     if (claim != USEC_INFINITY && member_ready(m, now))
@@ -237,14 +257,21 @@ static void request_release(const struct member *m, struct request *r)
 static void ask_as_standby(struct member *m, const struct member_event *event,
                            struct update *update)
 {
-    bool free = claimable_at(m) <= event->now && event->now >= m->not_before;
+    usec_t now = event->now;
+    bool free = claimable_at(m) <= now && m->not_before <= now &&
+                (m->record.claimable || !observation_gap(m, now));
 
     update->actions |= ACTION_REQUEST | ACTION_LOOK;
-    if (!event->fit)
-        forget_observation(m); /* seen by a clock that cannot be trusted */
-    else if (free && event->may_claim && member_ready(m, event->now)) {
-        request_claim(m, &event->nonce, &update->request);
-        return;
+    m->hinted = false;
+    if (!event->fit) {
+        forget_observation(m); /* seen by a clock that cannot be trusted, and so is the reply */
+        hold_back_until(m, usec_add(now, poll_interval(m->budget.duration)));
+    } else if (free && member_ready(m, now)) {
+        if (event->may_claim) {
+            request_claim(m, &event->nonce, &update->request);
+            return;
+        }
+        hold_back_until(m, usec_add(now, RETRY_USEC));
     }
     request_observe(m, &update->request);
 }
@@ -265,6 +292,8 @@ static void on_send(struct member *m, const struct member_event *event, struct u
             request_renew(m, &event->nonce, &update->request);
             update->actions |= ACTION_REQUEST;
         }
+        if (m->state == MEMBER_CONFIRMING) /* the start it leads to needs a fresh look */
+            update->actions |= ACTION_LOOK;
         break;
     case MEMBER_RELEASING:
         if (m->has_nonce)
@@ -282,9 +311,10 @@ static void on_send(struct member *m, const struct member_event *event, struct u
         m->in_flight = true;
         m->operation = update->request.operation;
         m->sent_at = event->now;
+        m->sent_fit = event->fit;
         m->sent_nonce = update->request.fresh_nonce;
     } else /* nothing to ask now: not in every batch from here on */
-        m->due = usec_add(event->now, poll_interval(m->budget.duration));
+        m->due = usec_add(event->now, member_limit(m) / RETRY_PART);
 }
 
 /* ---- replies ---- */
@@ -361,35 +391,46 @@ static void judge_own_record(struct member *m, usec_t now, struct update *update
     begin_ending(m, REASON_ORPHAN, now, update);
 }
 
+/* A claim or a look that led nowhere. Nothing may be asked again at once: it may be refused for as
+ * long as you like (a locked row, a server that lacks its standby, a session's quarantine). */
+static void hold_back(struct member *m, const struct reply *reply, usec_t now)
+{
+    bool moved = reply->has_record && (reply->record.term != m->record.term ||
+                                       !nonce_equal(&reply->record.nonce, &m->record.nonce));
+
+    if (reply->outcome == OUTCOME_UNKNOWN || (m->operation == OPERATION_CLAIM && !moved))
+        hold_back_until(m, usec_add(now, poll_interval(m->budget.duration) / RETRY_PART));
+    else if (m->operation == OPERATION_CLAIM)
+        hold_back_until(m, usec_add(now, RETRY_USEC));
+}
+
 static void on_standby_reply(struct member *m, const struct member_event *event,
                              struct update *update)
 {
     const struct reply *reply = event->reply;
     struct record before = m->record;
 
-    if (m->operation == OPERATION_CLAIM) {
-        if (reply->outcome == OUTCOME_GRANTED) {
-            take_term(m, reply);
-            begin_starting(m, event->now, update);
-            return;
-        }
-        if (reply->outcome == OUTCOME_UNKNOWN) {
-            m->claim_open = true;
-            m->claim_nonce = m->sent_nonce;
-        }
+    if (m->operation == OPERATION_CLAIM && reply->outcome == OUTCOME_GRANTED) {
+        take_term(m, reply);
+        begin_starting(m, event->now, update);
+        return;
     }
+    if (m->operation == OPERATION_CLAIM && reply->outcome == OUTCOME_UNKNOWN) {
+        m->claim_open = true;
+        m->claim_nonce = m->sent_nonce;
+    }
+    hold_back(m, reply, event->now);
     if (reply->outcome != OUTCOME_UNKNOWN && reply->has_record) {
         observe(m, reply, event->now);
         if (namesake(m, &before, &m->record))
             update->note = NOTE_NAMESAKE;
         if (record_ours(m, &m->record) && !m->record.clean)
             judge_own_record(m, event->now, update);
+        if (!m->sent_fit)
+            forget_observation(m);
     }
-    if (m->state == MEMBER_STANDBY) {
+    if (m->state == MEMBER_STANDBY)
         schedule_standby(m, event->now, event->random);
-        if (m->operation == OPERATION_CLAIM) /* refused or unknown: something moved, no hurry */
-            m->due = usec_max(m->due, usec_add(event->now, RETRY_USEC));
-    }
 }
 
 static void on_renewed(struct member *m, const struct reply *reply, usec_t now,
@@ -439,7 +480,7 @@ static void on_renewal_reply(struct member *m, const struct member_event *event,
         begin_ending(m, REASON_DENIED, event->now, update);
         return;
     case OUTCOME_UNKNOWN:
-        m->due = usec_add(event->now, interval / 4);
+        m->due = usec_add(event->now, interval / RETRY_PART);
         return;
     }
 }
@@ -460,21 +501,23 @@ static void on_release_reply(struct member *m, const struct member_event *event,
     const struct record *r = &reply->record;
 
     if (reply->outcome == OUTCOME_UNKNOWN) {
-        m->due = usec_add(event->now, poll_interval(m->budget.duration) / 4);
+        m->due = usec_add(event->now, member_limit(m) / RETRY_PART);
         return;
     }
     if (m->operation == OPERATION_RELEASE && reply->outcome == OUTCOME_GRANTED) {
         finish_release(m, NOTE_RELEASED, event->now, update);
         return;
     }
-    if (reply->has_record && record_ours(m, r) && r->term == m->term && !r->clean) {
+    bool ours = reply->has_record && record_ours(m, r) && r->term == m->term;
+    if (ours && !r->clean) {
         /* Ours still, with a nonce we had not read: a renewal of unknown outcome. */
         m->nonce = r->nonce;
         m->has_nonce = true;
         m->due = usec_add(event->now, m->operation == OPERATION_OBSERVE ? 0 : RETRY_USEC);
         return;
     }
-    finish_release(m, NOTE_LOST, event->now, update);
+    /* Clean already: an earlier try of this release, of unknown outcome. */
+    finish_release(m, ours ? NOTE_RELEASED : NOTE_LOST, event->now, update);
 }
 
 /* A renewal was under way when the term ended: only its nonce still matters, for the release. */
@@ -718,7 +761,8 @@ static void on_started(struct member *m, const struct member_event *event, struc
     if (event->error == 0) {
         m->started_at = event->now;
         update->actions |= ACTION_LOOK;
-    } else if (event->error != -ETIMEDOUT) /* no answer is no refusal: the deadline decides */
+    } else if (event->error != -ETIMEDOUT && event->error != -ECONNRESET)
+        /* (No answer is no refusal: PID 1 may have the job, the deadline decides.) */
         begin_ending(m, REASON_START_FAILED, event->now, update);
 }
 
@@ -755,6 +799,7 @@ void member_step(struct member *m, const struct member_event *event, struct upda
     case EVENT_HINT:
         if (m->state == MEMBER_STANDBY && !m->stopping)
             m->due = event->now;
+        m->hinted = m->in_flight; /* what is being answered may have been read before */
         return;
     case EVENT_LOCAL:
         on_local(m, event, update);

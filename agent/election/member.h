@@ -78,14 +78,16 @@ enum member_event_type {
 
 struct member_event {
     enum member_event_type type;
-    usec_t now;
+    usec_t now;                /* read for this very event: what was asked of PID 1 before the
+                                  step must bear an earlier time than this */
     uint32_t random;           /* any event: for jitter */
     struct nonce nonce;        /* EVENT_SEND: fresh */
     bool fit;                  /* EVENT_SEND: this node's clock may be trusted to renew and claim */
     bool may_claim;            /* EVENT_SEND: a slot is free to start one more group */
     const struct reply *reply; /* EVENT_REPLY */
     const struct local *local; /* EVENT_LOCAL */
-    int error;                 /* EVENT_STARTED: 0, -ETIMEDOUT (no answer), or what PID 1 said */
+    int error;                 /* EVENT_STARTED: 0; -ETIMEDOUT, -ECONNRESET: no answer; or
+                                  what PID 1 said */
     const struct budget *budget; /* EVENT_RESUME */
 };
 
@@ -149,6 +151,7 @@ struct member {
     bool in_flight;
     enum operation operation;
     usec_t sent_at;
+    bool sent_fit; /* by a clock that could be trusted */
     struct nonce sent_nonce;
     bool claim_open;
     struct nonce claim_nonce;
@@ -161,6 +164,7 @@ struct member {
     unsigned namesake_changes;
 
     usec_t due;        /* when this member wants to be part of a batch */
+    bool hinted;       /* told of a change while a request was under way: ask once more */
     usec_t not_before; /* no claim before */
     unsigned failed_starts;
 };
