@@ -116,7 +116,7 @@ int guard_keeper_text(const struct config_group *g, char *ret, size_t size)
     assert(size > 0);
 
     struct text t = {.buffer = ret, .size = size};
-    usec_t span = g->budget.stop + g->budget.kill + GUARD_KEEPER_STOP_EXTRA_USEC;
+    usec_t span = g->budget.stop + GUARD_KEEPER_STOP_EXTRA_USEC;
 
     add(&t,
         "# Written by tenure-generator: the keeper of group \"%s\" gets the time it needs to end "

@@ -36,7 +36,6 @@ static bool judge_step(const struct group *g, const struct unit_properties *p,
         .units = g->units,
         .n_units = g->view.n_units,
         .stop = g->stop,
-        .kill = g->kill,
     };
 
     if (g->check_step == STEP_SLICE)

@@ -140,6 +140,11 @@ int host_unlink_ticket(struct host *h, const char *group)
     return ticket_withdraw(TENURE_TICKETS_DIR, group);
 }
 
+int host_clear_tickets(void)
+{
+    return tickets_clear(TENURE_TICKETS_DIR);
+}
+
 static int tell_keeper(const struct host *h, const char *group, enum keeper_verb verb,
                        uint64_t term, usec_t deadline)
 {

@@ -2,6 +2,7 @@
 #include "unit/files.h"
 
 #include <assert.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -85,6 +86,24 @@ int ticket_withdraw(const char *tickets_dir, const char *group)
     if (r < 0)
         return r;
     return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+int tickets_clear(const char *tickets_dir)
+{
+    assert(tickets_dir);
+
+    DIR *dir = opendir(tickets_dir);
+    const struct dirent *entry;
+    int r = 0;
+
+    if (!dir)
+        return -errno;
+    while ((entry = readdir(dir)))
+        if (entry->d_type != DT_DIR && unlinkat(dirfd(dir), entry->d_name, 0) < 0 &&
+            errno != ENOENT)
+            r = -errno;
+    (void)closedir(dir);
+    return r;
 }
 
 /* A whole small file; -E2BIG when it does not fit. Returns the length. */

@@ -13,6 +13,9 @@
 int ticket_publish(const char *tickets_dir, const struct ticket *t);
 int ticket_withdraw(const char *tickets_dir, const char *group);
 
+/* See host_clear_tickets(). */
+int tickets_clear(const char *tickets_dir);
+
 /* The state of the group's keeper. Returns 0; -ENOENT when there is none; -EBADMSG, or another
  * negative errno. */
 int state_load(const char *groups_dir, const char *group, struct ticket *ret);

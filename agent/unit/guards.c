@@ -7,9 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/budget.h"
 #include "base/parse.h"
 
 #define GROUP_PATH_SIZE 512
+#define PID1_ACCURACY_USEC (250 * USEC_PER_MSEC)
 
 static void free_list(char **list)
 {
@@ -113,15 +115,20 @@ static bool at_most(char problem[static HOST_PROBLEM_MAX], const char *unit, con
                  format_span(limit, should, sizeof should));
 }
 
-static bool at_least(char problem[static HOST_PROBLEM_MAX], const char *unit, const char *property,
-                     usec_t value, usec_t limit)
+/* The stop timeout that the generator gave the keeper. Shorter, and a keeper is killed that still
+ * lets its units stop; longer, and one that got stuck while it ends is replaced too late: no
+ * watchdog counts by then. PID 1's timers are late by up to 250 ms, so this is what the slack has
+ * room for. */
+static bool keeper_timeout(char problem[static HOST_PROBLEM_MAX], const char *unit,
+                           const char *property, usec_t value, usec_t stop)
 {
-    char is[SPAN_FORMAT_MAX], should[SPAN_FORMAT_MAX];
+    char is[SPAN_FORMAT_MAX], low[SPAN_FORMAT_MAX], high[SPAN_FORMAT_MAX];
+    usec_t most = usec_add(stop, BUDGET_SLACK_USEC - PID1_ACCURACY_USEC);
 
-    return value >= limit ||
-           wrong(problem, unit, "%s is %s, less than the %s that the group's units may take to die",
-                 property, format_span(value, is, sizeof is),
-                 format_span(limit, should, sizeof should));
+    return (value >= stop && value <= most) ||
+           wrong(problem, unit, "%s is %s, not %s to %s", property,
+                 value == USEC_INFINITY ? "infinity" : format_span(value, is, sizeof is),
+                 format_span(stop, low, sizeof low), format_span(most, high, sizeof high));
 }
 
 static bool loaded(char problem[static HOST_PROBLEM_MAX], const char *unit,
@@ -258,8 +265,6 @@ bool guards_of_keeper(const struct guards *g, const struct unit_properties *p,
                       char problem[static HOST_PROBLEM_MAX])
 {
     const char *unit = g->keeper_unit;
-    usec_t dying = usec_add(g->stop, g->kill);
-
     assert(p);
     if (!loaded(problem, unit, p) ||
         !(packaged(p->fragment_path) ||
@@ -269,8 +274,8 @@ bool guards_of_keeper(const struct guards *g, const struct unit_properties *p,
         !word_is(problem, unit, "Restart", p->restart, "no") ||
         !program_is(problem, unit, "ExecStart", p->exec_start) ||
         !program_is(problem, unit, "ExecStopPost", p->exec_stop_post) ||
-        !at_least(problem, unit, "TimeoutStopUSec", p->timeout_stop, dying) ||
-        !at_least(problem, unit, "TimeoutAbortUSec", p->timeout_abort, dying) ||
+        !keeper_timeout(problem, unit, "TimeoutStopUSec", p->timeout_stop, g->stop) ||
+        !keeper_timeout(problem, unit, "TimeoutAbortUSec", p->timeout_abort, g->stop) ||
         !(p->watchdog_signal == 9 ||
           wrong(problem, unit, "WatchdogSignal is %d, not 9 (SIGKILL)", p->watchdog_signal)) ||
         !lists(problem, unit, "Requires", p->requires, g->slice_unit) ||

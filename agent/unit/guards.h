@@ -48,7 +48,7 @@ struct guards {
     const char *slice_unit;
     const struct unit_view *units; /* the declared ones: only their names count */
     size_t n_units;
-    usec_t stop, kill;
+    usec_t stop;
 };
 
 /* True when all is as it must be; else false, and problem names unit, property, value, what would

@@ -146,7 +146,7 @@ static void add_path(struct host *h, struct watched *w)
 }
 
 int host_add_group(struct host *h, const char *group, const char *const *units, size_t n_units,
-                   usec_t stop, usec_t kill)
+                   usec_t stop)
 {
     assert(h);
     assert(group);
@@ -165,7 +165,6 @@ int host_add_group(struct host *h, const char *group, const char *const *units, 
         return r;
     assert(g);
     g->stop = stop;
-    g->kill = kill;
 
     size_t at = group_position(h, group);
     memmove(h->groups + at + 1, h->groups + at, (h->n_groups - at) * sizeof(struct group *));

@@ -82,10 +82,10 @@ int host_new(struct sd_event *event, const struct host_handler *handler, void *u
              struct host **ret);
 struct host *host_free(struct host *h);
 
-/* Begins to watch a group. stop, kill: S and K, compared with the units' and the keeper's effective
- * stop timeouts. Returns 0, -EEXIST, -EINVAL, -ENOMEM, -E2BIG. The first view comes by itself. */
+/* Begins to watch a group. stop: S, compared with the effective stop timeouts of units and keeper.
+ * Returns 0, -EEXIST, -EINVAL, -ENOMEM, -E2BIG. The first view comes by itself. */
 int host_add_group(struct host *h, const char *group, const char *const *units, size_t n_units,
-                   usec_t stop, usec_t kill);
+                   usec_t stop);
 /* Returns 0 or -ENOENT. Answers still under way for this group are not delivered any more. */
 int host_remove_group(struct host *h, const char *group);
 
@@ -103,6 +103,10 @@ int host_write_ticket(struct host *h, const struct ticket *t);
 
 /* Unlinks the group's ticket. Returns 0 also when there is none (the keeper consumed it). */
 int host_unlink_ticket(struct host *h, const char *group);
+
+/* Unlinks all tickets, and what keepers that died while taking one left behind. For a new agent,
+ * before it looks at anything. Returns 0 or negative errno. */
+int host_clear_tickets(void);
 
 /* Checks the guards of the group's units once more, then StartUnit of the keeper, job mode "fail".
  * start_answered follows if this returns 0, with -EPERM and the view's problem when a guard is not

@@ -55,7 +55,7 @@ struct group {
     char name[GROUP_NAME_MAX + 1];
     char keeper_unit[UNIT_NAME_LEN_MAX + 1];
     char slice_unit[UNIT_NAME_LEN_MAX + 1];
-    usec_t stop, kill;
+    usec_t stop;
 
     struct group_view view;
     struct unit_view *units; /* owned; view.units */

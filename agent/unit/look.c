@@ -154,8 +154,11 @@ static void complete_view(const struct host *h, struct group *g)
     v->units_dead = true;
     for (size_t i = 0; i < v->n_units; i++)
         v->units_dead = v->units_dead && v->units[i].dead;
-    v->has_state =
-        v->keeper != KEEPER_GONE && state_load(TENURE_GROUPS_DIR, g->name, &v->state) == 0;
+    int r = v->keeper == KEEPER_GONE ? -ENOENT : state_load(TENURE_GROUPS_DIR, g->name, &v->state);
+    v->has_state = r == 0;
+    /* A keeper removes its state when it ends; one that cannot be read says nothing about it. */
+    if (r < 0 && r != -ENOENT)
+        v->keeper = KEEPER_UNKNOWN;
     /* A slice that cannot be read is not known to be empty. */
     if (slice_look(TENURE_CGROUP_ROOT, g->name, &v->slice_empty) < 0)
         v->slice_empty = false;

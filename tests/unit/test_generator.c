@@ -137,8 +137,8 @@ static void expect_guards(void)
                 "# Written by tenure-generator: the keeper of group \"a-b\" gets the time it needs "
                 "to end its units.\n"
                 "[Service]\n"
-                "TimeoutStopSec=13500000us\n"
-                "TimeoutAbortSec=13500000us\n");
+                "TimeoutStopSec=2550000us\n"
+                "TimeoutAbortSec=2550000us\n");
     expect_link("tenure@a\\x2db.service.wants/w.service", "../w.service");
     expect_link("tenure@a\\x2db.service.wants/srv-x\\x2dy.mount", "../srv-x\\x2dy.mount");
     ck_assert_int_eq(count_entries(), 9);

@@ -70,7 +70,6 @@ static const struct guards guards = {
     .units = units,
     .n_units = 2,
     .stop = 5 * USEC_PER_SEC,
-    .kill = 1 * USEC_PER_SEC,
 };
 
 #define LIST(...) ((char *[]){__VA_ARGS__, NULL})
@@ -206,8 +205,8 @@ static struct unit_properties good_keeper(void)
         .fragment_path = path,
         .exec_start = program,
         .exec_stop_post = program,
-        .timeout_stop = 6 * USEC_PER_SEC,
-        .timeout_abort = 6 * USEC_PER_SEC,
+        .timeout_stop = 5 * USEC_PER_SEC + 50 * USEC_PER_MSEC,
+        .timeout_abort = 5 * USEC_PER_SEC,
         .watchdog_signal = 9,
         .requires = slice,
         .after = slice,
@@ -244,8 +243,8 @@ START_TEST(the_keeper_unit)
     BROKEN_KEEPER(strcpy(p.restart, "always"), "Restart is always, not no");
     BROKEN_KEEPER(p.exec_start = other, "ExecStart is /etc/x");
     BROKEN_KEEPER(p.exec_stop_post = empty, "ExecStopPost is nothing");
-    BROKEN_KEEPER(p.timeout_stop -= 1, "TimeoutStopUSec");
-    BROKEN_KEEPER(p.timeout_abort = 0, "TimeoutAbortUSec is 0, less than the 6s");
+    BROKEN_KEEPER(p.timeout_stop += 1, "TimeoutStopUSec");
+    BROKEN_KEEPER(p.timeout_abort -= 1, "TimeoutAbortUSec is 4.999s, not 5s to 5.050s");
     BROKEN_KEEPER(p.watchdog_signal = 6, "WatchdogSignal is 6");
     BROKEN_KEEPER(p.requires = NULL, "Requires does not name " SLICE);
     BROKEN_KEEPER(p.after = NULL, "After does not name " SLICE);

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "daemon/daemon.h"
+#include "daemon/journal.h"
+#include "daemon/messages.h"
+
+/* ---- asking ---- */
+
+static usec_t ahead(const struct member *m)
+{
+    return member_limit(m) / BATCH_AHEAD_PART;
+}
+
+static bool may_ask(const struct daemon *d)
+{
+    return d->connected && d->arbiter && d->n_batch == 0 && arbiter_idle(d->arbiter);
+}
+
+usec_t batch_due(const struct daemon *d)
+{
+    usec_t due = USEC_INFINITY;
+
+    if (!may_ask(d))
+        return USEC_INFINITY;
+    for (size_t i = 0; i < d->n_seats; i++)
+        due = usec_min(due, member_due(&d->seats[i]->member));
+    return due;
+}
+
+static bool between_claim_and_start(const struct member *m)
+{
+    return m->state == MEMBER_STARTING || m->state == MEMBER_CONFIRMING ||
+           (m->in_flight && m->operation == OPERATION_CLAIM);
+}
+
+static unsigned starts_under_way(const struct daemon *d)
+{
+    unsigned n = 0;
+
+    for (size_t i = 0; i < d->n_seats; i++)
+        if (between_claim_and_start(&d->seats[i]->member))
+            n++;
+    return n;
+}
+
+static void look_at_clock(struct daemon *d)
+{
+    bool fit = rate_fit(d->unfit_text);
+
+    if (fit != d->fit) {
+        struct journal_context c = {.message_id = MESSAGE_CLOCK, .node = d->config->node};
+
+        journal_write(fit ? LOG_NOTICE : LOG_ERR, &c, "%s",
+                      fit ? "this host's clock can be trusted again" : d->unfit_text);
+    }
+    d->fit = fit;
+}
+
+/* Asks each seat what it wants to know. Returns the time limit that suits all of them. */
+static usec_t collect(struct daemon *d, struct request *requests, usec_t now)
+{
+    unsigned starts = starts_under_way(d);
+    usec_t limit = USEC_INFINITY;
+
+    for (size_t i = 0; i < d->n_seats && d->n_batch < ARBITER_BATCH_MAX; i++) {
+        struct seat *s = d->seats[i];
+        struct member_event event = {.type = EVENT_SEND, .fit = d->fit};
+
+        if (member_due(&s->member) > usec_add(now, ahead(&s->member)))
+            continue;
+        event.may_claim = starts < STARTS_MAX;
+        /* Without random numbers nothing can be claimed or renewed: not in this batch. */
+        if (getrandom(event.nonce.bytes, sizeof event.nonce.bytes, GRND_NONBLOCK) !=
+            (ssize_t)sizeof event.nonce.bytes)
+            continue;
+        if (!seat_step(s, &event, &requests[d->n_batch]))
+            continue;
+        if (requests[d->n_batch].operation == OPERATION_CLAIM)
+            starts++;
+        limit = usec_min(limit, member_limit(&s->member));
+        d->batch[d->n_batch++] = s;
+    }
+    return limit;
+}
+
+static void answer_all_unknown(struct daemon *d)
+{
+    static const struct reply unknown = {.outcome = OUTCOME_UNKNOWN};
+    size_t n = d->n_batch;
+
+    d->n_batch = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct member_event event = {.type = EVENT_REPLY, .reply = &unknown};
+
+        (void)seat_step(d->batch[i], &event, NULL);
+    }
+}
+
+void batch_abandon(struct daemon *d)
+{
+    answer_all_unknown(d);
+}
+
+void batch_send(struct daemon *d, usec_t now)
+{
+    static struct request requests[ARBITER_BATCH_MAX];
+
+    if (batch_due(d) > now)
+        return;
+    look_at_clock(d);
+    /* Each seat reads its clock when it is asked, so before anything is sent. */
+    usec_t limit = collect(d, requests, now);
+    if (d->n_batch == 0)
+        return;
+    int r = arbiter_send(d->arbiter, requests, d->n_batch, limit);
+    if (r < 0) {
+        log_error("cannot ask the arbiter: %s", strerror(-r));
+        answer_all_unknown(d);
+    }
+}
+
+/* ---- answers ---- */
+
+static void on_replies(void *userdata, const struct reply *replies, size_t n)
+{
+    struct daemon *d = userdata;
+
+    assert(n == d->n_batch);
+    d->n_batch = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct member_event event = {.type = EVENT_REPLY, .reply = &replies[i]};
+
+        (void)seat_step(d->batch[i], &event, NULL);
+    }
+    daemon_wake(d);
+}
+
+static void on_connected(void *userdata, const char *text)
+{
+    struct daemon *d = userdata;
+    struct journal_context c = {.message_id = MESSAGE_ARBITER_CONNECTED, .node = d->config->node};
+
+    d->connected = true;
+    (void)snprintf(d->arbiter_text, sizeof d->arbiter_text, "%s", text);
+    journal_write(LOG_INFO, &c, "connected to the arbiter: %s", text);
+    for (size_t i = 0; i < d->n_seats; i++)
+        seat_event(d->seats[i], EVENT_CONNECTED);
+    daemon_wake(d);
+}
+
+static void on_lost(void *userdata, const char *text)
+{
+    struct daemon *d = userdata;
+    struct journal_context c = {
+        .message_id = MESSAGE_ARBITER_LOST, .node = d->config->node, .reason = text};
+
+    /* Tried again and again, said once. */
+    if (d->connected || strcmp(d->arbiter_text, text) != 0)
+        journal_write(LOG_WARNING, &c, "the arbiter cannot be reached: %s", text);
+    d->connected = false;
+    (void)snprintf(d->arbiter_text, sizeof d->arbiter_text, "%s", text);
+    daemon_wake(d);
+}
+
+static void on_hint(void *userdata, const char *group)
+{
+    struct daemon *d = userdata;
+
+    for (size_t i = 0; i < d->n_seats; i++)
+        if (!group || strcmp(d->seats[i]->group->name, group) == 0)
+            seat_event(d->seats[i], EVENT_HINT);
+}
+
+static void on_notice(void *userdata, const char *text)
+{
+    struct daemon *d = userdata;
+    struct journal_context c = {.message_id = MESSAGE_ARBITER_NOTICE, .node = d->config->node};
+
+    journal_write(LOG_WARNING, &c, "arbiter: %s", text);
+}
+
+const struct arbiter_handler daemon_arbiter_handler = {
+    .replies = on_replies,
+    .connected = on_connected,
+    .lost = on_lost,
+    .hint = on_hint,
+    .notice = on_notice,
+};

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "daemon/daemon.h"
+
+static void text_of(const struct config_problems *problems, char ret[static REASON_MAX])
+{
+    const struct config_problem *p = problems->n > 0 ? &problems->items[0] : NULL;
+
+    if (!p)
+        (void)snprintf(ret, REASON_MAX, "out of memory");
+    else if (problems->n == 1)
+        (void)snprintf(ret, REASON_MAX, "%s:%u: %s", p->file, p->line, p->text);
+    else
+        (void)snprintf(ret, REASON_MAX, "%s:%u: %s (and %zu more)", p->file, p->line, p->text,
+                       problems->n - 1);
+}
+
+/* Returns 0; -ENOENT: nothing is applied; -EBADMSG; text says why not. */
+static int load(const char *snapshot, struct tenure_config **ret, char text[static REASON_MAX])
+{
+    _cleanup_problems_ struct config_problems problems = {0};
+    int r = config_load_snapshot(snapshot, &problems, ret);
+
+    if (r == 0)
+        return 0;
+    if (r == -ENOENT) {
+        (void)snprintf(text, REASON_MAX, "no configuration is applied: run tenurectl apply");
+        return r;
+    }
+    text_of(&problems, text);
+    return -EBADMSG;
+}
+
+static void make_owner(struct daemon *d, const char *node)
+{
+    (void)snprintf(d->owner, sizeof d->owner, "%s/%s", node, d->instance);
+}
+
+static int make_arbiter(struct daemon *d, const struct tenure_config *c, const char *owner,
+                        struct arbiter **ret, char text[static REASON_MAX])
+{
+    char why[ARBITER_TEXT_MAX] = "";
+    int r = arbiter_postgresql_new(d->event, c->arbiter.conninfo, c->arbiter.require_sync, owner,
+                                   &daemon_arbiter_handler, d, ret, why);
+
+    if (r < 0)
+        (void)snprintf(text, REASON_MAX, "%s:%u: %s", c->arbiter.file, c->arbiter.line,
+                       *why ? why : strerror(-r));
+    return r;
+}
+
+/* Nobody answers on the old connection any more; what it was asked is of unknown outcome. */
+static void drop_arbiter(struct daemon *d)
+{
+    d->arbiter = arbiter_free(d->arbiter);
+    d->connected = false;
+    (void)snprintf(d->arbiter_text, sizeof d->arbiter_text, "not asked yet");
+    batch_abandon(d);
+}
+
+static void drop_seat(struct daemon *d, struct seat *s)
+{
+    api_group_removed(d->api, s->group->name);
+    (void)host_remove_group(d->host, s->group->name);
+    (void)seat_free(s);
+}
+
+/* The same group with other numbers: S and K are what its guards are compared with. */
+static int keep_seat(struct daemon *d, struct seat *s, const struct config_difference *diff,
+                     bool renamed)
+{
+    int r = 0;
+
+    if (diff->change == CONFIG_CHANGED_BUDGET) {
+        const struct config_group *g = diff->after;
+
+        (void)host_remove_group(d->host, g->name);
+        r = host_add_group(d->host, g->name, (const char *const *)g->units, g->n_units,
+                           g->budget.stop);
+    }
+    s->group = diff->after;
+    s->retired = false;
+    if (renamed)
+        member_init(&s->member, d->owner);
+    return r;
+}
+
+/* Rebuilds the seats, in the order of names. Takes `next` over in any case: a seat there is no
+ * memory for is missing, and said so. */
+static int rebuild_seats(struct daemon *d, struct tenure_config *next, bool renamed)
+{
+    _cleanup_free_ struct config_difference *diff = NULL;
+    struct seat **seats = calloc(next->n_groups + 1, sizeof(struct seat *));
+    size_t n_diff, n = 0;
+    int r = seats ? config_diff(d->config, next, &diff, &n_diff) : -ENOMEM;
+
+    if (r < 0) {
+        free(seats);
+        return r;
+    }
+    for (size_t i = 0; i < n_diff; i++) {
+        struct seat *s = diff[i].before ? daemon_seat(d, diff[i].before->name) : NULL;
+        bool kept = diff[i].change == CONFIG_UNCHANGED || diff[i].change == CONFIG_CHANGED_BUDGET;
+        int e = 0;
+
+        if (s && kept)
+            e = keep_seat(d, s, &diff[i], renamed);
+        else if (s) {
+            drop_seat(d, s);
+            s = NULL;
+        }
+        if (!s && diff[i].after)
+            e = seat_new(d, diff[i].after, &s);
+        if (s)
+            seats[n++] = s;
+        if (e < 0 && r == 0)
+            r = e;
+    }
+    free(d->seats);
+    d->seats = seats;
+    d->n_seats = n;
+    d->config = config_free(d->config);
+    d->config = next;
+    return r;
+}
+
+static void resume_all(struct daemon *d)
+{
+    for (size_t i = 0; i < d->n_seats; i++) {
+        seat_event(d->seats[i], EVENT_RESUME);
+        api_group_added(d->api, d->seats[i]->group->name);
+        host_look(d->host, d->seats[i]->group->name);
+    }
+    api_manager_changed(d->api);
+}
+
+int configure_start(struct daemon *d)
+{
+    struct tenure_config *c = NULL;
+    int r = load(d->snapshot, &c, d->config_problem);
+
+    if (r < 0) {
+        /* What runs goes on until its deadline; a later apply brings an agent that knows it. */
+        log_error("%s: %s", d->snapshot, d->config_problem);
+        return 0;
+    }
+    make_owner(d, c->node);
+    r = rebuild_seats(d, c, false);
+    if (r < 0)
+        return r;
+    r = make_arbiter(d, c, d->owner, &d->arbiter, d->arbiter_text);
+    if (r == -ENOMEM)
+        return r;
+    if (r < 0)
+        log_error("%s", d->arbiter_text);
+    resume_all(d);
+    return 0;
+}
+
+static void stop_what_changes(struct daemon *d, bool renamed)
+{
+    _cleanup_free_ struct config_difference *diff = NULL;
+    size_t n = 0;
+
+    if (config_diff(d->config, d->next, &diff, &n) < 0)
+        return; /* the seats are asked again in configure_finish() */
+    for (size_t i = 0; i < n; i++) {
+        struct seat *s = diff[i].before ? daemon_seat(d, diff[i].before->name) : NULL;
+
+        if (!s || (!renamed && diff[i].change != CONFIG_REMOVED &&
+                   diff[i].change != CONFIG_CHANGED_UNITS))
+            continue;
+        s->retired = true;
+        seat_event(s, EVENT_STOP);
+    }
+}
+
+int configure_begin(struct daemon *d, char text[static REASON_MAX])
+{
+    struct arbiter *probe = NULL;
+
+    assert(!d->next);
+    if (load(d->snapshot, &d->next, text) < 0)
+        return -EBADMSG;
+    if (make_arbiter(d, d->next, "-", &probe, text) < 0) {
+        d->next = config_free(d->next);
+        return -EBADMSG;
+    }
+    (void)arbiter_free(probe); /* it has not said a word to anybody yet */
+    if (d->config)
+        stop_what_changes(d, strcmp(d->config->node, d->next->node) != 0);
+    return 0;
+}
+
+int configure_finish(struct daemon *d, char text[static REASON_MAX])
+{
+    bool renamed = d->config && strcmp(d->config->node, d->next->node) != 0;
+    bool same_arbiter = d->config && d->arbiter && config_same_arbiter(d->config, d->next);
+    int r;
+
+    if (!same_arbiter)
+        drop_arbiter(d);
+    make_owner(d, d->next->node);
+    r = rebuild_seats(d, d->next, renamed);
+    if (d->config == d->next)
+        d->next = NULL;
+    else
+        d->next = config_free(d->next);
+    if (r == 0 && !same_arbiter)
+        r = make_arbiter(d, d->config, d->owner, &d->arbiter, text);
+    else if (r < 0)
+        (void)snprintf(text, REASON_MAX, "not all of it is in effect: %s", strerror(-r));
+    d->config_problem[0] = '\0';
+    resume_all(d);
+    return r < 0 ? -EBADMSG : 0;
+}

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/daemon.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#define TIMER_ACCURACY_USEC USEC_PER_MSEC
+/* Behind all handlers, so that one look serves what this turn of the loop brought. */
+#define CHORES_PRIORITY (SD_EVENT_PRIORITY_NORMAL + 5)
+
+void daemon_wake(struct daemon *d)
+{
+    /* Cannot fail: the source exists. */
+    (void)sd_event_source_set_enabled(d->chores, SD_EVENT_ONESHOT);
+}
+
+static usec_t next_due(const struct daemon *d)
+{
+    usec_t due = usec_min(batch_due(d), errand_due(d));
+
+    for (size_t i = 0; i < d->n_seats; i++)
+        due = usec_min(due, member_wake(&d->seats[i]->member));
+    return due;
+}
+
+static void arm_timer(struct daemon *d)
+{
+    usec_t due = next_due(d);
+
+    if (due == USEC_INFINITY) {
+        (void)sd_event_source_set_enabled(d->timer, SD_EVENT_OFF);
+        return;
+    }
+    (void)sd_event_source_set_time(d->timer, due);
+    (void)sd_event_source_set_enabled(d->timer, SD_EVENT_ONESHOT);
+}
+
+static int on_chores(sd_event_source *source, void *userdata)
+{
+    struct daemon *d = userdata;
+    usec_t now = clock_boottime();
+
+    (void)source;
+    for (size_t i = 0; i < d->n_seats; i++)
+        if (member_wake(&d->seats[i]->member) <= now)
+            seat_event(d->seats[i], EVENT_CLOCK);
+    batch_send(d, now);
+    errand_continue(d, now);
+    describe_changes(d);
+    describe_status(d);
+    arm_timer(d);
+    return 0;
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    (void)source;
+    (void)usec;
+    daemon_wake(userdata);
+    return 0;
+}
+
+/* PID 1 knows whether this is a restart or the end; a person at a terminal means the end. */
+static int on_signal(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata)
+{
+    struct daemon *d = userdata;
+
+    (void)source;
+    if (si->ssi_signo == SIGINT) {
+        errand_stop(d);
+        return 0;
+    }
+    int r = host_ask_own_job(d->host);
+    if (r < 0 && r != -EALREADY) {
+        log_warning("cannot ask PID 1 why this process shall end: %s; what it leads stays as it is",
+                    strerror(-r));
+        (void)sd_event_exit(d->event, 0);
+    }
+    return 0;
+}
+
+static int add_signals(struct daemon *d)
+{
+    sigset_t mask;
+    int r;
+
+    (void)sigemptyset(&mask);
+    (void)sigaddset(&mask, SIGTERM);
+    (void)sigaddset(&mask, SIGINT);
+    if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
+        return -errno;
+    r = sd_event_add_signal(d->event, NULL, SIGTERM, on_signal, d);
+    return r < 0 ? r : sd_event_add_signal(d->event, NULL, SIGINT, on_signal, d);
+}
+
+static int add_sources(struct daemon *d)
+{
+    int r = sd_event_default(&d->event);
+
+    if (r < 0 || (r = add_signals(d)) < 0 ||
+        (r = sd_event_add_defer(d->event, &d->chores, on_chores, d)) < 0 ||
+        (r = sd_event_source_set_priority(d->chores, CHORES_PRIORITY)) < 0 ||
+        (r = sd_event_add_time(d->event, &d->timer, CLOCK_BOOTTIME, 0, TIMER_ACCURACY_USEC,
+                               on_timer, d)) < 0 ||
+        (r = sd_event_source_set_enabled(d->timer, SD_EVENT_OFF)) < 0)
+        return r;
+    /* An agent whose loop stands still is replaced; no more hangs on it. */
+    return sd_event_set_watchdog(d->event, true);
+}
+
+/* What has to be so before anything is begun. */
+static int check_host(struct daemon *d)
+{
+    char text[HOST_TEXT_MAX];
+    int r = host_check_kernel(text);
+
+    if (r < 0) {
+        log_error("%s", text);
+        return r;
+    }
+    r = host_instance_id(d->instance);
+    if (r == -EBUSY)
+        log_error("another tenured runs on this host: there can be one");
+    else if (r < 0)
+        log_error("cannot use %s: %s (systemd-tmpfiles --create makes it)", TENURE_INSTANCE_DIR,
+                  strerror(-r));
+    if (r < 0)
+        return r;
+    /* Whoever wrote them is dead, and what became of them is not known: they shall start nothing.
+     */
+    r = host_clear_tickets();
+    if (r < 0)
+        log_error("cannot clear %s: %s", TENURE_TICKETS_DIR, strerror(-r));
+    return r;
+}
+
+static int set_up(struct daemon *d)
+{
+    int r = add_sources(d);
+
+    if (r < 0 || (r = host_new(d->event, &daemon_host_handler, d, &d->host)) < 0 ||
+        (r = api_new(&daemon_api_source, d, &d->api)) < 0 || (r = configure_start(d)) < 0)
+        log_error("cannot start: %s", strerror(-r));
+    return r;
+}
+
+static void tear_down(struct daemon *d)
+{
+    d->arbiter = arbiter_free(d->arbiter);
+    for (size_t i = 0; i < d->n_seats; i++)
+        (void)seat_free(d->seats[i]);
+    free(d->seats);
+    d->api = api_free(d->api);
+    d->host = host_free(d->host);
+    d->config = config_free(d->config);
+    d->next = config_free(d->next);
+    sd_event_source_disable_unref(d->timer);
+    sd_event_source_disable_unref(d->chores);
+    sd_event_unref(d->event);
+}
+
+int daemon_run(const char *snapshot)
+{
+    static struct daemon d; /* large, and there is one */
+    int r;
+
+    assert(snapshot);
+    d = (struct daemon){.snapshot = snapshot, .fit = true};
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)snprintf(d.arbiter_text, sizeof d.arbiter_text, "not asked yet");
+    r = check_host(&d);
+    if (r < 0)
+        return r;
+    r = set_up(&d);
+    if (r >= 0) {
+        /* Not waiting for the database: it may be away, and live keepers are adopted all the same.
+         */
+        describe_status(&d);
+        (void)sd_notify(false, "READY=1");
+        daemon_wake(&d);
+        r = sd_event_loop(d.event);
+        if (r < 0)
+            log_error("the event loop failed: %s", strerror(-r));
+    }
+    tear_down(&d);
+    return r;
+}

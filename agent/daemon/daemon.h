@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TENURE_DAEMON_DAEMON_H
+#define TENURE_DAEMON_DAEMON_H
+
+/* tenured: the only clock and the event loop. What arbiter, systemd and people say becomes events
+ * of the election's members; what the members want done goes out to them. No decision about
+ * leadership is made here.
+ *
+ * Everything runs in the handlers of one sd_event loop. A handler only hands events on and asks for
+ * daemon_wake(); what follows from the new state as a whole — the next batch, timers, STATUS=,
+ * answers to Retire and Reload, the end — is done once per turn of the loop, by chores(). */
+
+#include <stdbool.h>
+#include <systemd/sd-event.h>
+
+#include "arbiter/arbiter.h"
+#include "base/names.h"
+#include "bus/api.h"
+#include "config/config.h"
+#include "daemon/rate.h"
+#include "election/member.h"
+#include "unit/host.h"
+
+/* Groups between claim and active keeper at once: all of them must be started before their
+ * deadlines, and PID 1 starts them one after the other. */
+#define STARTS_MAX 16u
+/* A batch takes along what is due within this part of its poll interval: one round trip for all. */
+#define BATCH_AHEAD_PART 8u
+/* How long a stop waits for the arbiter once all units are dead; then the leases run out. */
+#define RELEASE_WAIT_USEC (5 * USEC_PER_SEC)
+/* What a stop or a Retire may take on top of S + K of the slowest group. */
+#define LEAD_DOWN_EXTRA_USEC (10 * USEC_PER_SEC)
+#define STATUS_MAX 512
+#define REASON_MAX 768
+
+struct daemon;
+
+/* A group as the daemon has it: the member, and what is around it. */
+struct seat {
+    struct daemon *daemon;
+    const struct config_group *group; /* in daemon.config */
+    struct member member;
+    bool retired; /* EVENT_STOP by Retire or Reload, until the next Reload */
+
+    /* Proof of death counts from when the ticket was known to be gone. */
+    bool ticket_stuck;
+    usec_t unlinked_at;
+
+    char trouble[HOST_TEXT_MAX]; /* why the keeper could not be started last time */
+    char blocked[REASON_MAX];    /* what of it the journal was told */
+    usec_t blocked_since;
+    uint64_t since_term; /* the term whose beginning was seen here, and when (CLOCK_REALTIME) */
+    usec_t since;
+
+    /* What the API shows; and what of it watchers were told. */
+    struct api_unit *units; /* as many as the group has */
+    char leader[NODE_NAME_MAX + 1];
+    char reason[REASON_MAX];
+    char told[NODE_NAME_MAX + REASON_MAX + 64];
+};
+
+/* Waiting for groups to be led down. */
+enum errand {
+    ERRAND_NONE,
+    ERRAND_RETIRE,
+    ERRAND_RELOAD,
+    ERRAND_STOP, /* the agent's own end */
+};
+
+struct daemon {
+    sd_event *event;
+    sd_event_source *timer, *chores;
+    struct host *host;
+    struct api *api;
+    struct arbiter *arbiter;
+    const char *snapshot;
+
+    struct tenure_config *config; /* NULL: nothing is applied, or it cannot be read */
+    char config_problem[REASON_MAX];
+    struct tenure_config *next; /* ERRAND_RELOAD: what will be in force */
+    struct seat **seats;        /* in the order of names */
+    size_t n_seats;
+
+    char instance[INSTANCE_ID_LEN + 1];
+    char owner[OWNER_MAX + 1]; /* NODE/INSTANCE_ID */
+
+    bool connected;
+    char arbiter_text[REASON_MAX]; /* connected: to what; else why not */
+    char bus_text[HOST_TEXT_MAX];  /* "": the bus is there */
+    bool fit;
+    char unfit_text[RATE_TEXT_MAX];
+
+    struct seat *batch[ARBITER_BATCH_MAX]; /* the seats of the requests under way, in order */
+    size_t n_batch;
+
+    enum errand errand;
+    struct api_call *call; /* NULL: nobody waits for the errand */
+    usec_t errand_until, dead_at;
+
+    char status[STATUS_MAX];
+};
+
+/* daemon.c */
+int daemon_run(const char *snapshot);
+void daemon_wake(struct daemon *d);
+
+/* seat.c: the events of a member, and what it wants done. */
+int seat_new(struct daemon *d, const struct config_group *group, struct seat **ret);
+struct seat *seat_free(struct seat *s);
+struct seat *daemon_seat(const struct daemon *d, const char *group);
+/* event->now and .random are filled in. ret_request may be NULL but for EVENT_SEND. Returns whether
+ * there is a request. */
+bool seat_step(struct seat *s, struct member_event *event, struct request *ret_request);
+void seat_event(struct seat *s, enum member_event_type type);
+extern const struct host_handler daemon_host_handler;
+
+/* batch.c: the arbiter's side. */
+extern const struct arbiter_handler daemon_arbiter_handler;
+void batch_send(struct daemon *d, usec_t now);
+/* The connection it was sent on is being dropped: nobody will answer. */
+void batch_abandon(struct daemon *d);
+/* When there is something to ask; USEC_INFINITY: not before the arbiter says something. */
+usec_t batch_due(const struct daemon *d);
+
+/* configure.c: what is applied, and the change to something else. */
+int configure_start(struct daemon *d);
+/* Begins to take over the snapshot. Returns 0, or -EBADMSG with the reason in text. */
+int configure_begin(struct daemon *d, char text[static REASON_MAX]);
+/* All that stood in the way is led down. Same returns. */
+int configure_finish(struct daemon *d, char text[static REASON_MAX]);
+
+/* errand.c: leading groups down, for whoever wants it. */
+void errand_reload(struct daemon *d, struct api_call *call);
+void errand_retire(struct daemon *d, struct api_call *call, const char *const *groups, size_t n);
+void errand_stop(struct daemon *d);
+void errand_continue(struct daemon *d, usec_t now);
+usec_t errand_due(const struct daemon *d);
+
+/* describe.c: what people see. */
+extern const struct api_source daemon_api_source;
+void describe_changes(struct daemon *d);
+void describe_status(struct daemon *d);
+
+#endif

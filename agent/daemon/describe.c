@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "daemon/daemon.h"
+#include "daemon/journal.h"
+#include "daemon/messages.h"
+
+#define STATUS_NAMES_MAX 5u
+/* Guards are checked anew after every daemon-reload: only what lasts is worth an entry. */
+#define BLOCKED_AFTER_USEC (3 * USEC_PER_SEC)
+
+/* ---- one group ---- */
+
+static bool holds_term(const struct member *m)
+{
+    return m->state != MEMBER_STANDBY;
+}
+
+/* The first unit that is not alive although this node leads, or NULL. */
+static const struct unit_view *dead_unit(const struct group_view *v)
+{
+    for (size_t i = 0; v && i < v->n_units; i++)
+        if (v->units[i].dead)
+            return &v->units[i];
+    return NULL;
+}
+
+/* What this node lacks to take the group over; "" nothing. */
+static void describe_obstacle(const struct seat *s, usec_t now, char ret[static REASON_MAX])
+{
+    const struct daemon *d = s->daemon;
+    const struct group_view *v = host_view(d->host, s->group->name);
+
+    ret[0] = '\0';
+    if (s->member.stopping && d->errand == ERRAND_STOP)
+        (void)snprintf(ret, REASON_MAX, "tenured is being stopped");
+    else if (s->member.stopping)
+        (void)snprintf(ret, REASON_MAX,
+                       "led down by an apply that has not ended: run tenurectl apply");
+    else if (!d->connected)
+        (void)snprintf(ret, REASON_MAX, "the arbiter cannot be reached: %s", d->arbiter_text);
+    else if (!d->fit)
+        (void)snprintf(ret, REASON_MAX, "%s", d->unfit_text);
+    else if (d->bus_text[0])
+        (void)snprintf(ret, REASON_MAX, "the system bus cannot be reached: %s", d->bus_text);
+    else if (!v || v->asked_at == 0)
+        (void)snprintf(ret, REASON_MAX, "PID 1 has not answered yet");
+    else if (!v->guarded)
+        (void)snprintf(ret, REASON_MAX, "%s", v->problem);
+    else if (v->keeper == KEEPER_GONE && !(v->units_dead && v->slice_empty))
+        (void)snprintf(ret, REASON_MAX, "something of the group still runs here");
+    else if (!member_ready(&s->member, now))
+        (void)snprintf(ret, REASON_MAX, "PID 1 does not answer");
+}
+
+static const char *role_of(const struct seat *s, usec_t now)
+{
+    char obstacle[REASON_MAX];
+
+    switch (s->member.state) {
+    case MEMBER_LEADING:
+    case MEMBER_ADOPTING:
+        return "leader";
+    case MEMBER_STARTING:
+    case MEMBER_CONFIRMING:
+        return "starting";
+    case MEMBER_ENDING:
+    case MEMBER_RELEASING:
+        return "stopping";
+    case MEMBER_STANDBY:
+        break;
+    }
+    describe_obstacle(s, now, obstacle);
+    return obstacle[0] ? "blocked" : "standby";
+}
+
+static void describe_leader(struct seat *s)
+{
+    const struct record *r = &s->member.record;
+
+    if (member_leads(&s->member))
+        (void)snprintf(s->leader, sizeof s->leader, "%s", s->daemon->config->node);
+    else if (r->clean || holds_term(&s->member))
+        s->leader[0] = '\0';
+    else {
+        (void)snprintf(s->leader, sizeof s->leader, "%.*s", NODE_NAME_MAX, r->owner);
+        s->leader[strcspn(s->leader, "/")] = '\0';
+    }
+}
+
+static void describe_leading(const struct seat *s, char ret[static REASON_MAX])
+{
+    const struct daemon *d = s->daemon;
+    const struct unit_view *dead = dead_unit(host_view(d->host, s->group->name));
+
+    ret[0] = '\0';
+    if (!d->connected)
+        (void)snprintf(ret, REASON_MAX,
+                       "leads until its deadline unless the arbiter comes back: %s",
+                       d->arbiter_text);
+    else if (!d->fit)
+        (void)snprintf(ret, REASON_MAX, "%s", d->unfit_text);
+    else if (s->member.state == MEMBER_ADOPTING)
+        (void)snprintf(ret, REASON_MAX, "a live keeper was found; its term is being renewed");
+    else if (dead)
+        (void)snprintf(ret, REASON_MAX, "leads, but %s is %s", dead->name, dead->active_state);
+}
+
+static void describe_standby(const struct seat *s, usec_t now, char ret[static REASON_MAX])
+{
+    const struct record *r = &s->member.record;
+    const char *node = s->daemon->config->node;
+
+    describe_obstacle(s, now, ret);
+    if (ret[0])
+        return;
+    if (s->member.seen_at == 0)
+        (void)snprintf(ret, REASON_MAX, "the lease has not been read yet");
+    else if (s->member.failed_starts > 0 && s->member.not_before > now)
+        (void)snprintf(ret, REASON_MAX, "waits, because %s",
+                       s->trouble[0] ? s->trouble : member_reason_text(REASON_START_FAILED));
+    else if (r->clean)
+        (void)snprintf(ret, REASON_MAX, "nobody leads; about to be claimed");
+    else if (!r->owner[0])
+        (void)snprintf(ret, REASON_MAX,
+                       "a new lease is watched for its length before it is claimed");
+    else if (strcmp(s->leader, node) == 0)
+        (void)snprintf(ret, REASON_MAX,
+                       "the lease is of an earlier boot of this node, or of another host named "
+                       "\"%s\": it must run out",
+                       node);
+    else
+        (void)snprintf(ret, REASON_MAX, "%s leads", s->leader);
+}
+
+static void describe_reason(struct seat *s, usec_t now)
+{
+    const struct member *m = &s->member;
+
+    switch (m->state) {
+    case MEMBER_LEADING:
+    case MEMBER_ADOPTING:
+        describe_leading(s, s->reason);
+        return;
+    case MEMBER_STARTING:
+        (void)snprintf(s->reason, REASON_MAX, "claimed; the keeper is being started");
+        return;
+    case MEMBER_CONFIRMING:
+        (void)snprintf(s->reason, REASON_MAX, "a claim of unknown outcome is being confirmed");
+        return;
+    case MEMBER_ENDING:
+        (void)snprintf(s->reason, REASON_MAX, "%s", member_reason_text(m->reason));
+        return;
+    case MEMBER_RELEASING:
+        (void)snprintf(s->reason, REASON_MAX, "all units are dead; the lease is being given back");
+        return;
+    case MEMBER_STANDBY:
+        describe_standby(s, now, s->reason);
+        return;
+    }
+}
+
+/* How long ago the record was known to be as shown. */
+static usec_t seen_ago(const struct member *m, usec_t now)
+{
+    if (member_leads(m))
+        return usec_sub(now, usec_sub(m->deadline, m->duration));
+    return m->seen_at == 0 ? USEC_INFINITY : usec_sub(now, m->seen_at);
+}
+
+static bool describe_group(void *userdata, const char *group, struct api_group *ret)
+{
+    struct daemon *d = userdata;
+    struct seat *s = daemon_seat(d, group);
+    const struct group_view *v = s ? host_view(d->host, group) : NULL;
+    usec_t now = clock_boottime();
+
+    if (!s)
+        return false;
+    const struct member *m = &s->member;
+    const struct config_group *g = s->group;
+    bool held = holds_term(m) && m->duration > 0;
+
+    describe_leader(s);
+    describe_reason(s, now);
+    for (size_t i = 0; i < g->n_units; i++)
+        s->units[i] = (struct api_unit){
+            .name = g->units[i],
+            .active_state = v && v->asked_at > 0 ? v->units[i].active_state : "unknown",
+            .sub_state = v && v->asked_at > 0 ? v->units[i].sub_state : "unknown",
+        };
+    *ret = (struct api_group){
+        .name = g->name,
+        .role = role_of(s, now),
+        .leader = s->leader,
+        .reason = s->reason,
+        .method = config_method_name(g->method),
+        .term = m->term > 0 ? m->term : m->record.term,
+        .leader_since = s->leader[0] ? s->since : 0,
+        .seen = seen_ago(m, now),
+        .deadline = member_leads(m) ? usec_sub(m->deadline, now) : 0,
+        .lease = held ? m->lease : g->budget.lease,
+        .stop_timeout = held ? m->stop : g->budget.stop,
+        .duration = held ? m->duration : g->budget.duration,
+        .units = s->units,
+        .n_units = g->n_units,
+    };
+    return true;
+}
+
+/* ---- the agent ---- */
+
+static size_t n_groups(void *userdata)
+{
+    const struct daemon *d = userdata;
+
+    return d->n_seats;
+}
+
+static const char *group_name(void *userdata, size_t i)
+{
+    const struct daemon *d = userdata;
+
+    return d->seats[i]->group->name;
+}
+
+static void describe_manager(void *userdata, struct api_manager *ret)
+{
+    const struct daemon *d = userdata;
+
+    *ret = (struct api_manager){
+        .version = TENURE_VERSION,
+        .node = d->config ? d->config->node : "",
+        .instance_id = d->instance,
+        .arbiter = d->arbiter_text,
+        .status = d->status,
+        .connected = d->connected,
+    };
+}
+
+static void on_unavailable(void *userdata, const char *text)
+{
+    (void)userdata;
+    log_warning("the D-Bus API cannot be offered: %s; tenurectl will not reach this agent", text);
+}
+
+static void on_reload(void *userdata, struct api_call *call)
+{
+    errand_reload(userdata, call);
+}
+
+static void on_retire(void *userdata, struct api_call *call, const char *const *groups, size_t n)
+{
+    errand_retire(userdata, call, groups, n);
+}
+
+const struct api_source daemon_api_source = {
+    .describe_manager = describe_manager,
+    .n_groups = n_groups,
+    .group_name = group_name,
+    .describe_group = describe_group,
+    .reload = on_reload,
+    .retire = on_retire,
+    .unavailable = on_unavailable,
+};
+
+/* ---- telling ---- */
+
+/* A standby that could not take over is worth an entry, once it has lasted; each reason once. */
+static void tell_blocked(struct seat *s, const struct api_group *g, usec_t now)
+{
+    struct journal_context c = {.message_id = MESSAGE_BLOCKED,
+                                .node = s->daemon->config->node,
+                                .group = g->name,
+                                .reason = g->reason};
+    bool worth = strcmp(g->role, "blocked") == 0 && !s->member.stopping && s->daemon->connected &&
+                 s->daemon->fit;
+
+    if (!worth) {
+        s->blocked_since = 0;
+        if (strcmp(g->role, "blocked") != 0)
+            s->blocked[0] = '\0';
+        return;
+    }
+    if (s->blocked_since == 0)
+        s->blocked_since = now;
+    if (usec_sub(now, s->blocked_since) < BLOCKED_AFTER_USEC || strcmp(s->blocked, g->reason) == 0)
+        return;
+    (void)snprintf(s->blocked, sizeof s->blocked, "%s", g->reason);
+    journal_write(LOG_WARNING, &c, "%s: this node could not take over: %s", g->name, g->reason);
+}
+
+void describe_changes(struct daemon *d)
+{
+    usec_t now = clock_boottime();
+
+    for (size_t i = 0; i < d->n_seats; i++) {
+        struct seat *s = d->seats[i];
+        struct api_group g;
+        char told[sizeof s->told];
+
+        if (!describe_group(d, s->group->name, &g))
+            continue;
+        tell_blocked(s, &g, now);
+        (void)snprintf(told, sizeof told, "%s %" PRIu64 " %s %s", g.role, g.term, g.leader,
+                       g.reason);
+        if (strcmp(told, s->told) == 0)
+            continue;
+        (void)snprintf(s->told, sizeof s->told, "%s", told);
+        api_group_changed(d->api, s->group->name);
+    }
+}
+
+static int add(char *text, int used, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+static int add(char *text, int used, const char *format, ...)
+{
+    va_list ap;
+
+    if (used < 0 || used >= STATUS_MAX)
+        return used;
+    va_start(ap, format);
+    int n = vsnprintf(text + used, (size_t)(STATUS_MAX - used), format, ap);
+    va_end(ap);
+    return n < 0 ? used : used + n;
+}
+
+static int add_leading(const struct daemon *d, char *text, int used)
+{
+    unsigned leading = 0;
+
+    for (size_t i = 0; i < d->n_seats; i++) {
+        if (!member_leads(&d->seats[i]->member))
+            continue;
+        if (++leading <= STATUS_NAMES_MAX)
+            used =
+                add(text, used, "%s%s", leading == 1 ? "Leads " : ", ", d->seats[i]->group->name);
+    }
+    if (leading > STATUS_NAMES_MAX)
+        used = add(text, used, " and %u more", leading - STATUS_NAMES_MAX);
+    return leading > 0 ? add(text, used, "; ") : used;
+}
+
+static int add_others(const struct daemon *d, char *text, int used, usec_t now)
+{
+    static const char *const roles[] = {"standby", "starting", "stopping", "blocked"};
+
+    for (size_t k = 0; k < sizeof roles / sizeof roles[0]; k++) {
+        unsigned n = 0;
+        const char *name = NULL;
+
+        for (size_t i = 0; i < d->n_seats; i++)
+            if (strcmp(role_of(d->seats[i], now), roles[k]) == 0) {
+                name = d->seats[i]->group->name;
+                n++;
+            }
+        if (n == 1)
+            used = add(text, used, "%s for %s; ", roles[k], name);
+        else if (n > 1)
+            used = add(text, used, "%s for %u groups; ", roles[k], n);
+    }
+    return used;
+}
+
+/* The line that `systemctl status tenured` shows. */
+void describe_status(struct daemon *d)
+{
+    char text[STATUS_MAX] = "";
+    usec_t now = clock_boottime();
+    int used = 0;
+
+    if (!d->config)
+        used = add(text, used, "No groups: %s", d->config_problem);
+    else {
+        used = add_leading(d, text, used);
+        used = add_others(d, text, used, now);
+        used = add(text, used, d->connected ? "%s" : "arbiter out of reach: %s", d->arbiter_text);
+        if (!d->fit)
+            used = add(text, used, "; %s", d->unfit_text);
+    }
+    if (text[0] >= 'a' && text[0] <= 'z')
+        text[0] = (char)(text[0] - 'a' + 'A');
+    if (strcmp(text, d->status) == 0)
+        return;
+    (void)snprintf(d->status, sizeof d->status, "%s", text);
+    (void)sd_notifyf(false, "STATUS=%s", text);
+    api_manager_changed(d->api);
+}

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "daemon/daemon.h"
+
+static bool concerned(const struct daemon *d, const struct seat *s)
+{
+    return d->errand == ERRAND_STOP || s->retired;
+}
+
+/* NULL: all that the errand is about are led down. */
+static const struct seat *in_the_way(const struct daemon *d)
+{
+    for (size_t i = 0; i < d->n_seats; i++)
+        if (concerned(d, d->seats[i]) && !member_settled(&d->seats[i]->member))
+            return d->seats[i];
+    return NULL;
+}
+
+static bool may_run_units(const struct member *m)
+{
+    return m->state != MEMBER_STANDBY && m->state != MEMBER_RELEASING;
+}
+
+/* Does anything still run that the agent's end is to wait for? */
+static bool all_dead(const struct daemon *d)
+{
+    for (size_t i = 0; i < d->n_seats; i++)
+        if (may_run_units(&d->seats[i]->member))
+            return false;
+    return true;
+}
+
+/* S + K of the slowest, and room for PID 1 and the arbiter. */
+static usec_t bound(const struct daemon *d)
+{
+    usec_t slowest = 0;
+
+    for (size_t i = 0; i < d->n_seats; i++) {
+        const struct seat *s = d->seats[i];
+        const struct budget *b = &s->group->budget;
+
+        if (!concerned(d, s))
+            continue;
+        slowest = usec_max(slowest, usec_add(b->stop, b->kill));
+        slowest = usec_max(slowest, usec_add(s->member.stop, budget_kill(s->member.lease)));
+    }
+    return usec_add(slowest, LEAD_DOWN_EXTRA_USEC);
+}
+
+static void begin(struct daemon *d, enum errand errand, struct api_call *call)
+{
+    d->errand = errand;
+    d->call = call;
+    d->dead_at = 0;
+    d->errand_until = usec_add(clock_boottime(), bound(d));
+    daemon_wake(d);
+}
+
+static bool refused(const struct daemon *d, struct api_call *call)
+{
+    if (d->errand == ERRAND_NONE)
+        return false;
+    api_call_failed(call, API_ERROR_BUSY,
+                    d->errand == ERRAND_STOP ? "tenured is being stopped"
+                                             : "another Reload or Retire is under way");
+    return true;
+}
+
+void errand_retire(struct daemon *d, struct api_call *call, const char *const *groups, size_t n)
+{
+    if (refused(d, call))
+        return;
+    for (size_t i = 0; i < n; i++) {
+        struct seat *s = daemon_seat(d, groups[i]);
+
+        if (!s)
+            continue; /* nothing of it can be led here */
+        s->retired = true;
+        seat_event(s, EVENT_STOP);
+    }
+    begin(d, ERRAND_RETIRE, call);
+}
+
+/* sd_notify(3): MONOTONIC_USEC= tells PID 1 which reload this is. */
+static void notify_reloading(void)
+{
+    struct timespec t;
+
+    if (clock_gettime(CLOCK_MONOTONIC, &t) == 0)
+        (void)sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
+                         (usec_t)t.tv_sec * USEC_PER_SEC + (usec_t)t.tv_nsec / 1000);
+}
+
+void errand_reload(struct daemon *d, struct api_call *call)
+{
+    char text[REASON_MAX];
+
+    if (refused(d, call))
+        return;
+    notify_reloading();
+    if (configure_begin(d, text) < 0) {
+        log_error("the applied configuration is not taken over: %s", text);
+        (void)sd_notify(false, "READY=1");
+        api_call_failed(call, API_ERROR_BAD_CONFIGURATION, text);
+        return;
+    }
+    begin(d, ERRAND_RELOAD, call);
+}
+
+void errand_stop(struct daemon *d)
+{
+    if (d->errand == ERRAND_STOP)
+        return;
+    if (d->call)
+        api_call_failed(d->call, API_ERROR_BUSY, "tenured is being stopped");
+    log_notice("ending: what this node leads is led down and given back");
+    begin(d, ERRAND_STOP, NULL);
+    /* PID 1's patience must outlast the slowest group's, whatever TimeoutStopSec= says. */
+    (void)sd_notifyf(false, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%" PRIu64,
+                     usec_add(bound(d), RELEASE_WAIT_USEC));
+    for (size_t i = 0; i < d->n_seats; i++)
+        seat_event(d->seats[i], EVENT_STOP);
+}
+
+static void end_errand(struct daemon *d, const char *error_name, const char *text)
+{
+    struct api_call *call = d->call;
+
+    d->errand = ERRAND_NONE;
+    d->call = NULL;
+    if (error_name)
+        api_call_failed(call, error_name, text);
+    else
+        api_call_done(call);
+    daemon_wake(d);
+}
+
+static void too_late(const struct seat *s, char text[static REASON_MAX])
+{
+    (void)snprintf(text, REASON_MAX, "group \"%s\" is not led down in time: it is %s",
+                   s->group->name, member_state_name(s->member.state));
+}
+
+static void continue_retire(struct daemon *d, const struct seat *obstacle, usec_t now)
+{
+    char text[REASON_MAX];
+
+    if (!obstacle)
+        end_errand(d, NULL, NULL);
+    else if (now >= d->errand_until) {
+        too_late(obstacle, text);
+        end_errand(d, API_ERROR_BUSY, text);
+    }
+}
+
+static void give_up_reload(struct daemon *d)
+{
+    d->next = config_free(d->next);
+    for (size_t i = 0; i < d->n_seats; i++) {
+        d->seats[i]->retired = false;
+        seat_event(d->seats[i], EVENT_RESUME);
+    }
+}
+
+static void continue_reload(struct daemon *d, const struct seat *obstacle, usec_t now)
+{
+    char text[REASON_MAX];
+
+    if (obstacle && now < d->errand_until)
+        return;
+    if (obstacle) {
+        too_late(obstacle, text);
+        give_up_reload(d);
+        end_errand(d, API_ERROR_BUSY, text);
+    } else if (configure_finish(d, text) < 0) {
+        log_error("%s", text);
+        end_errand(d, API_ERROR_BAD_CONFIGURATION, text);
+    } else {
+        log_info("took over the applied configuration: %zu groups", d->n_seats);
+        end_errand(d, NULL, NULL);
+    }
+    (void)sd_notify(false, "READY=1");
+}
+
+static void continue_stop(struct daemon *d, const struct seat *obstacle, usec_t now)
+{
+    if (obstacle && d->dead_at == 0 && all_dead(d))
+        d->dead_at = now;
+    if (obstacle && now < errand_due(d))
+        return;
+    if (obstacle)
+        log_warning("ending although \"%s\" is still %s: others take over when its lease has run "
+                    "out",
+                    obstacle->group->name, member_state_name(obstacle->member.state));
+    (void)sd_event_exit(d->event, 0);
+}
+
+usec_t errand_due(const struct daemon *d)
+{
+    if (d->errand == ERRAND_NONE)
+        return USEC_INFINITY;
+    return d->dead_at > 0 ? usec_min(d->errand_until, usec_add(d->dead_at, RELEASE_WAIT_USEC))
+                          : d->errand_until;
+}
+
+void errand_continue(struct daemon *d, usec_t now)
+{
+    const struct seat *obstacle;
+
+    if (d->errand == ERRAND_NONE)
+        return;
+    obstacle = in_the_way(d);
+    switch (d->errand) {
+    case ERRAND_NONE:
+        return;
+    case ERRAND_RETIRE:
+        continue_retire(d, obstacle, now);
+        return;
+    case ERRAND_RELOAD:
+        continue_reload(d, obstacle, now);
+        return;
+    case ERRAND_STOP:
+        continue_stop(d, obstacle, now);
+        return;
+    }
+}

@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "daemon/daemon.h"
+#include "daemon/journal.h"
+#include "daemon/messages.h"
+
+/* ---- life ---- */
+
+int seat_new(struct daemon *d, const struct config_group *group, struct seat **ret)
+{
+    assert(d);
+    assert(group);
+    assert(ret);
+
+    struct seat *s = calloc(1, sizeof *s);
+
+    if (!s)
+        return -ENOMEM;
+    s->daemon = d;
+    s->group = group;
+    s->units = calloc(group->n_units, sizeof *s->units);
+    if (!s->units)
+        return free(s), -ENOMEM;
+    member_init(&s->member, d->owner);
+    int r = host_add_group(d->host, group->name, (const char *const *)group->units, group->n_units,
+                           group->budget.stop);
+    if (r < 0) {
+        free(s->units);
+        free(s);
+        return r;
+    }
+    *ret = s;
+    return 0;
+}
+
+struct seat *seat_free(struct seat *s)
+{
+    if (!s)
+        return NULL;
+    free(s->units);
+    free(s);
+    return NULL;
+}
+
+struct seat *daemon_seat(const struct daemon *d, const char *group)
+{
+    size_t low = 0, high = d->n_seats;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int c = strcmp(d->seats[middle]->group->name, group);
+
+        if (c == 0)
+            return d->seats[middle];
+        if (c < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+/* ---- what happened, for the journal ---- */
+
+static usec_t realtime_now(void)
+{
+    struct timespec t;
+
+    return clock_gettime(CLOCK_REALTIME, &t) < 0
+               ? 0
+               : (usec_t)t.tv_sec * USEC_PER_SEC + (usec_t)t.tv_nsec / 1000;
+}
+
+static const char *reason_of(const struct seat *s)
+{
+    if (s->member.reason == REASON_START_FAILED && s->trouble[0])
+        return s->trouble;
+    return member_reason_text(s->member.reason);
+}
+
+/* term: before the step, in which a finished one is forgotten. */
+static void write_note(struct seat *s, enum member_note note, uint64_t term)
+{
+    struct journal_context c = {.node = s->daemon->config->node, .group = s->group->name};
+
+    c.term = s->member.term > 0 ? s->member.term : term;
+    switch (note) {
+    case NOTE_NONE:
+        return;
+    case NOTE_STARTING:
+        c.message_id = MESSAGE_STARTING;
+        journal_write(LOG_INFO, &c, "%s: claimed, term %" PRIu64 "; starting its keeper", c.group,
+                      c.term);
+        return;
+    case NOTE_LEADING:
+        c.message_id = MESSAGE_LEADING;
+        journal_write(LOG_NOTICE, &c, "%s: this node leads, term %" PRIu64, c.group, c.term);
+        return;
+    case NOTE_ADOPTED:
+        c.message_id = MESSAGE_ADOPTED;
+        journal_write(LOG_NOTICE, &c,
+                      "%s: this node leads on, term %" PRIu64
+                      ": a live keeper of it was found and adopted",
+                      c.group, c.term);
+        return;
+    case NOTE_ENDING:
+        c.message_id = MESSAGE_ENDING;
+        c.reason = reason_of(s);
+        journal_write(s->member.reason == REASON_STOPPED ? LOG_NOTICE : LOG_WARNING, &c,
+                      "%s: giving up term %" PRIu64 ": %s", c.group, c.term, c.reason);
+        return;
+    case NOTE_DEAD:
+        c.message_id = MESSAGE_DEAD;
+        journal_write(LOG_INFO, &c, "%s: all units are dead; giving term %" PRIu64 " back", c.group,
+                      c.term);
+        return;
+    case NOTE_RELEASED:
+        c.message_id = MESSAGE_RELEASED;
+        journal_write(LOG_NOTICE, &c, "%s: term %" PRIu64 " is given back", c.group, c.term);
+        return;
+    case NOTE_LOST:
+        c.message_id = MESSAGE_LOST;
+        journal_write(LOG_NOTICE, &c,
+                      "%s: all units are dead; term %" PRIu64
+                      " is not this node's any more, so there is nothing to give back",
+                      c.group, c.term);
+        return;
+    case NOTE_STRAY:
+        c.message_id = MESSAGE_STRAY;
+        journal_write(LOG_ALERT, &c,
+                      "%s: units or processes of it run here although this node does not lead it: "
+                      "stopping them",
+                      c.group);
+        return;
+    case NOTE_NAMESAKE:
+        c.message_id = MESSAGE_NAMESAKE;
+        journal_write(LOG_ALERT, &c,
+                      "%s: another running host is configured with the node name \"%s\" as well: "
+                      "give each host a name of its own",
+                      c.group, c.node);
+        return;
+    }
+}
+
+/* ---- what the member wants done ---- */
+
+static void unlink_ticket(struct seat *s)
+{
+    int r = host_unlink_ticket(s->daemon->host, s->group->name);
+
+    if (r < 0 && !s->ticket_stuck)
+        log_error("%s: cannot withdraw the ticket: %s; nothing is given back before that succeeds",
+                  s->group->name, strerror(-r));
+    s->ticket_stuck = r < 0;
+    s->unlinked_at = clock_boottime();
+}
+
+static int hand_out_ticket(struct seat *s)
+{
+    const struct member *m = &s->member;
+    struct ticket t = {
+        .term = m->term,
+        .lease = m->lease,
+        .stop = m->stop,
+        .duration = m->duration,
+        .deadline = m->deadline,
+    };
+
+    (void)snprintf(t.group, sizeof t.group, "%s", s->group->name);
+    (void)snprintf(t.node, sizeof t.node, "%s", s->daemon->config->node);
+    (void)snprintf(t.owner, sizeof t.owner, "%s", m->owner);
+    s->trouble[0] = '\0';
+    int r = host_write_ticket(s->daemon->host, &t);
+    if (r < 0) {
+        (void)snprintf(s->trouble, sizeof s->trouble, "the ticket cannot be written to %s: %s",
+                       TENURE_TICKETS_DIR, strerror(-r));
+        return r;
+    }
+    r = host_start_keeper(s->daemon->host, s->group->name);
+    if (r < 0)
+        (void)snprintf(s->trouble, sizeof s->trouble, "PID 1 cannot be asked for it: %s",
+                       strerror(-r));
+    return r;
+}
+
+/* In the order that the actions are numbered in; the ticket's fate may be another event. */
+static int act(struct seat *s, unsigned actions)
+{
+    struct host *h = s->daemon->host;
+    const char *group = s->group->name;
+    int r = 0;
+
+    if (actions & ACTION_UNLINK)
+        unlink_ticket(s);
+    /* Whether these reach anybody is seen by the look that follows, and they are repeated. */
+    if (actions & ACTION_END)
+        (void)host_end_keeper(h, group, s->member.term);
+    if (actions & ACTION_STOP_KEEPER)
+        (void)host_stop_keeper(h, group);
+    if (actions & ACTION_TICKET)
+        r = hand_out_ticket(s);
+    /* A keeper that does not get it ends in time. */
+    if ((actions & ACTION_EXTEND) &&
+        host_extend_keeper(h, group, s->member.term, s->member.deadline) < 0)
+        actions |= ACTION_LOOK;
+    if (actions & ACTION_LOOK)
+        host_look(h, group);
+    return r;
+}
+
+static uint32_t random_number(void)
+{
+    uint32_t n;
+
+    return getrandom(&n, sizeof n, GRND_NONBLOCK) == (ssize_t)sizeof n ? n : 0;
+}
+
+static void watch_term(struct seat *s)
+{
+    const struct member *m = &s->member;
+    uint64_t term = m->term > 0 ? m->term : m->record.term;
+
+    if (term == s->since_term)
+        return;
+    /* A term that was there before this agent began to look has no known beginning. */
+    s->since = s->since_term > 0 && m->state != MEMBER_ADOPTING ? realtime_now() : 0;
+    s->since_term = term;
+}
+
+bool seat_step(struct seat *s, struct member_event *event, struct request *ret_request)
+{
+    assert(s);
+    assert(event);
+    assert(ret_request || event->type != EVENT_SEND);
+
+    uint64_t term = s->member.term;
+    struct update update;
+
+    event->now = clock_boottime();
+    event->random = random_number();
+    member_step(&s->member, event, &update);
+    watch_term(s);
+    write_note(s, update.note, term);
+    int r = act(s, update.actions);
+    daemon_wake(s->daemon);
+    if (update.actions & ACTION_REQUEST) {
+        assert(ret_request);
+        *ret_request = update.request;
+        ret_request->group = s->group->name;
+    }
+    if (r < 0) {
+        struct member_event failed = {.type = EVENT_STARTED, .error = r};
+
+        (void)seat_step(s, &failed, NULL);
+    }
+    return (update.actions & ACTION_REQUEST) != 0;
+}
+
+void seat_event(struct seat *s, enum member_event_type type)
+{
+    struct member_event event = {.type = type};
+
+    if (type == EVENT_RESUME)
+        event.budget = &s->group->budget;
+    (void)seat_step(s, &event, NULL);
+}
+
+/* ---- what systemd says ---- */
+
+static enum local_keeper presence(enum keeper_presence p)
+{
+    switch (p) {
+    case KEEPER_UNKNOWN:
+        return LOCAL_KEEPER_UNKNOWN;
+    case KEEPER_GONE:
+        return LOCAL_KEEPER_GONE;
+    case KEEPER_BUSY:
+        return LOCAL_KEEPER_BUSY;
+    case KEEPER_ACTIVE:
+        return LOCAL_KEEPER_ACTIVE;
+    }
+    return LOCAL_KEEPER_UNKNOWN;
+}
+
+static void translate(const struct seat *s, const struct group_view *v, struct local *ret)
+{
+    *ret = (struct local){
+        .asked_at = v->asked_at,
+        .keeper = presence(v->keeper),
+        .units_dead = v->units_dead,
+        .slice_empty = v->slice_empty,
+        .guarded = v->guarded,
+    };
+    /* Whoever was asked while a ticket lay about proves nothing. */
+    if (s->ticket_stuck || v->asked_at <= s->unlinked_at)
+        ret->keeper = LOCAL_KEEPER_UNKNOWN;
+    if (!v->has_state)
+        return;
+    ret->keeper_term = v->state.term;
+    ret->keeper_ours = strcmp(v->state.owner, s->member.owner) == 0;
+    ret->keeper_lease = v->state.lease;
+    ret->keeper_stop = v->state.stop;
+    ret->keeper_duration = v->state.duration;
+    ret->keeper_deadline = v->state.deadline;
+}
+
+static void on_viewed(void *userdata, const char *group)
+{
+    struct daemon *d = userdata;
+    struct seat *s = daemon_seat(d, group);
+    const struct group_view *v = host_view(d->host, group);
+    struct local local;
+    struct member_event event = {.type = EVENT_LOCAL, .local = &local};
+
+    if (!s || !v)
+        return;
+    if (s->ticket_stuck) {
+        unlink_ticket(s);
+        host_look(d->host, group);
+    }
+    if (v->asked_at == 0)
+        return; /* the guards were checked, PID 1 has not answered yet */
+    translate(s, v, &local);
+    (void)seat_step(s, &event, NULL);
+}
+
+static void on_start_answered(void *userdata, const char *group, int error, const char *text)
+{
+    struct seat *s = daemon_seat(userdata, group);
+    struct member_event event = {.type = EVENT_STARTED, .error = error};
+
+    if (!s)
+        return;
+    if (error < 0)
+        (void)snprintf(s->trouble, sizeof s->trouble, "its keeper was not started: %s", text);
+    (void)seat_step(s, &event, NULL);
+}
+
+static void on_stop_answered(void *userdata, const char *group, int error, const char *text)
+{
+    (void)userdata;
+    if (error < 0)
+        log_warning("%s: PID 1 did not stop the keeper: %s", group, text);
+}
+
+static void on_own_job(void *userdata, int error, const char *type)
+{
+    struct daemon *d = userdata;
+
+    if (error < 0)
+        log_warning("cannot ask PID 1 why this process shall end: %s; what it leads stays as it is",
+                    strerror(-error));
+    else if (strcmp(type, "stop") == 0) {
+        errand_stop(d);
+        return;
+    } else
+        log_info("ending to be started again: what this node leads stays as it is");
+    (void)sd_event_exit(d->event, 0);
+}
+
+static void on_bus_changed(void *userdata, struct sd_bus *bus, const char *text)
+{
+    struct daemon *d = userdata;
+    int r = api_attach(d->api, bus);
+
+    if (r < 0)
+        log_warning("cannot offer the D-Bus API: %s; tenurectl will not reach this agent",
+                    strerror(-r));
+    if (!bus && !d->bus_text[0])
+        log_warning("the system bus is gone: %s; what this node leads stays, nothing new is led "
+                    "until it is back",
+                    text);
+    if (bus && d->bus_text[0])
+        log_info("the system bus is back");
+    (void)snprintf(d->bus_text, sizeof d->bus_text, "%s", bus ? "" : text);
+    daemon_wake(d);
+}
+
+const struct host_handler daemon_host_handler = {
+    .viewed = on_viewed,
+    .start_answered = on_start_answered,
+    .stop_answered = on_stop_answered,
+    .own_job = on_own_job,
+    .bus_changed = on_bus_changed,
+};
