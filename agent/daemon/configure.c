@@ -143,6 +143,7 @@ static void resume_all(struct daemon *d)
 int configure_start(struct daemon *d)
 {
     struct tenure_config *c = NULL;
+    char text[REASON_MAX];
     int r = load(d->snapshot, &c, d->config_problem);
 
     if (r < 0) {
@@ -154,11 +155,13 @@ int configure_start(struct daemon *d)
     r = rebuild_seats(d, c, false);
     if (r < 0)
         return r;
-    r = make_arbiter(d, c, d->owner, &d->arbiter, d->arbiter_text);
+    r = make_arbiter(d, c, d->owner, &d->arbiter, text);
     if (r == -ENOMEM)
         return r;
-    if (r < 0)
-        log_error("%s", d->arbiter_text);
+    if (r < 0) {
+        log_error("%s", text);
+        (void)snprintf(d->arbiter_text, sizeof d->arbiter_text, "conninfo cannot be used");
+    }
     resume_all(d);
     return 0;
 }

@@ -85,8 +85,8 @@ struct daemon {
     char owner[OWNER_MAX + 1]; /* NODE/INSTANCE_ID */
 
     bool connected;
-    char arbiter_text[REASON_MAX]; /* connected: to what; else why not */
-    char bus_text[HOST_TEXT_MAX];  /* "": the bus is there */
+    char arbiter_text[ARBITER_TEXT_MAX]; /* connected: to what; else why not */
+    char bus_text[HOST_TEXT_MAX];        /* "": the bus is there */
     bool fit;
     char unfit_text[RATE_TEXT_MAX];
 
