@@ -15,7 +15,7 @@
  * for the commit comes last. */
 const char lease_statement[] =
     "select o_number, o_outcome, o_term, o_owner, o_nonce, o_clean, o_claimable, o_lease, o_stop,"
-    " o_duration, o_system_id, o_timeline, o_synchronous,"
+    " o_duration, o_since, o_system_id, o_timeline, o_synchronous,"
     " pg_catalog.current_setting('synchronous_commit'),"
     " pg_catalog.current_setting('client_min_messages')"
     " from tenure.tick_1($1::text, $2::boolean, $3::text[], $4::text[], $5::bigint[],"
@@ -33,6 +33,7 @@ enum column {
     COLUMN_LEASE,
     COLUMN_STOP,
     COLUMN_DURATION,
+    COLUMN_SINCE,
     COLUMN_SYSTEM_ID,
     COLUMN_TIMELINE,
     COLUMN_SYNCHRONOUS,
@@ -317,7 +318,7 @@ static int take_record(const PGresult *result, size_t row, struct reply *reply)
     struct record *r = &reply->record;
     size_t nulls = 0, count = 0;
 
-    for (enum column c = COLUMN_TERM; c <= COLUMN_DURATION; c++, count++)
+    for (enum column c = COLUMN_TERM; c <= COLUMN_SINCE; c++, count++)
         nulls += is_null(result, row, c);
     reply->has_record = nulls == 0;
     if (nulls > 0)
@@ -330,7 +331,8 @@ static int take_record(const PGresult *result, size_t row, struct reply *reply)
         take_boolean(cell(result, row, COLUMN_CLAIMABLE), &r->claimable) < 0 ||
         take_number(cell(result, row, COLUMN_LEASE), &r->lease) < 0 ||
         take_number(cell(result, row, COLUMN_STOP), &r->stop) < 0 ||
-        take_number(cell(result, row, COLUMN_DURATION), &r->duration) < 0)
+        take_number(cell(result, row, COLUMN_DURATION), &r->duration) < 0 ||
+        take_number(cell(result, row, COLUMN_SINCE), &r->since) < 0)
         return -EINVAL;
     return 0;
 }

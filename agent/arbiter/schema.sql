@@ -45,6 +45,7 @@ create table if not exists tenure.lease (
     duration_usec bigint      not null,
     system_id     bigint      not null,
     timeline      bigint      not null,
+    claimed_at    timestamptz,
     changed_at    timestamptz not null default pg_catalog.clock_timestamp(),
     -- The limits are the agent's own: one row it cannot read would cost all groups their answer.
     constraint lease_grp      check (grp ~ '^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$'),
@@ -74,6 +75,7 @@ comment on column tenure.lease.stop_usec is 'Stop timeout S of this term, micros
 comment on column tenure.lease.duration_usec is 'D of this term, microseconds: how long one renewal makes a leader, counted from before it was sent.';
 comment on column tenure.lease.system_id is 'System identifier of the server the claim was made on.';
 comment on column tenure.lease.timeline is 'Timeline the claim was made on: clean counts on this one only.';
+comment on column tenure.lease.claimed_at is 'When this term began, by the server''s clock. For people; nothing is decided by it.';
 comment on column tenure.lease.changed_at is 'Last write, by the server''s clock. For people; nothing is decided by it.';
 
 -- One tick of one agent: all its groups in one call, one transaction, one round trip. The arrays are
@@ -113,6 +115,7 @@ create or replace function tenure.tick_1(
     o_lease       bigint,
     o_stop        bigint,
     o_duration    bigint,
+    o_since       bigint,
     o_system_id   bigint,
     o_timeline    bigint,
     o_synchronous boolean
@@ -212,7 +215,8 @@ begin
                     set method = 'lease', owner = p_owner, term = v_term, nonce = q.fresh_nonce,
                         clean = false, lease_usec = q.lease, stop_usec = q.stop,
                         duration_usec = q.duration, system_id = v_system_id,
-                        timeline = v_timeline, changed_at = clock_timestamp()
+                        timeline = v_timeline, claimed_at = clock_timestamp(),
+                        changed_at = clock_timestamp()
                     where l.grp = q.grp
                     returning l.* into strict r;
                     v_outcome := 'granted';
@@ -283,6 +287,9 @@ begin
         o_lease := r.lease_usec;
         o_stop := r.stop_usec;
         o_duration := r.duration_usec;
+        -- Microseconds of the Unix epoch; 0: never claimed.
+        o_since := case when r.grp is not null
+                        then coalesce((extract(epoch from r.claimed_at) * 1000000)::bigint, 0) end;
         o_system_id := v_system_id;
         o_timeline := v_timeline;
         o_synchronous := v_synchronous;

@@ -137,6 +137,10 @@ static void on_replies(void *userdata, const struct reply *replies, size_t n)
     for (size_t i = 0; i < n; i++) {
         struct member_event event = {.type = EVENT_REPLY, .reply = &replies[i]};
 
+        if (replies[i].has_record) {
+            d->batch[i]->since_term = replies[i].record.term;
+            d->batch[i]->since = replies[i].record.since;
+        }
         (void)seat_step(d->batch[i], &event, NULL);
     }
     daemon_wake(d);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,19 +22,35 @@ static void text_of(const struct config_problems *problems, char ret[static REAS
                        problems->n - 1);
 }
 
-/* Returns 0; -ENOENT: nothing is applied; -EBADMSG; text says why not. */
-static int load(const char *snapshot, struct tenure_config **ret, char text[static REASON_MAX])
+static int load_file(const char *path, struct tenure_config **ret, char text[static REASON_MAX])
 {
     _cleanup_problems_ struct config_problems problems = {0};
-    int r = config_load_snapshot(snapshot, &problems, ret);
+    int r = config_load_snapshot(path, &problems, ret);
+
+    if (r < 0 && r != -ENOENT)
+        text_of(&problems, text);
+    return r;
+}
+
+/* What is applied; or the copy of it that the generator would fall back on too. Returns 0; -ENOENT:
+ * nothing is applied; -EBADMSG. text then says why. */
+static int load(const char *snapshot, struct tenure_config **ret, char text[static REASON_MAX])
+{
+    char copy[PATH_MAX], of_copy[REASON_MAX];
+    int r = load_file(snapshot, ret, text);
 
     if (r == 0)
         return 0;
+    (void)snprintf(copy, sizeof copy, "%s%s", snapshot, CONFIG_SNAPSHOT_COPY_SUFFIX);
+    if (load_file(copy, ret, of_copy) == 0) {
+        log_warning("%s cannot be used, so its copy is: %s", snapshot,
+                    r == -ENOENT ? strerror(ENOENT) : text);
+        return 0;
+    }
     if (r == -ENOENT) {
-        (void)snprintf(text, REASON_MAX, "no configuration is applied: run tenurectl apply");
+        (void)snprintf(text, REASON_MAX, "no configuration is applied");
         return r;
     }
-    text_of(&problems, text);
     return -EBADMSG;
 }
 
@@ -148,7 +165,7 @@ int configure_start(struct daemon *d)
 
     if (r < 0) {
         /* What runs goes on until its deadline; a later apply brings an agent that knows it. */
-        log_error("%s: %s", d->snapshot, d->config_problem);
+        log_error("%s", d->config_problem);
         return 0;
     }
     make_owner(d, c->node);

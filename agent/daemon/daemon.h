@@ -49,7 +49,7 @@ struct seat {
     char trouble[HOST_TEXT_MAX]; /* why the keeper could not be started last time */
     char blocked[REASON_MAX];    /* what of it the journal was told */
     usec_t blocked_since;
-    uint64_t since_term; /* the term whose beginning was seen here, and when (CLOCK_REALTIME) */
+    uint64_t since_term; /* the last term that was read, and since when it is (CLOCK_REALTIME) */
     usec_t since;
 
     /* What the API shows; and what of it watchers were told. */

@@ -185,6 +185,7 @@ static bool describe_group(void *userdata, const char *group, struct api_group *
     const struct member *m = &s->member;
     const struct config_group *g = s->group;
     bool held = holds_term(m) && m->duration > 0;
+    uint64_t term = m->term > 0 ? m->term : m->record.term;
 
     describe_leader(s);
     describe_reason(s, now);
@@ -200,8 +201,8 @@ static bool describe_group(void *userdata, const char *group, struct api_group *
         .leader = s->leader,
         .reason = s->reason,
         .method = config_method_name(g->method),
-        .term = m->term > 0 ? m->term : m->record.term,
-        .leader_since = s->leader[0] ? s->since : 0,
+        .term = term,
+        .leader_since = s->leader[0] && s->since_term == term ? s->since : 0,
         .seen = seen_ago(m, now),
         .deadline = member_leads(m) ? usec_sub(m->deadline, now) : 0,
         .lease = held ? m->lease : g->budget.lease,
@@ -375,7 +376,7 @@ void describe_status(struct daemon *d)
     int used = 0;
 
     if (!d->config)
-        used = add(text, used, "No groups: %s", d->config_problem);
+        used = add(text, used, "No groups, run tenurectl apply: %s", d->config_problem);
     else {
         used = add_leading(d, text, used);
         used = add_others(d, text, used, now);

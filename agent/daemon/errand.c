@@ -184,7 +184,8 @@ static void continue_reload(struct daemon *d, const struct seat *obstacle, usec_
         log_error("%s", text);
         end_errand(d, API_ERROR_BAD_CONFIGURATION, text);
     } else {
-        log_info("took over the applied configuration: %zu groups", d->n_seats);
+        log_info("took over the applied configuration: %zu group%s", d->n_seats,
+                 d->n_seats == 1 ? "" : "s");
         end_errand(d, NULL, NULL);
     }
     (void)sd_notify(false, "READY=1");

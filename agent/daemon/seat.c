@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -72,15 +71,6 @@ struct seat *daemon_seat(const struct daemon *d, const char *group)
 }
 
 /* ---- what happened, for the journal ---- */
-
-static usec_t realtime_now(void)
-{
-    struct timespec t;
-
-    return clock_gettime(CLOCK_REALTIME, &t) < 0
-               ? 0
-               : (usec_t)t.tv_sec * USEC_PER_SEC + (usec_t)t.tv_nsec / 1000;
-}
 
 static const char *reason_of(const struct seat *s)
 {
@@ -226,18 +216,6 @@ static uint32_t random_number(void)
     return getrandom(&n, sizeof n, GRND_NONBLOCK) == (ssize_t)sizeof n ? n : 0;
 }
 
-static void watch_term(struct seat *s)
-{
-    const struct member *m = &s->member;
-    uint64_t term = m->term > 0 ? m->term : m->record.term;
-
-    if (term == s->since_term)
-        return;
-    /* A term that was there before this agent began to look has no known beginning. */
-    s->since = s->since_term > 0 && m->state != MEMBER_ADOPTING ? realtime_now() : 0;
-    s->since_term = term;
-}
-
 bool seat_step(struct seat *s, struct member_event *event, struct request *ret_request)
 {
     assert(s);
@@ -250,7 +228,6 @@ bool seat_step(struct seat *s, struct member_event *event, struct request *ret_r
     event->now = clock_boottime();
     event->random = random_number();
     member_step(&s->member, event, &update);
-    watch_term(s);
     write_note(s, update.note, term);
     int r = act(s, update.actions);
     daemon_wake(s->daemon);

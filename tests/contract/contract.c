@@ -32,6 +32,7 @@ static void same_record(const struct record *x, const struct record *y)
     ck_assert_uint_eq(x->lease, y->lease);
     ck_assert_uint_eq(x->stop, y->stop);
     ck_assert_uint_eq(x->duration, y->duration);
+    ck_assert_uint_eq(x->since, y->since);
 }
 
 static struct reply look(struct client *c, const char *group)
@@ -99,6 +100,8 @@ START_TEST(a_claim_makes_a_new_term)
     ck_assert_uint_eq(reply.record.lease, claim.lease);
     ck_assert_uint_eq(reply.record.stop, claim.stop);
     ck_assert_uint_eq(reply.record.duration, claim.duration);
+    ck_assert_uint_eq(seen.record.since, 0);
+    ck_assert_uint_gt(reply.record.since, (usec_t)1700000000 * USEC_PER_SEC);
     stands(group, &reply);
 }
 END_TEST
