@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Configurations that change, are wrong, or are fought against."""
+
+from lab.scenario import scenario
+
+# A name that systemd has to escape, and that must not make one group's slice lie in another's.
+SECOND = "work-second"
+SECOND_UNIT = "second.service"
+SECOND_FILE = f"/etc/tenure/groups.d/{SECOND}.conf"
+# Of group work-second, so systemd escapes it.
+SECOND_KEEPER = "tenure@work\\x2dsecond.service"
+
+
+def add_second(t, host):
+    host.write_file(f"/etc/systemd/system/{SECOND_UNIT}",
+                    "[Service]\nExecStart=/bin/sleep infinity\n")
+    host.write_file(SECOND_FILE, f'groups = ( {{ name = "{SECOND}"; units = [ "{SECOND_UNIT}" ]; '
+                                 f'lease = "{t.cluster.lease}"; '
+                                 f'stop_timeout = "{t.cluster.stop_timeout}"; }} );\n')
+
+
+def reload_all(t, **options):
+    for host in t.hosts:
+        host.systemctl("reload", "tenured.service", **options)
+
+
+def running(t, unit):
+    return [h for h in t.hosts if h.state(unit) == "active"]
+
+
+@scenario("a group is added and removed again: the other one does not notice")
+def group_added_and_removed(t):
+    keeper = t.leader.main_pid(t.keeper)
+
+    def add():
+        for host in t.hosts:
+            add_second(t, host)
+        reload_all(t)
+    t.fault(f"group {SECOND} is added, systemctl reload tenured", add)
+    t.effect(f"{SECOND} is led by one host", lambda: len(running(t, SECOND_UNIT)) == 1)
+    where = running(t, SECOND_UNIT)[0]
+    t.check("its unit is in a slice of its own", "/tenure.slice/tenure-work\\x2dsecond.slice/"
+            in where.property(SECOND_UNIT, "ControlGroup"))
+    t.check("its keeper is active", where.state(SECOND_KEEPER) == "active")
+
+    t.timeline.fault(f"group {SECOND} is removed, systemctl reload tenured")
+    for host in t.hosts:
+        host.run("rm", SECOND_FILE)
+    # Where it is led last: the others must not be given it meanwhile.
+    for host in [h for h in t.hosts if h is not where] + [where]:
+        host.systemctl("reload", "tenured.service")
+    t.check("it is led down when the reload is done", not running(t, SECOND_UNIT))
+    t.check("its guards are gone", where.property(SECOND_UNIT, "BindsTo") == "")
+    t.check("its lease is given back", t.db.lease(SECOND)["clean"])
+    t.check("the other group's keeper is the same", t.leader.main_pid(t.keeper) == keeper)
+    t.undisturbed(seconds=1)
+    t.gap_at_most(0)
+
+
+@scenario("a broken file: the reload fails and says why, nothing changes")
+def bad_file(t):
+    old = t.leader
+    before = old.read_file("/etc/tenure/applied.conf")
+    old.write_file(SECOND_FILE, 'groups = ( { name = "x y"; units = [ "worker.service" ]; '
+                                'lease = "1s"; colour = "red"; } );\n')
+    r = t.fault(f"a broken file on {old}, systemctl reload tenured",
+                lambda: old.systemctl("reload", "tenured.service", check=False))
+    t.effect("the reload fails", lambda: not r.ok)
+    said = old.journal("tenured.service", lines=30)
+    for word in (SECOND_FILE, "x y", "colour", "lease"):
+        t.check(f"the journal names {word}:\n{said}", word in said)
+    # What others do to systemd must not bring it in either.
+    old.systemctl("daemon-reload")
+    old.systemctl("restart", "tenured.service")
+    t.check("what is applied is as before", old.read_file("/etc/tenure/applied.conf") == before)
+    t.until("the agent leads on", lambda: t.cluster.status(old).get("role") == "leader")
+    old.run("rm", SECOND_FILE)
+    t.undisturbed(seconds=1)
+    t.gap_at_most(0)
+
+
+@scenario("a group's units change: led down, and up again with the new ones")
+def units_changed(t):
+    group = {"name": t.group, "units": [t.unit, SECOND_UNIT], "lease": t.cluster.lease,
+             "stop_timeout": t.cluster.stop_timeout}
+    term = t.db.lease(t.group)["term"]
+
+    def change():
+        for host in t.hosts:
+            host.write_file(f"/etc/systemd/system/{SECOND_UNIT}",
+                            "[Service]\nExecStart=/bin/sleep infinity\n")
+            t.cluster.configure(host, [group])
+            host.systemctl("reload", "tenured.service")
+    t.fault("a second unit is declared, systemctl reload tenured", change)
+    t.effect("the new unit runs on one host", lambda: len(running(t, SECOND_UNIT)) == 1)
+    new = t.cluster.wait_leader()
+    t.check("where the first one runs", running(t, SECOND_UNIT) == [new])
+    t.check("in a new term", t.db.lease(t.group)["term"] > term)
+    for host in t.hosts:
+        t.cluster.configure(host)
+        host.systemctl("reload", "tenured.service")
+    t.cluster.wait_ready()
+    t.check("the unit that was taken out is stopped", not running(t, SECOND_UNIT))
+    t.gap_at_most(4 * 1000)
+
+
+@scenario("a longer lease counts from the next term on: nobody notices")
+def lease_changed(t):
+    old, keeper = t.leader, t.leader.main_pid(t.keeper)
+    group = {"name": t.group, "units": [t.unit], "lease": "6s",
+             "stop_timeout": t.cluster.stop_timeout}
+    row = t.db.lease(t.group)
+
+    def change():
+        for host in t.hosts:
+            t.cluster.configure(host, [group])
+            host.systemctl("reload", "tenured.service")
+    t.fault("lease = 6s, systemctl reload tenured", change)
+    t.effect("it is applied", lambda: "6s" in old.read_file("/etc/tenure/applied.conf"))
+    t.undisturbed(seconds=t.lease_ms / 1000)
+    t.check("the keeper is the same", old.main_pid(t.keeper) == keeper)
+    t.check("the term's lease is the same", t.db.lease(t.group)["lease_usec"] == row["lease_usec"])
+    for host in t.hosts:
+        t.cluster.configure(host)
+        host.systemctl("reload", "tenured.service")
+    t.gap_at_most(0)
+
+
+@scenario("an administrator's drop-in undoes a guard: that host does not take over, and says why")
+def guard_undone(t):
+    bad, good = t.standbys
+    drop_in = f"/etc/systemd/system/{t.unit}.d/zzzz.conf"
+    bad.write_file(drop_in, "[Service]\nSendSIGKILL=no\n")
+    bad.systemctl("daemon-reload")
+    t.until(f"{bad} says which property of which unit is wrong", lambda: (
+        lambda s: s.get("role") == "blocked" and t.unit in s["reason"]
+        and "SendSIGKILL" in s["reason"])(t.cluster.status(bad)))
+    t.fault(f"the plug of {t.leader} is pulled", t.leader.pull_plug)
+    t.effect("it is off", lambda: not t.leader.up)
+    t.check("the other standby leads", t.next_leader() is good)
+    t.silent(bad)
+    bad.run("rm", drop_in)
+    bad.systemctl("daemon-reload")
+    t.until(f"{bad} stands by again", lambda: t.cluster.status(bad).get("role") == "standby")
+    t.gap_at_most(t.lease_ms + 2000)
+
+
+@scenario("the applied configuration is damaged: the host boots, and runs nothing unguarded")
+def snapshot_damaged(t):
+    other = t.standbys[0]
+    other.systemctl("enable", "--quiet", t.unit)
+
+    def damage():
+        for path in ("/etc/tenure/applied.conf", "/etc/tenure/applied.conf.copy"):
+            other.run("sh", "-c", f"echo 'nonsense = {{' >>{path}")
+        other.reboot()
+    booted = other.boots
+    t.fault(f"applied.conf and its copy are damaged on {other}, and it is rebooted", damage)
+    t.effect("it has booted anew", lambda: other.up and other.boots == booted + 1)
+    t.check(f"the system state is {other.system_state()}, not running",
+            other.system_state() == "running")
+    t.check("its agent runs", other.state("tenured.service") == "active")
+    status = other.property("tenured.service", "StatusText")
+    t.check(f"its status says what to do: {status}", "tenurectl apply" in status)
+    t.check("the unit does not run", other.state(t.unit) == "inactive")
+    r = other.systemctl("start", t.unit, check=False)
+    t.check("and cannot be started by hand", not r.ok and other.state(t.unit) == "inactive")
+    other.systemctl("disable", "--quiet", t.unit)
+    other.run("tenurectl", "apply")
+    t.until("after tenurectl apply it stands by", lambda: t.cluster.status(other).get("role")
+            == "standby")
+    t.silent(other)
+    t.gap_at_most(0)
