@@ -184,11 +184,15 @@ static bool namesake(struct member *m, const struct record *before, const struct
     size_t node = slash ? (size_t)(slash - m->owner) + 1 : strlen(m->owner);
 
     if (record_ours(m, r) || strncmp(r->owner, m->owner, node) != 0 ||
-        strcmp(before->owner, r->owner) != 0)
+        strcmp(before->owner, r->owner) != 0) {
         m->namesake_changes = 0;
-    else if (before->term == r->term && !nonce_equal(&before->nonce, &r->nonce))
-        m->namesake_changes++;
-    return m->namesake_changes == NAMESAKE_CHANGES;
+        return false;
+    }
+    if (before->term != r->term || nonce_equal(&before->nonce, &r->nonce) ||
+        m->namesake_changes >= NAMESAKE_CHANGES)
+        return false;
+    /* Said once, however long it lasts. */
+    return ++m->namesake_changes == NAMESAKE_CHANGES;
 }
 
 static void schedule_standby(struct member *m, usec_t now, uint32_t random)
