@@ -150,9 +150,12 @@ static int rebuild_seats(struct daemon *d, struct tenure_config *next, bool rena
 static void resume_all(struct daemon *d)
 {
     for (size_t i = 0; i < d->n_seats; i++) {
-        seat_event(d->seats[i], EVENT_RESUME);
-        api_group_added(d->api, d->seats[i]->group->name);
-        host_look(d->host, d->seats[i]->group->name);
+        struct seat *s = d->seats[i];
+
+        seat_event(s, EVENT_RESUME);
+        if (!s->told[0])
+            api_group_added(d->api, s->group->name);
+        host_look(d->host, s->group->name);
     }
     api_manager_changed(d->api);
 }
@@ -183,13 +186,15 @@ int configure_start(struct daemon *d)
     return 0;
 }
 
-static void stop_what_changes(struct daemon *d, bool renamed)
+/* What is not led down here is never taken away in configure_finish(). */
+static int stop_what_changes(struct daemon *d, bool renamed)
 {
     _cleanup_free_ struct config_difference *diff = NULL;
-    size_t n = 0;
+    size_t n;
+    int r = config_diff(d->config, d->next, &diff, &n);
 
-    if (config_diff(d->config, d->next, &diff, &n) < 0)
-        return; /* the seats are asked again in configure_finish() */
+    if (r < 0)
+        return r;
     for (size_t i = 0; i < n; i++) {
         struct seat *s = diff[i].before ? daemon_seat(d, diff[i].before->name) : NULL;
 
@@ -199,6 +204,7 @@ static void stop_what_changes(struct daemon *d, bool renamed)
         s->retired = true;
         seat_event(s, EVENT_STOP);
     }
+    return 0;
 }
 
 int configure_begin(struct daemon *d, char text[static REASON_MAX])
@@ -213,8 +219,11 @@ int configure_begin(struct daemon *d, char text[static REASON_MAX])
         return -EBADMSG;
     }
     (void)arbiter_free(probe); /* it has not said a word to anybody yet */
-    if (d->config)
-        stop_what_changes(d, strcmp(d->config->node, d->next->node) != 0);
+    if (d->config && stop_what_changes(d, strcmp(d->config->node, d->next->node) != 0) < 0) {
+        (void)snprintf(text, REASON_MAX, "out of memory");
+        d->next = config_free(d->next);
+        return -EBADMSG;
+    }
     return 0;
 }
 

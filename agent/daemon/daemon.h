@@ -56,7 +56,7 @@ struct seat {
     struct api_unit *units; /* as many as the group has */
     char leader[NODE_NAME_MAX + 1];
     char reason[REASON_MAX];
-    char told[NODE_NAME_MAX + REASON_MAX + 64];
+    char told[NODE_NAME_MAX + REASON_MAX + 64]; /* "": nothing yet */
 };
 
 /* Waiting for groups to be led down. */

@@ -191,7 +191,7 @@ static bool describe_group(void *userdata, const char *group, struct api_group *
     describe_reason(s, now);
     for (size_t i = 0; i < g->n_units; i++)
         s->units[i] = (struct api_unit){
-            .name = g->units[i],
+            .name = v ? v->units[i].name : g->units[i],
             .active_state = v && v->asked_at > 0 ? v->units[i].active_state : "unknown",
             .sub_state = v && v->asked_at > 0 ? v->units[i].sub_state : "unknown",
         };
