@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One host below the agent: PID 1 with the keeper's unit and the group's units, the keeper (its
+ * rules are the shipped ones), its fence, and the processes of the units. */
+#include <inttypes.h>
+
+#include "sim.h"
+
+/* How long a host's processes may be late when nothing is wrong with it: well within delta. */
+#define LATE_MAX_USEC (2 * USEC_PER_MSEC)
+#define ANSWER_MAX_USEC (100 * USEC_PER_MSEC)
+#define SPAWN_MAX_USEC (20 * USEC_PER_MSEC)
+
+void machine_push(struct world *w, struct node *n, enum kind kind, usec_t delay, uint64_t a)
+{
+    bool keeper = kind >= KEEPER_MESSAGE && kind < KERNEL_KEEPER_BEGINS;
+
+    sim_push(w, (struct happening){.at = usec_add(w->now, delay),
+                                   .kind = kind,
+                                   .node = n->index,
+                                   .life = keeper ? n->keeper_life : n->boot,
+                                   .number = n->keeper_life,
+                                   .a = a});
+}
+
+static usec_t late(struct world *w)
+{
+    return sim_between(w, 10, LATE_MAX_USEC);
+}
+
+/* ---- the processes of the units ---- */
+
+static void processes_gone_in(struct world *w, struct node *n, usec_t delay)
+{
+    machine_push(w, n, KERNEL_UNITS_GONE, delay, 0);
+}
+
+static void kill_processes(struct world *w, struct node *n, usec_t lease)
+{
+    if (!n->running || n->killed || w->mutation == MUTATION_KEEPER_NEVER_KILLS)
+        return;
+    n->killed = true;
+    processes_gone_in(w, n, sim_between(w, 100, budget_kill(lease) / 100 * 99));
+}
+
+static void processes_gone(struct world *w, struct node *n, const struct happening *h)
+{
+    if (!n->running || h->number != n->keeper_life)
+        return;
+    n->running = false;
+    n->killed = false;
+    sim_trace(w, n, "units: no process left");
+    machine_push(w, n, PID1_UNITS_EXITED, late(w), 0);
+}
+
+static void units_exited(struct world *w, struct node *n)
+{
+    if (n->running)
+        return;
+    n->units_active = false;
+    agent_signal(w, n);
+}
+
+/* SIGTERM, the patience of the units, and TimeoutStopSec= of a unit whose stop is one step: what a
+ * keeper that freezes after STOPPING=1 leaves to PID 1. */
+static void stop_units(struct world *w, struct node *n)
+{
+    if (!n->units_active)
+        return;
+    if (n->running) {
+        processes_gone_in(w, n, sim_between(w, 1000, n->keeper.stop * 3 / 2));
+        machine_push(w, n, PID1_STOP_TIMEOUT,
+                     n->keeper.stop + sim_between(w, 0, KEEPER_WATCHDOG_ACCURACY_USEC), 0);
+    } else
+        machine_push(w, n, PID1_UNITS_EXITED, late(w), 0);
+}
+
+static void unit_starts(struct world *w, struct node *n, const struct happening *h)
+{
+    /* AssertPathExists= is looked at when the job runs; BindsTo= needs the keeper active. */
+    if (h->number != n->keeper_life || n->keeper_unit != UNIT_ACTIVE || !n->has_state)
+        return;
+    n->units_active = true;
+    n->running = true;
+    n->killed = false;
+    sim_trace(w, n, "units: running, term %" PRIu64, n->state.term);
+    witness_running(w, n);
+    agent_signal(w, n);
+}
+
+/* ---- the keeper ---- */
+
+static void keeper_arm(struct world *w, struct node *n)
+{
+    usec_t at = keeper_wakeup(&n->keeper, false, sim_local(w, n));
+
+    machine_push(w, n, KEEPER_TIMER, sim_true(w, n, at) - w->now + late(w), 0);
+}
+
+static void keeper_is_ending(struct world *w, struct node *n)
+{
+    sim_trace(w, n, "keeper ends term %" PRIu64 ": %s", n->keeper.term,
+              keeper_end_reason_text(n->keeper.reason));
+    n->has_state = false;
+    machine_push(w, n, PID1_STOPPING, late(w), 0);
+    keeper_arm(w, n);
+}
+
+static void keeper_exits(struct world *w, struct node *n)
+{
+    n->keeper_alive = false;
+    machine_push(w, n, PID1_KEEPER_EXITED, late(w), 0);
+}
+
+static void keeper_begins(struct world *w, struct node *n, const struct happening *h)
+{
+    if (h->number != n->keeper_life || n->keeper_unit != UNIT_ACTIVATING)
+        return;
+    if (!n->has_ticket || n->starts_fail) {
+        machine_push(w, n, PID1_KEEPER_EXITED, late(w), 0);
+        return;
+    }
+    n->has_ticket = false;
+
+    enum ticket_verdict v = keeper_judge_ticket(&n->ticket, "group", sim_local(w, n));
+    sim_trace(w, n, "keeper: ticket of term %" PRIu64 " is %s", n->ticket.term,
+              ticket_verdict_text(v));
+    if (v != TICKET_GOOD) {
+        machine_push(w, n, PID1_KEEPER_EXITED, late(w), 0);
+        return;
+    }
+    n->keeper = keeper_begin(&n->ticket);
+    n->keeper_alive = true;
+    n->barrier = false;
+    n->state = n->ticket;
+    n->has_state = true;
+    witness_keeper(w, n);
+    machine_push(w, n, PID1_READY, late(w), keeper_watchdog_span(&n->keeper, sim_local(w, n)));
+    keeper_arm(w, n);
+}
+
+static void keeper_message(struct world *w, struct node *n, const struct happening *h)
+{
+    usec_t now = sim_local(w, n);
+    /* Without a deadline it is an order to end. */
+    struct keeper_message m = {.magic = KEEPER_MESSAGE_MAGIC,
+                               .verb = h->b > 0 ? KEEPER_EXTEND : KEEPER_END,
+                               .term = h->a,
+                               .deadline = h->b};
+    enum message_verdict v;
+
+    v = keeper_receive(&n->keeper, &m, sizeof m, true, now);
+    if (w->mutation == MUTATION_KEEPER_ADDS_GRACE && v == MESSAGE_EXTENDED)
+        n->keeper.deadline += n->keeper.lease / 4;
+    if (v == MESSAGE_EXTENDED) {
+        n->state.deadline = n->keeper.deadline;
+        machine_push(w, n, PID1_PING, late(w), keeper_watchdog_span(&n->keeper, now));
+        keeper_arm(w, n);
+    } else if (v == MESSAGE_ENDED)
+        keeper_is_ending(w, n);
+    else
+        sim_trace(w, n, "keeper refused: %s", message_verdict_text(v));
+}
+
+static void keeper_timer(struct world *w, struct node *n)
+{
+    usec_t now = sim_local(w, n);
+
+    if (n->keeper.phase == KEEPER_LEADING)
+        return; /* extended since: another timer is under way */
+    if (keeper_kill_due(&n->keeper, now))
+        kill_processes(w, n, n->keeper.lease);
+    if (keeper_may_exit(&n->keeper, n->barrier, n->running))
+        keeper_exits(w, n);
+    else
+        keeper_arm(w, n);
+}
+
+static void keeper_handle(struct world *w, struct node *n, const struct happening *h)
+{
+    enum keeper_phase before = n->keeper.phase;
+
+    keeper_check_deadline(&n->keeper, sim_local(w, n));
+    if (h->kind == KEEPER_SIGNAL)
+        keeper_end(&n->keeper, KEEPER_END_SIGNAL, sim_local(w, n));
+    if (before == KEEPER_LEADING && n->keeper.phase == KEEPER_ENDING)
+        keeper_is_ending(w, n);
+    else if (h->kind == KEEPER_TIMER)
+        keeper_timer(w, n);
+    else if (h->kind == KEEPER_BARRIER)
+        n->barrier = true;
+    if (h->kind == KEEPER_MESSAGE)
+        keeper_message(w, n, h);
+}
+
+void machine_kill_keeper(struct world *w, struct node *n)
+{
+    if (!n->keeper_alive)
+        return;
+    sim_trace(w, n, "keeper killed");
+    keeper_exits(w, n);
+}
+
+/* ---- the fence ---- */
+
+static void fence(struct world *w, struct node *n)
+{
+    usec_t now = sim_local(w, n);
+
+    if (!n->fence_running)
+        return;
+    if (!n->running) {
+        n->fence_running = false;
+        n->has_state = false;
+        n->keeper_unit = UNIT_INACTIVE;
+        agent_signal(w, n);
+        if (n->start_queued) {
+            n->start_queued = false;
+            n->keeper_unit = UNIT_QUEUED;
+            machine_push(w, n, PID1_JOB, late(w), 0);
+        }
+        return;
+    }
+    if (now >= n->fence_kill_at)
+        kill_processes(w, n, n->keeper.lease);
+    machine_push(
+        w, n, KERNEL_FENCE,
+        sim_true(w, n, fence_wakeup(n->fence_began, n->fence_kill_at, now)) - w->now + late(w), 0);
+}
+
+static void keeper_exited(struct world *w, struct node *n, const struct happening *h)
+{
+    if (h->number != n->keeper_life || n->fence_running ||
+        (n->keeper_unit != UNIT_ACTIVATING && n->keeper_unit != UNIT_ACTIVE &&
+         n->keeper_unit != UNIT_DEACTIVATING))
+        return;
+    n->keeper_unit = UNIT_DEACTIVATING;
+    stop_units(w, n);
+    n->fence_running = true;
+    n->fence_began = sim_local(w, n);
+    n->fence_kill_at = fence_kill_time(n->has_state ? &n->state : NULL, n->fence_began);
+    machine_push(w, n, KERNEL_FENCE, sim_between(w, 1000, SPAWN_MAX_USEC), 0);
+    agent_signal(w, n);
+}
+
+/* ---- PID 1 ---- */
+
+static void answer_start(struct world *w, struct node *n, uint32_t number, uint64_t error)
+{
+    sim_push(w, (struct happening){.at = w->now + late(w),
+                                   .kind = AGENT_START_ANSWER,
+                                   .node = n->index,
+                                   .life = n->life,
+                                   .number = number,
+                                   .a = error});
+}
+
+static void start_keeper(struct world *w, struct node *n, const struct happening *h)
+{
+    switch (n->keeper_unit) {
+    case UNIT_INACTIVE:
+        n->keeper_unit = UNIT_QUEUED;
+        machine_push(w, n, PID1_JOB, sim_between(w, 100, SPAWN_MAX_USEC), 0);
+        break;
+    case UNIT_DEACTIVATING:
+        if (sim_chance(w, 500)) {
+            answer_start(w, n, (uint32_t)h->a, 1);
+            return;
+        }
+        n->start_queued = true;
+        break;
+    case UNIT_QUEUED:
+    case UNIT_ACTIVATING:
+    case UNIT_ACTIVE:
+        break;
+    }
+    answer_start(w, n, (uint32_t)h->a, 0);
+}
+
+static void run_job(struct world *w, struct node *n)
+{
+    if (n->keeper_unit != UNIT_QUEUED)
+        return;
+    if (!n->has_ticket) { /* ConditionPathExists= */
+        n->keeper_unit = UNIT_INACTIVE;
+        agent_signal(w, n);
+        return;
+    }
+    n->keeper_unit = UNIT_ACTIVATING;
+    n->keeper_life++;
+    machine_push(w, n, KERNEL_KEEPER_BEGINS, sim_between(w, 500, SPAWN_MAX_USEC), 0);
+}
+
+static void arm_watchdog(struct world *w, struct node *n, usec_t span)
+{
+    n->watchdog_at = usec_add(sim_local(w, n), span);
+    machine_push(w, n, PID1_WATCHDOG,
+                 sim_true(w, n, n->watchdog_at) - w->now +
+                     sim_between(w, 0, KEEPER_WATCHDOG_ACCURACY_USEC),
+                 0);
+}
+
+static void keeper_ready(struct world *w, struct node *n, const struct happening *h)
+{
+    if (h->number != n->keeper_life || n->keeper_unit != UNIT_ACTIVATING)
+        return;
+    n->keeper_unit = UNIT_ACTIVE;
+    arm_watchdog(w, n, h->a);
+    machine_push(w, n, PID1_UNIT_START,
+                 sim_chance(w, 100) ? sim_between(w, 0, 2 * USEC_PER_SEC) : late(w), 0);
+    agent_signal(w, n);
+}
+
+static void stopping(struct world *w, struct node *n, const struct happening *h)
+{
+    if (h->number != n->keeper_life)
+        return;
+    if (n->keeper_unit == UNIT_ACTIVE || n->keeper_unit == UNIT_ACTIVATING) {
+        n->keeper_unit = UNIT_DEACTIVATING;
+        stop_units(w, n);
+        agent_signal(w, n);
+    }
+    if (n->keeper_alive)
+        machine_push(w, n, KEEPER_BARRIER, late(w), 0);
+}
+
+static void stop_keeper(struct world *w, struct node *n)
+{
+    n->start_queued = false;
+    if (n->keeper_unit == UNIT_QUEUED)
+        n->keeper_unit = UNIT_INACTIVE;
+    else if (n->keeper_unit == UNIT_ACTIVE || n->keeper_unit == UNIT_ACTIVATING) {
+        n->keeper_unit = UNIT_DEACTIVATING;
+        if (n->keeper_alive)
+            machine_push(w, n, KEEPER_SIGNAL, late(w), 0);
+        else /* forked, but not yet anything: dies of SIGTERM */
+            machine_push(w, n, PID1_KEEPER_EXITED, late(w), 0);
+    }
+    stop_units(w, n);
+    agent_signal(w, n);
+}
+
+static void watchdog(struct world *w, struct node *n, const struct happening *h)
+{
+    if (h->number == n->keeper_life && n->keeper_unit == UNIT_ACTIVE &&
+        sim_local(w, n) >= n->watchdog_at)
+        machine_kill_keeper(w, n);
+}
+
+static void answer_look(struct world *w, struct node *n, const struct happening *h)
+{
+    enum local_keeper keeper = n->keeper_unit == UNIT_INACTIVE ? LOCAL_KEEPER_GONE
+                               : n->keeper_unit == UNIT_ACTIVE ? LOCAL_KEEPER_ACTIVE
+                                                               : LOCAL_KEEPER_BUSY;
+
+    usec_t delay = sim_chance(w, 200) ? sim_between(w, 0, ANSWER_MAX_USEC) : late(w);
+
+    sim_push(w, (struct happening){.at = w->now + delay,
+                                   .kind = AGENT_LOOK_ANSWER,
+                                   .node = n->index,
+                                   .life = n->life,
+                                   .number = (uint32_t)h->a,
+                                   .a = (uint64_t)keeper,
+                                   .b = !n->units_active});
+}
+
+static void pid1_handle(struct world *w, struct node *n, const struct happening *h)
+{
+    if (h->kind == PID1_LOOK)
+        answer_look(w, n, h);
+    else if (h->kind == PID1_START)
+        start_keeper(w, n, h);
+    else if (h->kind == PID1_STOP)
+        stop_keeper(w, n);
+    else if (h->kind == PID1_JOB)
+        run_job(w, n);
+    else if (h->kind == PID1_READY)
+        keeper_ready(w, n, h);
+    else if (h->kind == PID1_PING && h->number == n->keeper_life)
+        arm_watchdog(w, n, h->a);
+    else if (h->kind == PID1_STOPPING)
+        stopping(w, n, h);
+    else if (h->kind == PID1_WATCHDOG)
+        watchdog(w, n, h);
+    else if (h->kind == PID1_KEEPER_EXITED)
+        keeper_exited(w, n, h);
+    else if (h->kind == PID1_UNIT_START)
+        unit_starts(w, n, h);
+    else if (h->kind == PID1_UNITS_EXITED)
+        units_exited(w, n);
+    else if (h->kind == PID1_STOP_TIMEOUT && h->number == n->keeper_life)
+        kill_processes(w, n, n->keeper.lease);
+}
+
+void machine_handle(struct world *w, struct node *n, const struct happening *h)
+{
+    if (h->kind < KEEPER_MESSAGE)
+        pid1_handle(w, n, h);
+    else if (h->kind < KERNEL_KEEPER_BEGINS)
+        keeper_handle(w, n, h);
+    else if (h->kind == KERNEL_KEEPER_BEGINS)
+        keeper_begins(w, n, h);
+    else if (h->kind == KERNEL_FENCE)
+        fence(w, n);
+    else
+        processes_gone(w, n, h);
+}
+
+/* The plug is pulled; a new boot, with a new clock. */
+void machine_reboot(struct world *w, struct node *n)
+{
+    n->boot++;
+    n->boot_at = w->now;
+    n->offset = sim_between(w, USEC_PER_SEC, 20 * USEC_PER_SEC);
+    n->has_ticket = n->has_state = n->running = n->killed = n->units_active = false;
+    n->keeper_alive = n->fence_running = n->start_queued = false;
+    n->keeper_unit = UNIT_INACTIVE;
+    n->keeper_life++;
+    n->pid1_stalled_until = n->keeper_stalled_until = 0;
+}

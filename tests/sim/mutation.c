@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Deliberate breaks, made around the shipped code: events are forged before a step, the member or
+ * what it wants is bent after it. Each stands for a mistake somebody could make in there. */
+#include <string.h>
+
+#include "sim.h"
+
+const char *mutation_name(enum mutation m)
+{
+    static const char *const names[MUTATIONS] = {
+        [MUTATION_NONE] = "none",
+        [MUTATION_DEADLINE_FROM_REPLY] = "deadline-from-reply",
+        [MUTATION_UNKNOWN_RENEWAL_BELIEVED] = "unknown-renewal-believed",
+        [MUTATION_UNKNOWN_CLAIM_BELIEVED] = "unknown-claim-believed",
+        [MUTATION_OBSERVATION_KEPT] = "observation-kept",
+        [MUTATION_OBSERVATION_HALVED] = "observation-halved",
+        [MUTATION_RECONNECT_IGNORED] = "reconnect-ignored",
+        [MUTATION_PROOF_FROM_BEFORE] = "proof-from-before",
+        [MUTATION_PROOF_INVENTED] = "proof-invented",
+        [MUTATION_TICKET_LEFT] = "ticket-left",
+        [MUTATION_ADOPTED_BY_READING] = "adopted-by-reading",
+        [MUTATION_TERM_TWICE] = "term-twice",
+        [MUTATION_KEEPER_ADDS_GRACE] = "keeper-adds-grace",
+        [MUTATION_KEEPER_NEVER_KILLS] = "keeper-never-kills",
+        [MUTATION_CLAIM_IGNORES_NONCE] = "claim-ignores-nonce",
+        [MUTATION_RENEWS_ANYBODYS] = "renews-anybodys",
+        [MUTATION_DEAF_WHILE_ENDING] = "deaf-while-ending",
+        [MUTATION_ALWAYS_DUE] = "always-due",
+    };
+
+    return names[m];
+}
+
+static void believe(const struct node *n, struct member_event *event, struct reply *spare)
+{
+    const struct member *m = &n->member;
+
+    *spare = (struct reply){.outcome = OUTCOME_GRANTED, .has_record = true, .epoch = m->epoch};
+    spare->record = (struct record){
+        .term = m->operation == OPERATION_CLAIM ? m->highest_term + 1 : m->term,
+        .nonce = m->sent_nonce,
+        .lease = m->operation == OPERATION_CLAIM ? m->budget.lease : m->lease,
+        .stop = m->operation == OPERATION_CLAIM ? m->budget.stop : m->stop,
+        .duration = m->operation == OPERATION_CLAIM ? m->budget.duration : m->duration,
+    };
+    memcpy(spare->record.owner, m->owner, sizeof spare->record.owner);
+    event->reply = spare;
+}
+
+static void mutate_reply(struct world *w, struct node *n, struct member_event *event,
+                         struct reply *spare)
+{
+    struct member *m = &n->member;
+    bool unknown = event->reply->outcome == OUTCOME_UNKNOWN;
+
+    if (w->mutation == MUTATION_DEADLINE_FROM_REPLY && m->operation != OPERATION_OBSERVE)
+        m->sent_at = event->now;
+    if (w->mutation == MUTATION_UNKNOWN_RENEWAL_BELIEVED && unknown &&
+        m->operation == OPERATION_RENEW && m->state == MEMBER_LEADING)
+        believe(n, event, spare);
+    if (w->mutation == MUTATION_UNKNOWN_CLAIM_BELIEVED && unknown &&
+        m->operation == OPERATION_CLAIM && m->state == MEMBER_STANDBY)
+        believe(n, event, spare);
+}
+
+static void mutate_local(struct world *w, struct node *n, struct member_event *event,
+                         struct local *spare)
+{
+    const struct member *m = &n->member;
+
+    if (m->state != MEMBER_ENDING)
+        return;
+    *spare = *event->local;
+    if (w->mutation == MUTATION_PROOF_FROM_BEFORE)
+        spare->asked_at = m->since + 1;
+    if (w->mutation == MUTATION_PROOF_INVENTED) {
+        spare->asked_at = m->since + 1;
+        spare->keeper = LOCAL_KEEPER_GONE;
+        spare->units_dead = spare->slice_empty = true;
+    }
+    event->local = spare;
+    if (w->mutation == MUTATION_DEAF_WHILE_ENDING)
+        event->type = EVENT_HINT;
+}
+
+void mutate_before(struct world *w, struct node *n, struct member_event *event,
+                   struct reply *spare_reply, struct local *spare_local)
+{
+    struct member *m = &n->member;
+
+    if (w->mutation == MUTATION_NONE)
+        return;
+    if (event->type == EVENT_REPLY)
+        mutate_reply(w, n, event, spare_reply);
+    if (event->type == EVENT_LOCAL)
+        mutate_local(w, n, event, spare_local);
+    if (event->type == EVENT_CONNECTED && w->mutation == MUTATION_RECONNECT_IGNORED)
+        event->type = EVENT_HINT;
+    if (event->type == EVENT_SEND && w->mutation == MUTATION_OBSERVATION_HALVED)
+        m->seen_since = usec_sub(m->seen_since, m->record.lease / 2);
+}
+
+static void take_twice(struct member *m, const struct member *before,
+                       const struct member_event *event, struct update *update)
+{
+    if (before->state != MEMBER_ENDING || m->state != MEMBER_RELEASING ||
+        m->deadline < event->now + USEC_PER_SEC || m->stopping)
+        return;
+    m->state = MEMBER_STARTING;
+    m->started_at = 0;
+    update->actions |= ACTION_TICKET;
+}
+
+void mutate_after(struct world *w, struct node *n, const struct member *before,
+                  const struct member_event *event, struct update *update)
+{
+    struct member *m = &n->member;
+
+    if (w->mutation == MUTATION_OBSERVATION_HALVED && event->type == EVENT_SEND)
+        m->seen_since = usec_add(m->seen_since, m->record.lease / 2);
+    if (w->mutation == MUTATION_OBSERVATION_KEPT && event->type == EVENT_REPLY &&
+        before->observed && m->observed)
+        m->seen_since = before->seen_since;
+    if (w->mutation == MUTATION_TICKET_LEFT)
+        update->actions &= ~(unsigned)ACTION_UNLINK;
+    if (w->mutation == MUTATION_ADOPTED_BY_READING && m->state == MEMBER_ADOPTING) {
+        m->state = MEMBER_LEADING;
+        m->deadline = event->now + m->duration;
+        update->actions |= ACTION_EXTEND;
+    }
+    if (w->mutation == MUTATION_TERM_TWICE)
+        take_twice(m, before, event, update);
+    if (w->mutation == MUTATION_ALWAYS_DUE && m->state == MEMBER_STANDBY)
+        m->due = event->now;
+}

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TENURE_TESTS_SIM_H
+#define TENURE_TESTS_SIM_H
+
+/* A world of a few hosts and one arbiter, on virtual time. It drives the election (member.c) and
+ * the keeper's rules (rules.c) as they are shipped; everything around them is a model that may be
+ * as slow, late, lossy and dead as design §2 allows, and no more. One seed is one run: nothing in
+ * here reads a clock or any randomness but the world's own.
+ *
+ * Two kinds of time: true time (`w->now`, all hosts' and the arbiter's), which only the model and
+ * the invariants see, and each host's CLOCK_BOOTTIME, which runs up to 0.1 % fast or slow. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/ticket.h"
+#include "election/member.h"
+#include "keeper/rules.h"
+
+#define SIM_NODES_MAX 5
+#define SIM_EVENTS_MAX 8192
+#define SIM_EXCHANGES_MAX 4096
+#define SIM_FAULTS_MAX 48
+#define SIM_TICKETS_MAX 1024
+#define SIM_TEXT_MAX 256
+
+enum actor {
+    ACTOR_WORLD,
+    ACTOR_AGENT,
+    ACTOR_PID1,
+    ACTOR_KEEPER,
+    ACTOR_KERNEL, /* of a host: never stalled */
+};
+
+enum kind {
+    /* the world */
+    WORLD_FAULT,
+    WORLD_FAULT_END,
+    WORLD_CALM,
+    WORLD_CHECK,
+    SERVER_EXECUTE,
+    SERVER_COMMIT,
+    /* an agent */
+    AGENT_BOOT,
+    AGENT_TURN,
+    AGENT_CONNECT,
+    AGENT_RESET,
+    AGENT_ANSWER,
+    AGENT_TIME_UP,
+    AGENT_HINT,
+    AGENT_ORDER,
+    AGENT_EFFECT,
+    AGENT_TICKET_OUT,
+    AGENT_RETURN,
+    AGENT_LOOK,
+    AGENT_LOOK_ANSWER,
+    AGENT_LOOK_TIME_UP,
+    AGENT_START_ANSWER,
+    /* PID 1 */
+    PID1_LOOK,
+    PID1_START,
+    PID1_STOP,
+    PID1_JOB,
+    PID1_READY,
+    PID1_PING,
+    PID1_STOPPING,
+    PID1_WATCHDOG,
+    PID1_KEEPER_EXITED,
+    PID1_UNIT_START,
+    PID1_UNITS_EXITED,
+    PID1_STOP_TIMEOUT,
+    /* the keeper */
+    KEEPER_MESSAGE,
+    KEEPER_TIMER,
+    KEEPER_SIGNAL,
+    KEEPER_BARRIER,
+    /* processes that only need the kernel */
+    KERNEL_KEEPER_BEGINS,
+    KERNEL_FENCE,
+    KERNEL_UNITS_GONE,
+    KINDS,
+};
+
+struct happening {
+    usec_t at;
+    uint64_t order;
+    enum kind kind;
+    uint8_t node;
+    uint32_t life;   /* of the agent, the boot or the keeper it is for */
+    uint32_t number; /* exchange, fault, question or keeper's life */
+    uint64_t a, b;
+};
+
+/* One request and its answer. */
+struct exchange {
+    struct request request;
+    struct reply reply;
+    char owner[OWNER_MAX + 1];
+    uint8_t node;
+    uint32_t life;       /* the agent's */
+    uint32_t connection; /* the node's */
+    uint32_t era;        /* the server's */
+    usec_t sent, sent_local;
+    bool given_up, fit;
+};
+
+struct server {
+    bool exists;
+    struct record row;
+    struct epoch row_epoch, epoch;
+    uint32_t era; /* what was under way in an earlier one is lost */
+    usec_t down_until, locked_until;
+    bool writing;
+    uint32_t writer; /* exchange whose commit is under way: its row is locked, and not seen */
+    struct record pending;
+    struct epoch pending_epoch;
+    usec_t written_at; /* when the nonce last changed */
+    uint64_t highest_term;
+};
+
+enum unit_state {
+    UNIT_INACTIVE,
+    UNIT_QUEUED,
+    UNIT_ACTIVATING,
+    UNIT_ACTIVE,
+    UNIT_DEACTIVATING,
+};
+
+/* What the invariants remember of what an agent was really told: written without looking into the
+ * member. */
+struct witness {
+    bool seen;
+    struct record record;
+    struct epoch epoch;
+    usec_t since, last;
+    uint64_t acked_term;
+    usec_t acked_deadline;
+    uint64_t released_term;
+};
+
+struct node {
+    uint8_t index;
+    /* clock */
+    usec_t boot_at, offset;
+    int64_t ppm;
+    uint32_t boot;
+
+    /* agent */
+    char owner[OWNER_MAX + 1];
+    struct budget budget;
+    struct member member;
+    bool alive, retired, unfit, no_slot, unguarded, starts_fail;
+    uint32_t life;
+    usec_t agent_stalled_until, turn_at;
+    bool connected, busy, connecting;
+    uint32_t connection, exchange;
+    usec_t cut_until;
+    bool effect_pending;
+    unsigned effect;
+    uint64_t effect_term;
+    struct ticket effect_ticket;
+    bool looking, look_wanted;
+    uint32_t look_number;
+    usec_t look_asked_at;
+    bool start_pending;
+    uint32_t start_number;
+    struct witness witness;
+    usec_t window;
+    unsigned sends, clocks, looks;
+
+    /* host */
+    bool has_ticket;
+    struct ticket ticket;
+    usec_t pid1_stalled_until, keeper_stalled_until;
+    enum unit_state keeper_unit;
+    bool start_queued;
+    uint32_t keeper_life;
+    bool keeper_alive, barrier;
+    struct keeper keeper;
+    bool has_state;
+    struct ticket state;
+    usec_t watchdog_at;
+    bool fence_running;
+    usec_t fence_began, fence_kill_at;
+    bool running, killed; /* processes of the group's units */
+    bool units_active;    /* as PID 1 sees them */
+};
+
+enum fault_kind {
+    FAULT_CUT,
+    FAULT_RESET,
+    FAULT_SERVER_RESTART,
+    FAULT_FAILOVER,
+    FAULT_OTHER_SYSTEM,
+    FAULT_ROW_LOCKED,
+    FAULT_LATE,
+    FAULT_AGENT_KILLED,
+    FAULT_AGENT_STALLED,
+    FAULT_KEEPER_KILLED,
+    FAULT_KEEPER_STALLED,
+    FAULT_PID1_STALLED,
+    FAULT_REBOOT,
+    FAULT_RETIRED,
+    FAULT_UNFIT,
+    FAULT_NO_SLOT,
+    FAULT_UNGUARDED,
+    FAULT_STARTS_FAIL,
+    FAULT_NEW_BUDGET,
+    FAULTS,
+};
+
+struct fault {
+    enum fault_kind kind;
+    uint8_t node;
+    usec_t at, span;
+};
+
+enum violation {
+    VIOLATION_NONE,
+    VIOLATION_TWO_LEADERS,
+    VIOLATION_TERM_REUSED,
+    VIOLATION_SECOND_TICKET,
+    VIOLATION_TICKET,   /* a ticket while something lives here, or for a term that was released */
+    VIOLATION_DEADLINE, /* later than an acknowledgement allows, counted from the send */
+    VIOLATION_CLAIM,    /* neither observed for a full lease nor clean */
+    VIOLATION_RELEASE,  /* before all is dead */
+    VIOLATION_SPINNING,
+    VIOLATION_NO_LEADER,
+    VIOLATION_UNREST, /* a leader that changes though nothing is wrong */
+    VIOLATIONS,
+};
+
+/* Deliberate breaks: each must be caught by some invariant. They live in here alone. */
+enum mutation {
+    MUTATION_NONE,
+    MUTATION_DEADLINE_FROM_REPLY,
+    MUTATION_UNKNOWN_RENEWAL_BELIEVED,
+    MUTATION_UNKNOWN_CLAIM_BELIEVED,
+    MUTATION_OBSERVATION_KEPT,
+    MUTATION_OBSERVATION_HALVED,
+    MUTATION_RECONNECT_IGNORED,
+    MUTATION_PROOF_FROM_BEFORE,
+    MUTATION_PROOF_INVENTED,
+    MUTATION_TICKET_LEFT,
+    MUTATION_ADOPTED_BY_READING,
+    MUTATION_TERM_TWICE,
+    MUTATION_KEEPER_ADDS_GRACE,
+    MUTATION_KEEPER_NEVER_KILLS,
+    MUTATION_CLAIM_IGNORES_NONCE,
+    MUTATION_RENEWS_ANYBODYS,
+    MUTATION_DEAF_WHILE_ENDING,
+    MUTATION_ALWAYS_DUE,
+    MUTATIONS,
+};
+
+/* What happened over all runs: a run in which nothing happens proves nothing. */
+struct coverage {
+    uint64_t runs, steps, takeovers, tickets, unknown_applied, late_applied;
+    uint64_t moves[MEMBER_RELEASING + 1][MEMBER_RELEASING + 1];
+    uint64_t reasons[REASON_FOREIGN_KEEPER + 1];
+    uint64_t faults[FAULTS];
+    uint64_t clean_claims, observed_claims, releases;
+};
+
+struct world {
+    uint64_t seed, random;
+    enum mutation mutation;
+    bool trace;
+    struct coverage *coverage;
+
+    usec_t now;
+    uint64_t order;
+    uint64_t steps;
+    struct happening queue[SIM_EVENTS_MAX];
+    unsigned n_queue;
+    struct exchange exchanges[SIM_EXCHANGES_MAX];
+    uint32_t n_exchanges;
+
+    unsigned n_nodes;
+    struct node nodes[SIM_NODES_MAX];
+    struct server server;
+    struct fault faults[SIM_FAULTS_MAX];
+    unsigned n_faults;
+    unsigned late_permille, lost_permille, slow_permille;
+    bool calm;
+    usec_t calm_at;  /* faults end … */
+    usec_t late_at;  /* … what is under way is carried out until then … */
+    usec_t quiet_at; /* … and from then on somebody must lead */
+
+    uint64_t ticketed[SIM_TICKETS_MAX]; /* terms */
+    unsigned n_ticketed;
+    uint64_t started_term; /* the highest */
+    int leader;            /* found after the faults, or -1 */
+    uint64_t leader_term;
+    usec_t leader_since;
+    bool done;
+
+    enum violation only; /* look for this alone, or for all */
+    enum violation violation;
+    char text[SIM_TEXT_MAX];
+};
+
+/* world.c */
+uint32_t sim_random(struct world *w);
+uint64_t sim_below(struct world *w, uint64_t n);
+usec_t sim_between(struct world *w, usec_t low, usec_t high);
+bool sim_chance(struct world *w, unsigned permille);
+usec_t sim_local(const struct world *w, const struct node *n);
+/* The first true time at which the node's clock shows at least `local`. */
+usec_t sim_true(const struct world *w, const struct node *n, usec_t local);
+void sim_push(struct world *w, struct happening h);
+void sim_trace(struct world *w, const struct node *n, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void sim_violate(struct world *w, enum violation v, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+struct exchange *sim_exchange(struct world *w, uint32_t number);
+/* Runs one seed to its end. */
+struct sim_options {
+    enum mutation mutation;
+    enum violation only;
+    bool trace;
+};
+
+enum violation sim_run(struct world *w, uint64_t seed, const struct sim_options *options,
+                       struct coverage *coverage);
+const char *sim_violation_name(enum violation v);
+
+/* server.c */
+void server_begin(struct world *w);
+void server_execute(struct world *w, uint32_t number);
+void server_commit(struct world *w, const struct happening *h);
+/* Everything under way is lost, but for a commit that may have made it. */
+void server_new_era(struct world *w);
+
+/* machine.c: PID 1, keeper, fence and units of one host */
+void machine_handle(struct world *w, struct node *n, const struct happening *h);
+void machine_push(struct world *w, struct node *n, enum kind kind, usec_t delay, uint64_t a);
+void machine_kill_keeper(struct world *w, struct node *n);
+void machine_reboot(struct world *w, struct node *n);
+
+/* agent.c */
+void agent_handle(struct world *w, struct node *n, const struct happening *h);
+void agent_push(struct world *w, struct node *n, enum kind kind, usec_t delay, uint32_t number);
+void agent_die(struct world *w, struct node *n);
+void agent_lose_connection(struct world *w, struct node *n);
+void agent_signal(struct world *w, struct node *n); /* PID 1 says that something changed */
+
+/* faults.c */
+void faults_plan(struct world *w);
+void fault_begin(struct world *w, unsigned number);
+void fault_end(struct world *w, unsigned number);
+void faults_calm(struct world *w);
+
+/* witness.c: the invariants */
+void witness_send(struct world *w, struct node *n, const struct exchange *x);
+void witness_answer(struct world *w, struct node *n, const struct exchange *x,
+                    const struct reply *told);
+void witness_ticket(struct world *w, struct node *n, const struct ticket *t);
+void witness_extend(struct world *w, const struct node *n, uint64_t term, usec_t deadline);
+void witness_keeper(struct world *w, const struct node *n);
+void witness_running(struct world *w, struct node *n);
+void witness_claimed(struct world *w, const struct exchange *x, const struct record *r);
+void witness_released(struct world *w, const struct exchange *x);
+void witness_busy(struct world *w, struct node *n, unsigned *count, const char *what);
+void witness_check(struct world *w);
+
+/* mutation.c */
+const char *mutation_name(enum mutation m);
+/* Before and after each step of a member. */
+void mutate_before(struct world *w, struct node *n, struct member_event *event,
+                   struct reply *spare_reply, struct local *spare_local);
+void mutate_after(struct world *w, struct node *n, const struct member *before,
+                  const struct member_event *event, struct update *update);
+
+#endif
