@@ -11,8 +11,8 @@
 #define GUARD_SIZE_MAX 4096
 /* Never exists; its name is what `systemctl status` of a locked unit shows. */
 #define GUARD_LOCK_PATH TENURE_RUN_DIR "/applied.conf-is-broken/run-tenurectl-apply"
-/* On top of S before PID 1 kills a keeper that ends and has the fence kill what is left: with PID 1's
- * timer accuracy of 250 ms this is the slack of the budget. */
+/* On top of S before PID 1 kills a keeper that ends and has the fence kill what is left: with PID
+ * 1's timer accuracy of 250 ms this is the slack of the budget. */
 #define GUARD_KEEPER_STOP_EXTRA_USEC (50 * USEC_PER_MSEC)
 
 /* The drop-in of a unit of the group, of its keeper, and of a unit that must not start at all. Each
