@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -234,8 +235,11 @@ static void start_process(int (*run)(const struct keeper_config *))
 {
     keeper = fork();
     ck_assert_int_ge(keeper, 0);
-    if (keeper == 0)
+    if (keeper == 0) {
+        /* A test that is killed takes its keeper along. */
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         _exit(run(&config));
+    }
 }
 
 static bool exited(int *ret_status)
