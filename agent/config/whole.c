@@ -96,6 +96,7 @@ static int compare_in_order(const void *a, const void *b)
 static void refuse_same_groups(struct loader *l)
 {
     size_t n = l->config->n_groups;
+    // NOLINTNEXTLINE(bugprone-sizeof-expression): it is an array of pointers
     const struct config_group **sorted = calloc(n + 1, sizeof *sorted);
 
     if (!sorted) {

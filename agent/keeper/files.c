@@ -184,7 +184,7 @@ int state_read(const char *groups_dir, const char *group, struct ticket *ret)
     assert(ret);
 
     char path[PATH_MAX];
-    struct ticket t;
+    struct ticket t = {0};
     int r = snprintf(path, sizeof path, "%s/%s/" KEEPER_LIVE_DIR, groups_dir, group);
 
     if (r < 0 || (size_t)r >= sizeof path)

@@ -25,8 +25,8 @@ static atomic_int asked_in_loop, asked_beside, hanging;
 static atomic_bool all_hang;
 
 /* The program's own getaddrinfo() comes before libc's, for libpq also. */
-int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
-                struct addrinfo **list)
+int getaddrinfo(const char *name, const char *service, const struct addrinfo *req,
+                struct addrinfo **pai)
 {
     int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
 
@@ -43,7 +43,7 @@ int getaddrinfo(const char *name, const char *service, const struct addrinfo *hi
         }
         name = "127.0.0.1";
     }
-    return real(name, service, hints, list);
+    return real(name, service, req, pai);
 }
 
 static struct client *c;

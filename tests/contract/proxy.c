@@ -135,7 +135,7 @@ struct proxy *proxy_start(int server_port)
 {
     struct proxy *x =
         mmap(NULL, sizeof *x, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    struct sockaddr_in address;
+    struct sockaddr_in address = {0};
     socklen_t length = sizeof address;
     int listener = loopback(0, true);
 

@@ -19,6 +19,6 @@ struct proxy {
 
 /* In shared memory; the process dies with the caller. */
 struct proxy *proxy_start(int server_port);
-void proxy_stop(struct proxy *p);
+void proxy_stop(struct proxy *x);
 
 #endif

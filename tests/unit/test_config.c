@@ -386,6 +386,7 @@ START_TEST(too_many_groups)
     size_t size;
     FILE *f = open_memstream(&text, &size);
 
+    ck_assert_ptr_nonnull(f);
     (void)fputs(MAIN "groups = (", f);
     for (int i = 0; i <= CONFIG_GROUPS_MAX + 1; i++)
         (void)fprintf(f, "%s\n{ name = \"g%d\"; units = [ \"u%d.service\" ]; }", i ? "," : "", i,

@@ -243,6 +243,7 @@ START_TEST(a_thousand_groups_are_quick)
     size_t size;
     FILE *f = open_memstream(&text, &size);
 
+    ck_assert_ptr_nonnull(f);
     (void)fputs(HEAD "groups = (", f);
     for (int i = 0; i < CONFIG_GROUPS_MAX; i++)
         (void)fprintf(f, "%s{ name = \"g%d\"; units = [ \"u%d.service\", \"u%d.timer\" ]; }\n",
