@@ -63,11 +63,11 @@ def clean_environment(**more):
             "LC_ALL": "C.UTF-8", **more}
 
 
-def run(argv, *, limit, show=True, env=None):
+def run(argv, *, limit, show=True, env=None, stop_by=signal.SIGTERM):
     """Run a command and pass on what it says. Returns its exit status and its lines.
 
-    In a session of its own, so that a Ctrl-C reaches us alone: we hand it on once and wait until it
-    has cleaned up."""
+    In a session of its own, so that a Ctrl-C reaches us alone: we hand it on once, as the signal that
+    the command cleans up after, and wait until it has."""
     lines, rest = [], b""
     began = time.monotonic()
     p = subprocess.Popen(argv, cwd=SOURCE, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -89,20 +89,20 @@ def run(argv, *, limit, show=True, env=None):
                         say(lines[-1])
             if time.monotonic() - began > limit:
                 say(f"not done after {limit} s: {' '.join(argv)}")
-                stop(p)
+                stop(p, stop_by)
                 return -1, lines
         return p.wait(), lines
     except BaseException:
-        stop(p)
+        stop(p, stop_by)
         raise
 
 
-def stop(p):
-    """As Ctrl-C does, and by force when that was not enough."""
+def stop(p, number):
+    """By force when it does not end by itself."""
     for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(s, signal.SIG_IGN)
     try:
-        os.killpg(p.pid, signal.SIGINT)
+        os.killpg(p.pid, number)
         p.communicate(timeout=TIME_TO_CLEAN_UP)     # reads on: a full pipe would hold it up
     except subprocess.TimeoutExpired:
         os.killpg(p.pid, signal.SIGKILL)
@@ -189,7 +189,7 @@ def lab(everything):
     for path in sorted(glob.glob(os.path.join(HERE, "lab", "test_*.py"))):
         name = os.path.relpath(path, SOURCE)
         say(f"$ {name}")
-        count.add(count_unittest(name, *run([path, "-v"], limit=900)))
+        count.add(count_unittest(name, *run([path, "-v"], limit=900, stop_by=signal.SIGINT)))
     for _ in range(REPEAT_ALL if everything else 1):
         count.add(scenarios())
     return count
@@ -223,7 +223,7 @@ def scenarios():
         return count
     which = [word for p in PLATFORMS for word in ("--platform", p)]
     say(f"$ tests/lab/run: {len(names)} scenarios on {len(PLATFORMS)} platforms")
-    status, lines = run([runner, "--quiet", *which], limit=5400)
+    status, lines = run([runner, "--quiet", *which], limit=5400, stop_by=signal.SIGINT)
     passed = {m.groups() for m in (re.match(r"ok +(\S+) +(\S+) ", line) for line in lines) if m}
     for cell in ((p, n) for p in PLATFORMS for n in names):
         if cell in passed:
