@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The dead-man's switch, and units that do not want to die."""
 
+import os
+import signal
+
 from lab.scenario import scenario
 
 
@@ -49,4 +52,28 @@ def ignores_sigterm_cut(t):
     t.effect("packets are dropped", lambda: t.lab.network.is_cut(old.name))
     t.next_leader()
     t.dead_within(old, t.duration_ms + t.stop_ms + t.kill_ms + t.slack_ms)
+    t.gap_at_most(t.lease_ms + 2000)
+
+
+@scenario("agent, D-Bus and PID 1 of the leader stand still: the keeper alone ends the units")
+def keeper_alone(t):
+    old = t.leader
+    pids = [old.main_pid("tenured.service"), old.main_pid("dbus.service")]
+
+    def stop():
+        old.run("kill", "-STOP", *pids)
+        os.kill(old.leader, signal.SIGSTOP)
+
+    def go_on():
+        os.kill(old.leader, signal.SIGCONT)
+        old.run("kill", "-CONT", *pids)
+    t.fault(f"SIGSTOP of tenured, dbus-daemon and PID 1 on {old}", stop)
+    try:
+        t.effect("all three stand still", lambda: all("State:\tT" in old.read_file(
+            f"/proc/{pid}/status") for pid in (1, *pids)))
+        t.next_leader()
+        t.dead_within(old, t.duration_ms + t.slack_ms + t.stop_ms + t.kill_ms)
+    finally:
+        go_on()
+    t.until("PID 1 sees it when it goes on", lambda: old.state(t.unit) != "active")
     t.gap_at_most(t.lease_ms + 2000)
