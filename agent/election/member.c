@@ -173,8 +173,6 @@ static void observe(struct member *m, const struct reply *reply, usec_t now)
     m->seen_at = now;
     m->record = *r;
     m->epoch = reply->epoch;
-    if (r->term > m->highest_term)
-        m->highest_term = r->term;
 }
 
 /* Does a record that keeps changing name our node, but another instance? */
@@ -337,8 +335,6 @@ static void take_term(struct member *m, const struct reply *reply)
     m->release = true;
     m->deadline = usec_add(m->sent_at, m->duration);
     m->claim_open = false;
-    if (m->term > m->highest_term)
-        m->highest_term = m->term;
 }
 
 /* A term is acknowledged and nothing runs yet: hand out its one ticket, or give it back. */
@@ -762,12 +758,15 @@ static void on_started(struct member *m, const struct member_event *event, struc
 {
     if (m->state != MEMBER_STARTING)
         return;
-    if (event->error == 0) {
-        m->started_at = event->now;
-        update->actions |= ACTION_LOOK;
-    } else if (event->error != -ETIMEDOUT && event->error != -ECONNRESET)
-        /* (No answer is no refusal: PID 1 may have the job, the deadline decides.) */
+    /* No answer is no refusal: PID 1 may be busy and have the job yet, the deadline decides. When
+     * the bus broke, what PID 1 says of the keeper on a new one decides sooner. */
+    if (event->error != 0 && event->error != -ETIMEDOUT && event->error != -ECONNRESET) {
         begin_ending(m, REASON_START_FAILED, event->now, update);
+        return;
+    }
+    if (event->error != -ETIMEDOUT)
+        m->started_at = event->now;
+    update->actions |= ACTION_LOOK;
 }
 
 void member_init(struct member *m, const char *owner)
