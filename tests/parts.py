@@ -59,7 +59,7 @@ def say(text):
 def clean_environment(**more):
     """Nothing of the caller's: neither flags for compilers nor settings of libpq or Check decide what
     is tested."""
-    return {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root",
+    return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root",
             "LC_ALL": "C.UTF-8", **more}
 
 
@@ -161,7 +161,8 @@ def read_results(path):
 
 
 def count_checks(name, result):
-    """A program of Check's says how many tests it has. Another one is one test."""
+    """A program of Check's says at its end how many tests it had; another one that says something is
+    one test. One that says nothing has not come to its end, whatever its exit status."""
     said = result.get("stdout", "")
     if result["result"] == "SKIP":
         say(f"skipped  {name}: {said.strip() or 'it does not say why'}")
@@ -173,6 +174,8 @@ def count_checks(name, result):
         count.add(Count(int(checks) - bad, bad))
     if result["result"] != "OK" and count.failed == 0:
         count.fail(f"{name}: {result['result']}, exit status {result.get('returncode')}")
+    elif not summaries and (not said.strip() or "Running suite(s)" in said):
+        count.fail(f"{name}: it ended with 0, and not at its end")
     elif not summaries:
         count.passed += 1
     elif count.passed + count.failed == 0:

@@ -9,6 +9,8 @@ lint=$top/tests/lint
 # One folder for each gate, so that they can run side by side.
 build=${TENURE_BUILD:-$top/build-tests}/$(basename "$0")
 cd "$top"
+# Debian's programs, whatever else is installed.
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 
 # Nothing of the caller's: its compiler flags must not decide what is tested.
 clean() { env -i PATH="$PATH" HOME="${HOME:-/root}" LC_ALL=C.UTF-8 "$@"; }
