@@ -105,6 +105,8 @@ static pid_t spawn(const char *program, const char *const argv[], const char *lo
     if (getppid() != parent)
         _exit(127);
     (void)chdir("/");
+    /* initdb looks for postgres beside itself, and for itself in PATH. */
+    (void)setenv("PATH", bindir, 1);
     (void)snprintf(path, sizeof path, "%s%s%s", *program == '/' ? "" : bindir,
                    *program == '/' ? "" : "/", program);
     (void)execv(path, (char *const *)argv);
