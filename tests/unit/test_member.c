@@ -19,7 +19,7 @@
 #define D (f.m.budget.duration)
 #define TERM ((uint64_t)4294967297)
 #define ME "db1/00000000000000000000000000000001"
-#define MY_NAMESAKE "db1/00000000000000000000000000000002"
+#define MY_NAMESAKE "db1/f0000000000000000000000000000002"
 #define OTHER "db2/00000000000000000000000000000003"
 
 /* One member, and what surrounds it: each test runs in a process of its own. */
@@ -465,6 +465,15 @@ START_TEST(unknown_reply_is_no_observation)
 }
 END_TEST
 
+START_TEST(reply_without_a_record_is_no_observation)
+{
+    ask();
+    answer_without_record(OUTCOME_GRANTED);
+    ck_assert(!f.m.observed);
+    ck_assert_uint_gt(member_due(&f.m), f.now);
+}
+END_TEST
+
 START_TEST(claims_what_is_clean_at_once)
 {
     free_record();
@@ -560,6 +569,8 @@ START_TEST(claims_only_when_the_host_is_ready)
     ck_assert(asks(OPERATION_OBSERVE));
     answer(OUTCOME_GRANTED);
     ck_assert_uint_gt(member_due(&f.m), f.now);
+    look();
+    ck_assert_uint_gt(member_due(&f.m), f.now);
 
     all_dead(); /* and as soon as it is, the claim is not kept waiting for the next poll */
     look();
@@ -623,6 +634,7 @@ START_TEST(unfit_clock_claims_nothing)
     ck_assert(!f.m.observed);
     f.now = member_due(&f.m);
     ck_assert_uint_gt(f.now, f.m.sent_at + P / 2);
+    ck_assert_uint_eq(f.m.not_before, f.m.sent_at + P);
     ask(); /* what the clock that was unfit has seen does not count */
     ck_assert(asks(OPERATION_OBSERVE));
 }
@@ -666,8 +678,10 @@ START_TEST(deadline_counts_from_the_send)
 {
     usec_t t0 = claiming();
 
+    f.m.reason = REASON_DENIED; /* of the term before */
     f.now = t0 + 3 * SEC;
     grant();
+    ck_assert_int_eq(f.m.reason, REASON_NONE);
     ck_assert_int_eq(f.m.state, MEMBER_STARTING);
     ck_assert_uint_eq(f.u.actions, ACTION_TICKET | ACTION_LOOK);
     ck_assert_int_eq(f.u.note, NOTE_STARTING);
@@ -700,6 +714,7 @@ START_TEST(late_claim_is_given_back)
     ask();
     ck_assert(asks(OPERATION_RELEASE));
     ck_assert_uint_eq(f.u.request.term, TERM + 1);
+    ck_assert_mem_eq(&f.u.request.expected_nonce, &f.row.nonce, sizeof f.row.nonce);
 }
 END_TEST
 
@@ -750,6 +765,8 @@ START_TEST(refused_claim_is_held_back)
     answer(OUTCOME_DENIED);
     ck_assert_int_eq(f.m.state, MEMBER_STANDBY);
     ck_assert_uint_eq(f.m.not_before, f.now + wait);
+    ck_assert_uint_eq(member_due(&f.m), f.now + wait);
+    look_asked_at(f.now);
     ck_assert_uint_eq(member_due(&f.m), f.now + wait);
     f.now += wait - 1;
     ask();
@@ -838,9 +855,14 @@ START_TEST(confirmation_stopped)
     ck_assert_int_eq(f.m.state, MEMBER_CONFIRMING);
     event(EVENT_CLOCK);
     ck_assert_int_eq(f.m.state, MEMBER_CONFIRMING);
+    ck_assert_uint_eq(f.m.lease, L);
+    ck_assert_uint_eq(f.m.stop, S);
     event(EVENT_STOP);
     assert_ends(REASON_STOPPED);
-    ck_assert(f.m.release);
+    proven_dead();
+    ask();
+    ck_assert(asks(OPERATION_RELEASE));
+    ck_assert_mem_eq(&f.u.request.expected_nonce, &f.row.nonce, sizeof f.row.nonce);
 }
 END_TEST
 
@@ -1364,6 +1386,7 @@ START_TEST(adopts_a_live_keeper)
 {
     usec_t t0;
 
+    f.m.reason = REASON_DENIED; /* of the term before */
     adopting();
     ck_assert_uint_eq(f.u.actions, 0);
     ck_assert_uint_eq(f.m.term, TERM);
@@ -1382,6 +1405,24 @@ START_TEST(adopts_a_live_keeper)
     ck_assert_int_eq(f.m.reason, REASON_NONE);
     ck_assert_uint_eq(f.m.deadline, t0 + 8670000);
     ck_assert_uint_eq(member_due(&f.m), t0 + 8670000 / 4);
+    event(EVENT_STOP); /* the renewal has told the nonce */
+    proven_dead();
+    ask();
+    ck_assert(asks(OPERATION_RELEASE));
+}
+END_TEST
+
+START_TEST(adoption_answered_after_the_end)
+{
+    adopting();
+    ask();
+    event(EVENT_STOP);
+    grant();
+    ck_assert_int_eq(f.m.state, MEMBER_ENDING);
+    proven_dead();
+    ask();
+    ck_assert(asks(OPERATION_RELEASE));
+    ck_assert_mem_eq(&f.u.request.expected_nonce, &f.row.nonce, sizeof f.row.nonce);
 }
 END_TEST
 
@@ -1968,6 +2009,7 @@ START_TEST(strays_are_stopped)
     look();
     f.host.units_dead = false;
     look();
+    ck_assert_uint_eq(f.u.actions, 0);
     f.now += SEC;
     look();
     ck_assert_int_eq(f.u.note, NOTE_STRAY);
@@ -2117,6 +2159,7 @@ static void add_standby(Suite *suite)
     tcase_add_loop_test(t, observation_starts_anew, 0, COUNT(changes));
     tcase_add_loop_test(t, no_claim_after_a_gap, 0, 2);
     tcase_add_test(t, unknown_reply_is_no_observation);
+    tcase_add_test(t, reply_without_a_record_is_no_observation);
     tcase_add_test(t, claims_what_is_clean_at_once);
     tcase_add_test(t, observes_what_is_clean_but_not_claimable);
     tcase_add_test(t, claim_names_what_was_observed);
@@ -2192,6 +2235,7 @@ static void add_leading(Suite *suite)
     tcase_add_test(t, led_down);
     tcase_add_test(t, hint_says_nothing_to_a_leader);
     tcase_add_test(t, adopts_a_live_keeper);
+    tcase_add_test(t, adoption_answered_after_the_end);
     tcase_add_test(t, adopts_the_keepers_numbers);
     tcase_add_loop_test(t, adopts_only_what_is_its_own, 0, COUNT(found));
     tcase_add_loop_test(t, keeper_on_its_way_is_left_alone, 0, 3);
