@@ -18,7 +18,7 @@ static void print_help(void)
                  "  -h, --help      show this and exit\n"
                  "      --version   show the version and exit\n"
                  "\n"
-                 "See tenured(8), tenure.conf(5) and tenurectl(1).\n");
+                 "See tenured(8), tenure.conf(5) and tenurectl(8).\n");
 }
 
 int main(int argc, char *argv[])
