@@ -34,12 +34,15 @@ static void send_to_keeper(struct world *w, struct node *n, uint64_t term, usec_
 {
     if (!n->keeper_alive || sim_chance(w, w->lost_permille / 4))
         return;
-    sim_push(w, (struct happening){.at = w->now + sim_between(w, 20, 1000),
-                                   .kind = KEEPER_MESSAGE,
-                                   .node = n->index,
-                                   .life = n->keeper_life,
-                                   .a = term,
-                                   .b = deadline});
+    /* Some reach it twice, the second time at any time. */
+    for (int copy = 0; copy == 0 || (copy == 1 && sim_chance(w, w->lost_permille)); copy++)
+        sim_push(w, (struct happening){.at = w->now +
+                                             sim_between(w, 20, copy == 0 ? 1000 : n->budget.lease),
+                                       .kind = KEEPER_MESSAGE,
+                                       .node = n->index,
+                                       .life = n->keeper_life,
+                                       .a = term,
+                                       .b = deadline});
 }
 
 static void start_keeper(struct world *w, struct node *n)
@@ -53,6 +56,10 @@ static void start_keeper(struct world *w, struct node *n)
     }
     n->ticket = *t;
     n->has_ticket = true;
+    if (w->now < n->bus_until) {
+        agent_push(w, n, AGENT_START_ANSWER, 1, 0);
+        return;
+    }
     n->start_pending = true;
     n->start_number++;
     sim_push(w, (struct happening){.at = w->now + sim_between(w, 100, 8000),
@@ -87,7 +94,7 @@ static void carry_out(struct world *w, struct node *n)
         n->has_ticket = false;
     if (actions & ACTION_END)
         send_to_keeper(w, n, n->effect_term, 0);
-    if (actions & ACTION_STOP_KEEPER)
+    if ((actions & ACTION_STOP_KEEPER) && w->now >= n->bus_until)
         machine_push(w, n, PID1_STOP, sim_between(w, 100, 8000), 0);
     if (actions & ACTION_TICKET)
         start_keeper(w, n);
@@ -262,6 +269,10 @@ static void look(struct world *w, struct node *n)
         n->look_wanted = true;
         return;
     }
+    if (w->now < n->bus_until) {
+        agent_push(w, n, AGENT_LOOK, n->bus_until - w->now, 0);
+        return;
+    }
     witness_busy(w, n, &n->looks, "looks");
     n->looking = true;
     n->look_number++;
@@ -291,7 +302,7 @@ static void take_look(struct world *w, struct node *n, const struct happening *h
         .keeper = (enum local_keeper)h->a,
         .units_dead = h->b,
         .slice_empty = !n->running, /* read after PID 1's answer, as the state file is */
-        .guarded = !n->unguarded,
+        .guarded = !n->unguarded && w->now >= n->guards_until,
     };
     if (n->has_state && local.keeper != LOCAL_KEEPER_GONE) {
         local.keeper_term = n->state.term;
@@ -310,7 +321,7 @@ static void take_look(struct world *w, struct node *n, const struct happening *h
 
 void agent_signal(struct world *w, struct node *n)
 {
-    if (n->alive && !sim_chance(w, w->lost_permille))
+    if (n->alive && w->now >= n->bus_until && !sim_chance(w, w->lost_permille))
         agent_push(w, n, AGENT_LOOK, sim_between(w, 50, 2000), 0);
 }
 
@@ -318,7 +329,7 @@ static void start_answered(struct world *w, struct node *n, const struct happeni
 {
     static const int errors[] = {0, -EEXIST, -ETIMEDOUT};
 
-    if (h->number == 0) { /* the ticket could not be written, or the last start is not answered */
+    if (h->number == 0) { /* no ticket, no bus, or the last start is not answered */
         step_and_act(w, n, (struct member_event){.type = EVENT_STARTED, .error = -EALREADY});
         return;
     }
@@ -326,6 +337,23 @@ static void start_answered(struct world *w, struct node *n, const struct happeni
         return;
     n->start_pending = false;
     step_and_act(w, n, (struct member_event){.type = EVENT_STARTED, .error = errors[h->a]});
+}
+
+/* What was under way may have been done or not; what is guarded is found out anew afterwards. */
+static void lose_bus(struct world *w, struct node *n, usec_t span)
+{
+    n->bus_until = w->now + span;
+    n->guards_until = n->bus_until + sim_between(w, 1000, USEC_PER_SEC);
+    n->look_wanted = false;
+    if (n->looking)
+        look_again(w, n, span);
+    n->looking = false;
+    if (!n->start_pending)
+        return;
+    n->start_pending = false;
+    if (sim_chance(w, 500))
+        n->start_lost = n->start_number;
+    step_and_act(w, n, (struct member_event){.type = EVENT_STARTED, .error = -ECONNRESET});
 }
 
 /* ---- its life ---- */
@@ -418,6 +446,8 @@ static void handle(struct world *w, struct node *n, const struct happening *h)
         step_and_act(w, n, (struct member_event){.type = EVENT_HINT});
     else if (h->kind == AGENT_ORDER)
         order(w, n);
+    else if (h->kind == AGENT_BUS_LOST)
+        lose_bus(w, n, h->a);
     else if (h->kind == AGENT_TICKET_OUT)
         ticket_is_out(w, n);
     else if (h->kind == AGENT_RETURN) {
@@ -440,7 +470,7 @@ void agent_handle(struct world *w, struct node *n, const struct happening *h)
         return;
     if (n->effect_pending) /* decided before the stall, done after it */
         carry_out(w, n);
-    if (n->agent_stalled_until == w->now && sim_chance(w, 500))
+    if (w->now - n->agent_stalled_until < SHUFFLE_USEC && sim_chance(w, 500))
         turn(w, n); /* after a stall, timers may come before what has arrived */
     if (h->kind != AGENT_EFFECT && h->kind != AGENT_TURN)
         handle(w, n, h);

@@ -55,24 +55,40 @@ static bool keeper_hindered(const struct world *w, const struct node *n)
            (!n->keeper_alive && n->keeper_unit != UNIT_INACTIVE);
 }
 
+/* PID 1's watchdog counts from when PID 1 reads the keeper's message. When that was late, the
+ * second guard is late by as much, and the first is needed. */
+static bool second_guard_in_time(const struct node *n)
+{
+    return n->watchdog_at <=
+           n->run.deadline + BUDGET_SLACK_USEC - KEEPER_WATCHDOG_ACCURACY_USEC + TOLD_USEC;
+}
+
 static void hinder_host(struct world *w, struct node *n, const struct fault *f)
 {
     if (f->kind == FAULT_PID1_STALLED && !keeper_hindered(w, n))
         n->pid1_stalled_until = usec_max(n->pid1_stalled_until, w->now + f->span);
     else if (n->pid1_stalled_until > w->now)
         return;
-    else if (f->kind == FAULT_KEEPER_STALLED && n->keeper_alive)
+    else if (f->kind == FAULT_KEEPER_STALLED && n->keeper_alive && second_guard_in_time(n))
         n->keeper_stalled_until = w->now + f->span;
     else if (f->kind == FAULT_KEEPER_KILLED)
         machine_kill_keeper(w, n);
+}
+
+/* NODE/INSTANCE_ID: an id of each boot, and anew when the file that keeps it is lost. */
+static void rename_owner(struct node *n)
+{
+    size_t length = strlen(n->owner);
+
+    n->owner[length - 1] = "0123456789abcdef"[n->boot % 16];
+    n->owner[length - 2] = "0123456789abcdef"[n->instances % 16];
 }
 
 static void reboot(struct world *w, struct node *n, usec_t span)
 {
     agent_die(w, n);
     machine_reboot(w, n);
-    /* A new id of each boot. */
-    n->owner[strlen(n->owner) - 1] = "0123456789abcdef"[n->boot % 16];
+    rename_owner(n);
     boot_later(w, n, span);
 }
 
@@ -89,6 +105,10 @@ static void server_fault(struct world *w, const struct fault *f)
 
     if (f->kind == FAULT_ROW_LOCKED) {
         s->locked_until = w->now + f->span;
+        return;
+    }
+    if (f->kind == FAULT_ROW_TAKEN) {
+        server_take_row(w);
         return;
     }
     server_new_era(w);
@@ -110,9 +130,19 @@ static void host_fault(struct world *w, struct node *n, const struct fault *f)
         agent_push(w, n, AGENT_RESET, 0, 0);
     else if (f->kind == FAULT_AGENT_KILLED && n->alive) {
         agent_die(w, n);
+        if (sim_chance(w, 100)) {
+            n->instances++;
+            rename_owner(n);
+        }
         boot_later(w, n, f->span / 4);
     } else if (f->kind == FAULT_AGENT_STALLED)
         n->agent_stalled_until = usec_max(n->agent_stalled_until, w->now + f->span);
+    else if (f->kind == FAULT_BUS_LOST && n->alive)
+        sim_push(w, (struct happening){.at = w->now,
+                                       .kind = AGENT_BUS_LOST,
+                                       .node = n->index,
+                                       .life = n->life,
+                                       .a = f->span / 4});
     else if (f->kind == FAULT_REBOOT)
         reboot(w, n, f->span / 4);
     else if (f->kind == FAULT_RETIRED && !n->retired) {
@@ -141,7 +171,8 @@ void fault_begin(struct world *w, unsigned number)
     if (f->kind == FAULT_LATE)
         w->late_permille = 200;
     else if (f->kind == FAULT_SERVER_RESTART || f->kind == FAULT_FAILOVER ||
-             f->kind == FAULT_OTHER_SYSTEM || f->kind == FAULT_ROW_LOCKED)
+             f->kind == FAULT_OTHER_SYSTEM || f->kind == FAULT_ROW_LOCKED ||
+             f->kind == FAULT_ROW_TAKEN)
         server_fault(w, f);
     else if (f->kind == FAULT_PID1_STALLED || f->kind == FAULT_KEEPER_STALLED ||
              f->kind == FAULT_KEEPER_KILLED)

@@ -64,6 +64,7 @@ static void units_exited(struct world *w, struct node *n)
  * keeper that freezes after STOPPING=1 leaves to PID 1. */
 static void stop_units(struct world *w, struct node *n)
 {
+    n->stop_begun = true;
     if (!n->units_active)
         return;
     if (n->running) {
@@ -84,6 +85,7 @@ static void unit_starts(struct world *w, struct node *n, const struct happening 
     n->killed = false;
     sim_trace(w, n, "units: running, term %" PRIu64, n->state.term);
     witness_running(w, n);
+    witness_step(w, n);
     agent_signal(w, n);
 }
 
@@ -101,6 +103,7 @@ static void keeper_is_ending(struct world *w, struct node *n)
     sim_trace(w, n, "keeper ends term %" PRIu64 ": %s", n->keeper.term,
               keeper_end_reason_text(n->keeper.reason));
     n->has_state = false;
+    n->stop_begun = true;
     machine_push(w, n, PID1_STOPPING, late(w), 0);
     keeper_arm(w, n);
 }
@@ -124,11 +127,15 @@ static void keeper_begins(struct world *w, struct node *n, const struct happenin
     enum ticket_verdict v = keeper_judge_ticket(&n->ticket, "group", sim_local(w, n));
     sim_trace(w, n, "keeper: ticket of term %" PRIu64 " is %s", n->ticket.term,
               ticket_verdict_text(v));
-    if (v != TICKET_GOOD) {
+    if (v != TICKET_GOOD && w->mutation != MUTATION_KEEPER_BELIEVES_TICKET) {
         machine_push(w, n, PID1_KEEPER_EXITED, late(w), 0);
         return;
     }
     n->keeper = keeper_begin(&n->ticket);
+    if (w->mutation == MUTATION_KEEPER_KILLS_LATE)
+        n->keeper.stop += n->keeper.stop / 2;
+    n->run = n->ticket;
+    n->stop_begun = false;
     n->keeper_alive = true;
     n->barrier = false;
     n->state = n->ticket;
@@ -152,6 +159,7 @@ static void keeper_message(struct world *w, struct node *n, const struct happeni
     if (w->mutation == MUTATION_KEEPER_ADDS_GRACE && v == MESSAGE_EXTENDED)
         n->keeper.deadline += n->keeper.lease / 4;
     if (v == MESSAGE_EXTENDED) {
+        n->run.deadline = m.deadline;
         n->state.deadline = n->keeper.deadline;
         machine_push(w, n, PID1_PING, late(w), keeper_watchdog_span(&n->keeper, now));
         keeper_arm(w, n);
@@ -256,6 +264,8 @@ static void answer_start(struct world *w, struct node *n, uint32_t number, uint6
 
 static void start_keeper(struct world *w, struct node *n, const struct happening *h)
 {
+    if (h->a == n->start_lost)
+        return;
     switch (n->keeper_unit) {
     case UNIT_INACTIVE:
         n->keeper_unit = UNIT_QUEUED;

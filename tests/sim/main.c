@@ -1,14 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sim: runs seeds, one run each, and says which broke what. "sim --from SEED --trace" replays one.
- */
+/* sim: runs seeds, one run each, and says which one broke what. A seed that fails is run again with
+ * all that happens in it; "sim --from SEED --trace" does that at any time. */
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "base/parse.h"
 #include "sim.h"
+
+#define PROGRESS_SEEDS 500u
+/* With fewer, something may not happen by chance. */
+#define COVERAGE_SEEDS 10000u
+#define MUTATION_SEEDS 20000u
+
+static struct world world;
+
+static void progress(const char *what, uint64_t done, uint64_t of)
+{
+    if (isatty(STDERR_FILENO))
+        (void)fprintf(stderr, done < of ? "\r%s: %" PRIu64 " of %" PRIu64 " seeds" : "\r\033[K",
+                      what, done, of);
+}
 
 static void print_coverage(const struct coverage *c)
 {
@@ -27,12 +43,104 @@ static void print_coverage(const struct coverage *c)
                c->reasons[r]);
 }
 
+/* A run in which nothing happens proves nothing. */
+static bool covered(const struct coverage *c)
+{
+    bool all = c->unknown_applied > 0 && c->late_applied > 0;
+
+    if (c->runs < COVERAGE_SEEDS)
+        return true;
+    for (int f = 0; f < FAULTS; f++)
+        all = all && c->faults[f] > 0;
+    for (int r = 1; r <= REASON_FOREIGN_KEEPER; r++)
+        if (c->reasons[r] == 0) {
+            printf("no term ended because %s\n", member_reason_text((enum member_reason)r));
+            all = false;
+        }
+    if (!all)
+        printf("not all that may happen has happened: nothing is proven\n");
+    return all;
+}
+
+/* Returns the number of seeds it took to find a violation, or 0. */
+static uint64_t run_seeds(uint64_t from, uint64_t n, const struct sim_options *o,
+                          struct coverage *coverage)
+{
+    const char *what = mutation_name(o->mutation);
+
+    for (uint64_t i = 0; i < n; i++) {
+        if (i % PROGRESS_SEEDS == 0)
+            progress(what, i, n);
+        if (sim_run(&world, from + i, o, coverage) != VIOLATION_NONE) {
+            progress(what, n, n);
+            return i + 1;
+        }
+    }
+    progress(what, n, n);
+    return 0;
+}
+
+static int prove(uint64_t from, uint64_t n, struct sim_options o)
+{
+    static struct coverage coverage;
+    uint64_t found;
+
+    printf("seeds from %" PRIu64 "\n", from);
+    found = run_seeds(from, n, &o, &coverage);
+    if (found == 0) {
+        print_coverage(&coverage);
+        return o.mutation != MUTATION_NONE || covered(&coverage) ? EXIT_SUCCESS : EXIT_FAILURE;
+    }
+
+    uint64_t seed = from + found - 1;
+    if (!o.trace) {
+        o.trace = true;
+        (void)sim_run(&world, seed, &o, &coverage);
+    }
+    printf("seed %" PRIu64 ": %s at %.6f s: %s\n"
+           "Again: sim --from %" PRIu64 " --mutation %s --trace\n",
+           seed, sim_violation_name(world.violation), (double)world.now / (double)USEC_PER_SEC,
+           world.text, seed, mutation_name(o.mutation));
+    return EXIT_FAILURE;
+}
+
+/* Each deliberate break must be caught, and by the invariant that is there for it. */
+static int prove_mutations(uint64_t from)
+{
+    static struct coverage coverage;
+    int missed = 0;
+
+    for (int m = MUTATION_NONE + 1; m < MUTATIONS; m++) {
+        struct sim_options o = {.mutation = (enum mutation)m,
+                                .only = mutation_caught_by((enum mutation)m)};
+        uint64_t found = run_seeds(from, MUTATION_SEEDS, &o, &coverage);
+
+        if (found > 0)
+            printf("%-26s caught after %5" PRIu64 " seeds: %s\n", mutation_name(o.mutation), found,
+                   sim_violation_name(o.only));
+        else {
+            printf("%-26s NOT CAUGHT: %s\n", mutation_name(o.mutation), sim_violation_name(o.only));
+            missed++;
+        }
+        (void)fflush(stdout);
+    }
+    printf("%d%%: Checks: %d, Failures: %d, Errors: 0\n",
+           100 * (MUTATIONS - 1 - missed) / (MUTATIONS - 1), MUTATIONS - 1, missed);
+    return missed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
 static int usage(const char *name)
 {
-    (void)fprintf(
-        stderr,
-        "Usage: %s [--seeds N] [--from S] [--mutation NAME] [--trace] [--only-two-leaders]\n",
-        name);
+    (void)fprintf(stderr,
+                  "Usage: %s [--from SEED | --new] [--seeds N] [--mutation NAME] [--trace]\n"
+                  "       %s --mutations\n\n"
+                  "  --from SEED      the first seed (1)\n"
+                  "  --new            seeds that nobody has tried: the first one is the time\n"
+                  "  --seeds N        how many (1)\n"
+                  "  --mutation NAME  with a deliberate break\n"
+                  "  --trace          say all that happens\n"
+                  "  --mutations      each deliberate break must be caught\n",
+                  name, name);
     return EXIT_FAILURE;
 }
 
@@ -49,38 +157,29 @@ static bool find_mutation(const char *name, enum mutation *ret)
 int main(int argc, char *argv[])
 {
     static const struct option options[] = {
-        {"seeds", required_argument, NULL, 'n'},      {"from", required_argument, NULL, 's'},
-        {"mutation", required_argument, NULL, 'm'},   {"trace", no_argument, NULL, 't'},
-        {"only-two-leaders", no_argument, NULL, '2'}, {0},
+        {"seeds", required_argument, NULL, 'n'},
+        {"from", required_argument, NULL, 's'},
+        {"mutation", required_argument, NULL, 'm'},
+        {"trace", no_argument, NULL, 't'},
+        {"mutations", no_argument, NULL, 'a'},
+        {"new", no_argument, NULL, 'w'},
+        {0},
     };
-    static struct world world;
-    static struct coverage coverage;
     uint64_t seeds = 1, from = 1;
     struct sim_options o = {.mutation = MUTATION_NONE};
+    bool all = false;
 
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         if ((c == 'n' && parse_u64(optarg, &seeds) < 0) ||
             (c == 's' && parse_u64(optarg, &from) < 0) ||
             (c == 'm' && !find_mutation(optarg, &o.mutation)) || c == '?')
             return usage(argv[0]);
-        if (c == 't')
-            o.trace = true;
-        if (c == '2')
-            o.only = VIOLATION_TWO_LEADERS;
+        o.trace = o.trace || c == 't';
+        all = all || c == 'a';
+        if (c == 'w') /* so far apart that no two runs try the same */
+            from = (uint64_t)time(NULL) * USEC_PER_SEC;
     }
     if (optind < argc)
         return usage(argv[0]);
-
-    for (uint64_t seed = from; seed - from < seeds; seed++) {
-        enum violation v = sim_run(&world, seed, &o, &coverage);
-
-        if (v != VIOLATION_NONE) {
-            printf("seed %" PRIu64 ": %s at %.6f s: %s (after %" PRIu64 " seeds)\n", seed,
-                   sim_violation_name(v), (double)world.now / (double)USEC_PER_SEC, world.text,
-                   seed - from + 1);
-            return EXIT_FAILURE;
-        }
-    }
-    print_coverage(&coverage);
-    return EXIT_SUCCESS;
+    return all ? prove_mutations(from) : prove(from, seeds, o);
 }

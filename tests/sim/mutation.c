@@ -5,30 +5,41 @@
 
 #include "sim.h"
 
+static const struct {
+    const char *name;
+    enum violation caught_by;
+} mutations[MUTATIONS] = {
+    [MUTATION_NONE] = {"none", VIOLATION_NONE},
+    [MUTATION_DEADLINE_FROM_REPLY] = {"deadline-from-reply", VIOLATION_DEADLINE},
+    [MUTATION_UNKNOWN_RENEWAL_BELIEVED] = {"unknown-renewal-believed", VIOLATION_TWO_LEADERS},
+    [MUTATION_UNKNOWN_CLAIM_BELIEVED] = {"unknown-claim-believed", VIOLATION_TWO_LEADERS},
+    [MUTATION_OBSERVATION_KEPT] = {"observation-kept", VIOLATION_TWO_LEADERS},
+    [MUTATION_OBSERVATION_HALVED] = {"observation-halved", VIOLATION_TWO_LEADERS},
+    [MUTATION_RECONNECT_IGNORED] = {"reconnect-ignored", VIOLATION_CLAIM},
+    [MUTATION_PROOF_FROM_BEFORE] = {"proof-from-before", VIOLATION_RELEASE},
+    [MUTATION_PROOF_INVENTED] = {"proof-invented", VIOLATION_TWO_LEADERS},
+    [MUTATION_TICKET_LEFT] = {"ticket-left", VIOLATION_TWO_LEADERS},
+    [MUTATION_ADOPTED_BY_READING] = {"adopted-by-reading", VIOLATION_DEADLINE},
+    [MUTATION_TERM_TWICE] = {"term-twice", VIOLATION_SECOND_TICKET},
+    [MUTATION_KEEPER_ADDS_GRACE] = {"keeper-adds-grace", VIOLATION_STOP},
+    [MUTATION_KEEPER_BELIEVES_TICKET] = {"keeper-believes-ticket", VIOLATION_STOP},
+    [MUTATION_KEEPER_KILLS_LATE] = {"keeper-kills-late", VIOLATION_ALIVE},
+    [MUTATION_KEEPER_NEVER_KILLS] = {"keeper-never-kills", VIOLATION_TWO_LEADERS},
+    [MUTATION_CLAIM_IGNORES_NONCE] = {"claim-ignores-nonce", VIOLATION_CLAIM},
+    [MUTATION_RENEWS_ANYBODYS] = {"renews-anybodys", VIOLATION_TWO_LEADERS},
+    [MUTATION_COMMITS_LOST] = {"commits-lost", VIOLATION_TWO_LEADERS},
+    [MUTATION_DEAF_WHILE_ENDING] = {"deaf-while-ending", VIOLATION_NO_LEADER},
+    [MUTATION_ALWAYS_DUE] = {"always-due", VIOLATION_SPINNING},
+};
+
 const char *mutation_name(enum mutation m)
 {
-    static const char *const names[MUTATIONS] = {
-        [MUTATION_NONE] = "none",
-        [MUTATION_DEADLINE_FROM_REPLY] = "deadline-from-reply",
-        [MUTATION_UNKNOWN_RENEWAL_BELIEVED] = "unknown-renewal-believed",
-        [MUTATION_UNKNOWN_CLAIM_BELIEVED] = "unknown-claim-believed",
-        [MUTATION_OBSERVATION_KEPT] = "observation-kept",
-        [MUTATION_OBSERVATION_HALVED] = "observation-halved",
-        [MUTATION_RECONNECT_IGNORED] = "reconnect-ignored",
-        [MUTATION_PROOF_FROM_BEFORE] = "proof-from-before",
-        [MUTATION_PROOF_INVENTED] = "proof-invented",
-        [MUTATION_TICKET_LEFT] = "ticket-left",
-        [MUTATION_ADOPTED_BY_READING] = "adopted-by-reading",
-        [MUTATION_TERM_TWICE] = "term-twice",
-        [MUTATION_KEEPER_ADDS_GRACE] = "keeper-adds-grace",
-        [MUTATION_KEEPER_NEVER_KILLS] = "keeper-never-kills",
-        [MUTATION_CLAIM_IGNORES_NONCE] = "claim-ignores-nonce",
-        [MUTATION_RENEWS_ANYBODYS] = "renews-anybodys",
-        [MUTATION_DEAF_WHILE_ENDING] = "deaf-while-ending",
-        [MUTATION_ALWAYS_DUE] = "always-due",
-    };
+    return mutations[m].name;
+}
 
-    return names[m];
+enum violation mutation_caught_by(enum mutation m)
+{
+    return mutations[m].caught_by;
 }
 
 static void believe(const struct node *n, struct member_event *event, struct reply *spare)

@@ -203,6 +203,7 @@ static void make_durable(struct world *w)
         s->written_at = w->now;
     if (x->given_up)
         w->coverage->unknown_applied++;
+    s->older = s->row;
     s->row = s->pending;
     s->row_epoch = s->pending_epoch;
     s->writing = false;
@@ -232,7 +233,25 @@ void server_new_era(struct world *w)
 
     if (s->writing && sim_chance(w, 500))
         make_durable(w);
+    else if (w->mutation == MUTATION_COMMITS_LOST && s->older.lease > 0)
+        s->row = s->older;
     s->writing = false;
     s->era++;
     s->locked_until = 0;
+}
+
+void server_take_row(struct world *w)
+{
+    struct server *s = &w->server;
+
+    if (!s->exists || s->writing)
+        return;
+    s->row.term++;
+    s->row.nonce = random_nonce(w);
+    s->row.owner[0] = '\0';
+    s->row.clean = false;
+    s->row_epoch = s->epoch;
+    s->older = s->row;
+    s->highest_term = usec_max(s->highest_term, s->row.term);
+    s->written_at = w->now;
 }

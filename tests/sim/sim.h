@@ -23,6 +23,10 @@
 #define SIM_FAULTS_MAX 48
 #define SIM_TICKETS_MAX 1024
 #define SIM_TEXT_MAX 256
+/* After a stall, what has queued up is taken in any order within this. */
+#define SHUFFLE_USEC 100u
+/* The keeper's last word reaches PID 1, and PID 1's the units, a moment after it was said. */
+#define TOLD_USEC (10 * USEC_PER_MSEC)
 
 enum actor {
     ACTOR_WORLD,
@@ -56,6 +60,7 @@ enum kind {
     AGENT_LOOK_ANSWER,
     AGENT_LOOK_TIME_UP,
     AGENT_START_ANSWER,
+    AGENT_BUS_LOST,
     /* PID 1 */
     PID1_LOOK,
     PID1_START,
@@ -110,6 +115,7 @@ struct server {
     struct epoch row_epoch, epoch;
     uint32_t era; /* what was under way in an earlier one is lost */
     usec_t down_until, locked_until;
+    struct record older; /* before the last commit */
     bool writing;
     uint32_t writer; /* exchange whose commit is under way: its row is locked, and not seen */
     struct record pending;
@@ -143,7 +149,7 @@ struct node {
     /* clock */
     usec_t boot_at, offset;
     int64_t ppm;
-    uint32_t boot;
+    uint32_t boot, instances;
 
     /* agent */
     char owner[OWNER_MAX + 1];
@@ -163,7 +169,8 @@ struct node {
     uint32_t look_number;
     usec_t look_asked_at;
     bool start_pending;
-    uint32_t start_number;
+    uint32_t start_number, start_lost;
+    usec_t bus_until, guards_until; /* the bus is gone, the guards are not known again */
     struct witness witness;
     usec_t window;
     unsigned sends, clocks, looks;
@@ -183,7 +190,9 @@ struct node {
     bool fence_running;
     usec_t fence_began, fence_kill_at;
     bool running, killed; /* processes of the group's units */
-    bool units_active;    /* as PID 1 sees them */
+    struct ticket run;    /* what they run by: with the deadline that was last accepted */
+    bool stop_begun;
+    bool units_active; /* as PID 1 sees them */
 };
 
 enum fault_kind {
@@ -193,12 +202,14 @@ enum fault_kind {
     FAULT_FAILOVER,
     FAULT_OTHER_SYSTEM,
     FAULT_ROW_LOCKED,
+    FAULT_ROW_TAKEN,
     FAULT_LATE,
     FAULT_AGENT_KILLED,
     FAULT_AGENT_STALLED,
     FAULT_KEEPER_KILLED,
     FAULT_KEEPER_STALLED,
     FAULT_PID1_STALLED,
+    FAULT_BUS_LOST,
     FAULT_REBOOT,
     FAULT_RETIRED,
     FAULT_UNFIT,
@@ -224,6 +235,8 @@ enum violation {
     VIOLATION_DEADLINE, /* later than an acknowledgement allows, counted from the send */
     VIOLATION_CLAIM,    /* neither observed for a full lease nor clean */
     VIOLATION_RELEASE,  /* before all is dead */
+    VIOLATION_STOP,     /* not begun at the deadline */
+    VIOLATION_ALIVE,    /* when S and K after it have passed */
     VIOLATION_SPINNING,
     VIOLATION_NO_LEADER,
     VIOLATION_UNREST, /* a leader that changes though nothing is wrong */
@@ -245,9 +258,12 @@ enum mutation {
     MUTATION_ADOPTED_BY_READING,
     MUTATION_TERM_TWICE,
     MUTATION_KEEPER_ADDS_GRACE,
+    MUTATION_KEEPER_BELIEVES_TICKET,
+    MUTATION_KEEPER_KILLS_LATE,
     MUTATION_KEEPER_NEVER_KILLS,
     MUTATION_CLAIM_IGNORES_NONCE,
     MUTATION_RENEWS_ANYBODYS,
+    MUTATION_COMMITS_LOST,
     MUTATION_DEAF_WHILE_ENDING,
     MUTATION_ALWAYS_DUE,
     MUTATIONS,
@@ -331,6 +347,8 @@ void server_execute(struct world *w, uint32_t number);
 void server_commit(struct world *w, const struct happening *h);
 /* Everything under way is lost, but for a commit that may have made it. */
 void server_new_era(struct world *w);
+/* An administrator takes the record away from whoever has it. */
+void server_take_row(struct world *w);
 
 /* machine.c: PID 1, keeper, fence and units of one host */
 void machine_handle(struct world *w, struct node *n, const struct happening *h);
@@ -362,10 +380,13 @@ void witness_running(struct world *w, struct node *n);
 void witness_claimed(struct world *w, const struct exchange *x, const struct record *r);
 void witness_released(struct world *w, const struct exchange *x);
 void witness_busy(struct world *w, struct node *n, unsigned *count, const char *what);
+void witness_step(struct world *w, const struct node *n);
 void witness_check(struct world *w);
 
 /* mutation.c */
 const char *mutation_name(enum mutation m);
+/* Which invariant must notice it. */
+enum violation mutation_caught_by(enum mutation m);
 /* Before and after each step of a member. */
 void mutate_before(struct world *w, struct node *n, struct member_event *event,
                    struct reply *spare_reply, struct local *spare_local);

@@ -173,6 +173,21 @@ void witness_running(struct world *w, struct node *n)
                         n->index, i);
 }
 
+/* Whatever happened up to now, with this node's processes as they were. */
+void witness_step(struct world *w, const struct node *n)
+{
+    usec_t now = sim_local(w, n);
+
+    if (!n->running)
+        return;
+    if (!n->stop_begun && now > n->run.deadline + BUDGET_SLACK_USEC + TOLD_USEC)
+        sim_violate(w, VIOLATION_STOP, "n%u, term %" PRIu64 ": %" PRIu64 " us after the deadline",
+                    n->index, n->run.term, now - n->run.deadline);
+    if (now > n->run.deadline + BUDGET_SLACK_USEC + n->run.stop + budget_kill(n->run.lease))
+        sim_violate(w, VIOLATION_ALIVE, "n%u, term %" PRIu64 ": %" PRIu64 " us after the deadline",
+                    n->index, n->run.term, now - n->run.deadline);
+}
+
 void witness_busy(struct world *w, struct node *n, unsigned *count, const char *what)
 {
     if (w->now - n->window >= USEC_PER_SEC) {

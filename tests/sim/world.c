@@ -116,6 +116,8 @@ const char *sim_violation_name(enum violation v)
         [VIOLATION_DEADLINE] = "deadline beyond the acknowledgement",
         [VIOLATION_CLAIM] = "claim before full observation",
         [VIOLATION_RELEASE] = "release before proven death",
+        [VIOLATION_STOP] = "stop not begun at the deadline",
+        [VIOLATION_ALIVE] = "alive after the deadline and the stop timeout",
         [VIOLATION_SPINNING] = "spinning",
         [VIOLATION_NO_LEADER] = "nobody leads",
         [VIOLATION_UNREST] = "leader lost without a fault",
@@ -207,7 +209,8 @@ static bool deliverable(struct world *w, struct node *n, struct happening *h)
     }
     if (until <= w->now)
         return true;
-    h->at = until;
+    /* What has queued up for an agent comes from many places: in any order. */
+    h->at = until + (actor_of(h->kind) == ACTOR_AGENT ? sim_below(w, SHUFFLE_USEC) : 0);
     sim_push(w, *h);
     return false;
 }
@@ -237,6 +240,8 @@ static void handle(struct world *w, struct happening *h)
     if (!deliverable(w, n, h))
         return;
     w->steps++;
+    if (actor_of(h->kind) != ACTOR_WORLD)
+        witness_step(w, n);
     switch (actor_of(h->kind)) {
     case ACTOR_WORLD:
         handle_world(w, h);

@@ -2007,6 +2007,7 @@ START_TEST(strays_are_stopped)
     ck_assert_int_eq(f.u.note, NOTE_NONE); /* said once */
     all_dead();
     look();
+    f.now += SEC;
     f.host.units_dead = false;
     look();
     ck_assert_uint_eq(f.u.actions, 0);
