@@ -216,8 +216,10 @@ class Runner:
         lab, self.lab, self.cluster = self.lab, None, None
         if lab:
             lab.keep = keep
-            lab.record()
-            lab.__exit__(None, None, None)
+            try:
+                lab.record()
+            finally:
+                lab.__exit__(None, None, None)
 
     def _fresh(self):
         self._drop()
