@@ -298,8 +298,8 @@ static void begin(struct world *w)
     w->n_nodes = (unsigned)sim_between(w, 2, SIM_NODES_MAX);
     w->leader = -1;
     server_begin(w);
-    for (uint8_t i = 0; i < w->n_nodes; i++)
-        begin_node(w, &w->nodes[i], i);
+    for (unsigned i = 0; i < w->n_nodes; i++)
+        begin_node(w, &w->nodes[i], (uint8_t)i);
     choose_budgets(w);
     faults_plan(w);
     sim_push(w, (struct happening){.at = w->quiet_at, .kind = WORLD_CHECK});
