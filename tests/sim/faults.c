@@ -8,6 +8,30 @@
 #define LATE_SPAN_USEC (8 * USEC_PER_SEC)
 #define SETTLE_SPAN_USEC (12 * USEC_PER_SEC)
 
+static const char *const fault_names[FAULTS] = {
+    [FAULT_CUT] = "the network is cut",
+    [FAULT_RESET] = "the connection is reset",
+    [FAULT_SERVER_RESTART] = "the server restarts",
+    [FAULT_FAILOVER] = "the server fails over",
+    [FAULT_OTHER_SYSTEM] = "another system takes the server's place",
+    [FAULT_ROW_LOCKED] = "the row is locked",
+    [FAULT_ROW_TAKEN] = "the row is taken away",
+    [FAULT_LATE] = "messages are late",
+    [FAULT_AGENT_KILLED] = "the agent is killed",
+    [FAULT_AGENT_STALLED] = "the agent is stalled",
+    [FAULT_KEEPER_KILLED] = "the keeper is killed",
+    [FAULT_KEEPER_STALLED] = "the keeper is stalled",
+    [FAULT_PID1_STALLED] = "PID 1 is stalled",
+    [FAULT_BUS_LOST] = "the bus is lost",
+    [FAULT_REBOOT] = "the host reboots",
+    [FAULT_RETIRED] = "the member is stopped",
+    [FAULT_UNFIT] = "the clock is unfit",
+    [FAULT_NO_SLOT] = "no slot for a start",
+    [FAULT_UNGUARDED] = "the guards are not in effect",
+    [FAULT_STARTS_FAIL] = "starts fail",
+    [FAULT_NEW_BUDGET] = "another budget",
+};
+
 void faults_plan(struct world *w)
 {
     usec_t from = 2 * USEC_PER_SEC;
@@ -167,7 +191,8 @@ void fault_begin(struct world *w, unsigned number)
     struct node *n = &w->nodes[f->node];
 
     w->coverage->faults[f->kind]++;
-    sim_trace(w, n, "FAULT %u for %.3f s", f->kind, (double)f->span / (double)USEC_PER_SEC);
+    sim_trace(w, n, "FAULT: %s, %.3f s", fault_names[f->kind],
+              (double)f->span / (double)USEC_PER_SEC);
     if (f->kind == FAULT_LATE)
         w->late_permille = 200;
     else if (f->kind == FAULT_SERVER_RESTART || f->kind == FAULT_FAILOVER ||
