@@ -29,8 +29,8 @@ struct record {
     char owner[OWNER_MAX + 1]; /* NODE/INSTANCE_ID, "" before the first claim */
     struct nonce nonce;
     usec_t lease, stop, duration; /* L, S and D of this term */
-    usec_t
-        since;  /* CLOCK_REALTIME of the claim, by the arbiter's clock; 0: not known. For people */
+    /* CLOCK_REALTIME of the claim, by the arbiter's clock; 0: not known. For people. */
+    usec_t since;
     bool clean; /* released after the confirmed death of the units */
     /* May be claimed without having been observed for a lease: it is clean and was made in the
      * epoch it is read in. A session-like arbiter, where the session excludes others, always says

@@ -105,7 +105,7 @@ static void carry_out(struct world *w, struct node *n)
     if (actions & ACTION_LOOK)
         agent_push(w, n, AGENT_LOOK, sim_between(w, 20, 200), 0);
     if (actions & ACTION_TICKET)
-        agent_push(w, n, AGENT_TICKET_OUT, sim_between(w, 200, TICKET_OUT_USEC), 0);
+        agent_push(w, n, AGENT_TICKET_OUT, sim_between(w, 0, TICKET_OUT_USEC), 0);
 }
 
 /* The values are the member's of now; the agent may be stalled before it gets to use them. */
@@ -393,10 +393,23 @@ static void order(struct world *w, struct node *n)
         step_and_act(w, n, (struct member_event){.type = EVENT_RESUME, .budget = &n->budget});
 }
 
+/* The whole host stands still before anything is started; the ticket grows old meanwhile. */
+static void may_freeze(struct world *w, struct node *n)
+{
+    if (w->calm || n->keeper_unit > UNIT_QUEUED || !sim_chance(w, 20))
+        return;
+    n->pid1_stalled_until = usec_max(
+        n->pid1_stalled_until, usec_min(w->late_at, w->now + sim_below(w, 2 * n->budget.lease)));
+    /* Who wakes up first is chance. */
+    n->agent_stalled_until =
+        usec_max(n->agent_stalled_until, n->pid1_stalled_until + sim_below(w, 100 * USEC_PER_MSEC));
+}
+
 /* The moment at which most is under way: let what can come between come now. */
 static void ticket_is_out(struct world *w, struct node *n)
 {
     may_stall(w, n, 50);
+    may_freeze(w, n);
     if (w->calm || n->retired || !sim_chance(w, 60))
         return;
     n->retired = true;

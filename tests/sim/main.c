@@ -15,7 +15,7 @@
 #define PROGRESS_SEEDS 500u
 /* With fewer, something may not happen by chance. */
 #define COVERAGE_SEEDS 10000u
-#define MUTATION_SEEDS 20000u
+#define MUTATION_SEEDS 60000u
 
 static struct world world;
 
