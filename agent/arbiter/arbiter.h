@@ -48,6 +48,10 @@ int arbiter_postgresql_new(struct sd_event *event, const char *conninfo, bool re
                            const char *owner, const struct arbiter_handler *handler, void *userdata,
                            struct arbiter **ret, char error[static ARBITER_TEXT_MAX]);
 
+/* Hands on what the other one has seen of servers and their histories, so that an old primary stays
+ * refused under another conninfo. */
+void arbiter_inherit(struct arbiter *a, const struct arbiter *from);
+
 /* Drops the connection at once; a batch under way is not answered any more. NULL is fine. Not from
  * within a handler. Returns NULL. */
 struct arbiter *arbiter_free(struct arbiter *a);

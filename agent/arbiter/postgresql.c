@@ -253,6 +253,17 @@ int arbiter_postgresql_new(struct sd_event *event, const char *conninfo, bool re
     return 0;
 }
 
+void arbiter_inherit(struct arbiter *a, const struct arbiter *from)
+{
+    assert(a);
+    assert(from);
+
+    memcpy(a->seen, from->seen, sizeof a->seen);
+    a->n_seen = from->n_seen;
+    a->has_system = from->has_system;
+    a->system_id = from->system_id;
+}
+
 struct arbiter *arbiter_free(struct arbiter *a)
 {
     if (!a)

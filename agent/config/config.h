@@ -103,8 +103,10 @@ enum config_change {
     CONFIG_UNCHANGED,
     CONFIG_ADDED,
     CONFIG_REMOVED,
-    CONFIG_CHANGED_BUDGET, /* lease or stop_timeout, nothing else: counts from the next term */
-    CONFIG_CHANGED_UNITS,  /* the set of units, or the method: the group must be led down first */
+    CONFIG_CHANGED_BUDGET, /* lease or a shorter stop_timeout, nothing else: from the next term on
+                            */
+    CONFIG_CHANGED_UNITS,  /* the set of units, the method, or a longer stop_timeout: the group must
+                              be led down first */
 };
 
 struct config_difference {

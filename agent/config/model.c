@@ -72,6 +72,9 @@ static enum config_change compare_groups(const struct config_group *a, const str
 {
     if (a->method != b->method || !same_units(a, b))
         return CONFIG_CHANGED_UNITS;
+    /* A longer stop timeout in the units' guards would outlast what a running term allows. */
+    if (b->budget.stop > a->budget.stop)
+        return CONFIG_CHANGED_UNITS;
     if (a->budget.lease != b->budget.lease || a->budget.stop != b->budget.stop)
         return CONFIG_CHANGED_BUDGET;
     return CONFIG_UNCHANGED;

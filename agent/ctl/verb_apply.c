@@ -99,7 +99,9 @@ static void note_obstacle(void *userdata, const char *group)
         (void)snprintf(o->group, sizeof o->group, "%s", group);
 }
 
-static int lead_down_without_agent(const struct ctl *ctl, sd_bus *bus, const struct plan *p)
+/* why: no agent leads it down, and what to do. */
+static int refuse_live_keepers(const struct ctl *ctl, sd_bus *bus, const struct plan *p,
+                               const char *why)
 {
     struct obstacle o = {.plan = p};
     int r = systemd_each_keeper(bus, note_obstacle, &o);
@@ -108,9 +110,9 @@ static int lead_down_without_agent(const struct ctl *ctl, sd_bus *bus, const str
         return ctl_fail(ctl, "cannot ask systemd: %s", strerror(-r));
     if (o.group[0])
         return ctl_fail(ctl,
-                        "group \"%s\" still leads here and must be led down first, but tenured "
-                        "does not run: start it, then apply; nothing is changed",
-                        o.group);
+                        "group \"%s\" still leads here and must be led down first, but %s; nothing "
+                        "is changed",
+                        o.group, why);
     return CTL_OK;
 }
 
@@ -138,7 +140,7 @@ static int lead_down(const struct ctl *ctl, sd_bus *bus, struct plan *p)
     if (r < 0)
         return ctl_fail(ctl, "cannot ask the bus for tenured: %s", strerror(-r));
     if (r == 0)
-        return lead_down_without_agent(ctl, bus, p);
+        return refuse_live_keepers(ctl, bus, p, "tenured does not run: start it, then apply");
     if (p->before_broken) {
         r = agent_look(bus, &view);
         if (r < 0)
@@ -148,10 +150,12 @@ static int lead_down(const struct ctl *ctl, sd_bus *bus, struct plan *p)
         if (r != CTL_OK)
             return r;
     }
-    if (p->n_retire == 0)
-        return CTL_OK;
-    r = agent_retire(bus, p->retire, p->n_retire, p->timeout, &error);
+    r = p->n_retire == 0 ? 0 : agent_retire(bus, p->retire, p->n_retire, p->timeout, &error);
     p->n_retire = 0; /* the view they may point into goes */
+    if (r == 0 && p->before_broken)
+        return refuse_live_keepers(ctl, bus, p,
+                                   "what is applied is broken and tenured does not know it: stop "
+                                   "its keeper, or wait until its deadline has passed");
     if (r == 0)
         return CTL_OK;
     /* Whatever was led down already comes back. */

@@ -63,17 +63,34 @@ static void look_at_clock(struct daemon *d)
     d->fit = fit;
 }
 
+static bool is_due(const struct member *m, usec_t now)
+{
+    return member_due(m) <= usec_add(now, ahead(m));
+}
+
+/* The batch's time limit is that of its least patient member. When the arbiter is slow, that must
+ * not cost the others their answer too: every other batch is for them alone. */
+static usec_t least_limit(const struct daemon *d, usec_t now)
+{
+    usec_t most = 0;
+
+    for (size_t i = 0; i < d->n_seats && d->patient; i++)
+        if (is_due(&d->seats[i]->member, now))
+            most = usec_max(most, member_limit(&d->seats[i]->member));
+    return most / 2;
+}
+
 /* Asks each seat what it wants to know. Returns the time limit that suits all of them. */
 static usec_t collect(struct daemon *d, struct request *requests, usec_t now)
 {
     unsigned starts = starts_under_way(d);
-    usec_t limit = USEC_INFINITY;
+    usec_t limit = USEC_INFINITY, least = least_limit(d, now);
 
     for (size_t i = 0; i < d->n_seats && d->n_batch < ARBITER_BATCH_MAX; i++) {
         struct seat *s = d->seats[i];
         struct member_event event = {.type = EVENT_SEND, .fit = d->fit};
 
-        if (member_due(&s->member) > usec_add(now, ahead(&s->member)))
+        if (!is_due(&s->member, now) || member_limit(&s->member) < least)
             continue;
         event.may_claim = starts < STARTS_MAX;
         /* Without random numbers nothing can be claimed or renewed: not in this batch. */
@@ -119,6 +136,8 @@ void batch_send(struct daemon *d, usec_t now)
     usec_t limit = collect(d, requests, now);
     if (d->n_batch == 0)
         return;
+    d->sent_at = now;
+    d->limit = limit;
     int r = arbiter_send(d->arbiter, requests, d->n_batch, limit);
     if (r < 0) {
         log_error("cannot ask the arbiter: %s", strerror(-r));
@@ -134,6 +153,11 @@ static void on_replies(void *userdata, const struct reply *replies, size_t n)
 
     assert(n == d->n_batch);
     d->n_batch = 0;
+    /* Nobody got an answer in time. */
+    if (clock_boottime() >= usec_add(d->sent_at, d->limit))
+        d->patient = !d->patient;
+    else if (replies[0].outcome != OUTCOME_UNKNOWN)
+        d->patient = false;
     for (size_t i = 0; i < n; i++) {
         struct member_event event = {.type = EVENT_REPLY, .reply = &replies[i]};
 

@@ -72,40 +72,27 @@ static int make_arbiter(struct daemon *d, const struct tenure_config *c, const c
     return r;
 }
 
-/* Nobody answers on the old connection any more; what it was asked is of unknown outcome. */
-static void drop_arbiter(struct daemon *d)
+/* Nobody listens to the old connection any more; what it was asked is of unknown outcome. Returns
+ * it: what it has seen of the arbiter's history counts for the next one too. */
+static struct arbiter *drop_arbiter(struct daemon *d)
 {
-    d->arbiter = arbiter_free(d->arbiter);
+    struct arbiter *old = d->arbiter;
+
+    d->arbiter = NULL;
     d->connected = false;
     (void)snprintf(d->arbiter_text, sizeof d->arbiter_text, "not asked yet");
     batch_abandon(d);
+    return old;
 }
 
-static void drop_seat(struct daemon *d, struct seat *s)
+static void keep_seat(struct daemon *d, struct seat *s, const struct config_difference *diff,
+                      bool renamed)
 {
-    api_group_removed(d->api, s->group->name);
-    (void)host_remove_group(d->host, s->group->name);
-    (void)seat_free(s);
-}
-
-/* The same group with other numbers: S and K are what its guards are compared with. */
-static int keep_seat(struct daemon *d, struct seat *s, const struct config_difference *diff,
-                     bool renamed)
-{
-    int r = 0;
-
-    if (diff->change == CONFIG_CHANGED_BUDGET) {
-        const struct config_group *g = diff->after;
-
-        (void)host_remove_group(d->host, g->name);
-        r = host_add_group(d->host, g->name, (const char *const *)g->units, g->n_units,
-                           g->budget.stop);
-    }
+    (void)host_set_stop(d->host, s->group->name, diff->after->budget.stop);
     s->group = diff->after;
     s->retired = false;
     if (renamed)
         member_init(&s->member, d->owner);
-    return r;
 }
 
 /* Rebuilds the seats, in the order of names. Takes `next` over in any case: a seat there is no
@@ -114,22 +101,27 @@ static int rebuild_seats(struct daemon *d, struct tenure_config *next, bool rena
 {
     _cleanup_free_ struct config_difference *diff = NULL;
     struct seat **seats = calloc(next->n_groups + 1, sizeof(struct seat *));
-    size_t n_diff, n = 0;
-    int r = seats ? config_diff(d->config, next, &diff, &n_diff) : -ENOMEM;
+    /* Freed last: as long as they stand in d->seats, they are looked at. */
+    _cleanup_free_ struct seat **dropped = calloc(d->n_seats + 1, sizeof(struct seat *));
+    size_t n_diff = 0, n = 0, n_dropped = 0;
+    int r = seats && dropped ? config_diff(d->config, next, &diff, &n_diff) : -ENOMEM;
 
     if (r < 0) {
         free(seats);
         return r;
     }
+    assert(seats && dropped);
     for (size_t i = 0; i < n_diff; i++) {
         struct seat *s = diff[i].before ? daemon_seat(d, diff[i].before->name) : NULL;
         bool kept = diff[i].change == CONFIG_UNCHANGED || diff[i].change == CONFIG_CHANGED_BUDGET;
         int e = 0;
 
         if (s && kept)
-            e = keep_seat(d, s, &diff[i], renamed);
+            keep_seat(d, s, &diff[i], renamed);
         else if (s) {
-            drop_seat(d, s);
+            api_group_removed(d->api, s->group->name);
+            (void)host_remove_group(d->host, s->group->name);
+            dropped[n_dropped++] = s;
             s = NULL;
         }
         if (!s && diff[i].after)
@@ -139,6 +131,8 @@ static int rebuild_seats(struct daemon *d, struct tenure_config *next, bool rena
         if (e < 0 && r == 0)
             r = e;
     }
+    for (size_t i = 0; i < n_dropped; i++)
+        (void)seat_free(dropped[i]);
     free(d->seats);
     d->seats = seats;
     d->n_seats = n;
@@ -231,20 +225,24 @@ int configure_finish(struct daemon *d, char text[static REASON_MAX])
 {
     bool renamed = d->config && strcmp(d->config->node, d->next->node) != 0;
     bool same_arbiter = d->config && d->arbiter && config_same_arbiter(d->config, d->next);
+    struct arbiter *old = NULL;
     int r;
 
     if (!same_arbiter)
-        drop_arbiter(d);
+        old = drop_arbiter(d);
     make_owner(d, d->next->node);
     r = rebuild_seats(d, d->next, renamed);
     if (d->config == d->next)
         d->next = NULL;
     else
         d->next = config_free(d->next);
-    if (r == 0 && !same_arbiter)
-        r = make_arbiter(d, d->config, d->owner, &d->arbiter, text);
-    else if (r < 0)
+    if (r < 0)
         (void)snprintf(text, REASON_MAX, "not all of it is in effect: %s", strerror(-r));
+    else if (!same_arbiter)
+        r = make_arbiter(d, d->config, d->owner, &d->arbiter, text);
+    if (old && d->arbiter)
+        arbiter_inherit(d->arbiter, old);
+    (void)arbiter_free(old);
     d->config_problem[0] = '\0';
     resume_all(d);
     return r < 0 ? -EBADMSG : 0;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
@@ -81,7 +82,8 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *si,
     }
     int r = host_ask_own_job(d->host);
     if (r < 0 && r != -EALREADY) {
-        log_warning("cannot ask PID 1 why this process shall end: %s; what it leads stays as it is",
+        log_warning("cannot ask PID 1 why this process shall end: %s; what it leads runs on to its "
+                    "deadline, or until another agent is there",
                     strerror(-r));
         (void)sd_event_exit(d->event, 0);
     }
@@ -177,9 +179,8 @@ int daemon_run(const char *snapshot)
     d = (struct daemon){.snapshot = snapshot, .fit = true};
     (void)signal(SIGPIPE, SIG_IGN);
     (void)snprintf(d.arbiter_text, sizeof d.arbiter_text, "not asked yet");
-    r = check_host(&d);
-    if (r < 0)
-        return r;
+    if (check_host(&d) < 0)
+        return EX_CONFIG;
     r = set_up(&d);
     if (r >= 0) {
         /* Not waiting for the database: it may be away, and live keepers are adopted all the same.
@@ -192,5 +193,5 @@ int daemon_run(const char *snapshot)
             log_error("the event loop failed: %s", strerror(-r));
     }
     tear_down(&d);
-    return r;
+    return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -30,6 +30,8 @@
 #define RELEASE_WAIT_USEC (5 * USEC_PER_SEC)
 /* What a stop or a Retire may take on top of S + K of the slowest group. */
 #define LEAD_DOWN_EXTRA_USEC (10 * USEC_PER_SEC)
+/* How often PID 1 is asked why this process shall end, before it just ends. */
+#define JOB_QUESTIONS_MAX 3u
 #define STATUS_MAX 512
 #define REASON_MAX 768
 
@@ -46,8 +48,9 @@ struct seat {
     bool ticket_stuck;
     usec_t unlinked_at;
 
-    char trouble[HOST_TEXT_MAX]; /* why the keeper could not be started last time */
-    char blocked[REASON_MAX];    /* what of it the journal was told */
+    char trouble[HOST_TEXT_MAX];      /* why the keeper could not be started last time */
+    char stop_trouble[HOST_TEXT_MAX]; /* why PID 1 did not stop it, as the journal was told */
+    char blocked[REASON_MAX];         /* why this node could not lead, as the journal was told */
     usec_t blocked_since;
     uint64_t since_term; /* the last term that was read, and since when it is (CLOCK_REALTIME) */
     usec_t since;
@@ -87,20 +90,24 @@ struct daemon {
     bool connected;
     char arbiter_text[ARBITER_TEXT_MAX]; /* connected: to what; else why not */
     char bus_text[HOST_TEXT_MAX];        /* "": the bus is there */
+    unsigned job_questions;
     bool fit;
     char unfit_text[RATE_TEXT_MAX];
 
+    bool patient;          /* the next batch is for those that can wait for a slow answer */
+    usec_t sent_at, limit; /* of the batch under way */
     struct seat *batch[ARBITER_BATCH_MAX]; /* the seats of the requests under way, in order */
     size_t n_batch;
 
     enum errand errand;
     struct api_call *call; /* NULL: nobody waits for the errand */
-    usec_t errand_until, dead_at;
+    usec_t errand_until;
 
     char status[STATUS_MAX];
 };
 
 /* daemon.c */
+/* Returns the exit status: EX_CONFIG (78) when this host cannot run the agent. */
 int daemon_run(const char *snapshot);
 void daemon_wake(struct daemon *d);
 

@@ -13,6 +13,7 @@
 #define STATUS_NAMES_MAX 5u
 /* Guards are checked anew after every daemon-reload: only what lasts is worth an entry. */
 #define BLOCKED_AFTER_USEC (3 * USEC_PER_SEC)
+#define RETIRED_AFTER_USEC (60 * USEC_PER_SEC)
 
 /* ---- one group ---- */
 
@@ -48,10 +49,10 @@ static void describe_obstacle(const struct seat *s, usec_t now, char ret[static 
         (void)snprintf(ret, REASON_MAX, "%s", d->unfit_text);
     else if (d->bus_text[0])
         (void)snprintf(ret, REASON_MAX, "the system bus cannot be reached: %s", d->bus_text);
+    else if (v && !v->guarded)
+        (void)snprintf(ret, REASON_MAX, "%s", v->problem);
     else if (!v || v->asked_at == 0)
         (void)snprintf(ret, REASON_MAX, "PID 1 has not answered yet");
-    else if (!v->guarded)
-        (void)snprintf(ret, REASON_MAX, "%s", v->problem);
     else if (v->keeper == KEEPER_GONE && !(v->units_dead && v->slice_empty))
         (void)snprintf(ret, REASON_MAX, "something of the group still runs here");
     else if (!member_ready(&s->member, now))
@@ -279,8 +280,10 @@ static void tell_blocked(struct seat *s, const struct api_group *g, usec_t now)
                                 .node = s->daemon->config->node,
                                 .group = g->name,
                                 .reason = g->reason};
-    bool worth = strcmp(g->role, "blocked") == 0 && !s->member.stopping && s->daemon->connected &&
-                 s->daemon->fit;
+    /* Between a Retire and its Reload lies a daemon-reload; longer than that is worth a word. */
+    usec_t after = s->retired ? RETIRED_AFTER_USEC : BLOCKED_AFTER_USEC;
+    bool worth = strcmp(g->role, "blocked") == 0 && s->daemon->errand == ERRAND_NONE &&
+                 s->daemon->connected && s->daemon->fit;
 
     if (!worth) {
         s->blocked_since = 0;
@@ -290,7 +293,7 @@ static void tell_blocked(struct seat *s, const struct api_group *g, usec_t now)
     }
     if (s->blocked_since == 0)
         s->blocked_since = now;
-    if (usec_sub(now, s->blocked_since) < BLOCKED_AFTER_USEC || strcmp(s->blocked, g->reason) == 0)
+    if (usec_sub(now, s->blocked_since) < after || strcmp(s->blocked, g->reason) == 0)
         return;
     (void)snprintf(s->blocked, sizeof s->blocked, "%s", g->reason);
     journal_write(LOG_WARNING, &c, "%s: this node could not take over: %s", g->name, g->reason);

@@ -15,27 +15,24 @@ static bool concerned(const struct daemon *d, const struct seat *s)
     return d->errand == ERRAND_STOP || s->retired;
 }
 
+/* All is dead, and the arbiter has not heard of it for so long that it need not be waited for: its
+ * lease runs out. */
+static bool dead_long_enough(const struct member *m, usec_t now)
+{
+    return m->state == MEMBER_RELEASING && !m->in_flight &&
+           now >= usec_add(m->since, RELEASE_WAIT_USEC);
+}
+
 /* NULL: all that the errand is about are led down. */
-static const struct seat *in_the_way(const struct daemon *d)
+static const struct seat *in_the_way(const struct daemon *d, usec_t now)
 {
-    for (size_t i = 0; i < d->n_seats; i++)
-        if (concerned(d, d->seats[i]) && !member_settled(&d->seats[i]->member))
+    for (size_t i = 0; i < d->n_seats; i++) {
+        const struct member *m = &d->seats[i]->member;
+
+        if (concerned(d, d->seats[i]) && !member_settled(m) && !dead_long_enough(m, now))
             return d->seats[i];
+    }
     return NULL;
-}
-
-static bool may_run_units(const struct member *m)
-{
-    return m->state != MEMBER_STANDBY && m->state != MEMBER_RELEASING;
-}
-
-/* Does anything still run that the agent's end is to wait for? */
-static bool all_dead(const struct daemon *d)
-{
-    for (size_t i = 0; i < d->n_seats; i++)
-        if (may_run_units(&d->seats[i]->member))
-            return false;
-    return true;
 }
 
 /* S + K of the slowest, and room for PID 1 and the arbiter. */
@@ -59,7 +56,6 @@ static void begin(struct daemon *d, enum errand errand, struct api_call *call)
 {
     d->errand = errand;
     d->call = call;
-    d->dead_at = 0;
     d->errand_until = usec_add(clock_boottime(), bound(d));
     daemon_wake(d);
 }
@@ -193,10 +189,11 @@ static void continue_reload(struct daemon *d, const struct seat *obstacle, usec_
 
 static void continue_stop(struct daemon *d, const struct seat *obstacle, usec_t now)
 {
-    if (obstacle && d->dead_at == 0 && all_dead(d))
-        d->dead_at = now;
-    if (obstacle && now < errand_due(d))
+    if (obstacle && now < d->errand_until)
         return;
+    for (size_t i = 0; i < d->n_seats && !obstacle; i++)
+        if (!member_settled(&d->seats[i]->member))
+            obstacle = d->seats[i];
     if (obstacle)
         log_warning("ending although \"%s\" is still %s: others take over when its lease has run "
                     "out",
@@ -206,10 +203,19 @@ static void continue_stop(struct daemon *d, const struct seat *obstacle, usec_t 
 
 usec_t errand_due(const struct daemon *d)
 {
+    usec_t due = d->errand_until, now = clock_boottime();
+
     if (d->errand == ERRAND_NONE)
         return USEC_INFINITY;
-    return d->dead_at > 0 ? usec_min(d->errand_until, usec_add(d->dead_at, RELEASE_WAIT_USEC))
-                          : d->errand_until;
+    for (size_t i = 0; i < d->n_seats; i++) {
+        const struct member *m = &d->seats[i]->member;
+
+        usec_t enough = usec_add(m->since, RELEASE_WAIT_USEC);
+
+        if (concerned(d, d->seats[i]) && m->state == MEMBER_RELEASING && enough > now)
+            due = usec_min(due, enough);
+    }
+    return due;
 }
 
 void errand_continue(struct daemon *d, usec_t now)
@@ -218,7 +224,7 @@ void errand_continue(struct daemon *d, usec_t now)
 
     if (d->errand == ERRAND_NONE)
         return;
-    obstacle = in_the_way(d);
+    obstacle = in_the_way(d, now);
     switch (d->errand) {
     case ERRAND_NONE:
         return;

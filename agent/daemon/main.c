@@ -48,5 +48,5 @@ int main(int argc, char *argv[])
                       argv[optind]);
         return EXIT_USAGE;
     }
-    return daemon_run(CONFIG_SNAPSHOT_FILE) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+    return daemon_run(CONFIG_SNAPSHOT_FILE);
 }

@@ -105,6 +105,7 @@ static void write_note(struct seat *s, enum member_note note, uint64_t term)
                       c.group, c.term);
         return;
     case NOTE_ENDING:
+        s->stop_trouble[0] = '\0';
         c.message_id = MESSAGE_ENDING;
         c.reason = reason_of(s);
         journal_write(s->member.reason == REASON_STOPPED ? LOG_NOTICE : LOG_WARNING, &c,
@@ -304,7 +305,8 @@ static void on_viewed(void *userdata, const char *group)
         return;
     if (s->ticket_stuck) {
         unlink_ticket(s);
-        host_look(d->host, group);
+        if (!s->ticket_stuck)
+            host_look(d->host, group);
     }
     if (v->asked_at == 0)
         return; /* the guards were checked, PID 1 has not answered yet */
@@ -326,17 +328,24 @@ static void on_start_answered(void *userdata, const char *group, int error, cons
 
 static void on_stop_answered(void *userdata, const char *group, int error, const char *text)
 {
-    (void)userdata;
-    if (error < 0)
-        log_warning("%s: PID 1 did not stop the keeper: %s", group, text);
+    struct seat *s = daemon_seat(userdata, group);
+
+    /* Asked again and again, said once. */
+    if (!s || error >= 0 || strcmp(s->stop_trouble, text) == 0)
+        return;
+    (void)snprintf(s->stop_trouble, sizeof s->stop_trouble, "%s", text);
+    log_warning("%s: PID 1 did not stop the keeper: %s", group, text);
 }
 
 static void on_own_job(void *userdata, int error, const char *type)
 {
     struct daemon *d = userdata;
 
+    if (error < 0 && ++d->job_questions < JOB_QUESTIONS_MAX && host_ask_own_job(d->host) >= 0)
+        return;
     if (error < 0)
-        log_warning("cannot ask PID 1 why this process shall end: %s; what it leads stays as it is",
+        log_warning("PID 1 does not say why this process shall end: %s; what it leads runs on to "
+                    "its deadline, or until another agent is there",
                     strerror(-error));
     else if (strcmp(type, "stop") == 0) {
         errand_stop(d);

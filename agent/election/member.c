@@ -17,6 +17,8 @@
 #define RETRY_USEC (50 * USEC_PER_MSEC)
 /* What was refused or unanswered for no reason to be seen is tried again after this part of p. */
 #define RETRY_PART ((usec_t)4)
+/* PID 1 did not answer a StartUnit: a keeper that is not there this much later does not come. */
+#define START_LATE_USEC (2 * USEC_PER_SEC)
 /* A look at this host that is older counts as none: PID 1 does not answer. */
 #define LOOK_AGE_MARGIN_USEC (1 * USEC_PER_SEC)
 /* After a start that failed: 2 L, doubling, at most this. */
@@ -357,6 +359,7 @@ static void begin_starting(struct member *m, usec_t now, struct update *update)
     }
     m->reason = REASON_NONE;
     m->started_at = 0;
+    m->look_at = USEC_INFINITY;
     enter(m, MEMBER_STARTING, now);
     m->due = USEC_INFINITY;
     update->actions |= ACTION_TICKET | ACTION_LOOK;
@@ -693,6 +696,10 @@ static void on_clock(struct member *m, usec_t now, struct update *update)
     case MEMBER_STARTING:
         if (now >= m->deadline)
             begin_ending(m, REASON_START_FAILED, now, update);
+        else if (now >= m->look_at) {
+            m->look_at = USEC_INFINITY;
+            update->actions |= ACTION_LOOK;
+        }
         return;
     case MEMBER_LEADING:
     case MEMBER_ADOPTING:
@@ -733,6 +740,7 @@ static void on_stop(struct member *m, usec_t now, struct update *update)
         return;
     case MEMBER_STANDBY:
         m->reason = REASON_STOPPED;
+        update->actions |= ACTION_LOOK; /* it is not over before PID 1 says so */
         return;
     case MEMBER_ENDING:
     case MEMBER_RELEASING:
@@ -758,14 +766,18 @@ static void on_started(struct member *m, const struct member_event *event, struc
 {
     if (m->state != MEMBER_STARTING)
         return;
-    /* No answer is no refusal: PID 1 may be busy and have the job yet, the deadline decides. When
-     * the bus broke, what PID 1 says of the keeper on a new one decides sooner. */
+    if (event->error == -EAGAIN) { /* not even asked */
+        begin_ending(m, REASON_LOCAL, event->now, update);
+        return;
+    }
+    /* No answer is no refusal: PID 1 may be busy and have the job yet. What it says of the keeper
+     * some time later decides, or on a new connection when the bus broke. */
     if (event->error != 0 && event->error != -ETIMEDOUT && event->error != -ECONNRESET) {
         begin_ending(m, REASON_START_FAILED, event->now, update);
         return;
     }
-    if (event->error != -ETIMEDOUT)
-        m->started_at = event->now;
+    m->started_at = usec_add(event->now, event->error == -ETIMEDOUT ? START_LATE_USEC : 0);
+    m->look_at = event->error == -ETIMEDOUT ? usec_add(m->started_at, 1) : USEC_INFINITY;
     update->actions |= ACTION_LOOK;
 }
 
@@ -831,6 +843,7 @@ usec_t member_wake(const struct member *m)
 {
     switch (m->state) {
     case MEMBER_STARTING:
+        return usec_min(m->deadline, m->look_at);
     case MEMBER_LEADING:
     case MEMBER_ADOPTING:
         return m->deadline;
@@ -851,7 +864,8 @@ usec_t member_limit(const struct member *m)
 
 bool member_settled(const struct member *m)
 {
-    return m->stopping && m->state == MEMBER_STANDBY && !m->in_flight;
+    return m->stopping && m->state == MEMBER_STANDBY && !m->in_flight && m->local.asked_at > 0 &&
+           local_all_dead(&m->local);
 }
 
 bool member_leads(const struct member *m)

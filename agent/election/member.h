@@ -86,8 +86,8 @@ struct member_event {
     bool may_claim;            /* EVENT_SEND: a slot is free to start one more group */
     const struct reply *reply; /* EVENT_REPLY */
     const struct local *local; /* EVENT_LOCAL */
-    int error;                 /* EVENT_STARTED: 0; -ETIMEDOUT, -ECONNRESET: no answer; or
-                                  what PID 1 said */
+    int error;                 /* EVENT_STARTED: 0; -ETIMEDOUT, -ECONNRESET: no answer; -EAGAIN:
+                                  PID 1 was not asked; or what it said */
     const struct budget *budget; /* EVENT_RESUME */
 };
 
@@ -157,7 +157,8 @@ struct member {
     struct nonce claim_nonce;
 
     struct local local;
-    usec_t started_at; /* when PID 1 said yes to StartUnit; 0: not yet */
+    usec_t started_at; /* from when on a look says whether StartUnit worked; 0: no answer yet */
+    usec_t look_at;    /* starting: have a look at this time */
     usec_t told_at;    /* when the keeper was last told to end */
     usec_t stray_since;
     bool stray_noted;
@@ -185,7 +186,7 @@ usec_t member_wake(const struct member *m);
 /* R of the request it would send now. */
 usec_t member_limit(const struct member *m);
 
-/* Stopped, and nothing is left to give up. */
+/* Stopped, nothing is left to give up, and PID 1 has said that nothing runs here. */
 bool member_settled(const struct member *m);
 
 /* Would be ready to start the group as far as this host goes. */

@@ -34,7 +34,6 @@ static int on_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *erro
 {
     static const char text[] = "the connection to the system bus is lost";
     struct host *h = userdata;
-    bool was_connected = h->connected;
 
     (void)m;
     (void)error;
@@ -45,7 +44,7 @@ static int on_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *erro
     host_new_generation(h);
     calls_fail_all(h, -ECONNRESET, text);
     control_fail_waiting(h, -ECONNRESET, text);
-    if (was_connected && h->handler->bus_changed)
+    if (h->handler->bus_changed)
         h->handler->bus_changed(h->userdata, NULL, text);
     return 0;
 }

@@ -61,7 +61,7 @@ static void refuse_start(struct host *h, struct group *g, int error, const char 
 static void send_start(struct host *h, struct group *g, usec_t now)
 {
     if (now >= g->start_until) {
-        refuse_start(h, g, -ETIMEDOUT,
+        refuse_start(h, g, -EAGAIN,
                      g->view.guarded ? "systemd did not answer in time" : g->view.problem);
         return;
     }

@@ -177,6 +177,22 @@ int host_add_group(struct host *h, const char *group, const char *const *units, 
     return 0;
 }
 
+int host_set_stop(struct host *h, const char *group, usec_t stop)
+{
+    struct group *g = host_group(h, group);
+
+    if (!g)
+        return -ENOENT;
+    if (g->stop == stop)
+        return 0;
+    g->stop = stop;
+    g->checked = 0;
+    g->check_at = 0;
+    group_judge(h, g);
+    host_pump_soon(h);
+    return 0;
+}
+
 int host_remove_group(struct host *h, const char *group)
 {
     assert(h);

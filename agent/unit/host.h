@@ -63,16 +63,18 @@ struct host_handler {
     void (*viewed)(void *userdata, const char *group);
     /* StartUnit of the group's keeper was answered: 0 when PID 1 queued the job, else negative
      * errno (-ETIMEDOUT when it did not answer: the job may be queued all the same; -ECONNRESET
-     * when the bus went away: likewise) with text for people. */
+     * when the bus went away: likewise; -EAGAIN when it was not even asked, because the guards
+     * could not be checked in time) with text for people. */
     void (*start_answered)(void *userdata, const char *group, int error, const char *text);
     /* The same for host_stop_keeper(). May be NULL. */
     void (*stop_answered)(void *userdata, const char *group, int error, const char *text);
     /* PID 1's type of the job that runs for this service ("restart", "stop", "" for none), or
      * negative errno. Answer to host_ask_own_job(). */
     void (*own_job)(void *userdata, int error, const char *type);
-    /* The bus went away or came back (also after dbus-daemon was killed: the host reconnects by
-     * itself, with backoff). `bus` is the new connection, NULL while there is none: objects must be
-     * exported on it anew. `text` says why it is gone, "" when it is there. */
+    /* The bus went away, could not be reached, or came back (also after dbus-daemon was killed: the
+     * host reconnects by itself, with backoff). `bus` is the new connection, NULL while there is
+     * none: objects must be exported on it anew. `text` says why it is gone, "" when it is there.
+     */
     void (*bus_changed)(void *userdata, struct sd_bus *bus, const char *text);
 };
 
@@ -86,6 +88,8 @@ struct host *host_free(struct host *h);
  * Returns 0, -EEXIST, -EINVAL, -ENOMEM, -E2BIG. The first view comes by itself. */
 int host_add_group(struct host *h, const char *group, const char *const *units, size_t n_units,
                    usec_t stop);
+/* Another S for a group that is watched; its guards are checked anew. Returns 0 or -ENOENT. */
+int host_set_stop(struct host *h, const char *group, usec_t stop);
 /* Returns 0 or -ENOENT. Answers still under way for this group are not delivered any more. */
 int host_remove_group(struct host *h, const char *group);
 

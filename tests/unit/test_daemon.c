@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* What of the agent is not the lab's business: is this host's clock within what the budget bears?
- */
+/* What of the agent is not the lab's business: whether this host's clock is within what the budget
+ * bears, and what becomes of the groups when the applied configuration changes. */
 
 #include <check.h>
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "daemon/daemon.h"
 #include "daemon/rate.h"
 
 #define PPM 65536L /* of timex.freq */
@@ -64,6 +68,159 @@ START_TEST(the_rate_of_this_host_can_be_read)
 }
 END_TEST
 
+/* ---- configurations: a real host layer and arbiter, with nobody at the other end ---- */
+
+static struct daemon d;
+static char snapshot[] = "/tmp/test-daemon.XXXXXX";
+
+/* groups: one letter each; 'A' is group a with another unit. */
+static void apply(const char *node, const char *groups)
+{
+    FILE *f = fopen(snapshot, "w");
+
+    ck_assert(f);
+    (void)fprintf(f,
+                  "node = \"%s\";\narbiter = { type = \"postgresql\"; conninfo = "
+                  "\"host=/nonexistent dbname=x\"; };\ngroups = (",
+                  node);
+    for (const char *g = groups; *g; g++)
+        (void)fprintf(f, "%s { name = \"%c\"; units = [ \"%c.service\" ]; }",
+                      g == groups ? "" : ",", *g | 0x20, *g);
+    (void)fprintf(f, " );\n");
+    ck_assert_int_eq(fclose(f), 0);
+}
+
+static int on_chores(sd_event_source *source, void *userdata)
+{
+    (void)source;
+    (void)userdata;
+    return 0;
+}
+
+static void set_up(void)
+{
+    int fd = mkstemp(snapshot);
+
+    ck_assert_int_ge(fd, 0);
+    (void)close(fd);
+    d = (struct daemon){.snapshot = snapshot, .fit = true};
+    memset(d.instance, 'a', INSTANCE_ID_LEN);
+    ck_assert_int_ge(sd_event_new(&d.event), 0);
+    ck_assert_int_ge(sd_event_add_defer(d.event, &d.chores, on_chores, NULL), 0);
+    ck_assert_int_ge(host_new(d.event, &daemon_host_handler, &d, &d.host), 0);
+    ck_assert_int_ge(api_new(&daemon_api_source, &d, &d.api), 0);
+}
+
+static void tear_down(void)
+{
+    d.arbiter = arbiter_free(d.arbiter);
+    for (size_t i = 0; i < d.n_seats; i++)
+        (void)seat_free(d.seats[i]);
+    free(d.seats);
+    d.api = api_free(d.api);
+    d.host = host_free(d.host);
+    d.config = config_free(d.config);
+    d.next = config_free(d.next);
+    sd_event_source_unref(d.chores);
+    sd_event_unref(d.event);
+    (void)unlink(snapshot);
+}
+
+static void reload(const char *node, const char *groups)
+{
+    char text[REASON_MAX] = "";
+
+    apply(node, groups);
+    ck_assert_msg(configure_begin(&d, text) == 0, "%s", text);
+    ck_assert_msg(configure_finish(&d, text) == 0, "%s", text);
+}
+
+/* Each of these groups has a seat, in order, and the host watches it. */
+static void has(const char *groups)
+{
+    ck_assert_uint_eq(d.n_seats, strlen(groups));
+    for (size_t i = 0; i < d.n_seats; i++) {
+        const char name[] = {groups[i], '\0'};
+
+        ck_assert_str_eq(d.seats[i]->group->name, name);
+        ck_assert_ptr_eq(daemon_seat(&d, name), d.seats[i]);
+        ck_assert_ptr_nonnull(host_view(d.host, name));
+        ck_assert(!d.seats[i]->member.stopping);
+    }
+}
+
+START_TEST(groups_come_and_go_and_the_others_stay)
+{
+    static const char *const steps[] = {"abc", "ac",     "abcdefg", "aefg", "aceghix",
+                                        "",    "abcxyz", "z",       "aZ",   "az"};
+
+    apply("n1", "ab");
+    ck_assert_int_eq(configure_start(&d), 0);
+    has("ab");
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        char groups[16];
+        struct seat *before = daemon_seat(&d, "a");
+
+        reload("n1", steps[i]);
+        (void)snprintf(groups, sizeof groups, "%s", steps[i]);
+        for (char *g = groups; *g; g++)
+            *g = (char)(*g | 0x20);
+        has(groups);
+        if (before && strchr(steps[i], 'a'))
+            ck_assert_ptr_eq(daemon_seat(&d, "a"), before); /* not even touched */
+    }
+    ck_assert_ptr_null(daemon_seat(&d, "b"));
+}
+END_TEST
+
+START_TEST(a_renamed_node_owns_anew)
+{
+    apply("n1", "ab");
+    ck_assert_int_eq(configure_start(&d), 0);
+    reload("n2", "ab");
+    has("ab");
+    ck_assert_int_eq(strncmp(daemon_seat(&d, "a")->member.owner, "n2/", 3), 0);
+}
+END_TEST
+
+START_TEST(a_broken_snapshot_changes_nothing)
+{
+    char text[REASON_MAX] = "";
+    FILE *f;
+
+    apply("n1", "ab");
+    ck_assert_int_eq(configure_start(&d), 0);
+    ck_assert_ptr_nonnull(f = fopen(snapshot, "w"));
+    (void)fputs("nonsense = {", f);
+    ck_assert_int_eq(fclose(f), 0);
+    ck_assert_int_eq(configure_begin(&d, text), -EBADMSG);
+    ck_assert_msg(strstr(text, snapshot), "%s", text);
+    has("ab");
+    /* With a broken one from the start there are no groups, until there is a good one. */
+    tear_down();
+    (void)strcpy(snapshot + sizeof snapshot - 7, "XXXXXX");
+    set_up();
+    ck_assert_ptr_nonnull(f = fopen(snapshot, "w"));
+    (void)fputs("nonsense = {", f);
+    ck_assert_int_eq(fclose(f), 0);
+    ck_assert_int_eq(configure_start(&d), 0);
+    has("");
+    ck_assert_ptr_null(d.config);
+    reload("n1", "abc");
+    has("abc");
+}
+END_TEST
+
+START_TEST(what_nobody_has_looked_at_is_not_led_down)
+{
+    apply("n1", "a");
+    ck_assert_int_eq(configure_start(&d), 0);
+    seat_event(d.seats[0], EVENT_STOP);
+    /* PID 1 has not said that no keeper lives: the guards must not go yet. */
+    ck_assert(!member_settled(&d.seats[0]->member));
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("daemon");
@@ -73,6 +230,14 @@ int main(void)
     tcase_add_test(t, a_thousandth_is_the_limit);
     tcase_add_test(t, the_reason_names_the_rate);
     tcase_add_test(t, the_rate_of_this_host_can_be_read);
+    suite_add_tcase(s, t);
+
+    t = tcase_create("configure");
+    tcase_add_checked_fixture(t, set_up, tear_down);
+    tcase_add_test(t, groups_come_and_go_and_the_others_stay);
+    tcase_add_test(t, a_renamed_node_owns_anew);
+    tcase_add_test(t, a_broken_snapshot_changes_nothing);
+    tcase_add_test(t, what_nobody_has_looked_at_is_not_led_down);
     suite_add_tcase(s, t);
 
     SRunner *r = srunner_create(s);
