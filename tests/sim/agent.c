@@ -62,12 +62,21 @@ static void start_keeper(struct world *w, struct node *n)
     }
     n->start_pending = true;
     n->start_number++;
+    if (n->unguarded || w->now < n->guards_until) { /* PID 1 is not asked before that is known */
+        sim_push(w, (struct happening){.at = w->now + 2 * START_TIMEOUT_USEC,
+                                       .kind = AGENT_START_ANSWER,
+                                       .node = n->index,
+                                       .life = n->life,
+                                       .number = n->start_number,
+                                       .a = 3});
+        return;
+    }
     sim_push(w, (struct happening){.at = w->now + sim_between(w, 100, 8000),
                                    .kind = PID1_START,
                                    .node = n->index,
                                    .life = n->boot,
                                    .a = n->start_number});
-    /* a: 1 is an error, 2 is no answer */
+    /* a: 1 is an error, 2 is no answer, 3 is that PID 1 was not asked */
     sim_push(w, (struct happening){.at = w->now + START_TIMEOUT_USEC,
                                    .kind = AGENT_START_ANSWER,
                                    .node = n->index,
@@ -327,7 +336,7 @@ void agent_signal(struct world *w, struct node *n)
 
 static void start_answered(struct world *w, struct node *n, const struct happening *h)
 {
-    static const int errors[] = {0, -EEXIST, -ETIMEDOUT};
+    static const int errors[] = {0, -EEXIST, -ETIMEDOUT, -EAGAIN};
 
     if (h->number == 0) { /* no ticket, no bus, or the last start is not answered */
         step_and_act(w, n, (struct member_event){.type = EVENT_STARTED, .error = -EALREADY});

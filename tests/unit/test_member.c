@@ -657,6 +657,29 @@ START_TEST(stopped_standby_asks_nothing)
 }
 END_TEST
 
+/* Nothing is over before PID 1 has said that nothing runs here. */
+START_TEST(settled_by_the_word_of_pid1)
+{
+    if (_i == 0) {
+        member_init(&f.m, ME);
+        resume(L, S);
+        event(EVENT_STOP);
+        ck_assert_uint_eq(f.u.actions, ACTION_LOOK);
+        ck_assert(!member_settled(&f.m));
+    } else {
+        event(EVENT_STOP);
+        ck_assert(member_settled(&f.m));
+        lacks[_i - 1]();
+        look();
+        ck_assert_int_eq(f.m.state, MEMBER_STANDBY);
+        ck_assert_int_eq(member_settled(&f.m), lacks[_i - 1] == lack_guards);
+        all_dead();
+    }
+    look();
+    ck_assert(member_settled(&f.m));
+}
+END_TEST
+
 /* Stopped with a question under way: what is answered then must lead to nothing. */
 START_TEST(stopped_while_asking)
 {
@@ -1050,23 +1073,69 @@ START_TEST(start_refused)
 }
 END_TEST
 
-/* No answer is no refusal: PID 1 may have the job, and the deadline decides. */
+/* No answer is no refusal: PID 1 may have the job. What it says two seconds later decides. */
 START_TEST(start_not_answered)
 {
-    usec_t t0 = starting();
+    usec_t t0 = starting(), gave_up;
 
     f.now += SEC;
+    gave_up = f.now;
     started(-ETIMEDOUT);
     ck_assert_int_eq(f.m.state, MEMBER_STARTING);
     ck_assert_uint_eq(f.u.actions, ACTION_LOOK);
-    look();
+    f.now = gave_up + 2 * SEC;
+    look_asked_at(f.now);
     ck_assert_int_eq(f.m.state, MEMBER_STARTING);
+    ck_assert_uint_eq(member_wake(&f.m), f.now + 1);
+    event(EVENT_CLOCK);
+    ck_assert_uint_eq(f.u.actions, 0);
+    f.now++;
+    event(EVENT_CLOCK);
+    ck_assert_uint_eq(f.u.actions, ACTION_LOOK); /* once */
+    ck_assert_int_eq(f.m.state, MEMBER_STARTING);
+    ck_assert_uint_eq(member_wake(&f.m), t0 + D);
+    if (_i == 1) {
+        keeper_lives(f.m.term);
+        look_asked_at(f.now);
+        ck_assert_int_eq(f.m.state, MEMBER_LEADING);
+        return;
+    }
+    look_asked_at(f.now);
+    assert_ends(REASON_START_FAILED);
+}
+END_TEST
+
+/* PID 1 says nothing at all: the deadline decides. */
+START_TEST(start_never_answered)
+{
+    usec_t t0 = starting();
+
+    f.host.keeper = LOCAL_KEEPER_UNKNOWN;
+    started(_i == 0 ? 0 : -ETIMEDOUT);
+    look();
+    if (_i == 1) {
+        f.now = member_wake(&f.m);
+        event(EVENT_CLOCK);
+    }
     f.now = t0 + D - 1;
+    look_asked_at(f.now);
     event(EVENT_CLOCK);
     ck_assert_int_eq(f.m.state, MEMBER_STARTING);
+    ck_assert_uint_eq(f.u.actions, 0);
     f.now++;
     event(EVENT_CLOCK);
     assert_ends(REASON_START_FAILED);
+}
+END_TEST
+
+/* PID 1 was not even asked: no start has failed, and nobody waits longer for it. */
+START_TEST(start_not_asked)
+{
+    starting();
+    started(-EAGAIN);
+    assert_ends(REASON_LOCAL);
+    ck_assert_uint_eq(f.m.failed_starts, 0);
+    ck_assert(f.m.release);
 }
 END_TEST
 
@@ -2170,6 +2239,7 @@ static void add_standby(Suite *suite)
     tcase_add_test(t, waits_for_a_slot);
     tcase_add_test(t, unfit_clock_claims_nothing);
     tcase_add_test(t, stopped_standby_asks_nothing);
+    tcase_add_loop_test(t, settled_by_the_word_of_pid1, 0, 1 + COUNT(lacks));
     tcase_add_test(t, stopped_while_asking);
     tcase_add_loop_test(t, hint_makes_due, 0, 2);
     tcase_add_test(t, namesake_is_told_once);
@@ -2210,7 +2280,9 @@ static void add_claim(Suite *suite)
     tcase_add_loop_test(t, look_from_before_the_ticket, 0, 2);
     tcase_add_test(t, keeper_that_did_not_come_up);
     tcase_add_test(t, start_refused);
-    tcase_add_test(t, start_not_answered);
+    tcase_add_loop_test(t, start_not_answered, 0, 2);
+    tcase_add_loop_test(t, start_never_answered, 0, 2);
+    tcase_add_test(t, start_not_asked);
     tcase_add_loop_test(t, start_lost_with_the_bus, 0, 2);
     tcase_add_test(t, asks_nothing_while_starting);
     tcase_add_test(t, failed_starts_back_off);
