@@ -95,50 +95,72 @@ static void keep_seat(struct daemon *d, struct seat *s, const struct config_diff
         member_init(&s->member, d->owner);
 }
 
-/* Rebuilds the seats, in the order of names. Takes `next` over in any case: a seat there is no
- * memory for is missing, and said so. */
+/* Seats on their way from one configuration to the next. */
+struct moving {
+    struct seat **seats;
+    size_t n;
+    struct seat *
+        *dropped; /* freed last: as long as they stand in daemon.seats, they are looked at */
+    size_t n_dropped;
+};
+
+static int move_seat(struct daemon *d, const struct config_difference *diff, bool renamed,
+                     struct moving *m)
+{
+    struct seat *s = diff->before ? daemon_seat(d, diff->before->name) : NULL;
+    bool kept = diff->change == CONFIG_UNCHANGED || diff->change == CONFIG_CHANGED_BUDGET;
+    int r = 0;
+
+    if (s && kept)
+        keep_seat(d, s, diff, renamed);
+    else if (s) {
+        api_group_removed(d->api, s->group->name);
+        (void)host_remove_group(d->host, s->group->name);
+        m->dropped[m->n_dropped++] = s;
+        s = NULL;
+    }
+    if (!s && diff->after)
+        r = seat_new(d, diff->after, &s);
+    if (s)
+        m->seats[m->n++] = s;
+    return r;
+}
+
+/* Rebuilds the seats, in the order of names. Once begun it takes `next` over in any case: a seat
+ * there is no memory for is missing, and said so. */
 static int rebuild_seats(struct daemon *d, struct tenure_config *next, bool renamed)
 {
-    _cleanup_free_ struct config_difference *diff = NULL;
-    struct seat **seats = calloc(next->n_groups + 1, sizeof(struct seat *));
-    /* Freed last: as long as they stand in d->seats, they are looked at. */
-    _cleanup_free_ struct seat **dropped = calloc(d->n_seats + 1, sizeof(struct seat *));
-    size_t n_diff = 0, n = 0, n_dropped = 0;
-    int r = seats && dropped ? config_diff(d->config, next, &diff, &n_diff) : -ENOMEM;
+    struct config_difference *diff = NULL;
+    struct moving m = {.n = 0};
+    size_t n_diff = 0;
+    int first = config_diff(d->config, next, &diff, &n_diff);
 
-    if (r < 0) {
-        free(seats);
-        return r;
+    if (first < 0)
+        return first;
+    m.seats = calloc(next->n_groups + 1, sizeof(struct seat *));
+    m.dropped = calloc(d->n_seats + 1, sizeof(struct seat *));
+    if (!m.seats || !m.dropped) {
+        free(m.seats);
+        free(m.dropped);
+        free(diff);
+        return -ENOMEM;
     }
-    assert(seats && dropped);
     for (size_t i = 0; i < n_diff; i++) {
-        struct seat *s = diff[i].before ? daemon_seat(d, diff[i].before->name) : NULL;
-        bool kept = diff[i].change == CONFIG_UNCHANGED || diff[i].change == CONFIG_CHANGED_BUDGET;
-        int e = 0;
+        int r = move_seat(d, &diff[i], renamed, &m);
 
-        if (s && kept)
-            keep_seat(d, s, &diff[i], renamed);
-        else if (s) {
-            api_group_removed(d->api, s->group->name);
-            (void)host_remove_group(d->host, s->group->name);
-            dropped[n_dropped++] = s;
-            s = NULL;
-        }
-        if (!s && diff[i].after)
-            e = seat_new(d, diff[i].after, &s);
-        if (s)
-            seats[n++] = s;
-        if (e < 0 && r == 0)
-            r = e;
+        if (r < 0 && first == 0)
+            first = r;
     }
-    for (size_t i = 0; i < n_dropped; i++)
-        (void)seat_free(dropped[i]);
+    for (size_t i = 0; i < m.n_dropped; i++)
+        (void)seat_free(m.dropped[i]);
+    free(m.dropped);
+    free(diff);
     free(d->seats);
-    d->seats = seats;
-    d->n_seats = n;
+    d->seats = m.seats;
+    d->n_seats = m.n;
     d->config = config_free(d->config);
     d->config = next;
-    return r;
+    return first;
 }
 
 static void resume_all(struct daemon *d)

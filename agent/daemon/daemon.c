@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sysexits.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
@@ -180,7 +179,7 @@ int daemon_run(const char *snapshot)
     (void)signal(SIGPIPE, SIG_IGN);
     (void)snprintf(d.arbiter_text, sizeof d.arbiter_text, "not asked yet");
     if (check_host(&d) < 0)
-        return EX_CONFIG;
+        return EXIT_UNFIT_HOST;
     r = set_up(&d);
     if (r >= 0) {
         /* Not waiting for the database: it may be away, and live keepers are adopted all the same.

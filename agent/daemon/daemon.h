@@ -32,6 +32,8 @@
 #define LEAD_DOWN_EXTRA_USEC (10 * USEC_PER_SEC)
 /* How often PID 1 is asked why this process shall end, before it just ends. */
 #define JOB_QUESTIONS_MAX 3u
+/* This host cannot run the agent: tenured.service is not to try again. */
+#define EXIT_UNFIT_HOST 78
 #define STATUS_MAX 512
 #define REASON_MAX 768
 
@@ -107,7 +109,7 @@ struct daemon {
 };
 
 /* daemon.c */
-/* Returns the exit status: EX_CONFIG (78) when this host cannot run the agent. */
+/* Returns the exit status. */
 int daemon_run(const char *snapshot);
 void daemon_wake(struct daemon *d);
 

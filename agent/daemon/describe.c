@@ -320,21 +320,27 @@ void describe_changes(struct daemon *d)
     }
 }
 
-static int add(char *text, int used, const char *format, ...) __attribute__((format(printf, 3, 4)));
+struct line {
+    char text[STATUS_MAX];
+    size_t used;
+};
 
-static int add(char *text, int used, const char *format, ...)
+static void add(struct line *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* What does not fit is cut off. */
+static void add(struct line *l, const char *format, ...)
 {
+    size_t left = sizeof l->text - l->used;
     va_list ap;
 
-    if (used < 0 || used >= STATUS_MAX)
-        return used;
     va_start(ap, format);
-    int n = vsnprintf(text + used, (size_t)(STATUS_MAX - used), format, ap);
+    int n = vsnprintf(l->text + l->used, left, format, ap);
     va_end(ap);
-    return n < 0 ? used : used + n;
+    if (n > 0)
+        l->used += (size_t)n < left ? (size_t)n : left - 1;
 }
 
-static int add_leading(const struct daemon *d, char *text, int used)
+static void add_leading(const struct daemon *d, struct line *l)
 {
     unsigned leading = 0;
 
@@ -342,15 +348,15 @@ static int add_leading(const struct daemon *d, char *text, int used)
         if (!member_leads(&d->seats[i]->member))
             continue;
         if (++leading <= STATUS_NAMES_MAX)
-            used =
-                add(text, used, "%s%s", leading == 1 ? "Leads " : ", ", d->seats[i]->group->name);
+            add(l, "%s%s", leading == 1 ? "Leads " : ", ", d->seats[i]->group->name);
     }
     if (leading > STATUS_NAMES_MAX)
-        used = add(text, used, " and %u more", leading - STATUS_NAMES_MAX);
-    return leading > 0 ? add(text, used, "; ") : used;
+        add(l, " and %u more", leading - STATUS_NAMES_MAX);
+    if (leading > 0)
+        add(l, "; ");
 }
 
-static int add_others(const struct daemon *d, char *text, int used, usec_t now)
+static void add_others(const struct daemon *d, struct line *l, usec_t now)
 {
     static const char *const roles[] = {"standby", "starting", "stopping", "blocked"};
 
@@ -364,34 +370,31 @@ static int add_others(const struct daemon *d, char *text, int used, usec_t now)
                 n++;
             }
         if (n == 1)
-            used = add(text, used, "%s for %s; ", roles[k], name);
+            add(l, "%s for %s; ", roles[k], name);
         else if (n > 1)
-            used = add(text, used, "%s for %u groups; ", roles[k], n);
+            add(l, "%s for %u groups; ", roles[k], n);
     }
-    return used;
 }
 
 /* The line that `systemctl status tenured` shows. */
 void describe_status(struct daemon *d)
 {
-    char text[STATUS_MAX] = "";
-    usec_t now = clock_boottime();
-    int used = 0;
+    struct line l = {.used = 0};
 
     if (!d->config)
-        used = add(text, used, "No groups, run tenurectl apply: %s", d->config_problem);
+        add(&l, "No groups, run tenurectl apply: %s", d->config_problem);
     else {
-        used = add_leading(d, text, used);
-        used = add_others(d, text, used, now);
-        used = add(text, used, d->connected ? "%s" : "arbiter out of reach: %s", d->arbiter_text);
+        add_leading(d, &l);
+        add_others(d, &l, clock_boottime());
+        add(&l, d->connected ? "%s" : "arbiter out of reach: %s", d->arbiter_text);
         if (!d->fit)
-            used = add(text, used, "; %s", d->unfit_text);
+            add(&l, "; %s", d->unfit_text);
     }
-    if (text[0] >= 'a' && text[0] <= 'z')
-        text[0] = (char)(text[0] - 'a' + 'A');
-    if (strcmp(text, d->status) == 0)
+    if (l.text[0] >= 'a' && l.text[0] <= 'z')
+        l.text[0] = (char)(l.text[0] - 'a' + 'A');
+    if (strcmp(l.text, d->status) == 0)
         return;
-    (void)snprintf(d->status, sizeof d->status, "%s", text);
-    (void)sd_notifyf(false, "STATUS=%s", text);
+    (void)snprintf(d->status, sizeof d->status, "%s", l.text);
+    (void)sd_notifyf(false, "STATUS=%s", l.text);
     api_manager_changed(d->api);
 }

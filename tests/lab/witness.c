@@ -32,9 +32,9 @@ enum kind { KIND_START = 1, KIND_BEAT = 2, KIND_TERM_SIGNAL = 3, KIND_END = 4 };
 /* 64 bytes: one write() each in append mode, so records of several processes never mix. */
 struct record {
     char host[24];
-    int64_t now;        /* CLOCK_MONOTONIC, ns */
-    int64_t started;    /* with pid: which process this is, also after a reboot */
-    uint64_t term;      /* TENURE_TERM, 0 without one */
+    int64_t now;     /* CLOCK_MONOTONIC, ns */
+    int64_t started; /* with pid: which process this is, also after a reboot */
+    uint64_t term;   /* TENURE_TERM, 0 without one */
     uint32_t pid;
     uint32_t kind;
     uint64_t zero;
@@ -62,7 +62,7 @@ static void beat(int fd, struct record *r, enum kind kind)
     r->now = now();
     r->kind = (uint32_t)kind;
     if (write(fd, r, sizeof *r) != (ssize_t)sizeof *r)
-        _exit(3);   /* a witness that cannot write must not look alive to systemd either */
+        _exit(3); /* a witness that cannot write must not look alive to systemd either */
 }
 
 static void ready(void)
