@@ -19,7 +19,7 @@
 #define TENURE_RUN_DIR "/run/tenure"
 #define TENURE_TICKETS_DIR TENURE_RUN_DIR "/tickets"   /* tenure's: TICKETS/INSTANCE */
 #define TENURE_INSTANCE_DIR TENURE_RUN_DIR "/instance" /* tenure's: the id of this boot */
-#define TENURE_GROUPS_DIR TENURE_RUN_DIR "/groups"     /* root's: GROUPS/INSTANCE/ per keeper */
+#define TENURE_GROUPS_DIR TENURE_RUN_DIR "/groups"     /* root's: GROUPS/GROUP/ per keeper */
 #define TENURE_CGROUP_ROOT "/sys/fs/cgroup"
 
 /* Below TENURE_GROUPS_DIR/INSTANCE: */

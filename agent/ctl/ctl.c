@@ -4,9 +4,10 @@
 #include <assert.h>
 #include <errno.h>
 #include <getopt.h>
-#include <libpq-fe.h>
 #include <stdarg.h>
 #include <string.h>
+
+#include "arbiter/conninfo.h"
 
 #define PROGRAM "tenurectl"
 
@@ -98,18 +99,18 @@ int ctl_options(const struct ctl *ctl, int argc, char *argv[], const char *name,
     return 0;
 }
 
-/* libpq's own message would show pieces of the string, which may be those of a password. */
+/* By the very code that will use it: what is refused, is refused before anything is changed. */
 static void check_conninfo(const struct tenure_config *c, struct config_problems *problems)
 {
-    char *text = NULL;
-    PQconninfoOption *options = PQconninfoParse(c->arbiter.conninfo, &text);
+    char text[ARBITER_TEXT_MAX] = "out of memory";
+    struct conninfo *parsed = NULL;
 
-    if (!options)
+    if (conninfo_new(c->arbiter.conninfo, &parsed, text) < 0)
         config_problem_add(problems, c->arbiter.file, c->arbiter.line,
-                           "conninfo is no connection string that libpq takes (not shown, it may "
-                           "hold a password): write \"host=pg1,pg2 dbname=tenure user=tenure\"");
-    PQfreemem(text);
-    PQconninfoFree(options);
+                           "%s (not shown, it may hold a password); write something like "
+                           "\"host=pg1,pg2 dbname=tenure user=tenure\"",
+                           text);
+    (void)conninfo_free(parsed);
 }
 
 static void print_problems(const struct ctl *ctl, const struct config_problems *p)

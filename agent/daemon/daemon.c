@@ -29,6 +29,8 @@ static usec_t next_due(const struct daemon *d)
 
     for (size_t i = 0; i < d->n_seats; i++)
         due = usec_min(due, member_wake(&d->seats[i]->member));
+    if (d->bus && d->api_retry_at > 0)
+        due = usec_min(due, d->api_retry_at);
     return due;
 }
 
@@ -55,6 +57,7 @@ static int on_chores(sd_event_source *source, void *userdata)
             seat_event(d->seats[i], EVENT_CLOCK);
     batch_send(d, now);
     errand_continue(d, now);
+    describe_retry(d, now);
     describe_changes(d);
     describe_status(d);
     arm_timer(d);

@@ -30,6 +30,8 @@
 #define RELEASE_WAIT_USEC (5 * USEC_PER_SEC)
 /* What a stop or a Retire may take on top of S + K of the slowest group. */
 #define LEAD_DOWN_EXTRA_USEC (10 * USEC_PER_SEC)
+/* The bus may learn of a new policy later than the agent starts. */
+#define API_RETRY_USEC (10 * USEC_PER_SEC)
 /* How often PID 1 is asked why this process shall end, before it just ends. */
 #define JOB_QUESTIONS_MAX 3u
 /* This host cannot run the agent: tenured.service is not to try again. */
@@ -77,6 +79,9 @@ struct daemon {
     sd_event_source *timer, *chores;
     struct host *host;
     struct api *api;
+    struct sd_bus *bus;    /* borrowed from the host; NULL: there is none */
+    usec_t api_retry_at;   /* the API could not be offered: try again then; 0: it could */
+    char api_trouble[256]; /* why, as the journal was told */
     struct arbiter *arbiter;
     const char *snapshot;
 
@@ -146,6 +151,8 @@ void errand_continue(struct daemon *d, usec_t now);
 usec_t errand_due(const struct daemon *d);
 
 /* describe.c: what people see. */
+void describe_unavailable(struct daemon *d, const char *text);
+void describe_retry(struct daemon *d, usec_t now);
 extern const struct api_source daemon_api_source;
 void describe_changes(struct daemon *d);
 void describe_status(struct daemon *d);

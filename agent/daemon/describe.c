@@ -245,10 +245,33 @@ static void describe_manager(void *userdata, struct api_manager *ret)
     };
 }
 
+void describe_unavailable(struct daemon *d, const char *text)
+{
+    /* Tried again and again, said once. */
+    if (strcmp(d->api_trouble, text) != 0)
+        log_warning(
+            "the D-Bus API cannot be offered: %s; tenurectl does not reach this agent until "
+            "it can",
+            text);
+    (void)snprintf(d->api_trouble, sizeof d->api_trouble, "%s", text);
+    d->api_retry_at = usec_add(clock_boottime(), API_RETRY_USEC);
+    daemon_wake(d);
+}
+
 static void on_unavailable(void *userdata, const char *text)
 {
-    (void)userdata;
-    log_warning("the D-Bus API cannot be offered: %s; tenurectl will not reach this agent", text);
+    describe_unavailable(userdata, text);
+}
+
+void describe_retry(struct daemon *d, usec_t now)
+{
+    if (d->api_retry_at == 0 || now < d->api_retry_at || !d->bus)
+        return;
+    d->api_retry_at = 0;
+    (void)api_attach(d->api, NULL);
+    int r = api_attach(d->api, d->bus);
+    if (r < 0)
+        describe_unavailable(d, strerror(-r));
 }
 
 static void on_reload(void *userdata, struct api_call *call)

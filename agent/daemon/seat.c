@@ -360,9 +360,10 @@ static void on_bus_changed(void *userdata, struct sd_bus *bus, const char *text)
     struct daemon *d = userdata;
     int r = api_attach(d->api, bus);
 
+    d->bus = bus;
+    d->api_retry_at = 0;
     if (r < 0)
-        log_warning("cannot offer the D-Bus API: %s; tenurectl will not reach this agent",
-                    strerror(-r));
+        describe_unavailable(d, strerror(-r));
     if (!bus && !d->bus_text[0])
         log_warning("the system bus is gone: %s; what this node leads stays, nothing new is led "
                     "until it is back",

@@ -368,10 +368,14 @@ static bool take_message(struct process *p)
     }
     case MESSAGE_ENDED:
         break;
+    case MESSAGE_ALREADY_ENDING:
+        /* The agent tells it to end until it has; an extension is what must not come now. */
+        if (message.verb != KEEPER_END)
+            log_refusal(p, verdict, uid, now);
+        break;
     case MESSAGE_WRONG_SENDER:
     case MESSAGE_MALFORMED:
     case MESSAGE_OTHER_TERM:
-    case MESSAGE_ALREADY_ENDING:
     case MESSAGE_TOO_LATE:
     case MESSAGE_NOT_LATER:
     case MESSAGE_TOO_FAR:

@@ -191,8 +191,10 @@ static void initialise(struct server *s)
     name_dir(s);
     run("initdb", (const char *const[]){"initdb", "-D", s->dir, "-U", "postgres", "-A", "trust",
                                         "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", NULL});
-    /* Crashes here are of the server, never of the machine. A deadlock shall show at once. */
+    /* Crashes here are of the server, never of the machine. A deadlock shall show at once. What a
+     * server that is killed leaves behind goes with its folder (mmap). */
     server_configure(s, "fsync = off\nlisten_addresses = '127.0.0.1'\nshared_buffers = 16MB\n"
+                        "dynamic_shared_memory_type = mmap\n"
                         "max_connections = 60\ndeadlock_timeout = 100ms\nlog_statement = none\n"
                         "logging_collector = off");
     settle(s);

@@ -214,13 +214,13 @@ class Leftovers(unittest.TestCase):
         p.kill()
         p.wait(timeout=20)
         self.assertTrue(left_behind(name))
-        leftovers.clear_dead(lambda text: None)
+        leftovers.clear_dead(lambda text: None, only=name)
         self.assertEqual(left_behind(name), [])
 
     def test_one_in_use_is_left_alone(self):
         name = f"self0x{os.getpid()}"
         p = self.start(name)
-        leftovers.clear_dead(lambda text: None, kept=True)
+        leftovers.clear_dead(lambda text: None, kept=True, only=name)
         with self.assertRaisesRegex(LabError, "already"):
             with Lab(PLATFORM, product=False, name=name, timeline=Timeline(quiet=True)):
                 pass

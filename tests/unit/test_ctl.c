@@ -214,7 +214,27 @@ START_TEST(check_conninfo_without_showing_it)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         put("tenure.conf", bad[i]);
         ck_assert_int_eq(RUN("check"), CTL_FAILED);
-        expect_in(err, "tenure.conf:3: conninfo is no connection string");
+        expect_in(err, "tenure.conf:3: conninfo is neither");
+        ck_assert_ptr_null(strstr(err, "hush"));
+    }
+}
+END_TEST
+
+/* What libpq would take and the agent does not: said before anything is applied. */
+START_TEST(check_conninfo_as_the_agent_does)
+{
+    static const struct {
+        const char *text, *says;
+    } bad[] = {
+        {MAIN("service=hush"), "tenure.conf:3: conninfo uses \"service\""},
+        {MAIN("host=a,b,c port=1,2"), "tenure.conf:3: conninfo lists 3 hosts"},
+        {MAIN("host=a connect_timeout=9999"), "tenure.conf:3: connect_timeout in conninfo"},
+    };
+
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        put("tenure.conf", bad[i].text);
+        ck_assert_int_eq(RUN("check"), CTL_FAILED);
+        expect_in(err, bad[i].says);
         ck_assert_ptr_null(strstr(err, "hush"));
     }
 }
@@ -693,6 +713,7 @@ int main(void)
     tcase_add_test(t, check_good);
     tcase_add_test(t, check_shows_everything);
     tcase_add_test(t, check_conninfo_without_showing_it);
+    tcase_add_test(t, check_conninfo_as_the_agent_does);
     tcase_add_test(t, without_a_bus);
     tcase_add_test(t, status_for_people);
     tcase_add_test(t, status_for_programs);

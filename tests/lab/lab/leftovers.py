@@ -40,11 +40,13 @@ def labs():
     return found
 
 
-def clear_dead(say=print, kept=False):
-    """Clear labs whose process is gone; kept=True: also those that were left up on purpose."""
+def clear_dead(say=print, kept=False, only=None):
+    """Clear labs whose process is gone; kept=True: also those that were left up on purpose; only:
+    none but the one of this name."""
     cleared = 0
     for lab in labs():
-        if processes.lives(lab["owner"]) or (lab["kept"] and not kept):
+        if processes.lives(lab["owner"]) or (lab["kept"] and not kept) \
+                or only not in (None, lab["name"]):
             continue
         say(f"clearing away lab {lab['name']}, which an earlier run left")
         clear(lab["name"], lab["hosts"])
