@@ -6,8 +6,9 @@
 #include "base/parse.h"
 #include "ctl/ctl.h"
 
-#define JITTER_DIVISOR 10 /* polls come up to a tenth early; the bound leaves that out of account  \
-                           */
+#define JITTER_DIVISOR                                                                             \
+    10 /* polls come up to a tenth early; the bound leaves that out of account                     \
+        */
 
 /* From the leader's last breath until another asks its keeper to start, with an arbiter that
  * answers in time: the last renewal is seen by a poll, unchanged for L, and then claimed. */
