@@ -6,15 +6,14 @@
 #include "base/parse.h"
 #include "ctl/ctl.h"
 
-#define JITTER_DIVISOR                                                                             \
-    10 /* polls come up to a tenth early; the bound leaves that out of account                     \
-        */
+/* Polls come up to a tenth early, never late; a tenth is room for a host that is busy. */
+#define POLL_ROOM_DIVISOR 10
 
 /* From the leader's last breath until another asks its keeper to start, with an arbiter that
  * answers in time: the last renewal is seen by a poll, unchanged for L, and then claimed. */
 static usec_t takeover_bound(const struct budget *b)
 {
-    return b->lease + b->poll + b->poll / JITTER_DIVISOR + 2 * b->request;
+    return b->lease + b->poll + b->poll / POLL_ROOM_DIVISOR + 2 * b->request;
 }
 
 static int name_width(const struct tenure_config *c)
