@@ -14,9 +14,8 @@ SECOND_KEEPER = "tenure@work\\x2dsecond.service"
 def add_second(t, host):
     host.write_file(f"/etc/systemd/system/{SECOND_UNIT}",
                     "[Service]\nExecStart=/bin/sleep infinity\n")
-    host.write_file(SECOND_FILE, f'groups = ( {{ name = "{SECOND}"; units = [ "{SECOND_UNIT}" ]; '
-                                 f'lease = "{t.cluster.lease}"; '
-                                 f'stop_timeout = "{t.cluster.stop_timeout}"; }} );\n')
+    t.cluster.write_group(host, {"name": SECOND, "units": [SECOND_UNIT], "lease": t.cluster.lease,
+                                 "stop_timeout": t.cluster.stop_timeout})
 
 
 def reload_all(t, **options):
