@@ -98,16 +98,6 @@ comment on column tenure.lease.timeline is 'Timeline the claim was made on: clea
 comment on column tenure.lease.claimed_at is 'When this term began, by the server''s clock. For people; nothing is decided by it.';
 comment on column tenure.lease.changed_at is 'Last write, by the server''s clock. For people; nothing is decided by it.';
 
--- One tick of one agent: all its groups in one call, one transaction, one round trip. The arrays are
--- parallel, one element per request; arrays that an operation does not use hold any value.
---
--- No deadlock is possible between agents: rows are taken in the order of their key, and no existing
--- row is ever waited for (SKIP LOCKED). A row that another session has locked is "unknown", and
--- stalls nobody else. A claim locks FOR UPDATE, a renewal FOR NO KEY UPDATE: an application's
--- transaction that holds FOR KEY SHARE on the row keeps others from claiming, never from renewing.
---
--- Each statement in here sees what was committed before it began (READ COMMITTED, which is
--- demanded), and a row comes locked in its newest version.
 -- The advisory locks with keys of 64 bits in this database, and who holds them.
 create or replace function tenure.locks_1(p_database oid)
 returns table (key bigint, pid integer)
@@ -155,22 +145,43 @@ $function$;
 comment on function tenure.bound_session_1(text, bigint) is
     'Limits in milliseconds how long this session, with its advisory locks, outlives its client.';
 
--- A node comes back before the server has missed its old connection, which still has the lock.
-create or replace function tenure.end_session_1(p_owner text, p_database oid, p_key bigint)
-returns void
-language sql
+-- Takes a lock, or says no, at once. When a node comes back before the server has missed its old
+-- connection, that one still has the lock: it is ended, and a later try succeeds.
+create or replace function tenure.lock_1(p_owner text, p_database oid, p_key bigint) returns boolean
+language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $function$
-    select pg_terminate_backend(a.pid)
+begin
+    if pg_try_advisory_lock(p_key) then
+        return true;
+    end if;
+    perform pg_terminate_backend(a.pid)
     from tenure.locks_1(p_database) l join pg_stat_activity a on a.pid = l.pid
     where l.key = p_key and a.pid <> pg_backend_pid() and a.usename = current_user
-          and a.application_name = 'tenured/' || split_part(p_owner, '/', 2)
+          and a.application_name = 'tenured/' || split_part(p_owner, '/', 2);
+    return false;
+end
 $function$;
 
-comment on function tenure.end_session_1(text, oid, bigint) is
-    'Ends the session that holds this advisory lock if it is an earlier one of the same agent.';
+comment on function tenure.lock_1(text, oid, bigint) is
+    'Tries to take an advisory lock; ends the session that has it if it is an earlier one of the same agent.';
 
+-- One tick of one agent: all its groups in one call, one transaction, one round trip. The arrays are
+-- parallel, one element per request; arrays that an operation does not use hold any value.
+--
+-- No deadlock is possible between agents: rows are taken in the order of their key, and no existing
+-- row is ever waited for (SKIP LOCKED). A row that another session has locked is "unknown", and
+-- stalls nobody else. A claim locks FOR UPDATE, a renewal FOR NO KEY UPDATE: an application's
+-- transaction that holds FOR KEY SHARE on the row keeps others from claiming, never from renewing.
+--
+-- Each statement in here sees what was committed before it began (READ COMMITTED, which is
+-- demanded), and a row comes locked in its newest version.
+--
+-- The method advisory asks for more: the group's lock, held by this very session, for every claim
+-- and renewal. It is taken last, let go when the row is another's, and never waited for. Locks of a
+-- session are not undone with a transaction, so an error in here must cost the caller its
+-- connection; it does.
 create or replace function tenure.tick_1(
     p_owner          text,
     p_require_sync   boolean,
@@ -327,7 +338,7 @@ begin
                 v_may := false;
             elsif q.method = 'advisory' and v_may and not v_held then
                 -- While a session of the leader lives there is no claim.
-                v_held := pg_try_advisory_lock(q.key);
+                v_held := tenure.lock_1(p_owner, v_database, q.key);
                 v_may := v_held;
             end if;
             if v_may then
@@ -364,13 +375,11 @@ begin
                 for no key update skip locked;
                 if r.grp is not null and q.method = 'advisory' and not v_held then
                     -- A new session: the term goes on with the lock taken again, or not at all.
-                    v_held := pg_try_advisory_lock(q.key);
+                    v_held := tenure.lock_1(p_owner, v_database, q.key);
                 end if;
                 if r.grp is not null and q.method = 'advisory' and not v_held then
-                    -- Only a session can have it that the server has not missed yet: a claim
-                    -- would have changed the row. Our own one we end.
+                    -- Nobody has claimed: that would have changed the row.
                     v_outcome := 'unknown';
-                    perform tenure.end_session_1(p_owner, v_database, q.key);
                 elsif r.grp is not null then
                     update tenure.lease l
                     set nonce = q.fresh_nonce, changed_at = clock_timestamp()
@@ -398,6 +407,10 @@ begin
                 returning l.* into strict r;
                 perform pg_notify('tenure', q.grp);
                 v_outcome := 'granted';
+                if q.method = 'advisory' and v_session and not v_held then
+                    -- By an earlier session: it must not keep others from what is clean.
+                    v_held := tenure.lock_1(p_owner, v_database, q.key);
+                end if;
             else
                 select * into r from tenure.lease l where l.grp = q.grp;
                 if r.term = q.term and r.owner = p_owner then
@@ -449,10 +462,10 @@ comment on function tenure.tick_1 is
 revoke all on schema tenure from public;
 revoke all on tenure.lease from public;
 revoke all on function tenure.tick_1, tenure.lock_key, tenure.locks_1, tenure.bound_session_1,
-                       tenure.end_session_1 from public;
+                       tenure.lock_1 from public;
 grant usage on schema tenure to tenure;
 grant select, insert, update on tenure.lease to tenure;
 grant execute on function tenure.tick_1, tenure.lock_key, tenure.locks_1, tenure.bound_session_1,
-                          tenure.end_session_1 to tenure;
+                          tenure.lock_1 to tenure;
 
 commit;
