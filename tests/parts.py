@@ -22,6 +22,7 @@ import time
 HERE = os.path.dirname(os.path.realpath(__file__))
 SOURCE = os.path.dirname(HERE)
 BUILD = os.path.join(os.environ.get("TENURE_BUILD", os.path.join(SOURCE, "build-tests")), "c")
+METHODS = ("lease", "advisory")
 PLATFORMS = ("252", "257")
 REPEAT_ALL = 3
 HEARTBEAT = 20
@@ -225,14 +226,17 @@ def scenarios():
         count.fail("tests/lab/run --list: no scenarios")
         return count
     which = [word for p in PLATFORMS for word in ("--platform", p)]
-    say(f"$ tests/lab/run: {len(names)} scenarios on {len(PLATFORMS)} platforms")
+    which += [word for m in METHODS for word in ("--method", m)]
+    say(f"$ tests/lab/run: {len(names)} scenarios by {len(METHODS)} methods on {len(PLATFORMS)} "
+        "platforms")
     status, lines = run([runner, "--quiet", *which], limit=5400, stop_by=signal.SIGINT)
-    passed = {m.groups() for m in (re.match(r"ok +(\S+) +(\S+) ", line) for line in lines) if m}
-    for cell in ((p, n) for p in PLATFORMS for n in names):
+    passed = {m.groups() for m in (re.match(r"ok +(\S+) +(\S+) +(\S+) ", line)
+                                for line in lines) if m}
+    for cell in ((m, p, n) for p in PLATFORMS for m in METHODS for n in names):
         if cell in passed:
             count.passed += 1
         else:
-            count.fail("{1} on platform {0}".format(*cell))
+            count.fail("{2} by {0} on platform {1}".format(*cell))
     if status != 0 and count.failed == 0:
         count.fail(f"tests/lab/run: exit status {status}")
     return count

@@ -7,9 +7,10 @@
  *
  * How others fit. Row-like ones (lease rows, Kubernetes Leases) map a record to an object and a
  * claim to a compare-and-set on its version. Session-like ones (advisory locks, etcd leases,
- * ZooKeeper) keep the lock in the connection: OBSERVE says claimable, CLAIM takes the lock and is
- * DENIED until the quarantine has passed and the record beside the lock is written, RENEW asks on
- * the session that holds it, and a lost session is reported by `lost`. */
+ * ZooKeeper) keep beside it a lock in the connection, which excludes while the session lives: CLAIM
+ * takes it, RENEW proves it (or takes it again in a new session), RELEASE lets go of it, and a lost
+ * session is reported by `lost`. The end of a session says nothing about the units: a CLAIM is
+ * DENIED until the arbiter itself has counted the quarantine. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -55,6 +56,10 @@ void arbiter_inherit(struct arbiter *a, const struct arbiter *from);
 /* Drops the connection at once; a batch under way is not answered any more. NULL is fine. Not from
  * within a handler. Returns NULL. */
 struct arbiter *arbiter_free(struct arbiter *a);
+
+/* What speaks against leading groups by this method here and now, for people; NULL: nothing known.
+ */
+const char *arbiter_obstacle(const struct arbiter *a, enum method method);
 
 /* Connected, and no batch under way? */
 bool arbiter_idle(const struct arbiter *a);

@@ -25,6 +25,7 @@
 #define WHERE_MAX 256
 #define ROUND_TEXT_MAX (ARBITER_TEXT_MAX - 1)
 #define PID_MAX_CHARS 16
+#define REPLICATED_TEXT_MAX 128
 
 enum connection_state {
     STATE_WAITING,    /* for the next attempt */
@@ -66,7 +67,7 @@ struct connection {
     char warning[ARBITER_TEXT_MAX];
     char told[ARBITER_TEXT_MAX]; /* the last warning that was told */
     bool pooled;
-    bool pooled_told;
+    char replicated[REPLICATED_TEXT_MAX];
 };
 
 /* One round trip after the login. A pooler hands out a process id of its own; through one, a
@@ -85,7 +86,14 @@ static const char probe_statement[] =
     " (select pg_catalog.count(*) from pg_catalog.pg_stat_activity as a"
     "  where a.usename = current_user and a.state = 'active' and a.pid <> b.pid"
     "  and a.query_start < pg_catalog.clock_timestamp() - interval '" CONNECTION_STUCK_AGE "'"
-    "  and pg_catalog.strpos(a.query, 'tenure.tick_') > 0)"
+    "  and pg_catalog.strpos(a.query, 'tenure.tick_') > 0),"
+    " case when pg_catalog.pg_is_in_recovery() then ''"
+    "  when pg_catalog.current_setting('synchronous_standby_names') <> ''"
+    "   then 'synchronous_standby_names is set'"
+    "  when exists (select from pg_catalog.pg_stat_replication) then 'standbys are connected'"
+    "  when pg_catalog.left(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()), 8)"
+    "   <> '00000001' then 'it has been promoted or restored'"
+    "  else '' end"
     " from (select pg_catalog.pg_backend_pid() as pid) as b";
 
 enum probe_column {
@@ -95,6 +103,7 @@ enum probe_column {
     PROBE_SCHEMA,
     PROBE_ISOLATION,
     PROBE_STUCK,
+    PROBE_REPLICATED,
     PROBE_COLUMNS,
 };
 
@@ -390,6 +399,8 @@ static void on_probed(struct connection *c, const PGresult *result)
         fail(c, reason);
         return;
     }
+    (void)snprintf(c->replicated, sizeof c->replicated, "%s",
+                   PQgetvalue(result, 0, PROBE_REPLICATED));
     /* LISTEN through a pooler delivers nothing, and would stay behind for others. */
     c->pooled = pid != (uint64_t)PQbackendPID(c->pg);
     if (c->pooled) {
@@ -749,6 +760,23 @@ bool connection_up(const struct connection *c)
 bool connection_idle(const struct connection *c)
 {
     return c->up && c->state == STATE_IDLE;
+}
+
+int connection_pid(const struct connection *c)
+{
+    assert(c->up);
+    return PQbackendPID(c->pg);
+}
+
+bool connection_pooled(const struct connection *c)
+{
+    assert(c->up);
+    return c->pooled;
+}
+
+const char *connection_replicated(const struct connection *c)
+{
+    return c->replicated;
 }
 
 void connection_proven(struct connection *c)

@@ -57,6 +57,13 @@ struct connection *connection_free(struct connection *c);
 bool connection_up(const struct connection *c);
 bool connection_idle(const struct connection *c);
 
+/* Of the backend that was logged in to, or of who stands in between. Connected only. */
+int connection_pid(const struct connection *c);
+/* Statements may go to any backend. Connected only. */
+bool connection_pooled(const struct connection *c);
+/* What says that the server is one of several that fail over, for people; "": nothing. */
+const char *connection_replicated(const struct connection *c);
+
 /* Sends one statement; its answer is due within limit. Returns 0, -ENOTCONN, -EBUSY, -ENOMEM. A
  * connection that turns out to be broken is told by down(), later. */
 int connection_query(struct connection *c, const char *statement, int n,

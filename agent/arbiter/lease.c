@@ -16,11 +16,13 @@
 const char lease_statement[] =
     "select o_number, o_outcome, o_term, o_owner, o_nonce, o_clean, o_claimable, o_lease, o_stop,"
     " o_duration, o_since, o_system_id, o_timeline, o_synchronous,"
+    " o_session, o_held,"
     " pg_catalog.current_setting('synchronous_commit'),"
     " pg_catalog.current_setting('client_min_messages')"
-    " from tenure.tick_1($1::text, $2::boolean, $3::text[], $4::text[], $5::bigint[],"
-    " $6::bigint[], $7::uuid[], $8::uuid[], $9::bigint[], $10::bigint[], $11::boolean[],"
-    " $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[]) order by o_number";
+    " from tenure.tick_1($1::text, $2::boolean, $3::integer, $4::bigint, $5::text[],"
+    " $6::text[], $7::text[], $8::bigint[], $9::text[], $10::bigint[], $11::bigint[],"
+    " $12::uuid[], $13::uuid[], $14::bigint[], $15::bigint[], $16::boolean[], $17::bigint[],"
+    " $18::bigint[], $19::bigint[], $20::bigint[]) order by o_number";
 
 enum column {
     COLUMN_NUMBER,
@@ -37,6 +39,8 @@ enum column {
     COLUMN_SYSTEM_ID,
     COLUMN_TIMELINE,
     COLUMN_SYNCHRONOUS,
+    COLUMN_SESSION,
+    COLUMN_HELD,
     COLUMN_COMMIT,
     COLUMN_MESSAGES,
     COLUMNS,
@@ -59,6 +63,11 @@ static void put_nonce(FILE *f, const struct nonce *nonce)
 static void put_group(FILE *f, const struct request *r)
 {
     (void)fprintf(f, "\"%s\"", r->group); /* a valid name needs no escaping */
+}
+
+static void put_method(FILE *f, const struct request *r)
+{
+    (void)fputs(method_name(r->method), f);
 }
 
 static void put_operation(FILE *f, const struct request *r)
@@ -135,15 +144,26 @@ static void put_duration(FILE *f, const struct request *r)
     put_number(f, r->duration);
 }
 
-#define SINGLE_PARAMETERS 2 /* owner, require_sync; the others are arrays */
-
-static void (*const put_array[])(FILE *, const struct request *) = {
-    put_group,       put_operation, put_term,     put_expected_term,  put_expected_nonce,
-    put_fresh_nonce, put_system_id, put_timeline, put_rests_on_clean, put_term_floor,
-    put_lease,       put_stop,      put_duration,
+enum parameter {
+    PARAMETER_OWNER,
+    PARAMETER_REQUIRE_SYNC,
+    PARAMETER_PID,
+    PARAMETER_BOUND,
+    PARAMETER_DROP,
+    PARAMETER_GROUP,
+    PARAMETER_METHOD,
+    PARAMETER_WAITED,
+    PARAMETER_OPERATION, /* from here on as in put_array */
 };
 
-_Static_assert(SINGLE_PARAMETERS + sizeof put_array / sizeof put_array[0] == LEASE_PARAMETERS,
+/* Arrays made of the requests alone. */
+static void (*const put_array[])(FILE *, const struct request *) = {
+    put_operation,   put_term,      put_expected_term, put_expected_nonce,
+    put_fresh_nonce, put_system_id, put_timeline,      put_rests_on_clean,
+    put_term_floor,  put_lease,     put_stop,          put_duration,
+};
+
+_Static_assert(PARAMETER_OPERATION + sizeof put_array / sizeof put_array[0] == LEASE_PARAMETERS,
                "as many as the statement has");
 
 bool lease_request_valid(const struct request *r)
@@ -181,22 +201,65 @@ static char *encode_array(const struct request *requests, size_t n,
     return text;
 }
 
-int lease_encode(const char *owner, bool require_sync, const struct request *requests, size_t n,
-                 struct lease_parameters *ret)
+static char *encode_numbers(const usec_t *values, size_t n)
+{
+    char *text = NULL;
+    size_t length;
+    FILE *f = open_memstream(&text, &length);
+
+    if (!f)
+        return NULL;
+    for (size_t i = 0; i < n; i++)
+        (void)fprintf(f, "%c%" PRIu64, i == 0 ? '{' : ',', usec_min(values[i], INT64_MAX));
+    (void)fputc('}', f);
+
+    bool failed = ferror(f) != 0;
+    if (fclose(f) != 0 || failed) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
+static char *encode_number(int64_t value)
+{
+    char *text;
+
+    return asprintf(&text, "%" PRId64, value) < 0 ? NULL : text;
+}
+
+int lease_encode(const char *owner, bool require_sync, int pid, const struct lease_extra *extra,
+                 const struct request *requests, size_t n, struct lease_parameters *ret)
 {
     assert(owner);
+    assert(extra);
     assert(requests);
+    assert(n > 0);
     assert(ret);
 
     *ret = (struct lease_parameters){0};
-    ret->values[0] = strdup(owner);
-    ret->values[1] = strdup(require_sync ? "t" : "f");
-    for (size_t i = SINGLE_PARAMETERS; i < LEASE_PARAMETERS; i++)
-        ret->values[i] = encode_array(requests, n, put_array[i - SINGLE_PARAMETERS]);
+    ret->values[PARAMETER_OWNER] = strdup(owner);
+    ret->values[PARAMETER_REQUIRE_SYNC] = strdup(require_sync ? "t" : "f");
+    ret->values[PARAMETER_PID] = encode_number(pid);
+    ret->values[PARAMETER_BOUND] =
+        extra->sets_bound ? encode_number((int64_t)extra->bound_msec) : NULL;
+    ret->values[PARAMETER_DROP] = strdup(extra->drop);
+    ret->values[PARAMETER_GROUP] = encode_array(requests, n, put_group);
+    ret->values[PARAMETER_METHOD] = encode_array(requests, n, put_method);
+    ret->values[PARAMETER_WAITED] = encode_numbers(extra->waited, n);
+    for (size_t i = PARAMETER_OPERATION; i < LEASE_PARAMETERS; i++)
+        ret->values[i] = encode_array(requests, n, put_array[i - PARAMETER_OPERATION]);
     for (size_t i = 0; i < LEASE_PARAMETERS; i++)
-        if (!ret->values[i])
+        if (!ret->values[i] && (i != PARAMETER_BOUND || extra->sets_bound))
             return -ENOMEM;
     return 0;
+}
+
+void lease_extra_free(struct lease_extra *e)
+{
+    free(e->waited);
+    free(e->drop);
+    *e = (struct lease_extra){0};
 }
 
 void lease_parameters_free(struct lease_parameters *p)
@@ -362,11 +425,11 @@ static bool granted_fits(const struct request *q, const char *owner, const struc
 }
 
 static int take_row(const PGresult *result, size_t row, const char *owner, const struct request *q,
-                    struct reply *reply, struct lease_facts *facts)
+                    struct reply *reply, bool *held, struct lease_facts *facts)
 {
     static const enum column always[] = {
-        COLUMN_NUMBER,      COLUMN_OUTCOME, COLUMN_SYSTEM_ID, COLUMN_TIMELINE,
-        COLUMN_SYNCHRONOUS, COLUMN_COMMIT,  COLUMN_MESSAGES,
+        COLUMN_NUMBER,  COLUMN_OUTCOME, COLUMN_SYSTEM_ID, COLUMN_TIMELINE, COLUMN_SYNCHRONOUS,
+        COLUMN_SESSION, COLUMN_HELD,    COLUMN_COMMIT,    COLUMN_MESSAGES,
     };
     uint64_t number;
 
@@ -378,11 +441,16 @@ static int take_row(const PGresult *result, size_t row, const char *owner, const
         take_bits(cell(result, row, COLUMN_SYSTEM_ID), &reply->epoch.system_id) < 0 ||
         take_number(cell(result, row, COLUMN_TIMELINE), &reply->epoch.timeline) < 0 ||
         take_boolean(cell(result, row, COLUMN_SYNCHRONOUS), &facts->synchronous) < 0 ||
+        take_boolean(cell(result, row, COLUMN_SESSION), &facts->session) < 0 ||
+        take_boolean(cell(result, row, COLUMN_HELD), held) < 0 ||
         take_record(result, row, reply) < 0)
         return -EINVAL;
     if (reply->epoch.timeline == 0 || reply->epoch.timeline > UINT32_MAX)
         return -EINVAL;
     if (reply->outcome == OUTCOME_GRANTED && !granted_fits(q, owner, reply))
+        return -EINVAL;
+    if (reply->outcome == OUTCOME_GRANTED && !*held && q->method == METHOD_ADVISORY &&
+        (q->operation == OPERATION_CLAIM || q->operation == OPERATION_RENEW))
         return -EINVAL;
     if (reply->outcome == OUTCOME_UNKNOWN && reply->has_record)
         return -EINVAL;
@@ -393,7 +461,7 @@ static int take_row(const PGresult *result, size_t row, const char *owner, const
 }
 
 int lease_decode(const PGresult *result, const char *owner, const struct request *requests,
-                 size_t n, struct reply *replies, struct lease_facts *facts,
+                 size_t n, struct reply *replies, bool *held, struct lease_facts *facts,
                  char error[static ARBITER_TEXT_MAX])
 {
     assert(n > 0);
@@ -413,12 +481,13 @@ int lease_decode(const PGresult *result, const char *owner, const struct request
         return -EBADMSG;
     }
     for (size_t i = 0; i < n; i++) {
-        int r = take_row(result, i, owner, &requests[i], &read[i], &seen);
+        int r = take_row(result, i, owner, &requests[i], &read[i], &held[i], &seen);
 
         if (i == 0)
             first = seen;
         if (r < 0 || memcmp(&first.epoch, &seen.epoch, sizeof first.epoch) != 0 ||
-            first.synchronous != seen.synchronous || first.durable != seen.durable) {
+            first.synchronous != seen.synchronous || first.durable != seen.durable ||
+            first.session != seen.session) {
             (void)snprintf(error, ARBITER_TEXT_MAX,
                            "the answer for group \"%s\" makes no sense: the schema is of another "
                            "version, or was changed",

@@ -10,9 +10,17 @@
 
 #include "arbiter/arbiter.h"
 
-#define LEASE_PARAMETERS 15
+#define LEASE_PARAMETERS 20
 
 extern const char lease_statement[];
+
+/* Beside the requests, for the method `advisory` (advisory.h). */
+struct lease_extra {
+    usec_t *waited; /* malloc'ed; how long the row of each was seen unchanged */
+    char *drop;     /* malloc'ed; groups whose lock is let go, as an array */
+    bool sets_bound;
+    uint64_t bound_msec; /* sets_bound: of the session; 0: the server's default */
+};
 
 struct lease_parameters {
     char *values[LEASE_PARAMETERS]; /* malloc'ed */
@@ -24,6 +32,7 @@ struct lease_facts {
     bool synchronous; /* synchronous_standby_names is not empty */
     bool durable; /* committed with synchronous_commit = on, and a warning about it would have come
                    */
+    bool session; /* it was the backend that was logged in to */
 };
 
 /* Is this a request that tick_1 can be asked? Values beyond bigint, spans of 0 and names that are
@@ -31,15 +40,17 @@ struct lease_facts {
 bool lease_request_valid(const struct request *r);
 
 /* All must be valid. Returns 0 or -ENOMEM; to be freed either way. */
-int lease_encode(const char *owner, bool require_sync, const struct request *requests, size_t n,
-                 struct lease_parameters *ret);
+int lease_encode(const char *owner, bool require_sync, int pid, const struct lease_extra *extra,
+                 const struct request *requests, size_t n, struct lease_parameters *ret);
 
 void lease_parameters_free(struct lease_parameters *p);
+void lease_extra_free(struct lease_extra *e);
 
-/* Fills replies[i] for requests[i], all of them or none. Returns 0, or -EBADMSG with the reason in
+/* Fills replies[i] for requests[i], and in held[i] whether this session has the lock of its group;
+ * all of them or none. Returns 0, or -EBADMSG with the reason in
  * error when the result is not exactly what tick_1 must answer to these requests. */
 int lease_decode(const PGresult *result, const char *owner, const struct request *requests,
-                 size_t n, struct reply *replies, struct lease_facts *facts,
+                 size_t n, struct reply *replies, bool *held, struct lease_facts *facts,
                  char error[static ARBITER_TEXT_MAX]);
 
 #endif

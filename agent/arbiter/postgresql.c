@@ -9,9 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arbiter/advisory.h"
 #include "arbiter/connection.h"
 #include "arbiter/lease.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 
 /* Servers whose timeline is remembered; a daemon meets one, and another after a mistake. */
 #define SYSTEMS_MAX 16
@@ -32,6 +34,9 @@ struct arbiter {
     bool unsynchronised; /* said so already */
     struct batch batch;
     uint64_t round_trips;
+    struct advisory advisory;
+    bool no_session; /* a statement went to another backend: a pooler */
+    bool pooler_told, replicated_told;
 
     /* The highest timeline seen of each server, and which server it was last. */
     struct epoch seen[SYSTEMS_MAX];
@@ -154,6 +159,49 @@ static void say_unsynchronised(struct arbiter *a, bool synchronous)
     a->unsynchronised = refuses;
 }
 
+static bool has_advisory(const struct request *requests, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (requests[i].method == METHOD_ADVISORY)
+            return true;
+    return false;
+}
+
+static const char no_session_text[] =
+    "the method \"advisory\" needs a session of its own, but the database is reached through a "
+    "connection pooler: connect to the server itself, or use the method \"lease\"";
+
+/* What makes the method a bad choice here; each once. */
+static void say_unsuitable(struct arbiter *a)
+{
+    const char *replicated = connection_replicated(a->connection);
+    char text[ARBITER_TEXT_MAX];
+
+    if (a->no_session && !a->pooler_told)
+        notice(a, no_session_text);
+    a->pooler_told = a->no_session;
+    if (!*replicated || a->replicated_told)
+        return;
+    a->replicated_told = true;
+    (void)snprintf(
+        text, sizeof text,
+        "the method \"advisory\" is for a single server, but this one seems to be one of "
+        "several (%s): locks do not fail over; use the method \"lease\" here",
+        replicated);
+    notice(a, text);
+}
+
+static int take_advisory(struct arbiter *a, const struct reply *replies, const bool *held,
+                         const struct lease_facts *facts)
+{
+    struct batch *b = &a->batch;
+
+    a->no_session = !facts->session;
+    if (has_advisory(b->requests, b->n))
+        say_unsuitable(a);
+    return advisory_take(&a->advisory, b->requests, replies, held, b->n, clock_boottime());
+}
+
 static void on_answered(void *userdata, const PGresult *result, bool warned)
 {
     struct arbiter *a = userdata;
@@ -161,19 +209,24 @@ static void on_answered(void *userdata, const PGresult *result, bool warned)
     struct lease_facts facts;
     char text[ARBITER_TEXT_MAX];
     _cleanup_free_ struct reply *replies = calloc(b->n, sizeof *replies);
+    _cleanup_free_ bool *held = calloc(b->n, sizeof *held);
 
     assert(b->n > 0);
-    if (!replies) {
+    if (!replies || !held) {
         connection_drop(a->connection, "out of memory");
         return;
     }
-    if (lease_decode(result, a->owner, b->requests, b->n, replies, &facts, text) < 0 ||
+    if (lease_decode(result, a->owner, b->requests, b->n, replies, held, &facts, text) < 0 ||
         !epoch_acceptable(a, &facts.epoch, text)) {
         connection_drop(a->connection, text);
         return;
     }
     if (!facts.durable) {
         connection_drop(a->connection, "synchronous_commit could not be set for a transaction");
+        return;
+    }
+    if (take_advisory(a, replies, held, &facts) < 0) {
+        connection_drop(a->connection, "out of memory");
         return;
     }
     connection_proven(a->connection);
@@ -190,6 +243,8 @@ static void on_up(void *userdata, const char *text)
 {
     struct arbiter *a = userdata;
 
+    advisory_forget(&a->advisory);
+    a->no_session = connection_pooled(a->connection);
     a->handler->connected(a->userdata, text);
 }
 
@@ -270,14 +325,41 @@ struct arbiter *arbiter_free(struct arbiter *a)
         return NULL;
     a->connection = connection_free(a->connection);
     batch_free(&a->batch);
+    advisory_free(&a->advisory);
     free(a);
     return NULL;
+}
+
+const char *arbiter_obstacle(const struct arbiter *a, enum method method)
+{
+    assert(a);
+    return method == METHOD_ADVISORY && connection_up(a->connection) && a->no_session
+               ? no_session_text
+               : NULL;
 }
 
 bool arbiter_idle(const struct arbiter *a)
 {
     assert(a);
     return a->batch.n == 0 && connection_idle(a->connection);
+}
+
+static int send_batch(struct arbiter *a, usec_t limit)
+{
+    const struct batch *b = &a->batch;
+    struct lease_extra extra;
+    struct lease_parameters parameters = {0};
+    int r = advisory_ask(&a->advisory, b->requests, b->n, clock_boottime(), &extra);
+
+    if (r >= 0)
+        r = lease_encode(a->owner, a->require_sync, connection_pid(a->connection), &extra,
+                         b->requests, b->n, &parameters);
+    if (r >= 0)
+        r = connection_query(a->connection, lease_statement, LEASE_PARAMETERS,
+                             (const char *const *)parameters.values, limit);
+    lease_parameters_free(&parameters);
+    lease_extra_free(&extra);
+    return r;
 }
 
 int arbiter_send(struct arbiter *a, const struct request *requests, size_t n, usec_t limit)
@@ -297,19 +379,14 @@ int arbiter_send(struct arbiter *a, const struct request *requests, size_t n, us
     if (!arbiter_idle(a))
         return -EBUSY;
 
-    struct lease_parameters parameters;
-    int r = lease_encode(a->owner, a->require_sync, requests, n, &parameters);
-    if (r >= 0)
-        r = batch_copy(requests, n, &a->batch);
-    if (r >= 0) {
-        r = connection_query(a->connection, lease_statement, LEASE_PARAMETERS,
-                             (const char *const *)parameters.values, limit);
-        if (r < 0)
-            batch_free(&a->batch);
-        else
-            a->round_trips++;
-    }
-    lease_parameters_free(&parameters);
+    int r = batch_copy(requests, n, &a->batch);
+    if (r < 0)
+        return r;
+    r = send_batch(a, limit);
+    if (r < 0)
+        batch_free(&a->batch);
+    else
+        a->round_trips++;
     return r;
 }
 

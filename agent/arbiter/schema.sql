@@ -8,8 +8,8 @@
 --
 -- The role "tenure" is what the agents log in as. It is created without a password when it is
 -- missing, so nobody can log in by password until you set one (\password tenure) or pg_hba.conf
--- says otherwise (cert, peer, ...). It may read, insert and update the one table, and call the one
--- function; it may not delete, and it owns nothing.
+-- says otherwise (cert, peer, ...). It may read, insert and update the one table, and call the
+-- functions below; it may not delete, and it owns nothing.
 --
 -- If this server fails over: only synchronous replication to every standby that may be promoted
 -- (synchronous_standby_names), or fencing of the old primary, keeps the promise of one leader
@@ -62,6 +62,26 @@ create table if not exists tenure.lease (
     autovacuum_vacuum_threshold = 200
 );
 
+-- The key of a group's advisory lock. 64 bits of a hash of its own name space: no other
+-- application's keys are met but by a chance of 2^-64 each.
+create or replace function tenure.lock_key(p_grp text) returns bigint
+language sql
+immutable
+strict
+parallel safe
+as $function$
+    -- A name has no backslash: the cast takes it as it is.
+    select ('x' operator(pg_catalog.||) pg_catalog.left(pg_catalog.encode(pg_catalog.sha256(
+            ('tenure.lease/' operator(pg_catalog.||) p_grp)::pg_catalog.bytea), 'hex'), 16)
+           )::pg_catalog.bit(64)::pg_catalog.int8
+$function$;
+
+comment on function tenure.lock_key(text) is
+    'The key of the advisory lock of a group whose method is advisory: the first 64 bits of SHA-256 of "tenure.lease/NAME".';
+
+-- Two names with one key would be one lock: the second one gets no row, and so is never led.
+create unique index if not exists lease_lock_key on tenure.lease (tenure.lock_key(grp));
+
 comment on table tenure.lease is
     'One row per group: who leads it. Written by the agents alone (tenure.tick_1). Do not index its changing columns: renewals would not be HOT any more. Deleting a row is safe only when its units are stopped everywhere.';
 comment on column tenure.lease.grp is 'The group, as named in /etc/tenure.';
@@ -78,6 +98,75 @@ comment on column tenure.lease.timeline is 'Timeline the claim was made on: clea
 comment on column tenure.lease.claimed_at is 'When this term began, by the server''s clock. For people; nothing is decided by it.';
 comment on column tenure.lease.changed_at is 'Last write, by the server''s clock. For people; nothing is decided by it.';
 
+-- The advisory locks with keys of 64 bits in this database, and who holds them.
+create or replace function tenure.locks_1(p_database oid)
+returns table (key bigint, pid integer)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+rows 1000
+as $function$
+    select (l.classid::bigint << 32) | l.objid::bigint, l.pid
+    from pg_locks l
+    where l.locktype = 'advisory' and l.database = p_database and l.objsubid = 1
+          and l.mode = 'ExclusiveLock' and l.granted
+$function$;
+
+comment on function tenure.locks_1(oid) is
+    'Advisory locks held in this database, for tenure.tick_1.';
+
+-- A session that holds locks must not outlive its client: stopped, cut off or without power, it is
+-- over after this time. Its name is for the next session of the same agent, below.
+create or replace function tenure.bound_session_1(p_owner text, p_bound bigint) returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $function$
+begin
+    if p_bound = 0 then
+        reset idle_session_timeout;
+        return;
+    end if;
+    perform set_config('application_name', 'tenured/' || split_part(p_owner, '/', 2), false),
+            set_config('idle_session_timeout', p_bound::text, false),
+            set_config('tcp_user_timeout', p_bound::text, false),
+            set_config('tcp_keepalives_idle', greatest(p_bound / 4000, 1)::text, false),
+            set_config('tcp_keepalives_interval', greatest(p_bound / 4000, 1)::text, false),
+            set_config('tcp_keepalives_count', '3', false);
+    begin
+        perform set_config('client_connection_check_interval', greatest(p_bound / 4, 100)::text,
+                           false);
+    exception when others then
+        null; -- not on this server's platform
+    end;
+end
+$function$;
+
+comment on function tenure.bound_session_1(text, bigint) is
+    'Limits in milliseconds how long this session, with its advisory locks, outlives its client.';
+
+-- Takes a lock, or says no, at once. When a node comes back before the server has missed its old
+-- connection, that one still has the lock: it is ended, and a later try succeeds.
+create or replace function tenure.lock_1(p_owner text, p_database oid, p_key bigint) returns boolean
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $function$
+begin
+    if pg_try_advisory_lock(p_key) then
+        return true;
+    end if;
+    perform pg_terminate_backend(a.pid)
+    from tenure.locks_1(p_database) l join pg_stat_activity a on a.pid = l.pid
+    where l.key = p_key and a.pid <> pg_backend_pid() and a.usename = current_user
+          and a.application_name = 'tenured/' || split_part(p_owner, '/', 2);
+    return false;
+end
+$function$;
+
+comment on function tenure.lock_1(text, oid, bigint) is
+    'Tries to take an advisory lock; ends the session that has it if it is an earlier one of the same agent.';
+
 -- One tick of one agent: all its groups in one call, one transaction, one round trip. The arrays are
 -- parallel, one element per request; arrays that an operation does not use hold any value.
 --
@@ -88,10 +177,21 @@ comment on column tenure.lease.changed_at is 'Last write, by the server''s clock
 --
 -- Each statement in here sees what was committed before it began (READ COMMITTED, which is
 -- demanded), and a row comes locked in its newest version.
+--
+-- The method advisory asks for more: the group's lock, held by this very session, for every claim
+-- and renewal. It is taken last, let go when the row is another's, and never waited for. Locks of a
+-- session are not undone with a transaction, so an error in here must cost the caller its
+-- connection; it does.
 create or replace function tenure.tick_1(
     p_owner          text,
     p_require_sync   boolean,
+    p_pid            integer,   -- of the backend that the caller logged in to
+    p_bound          bigint,    -- advisory: milliseconds until a dead client's session is over;
+                                -- 0: the server's default again; null: as it is
+    p_drop           text[],    -- advisory: groups whose lock is held for nothing
     p_grp            text[],
+    p_method         text[],
+    p_waited         bigint[],  -- claim, advisory: how long the caller has seen the row unchanged
     p_operation      text[],
     p_term           bigint[],
     p_expected_term  bigint[],
@@ -118,7 +218,9 @@ create or replace function tenure.tick_1(
     o_since       bigint,
     o_system_id   bigint,
     o_timeline    bigint,
-    o_synchronous boolean
+    o_synchronous boolean,
+    o_session     boolean,      -- this is the backend that the caller logged in to
+    o_held        boolean       -- advisory: the group's lock is this session's
 )
 language plpgsql
 volatile
@@ -135,6 +237,11 @@ declare
     v_timeline    bigint;
     v_synchronous boolean;
     v_refused     boolean;
+    v_session     boolean;
+    v_database    oid;
+    v_clean       boolean;
+    v_may         boolean;
+    v_held        boolean;
     v_term        bigint;
     v_outcome     text;
     q             record;
@@ -167,27 +274,45 @@ begin
     v_synchronous := btrim(current_setting('synchronous_standby_names')) <> '';
     v_refused := p_require_sync and not v_synchronous;
 
+    -- Behind a pooler, locks and settings of the session are anybody's: then there are none.
+    v_session := pg_backend_pid() = p_pid;
+    select oid into strict v_database from pg_database where datname = current_database();
+    if v_session and p_bound is not null then
+        perform tenure.bound_session_1(p_owner, p_bound);
+    end if;
+    if v_session and cardinality(p_drop) > 0 then
+        perform pg_advisory_unlock(h.key)
+        from (select distinct tenure.lock_key(d) as key from unnest(p_drop) d) d
+             join tenure.locks_1(v_database) h on h.key = d.key and h.pid = p_pid;
+    end if;
+
     for q in
-        select *
-        from unnest(p_grp, p_operation, p_term, p_expected_term, p_expected_nonce, p_fresh_nonce,
-                    p_system_id, p_timeline, p_rests_on_clean, p_term_floor, p_lease, p_stop,
-                    p_duration)
-             with ordinality as u (grp, operation, term, expected_term, expected_nonce,
-                                   fresh_nonce, system_id, timeline, rests_on_clean, term_floor,
-                                   lease, stop, duration, number)
+        select u.*, tenure.lock_key(u.grp) as key, h.key is not null as held
+        from unnest(p_grp, p_method, p_waited, p_operation, p_term, p_expected_term,
+                    p_expected_nonce, p_fresh_nonce, p_system_id, p_timeline, p_rests_on_clean,
+                    p_term_floor, p_lease, p_stop, p_duration)
+             with ordinality as u (grp, method, waited, operation, term, expected_term,
+                                   expected_nonce, fresh_nonce, system_id, timeline,
+                                   rests_on_clean, term_floor, lease, stop, duration, number)
+             -- What the server says is held, not what the caller believes: a lock that is taken
+             -- twice must be let go twice.
+             left join (select l.key from tenure.locks_1(v_database) l
+                        where v_session and 'advisory' = any (p_method) and l.pid = p_pid) h
+                  on u.method = 'advisory' and h.key = tenure.lock_key(u.grp)
         order by u.grp collate "C", u.number
     loop
         v_outcome := 'denied';
+        v_held := q.held;
         r := null;
 
         case q.operation
         when 'observe' then
             select * into r from tenure.lease l where l.grp = q.grp;
             if not found then
-                insert into tenure.lease (grp, nonce, lease_usec, stop_usec, duration_usec,
-                                          system_id, timeline)
-                values (q.grp, gen_random_uuid(), q.lease, q.stop, q.duration, v_system_id,
-                        v_timeline)
+                insert into tenure.lease (grp, method, nonce, lease_usec, stop_usec,
+                                          duration_usec, system_id, timeline)
+                values (q.grp, q.method, gen_random_uuid(), q.lease, q.stop, q.duration,
+                        v_system_id, v_timeline)
                 on conflict do nothing;
                 select * into r from tenure.lease l where l.grp = q.grp;
             end if;
@@ -196,23 +321,34 @@ begin
         when 'claim' then
             select * into r from tenure.lease l where l.grp = q.grp;
             v_term := greatest(r.term + 1, (v_timeline << 32) + 1, q.term_floor);
-            if found
+            v_clean := r.clean and r.system_id = v_system_id and r.timeline = v_timeline;
+            v_may := r.grp is not null
                and not v_refused
                and r.term = q.expected_term and r.nonce = q.expected_nonce
                and q.system_id = v_system_id and q.timeline = v_timeline
                -- Not observed for a lease: then it must be clean, and made in this very history.
                -- So must a row of the other method, unless nobody ever claimed it.
-               and ((not q.rests_on_clean and (r.method = 'lease' or r.owner = ''))
-                    or (r.clean and r.system_id = v_system_id and r.timeline = v_timeline))
-               and v_timeline < 1073741824 and v_term <= c_term_max
-            then
+               and (v_clean
+                    or (not q.rests_on_clean and (r.method = q.method or r.owner = '')
+                        -- The quarantine.
+                        and (q.method = 'lease' or q.waited >= greatest(r.lease_usec, q.lease))))
+               and v_timeline < 1073741824 and v_term <= c_term_max;
+            if q.method = 'advisory' and not v_session then
+                v_outcome := 'unknown';
+                v_may := false;
+            elsif q.method = 'advisory' and v_may and not v_held then
+                -- While a session of the leader lives there is no claim.
+                v_held := tenure.lock_1(p_owner, v_database, q.key);
+                v_may := v_held;
+            end if;
+            if v_may then
                 -- The nonce stands for all of the row but clean, which only ever becomes true.
                 select * into s from tenure.lease l
                 where l.grp = q.grp and l.term = r.term and l.nonce = r.nonce
                 for update skip locked;
                 if found then
                     update tenure.lease l
-                    set method = 'lease', owner = p_owner, term = v_term, nonce = q.fresh_nonce,
+                    set method = q.method, owner = p_owner, term = v_term, nonce = q.fresh_nonce,
                         clean = false, lease_usec = q.lease, stop_usec = q.stop,
                         duration_usec = q.duration, system_id = v_system_id,
                         timeline = v_timeline, claimed_at = clock_timestamp(),
@@ -230,13 +366,21 @@ begin
             end if;
 
         when 'renew' then
-            if v_refused then
+            if v_refused or (q.method = 'advisory' and not v_session) then
                 v_outcome := 'unknown';
             else
                 select * into r from tenure.lease l
                 where l.grp = q.grp and l.term = q.term and l.owner = p_owner and not l.clean
+                      and l.method = q.method
                 for no key update skip locked;
-                if found then
+                if r.grp is not null and q.method = 'advisory' and not v_held then
+                    -- A new session: the term goes on with the lock taken again, or not at all.
+                    v_held := tenure.lock_1(p_owner, v_database, q.key);
+                end if;
+                if r.grp is not null and q.method = 'advisory' and not v_held then
+                    -- Nobody has claimed: that would have changed the row.
+                    v_outcome := 'unknown';
+                elsif r.grp is not null then
                     update tenure.lease l
                     set nonce = q.fresh_nonce, changed_at = clock_timestamp()
                     where l.grp = q.grp
@@ -244,7 +388,8 @@ begin
                     v_outcome := 'granted';
                 else
                     select * into r from tenure.lease l where l.grp = q.grp;
-                    if r.term = q.term and r.owner = p_owner and not r.clean then
+                    if r.term = q.term and r.owner = p_owner and not r.clean
+                       and r.method = q.method then
                         v_outcome := 'unknown';
                     end if;
                 end if;
@@ -262,6 +407,10 @@ begin
                 returning l.* into strict r;
                 perform pg_notify('tenure', q.grp);
                 v_outcome := 'granted';
+                if q.method = 'advisory' and v_session and not v_held then
+                    -- By an earlier session: it must not keep others from what is clean.
+                    v_held := tenure.lock_1(p_owner, v_database, q.key);
+                end if;
             else
                 select * into r from tenure.lease l where l.grp = q.grp;
                 if r.term = q.term and r.owner = p_owner then
@@ -273,6 +422,13 @@ begin
                 end if;
             end if;
         end case;
+
+        -- The lock goes with the row: it is nobody's who does not stand in there.
+        if v_held and r.grp is not null
+           and (r.owner <> p_owner or r.clean or r.method <> 'advisory') then
+            perform pg_advisory_unlock(q.key);
+            v_held := false;
+        end if;
 
         if v_outcome = 'unknown' then
             r := null;
@@ -293,22 +449,23 @@ begin
         o_system_id := v_system_id;
         o_timeline := v_timeline;
         o_synchronous := v_synchronous;
+        o_session := v_session;
+        o_held := v_held;
         return next;
     end loop;
 end
 $function$;
 
-comment on function tenure.tick_1(text, boolean, text[], text[], bigint[], bigint[], uuid[], uuid[],
-                                  bigint[], bigint[], boolean[], bigint[], bigint[], bigint[], bigint[]) is
+comment on function tenure.tick_1 is
     'One tick of an agent: observes, claims, renews and releases all its groups in one transaction. Runs with the rights of its caller.';
 
 revoke all on schema tenure from public;
 revoke all on tenure.lease from public;
-revoke all on function tenure.tick_1(text, boolean, text[], text[], bigint[], bigint[], uuid[], uuid[],
-                                     bigint[], bigint[], boolean[], bigint[], bigint[], bigint[], bigint[]) from public;
+revoke all on function tenure.tick_1, tenure.lock_key, tenure.locks_1, tenure.bound_session_1,
+                       tenure.lock_1 from public;
 grant usage on schema tenure to tenure;
 grant select, insert, update on tenure.lease to tenure;
-grant execute on function tenure.tick_1(text, boolean, text[], text[], bigint[], bigint[], uuid[], uuid[],
-                                        bigint[], bigint[], boolean[], bigint[], bigint[], bigint[], bigint[]) to tenure;
+grant execute on function tenure.tick_1, tenure.lock_key, tenure.locks_1, tenure.bound_session_1,
+                          tenure.lock_1 to tenure;
 
 commit;

@@ -24,6 +24,17 @@ static bool name_valid(const char *name, size_t max)
     return true;
 }
 
+const char *method_name(enum method method)
+{
+    switch (method) {
+    case METHOD_LEASE:
+        return "lease";
+    case METHOD_ADVISORY:
+        return "advisory";
+    }
+    return "?";
+}
+
 bool group_name_valid(const char *name)
 {
     return name_valid(name, GROUP_NAME_MAX);

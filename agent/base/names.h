@@ -28,6 +28,15 @@
 #define KEEPER_LIVE_DIR "live" /* tenure's */
 #define KEEPER_STATE_FILE "live/state"
 
+/* How a group is elected. */
+enum method {
+    METHOD_LEASE,    /* by its row */
+    METHOD_ADVISORY, /* by its row and a lock of the database session */
+};
+
+/* "lease", "advisory". */
+const char *method_name(enum method method);
+
 /* 1 to GROUP_NAME_MAX of [A-Za-z0-9_.-], the first a letter or digit. */
 bool group_name_valid(const char *name);
 

@@ -28,19 +28,11 @@
 #define CONFIG_LEASE_DEFAULT (15 * USEC_PER_SEC)
 #define CONFIG_STOP_TIMEOUT_DEFAULT (5 * USEC_PER_SEC)
 
-enum config_method {
-    METHOD_LEASE,
-    METHOD_ADVISORY, /* refused when read: not acted on by this version */
-};
-
-/* "lease", "advisory". */
-const char *config_method_name(enum config_method method);
-
 struct config_group {
     char name[GROUP_NAME_MAX + 1];
     char **units; /* n_units names, in the order of the file; no NULL at the end */
     size_t n_units;
-    enum config_method method;
+    enum method method;
     struct budget budget;
     char *file; /* where it was declared, for messages */
     unsigned line;

@@ -6,17 +6,6 @@
 
 #include "config/config.h"
 
-const char *config_method_name(enum config_method method)
-{
-    switch (method) {
-    case METHOD_LEASE:
-        return "lease";
-    case METHOD_ADVISORY:
-        return "advisory";
-    }
-    return "";
-}
-
 struct tenure_config *config_free(struct tenure_config *c)
 {
     if (!c)

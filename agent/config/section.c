@@ -151,12 +151,10 @@ static void take_method(struct loader *l, const config_setting_t *group, struct 
     if (!s)
         return;
     text = take_string(l, s, "method = \"lease\";");
-    if (text && strcmp(text, "advisory") == 0)
-        problem_at(l, s,
-                   "method = \"advisory\" is not acted on by this version: write \"lease\" or "
-                   "leave it out");
-    else if (text && strcmp(text, "lease") != 0)
-        problem_at(l, s, "method = %s is not known: write \"lease\" or leave it out",
+    if (text && strcmp(text, method_name(METHOD_ADVISORY)) == 0)
+        g->method = METHOD_ADVISORY;
+    else if (text && strcmp(text, method_name(METHOD_LEASE)) != 0)
+        problem_at(l, s, "method = %s is not known: write \"lease\" or \"advisory\"",
                    value_text(s, value, sizeof value));
 }
 

@@ -51,7 +51,7 @@ static int set_group(config_setting_t *list, const struct config_group *g)
         if (!config_setting_set_string_elem(units, -1, g->units[i]))
             return -ENOMEM;
 
-    if (set_string(s, "method", config_method_name(g->method)) < 0 ||
+    if (set_string(s, "method", method_name(g->method)) < 0 ||
         set_span(s, "lease", g->budget.lease) < 0 ||
         set_span(s, "stop_timeout", g->budget.stop) < 0)
         return -ENOMEM;

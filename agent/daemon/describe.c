@@ -45,6 +45,8 @@ static void describe_obstacle(const struct seat *s, usec_t now, char ret[static 
                        "led down by an apply that has not ended: run tenurectl apply");
     else if (!d->connected)
         (void)snprintf(ret, REASON_MAX, "the arbiter cannot be reached: %s", d->arbiter_text);
+    else if (arbiter_obstacle(d->arbiter, s->group->method))
+        (void)snprintf(ret, REASON_MAX, "%s", arbiter_obstacle(d->arbiter, s->group->method));
     else if (!d->fit)
         (void)snprintf(ret, REASON_MAX, "%s", d->unfit_text);
     else if (d->bus_text[0])
@@ -201,7 +203,7 @@ static bool describe_group(void *userdata, const char *group, struct api_group *
         .role = role_of(s, now),
         .leader = s->leader,
         .reason = s->reason,
-        .method = config_method_name(g->method),
+        .method = method_name(g->method),
         .term = term,
         .leader_since = s->leader[0] && s->since_term == term ? s->since : 0,
         .seen = seen_ago(m, now),

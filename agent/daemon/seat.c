@@ -236,6 +236,7 @@ bool seat_step(struct seat *s, struct member_event *event, struct request *ret_r
         assert(ret_request);
         *ret_request = update.request;
         ret_request->group = s->group->name;
+        ret_request->method = s->group->method;
     }
     if (r < 0) {
         struct member_event failed = {.type = EVENT_STARTED, .error = r};

@@ -33,8 +33,7 @@ struct record {
     usec_t since;
     bool clean; /* released after the confirmed death of the units */
     /* May be claimed without having been observed for a lease: it is clean and was made in the
-     * epoch it is read in. A session-like arbiter, where the session excludes others, always says
-     * yes here and answers a claim with DENIED until its quarantine has passed. */
+     * epoch it is read in. */
     bool claimable;
 };
 
@@ -48,6 +47,7 @@ enum operation {
 struct request {
     enum operation operation;
     const char *group;           /* borrowed until the reply */
+    enum method method;          /* of the group; the caller's to fill in, as its name */
     uint64_t term;               /* renew, release */
     uint64_t expected_term;      /* claim */
     struct nonce expected_nonce; /* claim, release */

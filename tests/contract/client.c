@@ -12,6 +12,9 @@
 
 #define AWAIT_USEC (10 * USEC_PER_SEC)
 
+enum method client_method = METHOD_LEASE;
+usec_t client_lease = 15 * USEC_PER_SEC;
+
 /* ---- what the arbiter says ---- */
 
 static void on_replies(void *userdata, const struct reply *replies, size_t n)
@@ -197,7 +200,8 @@ struct request observe_of(const char *group)
     return (struct request){
         .operation = OPERATION_OBSERVE,
         .group = group,
-        .lease = 15 * USEC_PER_SEC,
+        .method = client_method,
+        .lease = client_lease,
         .stop = 5 * USEC_PER_SEC,
         .duration = 8670 * USEC_PER_MSEC,
     };
@@ -221,6 +225,7 @@ struct request renew_of(const char *group, uint64_t term)
     return (struct request){
         .operation = OPERATION_RENEW,
         .group = group,
+        .method = client_method,
         .term = term,
         .fresh_nonce = nonce_new(),
     };
@@ -231,9 +236,17 @@ struct request release_of(const char *group, uint64_t term, const struct nonce *
     return (struct request){
         .operation = OPERATION_RELEASE,
         .group = group,
+        .method = client_method,
         .term = term,
         .expected_nonce = *nonce,
     };
+}
+
+void client_wait_out(struct client *c)
+{
+    /* With leases it is the election that observes. */
+    if (client_method == METHOD_ADVISORY)
+        client_turn(c, client_lease + USEC_PER_MSEC);
 }
 
 struct reply client_lead(struct client *c, const char *group)
@@ -242,6 +255,7 @@ struct reply client_lead(struct client *c, const char *group)
     struct reply seen = client_ask(c, &request);
 
     ck_assert_int_eq(seen.outcome, OUTCOME_GRANTED);
+    client_wait_out(c);
     request = claim_of(group, &seen);
     struct reply reply = client_ask(c, &request);
     ck_assert_int_eq(reply.outcome, OUTCOME_GRANTED);

@@ -36,6 +36,10 @@ typedef int (*arbiter_maker)(sd_event *event, const char *owner,
                              const struct arbiter_handler *handler, void *userdata,
                              struct arbiter **ret);
 
+/* Of all requests made below: the method, and L. */
+extern enum method client_method;
+extern usec_t client_lease;
+
 /* And waits until connected. */
 struct client *client_open(arbiter_maker make, const char *owner);
 /* An empty client with a loop: the arbiter is the caller's to put in. */
@@ -57,11 +61,13 @@ bool nonce_same(const struct nonce *a, const struct nonce *b);
 const char *group_new(void);
 
 struct request observe_of(const char *group);
-/* Claims what was read; spans 15 s, 5 s, 8.67 s. */
+/* Claims what was read; spans L, 5 s, 8.67 s. */
 struct request claim_of(const char *group, const struct reply *seen);
 struct request renew_of(const char *group, uint64_t term);
 struct request release_of(const char *group, uint64_t term, const struct nonce *nonce);
 
+/* What was read by now may be claimed after this, by whatever method. */
+void client_wait_out(struct client *c);
 /* Observes and claims, which must be granted. */
 struct reply client_lead(struct client *c, const char *group);
 

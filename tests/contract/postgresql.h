@@ -22,6 +22,7 @@ void client_use(struct client *c, const char *conninfo, bool require_sync, const
 struct client *client_on(const struct server *s, const char *owner);
 
 void lease_tests(Suite *suite);
+void advisory_tests(Suite *suite);
 void durability_tests(Suite *suite);
 void fault_tests(Suite *suite);
 void connecting_tests(Suite *suite);

@@ -85,6 +85,7 @@ int main(void)
 
     Suite *suite = contract_suite("postgresql", make_shared);
     lease_tests(suite);
+    advisory_tests(suite);
     durability_tests(suite);
     fault_tests(suite);
     connecting_tests(suite);

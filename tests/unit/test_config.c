@@ -192,9 +192,9 @@ static const struct {
           "{ name = \"g\"; units = [ \"b.service\" ]; } );",
      NULL, "tenure.conf", 4, "tenure.conf:3)", 0},
     /* method */
-    {MAIN GROUP("method = \"advisory\";"), NULL, "tenure.conf", 4, "not acted on by this version",
-     0},
-    {MAIN GROUP("method = \"raft\";"), NULL, "tenure.conf", 4, "method = \"raft\" is not known", 0},
+    {MAIN GROUP("method = \"raft\";"), NULL, "tenure.conf", 4,
+     "method = \"raft\" is not known: write \"lease\" or \"advisory\"", 0},
+    {MAIN GROUP("method = \"Advisory\";"), NULL, "tenure.conf", 4, "is not known", 0},
     {MAIN GROUP("method = true;"), NULL, "tenure.conf", 4, "method is true: it must be a string",
      0},
     /* durations and budget */
@@ -445,7 +445,8 @@ END_TEST
     "             lease = \"7s\"; stop_timeout = \"1s 1us\"; method = \"lease\"; } );\n"
 #define GOOD_GROUPS                                                                                \
     "groups = ( { name = \"m-1\"; units = [ \"w@1.service\", \"x.socket\", \"x.service\" ]; },\n"  \
-    "           { name = \"a\"; units = [ \"a.target\", \"a@b@c:d_e.service\" ]; } );\n"
+    "           { name = \"a\"; units = [ \"a.target\", \"a@b@c:d_e.service\" ];\n"                \
+    "             method = \"advisory\"; } );\n"
 
 START_TEST(good_full)
 {
@@ -470,7 +471,9 @@ START_TEST(good_full)
     ck_assert_uint_eq(c->groups[1].budget.lease, CONFIG_LEASE_DEFAULT);
     ck_assert_uint_eq(c->groups[1].budget.stop, CONFIG_STOP_TIMEOUT_DEFAULT);
     ck_assert_uint_eq(c->groups[1].n_units, 3);
+    ck_assert_int_eq(c->groups[0].method, METHOD_ADVISORY);
     ck_assert_int_eq(c->groups[1].method, METHOD_LEASE);
+    ck_assert_int_eq(c->groups[2].method, METHOD_LEASE);
     (void)config_free(c);
 }
 END_TEST

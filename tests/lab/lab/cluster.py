@@ -9,6 +9,7 @@ from .shell import LabError, wait_for
 
 GROUP = "work"
 UNIT = "worker.service"
+METHODS = ("lease", "advisory")
 LEASE = "4s"
 STOP_TIMEOUT = "1s"
 
@@ -16,8 +17,9 @@ STOP_TIMEOUT = "1s"
 class Cluster:
     """One group, or several, elected among all hosts of a lab."""
 
-    def __init__(self, lab, group=GROUP, unit=UNIT, lease=LEASE, stop_timeout=STOP_TIMEOUT):
-        self.lab, self.group, self.unit = lab, group, unit
+    def __init__(self, lab, group=GROUP, unit=UNIT, lease=LEASE, stop_timeout=STOP_TIMEOUT,
+                 method=METHODS[0]):
+        self.lab, self.group, self.unit, self.method = lab, group, unit, method
         self.lease, self.stop_timeout = lease, stop_timeout
         self.worker_options = ()
 
@@ -37,8 +39,8 @@ class Cluster:
         return self
 
     def configure(self, host, groups=None, conninfo="", top=""):
-        """Write the configuration of one host. groups: a list of dicts with the keys of a group;
-        conninfo, top: more of the connection string, more settings of tenure.conf."""
+        """Write the configuration of one host. groups: a list of dicts with the keys of a group,
+        of the cluster's method unless they say otherwise; conninfo, top: more of the connection string, more settings of tenure.conf."""
         groups = groups or [{"name": self.group, "units": [self.unit], "lease": self.lease,
                              "stop_timeout": self.stop_timeout}]
         host.write_file("/etc/tenure/pgpass", f"*:*:*:*:{PASSWORD}\n", 0o600, "tenure")
@@ -49,8 +51,12 @@ arbiter = {{
 }};
 """, 0o640, "root:tenure")
         for group in groups:
-            host.write_file(f"/etc/tenure/groups.d/{group['name']}.conf",
-                            f"groups = (\n{_libconfig(group)}\n);\n")
+            self.write_group(host, group)
+
+    def write_group(self, host, group):
+        """A group's file; of the cluster's method unless it says otherwise."""
+        host.write_file(f"/etc/tenure/groups.d/{group['name']}.conf",
+                        f"groups = (\n{_libconfig({'method': self.method, **group})}\n);\n")
 
     def worker(self, *options, restart=True):
         """What the witness is started with from now on (see witness.c), on every host."""

@@ -68,14 +68,15 @@ class Database(Host):
         return self.psql("show server_version", db="postgres").split()[0]
 
     def lease(self, group):
-        """The row of a group: {"owner": …, "term": …, "clean": …, "lease_usec": …}, or None."""
-        row = self.psql("select owner, term, clean, lease_usec from tenure.lease where grp = "
+        """The row of a group: {"owner": …, "term": …, "clean": …, "lease_usec": …, "method": …}, or
+        None."""
+        row = self.psql("select owner, term, clean, lease_usec, method from tenure.lease where grp = "
                         f"'{group}'").partition("\n")[0]
         if not row:
             return None
-        owner, term, clean, lease = row.split("|")
+        owner, term, clean, lease, method = row.split("|")
         return {"owner": owner.partition("/")[0], "term": int(term), "clean": clean == "t",
-                "lease_usec": int(lease)}
+                "lease_usec": int(lease), "method": method}
 
 
 __all__ = ["Database", "LabError", "PASSWORD"]

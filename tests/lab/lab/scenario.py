@@ -51,12 +51,15 @@ class Trial:
         self.cluster, self.lab, self.timeline = cluster, cluster.lab, timeline
         self.db, self.hosts = self.lab.db, self.lab.hosts
         self.group, self.unit, self.keeper = cluster.group, cluster.unit, cluster.keeper
+        self.method = cluster.method
         self.lease_ms, self.stop_ms = _ms(cluster.lease), _ms(cluster.stop_timeout)
         # Design: K, and D from the formula of the budget.
         self.kill_ms = min(1000, self.lease_ms / 10)
         self.slack_ms = 300
         self.duration_ms = self.lease_ms * 0.998 - self.slack_ms - self.stop_ms - self.kill_ms
         self.leader = cluster.wait_ready()
+        self.check(f"the group is led by the method {self.method}",
+                   self.db.lease(self.group)["method"] == self.method)
         self.began = clock.now()
         self.fault_at = None
         self.effects = []
@@ -199,10 +202,10 @@ def _ms(text):
 
 
 class Runner:
-    """One lab for all scenarios of a platform; a new one when the old cannot be put in order."""
+    """One lab for all scenarios of a method and platform; a new one when the old cannot be put in order."""
 
-    def __init__(self, platform, timeline, keep=False):
-        self.platform, self.timeline, self.keep = platform, timeline, keep
+    def __init__(self, method, platform, timeline, keep=False):
+        self.method, self.platform, self.timeline, self.keep = method, platform, timeline, keep
         self.lab = self.cluster = None
         self.versions = {}
 
@@ -227,7 +230,7 @@ class Runner:
         lab.__enter__()
         self.lab = lab
         lab.boot()
-        self.cluster = Cluster(lab).install()
+        self.cluster = Cluster(lab, method=self.method).install()
         self.cluster.start()
         self.versions = lab.versions()
         self.timeline.note(f"{lab.platform}: systemd {self.versions['systemd']}, PostgreSQL "
@@ -277,14 +280,14 @@ class Runner:
         if not self.cluster:
             return ""
         os.makedirs(FAILURES, exist_ok=True)
-        path = f"{FAILURES}/{function.name}-{self.platform}.log"
+        path = f"{FAILURES}/{function.name}-{self.method}-{self.platform}.log"
         with open(path, "w", encoding="utf-8") as f:
             f.write(self.cluster.account())
         return f"\nthe journals of all hosts: {path}"
 
     def run(self, function):
         """One cell of the matrix. Returns (passed, figures, reason)."""
-        self.timeline.head(f"{function.name} on {self.platform}: {function.title}")
+        self.timeline.head(f"{function.name}, {self.method} on {self.platform}: {function.title}")
 
         def overdue(*_):
             raise LabError(f"not done after {CELL_TIMEOUT} s")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Configurations that change, are wrong, or are fought against."""
 
+from lab.cluster import METHODS
 from lab.scenario import scenario
 
 # A name that systemd has to escape, and that must not make one group's slice lie in another's.
@@ -14,9 +15,8 @@ SECOND_KEEPER = "tenure@work\\x2dsecond.service"
 def add_second(t, host):
     host.write_file(f"/etc/systemd/system/{SECOND_UNIT}",
                     "[Service]\nExecStart=/bin/sleep infinity\n")
-    host.write_file(SECOND_FILE, f'groups = ( {{ name = "{SECOND}"; units = [ "{SECOND_UNIT}" ]; '
-                                 f'lease = "{t.cluster.lease}"; '
-                                 f'stop_timeout = "{t.cluster.stop_timeout}"; }} );\n')
+    t.cluster.write_group(host, {"name": SECOND, "units": [SECOND_UNIT], "lease": t.cluster.lease,
+                                 "stop_timeout": t.cluster.stop_timeout})
 
 
 def reload_all(t, **options):
@@ -101,6 +101,30 @@ def units_changed(t):
         host.systemctl("reload", "tenured.service")
     t.cluster.wait_ready()
     t.check("the unit that was taken out is stopped", not running(t, SECOND_UNIT))
+    t.gap_at_most(4 * 1000)
+
+
+@scenario("the method changes: led down, and claimed by the other method")
+def method_changed(t):
+    other = next(m for m in METHODS if m != t.method)
+    group = {"name": t.group, "units": [t.unit], "lease": t.cluster.lease,
+             "stop_timeout": t.cluster.stop_timeout, "method": other}
+    term = t.db.lease(t.group)["term"]
+
+    def change():
+        for host in t.hosts:
+            t.cluster.configure(host, [group])
+            host.systemctl("reload", "tenured.service")
+    t.fault(f"method = {other}, systemctl reload tenured", change)
+    t.effect(f"the row is claimed by the method {other}",
+             lambda: t.db.lease(t.group)["method"] == other and not t.db.lease(t.group)["clean"])
+    t.check("in a new term", t.db.lease(t.group)["term"] > term)
+    t.cluster.wait_ready()
+    for host in t.hosts:
+        t.cluster.configure(host)
+        host.systemctl("reload", "tenured.service")
+    t.until(f"{t.method} again", lambda: t.db.lease(t.group)["method"] == t.method)
+    t.cluster.wait_ready()
     t.gap_at_most(4 * 1000)
 
 

@@ -24,6 +24,18 @@ def database_crashed(t):
     t.gap_at_most(0)
 
 
+@scenario("an administrator ends all sessions of the agents: nobody notices")
+def sessions_ended(t):
+    pids = lambda: set(t.db.psql("select pid from pg_stat_activity where usename = 'tenure'").split())
+    before = pids()
+    t.fault("pg_terminate_backend() of all agents' sessions", lambda: t.db.psql(
+        "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'tenure'"))
+    t.effect("every agent has another session",
+             lambda: len(pids()) == len(before) and not pids() & before)
+    t.undisturbed(seconds=2 * t.lease_ms / 1000)
+    t.gap_at_most(0)
+
+
 @scenario("the database is away for longer than a lease: everything stops, one comes back")
 def database_away(t):
     old = t.leader

@@ -1,0 +1,665 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The method advisory: locks, the quarantine, sessions that end. */
+#include "postgresql.h"
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "arbiter/advisory.h"
+#include "base/clock.h"
+#include "proxy.h"
+
+#define LEASE (300 * USEC_PER_MSEC)
+#define LONGER (2 * LEASE)
+
+static struct client *a, *b;
+
+static void open_both(void)
+{
+    client_method = METHOD_ADVISORY;
+    client_lease = LEASE;
+    a = client_on(&shared, CLIENT_OWNER_A);
+    b = client_on(&shared, CLIENT_OWNER_B);
+}
+
+static void close_both(void)
+{
+    a = client_close(a);
+    b = client_close(b);
+}
+
+static struct reply look(struct client *c, const char *group)
+{
+    struct request request = observe_of(group);
+    struct reply reply = client_ask(c, &request);
+
+    ck_assert_int_eq(reply.outcome, OUTCOME_GRANTED);
+    return reply;
+}
+
+static enum outcome ask(struct client *c, struct request request)
+{
+    return client_ask(c, &request).outcome;
+}
+
+/* How many sessions hold the group's lock, by an own look at pg_locks. */
+static long long locks_on(const struct server *s, const char *group)
+{
+    return server_number(
+        s,
+        "select count(*) from pg_locks where locktype = 'advisory' and granted and "
+        "(classid::bigint << 32) | objid::bigint = tenure.lock_key('%s')",
+        group);
+}
+
+static long long locks(const char *group)
+{
+    return locks_on(&shared, group);
+}
+
+static void await_unlocked(const char *group)
+{
+    char statement[256];
+
+    (void)snprintf(statement, sizeof statement,
+                   "select (count(*) = 0)::integer from pg_locks where locktype = 'advisory' and "
+                   "(classid::bigint << 32) | objid::bigint = tenure.lock_key('%s')",
+                   group);
+    server_await(&shared, "the lock is free", statement);
+}
+
+/* Of the session with this much of an application_name: agents that hold locks bear their instance
+ * there. */
+static void terminate(const struct server *s, const char *owner)
+{
+    ck_assert_int_eq(server_number(s,
+                                   "select count(pg_terminate_backend(pid)) from pg_stat_activity "
+                                   "where application_name = 'tenured/%s'",
+                                   strchr(owner, '/') + 1),
+                     1);
+}
+
+/* ---- the lock ---- */
+
+START_TEST(a_session_excludes_others)
+{
+    const char *group = group_new();
+    struct reply led = client_lead(a, group);
+
+    ck_assert_int_eq(locks(group), 1);
+    (void)look(b, group);
+    client_turn(b, LONGER);
+    /* Seen unchanged for long enough, but the leader's session lives. */
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(ask(b, claim_of(group, &led)), OUTCOME_DENIED);
+    ck_assert_int_eq(locks(group), 1);
+    ck_assert_int_eq(ask(a, renew_of(group, led.record.term)), OUTCOME_GRANTED);
+}
+END_TEST
+
+START_TEST(locks_do_not_stack)
+{
+    const char *group = group_new();
+    struct reply led = client_lead(a, group);
+
+    for (int i = 0; i < 300; i++) {
+        struct request renew = renew_of(group, led.record.term);
+
+        led = client_ask(a, &renew);
+        ck_assert_int_eq(led.outcome, OUTCOME_GRANTED);
+    }
+    ck_assert_int_eq(locks(group), 1);
+    ck_assert_int_eq(ask(a, release_of(group, led.record.term, &led.record.nonce)),
+                     OUTCOME_GRANTED);
+    ck_assert_int_eq(locks(group), 0);
+}
+END_TEST
+
+START_TEST(keys_are_64_bits_of_a_hash)
+{
+    /* Fixed for good: agents of several versions must mean the same lock. */
+    ck_assert_int_eq(server_number(&shared, "select tenure.lock_key('billing')"),
+                     INT64_C(3906319064833043502));
+    ck_assert_int_eq(server_number(&shared, "select count(distinct tenure.lock_key('g' || i)) from "
+                                            "generate_series(1, 100000) i"),
+                     100000);
+}
+END_TEST
+
+START_TEST(two_names_with_one_key_are_never_one_group)
+{
+    struct server s;
+    const char *first = group_new(), *second = group_new();
+
+    server_make(&s, false);
+    server_start(&s);
+    server_do(&s, "create or replace function tenure.lock_key(p_grp text) returns bigint language "
+                  "sql immutable as 'select 7::bigint'");
+    struct client *c = client_on(&s, CLIENT_OWNER_A);
+    struct reply led = client_lead(c, first);
+    const struct request requests[] = {renew_of(first, led.record.term), observe_of(second)};
+    unsigned answers = c->answers;
+    client_send(c, requests, 2, CLIENT_LIMIT);
+    client_await(c, &c->answers, answers + 1);
+    ck_assert_int_eq(c->replies[0].outcome, OUTCOME_GRANTED);
+    ck_assert_int_eq(c->replies[1].outcome, OUTCOME_UNKNOWN);
+    c = client_close(c);
+    server_crash(&s);
+}
+END_TEST
+
+START_TEST(a_stranger_with_the_lock_is_left_alone)
+{
+    const char *group = group_new();
+    struct reply led = client_lead(a, group);
+    PGconn *session = server_session(&shared);
+    char statement[256];
+
+    (void)snprintf(statement, sizeof statement, "select pg_advisory_lock(tenure.lock_key('%s'))",
+                   group);
+    terminate(&shared, CLIENT_OWNER_A);
+    session_do(session, statement);
+    client_await(a, &a->connects, 2);
+    /* The row is still ours, so nobody leads: not denied, but not ours to go on either. */
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(ask(a, renew_of(group, led.record.term)), OUTCOME_UNKNOWN);
+    ck_assert_int_eq(PQstatus(session), CONNECTION_OK);
+    session_do(session, "select 1");
+    PQfinish(session);
+    await_unlocked(group);
+    ck_assert_int_eq(ask(a, renew_of(group, led.record.term)), OUTCOME_GRANTED);
+}
+END_TEST
+
+/* ---- the quarantine ---- */
+
+/* Claims again and again; when the claim was granted, counted from `since`. Nothing is locked
+ * before. */
+static usec_t claimed_after(struct client *c, struct request claim, usec_t since)
+{
+    for (;;) {
+        usec_t now = clock_boottime();
+        enum outcome outcome = ask(c, claim);
+
+        if (outcome == OUTCOME_GRANTED)
+            return now - since;
+        ck_assert_int_eq(outcome, OUTCOME_DENIED);
+        ck_assert_int_eq(locks(claim.group), 0);
+        ck_assert_uint_lt(now - since, 10 * LEASE);
+        client_turn(c, 5 * USEC_PER_MSEC);
+    }
+}
+
+static void quarantine_lasts(usec_t took, usec_t lease)
+{
+    ck_assert_uint_ge(took, lease);
+    ck_assert_uint_lt(took, lease + 100 * USEC_PER_MSEC);
+}
+
+START_TEST(the_quarantine_is_the_rows_lease_or_the_longer_own)
+{
+    for (int own_is_longer = 0; own_is_longer < 2; own_is_longer++) {
+        const char *group = group_new();
+
+        client_lease = own_is_longer ? LEASE : LONGER;
+        (void)client_lead(a, group);
+        a = client_close(a);
+        await_unlocked(group);
+        client_lease = own_is_longer ? LONGER : LEASE;
+        struct reply seen = look(b, group);
+        usec_t since = clock_boottime();
+        quarantine_lasts(claimed_after(b, claim_of(group, &seen), since), LONGER);
+        a = client_on(&shared, CLIENT_OWNER_A);
+    }
+}
+END_TEST
+
+START_TEST(a_new_group_has_a_quarantine_too)
+{
+    const char *group = group_new();
+    struct reply seen = look(b, group);
+    usec_t since = clock_boottime();
+
+    quarantine_lasts(claimed_after(b, claim_of(group, &seen), since), LEASE);
+}
+END_TEST
+
+START_TEST(a_renewal_begins_the_quarantine_anew)
+{
+    const char *group = group_new();
+    struct reply led = client_lead(a, group), seen = look(b, group);
+
+    client_turn(b, LEASE * 3 / 4);
+    ck_assert_int_eq(ask(a, renew_of(group, led.record.term)), OUTCOME_GRANTED);
+    a = client_close(a);
+    await_unlocked(group);
+    client_turn(b, LEASE / 2);
+    ck_assert_int_eq(ask(b, claim_of(group, &seen)), OUTCOME_DENIED); /* not what stands there */
+    seen = look(b, group);
+    usec_t since = clock_boottime();
+    /* It was read with the reply to that claim. */
+    usec_t took = claimed_after(b, claim_of(group, &seen), since);
+    ck_assert_uint_ge(took + 50 * USEC_PER_MSEC, LEASE);
+    a = client_on(&shared, CLIENT_OWNER_A);
+}
+END_TEST
+
+START_TEST(a_new_session_begins_the_quarantine_anew)
+{
+    const char *group = group_new();
+
+    (void)client_lead(a, group);
+    a = client_close(a);
+    struct reply seen = look(b, group);
+    client_turn(b, LEASE * 3 / 4);
+    server_do(&shared,
+              "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'tenure'");
+    client_await(b, &b->connects, 2);
+    usec_t since = clock_boottime();
+    /* Not having looked is no observation. */
+    ck_assert_int_eq(ask(b, claim_of(group, &seen)), OUTCOME_DENIED);
+    quarantine_lasts(claimed_after(b, claim_of(group, &seen), since), LEASE);
+    a = client_on(&shared, CLIENT_OWNER_A);
+}
+END_TEST
+
+START_TEST(a_clean_row_has_no_quarantine)
+{
+    const char *group = group_new();
+    struct reply led = client_lead(a, group);
+
+    ck_assert_int_eq(ask(a, release_of(group, led.record.term, &led.record.nonce)),
+                     OUTCOME_GRANTED);
+    struct reply seen = look(b, group);
+    ck_assert(seen.record.claimable);
+    ck_assert_int_eq(ask(b, claim_of(group, &seen)), OUTCOME_GRANTED);
+
+    /* But of another history it has. */
+    group = group_new();
+    led = client_lead(a, group);
+    ck_assert_int_eq(ask(a, release_of(group, led.record.term, &led.record.nonce)),
+                     OUTCOME_GRANTED);
+    server_do(&shared, "update tenure.lease set timeline = timeline + 1 where grp = '%s'", group);
+    seen = look(b, group);
+    ck_assert(!seen.record.claimable);
+    ck_assert_int_eq(ask(b, claim_of(group, &seen)), OUTCOME_DENIED);
+    client_turn(b, LEASE);
+    ck_assert_int_eq(ask(b, claim_of(group, &seen)), OUTCOME_GRANTED);
+}
+END_TEST
+
+START_TEST(a_release_without_the_lock_is_a_release)
+{
+    const char *group = group_new();
+    struct reply led = client_lead(a, group);
+
+    /* The session is lost while the units are stopped. That they are dead is still true. */
+    terminate(&shared, CLIENT_OWNER_A);
+    client_await(a, &a->connects, 2);
+    ck_assert_int_eq(ask(a, release_of(group, led.record.term, &led.record.nonce)),
+                     OUTCOME_GRANTED);
+    ck_assert_int_eq(locks(group), 0);
+    struct reply seen = look(b, group);
+    ck_assert_int_eq(ask(b, claim_of(group, &seen)), OUTCOME_GRANTED);
+}
+END_TEST
+
+START_TEST(an_earlier_session_of_the_agent_is_ended)
+{
+    const char *led = group_new(), *clean = group_new();
+
+    client_lease = USEC_PER_SEC;
+    struct reply first = look(a, led), second = look(a, clean);
+    client_wait_out(a);
+    struct request claims[] = {claim_of(led, &first), claim_of(clean, &second)};
+    first = client_ask(a, &claims[0]);
+    second = client_ask(a, &claims[1]);
+    struct client *again = client_on(&shared, CLIENT_OWNER_A);
+
+    /* For the server the old session is in the best of health. */
+    struct request request = renew_of(led, first.record.term);
+    usec_t begin = clock_boottime();
+    ck_assert_int_eq(ask(again, request), OUTCOME_UNKNOWN);
+    await_unlocked(led);
+    await_unlocked(clean);
+    ck_assert_uint_lt(clock_boottime() - begin, ADVISORY_BOUND_MIN_USEC / 2); /* not by itself */
+    ck_assert_int_eq(ask(again, request), OUTCOME_GRANTED);
+
+    /* Nor does it keep others from what is given back. */
+    terminate(&shared, CLIENT_OWNER_A);
+    client_await(a, &a->connects, 2);
+    ck_assert_int_eq(ask(a, renew_of(clean, second.record.term)), OUTCOME_GRANTED);
+    again = client_close(again);
+    again = client_on(&shared, CLIENT_OWNER_A);
+    struct reply seen = look(again, clean);
+    ck_assert_int_eq(ask(again, release_of(clean, second.record.term, &seen.record.nonce)),
+                     OUTCOME_GRANTED);
+    await_unlocked(clean);
+    ck_assert_int_eq(ask(b, claim_of(clean, &seen)), OUTCOME_GRANTED);
+    again = client_close(again);
+}
+END_TEST
+
+/* ---- the other method ---- */
+
+START_TEST(a_row_of_the_other_method_must_be_clean)
+{
+    const char *group = group_new();
+
+    client_method = METHOD_LEASE;
+    struct reply led = client_lead(a, group);
+    client_method = METHOD_ADVISORY;
+    (void)look(b, group);
+    client_turn(b, LONGER);
+    ck_assert_int_eq(ask(b, claim_of(group, &led)), OUTCOME_DENIED);
+    ck_assert_int_eq(locks(group), 0);
+    /* Nor does the owner itself go on by another method than it began with. */
+    ck_assert_int_eq(ask(a, renew_of(group, led.record.term)), OUTCOME_DENIED);
+    ck_assert_int_eq(ask(a, release_of(group, led.record.term, &led.record.nonce)),
+                     OUTCOME_GRANTED);
+    struct reply seen = look(b, group);
+    ck_assert_int_eq(ask(b, claim_of(group, &seen)), OUTCOME_GRANTED);
+
+    client_method = METHOD_LEASE;
+    seen = look(a, group);
+    ck_assert_int_eq(ask(a, claim_of(group, &seen)), OUTCOME_DENIED);
+}
+END_TEST
+
+START_TEST(a_lock_goes_with_its_row)
+{
+    const char *group = group_new();
+    struct reply led = client_lead(a, group);
+
+    server_do(&shared, "update tenure.lease set owner = '%s', term = term + 1 where grp = '%s'",
+              CLIENT_OWNER_B, group);
+    ck_assert_int_eq(locks(group), 1);
+    ck_assert_int_eq(ask(a, renew_of(group, led.record.term)), OUTCOME_DENIED);
+    ck_assert_int_eq(locks(group), 0);
+}
+END_TEST
+
+START_TEST(the_lock_of_a_term_that_is_over_is_let_go)
+{
+    const char *stuck = group_new(), *other = group_new();
+    struct reply led = client_lead(a, other);
+
+    (void)client_lead(a, stuck);
+    /* Neither renewed nor released: its units do not die. The session is kept busy by another. */
+    usec_t until = clock_boottime() + LEASE + 50 * USEC_PER_MSEC;
+    while (clock_boottime() < until) {
+        ck_assert_int_eq(locks(stuck), 1);
+        ck_assert_int_eq(ask(a, renew_of(other, led.record.term)), OUTCOME_GRANTED);
+        client_turn(a, 100 * USEC_PER_MSEC);
+    }
+    ck_assert_int_eq(ask(a, renew_of(other, led.record.term)), OUTCOME_GRANTED);
+    ck_assert_int_eq(locks(stuck), 0);
+    ck_assert_int_eq(locks(other), 1);
+}
+END_TEST
+
+/* ---- sessions that end ---- */
+
+START_TEST(a_killed_session_is_replaced)
+{
+    const char *group = group_new();
+    struct reply led = client_lead(a, group);
+
+    for (unsigned i = 1; i <= 3; i++) {
+        terminate(&shared, CLIENT_OWNER_A);
+        client_await(a, &a->losses, i);
+        client_await(a, &a->connects, i + 1);
+        ck_assert_int_eq(locks(group), 0);
+        ck_assert_int_eq(ask(a, renew_of(group, led.record.term)), OUTCOME_GRANTED);
+        ck_assert_int_eq(locks(group), 1);
+    }
+}
+END_TEST
+
+START_TEST(a_restarted_server_changes_nothing)
+{
+    struct server s;
+    const char *group = group_new();
+
+    server_make(&s, false);
+    server_start(&s);
+    struct client *leader = client_on(&s, CLIENT_OWNER_A), *other = client_on(&s, CLIENT_OWNER_B);
+    struct reply led = client_lead(leader, group);
+    (void)look(other, group);
+    client_turn(other, LEASE);
+    for (int clean = 0; clean < 2; clean++) {
+        unsigned connects = leader->connects, others = other->connects;
+
+        if (clean)
+            server_stop(&s);
+        else
+            server_crash(&s);
+        server_start(&s);
+        client_await(other, &other->connects, others + 1);
+        /* All locks are free, and it comes first. */
+        ck_assert_int_eq(ask(other, claim_of(group, &led)), OUTCOME_DENIED);
+        client_await(leader, &leader->connects, connects + 1);
+        struct request renew = renew_of(group, led.record.term);
+        led = client_ask(leader, &renew);
+        ck_assert_int_eq(led.outcome, OUTCOME_GRANTED);
+        client_turn(other, LEASE);
+        ck_assert_int_eq(ask(other, claim_of(group, &led)), OUTCOME_DENIED);
+        ck_assert_int_eq(locks_on(&s, group), 1);
+    }
+    leader = client_close(leader);
+    other = client_close(other);
+    server_crash(&s);
+}
+END_TEST
+
+/* How long the lock outlives what happens now. */
+static usec_t freed_after(const char *group)
+{
+    usec_t begin = clock_boottime();
+
+    ck_assert_int_eq(locks(group), 1);
+    while (locks(group) > 0) {
+        ck_assert_uint_lt(clock_boottime() - begin, 20 * USEC_PER_SEC);
+        (void)usleep(10000);
+    }
+    return clock_boottime() - begin;
+}
+
+START_TEST(a_stopped_client_does_not_keep_its_lock)
+{
+    const char *group = group_new();
+
+    client_lease = 4 * USEC_PER_SEC;
+    (void)client_lead(a, group);
+    /* Its kernel answers, it does not: nobody turns its loop. */
+    usec_t took = freed_after(group);
+    ck_assert_uint_ge(took, 3 * USEC_PER_SEC);
+    ck_assert_uint_lt(took, client_lease + 200 * USEC_PER_MSEC); /* ours is a slow look */
+    client_await(a, &a->losses, 1);
+    ck_assert_ptr_nonnull(strstr(a->lost, "idle"));
+}
+END_TEST
+
+START_TEST(a_client_that_was_cut_off_does_not_keep_its_lock)
+{
+    const char *group = group_new();
+    struct proxy *proxy = proxy_start(shared.port);
+    struct client *c = client_new();
+    char conninfo[CONNINFO_MAX];
+
+    (void)snprintf(conninfo, sizeof conninfo, "host=127.0.0.1 port=%d dbname=postgres user=tenure",
+                   proxy->port);
+    client_use(c, conninfo, false, CLIENT_OWNER_A);
+    client_await(c, &c->connects, 1);
+    (void)client_lead(c, group);
+    atomic_store(&proxy->silent, true);
+    ck_assert_uint_lt(freed_after(group), ADVISORY_BOUND_MIN_USEC + USEC_PER_SEC);
+    /* By the limits of the other session nothing changed here. */
+    c = client_close(c);
+    proxy_stop(proxy);
+}
+END_TEST
+
+START_TEST(a_session_without_locks_has_no_limit)
+{
+    const char *group = group_new();
+    struct reply led = client_lead(a, group);
+
+    ck_assert_int_eq(ask(a, release_of(group, led.record.term, &led.record.nonce)),
+                     OUTCOME_GRANTED);
+    (void)look(a, group);
+    (void)look(b, group);
+    client_turn(a, ADVISORY_BOUND_MIN_USEC + USEC_PER_SEC / 2);
+    ck_assert_uint_eq(a->losses, 0);
+    client_turn(b, 10 * USEC_PER_MSEC);
+    ck_assert_uint_eq(b->losses, 0);
+}
+END_TEST
+
+/* ---- where it does not belong ---- */
+
+START_TEST(a_pooler_is_refused_with_the_reason)
+{
+    const char *group = group_new(), *by_lease = group_new();
+    struct reply led = client_lead(a, group);
+    struct proxy *proxy = proxy_start(shared.port);
+    struct client *c = client_new();
+    char conninfo[CONNINFO_MAX];
+
+    atomic_store(&proxy->foreign, true);
+    (void)snprintf(conninfo, sizeof conninfo, "host=127.0.0.1 port=%d dbname=postgres user=tenure",
+                   proxy->port);
+    client_use(c, conninfo, false, CLIENT_OWNER_A);
+    client_await(c, &c->connects, 1);
+    ck_assert_ptr_null(arbiter_obstacle(c->arbiter, METHOD_LEASE));
+    ck_assert_ptr_nonnull(arbiter_obstacle(c->arbiter, METHOD_ADVISORY));
+    ck_assert_ptr_nonnull(strstr(arbiter_obstacle(c->arbiter, METHOD_ADVISORY), "pooler"));
+    ck_assert_ptr_null(arbiter_obstacle(a->arbiter, METHOD_ADVISORY));
+    ck_assert_uint_eq(c->notices, 0);
+
+    ck_assert_int_eq(ask(c, renew_of(group, led.record.term)), OUTCOME_UNKNOWN);
+    const char *other = group_new();
+    struct reply seen = look(c, other);
+    client_turn(c, LEASE);
+    ck_assert_int_eq(ask(c, claim_of(other, &seen)), OUTCOME_UNKNOWN);
+    ck_assert_int_eq(locks(other), 0);
+    ck_assert_uint_eq(c->notices, 1);
+    ck_assert_ptr_nonnull(strstr(c->notice, "pooler"));
+
+    client_method = METHOD_LEASE; /* which works there */
+    led = client_lead(c, by_lease);
+    ck_assert_int_eq(ask(c, renew_of(by_lease, led.record.term)), OUTCOME_GRANTED);
+    c = client_close(c);
+    proxy_stop(proxy);
+}
+END_TEST
+
+START_TEST(several_servers_are_warned_of)
+{
+    char conninfo[CONNINFO_MAX];
+
+    (void)look(a, group_new());
+    ck_assert_uint_eq(a->notices, 0);
+    (void)snprintf(conninfo, sizeof conninfo, "host=%s port=%d user=postgres replication=true",
+                   shared.dir, shared.port);
+    PGconn *standby = PQconnectdb(conninfo);
+    ck_assert_int_eq(PQstatus(standby), CONNECTION_OK);
+
+    struct client *c = client_on(&shared, CLIENT_OWNER_A);
+    client_method = METHOD_LEASE;
+    (void)look(c, group_new());
+    ck_assert_uint_eq(c->notices, 0);
+    client_method = METHOD_ADVISORY;
+    (void)look(c, group_new());
+    (void)look(c, group_new());
+    ck_assert_uint_eq(c->notices, 1);
+    ck_assert_ptr_nonnull(strstr(c->notice, "standbys are connected"));
+    c = client_close(c);
+    PQfinish(standby);
+}
+END_TEST
+
+/* ---- one round trip ---- */
+
+#define MANY 500
+
+START_TEST(both_methods_share_one_round_trip)
+{
+    static struct request requests[2 * MANY];
+    static char names[2 * MANY][GROUP_NAME_MAX + 1];
+    static struct reply seen[2 * MANY];
+    struct proxy *proxy = proxy_start(shared.port);
+    struct client *c = client_new();
+    char conninfo[CONNINFO_MAX];
+
+    client_lease = 2 * USEC_PER_SEC;
+    (void)snprintf(conninfo, sizeof conninfo, "host=127.0.0.1 port=%d dbname=postgres user=tenure",
+                   proxy->port);
+    client_use(c, conninfo, false, CLIENT_OWNER_A);
+    client_await(c, &c->connects, 1);
+    for (int round = 0; round < 4; round++) { /* observe, claim, renew, renew */
+        for (int i = 0; i < 2 * MANY; i++) {
+            client_method = i % 2 ? METHOD_ADVISORY : METHOD_LEASE;
+            if (round == 0)
+                (void)snprintf(names[i], sizeof names[i], "%s", group_new());
+            requests[i] = round == 0   ? observe_of(names[i])
+                          : round == 1 ? claim_of(names[i], &seen[i])
+                                       : renew_of(names[i], seen[i].record.term);
+        }
+        unsigned answers = c->answers, turns = atomic_load(&proxy->turns);
+        usec_t begin = clock_boottime();
+        client_send(c, requests, 2 * MANY, CLIENT_LIMIT);
+        client_await(c, &c->answers, answers + 1);
+        (void)printf("both methods, %d groups, round %d: %.1f ms\n", 2 * MANY, round,
+                     (double)(clock_boottime() - begin) / 1000);
+        (void)fflush(stdout);
+        ck_assert_uint_eq(atomic_load(&proxy->turns), turns + 1);
+        memcpy(seen, c->replies, sizeof seen);
+        for (int i = 0; i < 2 * MANY; i++)
+            ck_assert_int_eq(seen[i].outcome, OUTCOME_GRANTED);
+        client_turn(c, round == 0 ? client_lease : 0);
+    }
+    ck_assert_uint_eq(arbiter_round_trips(c->arbiter), 4);
+    ck_assert_uint_eq(c->losses, 0);
+    ck_assert_int_eq(server_number(&shared, "select count(*) from pg_locks where locktype = "
+                                            "'advisory'"),
+                     MANY);
+    c = client_close(c);
+    proxy_stop(proxy);
+}
+END_TEST
+
+void advisory_tests(Suite *suite)
+{
+    TCase *tests = tcase_create("advisory");
+
+    tcase_set_timeout(tests, 60);
+    tcase_add_checked_fixture(tests, open_both, close_both);
+    tcase_add_test(tests, a_session_excludes_others);
+    tcase_add_test(tests, locks_do_not_stack);
+    tcase_add_test(tests, keys_are_64_bits_of_a_hash);
+    tcase_add_test(tests, two_names_with_one_key_are_never_one_group);
+    tcase_add_test(tests, a_stranger_with_the_lock_is_left_alone);
+    tcase_add_test(tests, the_quarantine_is_the_rows_lease_or_the_longer_own);
+    tcase_add_test(tests, a_new_group_has_a_quarantine_too);
+    tcase_add_test(tests, a_renewal_begins_the_quarantine_anew);
+    tcase_add_test(tests, a_new_session_begins_the_quarantine_anew);
+    tcase_add_test(tests, a_clean_row_has_no_quarantine);
+    tcase_add_test(tests, a_release_without_the_lock_is_a_release);
+    tcase_add_test(tests, an_earlier_session_of_the_agent_is_ended);
+    tcase_add_test(tests, a_row_of_the_other_method_must_be_clean);
+    tcase_add_test(tests, a_lock_goes_with_its_row);
+    tcase_add_test(tests, the_lock_of_a_term_that_is_over_is_let_go);
+    tcase_add_test(tests, a_killed_session_is_replaced);
+    tcase_add_test(tests, a_restarted_server_changes_nothing);
+    tcase_add_test(tests, a_stopped_client_does_not_keep_its_lock);
+    tcase_add_test(tests, a_client_that_was_cut_off_does_not_keep_its_lock);
+    tcase_add_test(tests, a_session_without_locks_has_no_limit);
+    tcase_add_test(tests, a_pooler_is_refused_with_the_reason);
+    tcase_add_test(tests, several_servers_are_warned_of);
+    tcase_add_test(tests, both_methods_share_one_round_trip);
+    suite_add_tcase(suite, tests);
+}
