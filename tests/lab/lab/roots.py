@@ -110,10 +110,8 @@ def _mirror():
         return [named]
     found = run(["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages",
                  "Origin: Debian", "Label: Debian"], check=False).out.split()
-    # A mirror on this machine's own disk or behind a method that a new root lacks is no use there,
-    # and for Debian's own address mmdebstrap adds security updates by itself.
-    found = [u for u in found if u.startswith(("http://", "https://"))
-             and u.rstrip("/") not in ("http://deb.debian.org/debian", "https://deb.debian.org/debian")]
+    # A mirror on this machine's own disk or behind a method that a new root lacks is no use there.
+    found = [u for u in found if u.startswith(("http://", "https://"))]
     return found[:1]
 
 
