@@ -11,6 +11,7 @@
 #include "daemon/messages.h"
 
 #define STATUS_NAMES_MAX 5u
+#define MISSED_NAMES_MAX 3u
 /* Guards are checked anew after every daemon-reload: only what lasts is worth an entry. */
 #define BLOCKED_AFTER_USEC (3 * USEC_PER_SEC)
 #define RETIRED_AFTER_USEC (60 * USEC_PER_SEC)
@@ -22,13 +23,46 @@ static bool holds_term(const struct member *m)
     return m->state != MEMBER_STANDBY;
 }
 
-/* The first unit that is not alive although this node leads, or NULL. */
-static const struct unit_view *dead_unit(const struct group_view *v)
+static bool failed(const struct unit_view *u)
 {
+    return u->dead && strcmp(u->active_state, "failed") == 0;
+}
+
+/* Is this unit not what it should be while its node leads? */
+static bool missed(const struct unit_view *u)
+{
+    return u->dead && (!u->may_rest || failed(u));
+}
+
+/* The units that are not alive although this node leads: "a.service is failed, …", the failed ones
+ * first; "" none. */
+static void describe_missed(const struct group_view *v, char *ret, size_t size)
+{
+    size_t used = 0, n = 0;
+
+    ret[0] = '\0';
+    for (int pass = 0; v && pass < 2; pass++)
+        for (size_t i = 0; i < v->n_units; i++) {
+            const struct unit_view *u = &v->units[i];
+
+            if (!missed(u) || failed(u) != (pass == 0) || used >= size || n++ >= MISSED_NAMES_MAX)
+                continue;
+            int length = snprintf(ret + used, size - used, "%s%s is %s", n == 1 ? "" : ", ",
+                                  u->name, u->active_state);
+            used += length > 0 ? (size_t)length : 0;
+        }
+    if (n > MISSED_NAMES_MAX && used < size)
+        (void)snprintf(ret + used, size - used, ", and %zu more", n - MISSED_NAMES_MAX);
+}
+
+static size_t count_failed(const struct group_view *v)
+{
+    size_t n = 0;
+
     for (size_t i = 0; v && i < v->n_units; i++)
-        if (v->units[i].dead)
-            return &v->units[i];
-    return NULL;
+        if (failed(&v->units[i]))
+            n++;
+    return n;
 }
 
 /* What this node lacks to take the group over; "" nothing. */
@@ -99,9 +133,11 @@ static void describe_leader(struct seat *s)
 static void describe_leading(const struct seat *s, char ret[static REASON_MAX])
 {
     const struct daemon *d = s->daemon;
-    const struct unit_view *dead = dead_unit(host_view(d->host, s->group->name));
+    const struct group_view *v = host_view(d->host, s->group->name);
+    char units[REASON_MAX / 2];
 
     ret[0] = '\0';
+    describe_missed(v, units, sizeof units);
     if (!d->connected)
         (void)snprintf(ret, REASON_MAX,
                        "leads until its deadline unless the arbiter comes back: %s",
@@ -110,8 +146,10 @@ static void describe_leading(const struct seat *s, char ret[static REASON_MAX])
         (void)snprintf(ret, REASON_MAX, "%s", d->unfit_text);
     else if (s->member.state == MEMBER_ADOPTING)
         (void)snprintf(ret, REASON_MAX, "a live keeper was found; its term is being renewed");
-    else if (dead)
-        (void)snprintf(ret, REASON_MAX, "leads, but %s is %s", dead->name, dead->active_state);
+    else if (v && v->unguarded) /* what runs is guarded still; its next start would not be */
+        (void)snprintf(ret, REASON_MAX, "leads, but could not take over again: %s", v->problem);
+    else if (units[0])
+        (void)snprintf(ret, REASON_MAX, "leads, but %s", units);
 }
 
 static void describe_standby(const struct seat *s, usec_t now, char ret[static REASON_MAX])
@@ -368,15 +406,21 @@ static void add(struct line *l, const char *format, ...)
 static void add_leading(const struct daemon *d, struct line *l)
 {
     unsigned leading = 0;
+    size_t n_failed = 0;
 
     for (size_t i = 0; i < d->n_seats; i++) {
+        const char *group = d->seats[i]->group->name;
+
         if (!member_leads(&d->seats[i]->member))
             continue;
+        n_failed += count_failed(host_view(d->host, group));
         if (++leading <= STATUS_NAMES_MAX)
-            add(l, "%s%s", leading == 1 ? "Leads " : ", ", d->seats[i]->group->name);
+            add(l, "%s%s", leading == 1 ? "Leads " : ", ", group);
     }
     if (leading > STATUS_NAMES_MAX)
         add(l, " and %u more", leading - STATUS_NAMES_MAX);
+    if (n_failed > 0)
+        add(l, " (%zu unit%s failed, see tenurectl status)", n_failed, n_failed == 1 ? "" : "s");
     if (leading > 0)
         add(l, "; ");
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "config/file.h"
+#include "config/trigger.h"
 #include "config/unit_name.h"
 #include "generator/guard.h"
 
@@ -53,12 +54,12 @@ static int lock_units(const char *path, int dir_fd)
     return first;
 }
 
-static int write_groups(const struct tenure_config *c, int dir_fd)
+static int write_groups(const struct tenure_config *c, int dir_fd, const char *const unit_dirs[])
 {
     int first = 0;
 
     for (size_t i = 0; i < c->n_groups; i++) {
-        int r = guard_write_group(dir_fd, &c->groups[i]);
+        int r = guard_write_group(dir_fd, &c->groups[i], unit_dirs);
 
         if (r < 0 && first == 0)
             first = r;
@@ -83,8 +84,8 @@ static int load_either(const char *path, const char *copy, struct config_problem
     return r;
 }
 
-int generate(const char *path, const char *early_dir, struct config_problems *problems,
-             enum generate_source *ret)
+int generate(const char *path, const char *early_dir, const char *const unit_dirs[],
+             struct config_problems *problems, enum generate_source *ret)
 {
     assert(path);
     assert(early_dir);
@@ -109,7 +110,7 @@ int generate(const char *path, const char *early_dir, struct config_problems *pr
         return 0;
     if (r == 0) {
         *ret = source;
-        return write_groups(config, dir_fd);
+        return write_groups(config, dir_fd, unit_dirs ? unit_dirs : trigger_unit_dirs);
     }
 
     *ret = GENERATE_LOCK;

@@ -11,12 +11,13 @@ enum generate_source {
     GENERATE_LOCK,     /* both are broken: every unit that they still name cannot start */
 };
 
-/* Writes the guards for the snapshot at path into early_dir. What is applied must never lose its
- * guards because a file got damaged: the copy that every apply writes beside the snapshot stands
- * in for it, and if both cannot be used, all unit names that are found in their text get a guard
- * that refuses every start. problems: what is wrong with the snapshot (and the copy).
- * Returns 0, or the first error met while writing; the rest is written nevertheless. */
-int generate(const char *path, const char *early_dir, struct config_problems *problems,
-             enum generate_source *ret);
+/* Writes the guards for the snapshot at path into early_dir. unit_dirs: where unit files are, for
+ * what timers and paths start; NULL: systemd's usual directories. What is applied must never lose
+ * its guards because a file got damaged: the copy that every apply writes beside the snapshot
+ * stands in for it, and if both cannot be used, all unit names that are found in their text get a
+ * guard that refuses every start. problems: what is wrong with the snapshot (and the copy). Returns
+ * 0, or the first error met while writing; the rest is written nevertheless. */
+int generate(const char *path, const char *early_dir, const char *const unit_dirs[],
+             struct config_problems *problems, enum generate_source *ret);
 
 #endif

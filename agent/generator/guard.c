@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "config/trigger.h"
 #include "config/unit_name.h"
 
 #define UNIT_TEXT_MAX (UNIT_NAME_LEN_MAX + 1)
@@ -71,14 +72,16 @@ static void add_section(struct text *t, const struct config_group *g, const char
             "EnvironmentFile=-" TENURE_GROUPS_DIR "/%s/" KEEPER_ENV_FILE "\n"
             "TimeoutStopSec=%" PRIu64 "us\n"
             "TimeoutStopFailureMode=kill\n"
-            "SendSIGKILL=yes\n",
+            "SendSIGKILL=yes\n"
+            "FinalKillSignal=SIGKILL\n",
             slice, g->name, g->budget.stop);
     else if (strcmp(suffix, "socket") == 0 || strcmp(suffix, "mount") == 0)
         add(t,
             "\n[%s]\n"
             "Slice=%s\n"
             "TimeoutSec=%" PRIu64 "us\n"
-            "SendSIGKILL=yes\n",
+            "SendSIGKILL=yes\n"
+            "FinalKillSignal=SIGKILL\n",
             strcmp(suffix, "socket") == 0 ? "Socket" : "Mount", slice, g->budget.stop);
 }
 
@@ -198,9 +201,28 @@ static void keep_first(int *first, int r)
         *first = r;
 }
 
-int guard_write_group(int dir_fd, const struct config_group *g)
+/* Whether a timer or path of the group starts this unit. (What a socket starts is pulled up by the
+ * keeper as well: it serves the socket, and whoever comes first need not wait for it.) */
+static bool has_its_time(const struct config_group *g, const char *unit,
+                         const char *const unit_dirs[])
+{
+    char triggered[UNIT_TEXT_MAX];
+
+    for (size_t i = 0; i < g->n_units; i++) {
+        const char *suffix = unit_name_suffix(g->units[i]);
+
+        if ((strcmp(suffix, "timer") == 0 || strcmp(suffix, "path") == 0) &&
+            trigger_find(unit_dirs, g->units[i], triggered, sizeof triggered) == 0 &&
+            strcmp(triggered, unit) == 0)
+            return true;
+    }
+    return false;
+}
+
+int guard_write_group(int dir_fd, const struct config_group *g, const char *const unit_dirs[])
 {
     assert(g);
+    assert(unit_dirs);
 
     char text[GUARD_SIZE_MAX], keeper[UNIT_TEXT_MAX], wants[FILE_NAME_SIZE];
     int first = group_keeper_unit(g->name, keeper, sizeof keeper);
@@ -219,6 +241,7 @@ int guard_write_group(int dir_fd, const struct config_group *g)
     r = make_directory(dir_fd, keeper, ".wants", wants, sizeof wants);
     keep_first(&first, r);
     for (size_t i = 0; i < g->n_units && r == 0; i++)
-        keep_first(&first, link_unit(dir_fd, wants, g->units[i]));
+        if (!has_its_time(g, g->units[i], unit_dirs))
+            keep_first(&first, link_unit(dir_fd, wants, g->units[i]));
     return first;
 }

@@ -25,7 +25,9 @@ int guard_lock_text(char *ret, size_t size);
 int guard_write(int dir_fd, const char *unit, const char *text);
 
 /* Writes all guards and links of a group below the open directory. Goes on after an error and
- * returns the first one. */
-int guard_write_group(int dir_fd, const struct config_group *g);
+ * returns the first one. A unit that a timer or path of the group starts, by their files in
+ * unit_dirs (NULL at the end), gets no link: a job of the night must not run with every takeover.
+ */
+int guard_write_group(int dir_fd, const struct config_group *g, const char *const unit_dirs[]);
 
 #endif

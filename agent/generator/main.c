@@ -79,7 +79,7 @@ int main(int argc, char *argv[])
         return 2;
     }
 
-    int r = generate(CONFIG_SNAPSHOT_FILE, argv[2], &problems, &source);
+    int r = generate(CONFIG_SNAPSHOT_FILE, argv[2], NULL, &problems, &source);
     switch (source) {
     case GENERATE_NOTHING:
     case GENERATE_SNAPSHOT:

@@ -26,7 +26,7 @@ static const char *step_unit(const struct group *g)
     return g->units[g->check_step - STEP_UNITS].name;
 }
 
-static bool judge_step(const struct group *g, const struct unit_properties *p,
+static bool judge_step(struct group *g, const struct unit_properties *p,
                        char problem[static HOST_PROBLEM_MAX])
 {
     const struct guards guards = {
@@ -42,6 +42,7 @@ static bool judge_step(const struct group *g, const struct unit_properties *p,
         return guards_of_slice(&guards, p, problem);
     if (g->check_step == STEP_KEEPER)
         return guards_of_keeper(&guards, p, problem);
+    g->units[g->check_step - STEP_UNITS].may_rest = guards_may_rest(&guards, p);
     return guards_of_unit(&guards, step_unit(g), p, problem);
 }
 

@@ -2,6 +2,7 @@
 #include "unit/guards.h"
 
 #include <assert.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,9 +29,10 @@ void unit_properties_clear(struct unit_properties *p)
     free(p->exec_stop_post);
     free_list(p->binds_to);
     free_list(p->after);
-    free_list(p->wants);
+    free_list(p->wanted_by);
     free_list(p->requires);
     free_list(p->triggers);
+    free_list(p->triggered_by);
     free_list(p->environment_files);
     free_list(p->asserts_path_exists);
     *p = (struct unit_properties){0};
@@ -185,7 +187,10 @@ static bool processes_guarded(const struct guards *g, const char *unit,
     if (!one_of(p->kill_mode, kill_modes))
         return wrong(problem, unit, "KillMode is %s, not control-group or mixed",
                      or_nothing(p->kill_mode));
-    return p->send_sigkill || wrong(problem, unit, "SendSIGKILL is no, not yes");
+    if (!p->send_sigkill)
+        return wrong(problem, unit, "SendSIGKILL is no, not yes");
+    return p->final_kill_signal == SIGKILL ||
+           wrong(problem, unit, "FinalKillSignal is %d, not 9 (SIGKILL)", p->final_kill_signal);
 }
 
 static bool service_guarded(const struct guards *g, const char *unit,
@@ -202,21 +207,46 @@ static bool service_guarded(const struct guards *g, const char *unit,
             wrong(problem, unit, "RestartMode is direct, not normal"));
 }
 
+static bool declared(const struct guards *g, const char *unit)
+{
+    for (size_t i = 0; i < g->n_units; i++)
+        if (strcmp(unit, g->units[i].name) == 0)
+            return true;
+    return false;
+}
+
 /* What a timer, socket or path starts must be of the group too: it would run unguarded. */
 static bool triggers_guarded(const struct guards *g, const char *unit,
                              const struct unit_properties *p, char problem[static HOST_PROBLEM_MAX])
 {
-    for (char **t = p->triggers; t && *t; t++) {
-        bool declared = false;
-
-        for (size_t i = 0; i < g->n_units && !declared; i++)
-            declared = strcmp(*t, g->units[i].name) == 0;
-        if (!declared)
+    for (char **t = p->triggers; t && *t; t++)
+        if (!declared(g, *t))
             return wrong_do(problem, unit,
                             "Triggers names %s, which is not declared: add it to units of group %s",
                             *t, g->group);
-    }
     return true;
+}
+
+static bool triggered_within(const struct guards *g, const struct unit_properties *p)
+{
+    for (char **t = p->triggered_by; t && *t; t++)
+        if (declared(g, *t))
+            return true;
+    return false;
+}
+
+/* The keeper starts it, or another unit of the group does when it is time. */
+static bool pulled_up(const struct guards *g, const char *unit, const struct unit_properties *p,
+                      char problem[static HOST_PROBLEM_MAX])
+{
+    return triggered_within(g, p) || lists(problem, unit, "WantedBy", p->wanted_by, g->keeper_unit);
+}
+
+bool guards_may_rest(const struct guards *g, const struct unit_properties *p)
+{
+    assert(g);
+    assert(p);
+    return triggered_within(g, p) || strcmp(p->type, "oneshot") == 0;
 }
 
 bool guards_of_unit(const struct guards *g, const char *unit, const struct unit_properties *p,
@@ -233,7 +263,7 @@ bool guards_of_unit(const struct guards *g, const char *unit, const struct unit_
         !lists(problem, unit, "BindsTo", p->binds_to, g->keeper_unit) ||
         !lists(problem, unit, "After", p->after, g->keeper_unit) ||
         !lists(problem, unit, "AssertPathExists", p->asserts_path_exists, state) ||
-        !triggers_guarded(g, unit, p, problem))
+        !triggers_guarded(g, unit, p, problem) || !pulled_up(g, unit, p, problem))
         return false;
     if (!one_of(type, with_processes))
         return true;
@@ -281,9 +311,6 @@ bool guards_of_keeper(const struct guards *g, const struct unit_properties *p,
         !lists(problem, unit, "Requires", p->requires, g->slice_unit) ||
         !lists(problem, unit, "After", p->after, g->slice_unit))
         return false;
-    for (size_t i = 0; i < g->n_units; i++)
-        if (!lists(problem, unit, "Wants", p->wants, g->units[i].name))
-            return false;
     return true;
 }
 

@@ -31,10 +31,11 @@ struct unit_properties {
     bool need_daemon_reload;
     bool send_sigkill;
     int watchdog_signal;
+    int final_kill_signal;
     usec_t timeout_stop;  /* services */
     usec_t timeout_abort; /* services */
     usec_t timeout;       /* sockets, mounts, swaps: TimeoutUSec */
-    char **binds_to, **after, **wants, **requires, **triggers;
+    char **binds_to, **after, **wanted_by, **requires, **triggers, **triggered_by;
     char **environment_files;
     char **asserts_path_exists; /* plain ones: neither negated nor alternatives */
 };
@@ -59,5 +60,9 @@ bool guards_of_keeper(const struct guards *g, const struct unit_properties *p,
                       char problem[static HOST_PROBLEM_MAX]);
 bool guards_of_slice(const struct guards *g, const struct unit_properties *p,
                      char problem[static HOST_PROBLEM_MAX]);
+
+/* Is it in order that this unit is inactive while its group is led: because another unit of the
+ * group starts it when it is time, or because it is a oneshot, which does its work and is done? */
+bool guards_may_rest(const struct guards *g, const struct unit_properties *p);
 
 #endif

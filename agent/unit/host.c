@@ -274,6 +274,7 @@ void group_judge(const struct host *h, struct group *g)
         problem = "systemd: ServiceWatchdogs is no, which disarms the second guard of every "
                   "keeper: run systemctl service-watchdogs yes";
     g->view.guarded = g->checked == h->generation && !*problem && h->watchdogs_known;
+    g->view.unguarded = h->connected && g->checked == h->generation && *problem;
     if (!g->view.guarded && !*problem)
         problem = "systemd has not said yet whether service watchdogs are on";
     (void)snprintf(g->view.problem, sizeof g->view.problem, "%s", problem);

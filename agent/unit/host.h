@@ -36,7 +36,8 @@ struct unit_view {
     char name[UNIT_NAME_LEN_MAX + 1];
     char active_state[16];
     char sub_state[24];
-    bool dead; /* inactive or failed, and no job is queued for it */
+    bool dead;     /* inactive or failed, and no job is queued for it */
+    bool may_rest; /* inactive is in order: a unit of the group starts it, or a oneshot is done */
 };
 
 /* What was found of one group by the last complete answer. */
@@ -51,6 +52,7 @@ struct group_view {
      * False as long as not checked since the last daemon-reload; then problem says so. */
     bool guarded;
     char problem[HOST_PROBLEM_MAX]; /* which property of which unit is wrong, "" if guarded */
+    bool unguarded; /* it is known that they are not in effect, and not only that it is unknown */
     size_t n_units;
     const struct unit_view *units; /* in the order of host_add_group() */
 };

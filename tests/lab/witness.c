@@ -2,13 +2,14 @@
 /* The witness: a service that writes down, every 2 ms, that it is alive. Records of all hosts bear
  * the one CLOCK_MONOTONIC that they share. Nothing here depends on the product.
  *
- *     witness FILE [--ignore-term] [--children N] [--slow-start MS] [--slow-stop MS] [--escape]
+ *     witness FILE [--ignore-term] [--children N] [--slow-start MS] [--slow-stop MS] [--escape] [--bomb]
  *
  * --ignore-term   goes on after SIGTERM, until SIGKILL
  * --children N    forks N more that beat just the same
  * --slow-start    is READY (Type=notify) only after a while; beats from the beginning
  * --slow-stop     beats on for a while after SIGTERM
  * --escape        the children start sessions of their own, as daemons do
+ * --bomb          one more child forks without end, as does whatever it forks: cap it (LimitNPROC=)
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -85,6 +86,17 @@ static void ready(void)
     (void)close(fd);
 }
 
+static void fork_without_end(void)
+{
+    const struct timespec pause = {.tv_nsec = 20000000L};
+
+    (void)signal(SIGTERM, SIG_IGN);
+    for (;;) {
+        (void)fork(); /* fails at the cap, and is tried again */
+        (void)nanosleep(&pause, NULL);
+    }
+}
+
 static long number(int argc, char *argv[], int i)
 {
     return i + 1 < argc ? strtol(argv[i + 1], NULL, 10) : 0;
@@ -92,7 +104,7 @@ static long number(int argc, char *argv[], int i)
 
 int main(int argc, char *argv[])
 {
-    bool ignore_term = false, escape = false, child = false, was_told = false;
+    bool ignore_term = false, escape = false, bomb = false, child = false, was_told = false;
     long children = 0, slow_start = 0, slow_stop = 0;
     struct record r = {0};
     int64_t end = 0;
@@ -105,6 +117,8 @@ int main(int argc, char *argv[])
             ignore_term = true;
         else if (strcmp(argv[i], "--escape") == 0)
             escape = true;
+        else if (strcmp(argv[i], "--bomb") == 0)
+            bomb = true;
         else if (strcmp(argv[i], "--children") == 0)
             children = number(argc, argv, i++);
         else if (strcmp(argv[i], "--slow-start") == 0)
@@ -124,6 +138,8 @@ int main(int argc, char *argv[])
         perror(argv[1]);
         return 1;
     }
+    if (bomb && fork() == 0)
+        fork_without_end();
     for (long i = 0; i < children && !child; i++)
         child = fork() == 0;
     if (child && escape)

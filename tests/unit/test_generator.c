@@ -20,6 +20,7 @@ const char *__lsan_default_suppressions(void)
 }
 
 static char dir[64], early[96], snapshot[96];
+static const char *const unit_dirs[] = {dir, NULL};
 
 static void set_up(void)
 {
@@ -85,7 +86,7 @@ static enum generate_source run(size_t n_problems)
     struct config_problems problems = {0};
     enum generate_source source;
 
-    ck_assert_int_eq(generate(snapshot, early, &problems, &source), 0);
+    ck_assert_int_eq(generate(snapshot, early, unit_dirs, &problems, &source), 0);
     ck_assert_uint_eq(problems.n, n_problems);
     config_problems_clear(&problems);
     return source;
@@ -110,7 +111,8 @@ static enum generate_source run(size_t n_problems)
     "EnvironmentFile=-/run/tenure/groups/a-b/env\n"                                                \
     "TimeoutStopSec=2500000us\n"                                                                   \
     "TimeoutStopFailureMode=kill\n"                                                                \
-    "SendSIGKILL=yes\n"
+    "SendSIGKILL=yes\n"                                                                            \
+    "FinalKillSignal=SIGKILL\n"
 #define LATE_PART                                                                                  \
     "DefaultDependencies=no\n"                                                                     \
     "Conflicts=shutdown.target\n"                                                                  \
@@ -127,9 +129,11 @@ static void expect_guards(void)
     expect_file("w.service.d/zz-tenure.conf", UNIT_PART SERVICE_PART);
     expect_file("w@1-2.service.d/zz-tenure.conf", UNIT_PART SERVICE_PART);
     expect_file("w.socket.d/zz-tenure.conf", UNIT_PART LATE_PART
-                "\n[Socket]\nSlice=tenure-a\\x2db.slice\nTimeoutSec=2500000us\nSendSIGKILL=yes\n");
+                "\n[Socket]\nSlice=tenure-a\\x2db.slice\nTimeoutSec=2500000us\nSendSIGKILL=yes\n"
+                "FinalKillSignal=SIGKILL\n");
     expect_file("srv-x\\x2dy.mount.d/zz-tenure.conf", UNIT_PART LATE_PART
-                "\n[Mount]\nSlice=tenure-a\\x2db.slice\nTimeoutSec=2500000us\nSendSIGKILL=yes\n");
+                "\n[Mount]\nSlice=tenure-a\\x2db.slice\nTimeoutSec=2500000us\nSendSIGKILL=yes\n"
+                "FinalKillSignal=SIGKILL\n");
     expect_file("w.timer.d/zz-tenure.conf", UNIT_PART LATE_PART);
     expect_file("w.path.d/zz-tenure.conf", UNIT_PART LATE_PART);
     expect_file("w.target.d/zz-tenure.conf", UNIT_PART LATE_PART);
@@ -151,6 +155,46 @@ START_TEST(every_type)
     expect_guards();
     ck_assert_int_eq(run(0), GENERATE_SNAPSHOT); /* over what is there */
     expect_guards();
+}
+END_TEST
+
+static bool is_linked(const char *unit)
+{
+    char path[512];
+    struct stat st;
+
+    (void)snprintf(path, sizeof path, "%s/tenure@t.service.wants/%s", early, unit);
+    return lstat(path, &st) == 0;
+}
+
+static void put_unit(const char *name, const char *text)
+{
+    char path[512];
+
+    (void)snprintf(path, sizeof path, "%s/%s", dir, name);
+    FILE *f = fopen(path, "w");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_int_ge(fputs(text, f), 0);
+    ck_assert_int_eq(fclose(f), 0);
+}
+
+/* A job of the night must not run with every takeover; but it is guarded like the others. */
+START_TEST(what_a_timer_or_path_starts_is_not_pulled_up)
+{
+    put_unit("a.timer", "[Timer]\nOnCalendar=03:00\n");
+    put_unit("b.path", "[Path]\nPathExists=/x\nUnit=other.service\n");
+    put_unit("c.socket", "[Socket]\nListenStream=1\n");
+    put("", HEAD "groups = ( { name = \"t\"; units = [ \"a.service\", \"a.timer\", \"b.path\", "
+                 "\"b.service\", \"other.service\", \"c.socket\", \"c.service\" ]; } );\n");
+    ck_assert_int_eq(run(0), GENERATE_SNAPSHOT);
+    ck_assert(!is_linked("a.service"));
+    ck_assert(!is_linked("other.service"));
+    ck_assert(is_linked("a.timer"));
+    ck_assert(is_linked("b.path"));
+    ck_assert(is_linked("b.service")); /* nobody else starts it */
+    ck_assert(is_linked("c.socket"));
+    ck_assert(is_linked("c.service")); /* serves the socket at once */
+    ck_assert_int_eq(count_entries(), 9);
 }
 END_TEST
 
@@ -207,13 +251,13 @@ START_TEST(cannot_write)
     enum generate_source source;
 
     put("", GOOD);
-    ck_assert_int_eq(generate(snapshot, "/nonexistent", &problems, &source), -ENOENT);
+    ck_assert_int_eq(generate(snapshot, "/nonexistent", unit_dirs, &problems, &source), -ENOENT);
     /* One unit that cannot be guarded leaves the others guarded. */
     int fd = creat(strcat(early, "/w.service.d"), 0644);
     ck_assert_int_ge(fd, 0);
     ck_assert_int_eq(close(fd), 0);
     *strrchr(early, '/') = '\0';
-    ck_assert_int_eq(generate(snapshot, early, &problems, &source), -ENOTDIR);
+    ck_assert_int_eq(generate(snapshot, early, unit_dirs, &problems, &source), -ENOTDIR);
     expect_file("w.timer.d/zz-tenure.conf", UNIT_PART LATE_PART);
 }
 END_TEST
@@ -268,6 +312,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, set_up, tear_down);
     tcase_add_test(t, every_type);
+    tcase_add_test(t, what_a_timer_or_path_starts_is_not_pulled_up);
     tcase_add_test(t, nothing_applied);
     tcase_add_loop_test(t, copy_stands_in, 0, sizeof damaged / sizeof *damaged);
     tcase_add_test(t, copy_stands_in_for_missing);

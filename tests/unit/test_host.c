@@ -91,12 +91,14 @@ static struct unit_properties good_service(void)
         .timeout_stop_failure_mode = "kill",
         .restart_mode = "normal",
         .send_sigkill = true,
+        .final_kill_signal = 9,
         .timeout_stop = 5 * USEC_PER_SEC,
         .timeout = 5 * USEC_PER_SEC,
         .binds_to = keeper,
         .after = keeper,
         .environment_files = env,
         .asserts_path_exists = state,
+        .wanted_by = keeper,
     };
 }
 
@@ -154,6 +156,7 @@ START_TEST(each_missing_guard_of_a_service_is_named)
     BROKEN(strcpy(p.timeout_stop_failure_mode, "abort"), "TimeoutStopFailureMode is abort");
     BROKEN(strcpy(p.kill_mode, "process"), "KillMode is process");
     BROKEN(strcpy(p.kill_mode, "none"), "KillMode is none");
+    BROKEN(p.final_kill_signal = 15, "FinalKillSignal is 15, not 9 (SIGKILL)");
     BROKEN(p.send_sigkill = false, "SendSIGKILL is no");
     BROKEN(strcpy(p.restart_mode, "direct"), "RestartMode is direct");
     BROKEN(p.triggers = LIST(other), "Triggers names x.service, which is not declared");
@@ -189,10 +192,30 @@ START_TEST(other_types_of_units)
 }
 END_TEST
 
+START_TEST(a_unit_is_started_by_its_keeper_or_when_it_is_time)
+{
+    struct unit_properties p = good_service();
+    char problem[HOST_PROBLEM_MAX] = "", timer[] = "w.timer", stranger[] = "x.timer";
+
+    ck_assert(!guards_may_rest(&guards, &p));
+    p.wanted_by = NULL;
+    refused("w.service", &p, "WantedBy does not name " KEEPER);
+    p.triggered_by = LIST(stranger);
+    refused("w.service", &p, "WantedBy does not name " KEEPER);
+    ck_assert(!guards_may_rest(&guards, &p));
+    p.triggered_by = LIST(stranger, timer);
+    ck_assert_msg(guards_of_unit(&guards, "w.service", &p, problem), "%s", problem);
+    ck_assert(guards_may_rest(&guards, &p));
+
+    p = good_service();
+    strcpy(p.type, "oneshot");
+    ck_assert(guards_may_rest(&guards, &p));
+}
+END_TEST
+
 static struct unit_properties good_keeper(void)
 {
-    static char timer[] = "w.timer", service[] = "w.service", slice_name[] = SLICE;
-    static char *wants[] = {timer, service, NULL};
+    static char slice_name[] = SLICE;
     static char *slice[] = {slice_name, NULL};
     static char path[] = "/lib/systemd/system/tenure@.service";
     static char program[] = "/usr/lib/tenure/tenure-keeper";
@@ -210,7 +233,6 @@ static struct unit_properties good_keeper(void)
         .watchdog_signal = 9,
         .requires = slice,
         .after = slice,
-        .wants = wants,
     };
 }
 
@@ -233,7 +255,7 @@ static void keeper_refused(const struct unit_properties *p, const char *says)
 START_TEST(the_keeper_unit)
 {
     struct unit_properties good = good_keeper();
-    char problem[HOST_PROBLEM_MAX] = "", one[] = "w.service", other[] = "/etc/x", empty[] = "";
+    char problem[HOST_PROBLEM_MAX] = "", other[] = "/etc/x", empty[] = "";
 
     ck_assert_msg(guards_of_keeper(&guards, &good, problem), "%s", problem);
     BROKEN_KEEPER(strcpy(p.load_state, "masked"), "masked");
@@ -248,7 +270,6 @@ START_TEST(the_keeper_unit)
     BROKEN_KEEPER(p.watchdog_signal = 6, "WatchdogSignal is 6");
     BROKEN_KEEPER(p.requires = NULL, "Requires does not name " SLICE);
     BROKEN_KEEPER(p.after = NULL, "After does not name " SLICE);
-    BROKEN_KEEPER(p.wants = LIST(one), "Wants does not name w.timer");
 }
 END_TEST
 
@@ -440,6 +461,7 @@ int main(void)
     tcase_add_test(pure, a_guarded_service);
     tcase_add_test(pure, each_missing_guard_of_a_service_is_named);
     tcase_add_test(pure, other_types_of_units);
+    tcase_add_test(pure, a_unit_is_started_by_its_keeper_or_when_it_is_time);
     tcase_add_test(pure, the_keeper_unit);
     tcase_add_test(pure, cgroup_stat);
     suite_add_tcase(s, pure);

@@ -1,0 +1,455 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every kind of unit is led, and ended properly, whatever it does and whoever fights its guards."""
+
+import contextlib
+import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from lab import clock
+from lab.scenario import scenario
+
+ETC = "/etc/systemd/system"
+BEAT = "/lab/witness /lab/beats/%H.%n"
+
+
+def everywhere(hosts, do):
+    """On several hosts at once. Returns what do(host) returned, in their order."""
+    with ThreadPoolExecutor(len(hosts) or 1) as pool:
+        return list(pool.map(do, hosts))
+
+
+def service(exec_start, *lines):
+    return "\n".join(["[Service]", f"ExecStart={exec_start}", *lines, ""])
+
+
+def reload(host):
+    host.systemctl("reload", "tenured.service")
+
+
+@contextlib.contextmanager
+def units_of_group(t, files):
+    """The group has these units beside the worker: {name: text of its file}; of an instance the
+    file is its template's. As before when the scenario has passed."""
+    def write(host):
+        for name, text in files.items():
+            at = name.find("@")
+            path = name if at < 0 else name[:at + 1] + name[name.rindex("."):]
+            host.write_file(f"{ETC}/{path}", text)
+        t.cluster.configure(host, [{"name": t.group, "units": [t.unit, *files],
+                                    "lease": t.cluster.lease, "stop_timeout": t.cluster.stop_timeout}])
+    everywhere(t.hosts, write)
+    apply_everywhere(t)
+    t.leader = t.cluster.wait_ready()
+    t.began = clock.now()
+    yield
+    for host in t.hosts:
+        host.heal()
+
+    def undo(host):
+        t.cluster.configure(host)
+        if host.state("tenured.service") != "active":
+            host.systemctl("start", "tenured.service")
+    everywhere(t.hosts, undo)
+    t.leader = t.cluster.wait_leader(timeout=30)
+    apply_everywhere(t)
+    for host in t.hosts:
+        host.run("sh", "-c", f"cd {ETC} && rm -rf " + " ".join(
+            f"'{n}'" for n in {n[:n.find('@') + 1] + n[n.rindex('.'):] if "@" in n else n for n in files}))
+    everywhere(t.hosts, lambda h: h.systemctl("daemon-reload"))
+    t.leader = t.cluster.wait_leader(timeout=30)
+
+
+def apply_everywhere(t):
+    """Where the group is led last: the others must be ready to take it when it is led down."""
+    everywhere(t.standbys, reload)
+    reload(t.leader)
+
+
+def states(host, units):
+    """{unit: ActiveState}, asked at once."""
+    said = host.run("systemctl", "show", "--value", "-p", "ActiveState", "--", *units).out.split()
+    return dict(zip(units, said))
+
+
+def all_dead(t, host, units):
+    """Nothing of the group is left on a host: its units, and its slice."""
+    found = states(host, [t.keeper, t.unit, *units])
+    t.check(f"all of the group is dead on {host}: {found}",
+            all(s in ("inactive", "failed") for s in found.values()))
+    left = host.sh(f"find /sys/fs/cgroup/tenure.slice/tenure-{t.group}.slice -mindepth 1 -type d",
+                   check=False)
+    t.check(f"no cgroup is left in its slice on {host}: {left}", not left)
+
+
+def all_active(t, host, units):
+    t.until(f"all of the group runs on {host}",
+            lambda: set(states(host, [t.keeper, t.unit, *units]).values()) == {"active"})
+
+
+def in_slice(t, host, units):
+    inside = f"/tenure.slice/tenure-{t.group}.slice/"
+    for unit in units:
+        where = host.property(unit, "ControlGroup")
+        t.check(f"{unit} is in {where}, below {inside}", where.startswith(inside))
+
+
+def never_twice(t, units):
+    """No two hosts ran any of these witnesses at once, and each ran."""
+    for unit in units:
+        seen = t.lab.testimony(unit)
+        dual = clock.ms(seen.dual_active(t.began, clock.now()))
+        t.check(f"{unit} ran", seen.beats(t.began, clock.now()))
+        t.check(f"{unit} ran on one host at a time: twice for {dual:.1f} ms", dual == 0)
+        t.check(f"{unit}: {seen.term_faults()[:3]}", not seen.term_faults())
+
+
+def dead_within(t, host, units, limit_ms):
+    for unit in units:
+        last = t.lab.testimony(unit).last_beat(host.name) or 0
+        took = clock.ms(last - t.fault_at)
+        t.check(f"{unit} on {host}: last beat {took:.0f} ms after the fault, within {limit_ms:.0f} ms",
+                took <= limit_ms)
+
+
+def hand_over(t, meanwhile=None):
+    """The leader's agent is stopped. meanwhile: done again and again until it has ended."""
+    old, done = t.leader, threading.Event()
+
+    def stop():
+        try:
+            old.systemctl("stop", "tenured.service")
+        finally:
+            done.set()
+
+    def interfere():
+        times = 0
+        while meanwhile and not done.is_set():
+            meanwhile(old)
+            times += 1
+        return times
+    with ThreadPoolExecutor(1) as pool:
+        interfering = pool.submit(interfere)
+        t.fault(f"systemctl stop tenured on {old}", stop)
+        times = interfering.result()
+    t.check("there was interference", times or not meanwhile)
+    t.effect("the agent is stopped", lambda: old.state("tenured.service") == "inactive")
+    t.leader = new = t.next_leader()
+    return old, new
+
+
+def back_again(t, host):
+    host.systemctl("start", "tenured.service")
+    t.until(f"{host} stands by", lambda: t.cluster.status(host).get("role") == "standby")
+
+
+def cut_off(t):
+    old = t.leader
+    t.fault(f"{old} is cut off, half open", lambda: old.cut(clean=False))
+    t.effect("packets are dropped", lambda: t.lab.network.is_cut(old.name))
+    t.leader = new = t.next_leader()
+    return old, new
+
+
+SERVICES = {
+    "simple.service": service(BEAT),
+    "forking.service": service(f"/bin/sh -c '{BEAT} &'", "Type=forking"),
+    "notify.service": service(BEAT + " --slow-start 100", "Type=notify"),
+    # Done at once, and what it left running belongs to it.
+    "once.service": service(f"/bin/sh -c '{BEAT} &'", "Type=oneshot", "RemainAfterExit=yes",
+                            "ExecStop=/bin/true"),
+    "w@1.service": service(BEAT, "Type=notify"),
+    "sliced.service": service(BEAT, "Slice=custom.slice"),
+}
+
+
+@scenario("services of every type, an instance, one with a slice of its own: handed over, cut off")
+def kinds_of_services(t):
+    with units_of_group(t, SERVICES):
+        all_active(t, t.leader, SERVICES)
+        in_slice(t, t.leader, SERVICES)
+        old, new = hand_over(t)
+        all_dead(t, old, SERVICES)
+        all_active(t, new, SERVICES)
+        dead_within(t, old, SERVICES, 500)
+        t.gap_at_most(1000)
+        back_again(t, old)
+        old, new = cut_off(t)
+        dead_within(t, old, SERVICES, t.duration_ms + t.slack_ms + t.stop_ms + t.kill_ms)
+        all_dead(t, old, SERVICES)
+        all_active(t, new, SERVICES)
+        in_slice(t, new, SERVICES)
+        never_twice(t, SERVICES)
+        t.gap_at_most(t.lease_ms + 2000)
+
+
+MOUNT = "srv-my\\x2ddata.mount"
+WHERE = "/srv/my-data"
+PORT = 7777
+OTHERS = {
+    "tick.timer": "[Timer]\nOnActiveSec=50ms\nOnUnitInactiveSec=50ms\nAccuracySec=1ms\n",
+    "tick.service": service(f"timeout -s TERM 0.05 {BEAT}", "SuccessExitStatus=124"),
+    # A job of the night: nobody wants it done at a takeover by day.
+    "night.timer": "[Timer]\nOnCalendar=2099-01-01 03:00\n",
+    "night.service": service(BEAT),
+    "door.socket": f"[Socket]\nListenStream={PORT}\n",
+    "door.service": service(BEAT),
+    "spool.path": "[Path]\nPathExists=/run/spool/go\nUnit=reader.service\n",
+    "reader.service": service(BEAT, "ExecStopPost=/bin/rm -f /run/spool/go"),
+    MOUNT: f"[Mount]\nWhat=tmpfs\nWhere={WHERE}\nType=tmpfs\n",
+    # Keeps the mount busy until it ends.
+    "inside.service": f"[Unit]\nRequiresMountsFor={WHERE}\n"
+                      + service(BEAT, f"WorkingDirectory={WHERE}"),
+    "all.target": "[Unit]\nDescription=Whatever else shall know\n",
+}
+WITNESSES = ["tick.service", "door.service", "reader.service", "inside.service"]
+
+
+def answers(t, host, port):
+    """Whether the port is open, as another host sees it."""
+    other = next(h for h in t.hosts if h is not host and h.up)
+    return other.run("timeout", "1", "bash", "-c", f"exec 3<>/dev/tcp/{host.address}/{port}",
+                     check=False).ok
+
+
+def use_everything(t, host):
+    host.sh("mkdir -p /run/spool; touch /run/spool/go")
+    t.check(f"the port of {host} is open", answers(t, host, PORT))
+    active = ["tick.timer", "night.timer", "door.socket", "door.service", "spool.path",
+              "reader.service", MOUNT, "inside.service", "all.target"]
+    all_active(t, host, active)
+    t.until("the timer has started its service", lambda: t.lab.testimony("tick.service").beats(
+        clock.now() - 300 * clock.MS, clock.now(), host.name))
+    t.check(f"{WHERE} is mounted on {host}", host.run("mountpoint", "-q", WHERE, check=False).ok)
+    t.check("the job of the night was not started", host.state("night.service") == "inactive")
+    status = t.cluster.status(host)
+    t.check(f"a timer's service at rest is in order: {status['reason']}", not status["reason"])
+
+
+def nothing_usable(t, host):
+    host.sh("mkdir -p /run/spool; touch /run/spool/go")
+    t.check(f"the port of {host} is closed", not answers(t, host, PORT))
+    t.check(f"{WHERE} is not mounted on {host}",
+            not host.run("mountpoint", "-q", WHERE, check=False).ok)
+    all_dead(t, host, OTHERS)
+    host.sh("rm -f /run/spool/go")
+
+
+@scenario("timer, socket, path, mount, target: used on the leader, refused elsewhere, also in mid-stop")
+def kinds_of_other_units(t):
+    with units_of_group(t, OTHERS):
+        use_everything(t, t.leader)
+        for host in t.standbys:
+            nothing_usable(t, host)
+
+        def everything_by_hand(host):
+            host.sh("mkdir -p /run/spool; touch /run/spool/go; systemctl start --no-block "
+                    + " ".join(f"'{u}'" for u in OTHERS), check=False)
+            answers(t, host, PORT)
+        old, new = hand_over(t, everything_by_hand)
+        nothing_usable(t, old)
+        use_everything(t, new)
+        never_twice(t, WITNESSES)
+        t.gap_at_most(1000)
+        back_again(t, old)
+        old = t.leader
+        t.fault(f"kill -9 of the keeper on {old}", lambda: old.kill(t.keeper))
+        t.leader = t.cluster.wait_leader()
+        use_everything(t, t.leader)
+        for host in t.standbys:
+            nothing_usable(t, host)
+        never_twice(t, WITNESSES)
+        t.check("the job of the night was never done",
+                not t.lab.testimony("night.service").beats(0, clock.now()))
+        t.gap_at_most(1500)
+
+
+STUBBORN = {
+    # Asks for a minute more, again and again, and does not end.
+    "extends.service": service(
+        f"{BEAT} --ignore-term", "Type=notify", "NotifyAccess=all",
+        "ExecStop=/bin/sh -c 'while :; do systemd-notify EXTEND_TIMEOUT_USEC=60000000; sleep 0.1; done'"),
+    "slow-stop.service": service(f"{BEAT} --slow-stop 60000", "ExecStop=/bin/sleep 60",
+                                 "ExecStop=/bin/sleep 60"),
+    # What it runs when it has stopped beats on as another witness.
+    "slow-post.service": service(BEAT, "ExecStopPost=/lab/witness /lab/beats/%H.post.service "
+                                 "--ignore-term"),
+    "bomb.service": service(f"{BEAT} --bomb --children 2 --escape --ignore-term", "User=nobody",
+                            "LimitNPROC=60", "TasksMax=60"),
+    "mixed.service": service(f"{BEAT} --ignore-term --children 2 --escape", "KillMode=mixed"),
+    "returns.service": "[Unit]\nStartLimitIntervalSec=0\nAfter=mixed.service\n"
+                       + service(BEAT, "Restart=always", "RestartSec=0"),
+}
+
+
+@scenario("units that do not want to stop, fork without end, come back: ended all the same")
+def units_that_resist(t):
+    with units_of_group(t, STUBBORN):
+        all_active(t, t.leader, STUBBORN)
+        t.until("the bomb has reached its cap", lambda: len(t.leader.pids("bomb.service")) >= 40)
+        old, new = hand_over(t, lambda h: h.sh(
+            "kill -9 $(systemctl show --value -p MainPID returns.service) 2>&1; "
+            "systemctl start --no-block returns.service", check=False))
+        limit = t.stop_ms + t.kill_ms + t.slack_ms
+        dead_within(t, old, [*STUBBORN, "post.service"], limit)
+        all_dead(t, old, STUBBORN)
+        all_active(t, new, STUBBORN)
+        t.figures["handed over in"] = f"{t.gap_ms():.0f} ms"
+        t.gap_at_most(limit + 700)
+        back_again(t, old)
+        old, new = cut_off(t)
+        dead_within(t, old, [*STUBBORN, "post.service"], t.duration_ms + limit)
+        all_dead(t, old, STUBBORN)
+        never_twice(t, STUBBORN)
+        t.gap_at_most(t.lease_ms + 2000)
+
+
+UNWELL = {
+    "cannot.service": service("/bin/false", "Type=oneshot", "RemainAfterExit=yes"),
+    "missing-program.service": service("/no/such/program"),
+    "dies.service": service(BEAT),
+    "not-today.service": "[Unit]\nConditionPathExists=/no/such/file\n" + service(BEAT),
+}
+
+
+@scenario("units that fail to start, or fail while leading: the node leads on, and says so")
+def units_that_fail(t):
+    with units_of_group(t, UNWELL):
+        old, keeper = t.leader, t.leader.main_pid(t.keeper)
+
+        def says(*words):
+            reason = t.cluster.status(old).get("reason", "")
+            return all(w in reason for w in words) and reason
+        t.until("the status names what could not be started", lambda: says(
+            "leads, but", "cannot.service is failed", "missing-program.service is failed",
+            "not-today.service is inactive"))
+        t.fault(f"kill -9 of dies.service on {old}", lambda: old.kill("dies.service"))
+        t.effect("it has failed", lambda: old.state("dies.service") == "failed")
+        t.note(t.until("the status names it", lambda: says("dies.service is failed", "1 more")))
+        t.check("so does tenurectl status", "dies.service" in old.sh("tenurectl status"))
+        t.until("and systemctl status tenured", lambda: "3 units failed" in old.property(
+            "tenured.service", "StatusText"))
+        t.undisturbed(seconds=t.lease_ms / 1000)
+        t.check("it leads on", t.cluster.status(old)["role"] == "leader")
+        t.check("the keeper is the same", old.main_pid(t.keeper) == keeper)
+        old.systemctl("start", "dies.service")
+        t.until("started again, it is not named any more",
+                lambda: "dies.service" not in t.cluster.status(old).get("reason", "dies.service"))
+        t.gap_at_most(0)
+
+
+# What an administrator may do, and what the status must say to it. "" – it does no harm.
+# name: (type, drop-in, words of the reason)
+FIGHTS = {
+    "kill-none": ("service", "[Service]\nKillMode=none\n", "KillMode is none"),
+    "kill-process": ("service", "[Service]\nKillMode=process\n", "KillMode is process"),
+    "no-sigkill": ("service", "[Service]\nSendSIGKILL=no\n", "SendSIGKILL is no"),
+    "final-signal": ("service", "[Service]\nFinalKillSignal=SIGHUP\n", "FinalKillSignal is 1"),
+    "no-limit": ("service", "[Service]\nTimeoutStopSec=infinity\n", "TimeoutStopUSec is infinity"),
+    "long-limit": ("service", "[Service]\nTimeoutStopSec=90s\n", "TimeoutStopUSec is 90s"),
+    "abort": ("service", "[Service]\nTimeoutStopFailureMode=abort\n",
+              "TimeoutStopFailureMode is abort"),
+    "other-slice": ("service", "[Service]\nSlice=mine.slice\n", "Slice is mine.slice"),
+    "no-env": ("service", "[Service]\nEnvironmentFile=\n", "EnvironmentFiles does not name"),
+    "no-assert": ("service", "[Unit]\nAssertPathExists=\n", "AssertPathExists does not name"),
+    # Dependencies cannot be taken back by a drop-in, whatever it says.
+    "no-binding": ("service", "[Unit]\nBindsTo=\nAfter=\nRequires=\n", ""),
+    "direct": ("service", "[Service]\nRestart=always\nRestartMode=direct\n",
+               "RestartMode is direct"),
+    "sock": ("socket", "[Socket]\nTimeoutSec=infinity\n", "TimeoutUSec is infinity"),
+    "tim": ("timer", "[Timer]\nUnit=elsewhere.service\n", "Triggers names elsewhere.service"),
+    "keep": ("keeper", "[Service]\nRestart=always\n", "Restart is always"),
+    "keep-long": ("keeper", "[Service]\nTimeoutStopSec=infinity\n", "TimeoutStopUSec is infinity"),
+    "masked": ("masked", "", "LoadState is masked: run systemctl unmask"),
+    "missing": ("missing", "", "LoadState is not-found"),
+    "changed": ("changed", "", "NeedDaemonReload is yes"),
+    "peace": ("service", "[Service]\nNice=5\n", ""),
+}
+
+
+def fight_unit(name):
+    kind = FIGHTS[name][0]
+    return f"f-{name}.{kind if kind in ('socket', 'timer') else 'service'}"
+
+
+def declare_fights(t, host):
+    for name, (kind, _, _) in FIGHTS.items():
+        units = list(dict.fromkeys([fight_unit(name), f"f-{name}.service"]))
+        if kind not in ("missing",):
+            host.write_file(f"{ETC}/f-{name}.service",
+                            service(BEAT, "[Install]", "WantedBy=multi-user.target"))
+        if kind == "socket":
+            host.write_file(f"{ETC}/{units[0]}", "[Socket]\nListenStream=/run/f.sock\n")
+        if kind == "timer":
+            host.write_file(f"{ETC}/{units[0]}", "[Timer]\nOnActiveSec=1h\n")
+        t.cluster.write_group(host, {"name": f"f-{name}", "units": units, "lease": "4s",
+                                     "stop_timeout": "1s"})
+    # Something active refers to it, so that PID 1 keeps what it has once read of it.
+    host.systemctl("enable", "--quiet", "f-changed.service")
+
+
+def fight_on(host):
+    for name, (kind, text, _) in FIGHTS.items():
+        unit = f"tenure@f\\x2d{name.replace('-', chr(92) + 'x2d')}.service" if kind == "keeper" \
+            else fight_unit(name)
+        if kind == "masked":
+            host.run("ln", "-sf", "/dev/null", f"{ETC}/{unit}")
+        elif text:
+            host.write_file(f"{ETC}/{unit}.d/zzzz.conf", text)
+    host.systemctl("daemon-reload")
+    host.write_file(f"{ETC}/f-changed.service", service(BEAT, "Nice=3"))
+
+
+def make_peace(host):
+    host.run("sh", "-c", f"rm -rf {ETC}/f-*.d {ETC}/tenure@f*.d; rm -f {ETC}/f-masked.service")
+    for name in ("masked", "missing"):
+        host.write_file(f"{ETC}/f-{name}.service", service(BEAT))
+    host.systemctl("daemon-reload")
+
+
+@scenario("drop-ins that fight the guards, units masked, missing or changed: named, and never led")
+def guards_fought(t):
+    host = t.standbys[0]
+    keeper = t.leader.main_pid(t.keeper)
+    expected = {n: w for n, (_, _, w) in FIGHTS.items()}
+    if t.lab.platform.name == "252":
+        expected["direct"] = ""         # 252 does not know RestartMode=
+    harmless = sorted(n for n, w in expected.items() if not w)
+
+    declare_fights(t, host)
+    # Before any of them can be claimed: each new row is observed for a lease first.
+    reload(host)
+    t.fault(f"drop-ins, masks and changes on {host}", lambda: fight_on(host))
+
+    def roles():
+        groups = json.loads(host.run("tenurectl", "status", "--json").out)["groups"]
+        return {g["name"][2:]: g for g in groups if g["name"].startswith("f-")}
+    t.effect("what was left in peace is led",
+             lambda: sorted(n for n, g in roles().items() if g["role"] == "leader") == harmless,
+             timeout=15)
+    # The others could have been claimed just as long ago.
+    time.sleep(1)
+    found = roles()
+    for name, words in expected.items():
+        reason, role = found[name]["reason"], found[name]["role"]
+        if not words:
+            t.check(f"f-{name} is led: {role}, {reason}", role == "leader")
+            continue
+        t.check(f"f-{name} is not led, because of {words!r}: {role}, {reason}",
+                role in ("blocked", "standby") and words in reason)
+        unit = "tenure@f" if FIGHTS[name][0] == "keeper" else fight_unit(name)
+        t.check(f"the reason names {unit}: {reason}", unit in reason)
+        t.check(f"f-{name} never ran", not t.lab.testimony(f"f-{name}.service").processes)
+    t.check("the others lead on", t.leader.main_pid(t.keeper) == keeper)
+
+    make_peace(host)
+    t.until("in peace, all are led", lambda: all(g["role"] == "leader" for g in roles().values()),
+            timeout=30)
+    host.run("sh", "-c", "rm -f /etc/tenure/groups.d/f-*.conf")
+    reload(host)
+    host.systemctl("disable", "--quiet", "f-changed.service")
+    host.run("sh", "-c", f"rm -f {ETC}/f-*")
+    host.systemctl("daemon-reload")
+    t.undisturbed(seconds=0.5)
+    t.gap_at_most(0)
