@@ -277,6 +277,7 @@ static void translate(const struct seat *s, const struct group_view *v, struct l
     *ret = (struct local){
         .asked_at = v->asked_at,
         .keeper = presence(v->keeper),
+        .keeper_queued = v->keeper_queued,
         .units_dead = v->units_dead,
         .slice_empty = v->slice_empty,
         .guarded = v->guarded,

@@ -649,7 +649,14 @@ static void on_local_while_ending(struct member *m, usec_t now, struct update *u
     const struct local *l = &m->local;
 
     /* Proof is an answer to a question that was asked after the ticket was gone. */
-    if (l->asked_at <= m->since || !local_all_dead(l))
+    if (l->asked_at <= m->since)
+        return;
+    /* A start of one of its units, by hand or by Restart=, pulls the keeper up too, and waits for
+     * as long as the agent is being stopped: each would wait for the other. Without a ticket
+     * nothing would come of it, so PID 1 shall drop it. */
+    if (l->keeper_queued)
+        update->actions |= ACTION_STOP_KEEPER | ACTION_LOOK;
+    if (!local_all_dead(l))
         return;
     if (!m->release) {
         finish_release(m, NOTE_LOST, now, update);

@@ -56,6 +56,7 @@ enum local_keeper {
 struct local {
     usec_t asked_at; /* just before the question was sent; 0: no answer yet */
     enum local_keeper keeper;
+    bool keeper_queued;   /* nothing of it runs, but PID 1 has a job for it that waits */
     uint64_t keeper_term; /* from the keeper's state file; 0: there is none */
     bool keeper_ours;     /* the state file names this very owner */
     usec_t keeper_lease, keeper_stop, keeper_duration, keeper_deadline;

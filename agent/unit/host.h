@@ -44,7 +44,8 @@ struct unit_view {
 struct group_view {
     usec_t asked_at; /* CLOCK_BOOTTIME just before the question was sent; 0: never answered */
     enum keeper_presence keeper;
-    bool has_state; /* the keeper's state file exists and could be read: state holds it */
+    bool keeper_queued; /* it is inactive or failed, but a job for it waits (KEEPER_BUSY) */
+    bool has_state;     /* the keeper's state file exists and could be read: state holds it */
     struct ticket state;
     bool units_dead;  /* every declared unit is inactive or failed, with no job */
     bool slice_empty; /* the group's slice has no child cgroups, or does not exist */

@@ -123,6 +123,11 @@ static int read_row(sd_bus_message *m, struct row *ret)
     return r < 0 ? r : r == 0 ? -EBADMSG : 0;
 }
 
+static bool state_is_dead(const char *active_state)
+{
+    return strcmp(active_state, "inactive") == 0 || strcmp(active_state, "failed") == 0;
+}
+
 static void take_row(struct watched *w, const struct row *row)
 {
     struct unit_view *v = w->view;
@@ -131,8 +136,7 @@ static void take_row(struct watched *w, const struct row *row)
         w->group->check_at = 0; /* if there is anything to check anew: now is the time */
     (void)snprintf(v->active_state, sizeof v->active_state, "%s", row->active);
     (void)snprintf(v->sub_state, sizeof v->sub_state, "%s", row->sub);
-    v->dead = row->job == 0 &&
-              (strcmp(row->active, "inactive") == 0 || strcmp(row->active, "failed") == 0);
+    v->dead = row->job == 0 && state_is_dead(row->active);
     w->job = row->job;
 }
 
@@ -151,6 +155,7 @@ static void complete_view(const struct host *h, struct group *g)
 
     v->asked_at = h->question.asked_at;
     v->keeper = presence(&g->watched[0]);
+    v->keeper_queued = g->watched[0].job != 0 && state_is_dead(g->keeper.active_state);
     v->units_dead = true;
     for (size_t i = 0; i < v->n_units; i++)
         v->units_dead = v->units_dead && v->units[i].dead;

@@ -1706,6 +1706,23 @@ START_TEST(keeper_is_told_again)
 }
 END_TEST
 
+/* Somebody started a unit in mid-stop: the keeper's start waits for the agent's end. */
+START_TEST(a_start_that_waits_is_dropped)
+{
+    ending();
+    f.host.keeper = LOCAL_KEEPER_BUSY;
+    f.host.keeper_queued = true;
+    look_asked_at(f.m.since); /* what was asked too early proves nothing */
+    ck_assert_uint_eq(f.u.actions, 0);
+    f.now += 10 * MSEC;
+    look();
+    ck_assert_uint_eq(f.u.actions, ACTION_STOP_KEEPER | ACTION_LOOK);
+    ck_assert_int_eq(f.m.state, MEMBER_ENDING);
+    proven_dead();
+    ck_assert_int_eq(f.m.state, MEMBER_RELEASING);
+}
+END_TEST
+
 static void (*const left_alive[])(void) = {lack_answer, lack_rest, lack_dead_units,
                                            lack_empty_slice, lose_guards};
 
@@ -2327,6 +2344,7 @@ static void add_ending(Suite *suite)
 
     tcase_add_checked_fixture(t, setup, NULL);
     tcase_add_loop_test(t, keeper_is_told_again, 0, 2);
+    tcase_add_test(t, a_start_that_waits_is_dropped);
     tcase_add_loop_test(t, no_proof_while_something_lives, 0, COUNT(left_alive));
     tcase_add_loop_test(t, no_proof_from_before_the_unlink, 0, 2);
     tcase_add_test(t, end_is_for_good);
