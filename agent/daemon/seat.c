@@ -279,6 +279,7 @@ static void translate(const struct seat *s, const struct group_view *v, struct l
         .keeper = presence(v->keeper),
         .keeper_queued = v->keeper_queued,
         .units_dead = v->units_dead,
+        .units_stay = v->units_stay,
         .slice_empty = v->slice_empty,
         .guarded = v->guarded,
     };

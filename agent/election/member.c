@@ -10,6 +10,8 @@
 /* How often an ending keeper is told again, and how long before PID 1 is asked to stop it. */
 #define TELL_AGAIN_USEC (250 * USEC_PER_MSEC)
 #define STOP_FALLBACK_USEC (1 * USEC_PER_SEC)
+/* By then PID 1 has heard from an ending keeper, and stops what is bound to it. */
+#define STOP_SEEN_USEC (100 * USEC_PER_MSEC)
 /* Units running without a keeper for this long are no mere job passing through. */
 #define STRAY_AFTER_USEC (1 * USEC_PER_SEC)
 /* A release or claim that was refused because something moved, or a claim that waits for a slot,
@@ -653,8 +655,10 @@ static void on_local_while_ending(struct member *m, usec_t now, struct update *u
         return;
     /* A start of one of its units, by hand or by Restart=, pulls the keeper up too, and waits for
      * as long as the agent is being stopped: each would wait for the other. Without a ticket
-     * nothing would come of it, so PID 1 shall drop it. */
-    if (l->keeper_queued)
+     * nothing would come of it, so PID 1 shall drop it. And it takes the place of the stop that PID
+     * 1 had in mind for that unit: it would stay until it is killed, and a mount has nothing to
+     * kill. */
+    if (l->keeper_queued || (l->units_stay && usec_sub(now, m->since) >= STOP_SEEN_USEC))
         update->actions |= ACTION_STOP_KEEPER | ACTION_LOOK;
     if (!local_all_dead(l))
         return;

@@ -61,6 +61,7 @@ struct local {
     bool keeper_ours;     /* the state file names this very owner */
     usec_t keeper_lease, keeper_stop, keeper_duration, keeper_deadline;
     bool units_dead;
+    bool units_stay; /* one is up, and PID 1 is not about to stop it */
     bool slice_empty;
     bool guarded; /* the guards of all units are in effect */
 };

@@ -37,6 +37,7 @@ struct unit_view {
     char active_state[16];
     char sub_state[24];
     bool dead;     /* inactive or failed, and no job is queued for it */
+    bool stays;    /* it is up, and PID 1 is not about to stop it */
     bool may_rest; /* inactive is in order: a unit of the group starts it, or a oneshot is done */
 };
 
@@ -48,6 +49,7 @@ struct group_view {
     bool has_state;     /* the keeper's state file exists and could be read: state holds it */
     struct ticket state;
     bool units_dead;  /* every declared unit is inactive or failed, with no job */
+    bool units_stay;  /* a declared unit is up, and PID 1 is not about to stop it */
     bool slice_empty; /* the group's slice has no child cgroups, or does not exist */
     /* The guards are in effect: effective properties of the units are as the generator wrote them.
      * False as long as not checked since the last daemon-reload; then problem says so. */

@@ -112,14 +112,14 @@ static void question_failed(struct host *h, bool refused)
 
 /* One row of ListUnitsByNames. */
 struct row {
-    const char *name, *active, *sub;
+    const char *name, *active, *sub, *job_type;
     uint32_t job;
 };
 
 static int read_row(sd_bus_message *m, struct row *ret)
 {
     int r = sd_bus_message_read(m, "(ssssssouso)", &ret->name, NULL, NULL, &ret->active, &ret->sub,
-                                NULL, NULL, &ret->job, NULL, NULL);
+                                NULL, NULL, &ret->job, &ret->job_type, NULL);
     return r < 0 ? r : r == 0 ? -EBADMSG : 0;
 }
 
@@ -137,6 +137,8 @@ static void take_row(struct watched *w, const struct row *row)
     (void)snprintf(v->active_state, sizeof v->active_state, "%s", row->active);
     (void)snprintf(v->sub_state, sizeof v->sub_state, "%s", row->sub);
     v->dead = row->job == 0 && state_is_dead(row->active);
+    v->stays = !state_is_dead(row->active) && strcmp(row->active, "deactivating") != 0 &&
+               !(row->job != 0 && strcmp(row->job_type, "stop") == 0);
     w->job = row->job;
 }
 
@@ -157,8 +159,11 @@ static void complete_view(const struct host *h, struct group *g)
     v->keeper = presence(&g->watched[0]);
     v->keeper_queued = g->watched[0].job != 0 && state_is_dead(g->keeper.active_state);
     v->units_dead = true;
-    for (size_t i = 0; i < v->n_units; i++)
+    v->units_stay = false;
+    for (size_t i = 0; i < v->n_units; i++) {
         v->units_dead = v->units_dead && v->units[i].dead;
+        v->units_stay = v->units_stay || v->units[i].stays;
+    }
     int r = v->keeper == KEEPER_GONE ? -ENOENT : state_load(TENURE_GROUPS_DIR, g->name, &v->state);
     v->has_state = r == 0;
     /* A keeper removes its state when it ends; one that cannot be read says nothing about it. */

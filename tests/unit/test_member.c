@@ -1723,6 +1723,30 @@ START_TEST(a_start_that_waits_is_dropped)
 }
 END_TEST
 
+/* … or it took the place of that unit's stop. */
+START_TEST(a_stop_that_was_undone_is_done_again)
+{
+    usec_t began;
+
+    ending();
+    began = f.m.since;
+    f.host.keeper = LOCAL_KEEPER_BUSY;
+    f.host.units_dead = false;
+    f.host.units_stay = true;
+    f.now = began + 100 * MSEC - 1; /* PID 1 may not have heard from the keeper yet */
+    look_asked_at(f.now);
+    ck_assert_uint_eq(f.u.actions, 0);
+    f.now = began + 100 * MSEC;
+    look();
+    ck_assert_uint_eq(f.u.actions, ACTION_STOP_KEEPER | ACTION_LOOK);
+    f.host.units_stay = false;
+    look();
+    ck_assert_uint_eq(f.u.actions, 0);
+    proven_dead();
+    ck_assert_int_eq(f.m.state, MEMBER_RELEASING);
+}
+END_TEST
+
 static void (*const left_alive[])(void) = {lack_answer, lack_rest, lack_dead_units,
                                            lack_empty_slice, lose_guards};
 
@@ -2345,6 +2369,7 @@ static void add_ending(Suite *suite)
     tcase_add_checked_fixture(t, setup, NULL);
     tcase_add_loop_test(t, keeper_is_told_again, 0, 2);
     tcase_add_test(t, a_start_that_waits_is_dropped);
+    tcase_add_test(t, a_stop_that_was_undone_is_done_again);
     tcase_add_loop_test(t, no_proof_while_something_lives, 0, COUNT(left_alive));
     tcase_add_loop_test(t, no_proof_from_before_the_unlink, 0, 2);
     tcase_add_test(t, end_is_for_good);
