@@ -28,6 +28,11 @@
 #define KEEPER_LIVE_DIR "live" /* tenure's */
 #define KEEPER_STATE_FILE "live/state"
 
+/* What the generator tells a keeper: the units of its group, separated by spaces. */
+#define KEEPER_UNITS_ENV "TENURE_UNITS"
+#define KEEPER_UNITS_DIR                                                                           \
+    "/run/systemd/units" /* PID 1's: "invocation:UNIT" of what is not inactive */
+
 /* How a group is elected. */
 enum method {
     METHOD_LEASE,    /* by its row */

@@ -43,6 +43,13 @@ static void add(struct text *t, const char *format, ...)
         t->n += (size_t)n;
 }
 
+/* Environment= undoes backslashes, alone of all the settings here. */
+static void add_quoted(struct text *t, const char *s)
+{
+    for (; *s; s++)
+        add(t, *s == '\\' ? "\\%c" : "%c", *s);
+}
+
 static int finish(const struct text *t)
 {
     assert(t->full || !strchr(t->buffer, '%'));
@@ -126,8 +133,15 @@ int guard_keeper_text(const struct config_group *g, char *ret, size_t size)
         "its units.\n"
         "[Service]\n"
         "TimeoutStopSec=%" PRIu64 "us\n"
-        "TimeoutAbortSec=%" PRIu64 "us\n",
+        "TimeoutAbortSec=%" PRIu64 "us\n"
+        "Environment=\"" KEEPER_UNITS_ENV "=",
         g->name, span, span);
+    for (size_t i = 0; i < g->n_units; i++) {
+        if (i > 0)
+            add(&t, " ");
+        add_quoted(&t, g->units[i]);
+    }
+    add(&t, "\"\n");
     return finish(&t);
 }
 

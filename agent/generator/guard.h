@@ -8,7 +8,7 @@
 #include "config/config.h"
 
 #define GUARD_FILE "zz-tenure.conf"
-#define GUARD_SIZE_MAX 4096
+#define GUARD_SIZE_MAX ((CONFIG_UNITS_MAX + 8) * 512) /* bytes; a keeper's names all its units */
 /* Never exists; its name is what `systemctl status` of a locked unit shows. */
 #define GUARD_LOCK_PATH TENURE_RUN_DIR "/applied.conf-is-broken/run-tenurectl-apply"
 /* On top of S before PID 1 kills a keeper that ends and has the fence kill what is left: with PID

@@ -13,6 +13,7 @@
 #include "keeper/files.h"
 #include "keeper/process.h"
 #include "keeper/rules.h"
+#include "keeper/units.h"
 
 struct fence {
     const struct keeper_config *config;
@@ -78,9 +79,11 @@ static int fence(struct fence *f)
 {
     for (;;) {
         uint64_t children;
+        bool up =
+            units_up(f->config->units_dir, f->config->units); /* first: see keeper_may_exit() */
         int r = look_and_kill(f, &children);
 
-        if (r >= 0 && children == 0)
+        if (r >= 0 && !up && children == 0)
             return EXIT_SUCCESS;
         if (r < 0 && r != -EAGAIN && !f->trouble_logged) {
             f->trouble_logged = true;

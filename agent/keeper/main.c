@@ -22,6 +22,8 @@ int main(int argc, char *argv[])
         .groups_dir = TENURE_GROUPS_DIR,
         .cgroup_root = TENURE_CGROUP_ROOT,
         .notify_socket = getenv("NOTIFY_SOCKET"),
+        .units_dir = KEEPER_UNITS_DIR,
+        .units = getenv(KEEPER_UNITS_ENV),
     };
 
     /* A journal that reads nothing must not stop the keeper: a line lost is better. Without the

@@ -32,6 +32,7 @@
 #include "keeper/files.h"
 #include "keeper/notify.h"
 #include "keeper/rules.h"
+#include "keeper/units.h"
 
 #define MESSAGES_AT_ONCE 16 /* then the deadline is looked at again */
 #define REFUSALS_LOGGED 5   /* in each window; the rest is counted */
@@ -488,9 +489,10 @@ static int end(struct process *p)
                    keeper_end_reason_text(p->keeper.reason));
     }
 
-    bool answered = p->barrier_answered; /* before the look: see keeper_may_exit() */
+    bool answered = p->barrier_answered; /* in this order: see keeper_may_exit() */
+    bool up = units_up(p->config->units_dir, p->config->units);
     int r = slice_children(&p->slice, &children);
-    if (r >= 0 && keeper_may_exit(&p->keeper, answered, children))
+    if (r >= 0 && keeper_may_exit(&p->keeper, answered, up, children))
         return 1;
 
     int killed = kill_if_due(p, children);

@@ -14,7 +14,9 @@ struct keeper_config {
                                 * name: see tenure@.service */
     const char *cgroup_root;   /* TENURE_CGROUP_ROOT */
     const char *notify_socket; /* $NOTIFY_SOCKET; the fence needs none */
-    uid_t uid;                 /* the user to become, and the only one whose messages count */
+    const char *units_dir;     /* KEEPER_UNITS_DIR */
+    const char *units; /* $TENURE_UNITS: the group's units, separated by spaces; may be NULL */
+    uid_t uid;         /* the user to become, and the only one whose messages count */
     gid_t gid;
 };
 

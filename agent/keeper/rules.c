@@ -110,11 +110,12 @@ bool keeper_kill_due(const struct keeper *k, usec_t now)
     return k->phase == KEEPER_ENDING && now >= keeper_kill_time(k);
 }
 
-bool keeper_may_exit(const struct keeper *k, bool barrier_answered, uint64_t children)
+bool keeper_may_exit(const struct keeper *k, bool barrier_answered, bool units_up,
+                     uint64_t children)
 {
     assert(k);
 
-    return k->phase == KEEPER_ENDING && barrier_answered && children == 0;
+    return k->phase == KEEPER_ENDING && barrier_answered && !units_up && children == 0;
 }
 
 /* The next look at a slice that has been emptying since `began`. */

@@ -98,8 +98,10 @@ usec_t keeper_kill_time(const struct keeper *k);
 bool keeper_kill_due(const struct keeper *k, usec_t now);
 
 /* May the keeper go? children: cgroups below the slice, looked at *after* the barrier's answer
- * was: a start that PID 1 had under way when it read STOPPING=1 has its cgroup by then. */
-bool keeper_may_exit(const struct keeper *k, bool barrier_answered, uint64_t children);
+ * was: a start that PID 1 had under way when it read STOPPING=1 has its cgroup by then. units_up: a
+ * unit is not inactive yet, and may still run something to stop; looked at in between. */
+bool keeper_may_exit(const struct keeper *k, bool barrier_answered, bool units_up,
+                     uint64_t children);
 
 /* The next time to wake up without being asked, absolute. notify_pending: something did not get
  * into PID 1's socket. */

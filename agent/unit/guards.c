@@ -33,6 +33,7 @@ void unit_properties_clear(struct unit_properties *p)
     free_list(p->requires);
     free_list(p->triggers);
     free_list(p->triggered_by);
+    free_list(p->environment);
     free_list(p->environment_files);
     free_list(p->asserts_path_exists);
     *p = (struct unit_properties){0};
@@ -291,6 +292,37 @@ static bool program_is(char problem[static HOST_PROBLEM_MAX], const char *unit,
     return word_is(problem, unit, property, path ? path : "", TENURE_KEEPER_PATH);
 }
 
+/* "TENURE_UNITS=a.service b.timer": all the group's units, in their order. */
+static bool names_all_units(const struct guards *g, const char *variable)
+{
+    static const char key[] = KEEPER_UNITS_ENV "=";
+
+    if (strncmp(variable, key, strlen(key)) != 0)
+        return false;
+    variable += strlen(key);
+    for (size_t i = 0; i < g->n_units; i++) {
+        size_t length = strlen(g->units[i].name);
+
+        if (i > 0 && *variable++ != ' ')
+            return false;
+        if (strncmp(variable, g->units[i].name, length) != 0)
+            return false;
+        variable += length;
+    }
+    return *variable == '\0';
+}
+
+/* By it the keeper knows whose stop it has to wait for. */
+static bool units_told(const struct guards *g, const struct unit_properties *p,
+                       char problem[static HOST_PROBLEM_MAX])
+{
+    for (char **e = p->environment; e && *e; e++)
+        if (names_all_units(g, *e))
+            return true;
+    return wrong(problem, g->keeper_unit,
+                 "Environment has no " KEEPER_UNITS_ENV " that names the group's units");
+}
+
 bool guards_of_keeper(const struct guards *g, const struct unit_properties *p,
                       char problem[static HOST_PROBLEM_MAX])
 {
@@ -309,7 +341,7 @@ bool guards_of_keeper(const struct guards *g, const struct unit_properties *p,
         !(p->watchdog_signal == 9 ||
           wrong(problem, unit, "WatchdogSignal is %d, not 9 (SIGKILL)", p->watchdog_signal)) ||
         !lists(problem, unit, "Requires", p->requires, g->slice_unit) ||
-        !lists(problem, unit, "After", p->after, g->slice_unit))
+        !lists(problem, unit, "After", p->after, g->slice_unit) || !units_told(g, p, problem))
         return false;
     return true;
 }

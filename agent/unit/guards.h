@@ -36,7 +36,7 @@ struct unit_properties {
     usec_t timeout_abort; /* services */
     usec_t timeout;       /* sockets, mounts, swaps: TimeoutUSec */
     char **binds_to, **after, **wanted_by, **requires, **triggers, **triggered_by;
-    char **environment_files;
+    char **environment, **environment_files;
     char **asserts_path_exists; /* plain ones: neither negated nor alternatives */
 };
 

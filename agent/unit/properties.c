@@ -200,6 +200,7 @@ static const struct {
     PROPERTY("Requires", read_list, requires),
     PROPERTY("Triggers", read_list, triggers),
     PROPERTY("TriggeredBy", read_list, triggered_by),
+    PROPERTY("Environment", read_list, environment),
     PROPERTY("EnvironmentFiles", read_environment_files, environment_files),
     PROPERTY("Asserts", read_asserts, asserts_path_exists),
 };

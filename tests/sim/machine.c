@@ -177,7 +177,7 @@ static void keeper_timer(struct world *w, struct node *n)
         return; /* extended since: another timer is under way */
     if (keeper_kill_due(&n->keeper, now))
         kill_processes(w, n, n->keeper.lease);
-    if (keeper_may_exit(&n->keeper, n->barrier, n->running))
+    if (keeper_may_exit(&n->keeper, n->barrier, n->running > 0, n->running))
         keeper_exits(w, n);
     else
         keeper_arm(w, n);

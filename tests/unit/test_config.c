@@ -516,6 +516,7 @@ START_TEST(unit_names_at_the_limits)
     ck_assert_ptr_null(unit_name_problem("a:b-c_d.e\\x2d@f@g.service"));
     ck_assert_ptr_null(unit_name_problem("tenure-web.service"));
     ck_assert_ptr_null(unit_name_problem("9.path"));
+    ck_assert_ptr_null(unit_name_problem("systemd-nspawn@web.service")); /* nothing depends on it */
 }
 END_TEST
 

@@ -142,7 +142,9 @@ static void expect_guards(void)
                 "to end its units.\n"
                 "[Service]\n"
                 "TimeoutStopSec=2550000us\n"
-                "TimeoutAbortSec=2550000us\n");
+                "TimeoutAbortSec=2550000us\n"
+                "Environment=\"TENURE_UNITS=w.service w@1-2.service w.socket "
+                "srv-x\\\\x2dy.mount w.timer w.path w.target\"\n");
     expect_link("tenure@a\\x2db.service.wants/w.service", "../w.service");
     expect_link("tenure@a\\x2db.service.wants/srv-x\\x2dy.mount", "../srv-x\\x2dy.mount");
     ck_assert_int_eq(count_entries(), 9);

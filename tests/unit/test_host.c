@@ -215,7 +215,8 @@ END_TEST
 
 static struct unit_properties good_keeper(void)
 {
-    static char slice_name[] = SLICE;
+    static char slice_name[] = SLICE, told[] = "TENURE_UNITS=w.service w.timer";
+    static char *environment[] = {told, NULL};
     static char *slice[] = {slice_name, NULL};
     static char path[] = "/lib/systemd/system/tenure@.service";
     static char program[] = "/usr/lib/tenure/tenure-keeper";
@@ -232,6 +233,7 @@ static struct unit_properties good_keeper(void)
         .timeout_abort = 5 * USEC_PER_SEC,
         .watchdog_signal = 9,
         .requires = slice,
+        .environment = environment,
         .after = slice,
     };
 }
@@ -256,6 +258,8 @@ START_TEST(the_keeper_unit)
 {
     struct unit_properties good = good_keeper();
     char problem[HOST_PROBLEM_MAX] = "", other[] = "/etc/x", empty[] = "";
+    char fewer[] = "TENURE_UNITS=w.service", more[] = "TENURE_UNITS=w.service w.timer x.path";
+    char prefix[] = "TENURE_UNITS=w.servicew.timer";
 
     ck_assert_msg(guards_of_keeper(&guards, &good, problem), "%s", problem);
     BROKEN_KEEPER(strcpy(p.load_state, "masked"), "masked");
@@ -270,6 +274,10 @@ START_TEST(the_keeper_unit)
     BROKEN_KEEPER(p.watchdog_signal = 6, "WatchdogSignal is 6");
     BROKEN_KEEPER(p.requires = NULL, "Requires does not name " SLICE);
     BROKEN_KEEPER(p.after = NULL, "After does not name " SLICE);
+    BROKEN_KEEPER(p.environment = NULL, "Environment has no TENURE_UNITS");
+    BROKEN_KEEPER(p.environment = LIST(fewer), "Environment has no TENURE_UNITS");
+    BROKEN_KEEPER(p.environment = LIST(more), "Environment has no TENURE_UNITS");
+    BROKEN_KEEPER(p.environment = LIST(prefix), "Environment has no TENURE_UNITS");
 }
 END_TEST
 

@@ -37,7 +37,7 @@
 #define A_WHILE ((usec_t)150000)   /* for what must not come */
 #define SOME_UID 4321              /* another user, when the tests are root */
 
-static char dir[64], tickets[128], groups[128], cgroups[128], notify_path[128];
+static char dir[64], tickets[128], groups[128], cgroups[128], units[128], notify_path[128];
 static int notify_fd = -1;
 static int barrier_fd = -1; /* what came with BARRIER=1; -1 before */
 static char notified[4096]; /* every message so far */
@@ -135,6 +135,8 @@ static void set_up(void)
     (void)snprintf(notify_path, sizeof notify_path, "%s/notify", dir);
     ck_assert_int_eq(mkdir(tickets, 0755), 0);
     ck_assert_int_eq(mkdir(groups, 0755), 0);
+    (void)snprintf(units, sizeof units, "%s/units", dir);
+    ck_assert_int_eq(mkdir(units, 0755), 0);
     ck_assert_int_eq(mkdir(in(groups, GROUP), 0755), 0);
     ck_assert_int_eq(mkdir(in(dir, "tenure.slice"), 0755), 0);
     ck_assert_int_eq(mkdir(cgroups, 0755), 0);
@@ -147,6 +149,8 @@ static void set_up(void)
         .groups_dir = groups,
         .cgroup_root = dir,
         .notify_socket = notify_path,
+        .units_dir = units,
+        .units = "  a.service b\\x2dc.service ",
         .uid = geteuid(),
         .gid = getegid(),
     };
@@ -741,6 +745,39 @@ START_TEST(kills_at_s_and_not_before)
 }
 END_TEST
 
+/* As PID 1 does for what is not inactive. */
+static void set_up_unit(const char *name, bool up)
+{
+    char link[64];
+
+    (void)snprintf(link, sizeof link, "invocation:%s", name);
+    ck_assert_int_eq(up ? symlink("0123456789abcdef", in(units, link)) : unlink(in(units, link)),
+                     0);
+}
+
+/* A unit without a process has no cgroup; what it runs to stop will have one. */
+START_TEST(empty_is_not_enough_while_a_unit_is_up)
+{
+    int status;
+
+    (void)start_leading();
+    set_up_unit("b\\x2dc.service", true);
+    set_up_unit("stranger.service", true);
+    set_children(0);
+    ck_assert_int_eq(kill(keeper, SIGTERM), 0);
+    answer_barrier();
+    pause_for(A_WHILE);
+    ck_assert(!exited(&status));
+    set_children(1);
+    set_up_unit("b\\x2dc.service", false);
+    pause_for(A_WHILE);
+    ck_assert(!exited(&status));
+    set_children(0);
+    ck_assert_int_eq(wait_exit(), EXIT_SUCCESS);
+    ck_assert(!killed());
+}
+END_TEST
+
 START_TEST(empty_is_not_enough_without_the_barrier)
 {
     int status;
@@ -864,6 +901,22 @@ START_TEST(fence_has_nothing_to_do)
 }
 END_TEST
 
+START_TEST(fence_waits_for_units_that_are_up)
+{
+    struct ticket t = a_ticket();
+    int status;
+
+    leave_state(&t);
+    set_children(0);
+    set_up_unit("a.service", true);
+    start_process(fence_run);
+    pause_for(A_WHILE);
+    ck_assert(!exited(&status));
+    set_up_unit("a.service", false);
+    ck_assert_int_eq(wait_exit(), EXIT_SUCCESS);
+}
+END_TEST
+
 START_TEST(fence_kills_at_once_without_state)
 {
     ck_assert(fence_until_kill() < STOP);
@@ -965,6 +1018,7 @@ static void add_for_root(TCase *t)
 static void add_fence(TCase *t)
 {
     tcase_add_test(t, fence_has_nothing_to_do);
+    tcase_add_test(t, fence_waits_for_units_that_are_up);
     tcase_add_test(t, fence_kills_at_once_without_state);
     tcase_add_test(t, fence_gives_s_with_state);
     tcase_add_test(t, fence_counts_from_a_deadline_that_passed);
@@ -995,6 +1049,7 @@ int main(void)
     tcase_add_test(t, ends_on_sigterm);
     tcase_add_test(t, ends_when_the_agent_says_so);
     tcase_add_test(t, kills_at_s_and_not_before);
+    tcase_add_test(t, empty_is_not_enough_while_a_unit_is_up);
     tcase_add_test(t, empty_is_not_enough_without_the_barrier);
     tcase_add_test(t, the_barrier_is_not_enough_while_something_is_left);
     tcase_add_test(t, an_unreadable_slice_counts_as_full);

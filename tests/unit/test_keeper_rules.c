@@ -329,12 +329,13 @@ START_TEST(exit_needs_all_three)
 {
     struct keeper k = leading(NOW);
 
-    ck_assert(!keeper_may_exit(&k, true, 0)); /* leading */
+    ck_assert(!keeper_may_exit(&k, true, false, 0)); /* leading */
     keeper_end(&k, KEEPER_END_DEADLINE, NOW);
-    ck_assert(keeper_may_exit(&k, true, 0));
-    ck_assert(!keeper_may_exit(&k, false, 0));
-    ck_assert(!keeper_may_exit(&k, true, 1));
-    ck_assert(!keeper_may_exit(&k, true, UINT64_MAX));
+    ck_assert(keeper_may_exit(&k, true, false, 0));
+    ck_assert(!keeper_may_exit(&k, false, false, 0));
+    ck_assert(!keeper_may_exit(&k, true, true, 0)); /* what stops it has yet to come */
+    ck_assert(!keeper_may_exit(&k, true, false, 1));
+    ck_assert(!keeper_may_exit(&k, true, false, UINT64_MAX));
 }
 END_TEST
 

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "keeper/units.h"
+
+#include <assert.h>
+#include <limits.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static bool is_up(const char *units_dir, const char *name, int length)
+{
+    char path[PATH_MAX], target;
+    int n = snprintf(path, sizeof path, "%s/invocation:%.*s", units_dir, length, name);
+
+    /* The link leads nowhere: its target is the id of the invocation. */
+    return n > 0 && (size_t)n < sizeof path && readlink(path, &target, sizeof target) > 0;
+}
+
+bool units_up(const char *units_dir, const char *names)
+{
+    assert(units_dir);
+
+    while (names && *names) {
+        size_t length = strcspn(names, " ");
+
+        if (length > 0 && length <= NAME_MAX && is_up(units_dir, names, (int)length))
+            return true;
+        names += length;
+        names += strspn(names, " ");
+    }
+    return false;
+}
