@@ -125,7 +125,9 @@ const char *unit_name_problem(const char *name)
 
     if (strcmp(name, "tenured.service") == 0 || starts_with(name, "tenure@"))
         return "is a unit of tenure itself and cannot belong to a group";
-    if (STANDS_IN(name, host_units) || starts_with(name, "systemd-"))
+    /* (A container is the administrator's, although systemd brings the unit.) */
+    if (STANDS_IN(name, host_units) ||
+        (starts_with(name, "systemd-") && !starts_with(name, "systemd-nspawn@")))
         return "is a unit the host or tenure itself depends on and cannot belong to a group";
     return NULL;
 }

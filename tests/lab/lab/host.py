@@ -108,8 +108,10 @@ class Host:
                 f"--network-namespace-path=/run/netns/{self.netns}",
                 f"--bind={self.lab.share}:/lab", "--link-journal=no", "--resolv-conf=off",
                 "--timezone=off",
-                # As on a real host: memory may be locked, the clock's rate read (but not set).
-                "--capability=CAP_IPC_LOCK", "--system-call-filter=adjtimex clock_adjtime"]
+                # As on a real host: memory may be locked, the clock's rate read (but not set),
+                # addresses of its own network namespace changed.
+                "--capability=CAP_IPC_LOCK,CAP_NET_ADMIN",
+                "--system-call-filter=adjtimex clock_adjtime"]
         with open(f"{self.folder}/console", "ab") as console:
             self.nspawn = subprocess.Popen(
                 ["sh", "-c", f"set -e; {move}exec {shlex.join(argv)}"],

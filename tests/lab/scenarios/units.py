@@ -159,6 +159,9 @@ SERVICES = {
     # Done at once, and what it left running belongs to it.
     "once.service": service(f"/bin/sh -c '{BEAT} &'", "Type=oneshot", "RemainAfterExit=yes",
                             "ExecStop=/bin/true"),
+    # No process, no cgroup: and yet its stop has something to do, and takes its time.
+    "quiet.service": service("/bin/true", "Type=oneshot", "RemainAfterExit=yes",
+                             "ExecStop=/bin/sleep 0.2", "ExecStop=/bin/touch /run/quiet-is-done"),
     "w@1.service": service(BEAT, "Type=notify"),
     "sliced.service": service(BEAT, "Slice=custom.slice"),
 }
@@ -167,20 +170,24 @@ SERVICES = {
 @scenario("services of every type, an instance, one with a slice of its own: handed over, cut off")
 def kinds_of_services(t):
     with units_of_group(t, SERVICES):
+        beating = [u for u in SERVICES if u != "quiet.service"]
         all_active(t, t.leader, SERVICES)
-        in_slice(t, t.leader, SERVICES)
+        in_slice(t, t.leader, beating)
         old, new = hand_over(t)
         all_dead(t, old, SERVICES)
         all_active(t, new, SERVICES)
-        dead_within(t, old, SERVICES, 500)
+        dead_within(t, old, beating, 500)
+        t.check("the stop of a service without a process went to its end",
+                old.exists("/run/quiet-is-done"))
         t.gap_at_most(1000)
         back_again(t, old)
         old, new = cut_off(t)
-        dead_within(t, old, SERVICES, t.duration_ms + t.slack_ms + t.stop_ms + t.kill_ms)
+        dead_within(t, old, beating, t.duration_ms + t.slack_ms + t.stop_ms + t.kill_ms)
         all_dead(t, old, SERVICES)
+        t.check("also when it was cut off", old.exists("/run/quiet-is-done"))
         all_active(t, new, SERVICES)
-        in_slice(t, new, SERVICES)
-        never_twice(t, SERVICES)
+        in_slice(t, new, beating)
+        never_twice(t, beating)
         t.gap_at_most(t.lease_ms + 2000)
 
 
@@ -189,7 +196,7 @@ WHERE = "/srv/my-data"
 PORT = 7777
 OTHERS = {
     "tick.timer": "[Timer]\nOnActiveSec=50ms\nOnUnitInactiveSec=50ms\nAccuracySec=1ms\n",
-    "tick.service": service(f"timeout -s TERM 0.05 {BEAT}", "SuccessExitStatus=124"),
+    "tick.service": "[Unit]\nStartLimitIntervalSec=0\n" + service(f"timeout -s TERM 0.05 {BEAT}", "SuccessExitStatus=124"),
     # A job of the night: nobody wants it done at a takeover by day.
     "night.timer": "[Timer]\nOnCalendar=2099-01-01 03:00\n",
     "night.service": service(BEAT),
@@ -277,6 +284,9 @@ STUBBORN = {
                                  "--ignore-term"),
     "bomb.service": service(f"{BEAT} --bomb --children 2 --escape --ignore-term", "User=nobody",
                             "LimitNPROC=60", "TasksMax=60"),
+    # Nothing of it runs, until it stops: that never ends, twice.
+    "hook.service": service("/bin/true", "Type=oneshot", "RemainAfterExit=yes",
+                            f"ExecStop={BEAT} --ignore-term", f"ExecStopPost={BEAT} --ignore-term"),
     "mixed.service": service(f"{BEAT} --ignore-term --children 2 --escape", "KillMode=mixed"),
     "returns.service": "[Unit]\nStartLimitIntervalSec=0\nAfter=mixed.service\n"
                        + service(BEAT, "Restart=always", "RestartSec=0"),
@@ -303,7 +313,10 @@ def units_that_resist(t):
         old, new = cut_off(t)
         dead_within(t, old, [*STUBBORN, "post.service"], t.duration_ms + limit)
         all_dead(t, old, STUBBORN)
-        never_twice(t, STUBBORN)
+        never_twice(t, [u for u in STUBBORN if u != "hook.service"])
+        hooks = t.lab.testimony("hook.service")
+        t.check("the stop hooks beat, on one host at a time", hooks.processes
+                and hooks.dual_active(t.began, clock.now()) == 0)
         t.gap_at_most(t.lease_ms + 2000)
 
 
