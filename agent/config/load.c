@@ -42,6 +42,9 @@ static void load_text(struct loader *l, const char *text)
     else if (strstr(config_error_text(&lc), "duplicate"))
         config_problem_add(l->problems, l->file, (unsigned)config_error_line(&lc),
                            "the same key stands twice here: keep one of the two");
+    else if (strstr(config_error_text(&lc), "mismatched"))
+        config_problem_add(l->problems, l->file, (unsigned)config_error_line(&lc),
+                           "%s: write all of them as strings, in quotes", config_error_text(&lc));
     else
         config_problem_add(l->problems, l->file, (unsigned)config_error_line(&lc),
                            "%s: look here and just before for a missing \";\", quote or bracket",

@@ -221,7 +221,8 @@ static void take_units(struct loader *l, const config_setting_t *group, struct c
         problem_at(l, s, "group \"%s\" has no units: name at least one, or remove the group",
                    g->name);
     if (n > CONFIG_UNITS_MAX)
-        problem_at(l, s, "group \"%s\" has %d units: at most %d", g->name, n, CONFIG_UNITS_MAX);
+        problem_at(l, s, "group \"%s\" has %d units: at most %d, divide it", g->name, n,
+                   CONFIG_UNITS_MAX);
     if (n == 0 || n > CONFIG_UNITS_MAX)
         return;
 
@@ -257,8 +258,11 @@ static void take_group_name(struct loader *l, const config_setting_t *group, str
     }
     /* A dash takes four bytes there, and file names end at 255. */
     if (group_keeper_unit(name, wants, sizeof wants - strlen(".wants")) < 0) {
-        problem_at(l, s, "group name %s has too many dashes: no unit can be named after it",
-                   value_text(s, value, sizeof value));
+        problem_at(
+            l, s,
+            "group name %s has too many dashes, no unit can be named after it: write it with "
+            "fewer, or with \"_\"",
+            value_text(s, value, sizeof value));
         return;
     }
     (void)snprintf(g->name, sizeof g->name, "%s", name);

@@ -86,7 +86,7 @@ const char *unit_name_suffix(const char *name)
 static const char *suffix_problem(const char *suffix)
 {
     if (!*suffix)
-        return "is no unit name: it has no suffix, such as \".service\"";
+        return "is no unit name: it has no suffix, write something like \"billing.service\"";
     if (STANDS_IN(suffix, suffixes_refused))
         return "is of a type that no group can have: a group has services, sockets, mounts, "
                "timers, paths and targets";
@@ -111,23 +111,28 @@ const char *unit_name_problem(const char *name)
     if (strchr(name, '/'))
         return "is no unit name: write the name of the unit, not the path of its file";
     if (strspn(name, UNIT_CHARS "@") != length)
-        return "is no unit name: letters, digits and :-_.\\@ are allowed";
+        return "is no unit name: letters, digits and :-_.\\@ are allowed; systemd-escape(1) writes "
+               "others with these";
     problem = suffix_problem(suffix);
     if (problem)
         return problem;
 
     size_t stem = (size_t)(suffix - name) - 1;
     if (stem == 0 || name[0] == '@')
-        return "is no unit name: nothing stands before the suffix or the \"@\"";
+        return "is no unit name: nothing stands before the suffix or the \"@\", write something "
+               "like "
+               "\"billing.service\"";
     at = memchr(name, '@', stem);
     if (at && (size_t)(at - name) + 1 == stem)
         return "is a template: name an instance of it, such as \"worker@1.service\"";
 
     if (strcmp(name, "tenured.service") == 0 || starts_with(name, "tenure@"))
-        return "is a unit of tenure itself and cannot belong to a group";
+        return "is a unit of tenure itself and cannot belong to a group: take it out";
     /* (A container is the administrator's, although systemd brings the unit.) */
     if (STANDS_IN(name, host_units) ||
         (starts_with(name, "systemd-") && !starts_with(name, "systemd-nspawn@")))
-        return "is a unit the host or tenure itself depends on and cannot belong to a group";
+        return "is a unit the host or tenure itself depends on and cannot belong to a group: take "
+               "it "
+               "out";
     return NULL;
 }

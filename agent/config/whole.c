@@ -32,13 +32,15 @@ static void refuse_same_units(struct loader *l)
         if (strcmp(p->name, q->name) != 0)
             first = i;
         else if (p->group == q->group)
-            config_problem_add(l->problems, here->file, p->line,
-                               "unit \"%s\" stands twice in group \"%s\" (first at line %u)",
-                               p->name, here->name, q->line);
+            config_problem_add(
+                l->problems, here->file, p->line,
+                "unit \"%s\" stands twice in group \"%s\" (first at line %u): keep one "
+                "of the two",
+                p->name, here->name, q->line);
         else
             config_problem_add(l->problems, here->file, p->line,
                                "unit \"%s\" of group \"%s\" belongs to group \"%s\" already (%s:%u)"
-                               ": a unit can belong to one group only",
+                               ": a unit can belong to one group only, take it out of the other",
                                p->name, here->name, there->name, there->file, q->line);
     }
 }
@@ -110,9 +112,10 @@ static void refuse_same_groups(struct loader *l)
         if (strcmp(sorted[i]->name, sorted[first]->name) != 0)
             first = i;
         else if (sorted[i]->name[0])
-            config_problem_add(l->problems, sorted[i]->file, sorted[i]->line,
-                               "group \"%s\" is declared twice (first at %s:%u)", sorted[i]->name,
-                               sorted[first]->file, sorted[first]->line);
+            config_problem_add(
+                l->problems, sorted[i]->file, sorted[i]->line,
+                "group \"%s\" is declared twice (first at %s:%u): keep one of the two",
+                sorted[i]->name, sorted[first]->file, sorted[first]->line);
     }
     free(sorted);
 }

@@ -126,7 +126,8 @@ static const struct {
     {MAIN "@include \"/etc/passwd\"\n", NULL, "tenure.conf", 3, "@include is not taken", 0},
     {MAIN "  @include \"x\"\n@include \"y\"\n", NULL, "tenure.conf", 3, "@include", 2},
     {MAIN, "groups = (", "groups.d/b.conf", 1, "syntax error", 0},
-    {MAIN UNITS("[ \"a.service\", 3 ]"), NULL, "tenure.conf", 4, "mismatched", 0},
+    {MAIN UNITS("[ \"a.service\", 3 ]"), NULL, "tenure.conf", 4,
+     "mismatched element type in array: write", 0},
     /* the file as a whole */
     {"", NULL, "tenure.conf", 0, "no \"arbiter\"", 0},
     {"node = \"n1\";\n", NULL, "tenure.conf", 0, "no \"arbiter\"", 0},
@@ -295,6 +296,22 @@ static void put_units(void)
     put("lib/specifier.timer", "[Timer]\nUnit=x%n.service\n");
 }
 
+/* What would be right, or what to do: every message says it. */
+static bool has_remedy(const char *text)
+{
+    static const char *const remedies[] = {
+        "write ",      "keep one of the two", "put groups into", "this version takes",
+        "take it out", "1 to 64 letters",     "more than zero",  "would do is",
+        "at most ",    "must end in .",       "such as \"",      "add it to the units",
+        "look here",   "name at least",       "a group has ",    "are allowed;",
+    };
+
+    for (size_t i = 0; i < sizeof remedies / sizeof *remedies; i++)
+        if (strstr(text, remedies[i]))
+            return true;
+    return false;
+}
+
 START_TEST(broken_configuration)
 {
     struct config_problems problems = {0};
@@ -310,6 +327,8 @@ START_TEST(broken_configuration)
     for (size_t i = 0; i < problems.n; i++)
         (void)fprintf(stderr, "case %d: %s:%u: %s\n", _i, problems.items[i].file,
                       problems.items[i].line, problems.items[i].text);
+    for (size_t i = 0; i < problems.n; i++)
+        ck_assert_msg(has_remedy(problems.items[i].text), "no remedy: %s", problems.items[i].text);
     ck_assert_int_eq(r, -EBADMSG);
     ck_assert_ptr_null(c);
     ck_assert_uint_eq(problems.n, broken[_i].n ? broken[_i].n : 1);

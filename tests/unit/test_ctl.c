@@ -136,6 +136,14 @@ static const struct {
     {{"is-leader", "a", "b"}, "takes one group"},
     {{"is-leader", ""}, "is no name of a group"},
     {{"is-leader", "a@b"}, "is no name of a group"},
+    {{"is-leader", "--quiet", "a"}, "is-leader has no option \"--quiet\": it takes none"},
+    {{"status", ""}, "\"\" is no name of a group"},
+    {{"status", "--json=yes"}, "status"},
+    {{"schema", "--sql"}, "schema has no option \"--sql\": it takes none"},
+    {{"apply", "--if-missing", "now"}, "apply takes no argument"},
+    {{"Status"}, "there is no \"Status\""},
+    {{""}, "there is no \"\""},
+    {{"--json", "status"}, "no option \"--json\""},
 };
 
 START_TEST(wrong_use)

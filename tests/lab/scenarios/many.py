@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A hundred groups: all of them at once, again and again."""
+
+import json
+import time
+
+from lab import clock
+from lab.scenario import scenario
+
+from .units import ETC, everywhere, reload
+
+N = 100
+LEASE, STOP = "6s", "1s"
+LEASE_MS, STOP_MS, KILL_MS = 6000, 1000, 600
+# How many a node starts at once, and how long one of them may take on a machine of two cores that
+# plays four hosts: claim, ticket, keeper, unit.
+LEADERS_PER_HOST = 100
+
+
+def name(i):
+    return f"m{i:03}"
+
+
+def write_units(host, numbers):
+    """One template; each group has an instance of its own."""
+    host.write_file(f"{ETC}/many@.service",
+                    "[Service]\nExecStart=/bin/sleep infinity\nSlice=system.slice\n")
+    write_groups(host, numbers)
+
+
+def write_groups(host, numbers, method="lease"):
+    groups = ",\n".join(f'  {{ name = "{name(i)}"; units = [ "many@{i}.service" ]; lease = "{LEASE}"; '
+                        f'stop_timeout = "{STOP}"; method = "{method}"; }}' for i in numbers)
+    host.write_file("/etc/tenure/groups.d/many.conf", f"groups = (\n{groups}\n);\n")
+
+
+def roles(host):
+    """{group: role} of the many, as this host has it; {} when its agent does not answer."""
+    r = host.run("tenurectl", "status", "--json", check=False)
+    return {g["name"]: g["role"] for g in json.loads(r.out)["groups"]
+            if g["name"].startswith("m")} if r.ok else {}
+
+
+def leaders(t):
+    """{group: [hosts that lead it]}."""
+    found = {}
+    for host, said in zip(t.hosts, everywhere(t.hosts, roles)):
+        for group, role in said.items():
+            if role == "leader":
+                found.setdefault(group, []).append(host)
+    return found
+
+
+def running(host):
+    """The instances that run here, by PID 1 and its cgroups: {number: pid}."""
+    said = host.sh("systemctl show -p Id -p MainPID 'many@*.service'", check=False)
+    found = {}
+    for block in said.split("\n\n"):
+        p = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        if int(p.get("MainPID", 0)):
+            found[int(p["Id"][5:-8])] = int(p["MainPID"])
+    return found
+
+
+def once_each(t, numbers):
+    """Every unit runs on exactly one host, where its group is led."""
+    where = [running(h) for h in t.hosts]
+    twice = [n for n in numbers if sum(n in w for w in where) > 1]
+    t.check(f"no unit runs on two hosts: {twice}", not twice)
+    return all(any(n in w for w in where) for n in numbers)
+
+
+def all_led(t, numbers, within, what):
+    began = clock.now()
+    wanted = {name(i) for i in numbers}
+
+    def done():
+        found = leaders(t)
+        return wanted <= set(found) and all(len(h) == 1 for h in found.values()) \
+            and once_each(t, numbers) and found
+    found = t.until(f"all {len(wanted)} groups are led within {within} s", done, timeout=within)
+    took = clock.ms(clock.now() - began)
+    t.figures[what] = f"{took / 1000:.1f} s"
+    t.note(f"{what}: all are led after {took:.0f} ms: "
+           + ", ".join(f"{h} {sum(x == [h] for x in found.values())}" for h in t.hosts))
+    return found
+
+
+def trouble(t, since):
+    """What the agents' journals complain of since then."""
+    lines = []
+    for host in t.hosts:
+        if host.up:
+            lines += [f"{host}: {line}" for line in host.sh(
+                f"journalctl -q -b -o cat -u tenured -p warning --since '{since}'",
+                check=False).splitlines()]
+    return lines
+
+
+def wall_clock(host):
+    return host.sh("date '+%Y-%m-%d %H:%M:%S'")
+
+
+@scenario("a hundred groups: claimed, changed, handed over and adopted all at once")
+def many_groups(t):
+    since, numbers = wall_clock(t.leader), range(N)
+
+    everywhere(t.hosts, lambda h: write_units(h, numbers))
+    everywhere(t.hosts, reload)
+    # Each new row is observed for a lease; then all of them are claimed.
+    all_led(t, numbers, 6 + 10, "first claims")
+
+    # Some go, some come; the others do not notice.
+    before = [running(h) for h in t.hosts]
+    kept = range(10, N)
+    numbers = range(10, N + 10)
+    everywhere(t.hosts, lambda h: write_groups(h, numbers))
+    began = clock.now()
+    everywhere(t.hosts, reload)
+    t.figures["reload"] = f"{clock.ms(clock.now() - began) / 1000:.1f} s"
+    all_led(t, numbers, 6 + 6, "ten others")
+    after = [running(h) for h in t.hosts]
+    moved = [n for n in kept for b, a in zip(before, after) if b.get(n) != a.get(n)]
+    t.check(f"the {len(kept)} that stayed are the same processes: {moved}", not moved)
+    t.check("those that went do not run", not any(n in a for n in range(10) for a in after))
+
+    # An agent is killed: nothing happens.
+    host = max(t.hosts, key=lambda h: len(running(h)))
+    pid, mine = host.main_pid("tenured.service"), running(host)
+    t.fault(f"kill -9 of the agent on {host}, which leads {len(mine)}",
+            lambda: host.kill("tenured.service"))
+    t.effect("another agent runs", lambda: host.main_pid("tenured.service") not in (0, pid))
+    t.until("it has adopted them all", lambda: sum(
+        r == "leader" for r in roles(host).values()) == len(mine), timeout=5)
+    time.sleep(LEASE_MS / 1000)
+    t.check("a lease later the same processes run", running(host) == mine)
+    complaints = trouble(t, since)
+    t.check("nobody complained:\n" + "\n".join(complaints[:20]), not complaints)
+
+    # It is stopped: all that it leads is handed over.
+    t.leader = t.cluster.leader()
+    began = clock.now()
+    t.timeline.fault(f"systemctl stop tenured on {host}")
+    host.systemctl("stop", "tenured.service")
+    t.figures["stop"] = f"{clock.ms(clock.now() - began) / 1000:.1f} s"
+    t.check("nothing runs there", not running(host))
+    all_led(t, numbers, 6, "hand-over")
+    complaints = [c for c in trouble(t, since) if "Terminated" not in c]
+    t.check("nobody complained:\n" + "\n".join(complaints[:20]), not complaints)
+
+    host.systemctl("start", "tenured.service")
+    for h in t.hosts:
+        h.run("rm", "/etc/tenure/groups.d/many.conf")
+    everywhere(t.hosts, reload)
+    t.check("nothing is left", not any(running(h) for h in t.hosts))
+    for h in t.hosts:
+        h.sh(f"rm {ETC}/many@.service; systemctl daemon-reload")
+    t.cluster.wait_leader(timeout=30)
