@@ -64,6 +64,8 @@ static int write_groups(const struct tenure_config *c, int dir_fd, const char *c
         if (r < 0 && first == 0)
             first = r;
     }
+    if (c->n_groups > 0 && first == 0)
+        first = guard_write_agent(dir_fd, c);
     return first;
 }
 

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -258,4 +259,31 @@ int guard_write_group(int dir_fd, const struct config_group *g, const char *cons
         if (!has_its_time(g, g->units[i], unit_dirs))
             keep_first(&first, link_unit(dir_fd, wants, g->units[i]));
     return first;
+}
+
+/* Keepers come after the agent anyway. Said on the agent's side as well, it makes PID 1 keep them
+ * and what they want loaded for as long as it has the agent: a unit that nothing loaded refers to
+ * is read from its files anew for every question, some milliseconds each, several times a lease. */
+int guard_write_agent(int dir_fd, const struct tenure_config *c)
+{
+    assert(c);
+
+    char keeper[UNIT_TEXT_MAX];
+    size_t size = 256 + c->n_groups * (sizeof keeper + sizeof "Before=\n");
+    _cleanup_free_ char *buffer = malloc(size);
+    struct text t = {.buffer = buffer, .size = size};
+
+    if (!buffer)
+        return -ENOMEM;
+    add(&t,
+        "# Written by tenure-generator: systemd keeps the units of all groups loaded.\n[Unit]\n");
+    for (size_t i = 0; i < c->n_groups; i++) {
+        int r = group_keeper_unit(c->groups[i].name, keeper, sizeof keeper);
+
+        if (r < 0)
+            return r;
+        add(&t, "Before=%s\n", keeper);
+    }
+    int r = finish(&t);
+    return r < 0 ? r : guard_write(dir_fd, "tenured.service", buffer);
 }

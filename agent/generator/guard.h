@@ -30,4 +30,7 @@ int guard_write(int dir_fd, const char *unit, const char *text);
  */
 int guard_write_group(int dir_fd, const struct config_group *g, const char *const unit_dirs[]);
 
+/* Writes the drop-in of tenured.service, which names all keepers. Returns 0 or negative errno. */
+int guard_write_agent(int dir_fd, const struct tenure_config *c);
+
 #endif

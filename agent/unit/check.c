@@ -53,9 +53,11 @@ static void finish_check(struct host *h, struct group *g)
     g->check_retry = 0;
     g->start_checked = true;
     /* What is wrong may be put right without a daemon-reload, a unit of before the guards by
-     * stopping it for instance. */
-    g->recheck = *g->check_problem;
-    g->check_at = g->recheck ? usec_add(clock_boottime(), LOOK_GONE_INTERVAL_USEC) : 0;
+     * stopping it for instance; and files change without one, which is better told of before a
+     * takeover than by it. */
+    g->recheck = true;
+    g->check_at = usec_add(clock_boottime(),
+                           *g->check_problem ? LOOK_GONE_INTERVAL_USEC : CHECK_AGAIN_INTERVAL_USEC);
     group_judge(h, g);
     h->handler->viewed(h->userdata, g->name);
 }

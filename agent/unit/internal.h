@@ -36,7 +36,8 @@
 /* Signals can be lost (during daemon-reload, systemd#8803), so nothing is believed longer. A group
  * that is down costs PID 1 more: it reads the unit files anew for every question (some 3 ms). */
 #define LOOK_INTERVAL_USEC (10 * USEC_PER_SEC)
-#define LOOK_GONE_INTERVAL_USEC (60 * USEC_PER_SEC) /* also between checks that find the same */
+#define LOOK_GONE_INTERVAL_USEC (60 * USEC_PER_SEC) /* also between checks that find a fault */
+#define CHECK_AGAIN_INTERVAL_USEC (300 * USEC_PER_SEC)
 /* A start that is still waiting for its turn or for its check is not sent any more. */
 #define START_WAIT_USEC (2 * HOST_CALL_TIMEOUT_USEC)
 
@@ -68,7 +69,7 @@ struct group {
     usec_t look_retry; /* the last delay of a retry, 0: none yet */
 
     uint64_t checked;  /* generation the guards were checked for, 0: never */
-    bool recheck;      /* although checked: something was wrong, or a start is asked for */
+    bool recheck;      /* although checked: at check_at */
     uint64_t checking; /* generation of the check under way, 0: none */
     size_t check_step; /* next: 0 the slice, 1 the keeper, 2… the units */
     bool check_in_flight;

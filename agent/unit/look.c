@@ -132,8 +132,8 @@ static void take_row(struct watched *w, const struct row *row)
 {
     struct unit_view *v = w->view;
 
-    if (strcmp(v->active_state, row->active) != 0)
-        w->group->check_at = 0; /* if there is anything to check anew: now is the time */
+    if (strcmp(v->active_state, row->active) != 0 && *w->group->check_problem)
+        w->group->check_at = 0; /* what was wrong may have been put right by this */
     (void)snprintf(v->active_state, sizeof v->active_state, "%s", row->active);
     (void)snprintf(v->sub_state, sizeof v->sub_state, "%s", row->sub);
     v->dead = row->job == 0 && state_is_dead(row->active);
