@@ -2,7 +2,8 @@
 /* The witness: a service that writes down, every 2 ms, that it is alive. Records of all hosts bear
  * the one CLOCK_MONOTONIC that they share. Nothing here depends on the product.
  *
- *     witness FILE [--ignore-term] [--children N] [--slow-start MS] [--slow-stop MS] [--escape] [--bomb]
+ *     witness FILE [--ignore-term] [--children N] [--slow-start MS] [--slow-stop MS] [--escape]
+ * [--bomb]
  *
  * --ignore-term   goes on after SIGTERM, until SIGKILL
  * --children N    forks N more that beat just the same
