@@ -90,7 +90,7 @@ def trouble(t, since):
 
 
 def wall_clock(host):
-    return host.sh("date '+%Y-%m-%d %H:%M:%S'")
+    return host.sh("date '+%Y-%m-%d %H:%M:%S.%6N'")
 
 
 @scenario("a hundred groups: claimed, changed, handed over and adopted all at once")
