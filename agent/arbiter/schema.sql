@@ -518,8 +518,9 @@ begin
     where l.grp = p_group and l.term = p_term and l.owner <> '' and not l.clean
     for key share;
     if r.grp is not null then
-        -- Who died with its leader is gone before anybody else may lead.
-        perform tenure.bound_transaction_1(greatest(r.duration_usec / 1000, 1));
+        -- Who died with its leader, at most D/3 after the last renewal, is gone before D, and so
+        -- before anybody else may lead.
+        perform tenure.bound_transaction_1(greatest(r.duration_usec / 2000, 1));
         return;
     end if;
 
