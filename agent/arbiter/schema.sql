@@ -167,6 +167,39 @@ $function$;
 comment on function tenure.lock_1(text, oid, bigint) is
     'Tries to take an advisory lock; ends the session that has it if it is an earlier one of the same agent.';
 
+-- Whose transaction has a row locked, as far as that can be found out: for people. What stands in xmax
+-- is a transaction, or a number for several of them.
+create or replace function tenure.holder_1(p_grp text) returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $function$
+declare
+    v_xmax xid;
+    v_all  xid[];
+    v_text text;
+begin
+    select l.xmax into v_xmax from tenure.lease l where l.grp = p_grp;
+    v_all := array[v_xmax];
+    begin
+        v_all := v_all || array(select m.xid from pg_get_multixact_members(v_xmax) m);
+    exception when others then
+        null; -- it is a transaction
+    end;
+    select format('process %s of role "%s", application "%s"', k.pid, a.usename, a.application_name)
+    into v_text
+    from pg_locks k join pg_stat_activity a on a.pid = k.pid
+    where k.locktype = 'transactionid' and k.granted and k.mode = 'ExclusiveLock'
+          and k.transactionid = any (v_all) and a.usename <> current_user
+    order by a.backend_start
+    limit 1;
+    return v_text;
+end
+$function$;
+
+comment on function tenure.holder_1(text) is
+    'Names a process whose open transaction keeps a group from being claimed; null: none is found.';
+
 -- One tick of one agent: all its groups in one call, one transaction, one round trip. The arrays are
 -- parallel, one element per request; arrays that an operation does not use hold any value.
 --
@@ -220,7 +253,8 @@ create or replace function tenure.tick_1(
     o_timeline    bigint,
     o_synchronous boolean,
     o_session     boolean,      -- this is the backend that the caller logged in to
-    o_held        boolean       -- advisory: the group's lock is this session's
+    o_held        boolean,      -- advisory: the group's lock is this session's
+    o_holder      text          -- whose transaction made this unknown, for people; null: nobody's
 )
 language plpgsql
 volatile
@@ -244,6 +278,7 @@ declare
     v_held        boolean;
     v_term        bigint;
     v_outcome     text;
+    v_holder      text;
     q             record;
     r             tenure.lease;
     s             tenure.lease;
@@ -303,6 +338,7 @@ begin
     loop
         v_outcome := 'denied';
         v_held := q.held;
+        v_holder := null;
         r := null;
 
         case q.operation
@@ -361,6 +397,7 @@ begin
                     select * into r from tenure.lease l where l.grp = q.grp;
                     if r.term = s.term and r.nonce = s.nonce then
                         v_outcome := 'unknown'; -- somebody has it locked
+                        v_holder := tenure.holder_1(q.grp);
                     end if;
                 end if;
             end if;
@@ -391,6 +428,7 @@ begin
                     if r.term = q.term and r.owner = p_owner and not r.clean
                        and r.method = q.method then
                         v_outcome := 'unknown';
+                        v_holder := tenure.holder_1(q.grp);
                     end if;
                 end if;
             end if;
@@ -451,6 +489,7 @@ begin
         o_synchronous := v_synchronous;
         o_session := v_session;
         o_held := v_held;
+        o_holder := v_holder;
         return next;
     end loop;
 end
@@ -597,13 +636,13 @@ comment on function tenure.assert_leader_at_commit(text, bigint) is
 revoke all on schema tenure from public;
 revoke all on tenure.lease from public;
 revoke all on function tenure.tick_1, tenure.lock_key, tenure.locks_1, tenure.bound_session_1,
-                       tenure.lock_1 from public;
+                       tenure.lock_1, tenure.holder_1 from public;
 revoke all on tenure.assertion from public;
 revoke all on function tenure.bound_transaction_1, tenure.assert_leader, tenure.assertion_1,
                        tenure.assert_leader_at_commit from public;
 grant usage on schema tenure to tenure;
 grant select, insert, update on tenure.lease to tenure;
 grant execute on function tenure.tick_1, tenure.lock_key, tenure.locks_1, tenure.bound_session_1,
-                          tenure.lock_1 to tenure;
+                          tenure.lock_1, tenure.holder_1 to tenure;
 
 commit;

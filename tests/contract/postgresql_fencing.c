@@ -163,8 +163,51 @@ START_TEST(an_asserted_term_is_renewed_but_not_followed)
 
     ck_assert_str_eq(try_it("commit"), "");
     ck_assert_int_eq(claim_by(b, group, &next), OUTCOME_GRANTED);
+    ck_assert_str_eq(b->held_up, "");
     ck_assert_str_eq(assert_leader(group, led.record.term), LOST);
     ck_assert_str_eq(assert_leader(group, next.record.term), "");
+}
+END_TEST
+
+/* Who holds a takeover up is named, whether it is one transaction or several. */
+START_TEST(who_holds_up_is_named)
+{
+    const char *group = group_new();
+    struct reply next;
+    char expected[STATEMENT_MAX];
+
+    client_method = methods[_i];
+    struct reply led = client_lead(a, group);
+    (void)snprintf(expected, sizeof expected,
+                   "process %d of role \"billing\", application \"billing\"",
+                   PQbackendPID(application));
+    ck_assert_str_eq(try_it("begin"), "");
+    ck_assert_str_eq(assert_leader(group, led.record.term), "");
+    struct request request = renew_of(group, led.record.term);
+    led = client_ask(a, &request);
+    ck_assert_int_eq(led.outcome, OUTCOME_GRANTED);
+    ck_assert_str_eq(a->held_up, "");
+
+    PGconn *session = server_session(&shared);
+    session_do(session, "begin");
+    session_do(session, assert_text("assert_leader", group, led.record.term));
+    release_by(a, group, &led);
+    ck_assert_int_eq(claim_by(b, group, &next), OUTCOME_UNKNOWN);
+    ck_assert_str_eq(b->held_up, expected);
+    session_do(session, "commit");
+    ck_assert_int_eq(claim_by(b, group, &next), OUTCOME_UNKNOWN);
+    ck_assert_str_eq(b->held_up, expected);
+    ck_assert_str_eq(try_it("commit"), "");
+    ck_assert_int_eq(claim_by(b, group, &next), OUTCOME_GRANTED);
+
+    /* A renewal is held up by what nobody should do. */
+    session_do(session, "begin; set application_name = 'by hand'; lock table tenure.lease in row "
+                        "share mode; select from tenure.lease for update");
+    request = renew_of(group, next.record.term);
+    ck_assert_int_eq(client_ask(b, &request).outcome, OUTCOME_UNKNOWN);
+    ck_assert_ptr_nonnull(strstr(b->held_up, "application \"by hand\""));
+    session_do(session, "rollback");
+    PQfinish(session);
 }
 END_TEST
 
@@ -371,6 +414,7 @@ void fencing_tests(Suite *suite)
     tcase_set_timeout(t, 30);
     tcase_add_loop_test(t, only_the_leaders_own_term_passes, 0, N_METHODS);
     tcase_add_loop_test(t, an_asserted_term_is_renewed_but_not_followed, 0, N_METHODS);
+    tcase_add_loop_test(t, who_holds_up_is_named, 0, N_METHODS);
     tcase_add_loop_test(t, at_commit_it_keeps_nobody_waiting_and_fails, 0, N_METHODS);
     tcase_add_loop_test(t, no_isolation_level_hides_a_takeover, 0, 2);
     tcase_add_test(t, a_claim_under_way_is_waited_for);

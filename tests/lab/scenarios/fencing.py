@@ -102,6 +102,39 @@ def fenced_writers(t):
     t.db.psql("drop table payments; drop owned by writer; drop role writer")
 
 
+@scenario("a long transaction asserts the term when the leader goes: it is waited for, and named")
+def held_up(t):
+    t.db.psql(TABLE.format(password=PASSWORD))
+    old, term = t.leader, t.cluster.term(t.leader)
+    old.write_file("/usr/local/bin/long", f"""#!/bin/sh
+PGPASSFILE=/etc/tenure/pgpass PGAPPNAME=month-end exec psql -X -q -o /dev/null -v ON_ERROR_STOP=1 \\
+    -c "begin" -c "select tenure.assert_leader('{t.group}', {term})" -c "select pg_sleep(3)" \\
+    -c "commit" "host={t.db.address} dbname=tenure user=writer"
+""", 0o755)
+    old.run("systemd-run", "--quiet", "--unit=long", "/usr/local/bin/long")
+    process = t.until("the transaction is open", lambda: t.db.psql(
+        "select pid from pg_stat_activity where usename = 'writer' and query ~ 'pg_sleep'"))
+    named = f'process {process} of role "writer", application "month-end"'
+
+    t.fault(f"systemctl stop tenured on {old}", lambda: old.systemctl("stop", "tenured.service"))
+    t.effect("the row is clean, and cannot be claimed",
+             lambda: t.db.lease(t.group)["clean"] and t.db.lease(t.group)["term"] == term)
+    other = t.until("a standby names what it waits for", lambda: next(
+        (h for h in t.standbys if named in t.cluster.status(h).get("reason", "")), None))
+    t.note(t.cluster.status(other).get("reason", ""))
+    t.next_leader()
+    t.check("the transaction was let go on to its end",
+            old.property("long.service", "Result") == "success")
+    said = [line for h in t.standbys for line in h.sh(
+        "journalctl -q -b -o cat MESSAGE_ID=d8f4c0e6a5e44d0db17b2d6c02b7a010",
+        check=False).splitlines()]
+    t.check(f"the journals name it, each of them once: {said}",
+            said and all(named in line for line in said) and len(said) <= len(t.standbys))
+    t.gap_at_most(3000 + 1500)
+    old.systemctl("start", "tenured.service")
+    t.db.psql("drop table payments; drop owned by writer; drop role writer")
+
+
 def start_writers_anew(t, host):
     host.sh("systemctl stop 'writer-*'; systemctl reset-failed", check=False)
     return start_writers(t, host)
