@@ -209,6 +209,11 @@ class Host:
         (self.lab.network.cut_clean if clean else self.lab.network.cut_half_open)(self.name)
         self.cut_how = "clean" if clean else "half open"
 
+    def cut_one_way(self, direction):
+        """What it sends ("from") vanishes, or what is sent to it ("to")."""
+        self.lab.network.cut_one_way(self.name, direction)
+        self.cut_how = direction
+
     def heal(self):
         self.lab.network.heal(self.name)
         self.cut_how = None
