@@ -55,6 +55,7 @@ class Lab:
         for i, host in enumerate(self._wanted):
             self.addresses[host] = f"{PREFIX}.{_FIRST_HOST_NUMBER + i}"
         self.build_id = "none"
+        self._recording = threading.Lock()
         self._old_handlers = {}
         self._ours = False          # until then there is nothing of this lab to take down
 
@@ -136,6 +137,10 @@ class Lab:
         return self.db2.boot()
 
     def record(self):
+        with self._recording:        # hosts come and go side by side
+            self._record()
+
+    def _record(self):
         leftovers.record(self.folder, self.name, self.keep,
                          {**dict.fromkeys([*self._wanted, "db", "db2"]),
                           **{h.name: h.marks() for h in self.all_hosts()}})
