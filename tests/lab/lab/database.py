@@ -7,6 +7,7 @@ from .host import Host
 from .shell import LabError, wait_for
 
 PASSWORD = "lab-only"
+POOLER_PORT = 6432
 
 
 class Database(Host):
@@ -100,6 +101,25 @@ class Database(Host):
         return self.run("setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", *command,
                         timeout=60)
 
+    # A pooler in front of it
+
+    def pool(self, mode):
+        """Starts PgBouncer, or changes its mode; connections through it break off. Its port is
+        POOLER_PORT."""
+        self.write_file("/etc/pgbouncer/userlist.txt", f'"tenure" "{PASSWORD}"\n', 0o640, "postgres")
+        self.write_file("/etc/pgbouncer/pgbouncer.ini", f"""[databases]
+tenure = host=127.0.0.1 port=5432 dbname=tenure
+[pgbouncer]
+listen_addr = *
+listen_port = {POOLER_PORT}
+auth_type = scram-sha-256
+auth_file = /etc/pgbouncer/userlist.txt
+pool_mode = {mode}
+logfile = /var/log/postgresql/pgbouncer.log
+pidfile = /run/postgresql/pgbouncer.pid
+""", 0o640, "postgres")
+        self.systemctl("restart", "pgbouncer.service")
+
     def server_version(self):
         return self.psql("show server_version", db="postgres").split()[0]
 
@@ -115,4 +135,4 @@ class Database(Host):
                 "lease_usec": int(lease), "method": method}
 
 
-__all__ = ["Database", "LabError", "PASSWORD"]
+__all__ = ["Database", "LabError", "PASSWORD", "POOLER_PORT"]

@@ -88,7 +88,8 @@ def _host_hooks(p):
     return [
         hook(f"mkdir -p {units}; for u in {' '.join(_MASKED)}; do ln -sf /dev/null {units}/$u; done"),
         # Only the database host runs PostgreSQL. Its cluster is made here, once, to save time there.
-        hook(f"rm -f {units}/multi-user.target.wants/postgresql.service"),
+        hook(f"rm -f {units}/multi-user.target.wants/postgresql.service "
+             f"{units}/multi-user.target.wants/pgbouncer.service"),
         hook(f'chroot "$1" sh -c "pg_dropcluster {cluster} 2>/dev/null || true; '
              f'pg_createcluster --locale C.UTF-8 -e UTF8 {cluster} >/dev/null"'),
         # Nothing to be brought up to date at the first boot.

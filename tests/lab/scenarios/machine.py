@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What happens on the leader itself: PID 1 is busy, memory is out, programs are replaced."""
 
+from lab import clock
 from lab.scenario import scenario
 
 GENERATOR = "/etc/systemd/system-generators/slow"
