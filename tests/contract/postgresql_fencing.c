@@ -21,6 +21,7 @@ static void set_up(void)
 {
     char conninfo[CONNINFO_MAX];
 
+    client_lease = 300 * USEC_PER_MSEC; /* the quarantine of advisory takes as long */
     a = client_on(&shared, CLIENT_OWNER_A);
     b = client_on(&shared, CLIENT_OWNER_B);
     server_do(&shared,
