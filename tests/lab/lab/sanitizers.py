@@ -17,15 +17,18 @@ def prepare(host):
                     "ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1\n")
 
 
+def check_build(host):
+    for path in _SANITIZED:
+        if not host.run("grep", "-q", "__asan_init", path, check=False).ok:
+            raise LabError(f"{path} of {host} is not built with sanitizers")
+
+
 def check(lab):
     """Raises LabError with what was said in the journals (what services say) and on the consoles
     (what generators say) of the hosts that are up."""
     for host in lab.hosts:
         if not host.up or host.frozen_at is not None:
             continue
-        for path in _SANITIZED:
-            if not host.run("grep", "-q", "__asan_init", path, check=False).ok:
-                raise LabError(f"{path} of {host} is not built with sanitizers")
         with open(f"{host.folder}/console", encoding="utf-8", errors="replace") as f:
             said = f.readlines()
         said += host.journal(lines=100000, boot=False).splitlines()

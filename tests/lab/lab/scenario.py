@@ -234,6 +234,8 @@ class Runner:
         lab.__enter__()
         self.lab = lab
         lab.boot()
+        if self.sanitize:
+            sanitizers.check_build(lab.hosts[0])
         self.cluster = Cluster(lab, method=self.method).install()
         self.cluster.start()
         self.versions = lab.versions()
