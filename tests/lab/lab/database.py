@@ -97,6 +97,10 @@ class Database(Host):
         self.psql(f"alter system set {name} = '{value}'")
         self.psql("select pg_reload_conf()")
 
+    def set_offline(self, name, value):
+        """From the next start on."""
+        self.write_file(f"/etc/postgresql/{self.version}/main/conf.d/{name}.conf", f"{name} = {value}\n")
+
     def _as_postgres(self, *command):
         return self.run("setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", *command,
                         timeout=60)

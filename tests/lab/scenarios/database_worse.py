@@ -46,3 +46,92 @@ def synchronous_wait_cancelled(t):
     t.db.psql("alter system reset synchronous_standby_names")
     t.db.psql("select pg_reload_conf()")
     t.cluster.wait_ready()
+
+
+def status(host):
+    return host.property("tenured.service", "StatusText")
+
+
+# (what is done, what undoes it, what STATUS says then). The agents' sessions are ended after both.
+TROUBLES = {
+    "no connection is free": ("alter role tenure connection limit 0",
+                              "alter role tenure connection limit -1",
+                              'too many connections for role "tenure"'),
+    "the database is read-only": ("alter database tenure set default_transaction_read_only = on",
+                                  "set default_transaction_read_only = off; "
+                                  "alter database tenure reset default_transaction_read_only",
+                                  "the server is read-only (default_transaction_read_only)"),
+    "the schema is gone": ("alter schema tenure rename to away",
+                           "alter schema away rename to tenure",
+                           'run "tenurectl schema | psql"'),
+    "a grant is missing": ("revoke update on tenure.lease from tenure",
+                           "grant update on tenure.lease to tenure",
+                           "grants are missing"),
+    "the database takes no logins": ("alter role tenure nologin", "alter role tenure login",
+                                     'role "tenure" is not permitted to log in'),
+}
+END = "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'tenure'"
+
+
+@scenario("the database is bad in five ways: each is named, and recovered from without a restart")
+def database_troubles(t):
+    agents = {h: h.main_pid("tenured.service") for h in t.hosts}
+    for what, (spoil, mend, words) in TROUBLES.items():
+        t.fault(what, lambda s=spoil: t.db.psql(f"{s}; {END}"))
+        for host in t.hosts:
+            t.effect(f"{host} says so", lambda h=host, w=words: w in status(h),
+                     timeout=t.lease_ms / 1000 + 2)
+            said = [line for line in host.sh(
+                "journalctl -q -b -o cat -u tenured MESSAGE_ID=d8f4c0e6a5e44d0db17b2d6c02b7a00b",
+                check=False).splitlines() if words in line]
+            t.check(f"{host}'s journal says it once: {said}", len(said) == 1)
+        t.note(status(t.leader))
+        t.db.psql(f"{mend}; {END}")
+        t.timeline.good("it is put right")
+        t.leader = t.cluster.wait_ready(timeout=30)
+    t.check("no agent was started anew", agents == {h: h.main_pid("tenured.service")
+                                                    for h in t.hosts})
+    t.gap_at_most(t.lease_ms + 3000)
+
+
+def full_wal(t):
+    """pg_wal on a small disk of its own, as an administrator would have it."""
+    data = f"/var/lib/postgresql/{t.db.version}/main"
+    t.db.sh(f"""set -e
+        systemctl stop {t.db.unit}
+        mkdir -p /var/wal && mount -t tmpfs -o size=96m,mode=700 tmpfs /var/wal
+        chown postgres: /var/wal
+        cp -a {data}/pg_wal/. /var/wal/ && rm -rf {data}/pg_wal && ln -s /var/wal {data}/pg_wal""")
+    t.db.set_offline("max_wal_size", "64MB")
+    t.db.start()
+    t.leader = t.cluster.wait_ready(timeout=40)
+    t.began = clock.now()
+
+
+@scenario("the database's disk is full, and has room again")
+def disk_full(t):
+    t.spent = True
+    full_wal(t)
+    old = t.leader
+
+    def fill():
+        t.db.sh("dd if=/dev/zero of=/var/wal/ballast bs=64k 2>/dev/null", check=False)
+        # Segments that are there already are used up first.
+        for _ in range(8):
+            t.db.psql("create table if not exists x as select 1; select pg_switch_wal()",
+                      check=False)
+    t.fault("the disk of pg_wal is full", fill)
+    t.effect("PostgreSQL says so, and ends", lambda: "No space left on device" in t.db.sh(
+        f"cat /var/log/postgresql/postgresql-{t.db.version}-main.log") and not t.db.ready())
+    t.until("the unit is stopped everywhere", lambda: t.testimony.beats(
+        clock.now() - 200 * clock.MS, clock.now()) == 0, timeout=t.lease_ms / 1000 + 2)
+    t.dead_within(old, t.duration_ms + t.slack_ms + t.stop_ms + t.kill_ms + 2000)
+    for host in t.hosts:
+        t.until(f"the status of {host} says so",
+                lambda h=host: "arbiter out of reach" in status(h))
+    t.note(status(old))
+    t.timeline.fault("the disk has room again, PostgreSQL is started")
+    t.db.sh("rm /var/wal/ballast")
+    t.db.systemctl("restart", t.db.unit)
+    t.db.wait_ready()
+    t.cluster.wait_leader(timeout=30)
