@@ -64,37 +64,59 @@ def clean_environment(**more):
             "LC_ALL": "C.UTF-8", **more}
 
 
-def run(argv, *, limit, show=True, env=None, stop_by=signal.SIGTERM):
-    """Run a command and pass on what it says. Returns its exit status and its lines.
+def run(argv, **how):
+    """Run a command and pass on what it says. Returns its exit status and its lines."""
+    return run_together([argv], **how)[0]
 
-    In a session of its own, so that a Ctrl-C reaches us alone: we hand it on once, as the signal that
-    the command cleans up after, and wait until it has."""
-    lines, rest = [], b""
+
+class Command:
+    """In a session of its own, so that a Ctrl-C reaches us alone: we hand it on once, as the signal
+    that the command cleans up after, and wait until it has."""
+
+    def __init__(self, argv, env):
+        self.argv, self.lines, self.rest, self.status = argv, [], b"", None
+        self.process = subprocess.Popen(argv, cwd=SOURCE, env=env, stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                        start_new_session=True)
+
+    def fileno(self):
+        return self.process.stdout.fileno()
+
+    def read(self, show):
+        """False at the end."""
+        chunk = os.read(self.fileno(), 1 << 16)
+        *full, self.rest = (self.rest + chunk).split(b"\n")
+        for line in full:
+            self.lines.append(line.decode(errors="replace").rstrip("\r"))
+            if show:
+                say(self.lines[-1])
+        return bool(chunk)
+
+
+def run_together(argvs, *, limit, show=True, env=None, stop_by=signal.SIGTERM):
+    """Run commands side by side and pass on what they say. Returns (exit status, lines) of each."""
     began = time.monotonic()
-    p = subprocess.Popen(argv, cwd=SOURCE, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                         stderr=subprocess.STDOUT, start_new_session=True)
+    commands = [Command(argv, env) for argv in argvs]
     try:
-        while True:
-            if not select.select([p.stdout], [], [], HEARTBEAT)[0]:
-                if p.poll() is not None:
-                    break               # something it left behind holds the pipe
+        while any(c.status is None for c in commands):
+            going = [c for c in commands if c.status is None]
+            ready = select.select(going, [], [], HEARTBEAT)[0]
+            if not ready:
                 say(f"    … {time.monotonic() - began:.0f} s")
-            else:
-                chunk = os.read(p.stdout.fileno(), 1 << 16)
-                if not chunk:
-                    break
-                *full, rest = (rest + chunk).split(b"\n")
-                for line in full:
-                    lines.append(line.decode(errors="replace").rstrip("\r"))
-                    if show:
-                        say(lines[-1])
+            for c in going:
+                # Something it left behind may hold the pipe.
+                ended = not c.read(show) if c in ready else c.process.poll() is not None
+                if ended:
+                    c.status = c.process.wait()
             if time.monotonic() - began > limit:
-                say(f"not done after {limit} s: {' '.join(argv)}")
-                stop(p, stop_by)
-                return -1, lines
-        return p.wait(), lines
+                for c in (c for c in commands if c.status is None):
+                    say(f"not done after {limit} s: {' '.join(c.argv)}")
+                    stop(c.process, stop_by)
+                    c.status = -1
+        return [(c.status, c.lines) for c in commands]
     except BaseException:
-        stop(p, stop_by)
+        for c in (c for c in commands if c.status is None):
+            stop(c.process, stop_by)
         raise
 
 
@@ -225,20 +247,22 @@ def scenarios():
         say("\n".join(listed))
         count.fail("tests/lab/run --list: no scenarios")
         return count
-    which = [word for p in PLATFORMS for word in ("--platform", p)]
-    which += [word for m in METHODS for word in ("--method", m)]
     say(f"$ tests/lab/run: {len(names)} scenarios by {len(METHODS)} methods on {len(PLATFORMS)} "
         "platforms")
-    status, lines = run([runner, "--quiet", *which], limit=5400, stop_by=signal.SIGINT)
+    # Most of a scenario is waiting: the platforms do it side by side.
+    methods = [word for m in METHODS for word in ("--method", m)]
+    runs = run_together([[runner, "--quiet", "--platform", p, *methods] for p in PLATFORMS],
+                        limit=5400, stop_by=signal.SIGINT)
     passed = {m.groups() for m in (re.match(r"ok +(\S+) +(\S+) +(\S+) ", line)
-                                for line in lines) if m}
+                                for _, lines in runs for line in lines) if m}
     for cell in ((m, p, n) for p in PLATFORMS for m in METHODS for n in names):
         if cell in passed:
             count.passed += 1
         else:
             count.fail("{2} by {0} on platform {1}".format(*cell))
-    if status != 0 and count.failed == 0:
-        count.fail(f"tests/lab/run: exit status {status}")
+    for (status, _), p in zip(runs, PLATFORMS):
+        if status != 0 and count.failed == 0:
+            count.fail(f"tests/lab/run --platform {p}: exit status {status}")
     return count
 
 

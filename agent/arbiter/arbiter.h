@@ -29,6 +29,9 @@ struct arbiter_handler {
      * replies[i] belongs to requests[i]; all are UNKNOWN when the connection broke or the time was
      * up. The arbiter may be asked again from within. */
     void (*replies)(void *userdata, const struct reply *replies, size_t n);
+    /* Just before `replies`: requests[i] will be UNKNOWN because somebody else has a transaction
+     * open that keeps the record as it is. `holder` names it, for people. May be NULL. */
+    void (*held_up)(void *userdata, size_t i, const char *holder);
     /* Usable now: send what is due. `text` describes it for people, without secrets. */
     void (*connected)(void *userdata, const char *text);
     /* The connection is gone, or could not be made: why, for people, without secrets. Called after

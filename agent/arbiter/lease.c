@@ -16,7 +16,7 @@
 const char lease_statement[] =
     "select o_number, o_outcome, o_term, o_owner, o_nonce, o_clean, o_claimable, o_lease, o_stop,"
     " o_duration, o_since, o_system_id, o_timeline, o_synchronous,"
-    " o_session, o_held,"
+    " o_session, o_held, o_holder,"
     " pg_catalog.current_setting('synchronous_commit'),"
     " pg_catalog.current_setting('client_min_messages'),"
     " (pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())"
@@ -43,6 +43,7 @@ enum column {
     COLUMN_SYNCHRONOUS,
     COLUMN_SESSION,
     COLUMN_HELD,
+    COLUMN_HOLDER,
     COLUMN_COMMIT,
     COLUMN_MESSAGES,
     COLUMN_TIME,
@@ -502,4 +503,11 @@ int lease_decode(const PGresult *result, const char *owner, const struct request
     memcpy(replies, read, n * sizeof *replies);
     *facts = first;
     return 0;
+}
+
+const char *lease_holder(const PGresult *result, size_t i)
+{
+    assert(result);
+
+    return is_null(result, i, COLUMN_HOLDER) ? NULL : cell(result, i, COLUMN_HOLDER);
 }

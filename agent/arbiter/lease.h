@@ -53,4 +53,8 @@ int lease_decode(const PGresult *result, const char *owner, const struct request
                  size_t n, struct reply *replies, bool *held, struct lease_facts *facts,
                  char error[static ARBITER_TEXT_MAX]);
 
+/* Whose transaction made the reply to requests[i] UNKNOWN, for people; NULL: nobody's, or not
+ * known. Borrowed from the result, which was decoded. */
+const char *lease_holder(const PGresult *result, size_t i);
+
 #endif

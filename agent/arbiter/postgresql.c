@@ -202,6 +202,16 @@ static int take_advisory(struct arbiter *a, const struct reply *replies, const b
     return advisory_take(&a->advisory, b->requests, replies, held, b->n, clock_boottime());
 }
 
+static void say_held_up(const struct arbiter *a, const PGresult *result)
+{
+    for (size_t i = 0; a->handler->held_up && i < a->batch.n; i++) {
+        const char *holder = lease_holder(result, i);
+
+        if (holder)
+            a->handler->held_up(a->userdata, i, holder);
+    }
+}
+
 static void on_answered(void *userdata, const PGresult *result, bool warned)
 {
     struct arbiter *a = userdata;
@@ -234,6 +244,7 @@ static void on_answered(void *userdata, const PGresult *result, bool warned)
     if (warned)
         doubt(b);
     say_unsynchronised(a, facts.synchronous);
+    say_held_up(a, result);
     answer(a);
 }
 

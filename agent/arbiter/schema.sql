@@ -167,6 +167,39 @@ $function$;
 comment on function tenure.lock_1(text, oid, bigint) is
     'Tries to take an advisory lock; ends the session that has it if it is an earlier one of the same agent.';
 
+-- Whose transaction has a row locked, as far as that can be found out: for people. What stands in xmax
+-- is a transaction, or a number for several of them.
+create or replace function tenure.holder_1(p_grp text) returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $function$
+declare
+    v_xmax xid;
+    v_all  xid[];
+    v_text text;
+begin
+    select l.xmax into v_xmax from tenure.lease l where l.grp = p_grp;
+    v_all := array[v_xmax];
+    begin
+        v_all := v_all || array(select m.xid from pg_get_multixact_members(v_xmax) m);
+    exception when others then
+        null; -- it is a transaction
+    end;
+    select format('process %s of role "%s", application "%s"', k.pid, a.usename, a.application_name)
+    into v_text
+    from pg_locks k join pg_stat_activity a on a.pid = k.pid
+    where k.locktype = 'transactionid' and k.granted and k.mode = 'ExclusiveLock'
+          and k.transactionid = any (v_all) and a.usename <> current_user
+    order by a.backend_start
+    limit 1;
+    return v_text;
+end
+$function$;
+
+comment on function tenure.holder_1(text) is
+    'Names a process whose open transaction keeps a group from being claimed; null: none is found.';
+
 -- One tick of one agent: all its groups in one call, one transaction, one round trip. The arrays are
 -- parallel, one element per request; arrays that an operation does not use hold any value.
 --
@@ -220,7 +253,8 @@ create or replace function tenure.tick_1(
     o_timeline    bigint,
     o_synchronous boolean,
     o_session     boolean,      -- this is the backend that the caller logged in to
-    o_held        boolean       -- advisory: the group's lock is this session's
+    o_held        boolean,      -- advisory: the group's lock is this session's
+    o_holder      text          -- whose transaction made this unknown, for people; null: nobody's
 )
 language plpgsql
 volatile
@@ -244,6 +278,7 @@ declare
     v_held        boolean;
     v_term        bigint;
     v_outcome     text;
+    v_holder      text;
     q             record;
     r             tenure.lease;
     s             tenure.lease;
@@ -303,6 +338,7 @@ begin
     loop
         v_outcome := 'denied';
         v_held := q.held;
+        v_holder := null;
         r := null;
 
         case q.operation
@@ -361,6 +397,7 @@ begin
                     select * into r from tenure.lease l where l.grp = q.grp;
                     if r.term = s.term and r.nonce = s.nonce then
                         v_outcome := 'unknown'; -- somebody has it locked
+                        v_holder := tenure.holder_1(q.grp);
                     end if;
                 end if;
             end if;
@@ -391,6 +428,7 @@ begin
                     if r.term = q.term and r.owner = p_owner and not r.clean
                        and r.method = q.method then
                         v_outcome := 'unknown';
+                        v_holder := tenure.holder_1(q.grp);
                     end if;
                 end if;
             end if;
@@ -451,6 +489,7 @@ begin
         o_synchronous := v_synchronous;
         o_session := v_session;
         o_held := v_held;
+        o_holder := v_holder;
         return next;
     end loop;
 end
@@ -459,13 +498,151 @@ $function$;
 comment on function tenure.tick_1 is
     'One tick of an agent: observes, claims, renews and releases all its groups in one transaction. Runs with the rights of its caller.';
 
+-- Fencing for applications ------------------------------------------------------------------------
+--
+-- A process that was frozen goes on after its group has gone elsewhere, and nothing in it knows. Its
+-- transactions in this database need not succeed: one that asserts its term commits before any later
+-- term begins, or not at all. Applications are not given these by default; let them have both with
+--   grant usage on schema tenure to ROLE;
+--   grant execute on function tenure.assert_leader, tenure.assert_leader_at_commit to ROLE;
+
+-- The locks of a transaction whose client is gone must not keep a group from its next leader: such
+-- a transaction is over after this many milliseconds. Stricter limits stay; all of it ends with the
+-- transaction.
+create or replace function tenure.bound_transaction_1(p_bound bigint) returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $function$
+declare
+    v_idle  interval := current_setting('idle_in_transaction_session_timeout');
+    v_check interval := current_setting('client_connection_check_interval');
+    v_tcp   bigint   := current_setting('tcp_user_timeout');     -- shown without its unit, ms
+    v_bound interval := make_interval(secs => p_bound / 1000.0);
+begin
+    if v_idle = interval '0' or v_idle > v_bound then
+        perform set_config('idle_in_transaction_session_timeout', p_bound::text, true);
+    end if;
+    if v_tcp = 0 or v_tcp > p_bound then
+        perform set_config('tcp_user_timeout', p_bound::text, true),
+                set_config('tcp_keepalives_idle', greatest(p_bound / 4000, 1)::text, true),
+                set_config('tcp_keepalives_interval', greatest(p_bound / 4000, 1)::text, true),
+                set_config('tcp_keepalives_count', '3', true);
+    end if;
+    if v_check = interval '0' or v_check > v_bound / 4 then
+        perform set_config('client_connection_check_interval', greatest(p_bound / 4, 100)::text,
+                           true);
+    end if;
+exception when invalid_parameter_value then
+    null; -- the last one is not on every server's platform
+end
+$function$;
+
+comment on function tenure.bound_transaction_1(bigint) is
+    'Limits in milliseconds how long this transaction outlives its client.';
+
+-- FOR KEY SHARE is what a claim's FOR UPDATE conflicts with, and a renewal's FOR NO KEY UPDATE does
+-- not (manual, 13.3.2): as long as this transaction lasts, the term stays and is renewed. If a claim
+-- is under way, this waits for it to be committed, and then fails.
+create or replace function tenure.assert_leader(p_group text, p_term bigint) returns void
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $function$
+declare
+    r tenure.lease;
+begin
+    select * into r from tenure.lease l
+    where l.grp = p_group and l.term = p_term and l.owner <> '' and not l.clean
+    for key share;
+    if r.grp is not null then
+        -- Who died with its leader, at most D/3 after the last renewal, is gone before D, and so
+        -- before anybody else may lead.
+        perform tenure.bound_transaction_1(greatest(r.duration_usec / 2000, 1));
+        return;
+    end if;
+
+    select * into r from tenure.lease l where l.grp = p_group;
+    raise exception using errcode = 'TN001',
+        message = format('group %s is not led with term %s',
+                                    coalesce('"' || p_group || '"', 'null'),
+                                    coalesce(p_term::text, 'null')),
+        detail = case
+            when r.grp is null then 'There is no such group here.'
+            when r.owner = '' then 'Nobody has led it yet.'
+            when r.clean and r.term = p_term then 'Its leader has given it up.'
+            else format('Its term is %s, of node %s.', r.term,
+                                   split_part(r.owner, '/', 1)) end,
+        hint = 'The process that asks shall end: its units are led elsewhere, or not any more.';
+end
+$function$;
+
+comment on function tenure.assert_leader(text, bigint) is
+    'Fails (SQLSTATE TN001) unless this is the group''s term; if it is, it stays so until this transaction ends. For applications: the term is in $TENURE_TERM.';
+
+-- What is to be asserted when a transaction commits. Emptied by the very transaction that fills it.
+create unlogged table if not exists tenure.assertion (
+    id   bigint generated always as identity primary key,
+    grp  text   not null,
+    term bigint not null
+) with (
+    autovacuum_vacuum_scale_factor = 0,
+    autovacuum_vacuum_threshold = 1000
+);
+
+comment on table tenure.assertion is
+    'Used by tenure.assert_leader_at_commit within its transaction; nobody else ever sees a row.';
+
+create or replace function tenure.assertion_1() returns trigger
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $function$
+begin
+    delete from tenure.assertion a where a.id = new.id;
+    perform tenure.assert_leader(new.grp, new.term);
+    return null;
+end
+$function$;
+
+create or replace function tenure.assert_leader_at_commit(p_group text, p_term bigint) returns void
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $function$
+begin
+    insert into tenure.assertion (grp, term)
+    values (coalesce(p_group, 'null'), coalesce(p_term, -1));
+end
+$function$;
+
+do $$
+begin
+    if not exists (select from pg_catalog.pg_trigger
+                   where tgrelid operator(pg_catalog.=) 'tenure.assertion'::pg_catalog.regclass
+                     and tgname operator(pg_catalog.=) 'at_commit') then
+        create constraint trigger at_commit after insert on tenure.assertion
+            deferrable initially deferred for each row execute function tenure.assertion_1();
+    end if;
+end
+$$;
+
+comment on function tenure.assert_leader_at_commit(text, bigint) is
+    'Lets the COMMIT of this transaction fail (SQLSTATE TN001) unless it is the group''s term then. Until then the transaction keeps nobody from taking the group over.';
+
 revoke all on schema tenure from public;
 revoke all on tenure.lease from public;
 revoke all on function tenure.tick_1, tenure.lock_key, tenure.locks_1, tenure.bound_session_1,
-                       tenure.lock_1 from public;
+                       tenure.lock_1, tenure.holder_1 from public;
+revoke all on tenure.assertion from public;
+revoke all on function tenure.bound_transaction_1, tenure.assert_leader, tenure.assertion_1,
+                       tenure.assert_leader_at_commit from public;
 grant usage on schema tenure to tenure;
 grant select, insert, update on tenure.lease to tenure;
 grant execute on function tenure.tick_1, tenure.lock_key, tenure.locks_1, tenure.bound_session_1,
-                          tenure.lock_1 to tenure;
+                          tenure.lock_1, tenure.holder_1 to tenure;
 
 commit;

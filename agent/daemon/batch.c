@@ -147,6 +147,25 @@ void batch_send(struct daemon *d, usec_t now)
 
 /* ---- answers ---- */
 
+/* Tried again and again, said once for each holder. */
+static void on_held_up(void *userdata, size_t i, const char *holder)
+{
+    struct daemon *d = userdata;
+
+    assert(i < d->n_batch);
+    struct seat *s = d->batch[i];
+    struct journal_context c = {
+        .message_id = MESSAGE_HELD_UP, .node = d->config->node, .group = s->group->name};
+
+    c.term = s->member.record.term;
+    if (s->held_up_term != c.term || strcmp(s->held_up, holder) != 0)
+        journal_write(LOG_WARNING, &c,
+                      "%s: a transaction keeps this node from claiming or renewing the lease: %s",
+                      c.group, holder);
+    (void)snprintf(s->held_up, sizeof s->held_up, "%s", holder);
+    s->held_up_term = c.term;
+}
+
 static void on_replies(void *userdata, const struct reply *replies, size_t n)
 {
     struct daemon *d = userdata;
@@ -161,6 +180,9 @@ static void on_replies(void *userdata, const struct reply *replies, size_t n)
     for (size_t i = 0; i < n; i++) {
         struct member_event event = {.type = EVENT_REPLY, .reply = &replies[i]};
 
+        if (replies[i].outcome == OUTCOME_GRANTED &&
+            d->batch[i]->member.operation != OPERATION_OBSERVE)
+            d->batch[i]->held_up[0] = '\0';
         if (replies[i].has_record) {
             d->batch[i]->since_term = replies[i].record.term;
             d->batch[i]->since = replies[i].record.since;
@@ -216,6 +238,7 @@ static void on_notice(void *userdata, const char *text)
 
 const struct arbiter_handler daemon_arbiter_handler = {
     .replies = on_replies,
+    .held_up = on_held_up,
     .connected = on_connected,
     .lost = on_lost,
     .hint = on_hint,

@@ -146,6 +146,10 @@ static void describe_leading(const struct seat *s, char ret[static REASON_MAX])
                        d->arbiter_text);
     else if (!d->fit)
         (void)snprintf(ret, REASON_MAX, "%s", d->unfit_text);
+    else if (s->held_up[0])
+        (void)snprintf(ret, REASON_MAX,
+                       "leads until its deadline unless a transaction lets go of the lease: %s",
+                       s->held_up);
     else if (s->member.state == MEMBER_ADOPTING)
         (void)snprintf(ret, REASON_MAX, "a live keeper was found; its term is being renewed");
     else if (v && v->unguarded) /* what runs is guarded still; its next start would not be */
@@ -167,6 +171,9 @@ static void describe_standby(const struct seat *s, usec_t now, char ret[static R
     else if (s->member.failed_starts > 0 && s->member.not_before > now)
         (void)snprintf(ret, REASON_MAX, "waits, because %s",
                        s->trouble[0] ? s->trouble : member_reason_text(REASON_START_FAILED));
+    else if (s->held_up[0] && s->held_up_term == r->term)
+        (void)snprintf(ret, REASON_MAX, "would claim the lease, but a transaction holds it: %s",
+                       s->held_up);
     else if (r->clean)
         (void)snprintf(ret, REASON_MAX, "nobody leads; about to be claimed");
     else if (!r->owner[0])

@@ -19,7 +19,8 @@
 #define MESSAGE_ARBITER_NOTICE "d8f4c0e6a5e44d0db17b2d6c02b7a00c"
 #define MESSAGE_BLOCKED "d8f4c0e6a5e44d0db17b2d6c02b7a00d"
 #define MESSAGE_CLOCK "d8f4c0e6a5e44d0db17b2d6c02b7a00e"
-#define MESSAGE_STEP "d8f4c0e6a5e44d0db17b2d6c02b7a010"
 #define MESSAGE_STUCK "d8f4c0e6a5e44d0db17b2d6c02b7a00f"
+#define MESSAGE_HELD_UP "d8f4c0e6a5e44d0db17b2d6c02b7a010"
+#define MESSAGE_STEP "d8f4c0e6a5e44d0db17b2d6c02b7a011"
 
 #endif

@@ -71,7 +71,16 @@ static void on_notice(void *userdata, const char *text)
     c->notices++;
 }
 
+static void on_held_up(void *userdata, size_t i, const char *holder)
+{
+    struct client *c = userdata;
+
+    (void)i;
+    (void)snprintf(c->held_up, sizeof c->held_up, "%s", holder);
+}
+
 const struct arbiter_handler client_handler = {
+    .held_up = on_held_up,
     .replies = on_replies,
     .connected = on_connected,
     .lost = on_lost,
@@ -154,6 +163,7 @@ void client_turn(struct client *c, usec_t span)
 void client_send(struct client *c, const struct request *requests, size_t n, usec_t limit)
 {
     c->in_send = true;
+    c->held_up[0] = '\0';
     int r = arbiter_send(c->arbiter, requests, n, limit);
     c->in_send = false;
     ck_assert_msg(r == 0, "arbiter_send: %s", strerror(-r));

@@ -25,6 +25,7 @@ void lease_tests(Suite *suite);
 void advisory_tests(Suite *suite);
 void durability_tests(Suite *suite);
 void fault_tests(Suite *suite);
+void fencing_tests(Suite *suite);
 void connecting_tests(Suite *suite);
 
 #endif

@@ -88,6 +88,7 @@ int main(void)
     advisory_tests(suite);
     durability_tests(suite);
     fault_tests(suite);
+    fencing_tests(suite);
     connecting_tests(suite);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -137,17 +137,26 @@ def _described(source):
 
 def build_witness(say=print):
     """Static, so that one binary runs on every platform."""
-    source = os.path.join(os.path.dirname(__file__), "..", "witness.c")
+    return _build_tool("witness", ["-static"], say)
+
+
+def build_wallclock(say=print):
+    """The library that gives a process a wall clock of its own."""
+    return _build_tool("wallclock", ["-shared", "-fPIC"], say)
+
+
+def _build_tool(name, options, say):
+    source = os.path.join(os.path.dirname(__file__), "..", f"{name}.c")
     with open(source, "rb") as f:
         digest = hashlib.sha256(f.read()).hexdigest()[:12]
-    path = f"{CACHE}/witness-{digest}"
-    with locked("witness"):
+    path = f"{CACHE}/{name}-{digest}"
+    with locked(name):
         if not os.path.exists(path):
-            say("building the witness")
-            run(["gcc", "-static", "-O2", "-Wall", "-Wextra", "-o", f"{path}.unfinished", source],
+            say(f"building the {name}")
+            run(["gcc", *options, "-O2", "-Wall", "-Wextra", "-o", f"{path}.unfinished", source],
                 env=_clean_environment())
             os.rename(f"{path}.unfinished", path)
     return path
 
 
-__all__ = ["Stage", "build", "build_witness", "LabError"]
+__all__ = ["Stage", "build", "build_witness", "build_wallclock", "LabError"]

@@ -7,10 +7,11 @@ from .host import Host
 from .shell import LabError, wait_for
 
 PASSWORD = "lab-only"
+POOLER_PORT = 6432
 
 
 class Database(Host):
-    def __init__(self, lab, name, number, lowers):
+    def __init__(self, lab, name, number, lowers, start=True):
         super().__init__(lab, name, number, lowers)
         self.version = lab.platform.postgresql
         self.unit = f"postgresql@{self.version}-main.service"
@@ -20,7 +21,10 @@ class Database(Host):
         # A password as in real life: the product must get by with it.
         hba = f"{self.root}{conf}/pg_hba.conf"
         with open(hba, "a", encoding="utf-8") as f:
-            f.write("host all all 10.77.0.0/24 scram-sha-256\n")
+            f.write("host all all 10.77.0.0/24 scram-sha-256\n"
+                    "host replication all 10.77.0.0/24 scram-sha-256\n")
+        if not start:
+            return
         wants = f"{self.root}/etc/systemd/system/multi-user.target.wants"
         os.makedirs(wants, exist_ok=True)
         os.symlink("/lib/systemd/system/postgresql.service", f"{wants}/postgresql.service")
@@ -64,6 +68,58 @@ class Database(Host):
         wait_for("PostgreSQL to be down", lambda: self.state(self.unit) not in ("active", "deactivating"))
         self.systemctl("reset-failed", self.unit, check=False)
 
+    # Two servers
+
+    def follow(self, primary, synchronous):
+        """Becomes a hot standby of another server, which waits for it with each commit or not."""
+        data = f"/var/lib/postgresql/{self.version}/main"
+        primary.psql(f"create role follower replication login password '{PASSWORD}'")
+        self._as_postgres("sh", "-c", f"""rm -rf {data}
+            PGPASSWORD={PASSWORD} pg_basebackup -h {primary.address} -U follower -D {data} \\
+                -R -X stream -c fast""")
+        self.systemctl("start", self.unit)
+        self.wait_ready()
+        primary.wait_for("the standby to stream", lambda: primary.psql(
+            "select count(*) from pg_stat_replication where state = 'streaming'") == "1")
+        if synchronous:
+            primary.set("synchronous_standby_names", "*")
+            primary.wait_for("it to be synchronous", lambda: primary.psql(
+                "select count(*) from pg_stat_replication where sync_state = 'sync'") == "1")
+        return self
+
+    def promote(self):
+        self.psql("select pg_promote()")
+
+    def takes_writes(self):
+        return self.psql("select pg_is_in_recovery()") == "f"
+
+    def set(self, name, value):
+        self.psql(f"alter system set {name} = '{value}'")
+        self.psql("select pg_reload_conf()")
+
+    def _as_postgres(self, *command):
+        return self.run("setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", *command,
+                        timeout=60)
+
+    # A pooler in front of it
+
+    def pool(self, mode):
+        """Starts PgBouncer, or changes its mode; connections through it break off. Its port is
+        POOLER_PORT."""
+        self.write_file("/etc/pgbouncer/userlist.txt", f'"tenure" "{PASSWORD}"\n', 0o640, "postgres")
+        self.write_file("/etc/pgbouncer/pgbouncer.ini", f"""[databases]
+tenure = host=127.0.0.1 port=5432 dbname=tenure
+[pgbouncer]
+listen_addr = *
+listen_port = {POOLER_PORT}
+auth_type = scram-sha-256
+auth_file = /etc/pgbouncer/userlist.txt
+pool_mode = {mode}
+logfile = /var/log/postgresql/pgbouncer.log
+pidfile = /run/postgresql/pgbouncer.pid
+""", 0o640, "postgres")
+        self.systemctl("restart", "pgbouncer.service")
+
     def server_version(self):
         return self.psql("show server_version", db="postgres").split()[0]
 
@@ -79,4 +135,4 @@ class Database(Host):
                 "lease_usec": int(lease), "method": method}
 
 
-__all__ = ["Database", "LabError", "PASSWORD"]
+__all__ = ["Database", "LabError", "PASSWORD", "POOLER_PORT"]

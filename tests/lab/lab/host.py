@@ -209,6 +209,11 @@ class Host:
         (self.lab.network.cut_clean if clean else self.lab.network.cut_half_open)(self.name)
         self.cut_how = "clean" if clean else "half open"
 
+    def cut_one_way(self, direction):
+        """What it sends ("from") vanishes, or what is sent to it ("to")."""
+        self.lab.network.cut_one_way(self.name, direction)
+        self.cut_how = direction
+
     def heal(self):
         self.lab.network.heal(self.name)
         self.cut_how = None
@@ -261,7 +266,8 @@ class Host:
         if not pids:
             raise LabError(f"{self.name}: {what} has no process to send SIG{sig} to")
         at = clock.now()
-        self.run("kill", f"-{sig}", *pids)
+        # When all are meant, some may be gone before their turn: with their parent.
+        self.run("kill", f"-{sig}", *pids, check=not everyone)
         return at
 
     def pids(self, unit):

@@ -26,6 +26,7 @@ from .witness import Testimony
 
 _DISK_SIZE = "4g"
 _DATABASE_NUMBER = 2
+_SECOND_DATABASE_NUMBER = 3
 _FIRST_HOST_NUMBER = 11
 
 
@@ -47,13 +48,14 @@ class Lab:
         self.share = f"{self.folder}/share"
         self.frozen = {}            # host -> [(from, to)]: when the lab had it frozen
         self.network = Network(self.name)
-        self.hosts, self.db = [], None
+        self.hosts, self.db, self.db2 = [], None, None
         self._wanted = [f"n{i + 1}" for i in range(hosts)]
         self._database, self._product = database, product
         self.addresses = {"db": f"{PREFIX}.{_DATABASE_NUMBER}"} if database else {}
         for i, host in enumerate(self._wanted):
             self.addresses[host] = f"{PREFIX}.{_FIRST_HOST_NUMBER + i}"
         self.build_id = "none"
+        self._recording = threading.Lock()
         self._old_handlers = {}
         self._ours = False          # until then there is nothing of this lab to take down
 
@@ -77,7 +79,7 @@ class Lab:
             if self._ours and not self.keep:
                 self.timeline.stop()
                 leftovers.clear(self.name, {h.name: h.marks() for h in self.all_hosts()}
-                                or dict.fromkeys([*self._wanted, "db"]))
+                                or dict.fromkeys([*self._wanted, "db", "db2"]))
                 self._reap()
         finally:
             for s, handler in self._old_handlers.items():
@@ -106,6 +108,7 @@ class Lab:
         if self._product:
             stage = build_product(self.platform, self.note)
             lowers, self.build_id = [stage.path, root], stage.build_id
+        self._lowers = lowers
         witness = build_witness(self.note)
         os.makedirs(leftovers.BASE, exist_ok=True)
         try:
@@ -127,15 +130,25 @@ class Lab:
             self.hosts.append(host)
             setattr(self, name, host)
 
+    def second_database(self):
+        """Another database host, booted; its PostgreSQL does not run."""
+        self.db2 = Database(self, "db2", _SECOND_DATABASE_NUMBER, self._lowers, start=False)
+        self.record()
+        return self.db2.boot()
+
     def record(self):
+        with self._recording:        # hosts come and go side by side
+            self._record()
+
+    def _record(self):
         leftovers.record(self.folder, self.name, self.keep,
-                         {**dict.fromkeys([*self._wanted, "db"]),
+                         {**dict.fromkeys([*self._wanted, "db", "db2"]),
                           **{h.name: h.marks() for h in self.all_hosts()}})
 
     # What there is
 
     def all_hosts(self):
-        return ([self.db] if self.db else []) + self.hosts
+        return [db for db in (self.db, self.db2) if db] + self.hosts
 
     def __getitem__(self, name):
         for host in self.all_hosts():

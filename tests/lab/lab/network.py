@@ -43,12 +43,34 @@ class Network:
 
     def cut_half_open(self, host):
         """Packets vanish on the way, both ways; the link stays up and nobody is told."""
+        self._drop(f"cut-{host}", f'iifname "to-{host}" drop', f'oifname "to-{host}" drop')
+
+    def cut_one_way(self, host, direction):
+        """Packets "from" the host vanish, or those "to" it; the others arrive."""
+        way = {"from": "iifname", "to": "oifname"}[direction]
+        self._drop(f"cut-{host}", f'{way} "to-{host}" drop')
+
+    def divide(self, some, others):
+        """No packet gets from one of these hosts to one of those, nor back."""
+        ports = [", ".join(f'"to-{h}"' for h in side) for side in (some, others)]
+        self._drop("divided", *(f"iifname {{ {a} }} oifname {{ {b} }} drop"
+                                for a, b in (ports, reversed(ports))))
+
+    def unite(self):
+        run(["ip", "netns", "exec", self.bridge_ns, "nft", "delete", "table", "bridge", "divided"],
+            check=False)
+
+    def is_divided(self):
+        return run(["ip", "netns", "exec", self.bridge_ns, "nft", "list", "table", "bridge",
+                    "divided"], check=False).ok
+
+    def _drop(self, table, *rules):
+        rules = "\n        ".join(rules)
         run(["ip", "netns", "exec", self.bridge_ns, "nft", "-f", "-"], stdin=f"""
-table bridge cut-{host} {{
+table bridge {table} {{
     chain forward {{
         type filter hook forward priority 0; policy accept;
-        iifname "to-{host}" drop
-        oifname "to-{host}" drop
+        {rules}
     }}
 }}
 """)

@@ -33,10 +33,12 @@ class Failed(Exception):
     """The product did not do what it must."""
 
 
-def scenario(title, *, dual_ms=0):
-    """dual_ms: how long two hosts may run the unit at most. 0 but for a frozen host."""
+def scenario(title, *, dual_ms=0, breaks=""):
+    """dual_ms: how long two hosts may run the unit at most. 0 but for a frozen host, and where one
+    of the promise's assumptions is broken on purpose: breaks says which."""
     def declare(function):
         function.title, function.dual_ms, function.name = title, dual_ms, function.__name__
+        function.breaks = breaks
         if any(other.name == function.name for other in ALL):
             raise ValueError(f"two scenarios are named {function.name}")
         ALL.append(function)
@@ -64,6 +66,7 @@ class Trial:
         self.fault_at = None
         self.effects = []
         self.figures = {}
+        self.spent = False          # the next scenario needs a lab of its own
 
     @property
     def standbys(self):
@@ -298,6 +301,8 @@ class Runner:
             trial = Trial(self.cluster, self.timeline)
             function(trial)
             gap, dual = trial.finish(function.dual_ms)
+            if trial.spent and not self.keep:
+                self._drop()
             return True, {"gap": gap, "dual": dual, **trial.figures}, ""
         except (Failed, LabError) as e:
             said = str(e)

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Wall clocks step, by an hour and differently everywhere. Nothing is decided by them."""
+
+import contextlib
+import os
+import shutil
+import struct
+import time
+
+from lab import clock
+from lab.build import build_wallclock
+from lab.scenario import scenario
+
+LIBRARY = "/lab/wallclock.so"
+UNITS = ["tenured.service", "tenure@.service"]
+
+
+def settings(host):
+    return {"LD_PRELOAD": LIBRARY, "WALLCLOCK_FILE": f"/lab/wallclock.{host}"}
+
+
+def step(t, host, seconds):
+    path = f"{t.lab.share}/wallclock.{host}"
+    # In place: the processes have it mapped.
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
+    os.pwrite(fd, struct.pack("=q", seconds * clock.SECOND), 0)
+    os.close(fd)
+
+
+@contextlib.contextmanager
+def clocks_of_their_own(t):
+    """PostgreSQL, agents and keepers, each process; the machine's clock is nobody's to set."""
+    shutil.copy(build_wallclock(t.note), f"{t.lab.share}/wallclock.so")
+    for host in (t.db, *t.hosts):
+        step(t, host, 0)
+    environment = f"/etc/postgresql/{t.db.version}/main/environment"
+    t.db.write_file(environment, "".join(f"{k} = '{v}'\n" for k, v in settings(t.db).items()))
+    t.db.restart()
+    for host in (*t.standbys, t.leader):
+        for unit in UNITS:
+            host.write_file(f"/etc/systemd/system/{unit}.d/clock.conf", "[Service]\n" + "".join(
+                f"Environment={k}={v}\n" for k, v in settings(host).items()))
+        host.systemctl("daemon-reload")
+        host.systemctl("restart", "tenured.service")
+    t.leader.systemctl("stop", t.keeper)        # the next one has a clock of its own, too
+    t.leader = t.cluster.wait_ready()
+    yield
+    for host in t.hosts:
+        host.sh("rm -r " + " ".join(f"/etc/systemd/system/{u}.d/clock.conf" for u in UNITS))
+        host.systemctl("daemon-reload")
+        host.systemctl("restart", "tenured.service")
+    t.db.write_file(environment, "")
+    t.db.restart()
+
+
+def fakes(host, unit):
+    return LIBRARY in host.read_file(f"/proc/{host.main_pid(unit)}/maps")
+
+
+@scenario("the wall clocks of database, agents and keeper step by an hour, each its own way")
+def wall_clocks_step(t):
+    with clocks_of_their_own(t):
+        old = t.leader
+        t.check("agents and keeper have clocks of their own", fakes(old, t.keeper)
+                and all(fakes(h, "tenured.service") for h in t.hosts))
+
+        def step_all(sign):
+            for i, host in enumerate([t.db, *t.hosts]):
+                step(t, host, sign * 3600 * (1 if i % 2 else -1))
+
+        def server_off():
+            return abs(float(t.db.psql("select extract(epoch from clock_timestamp())"))
+                       - time.time()) > 3500
+        t.fault("an hour forward here, an hour back there", lambda: step_all(1))
+        t.effect("the database lives in another hour", server_off)
+        t.undisturbed(seconds=t.lease_ms / 1000)
+        t.timeline.fault("and the other way round")
+        step_all(-1)
+        t.undisturbed(seconds=t.lease_ms / 1000)
+        t.gap_at_most(0)
+
+        t.timeline.fault(f"the plug of {old} is pulled")
+        old.pull_plug()
+        t.leader = t.next_leader()
+        t.timeline.fault("and back, in the middle of a term")
+        step_all(0)
+        t.gap_at_most(t.lease_ms + 2000)
+        old.boot()
+        t.cluster.wait_ready()

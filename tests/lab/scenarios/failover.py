@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""PostgreSQL fails over to a standby server: as it should, and as it should not."""
+
+import contextlib
+
+from lab import clock
+from lab.scenario import scenario
+
+
+@contextlib.contextmanager
+def two_servers(t, synchronous):
+    """A second server follows the first; the agents know both. Nothing of it can be undone."""
+    t.spent = True
+    first, second = t.db, t.lab.second_database()
+    second.follow(first, synchronous)
+    both = f"host={first.address},{second.address} target_session_attrs=read-write connect_timeout=1"
+    for host in (*t.standbys, t.leader):
+        t.cluster.configure(host, conninfo=both)
+        host.systemctl("reload", "tenured.service")
+    t.leader = t.cluster.wait_ready()
+    t.began = clock.now()
+    try:
+        yield first, second
+    finally:
+        t.lab.network.unite()
+
+
+def promote(t, second):
+    t.timeline.fault(f"{second} is promoted")
+    second.promote()
+    t.effect(f"{second} takes writes", second.takes_writes)
+
+
+def connected(t, host, server):
+    t.until(f"{host} is connected to {server}",
+            lambda: f" {server.address}:" in t.cluster.status(host).get("arbiter", ""), timeout=20)
+
+
+def primary_dies(t, synchronous):
+    with two_servers(t, synchronous) as (first, second):
+        old, term = t.leader, t.cluster.term(t.leader)
+        t.fault(f"the plug of {first} is pulled", first.pull_plug)
+        t.effect(f"{first} is off", lambda: not first.up)
+        promote(t, second)
+        t.leader = t.cluster.wait_leader(timeout=20)
+        for host in t.hosts:
+            connected(t, host, second)
+        # The leader of before either came through in its term, or lost it to a later one.
+        now = t.until("one leads", lambda: t.cluster.term(t.cluster.wait_leader()))
+        t.check(f"term {now} after term {term}", now == term or now > term)
+        t.figures["the leader"] = "stayed" if now == term and t.leader is old else "changed"
+        t.gap_at_most(t.lease_ms + 3500)
+
+
+@scenario("the primary dies, its synchronous standby is promoted")
+def failover_synchronous(t):
+    primary_dies(t, synchronous=True)
+
+
+@scenario("the primary dies, its asynchronous standby is promoted")
+def failover_asynchronous(t):
+    primary_dies(t, synchronous=False)
+
+
+def left_behind(t, first, second):
+    """The leader is on the old primary's side of a network that falls apart; the rest goes on
+    with the standby server."""
+    old = t.leader
+    here, there = [first.name, old.name], [second.name, *(h.name for h in t.standbys)]
+    t.fault(f"the network falls apart: {' '.join(here)} | {' '.join(there)}",
+            lambda: t.lab.network.divide(here, there))
+    t.effect("the sides do not hear each other", lambda: t.lab.network.is_divided() and not second.run(
+        "pg_isready", "-q", "-t", "1", "-h", first.address, check=False).ok)
+    promote(t, second)
+    new = t.next_leader(timeout=30)
+    connected(t, new, second)
+    return old, new
+
+
+@scenario("the old primary lives on, cut off with the leader: its standby was synchronous")
+def primary_cut_off(t):
+    with two_servers(t, synchronous=True) as (first, second):
+        old, _ = left_behind(t, first, second)
+        # What cannot be made safe on the other side counts for nothing here.
+        t.dead_within(old, t.duration_ms + t.slack_ms + t.stop_ms + t.kill_ms)
+        t.gap_at_most(t.lease_ms + 3500)
+
+
+@scenario("the same, but asynchronous: two histories, two leaders, until one of them is ended",
+          dual_ms=60000, breaks="the database does not fork its history")
+def primary_forked(t):
+    with two_servers(t, synchronous=False) as (first, second):
+        old, new = left_behind(t, first, second)
+        t.until("both run it, each with a primary of its own", lambda: t.testimony.running(
+            clock.now(), 100 * clock.MS) == sorted([old.name, new.name]))
+        terms = [t.cluster.term(h) for h in (old, new)]
+        t.check(f"the term of the new history, {terms[1]}, is far above the old one's, {terms[0]}",
+                terms[1] >> 32 > terms[0] >> 32)
+        # Both are asked for what an old primary must not get: a later term.
+        t.check(f"{first} does not know the newer term",
+                first.psql(f"select term from tenure.lease where grp = '{t.group}'")
+                == str(terms[0]))
+        t.timeline.fault(f"{first} is switched off, the network is whole")
+        first.pull_plug()
+        t.lab.network.unite()
+        t.until(f"{new} alone runs it", lambda: t.testimony.running(
+            clock.now(), 100 * clock.MS) == [new.name], timeout=20)
+        connected(t, old, second)
+        t.until(f"{old} stands by", lambda: t.cluster.status(old).get("role") == "standby")
+        t.figures["two leaders"] = f"{clock.ms(t.testimony.dual_active(t.began, clock.now())):.0f} ms"

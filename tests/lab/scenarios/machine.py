@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What happens on the leader itself: PID 1 is busy, memory is out, programs are replaced."""
+
+from lab import clock
+from lab.scenario import scenario
+
+GENERATOR = "/etc/systemd/system-generators/slow"
+
+
+@scenario("PID 1 is busy for 8 s with a slow generator, and meanwhile the leader is cut off")
+def pid1_busy(t):
+    old = t.leader
+    old.write_file(GENERATOR, "#!/bin/sh\nexec sleep 8\n", 0o755)
+    old.run("sh", "-c", "systemctl daemon-reload >/dev/null 2>&1 &")
+    t.effect("the generator runs", lambda: old.run("pgrep", "-x", "slow", check=False).ok
+             or old.run("pgrep", "-f", "sleep 8", check=False).ok)
+    old.run("rm", GENERATOR)
+    t.fault(f"{old} is cut off, half open, while its PID 1 waits", lambda: old.cut(clean=False))
+    t.effect("packets are dropped", lambda: t.lab.network.is_cut(old.name))
+    t.next_leader()
+    t.check("PID 1 was still busy when the units were dead",
+            old.run("pgrep", "-f", "sleep 8", check=False).ok)
+    t.dead_within(old, t.duration_ms + t.slack_ms + t.stop_ms + t.kill_ms)
+    t.gap_at_most(t.lease_ms + 2000)
+    old.heal()
+    t.until(f"{old} stands by", lambda: t.cluster.status(old).get("role") == "standby", timeout=30)
+
+
+@scenario("PID 1 is busy for 5 s with a slow generator: nobody notices")
+def pid1_busy_alone(t):
+    host = t.leader
+    host.write_file(GENERATOR, "#!/bin/sh\nexec sleep 5\n", 0o755)
+    t.fault(f"systemctl daemon-reload on {host}, with a generator that takes 5 s", lambda: host.run(
+        "sh", "-c", "systemctl daemon-reload >/dev/null 2>&1 &"))
+    t.effect("the generator runs", lambda: host.run("pgrep", "-f", "sleep 5", check=False).ok)
+    t.undisturbed(seconds=6)
+    t.check("it is over", not host.run("pgrep", "-f", "sleep 5", check=False).ok)
+    host.run("rm", GENERATOR)
+    t.gap_at_most(0)
+
+
+@scenario("the programs are replaced under way, as an upgrade does, and the agent restarted")
+def programs_replaced(t):
+    host, term = t.leader, t.cluster.term(t.leader)
+    keeper = host.main_pid(t.keeper)
+
+    def replace():
+        for path in ("/usr/sbin/tenured", "/usr/lib/tenure/tenure-keeper",
+                     "/usr/lib/systemd/system-generators/tenure-generator", "/usr/bin/tenurectl"):
+            host.sh(f"cp -p {path} {path}.new && mv {path}.new {path}")
+        host.systemctl("daemon-reload")
+        host.systemctl("restart", "tenured.service")
+    t.fault(f"new files, daemon-reload and restart on {host}", replace)
+    t.effect("the old keeper's file is gone", lambda: "(deleted)" in host.sh(
+        f"readlink /proc/{keeper}/exe"))
+    t.undisturbed(seconds=2 * t.lease_ms / 1000)
+    t.check("the keeper is the same", host.main_pid(t.keeper) == keeper)
+    t.check("the term is the same", t.cluster.term(host) == term)
+    # The next keeper is the new one.
+    t.timeline.fault(f"systemctl restart of the keeper on {host}")
+    host.systemctl("stop", t.keeper)
+    t.cluster.wait_ready()
+    t.gap_at_most(1500)
+
+
+def stop_between(t, units):
+    """Exactly between a renewal and the next: the row has just changed."""
+    old = t.leader
+    pids = [old.main_pid(u) for u in units]
+
+    def nonce():
+        return t.db.psql(f"select nonce from tenure.lease where grp = '{t.group}'")
+
+    def stop():
+        before = nonce()
+        t.until("it renews", lambda: nonce() != before)
+        old.run("kill", "-STOP", *pids)
+        t.fault_at = clock.now()
+    t.fault(f"SIGSTOP of {' and '.join(units)} on {old}, just after a renewal", stop)
+    t.effect("they stand still", lambda: all(
+        "State:\tT" in old.sh(f"cat /proc/{p}/status", check=False) for p in pids))
+    return old, pids
+
+
+@scenario("the agent stands still from just after a renewal on, and goes on after the lease")
+def agent_stopped_between(t):
+    old, pids = stop_between(t, ["tenured.service"])
+    new = t.next_leader()
+    t.dead_within(old, t.duration_ms + t.slack_ms + t.stop_ms + t.kill_ms)
+    t.timeline.fault(f"SIGCONT on {old}")
+    old.run("kill", "-CONT", *pids, check=False)
+    t.until(f"{old} stands by, and knows who leads", lambda: (
+        lambda s: s.get("role") == "standby" and s.get("leader") == new.name)(t.cluster.status(old)))
+    t.gap_at_most(t.lease_ms + 2000)
+
+
+@scenario("the keeper stands still from just after a renewal on, and the agent with it")
+def keeper_stopped_between(t):
+    """Neither reaches its deadline: PID 1 counts the keeper's watchdog, and the fence kills."""
+    old, pids = stop_between(t, [t.keeper, "tenured.service"])
+    t.next_leader()
+    t.dead_within(old, t.duration_ms + t.slack_ms + t.stop_ms + t.kill_ms)
+    old.run("kill", "-CONT", pids[1], check=False)
+    t.until(f"{old} stands by", lambda: t.cluster.status(old).get("role") == "standby", timeout=20)
+    t.gap_at_most(t.lease_ms + 2000)

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The network does worse than to fall silent: it carries one way, or loses every other packet."""
+
+from lab.scenario import scenario
+
+
+def one_way(t, direction):
+    old = t.leader
+    t.fault(f"packets {direction} {old} vanish, the others arrive",
+            lambda: old.cut_one_way(direction))
+    t.effect("the database is out of its reach", lambda: t.lab.network.is_cut(old.name) and not old.run(
+        "pg_isready", "-q", "-t", "1", "-h", t.db.address, check=False).ok)
+    t.next_leader()
+    t.dead_within(old, t.duration_ms + t.slack_ms + t.stop_ms + t.kill_ms)
+    t.gap_at_most(t.lease_ms + 2000)
+    t.timeline.fault("the network is whole again")
+    old.heal()
+    t.until(f"{old} stands by", lambda: t.cluster.status(old).get("role") == "standby", timeout=20)
+
+
+@scenario("what the leader sends is lost, what is sent to it arrives")
+def lost_on_the_way_out(t):
+    one_way(t, "from")
+
+
+@scenario("what is sent to the leader is lost, what it sends arrives")
+def lost_on_the_way_in(t):
+    """Its renewals are done, and it never hears of it: only answers count."""
+    one_way(t, "to")

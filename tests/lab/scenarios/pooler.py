@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""PgBouncer between agents and database."""
+
+import contextlib
+
+from lab import clock
+from lab.database import POOLER_PORT
+from lab.scenario import scenario
+
+from .units import everywhere
+
+
+@contextlib.contextmanager
+def through_pooler(t, mode):
+    t.db.pool(mode)
+    for host in (*t.standbys, t.leader):
+        t.cluster.configure(host, conninfo=f"port={POOLER_PORT}")
+    yield
+
+    def undo(host):
+        t.cluster.configure(host)
+        host.systemctl("reload", "tenured.service")
+    everywhere(t.hosts, undo)
+    t.cluster.wait_ready()
+    t.db.systemctl("stop", "pgbouncer.service")
+
+
+def reload_all(t):
+    for host in (*t.standbys, t.leader):
+        host.systemctl("reload", "tenured.service")
+
+
+def lease_works(t):
+    """By rows alone: any session will do."""
+    reload_all(t)
+    t.until("all agents come through the pooler", lambda: all(
+        f":{POOLER_PORT}" in t.cluster.status(h).get("arbiter", "") for h in t.hosts))
+    t.leader = t.cluster.wait_ready()
+    for mode in ("transaction", "session"):
+        started = t.db.main_pid("pgbouncer.service")
+        t.fault(f"PgBouncer is restarted, {mode} mode", lambda m=mode: t.db.pool(m))
+        t.effect("it is another process", lambda p=started: t.db.main_pid("pgbouncer.service")
+                 not in (0, p))
+        t.undisturbed(seconds=1.5 * t.lease_ms / 1000)
+        t.gap_at_most(0)
+        old = t.leader
+        t.timeline.fault(f"systemctl stop tenured on {old}")
+        old.systemctl("stop", "tenured.service")
+        t.leader = t.next_leader()
+        old.systemctl("start", "tenured.service")
+        t.until(f"{old} stands by", lambda h=old: t.cluster.status(h).get("role") == "standby")
+        t.gap_at_most(2500)
+
+
+def advisory_refuses(t):
+    """A session behind a pooler is anybody's, and so are its locks."""
+    t.fault("the agents are sent through the pooler", lambda: reload_all(t))
+    t.effect("the agents come through it", lambda: all(
+        f":{POOLER_PORT}" in t.cluster.status(h).get("arbiter", "") for h in t.hosts))
+    t.until("nobody runs the unit", lambda: not t.testimony.running(clock.now(), 300 * clock.MS),
+            timeout=t.lease_ms / 1000 + 1)
+    for host in t.hosts:
+        reason = t.until(f"the status of {host} says why", lambda h=host: "pooler" in (
+            t.cluster.status(h).get("reason", "")) and t.cluster.status(h)["reason"])
+    t.note(reason)
+
+
+@scenario("a pooler in between: leases do without a session, advisory locks refuse with the reason")
+def pooler(t):
+    with through_pooler(t, "transaction"):
+        lease_works(t) if t.method == "lease" else advisory_refuses(t)

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hosts go and come in every order."""
+
+import time
+
+from lab.scenario import scenario
+
+from .units import everywhere
+
+
+@scenario("the hosts are shut down one after the other, the leader first, and come back")
+def shutdown_in_turn(t):
+    order = []
+    while any(h.up for h in t.hosts):
+        old = t.leader
+        if not order:
+            t.fault(f"{old} is shut down", old.power_off)
+            t.effect("it is off", lambda h=old: not h.up)
+        else:
+            t.timeline.fault(f"{old} is shut down")
+            old.power_off()
+        order.append(old)
+        if any(h.up for h in t.hosts):
+            t.leader = t.cluster.wait_leader(old, timeout=10)
+            t.timeline.good(f"{t.leader} leads")
+    row = t.db.lease(t.group)
+    t.check(f"the last one has given the lease back: {row}", row["clean"])
+    t.timeline.fault("all of them are switched on")
+    everywhere(order, lambda h: h.boot())
+    t.leader = t.cluster.wait_ready()
+
+
+def all_at_once(t, what, do):
+    t.fault(f"{what} of all hosts", lambda: everywhere(t.hosts, do))
+    t.effect("they are off", lambda: not any(h.up for h in t.hosts), timeout=30)
+    time.sleep(0.2)
+    t.timeline.fault("power is back, everywhere at once")
+    everywhere(t.hosts, lambda h: h.boot())
+    t.leader = t.cluster.wait_ready()
+
+
+@scenario("all hosts are shut down at once, and power comes back together")
+def shutdown_of_all(t):
+    all_at_once(t, "orderly shutdown", lambda h: h.power_off())
+
+
+@scenario("all plugs are pulled at once, and power comes back together")
+def plugs_of_all(t):
+    all_at_once(t, "the plugs are pulled", lambda h: h.pull_plug())
