@@ -9,6 +9,7 @@ import time
 from lab import clock
 from lab.scenario import scenario
 
+from .clocks import clocks_of_their_own, step
 from .units import (STUBBORN, all_active, all_dead, back_again, dead_within, never_twice, service,
                     units_of_group)
 
@@ -183,3 +184,26 @@ def unkillable_is_told(t):
         old.sh("umount /run/hang; rm -r /run/hang /dev/fuse")
         all_dead(t, old, STUCK)
         t.gap_at_most(t.lease_ms + 2000)
+
+
+@scenario("the database's clock gains half a second, then three, as a host sees it that was paused")
+def clocks_stood_still(t):
+    """The pause itself cannot be made here: all hosts share the machine's clock."""
+    with clocks_of_their_own(t):
+        old, wall = t.leader, time.time
+
+        def ahead():
+            return float(t.db.psql("select extract(epoch from clock_timestamp())")) - wall()
+        t.fault("the database's clock gains half a second", lambda: step(t, t.db, 0.5))
+        t.effect("it is ahead", lambda: ahead() > 0.4)
+        t.undisturbed(seconds=t.duration_ms / 1000)
+        t.fault("it gains three seconds more", lambda: step(t, t.db, 3.5))
+        t.effect("it is ahead", lambda: ahead() > 3)
+        t.leader = t.next_leader()
+        t.check("an alert says why", "seems to have stood still" in old.sh(
+            "journalctl -q -p alert -u tenured.service"))
+        t.gap_at_most(t.duration_ms / 4 + 1000)
+        time.sleep(0.2)         # what beats no more by then has ended
+        t.fault("it is right again", lambda: step(t, t.db, 0))
+        t.effect("it is", lambda: abs(ahead()) < 0.4)
+        t.undisturbed(seconds=t.duration_ms / 1000)
