@@ -16,11 +16,12 @@ from .units import (STUBBORN, all_active, all_dead, back_again, dead_within, nev
 
 @scenario("the keeper is killed, and what it led resists: the fence alone ends it")
 def fence_alone(t):
-    """In the middle of a term, where the fence gives the units their time; then in mid-stop."""
+    """In the middle of a term, where the fence gives the units their time; then in mid-stop. And
+    what SIGKILL ends is no reason to restart a host."""
     # A term that had begun to end has no time to give: what is left has no right to run.
     for half, limit in (("leading", t.stop_ms), ("stopping", 0)):
-        with units_of_group(t, STUBBORN):
-            old = t.leader
+        with units_of_group(t, STUBBORN, fence="reboot"):
+            old, boots = t.leader, [h.boots for h in t.hosts]
             all_active(t, old, STUBBORN)
             t.until("the bomb has reached its cap", lambda: len(old.pids("bomb.service")) >= 40)
             if half == "stopping":
@@ -28,13 +29,12 @@ def fence_alone(t):
                 t.until("its units are being stopped",
                         lambda: old.state("mixed.service") == "deactivating")
             keeper = old.main_pid(t.keeper)
-            since = clock.now() // clock.SECOND
             t.fault(f"kill -9 of the keeper on {old}, {half}", lambda: old.kill(keeper))
             t.effect("that keeper is gone", lambda: old.main_pid(t.keeper) != keeper)
             t.leader = t.cluster.wait_leader()
             dead_within(t, old, [*STUBBORN, "post.service"], limit + t.kill_ms + t.slack_ms)
             said = [line for line in old.journal(t.keeper).splitlines()
-                    if float(line.split("]")[0].strip("[ ")) >= since]
+                    if float(line.split("]")[0].strip("[ ")) * clock.SECOND >= t.fault_at]
             t.check("the fence has killed them",
                     any("Killing what is left of group" in line for line in said))
             t.check("and not the keeper", not any("Killing the group's" in line for line in said))
@@ -42,6 +42,8 @@ def fence_alone(t):
                     old.state(t.keeper) in ("inactive", "failed"))
             if t.leader is not old:
                 all_dead(t, old, STUBBORN)
+            t.check("no host has restarted", boots == [h.boots for h in t.hosts]
+                    and all(h.up for h in t.hosts))
             if half == "stopping":
                 back_again(t, old)
             never_twice(t, [u for u in STUBBORN if u != "hook.service"])
