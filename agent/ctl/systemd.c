@@ -88,12 +88,12 @@ struct watchdog systemd_watchdog(sd_bus *bus)
 {
     _cleanup_message_ sd_bus_message *reply = NULL;
     struct watchdog w = {.state = WATCHDOG_UNKNOWN};
-    usec_t last_ping = 0;
+    usec_t last_ping = USEC_INFINITY; /* systemd's "never" */
 
     if (ask_for_properties(bus, &reply) < 0 || read_watchdog(reply, &w, &last_ping) < 0)
         return (struct watchdog){.state = WATCHDOG_UNKNOWN};
     /* 0: off. Infinity: the time that the device has by itself, if there is one. */
-    if (last_ping > 0 && w.timeout > 0)
+    if (last_ping > 0 && last_ping != USEC_INFINITY && w.timeout > 0)
         w.state = WATCHDOG_ARMED;
     else
         w.state = w.timeout > 0 ? WATCHDOG_DEAD : WATCHDOG_OFF;

@@ -704,10 +704,17 @@ static const struct {
     {{.agent = true, .watchdog_usec = UINT64_MAX, .watchdog_ping = 1},
      "   host: hardware watchdog armed, the device's own time\n",
      "{\"armed\": true, \"timeout_seconds\": null, \"device\": null}"},
-    {{.agent = true, .watchdog_usec = 10000000, .watchdog_device = "/dev/wd"},
+    {{.agent = true,
+      .watchdog_usec = 10000000,
+      .watchdog_ping = UINT64_MAX,
+      .watchdog_device = "/dev/wd"},
      "   host: hardware watchdog not armed: RuntimeWatchdogSec= is 10s, but systemd has no "
      "device\n",
      "{\"armed\": false, \"timeout_seconds\": 10.0, \"device\": \"/dev/wd\"}"},
+    {{.agent = true, .watchdog_usec = 10000000},
+     "   host: hardware watchdog not armed: RuntimeWatchdogSec= is 10s, but systemd has no "
+     "device\n",
+     "{\"armed\": false, \"timeout_seconds\": 10.0, \"device\": null}"},
     {{.agent = true, .watchdog_ping = 1},
      "   host: hardware watchdog not armed\n",
      "{\"armed\": false, \"timeout_seconds\": null, \"device\": null}"},
