@@ -1101,7 +1101,7 @@ START_TEST(no_restart_after_an_end_in_time)
     answer_barrier();
     while (!killed())
         ;
-    pause_for(KILL / 4); /* SIGKILL takes its time */
+    pause_for(KILL / 10); /* SIGKILL takes its time */
     set_children(0);
     ck_assert_int_eq(wait_exit(), EXIT_SUCCESS);
     ck_assert(!restarted());
