@@ -18,7 +18,9 @@ const char lease_statement[] =
     " o_duration, o_since, o_system_id, o_timeline, o_synchronous,"
     " o_session, o_held, o_holder,"
     " pg_catalog.current_setting('synchronous_commit'),"
-    " pg_catalog.current_setting('client_min_messages')"
+    " pg_catalog.current_setting('client_min_messages'),"
+    " (pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())"
+    " operator(pg_catalog.*) 1000000)::pg_catalog.int8"
     " from tenure.tick_1($1::text, $2::boolean, $3::integer, $4::bigint, $5::text[],"
     " $6::text[], $7::text[], $8::bigint[], $9::text[], $10::bigint[], $11::bigint[],"
     " $12::uuid[], $13::uuid[], $14::bigint[], $15::bigint[], $16::boolean[], $17::bigint[],"
@@ -44,6 +46,7 @@ enum column {
     COLUMN_HOLDER,
     COLUMN_COMMIT,
     COLUMN_MESSAGES,
+    COLUMN_TIME,
     COLUMNS,
 };
 
@@ -430,7 +433,7 @@ static int take_row(const PGresult *result, size_t row, const char *owner, const
 {
     static const enum column always[] = {
         COLUMN_NUMBER,  COLUMN_OUTCOME, COLUMN_SYSTEM_ID, COLUMN_TIMELINE, COLUMN_SYNCHRONOUS,
-        COLUMN_SESSION, COLUMN_HELD,    COLUMN_COMMIT,    COLUMN_MESSAGES,
+        COLUMN_SESSION, COLUMN_HELD,    COLUMN_COMMIT,    COLUMN_MESSAGES, COLUMN_TIME,
     };
     uint64_t number;
 
@@ -444,6 +447,7 @@ static int take_row(const PGresult *result, size_t row, const char *owner, const
         take_boolean(cell(result, row, COLUMN_SYNCHRONOUS), &facts->synchronous) < 0 ||
         take_boolean(cell(result, row, COLUMN_SESSION), &facts->session) < 0 ||
         take_boolean(cell(result, row, COLUMN_HELD), held) < 0 ||
+        take_number(cell(result, row, COLUMN_TIME), &reply->arbiter_time) < 0 ||
         take_record(result, row, reply) < 0)
         return -EINVAL;
     if (reply->epoch.timeline == 0 || reply->epoch.timeline > UINT32_MAX)

@@ -30,6 +30,9 @@
 
 /* What the generator tells a keeper: the units of its group, separated by spaces. */
 #define KEEPER_UNITS_ENV "TENURE_UNITS"
+/* And, with fence = "reboot" alone: after how many microseconds of SIGKILL in vain this host is
+ * restarted. */
+#define KEEPER_REBOOT_ENV "TENURE_REBOOT_USEC"
 #define KEEPER_UNITS_DIR                                                                           \
     "/run/systemd/units" /* PID 1's: "invocation:UNIT" of what is not inactive */
 

@@ -27,6 +27,7 @@
 #define CONFIG_CONNINFO_MAX 4096                    /* bytes */
 #define CONFIG_LEASE_DEFAULT (15 * USEC_PER_SEC)
 #define CONFIG_STOP_TIMEOUT_DEFAULT (5 * USEC_PER_SEC)
+#define CONFIG_FENCE_REBOOT "reboot" /* the only fence there is beside the usual one */
 
 struct config_group {
     char name[GROUP_NAME_MAX + 1];
@@ -34,7 +35,8 @@ struct config_group {
     size_t n_units;
     enum method method;
     struct budget budget;
-    char *file; /* where it was declared, for messages */
+    bool reboot; /* fence = "reboot": this host restarts when SIGKILL does not end the group */
+    char *file;  /* where it was declared, for messages */
     unsigned line;
 };
 
@@ -97,8 +99,8 @@ enum config_change {
     CONFIG_REMOVED,
     CONFIG_CHANGED_BUDGET, /* lease or a shorter stop_timeout, nothing else: from the next term on
                             */
-    CONFIG_CHANGED_UNITS,  /* the set of units, the method, or a longer stop_timeout: the group must
-                              be led down first */
+    CONFIG_CHANGED_UNITS,  /* the set of units, the method, the fence, or a longer stop_timeout: the
+                              group must be led down first */
 };
 
 struct config_difference {

@@ -59,10 +59,12 @@ static bool same_units(const struct config_group *a, const struct config_group *
 
 static enum config_change compare_groups(const struct config_group *a, const struct config_group *b)
 {
-    if (a->method != b->method || !same_units(a, b))
+    /* A keeper gets the right to reboot, or not, when it starts. */
+    if (a->method != b->method || a->reboot != b->reboot || !same_units(a, b))
         return CONFIG_CHANGED_UNITS;
-    /* A longer stop timeout in the units' guards would outlast what a running term allows. */
-    if (b->budget.stop > a->budget.stop)
+    /* A longer stop timeout in the units' guards would outlast what a running term allows, and so
+     * would a longer K in the environment of its fence. */
+    if (b->budget.stop > a->budget.stop || (b->reboot && b->budget.kill > a->budget.kill))
         return CONFIG_CHANGED_UNITS;
     if (a->budget.lease != b->budget.lease || a->budget.stop != b->budget.stop)
         return CONFIG_CHANGED_BUDGET;

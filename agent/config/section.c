@@ -141,6 +141,33 @@ static void take_budget(struct loader *l, const config_setting_t *group, struct 
         explain_budget(l, at ? at : group, lease, stop);
 }
 
+/* The fence that systemd runs gets one stop timeout until it is told to hurry, and another until it
+ * is killed: it kills after the first at the latest, and must live for K more. */
+static void take_fence(struct loader *l, const config_setting_t *group, struct config_group *g)
+{
+    const config_setting_t *s = config_setting_get_member(group, "fence");
+    char value[VALUE_TEXT_MAX], kill[SPAN_FORMAT_MAX], stop[SPAN_FORMAT_MAX];
+    const char *text;
+
+    if (!s)
+        return;
+    text = take_string(l, s, "fence = \"reboot\";");
+    if (!text)
+        return;
+    if (strcmp(text, CONFIG_FENCE_REBOOT) != 0) {
+        problem_at(l, s, "fence = %s is not known: write \"reboot\", or leave it out",
+                   value_text(s, value, sizeof value));
+        return;
+    }
+    g->reboot = true;
+    if (g->budget.lease > 0 && g->budget.stop < g->budget.kill)
+        problem_at(l, s,
+                   "fence = \"reboot\" needs a stop_timeout of at least %s (a tenth of the lease, "
+                   "1s at most), not %s: write stop_timeout = \"%s\"; or leave fence out",
+                   format_span(g->budget.kill, kill, sizeof kill),
+                   format_span(g->budget.stop, stop, sizeof stop), kill);
+}
+
 static void take_method(struct loader *l, const config_setting_t *group, struct config_group *g)
 {
     const config_setting_t *s = config_setting_get_member(group, "method");
@@ -287,7 +314,8 @@ static bool reserve_group(struct loader *l)
 
 static void load_group(struct loader *l, const config_setting_t *s)
 {
-    static const char *const keys[] = {"name", "units", "method", "lease", "stop_timeout", NULL};
+    static const char *const keys[] = {"name",         "units", "method", "lease",
+                                       "stop_timeout", "fence", NULL};
     char value[VALUE_TEXT_MAX];
 
     if (!config_setting_is_group(s)) {
@@ -312,10 +340,12 @@ static void load_group(struct loader *l, const config_setting_t *s)
         return;
     }
     take_group_name(l, s, g);
-    refuse_unknown_keys(l, s, "in a group", keys, "name, units, method, lease and stop_timeout");
+    refuse_unknown_keys(l, s, "in a group", keys,
+                        "name, units, method, lease, stop_timeout and fence");
     take_units(l, s, g);
     take_method(l, s, g);
     take_budget(l, s, g);
+    take_fence(l, s, g);
     l->config->n_groups++; /* also when something is wrong: its name and units still count */
 }
 

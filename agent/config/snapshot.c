@@ -55,6 +55,8 @@ static int set_group(config_setting_t *list, const struct config_group *g)
         set_span(s, "lease", g->budget.lease) < 0 ||
         set_span(s, "stop_timeout", g->budget.stop) < 0)
         return -ENOMEM;
+    if (g->reboot && set_string(s, "fence", CONFIG_FENCE_REBOOT) < 0)
+        return -ENOMEM;
     return 0;
 }
 

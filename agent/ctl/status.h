@@ -7,15 +7,18 @@
 #include <stdio.h>
 
 #include "ctl/agent.h"
+#include "ctl/systemd.h"
 
 /* All groups as a table. */
-void status_print_all(FILE *f, const struct agent_view *v);
+void status_print_all(FILE *f, const struct agent_view *v, const struct watchdog *w);
 
 /* Everything about one group. */
-void status_print_group(FILE *f, const struct agent_view *v, const struct agent_group *g);
+void status_print_group(FILE *f, const struct agent_view *v, const struct watchdog *w,
+                        const struct agent_group *g);
 
 /* All groups, or only one. The keys are described in tenurectl(8) and stay. Returns 0, -ENOMEM or
  * -EIO. */
-int status_print_json(FILE *f, const struct agent_view *v, const struct agent_group *only);
+int status_print_json(FILE *f, const struct agent_view *v, const struct watchdog *w,
+                      const struct agent_group *only);
 
 #endif

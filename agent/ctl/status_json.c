@@ -68,15 +68,28 @@ static json_t *group(const struct agent_group *g)
                      seconds(g->keeper_duration), "units", units(g));
 }
 
-int status_print_json(FILE *f, const struct agent_view *v, const struct agent_group *only)
+static json_t *watchdog(const struct watchdog *w)
+{
+    bool set = w->state == WATCHDOG_ARMED || w->state == WATCHDOG_DEAD;
+
+    return json_pack("{s:o, s:o, s:o}", "armed",
+                     w->state == WATCHDOG_UNKNOWN ? json_null()
+                                                  : json_boolean(w->state == WATCHDOG_ARMED),
+                     "timeout_seconds", set ? seconds(w->timeout) : json_null(), "device",
+                     w->device[0] ? json_string(w->device) : json_null());
+}
+
+int status_print_json(FILE *f, const struct agent_view *v, const struct watchdog *w,
+                      const struct agent_group *only)
 {
     assert(f);
     assert(v);
+    assert(w);
 
-    _cleanup_json_ json_t *root =
-        json_pack("{s:s, s:s, s:s, s:s, s:b, s:s, s:[]}", "node", v->node, "instance", v->instance,
-                  "version", v->version, "arbiter", v->arbiter, "connected", v->connected ? 1 : 0,
-                  "status", v->status, "groups");
+    _cleanup_json_ json_t *root = json_pack(
+        "{s:s, s:s, s:s, s:s, s:b, s:s, s:o, s:[]}", "node", v->node, "instance", v->instance,
+        "version", v->version, "arbiter", v->arbiter, "connected", v->connected ? 1 : 0, "status",
+        v->status, "hardware_watchdog", watchdog(w), "groups");
 
     if (!root)
         return -ENOMEM;

@@ -103,20 +103,51 @@ static void print_table(FILE *f, const struct agent_view *v)
     }
 }
 
-static void print_head(FILE *f, const struct agent_view *v)
+static void print_watchdog(FILE *f, const struct watchdog *w)
+{
+    char span[SPAN_FORMAT_MAX] = "the device's own time";
+
+    if (w->timeout != USEC_INFINITY)
+        (void)format_span(w->timeout, span, sizeof span);
+    switch (w->state) {
+    case WATCHDOG_UNKNOWN:
+        (void)fputs("   host: hardware watchdog unknown, systemd does not answer\n", f);
+        return;
+    case WATCHDOG_OFF:
+        (void)fputs("   host: hardware watchdog not armed\n", f);
+        return;
+    case WATCHDOG_DEAD:
+        (void)fprintf(
+            f,
+            "   host: hardware watchdog not armed: RuntimeWatchdogSec= is %s, but systemd "
+            "has no device\n",
+            span);
+        return;
+    case WATCHDOG_ARMED:
+        (void)fprintf(f, "   host: hardware watchdog armed, %s", span);
+        if (w->device[0])
+            (void)fprintf(f, " (%s)", w->device);
+        (void)fputc('\n', f);
+        return;
+    }
+}
+
+static void print_head(FILE *f, const struct agent_view *v, const struct watchdog *w)
 {
     (void)fprintf(f, "   node: %s\n", or_dash(v->node));
     (void)fprintf(f, "arbiter: %s%s\n", or_dash(v->arbiter),
                   v->connected ? "" : " (not connected)");
     (void)fprintf(f, " status: %s\n", or_dash(v->status));
+    print_watchdog(f, w);
 }
 
-void status_print_all(FILE *f, const struct agent_view *v)
+void status_print_all(FILE *f, const struct agent_view *v, const struct watchdog *w)
 {
     assert(f);
     assert(v);
+    assert(w);
 
-    print_head(f, v);
+    print_head(f, v, w);
     (void)fputc('\n', f);
     if (v->n_groups == 0)
         (void)fputs("No groups are applied on this host.\n", f);
@@ -124,16 +155,18 @@ void status_print_all(FILE *f, const struct agent_view *v)
         print_table(f, v);
 }
 
-void status_print_group(FILE *f, const struct agent_view *v, const struct agent_group *g)
+void status_print_group(FILE *f, const struct agent_view *v, const struct watchdog *w,
+                        const struct agent_group *g)
 {
     assert(f);
     assert(v);
+    assert(w);
     assert(g);
 
     char t[3][SPAN_FORMAT_MAX], text[CELL_MAX];
 
     (void)fprintf(f, "  group: %s\n", g->name);
-    print_head(f, v);
+    print_head(f, v, w);
     (void)fprintf(f, "   role: %s\n", or_dash(g->role));
     (void)fprintf(f, " reason: %s\n", or_dash(g->reason));
     cell(g, COLUMN_TERM, text);

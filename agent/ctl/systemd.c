@@ -39,6 +39,67 @@ int systemd_active_state(sd_bus *bus, const char *unit, char *ret, size_t size)
     return n < 0 || (size_t)n >= size ? -ENOBUFS : 0;
 }
 
+static int read_device(sd_bus_message *m, struct watchdog *w)
+{
+    const char *device;
+    int r = sd_bus_message_read(m, "v", "s", &device);
+
+    if (r >= 0)
+        (void)snprintf(w->device, sizeof w->device, "%s", device);
+    return r;
+}
+
+/* Everything PID 1 has, of which these are three: one question instead of three. */
+static int read_watchdog(sd_bus_message *m, struct watchdog *w, usec_t *last_ping)
+{
+    const char *name;
+    int r = sd_bus_message_enter_container(m, 'a', "{sv}");
+
+    while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
+        r = sd_bus_message_read(m, "s", &name);
+        if (r < 0)
+            return r;
+        if (strcmp(name, "RuntimeWatchdogUSec") == 0)
+            r = sd_bus_message_read(m, "v", "t", &w->timeout);
+        else if (strcmp(name, "WatchdogLastPingTimestamp") == 0)
+            r = sd_bus_message_read(m, "v", "t", last_ping);
+        else if (strcmp(name, "WatchdogDevice") == 0)
+            r = read_device(m, w);
+        else
+            r = sd_bus_message_skip(m, "v");
+        if (r >= 0)
+            r = sd_bus_message_exit_container(m);
+    }
+    return r;
+}
+
+static int ask_for_properties(sd_bus *bus, sd_bus_message **ret)
+{
+    _cleanup_message_ sd_bus_message *call = NULL;
+    int r = sd_bus_message_new_method_call(bus, &call, SYSTEMD_NAME, SYSTEMD_PATH,
+                                           "org.freedesktop.DBus.Properties", "GetAll");
+
+    if (r >= 0)
+        r = sd_bus_message_append(call, "s", SYSTEMD_MANAGER);
+    return r < 0 ? r : sd_bus_call(bus, call, SYSTEMD_ASIDE_TIMEOUT_USEC, NULL, ret);
+}
+
+struct watchdog systemd_watchdog(sd_bus *bus)
+{
+    _cleanup_message_ sd_bus_message *reply = NULL;
+    struct watchdog w = {.state = WATCHDOG_UNKNOWN};
+    usec_t last_ping = USEC_INFINITY; /* systemd's "never" */
+
+    if (ask_for_properties(bus, &reply) < 0 || read_watchdog(reply, &w, &last_ping) < 0)
+        return (struct watchdog){.state = WATCHDOG_UNKNOWN};
+    /* 0: off. Infinity: the time that the device has by itself, if there is one. */
+    if (last_ping > 0 && last_ping != USEC_INFINITY && w.timeout > 0)
+        w.state = WATCHDOG_ARMED;
+    else
+        w.state = w.timeout > 0 ? WATCHDOG_DEAD : WATCHDOG_OFF;
+    return w;
+}
+
 int systemd_reload(sd_bus *bus, sd_bus_error *error)
 {
     _cleanup_message_ sd_bus_message *call = NULL, *reply = NULL;

@@ -30,8 +30,8 @@ static int explain_silence(const struct ctl *ctl, sd_bus *bus, int error)
     return CTL_FAILED;
 }
 
-static int print_status(const struct ctl *ctl, const struct agent_view *v, const char *name,
-                        bool json)
+static int print_status(const struct ctl *ctl, const struct agent_view *v, const struct watchdog *w,
+                        const char *name, bool json)
 {
     const struct agent_group *g = name ? agent_find_group(v, name) : NULL;
 
@@ -41,14 +41,14 @@ static int print_status(const struct ctl *ctl, const struct agent_view *v, const
                         "by `systemctl reload tenured`",
                         name);
     if (json) {
-        int r = status_print_json(ctl->out, v, g);
+        int r = status_print_json(ctl->out, v, w, g);
 
         return r < 0 ? ctl_fail(ctl, "cannot write JSON: %s", strerror(-r)) : CTL_OK;
     }
     if (g)
-        status_print_group(ctl->out, v, g);
+        status_print_group(ctl->out, v, w, g);
     else
-        status_print_all(ctl->out, v);
+        status_print_all(ctl->out, v, w);
     return CTL_OK;
 }
 
@@ -72,5 +72,7 @@ int verb_status(const struct ctl *ctl, int argc, char *argv[])
     r = agent_look(bus, &view);
     if (r < 0)
         return explain_silence(ctl, bus, r);
-    return print_status(ctl, view, optind < argc ? argv[optind] : NULL, json);
+
+    struct watchdog watchdog = systemd_watchdog(bus);
+    return print_status(ctl, view, &watchdog, optind < argc ? argv[optind] : NULL, json);
 }

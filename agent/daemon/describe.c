@@ -15,6 +15,8 @@
 /* Guards are checked anew after every daemon-reload: only what lasts is worth an entry. */
 #define BLOCKED_AFTER_USEC (3 * USEC_PER_SEC)
 #define RETIRED_AFTER_USEC (60 * USEC_PER_SEC)
+/* Beyond S + K; then a group that is not dead has outlived SIGKILL. */
+#define STUCK_AFTER_USEC (1 * USEC_PER_SEC)
 
 /* ---- one group ---- */
 
@@ -186,6 +188,41 @@ static void describe_standby(const struct seat *s, usec_t now, char ret[static R
         (void)snprintf(ret, REASON_MAX, "%s leads", s->leader);
 }
 
+/* What keeps a group from being dead although SIGKILL was sent to it long enough ago; "" nothing,
+ * or not yet. */
+static void describe_stuck(const struct seat *s, usec_t now, char ret[static REASON_MAX])
+{
+    const struct member *m = &s->member;
+    const struct budget *b = &s->group->budget;
+    const struct group_view *v = host_view(s->daemon->host, s->group->name);
+    usec_t limit = usec_max(m->stop, b->stop) + usec_max(budget_kill(m->lease), b->kill);
+    size_t i = 0;
+
+    ret[0] = '\0';
+    if (m->state != MEMBER_ENDING || usec_sub(now, m->since) < limit + STUCK_AFTER_USEC)
+        return;
+    while (v && i < v->n_units && v->units[i].dead)
+        i++;
+    if (!v || v->asked_at <= m->since)
+        (void)snprintf(ret, REASON_MAX, "not known to be dead: PID 1 does not answer");
+    else if (i < v->n_units)
+        (void)snprintf(ret, REASON_MAX, "SIGKILL has not ended it: %s is %s (%s)", v->units[i].name,
+                       v->units[i].active_state, v->units[i].sub_state);
+    else if (!v->slice_empty)
+        (void)snprintf(ret, REASON_MAX,
+                       "SIGKILL has not ended it: processes are left in its slice, as systemd-cgls "
+                       "-u tenure.slice shows");
+    else
+        (void)snprintf(ret, REASON_MAX, "its keeper has not ended");
+}
+
+static void describe_ending(struct seat *s, usec_t now)
+{
+    describe_stuck(s, now, s->reason);
+    if (!s->reason[0])
+        (void)snprintf(s->reason, REASON_MAX, "%s", member_reason_text(s->member.reason));
+}
+
 static void describe_reason(struct seat *s, usec_t now)
 {
     const struct member *m = &s->member;
@@ -202,7 +239,7 @@ static void describe_reason(struct seat *s, usec_t now)
         (void)snprintf(s->reason, REASON_MAX, "a claim of unknown outcome is being confirmed");
         return;
     case MEMBER_ENDING:
-        (void)snprintf(s->reason, REASON_MAX, "%s", member_reason_text(m->reason));
+        describe_ending(s, now);
         return;
     case MEMBER_RELEASING:
         (void)snprintf(s->reason, REASON_MAX, "all units are dead; the lease is being given back");
@@ -369,6 +406,25 @@ static void tell_blocked(struct seat *s, const struct api_group *g, usec_t now)
     journal_write(LOG_WARNING, &c, "%s: this node could not take over: %s", g->name, g->reason);
 }
 
+/* Other hosts will not wait for it, so somebody has to know: once for each time. */
+static void tell_stuck(struct seat *s, const struct api_group *g, usec_t now)
+{
+    char what[REASON_MAX];
+    struct journal_context c = {.message_id = MESSAGE_STUCK,
+                                .node = s->daemon->config->node,
+                                .group = g->name,
+                                .term = s->member.term,
+                                .reason = what};
+
+    describe_stuck(s, now, what);
+    if (what[0] && !s->stuck_told)
+        journal_write(LOG_ALERT, &c,
+                      "%s: term %" PRIu64 " is over, and the group does not end here: %s. It is "
+                      "not given back; another node may lead it all the same",
+                      g->name, c.term, what);
+    s->stuck_told = what[0] != '\0';
+}
+
 void describe_changes(struct daemon *d)
 {
     usec_t now = clock_boottime();
@@ -381,6 +437,7 @@ void describe_changes(struct daemon *d)
         if (!describe_group(d, s->group->name, &g))
             continue;
         tell_blocked(s, &g, now);
+        tell_stuck(s, &g, now);
         (void)snprintf(told, sizeof told, "%s %" PRIu64 " %s %s", g.role, g.term, g.leader,
                        g.reason);
         if (strcmp(told, s->told) == 0)

@@ -79,6 +79,14 @@ static const char *reason_of(const struct seat *s)
     return member_reason_text(s->member.reason);
 }
 
+/* Told to, as it goes, or a host that nobody should trust. */
+static int ending_priority(enum member_reason reason)
+{
+    if (reason == REASON_PAUSED)
+        return LOG_ALERT;
+    return reason == REASON_STOPPED ? LOG_NOTICE : LOG_WARNING;
+}
+
 /* term: before the step, in which a finished one is forgotten. */
 static void write_note(struct seat *s, enum member_note note, uint64_t term)
 {
@@ -108,8 +116,8 @@ static void write_note(struct seat *s, enum member_note note, uint64_t term)
         s->stop_trouble[0] = '\0';
         c.message_id = MESSAGE_ENDING;
         c.reason = reason_of(s);
-        journal_write(s->member.reason == REASON_STOPPED ? LOG_NOTICE : LOG_WARNING, &c,
-                      "%s: giving up term %" PRIu64 ": %s", c.group, c.term, c.reason);
+        journal_write(ending_priority(s->member.reason), &c, "%s: giving up term %" PRIu64 ": %s",
+                      c.group, c.term, c.reason);
         return;
     case NOTE_DEAD:
         c.message_id = MESSAGE_DEAD;
@@ -140,6 +148,14 @@ static void write_note(struct seat *s, enum member_note note, uint64_t term)
                       "%s: another running host is configured with the node name \"%s\" as well: "
                       "give each host a name of its own",
                       c.group, c.node);
+        return;
+    case NOTE_STEP:
+        c.message_id = MESSAGE_STEP;
+        journal_write(LOG_ALERT, &c,
+                      "%s: the database's clock is ahead of what this host's own can explain by "
+                      "more than a takeover takes, and the lease is still ours: that clock was "
+                      "stepped, or this host stood still and nobody was there to take over",
+                      c.group);
         return;
     }
 }

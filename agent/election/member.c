@@ -438,8 +438,20 @@ static void on_standby_reply(struct member *m, const struct member_event *event,
         schedule_standby(m, event->now, event->random);
 }
 
-static void on_renewed(struct member *m, const struct reply *reply, usec_t now,
-                       struct update *update)
+/* Renewed, and yet a deadline by these clocks may be worth nothing. */
+static bool lead_on(struct member *m, enum pause_verdict pause, usec_t now, struct update *update)
+{
+    if (pause == PAUSE_LIKELY) {
+        begin_ending(m, REASON_PAUSED, now, update);
+        return false;
+    }
+    if (pause == PAUSE_OR_STEP)
+        update->note = NOTE_STEP;
+    return true;
+}
+
+static void on_renewed(struct member *m, const struct reply *reply, enum pause_verdict pause,
+                       usec_t now, struct update *update)
 {
     usec_t old_deadline = m->deadline;
     enum member_state state = m->state;
@@ -455,6 +467,8 @@ static void on_renewed(struct member *m, const struct reply *reply, usec_t now,
         begin_ending(m, REASON_DEADLINE, now, update);
         return;
     }
+    if (!lead_on(m, pause, now, update))
+        return;
     m->deadline = usec_max(old_deadline, usec_add(m->sent_at, m->duration));
     update->actions |= ACTION_EXTEND;
     if (state == MEMBER_ADOPTING) {
@@ -465,14 +479,14 @@ static void on_renewed(struct member *m, const struct reply *reply, usec_t now,
 }
 
 static void on_renewal_reply(struct member *m, const struct member_event *event,
-                             struct update *update)
+                             enum pause_verdict pause, struct update *update)
 {
     const struct reply *reply = event->reply;
     usec_t interval = poll_interval(m->duration);
 
     switch (reply->outcome) {
     case OUTCOME_GRANTED:
-        on_renewed(m, reply, event->now, update);
+        on_renewed(m, reply, pause, event->now, update);
         if (m->state == MEMBER_LEADING)
             m->due = usec_max(event->now, usec_add(m->sent_at, jittered(interval, event->random)));
         return;
@@ -494,6 +508,9 @@ static void finish_release(struct member *m, enum member_note note, usec_t now,
                            struct update *update)
 {
     usec_t wait = m->failed_starts > 0 ? start_backoff(m) : YIELD_USEC;
+
+    if (m->reason == REASON_PAUSED) /* anybody else first, also who hears of it by polling alone */
+        wait = usec_max(wait, 2 * poll_interval(m->budget.duration));
 
     update->note = note;
     become_standby(m, now, usec_add(now, wait));
@@ -542,6 +559,8 @@ static void on_reply(struct member *m, const struct member_event *event, struct 
     assert(m->in_flight);
     m->in_flight = false;
 
+    enum pause_verdict pause = pause_judge(&m->pause, reply, m->sent_at, event->now, m->lease);
+
     if (reply->has_record && reply->record.term > m->highest_term)
         m->highest_term = reply->record.term;
 
@@ -553,7 +572,7 @@ static void on_reply(struct member *m, const struct member_event *event, struct 
     case MEMBER_LEADING:
     case MEMBER_ADOPTING:
         if (m->operation == OPERATION_RENEW)
-            on_renewal_reply(m, event, update);
+            on_renewal_reply(m, event, pause, update);
         return;
     case MEMBER_RELEASING:
         if (m->operation == OPERATION_RELEASE || m->operation == OPERATION_OBSERVE)
@@ -926,6 +945,9 @@ const char *member_reason_text(enum member_reason r)
         return "this host was no longer ready when the claim was granted";
     case REASON_ORPHAN:
         return "the record names this node, but no keeper lives here";
+    case REASON_PAUSED:
+        return "this host seems to have stood still while its own clock did so too: the "
+               "database's went on";
     case REASON_FOREIGN_KEEPER:
         return "a keeper was found whose term this node cannot renew";
     }

@@ -19,6 +19,7 @@
  * CLOCK_BOOTTIME in microseconds. */
 
 #include "base/budget.h"
+#include "election/pause.h"
 #include "election/record.h"
 
 enum member_state {
@@ -42,6 +43,7 @@ enum member_reason {
     REASON_LATE,           /* the claim was granted too late to start anything */
     REASON_LOCAL,          /* between claim and start this host stopped being ready */
     REASON_ORPHAN,         /* the record names this node, but no keeper lives */
+    REASON_PAUSED,         /* this host seems to have stood still, unseen by its clocks */
     REASON_FOREIGN_KEEPER, /* a keeper lives whose term is not this node's to renew */
 };
 
@@ -115,6 +117,7 @@ enum member_note {
     NOTE_LOST,     /* dead, and the record is another's already: nothing to release */
     NOTE_STRAY,    /* units run here without a keeper */
     NOTE_NAMESAKE, /* another live instance uses this node's name */
+    NOTE_STEP,     /* the arbiter's clock was stepped, or this host stood still for long */
 };
 
 struct update {
@@ -150,6 +153,7 @@ struct member {
     usec_t seen_since, seen_at;
 
     /* The request under way, and the last claim whose outcome is not known. */
+    struct pause_watch pause;
     bool in_flight;
     enum operation operation;
     usec_t sent_at;

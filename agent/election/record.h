@@ -70,6 +70,7 @@ struct reply {
     bool has_record; /* record holds what the arbiter has now, after the operation */
     struct record record;
     struct epoch epoch;
+    usec_t arbiter_time; /* CLOCK_REALTIME of the arbiter at the answer, a hint; 0: not known */
 };
 
 #endif

@@ -120,6 +120,16 @@ int guard_unit_text(const struct config_group *g, const char *unit, char *ret, s
     return finish(&t);
 }
 
+/* What is added to the keeper's own confinement, for groups that may restart the host alone. */
+static void add_reboot(struct text *t, const struct config_group *g)
+{
+    add(t,
+        "Environment=" KEEPER_REBOOT_ENV "=%" PRIu64 "\n"
+        "CapabilityBoundingSet=CAP_SYS_BOOT\n"
+        "SystemCallFilter=reboot\n",
+        g->budget.kill);
+}
+
 int guard_keeper_text(const struct config_group *g, char *ret, size_t size)
 {
     assert(g);
@@ -143,6 +153,8 @@ int guard_keeper_text(const struct config_group *g, char *ret, size_t size)
         add_quoted(&t, g->units[i]);
     }
     add(&t, "\"\n");
+    if (g->reboot)
+        add_reboot(&t, g);
     return finish(&t);
 }
 

@@ -7,10 +7,12 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/budget.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "keeper/cgroup.h"
 #include "keeper/files.h"
+#include "keeper/last_resort.h"
 #include "keeper/process.h"
 #include "keeper/rules.h"
 #include "keeper/units.h"
@@ -20,6 +22,7 @@ struct fence {
     char group[GROUP_NAME_MAX + 1];
     usec_t began;     /* absolute */
     usec_t kill_time; /* absolute */
+    struct last_resort_state last_resort;
     bool kill_logged;
     bool trouble_logged;
 };
@@ -85,6 +88,8 @@ static int fence(struct fence *f)
 
         if (r >= 0 && !up && children == 0)
             return EXIT_SUCCESS;
+        if (clock_boottime() >= f->kill_time)
+            last_resort(&f->last_resort, &(struct left){.children = children, .units_up = up});
         if (r < 0 && r != -EAGAIN && !f->trouble_logged) {
             f->trouble_logged = true;
             errno = -r;
@@ -121,5 +126,8 @@ int fence_run(const struct keeper_config *config)
         log_warning("Not waiting for the stop timeout, the keeper's state cannot be believed: %m");
     }
     f.kill_time = fence_kill_time(r < 0 ? NULL : &state, f.began);
+    /* K of the term if that is known, else of the configuration, whose longer K ends a term. */
+    usec_t kill = config->reboot_after > 0 ? config->reboot_after : BUDGET_KILL_MAX_USEC;
+    last_resort_init(&f.last_resort, config, f.group, r < 0 ? kill : budget_kill(state.lease));
     return fence(&f);
 }

@@ -3,17 +3,38 @@
  * tenure-keeper --fence INSTANCE   what PID 1 runs when that is gone, by ExecStopPost= */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/budget.h"
 #include "base/log.h"
 #include "base/names.h"
+#include "base/parse.h"
 #include "keeper/process.h"
+#include "keeper/reboot.h"
 
 #define EXIT_USAGE 2
+
+/* A word that cannot be read must neither restart the host nor, unsaid, take that guard away. */
+static int read_reboot(usec_t *ret)
+{
+    const char *text = getenv(KEEPER_REBOOT_ENV);
+
+    *ret = 0;
+    if (!text)
+        return 0;
+    if (parse_u64(text, ret) < 0 || *ret == 0 || *ret > BUDGET_KILL_MAX_USEC) {
+        *ret = 0;
+        log_error(KEEPER_REBOOT_ENV " is %s, not microseconds up to %" PRIu64 ".", text,
+                  BUDGET_KILL_MAX_USEC);
+        return -EINVAL;
+    }
+    return 0;
+}
 
 int main(int argc, char *argv[])
 {
@@ -24,6 +45,8 @@ int main(int argc, char *argv[])
         .notify_socket = getenv("NOTIFY_SOCKET"),
         .units_dir = KEEPER_UNITS_DIR,
         .units = getenv(KEEPER_UNITS_ENV),
+        .sysrq_trigger = reboot_sysrq_trigger(),
+        .restart = reboot_host,
     };
 
     /* A journal that reads nothing must not stop the keeper: a line lost is better. Without the
@@ -32,6 +55,7 @@ int main(int argc, char *argv[])
     if (flags >= 0)
         (void)fcntl(STDERR_FILENO, F_SETFL, flags | O_NONBLOCK);
 
+    int r = read_reboot(&config.reboot_after);
     if (argc == 3 && strcmp(argv[1], "--fence") == 0) {
         config.instance = argv[2];
         return fence_run(&config);
@@ -43,6 +67,8 @@ int main(int argc, char *argv[])
         return EXIT_USAGE;
     }
 
+    if (r < 0)
+        return EXIT_FAILURE;
     errno = 0; /* stays 0 when the user is simply not there */
     const struct passwd *user = getpwnam(TENURE_USER);
     if (!user || user->pw_uid == 0) {

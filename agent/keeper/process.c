@@ -24,13 +24,16 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/budget.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/parse.h"
 #include "keeper/cgroup.h"
 #include "keeper/files.h"
+#include "keeper/last_resort.h"
 #include "keeper/notify.h"
+#include "keeper/reboot.h"
 #include "keeper/rules.h"
 #include "keeper/units.h"
 
@@ -68,6 +71,7 @@ struct process {
 
     struct notifier notifier;
     struct slice slice;
+    struct last_resort_state last_resort;
     struct state_file state;
     int agent_fd;
     int signal_fd;
@@ -132,6 +136,7 @@ static int set_up_events(struct process *p)
 
 static int set_up_slice(struct process *p)
 {
+    last_resort_init(&p->last_resort, p->config, p->group, budget_kill(p->keeper.lease));
     return slice_open(p->config->cgroup_root, p->group, &p->slice);
 }
 
@@ -203,16 +208,31 @@ static int become_user(struct process *p)
 {
     uid_t uid = p->config->uid;
     gid_t gid = p->config->gid;
+    bool may_reboot = p->config->reboot_after > 0;
 
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return -errno;
     if (geteuid() == uid)
         return 0;
+    if (may_reboot && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+        return -errno;
     if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
         return -errno;
+    if (may_reboot) {
+        int r = reboot_keep_right();
+
+        if (r < 0)
+            return r;
+    }
     if (setresuid(0, 0, 0) == 0 || setresgid(0, 0, 0) == 0)
         return -ENOTRECOVERABLE; /* kept the way back: not what this process may be */
     return 0;
+}
+
+/* Better not to lead at all than to find out when it is needed. */
+static int try_reboot(struct process *p)
+{
+    return p->config->reboot_after > 0 ? p->config->restart(false) : 0;
 }
 
 static const struct {
@@ -224,6 +244,7 @@ static const struct {
     {"create the group's files", set_up_files},
     {"become punctual", set_up_punctuality},
     {"give up privileges", become_user},
+    {"restart this host if need be, as fence = \"reboot\" wants", try_reboot},
 };
 
 /* ---- telling PID 1 ---- */
@@ -457,7 +478,7 @@ static void withdraw_state(struct process *p)
         log_trouble(p, TROUBLE_STATE_REMOVE, "remove the state file", r);
 }
 
-static int kill_if_due(struct process *p, uint64_t children)
+static int kill_if_due(struct process *p, const struct left *left)
 {
     if (!keeper_kill_due(&p->keeper, clock_boottime()))
         return 0;
@@ -468,8 +489,9 @@ static int kill_if_due(struct process *p, uint64_t children)
         p->kill_logged = true;
         log_warning("Killing the group's processes, stop timeout is over: %" PRIu64
                     " cgroups left.",
-                    children);
+                    left->children);
     }
+    last_resort(&p->last_resort, left);
     return r;
 }
 
@@ -477,7 +499,7 @@ static int kill_if_due(struct process *p, uint64_t children)
  * the slice we hold was removed: there may be another of its name that only the fence can see. */
 static int end(struct process *p)
 {
-    uint64_t children = UINT64_MAX;
+    struct left left = {.children = UINT64_MAX};
 
     if (!p->state_removed)
         withdraw_state(p);
@@ -489,13 +511,13 @@ static int end(struct process *p)
                    keeper_end_reason_text(p->keeper.reason));
     }
 
-    bool answered = p->barrier_answered; /* in this order: see keeper_may_exit() */
-    bool up = units_up(p->config->units_dir, p->config->units);
-    int r = slice_children(&p->slice, &children);
-    if (r >= 0 && keeper_may_exit(&p->keeper, answered, up, children))
+    left.silent = !p->barrier_answered; /* in this order: see keeper_may_exit() */
+    left.units_up = units_up(p->config->units_dir, p->config->units);
+    int r = slice_children(&p->slice, &left.children);
+    if (r >= 0 && keeper_may_exit(&p->keeper, !left.silent, left.units_up, left.children))
         return 1;
 
-    int killed = kill_if_due(p, children);
+    int killed = kill_if_due(p, &left);
     if (r == -ENODEV || killed == -ENODEV)
         return -ENODEV;
     if (r < 0 || killed < 0)

@@ -5,7 +5,10 @@
 /* The keeper and its fence as processes. main.c fills the configuration with constants; the tests
  * fill it with a directory of their own. */
 
+#include <stdbool.h>
 #include <sys/types.h>
+
+#include "base/usec.h"
 
 struct keeper_config {
     const char *instance;      /* the group's escaped name */
@@ -18,6 +21,9 @@ struct keeper_config {
     const char *units; /* $TENURE_UNITS: the group's units, separated by spaces; may be NULL */
     uid_t uid;         /* the user to become, and the only one whose messages count */
     gid_t gid;
+    usec_t reboot_after;         /* $TENURE_REBOOT_USEC, K; 0: this host is never restarted */
+    const char *sysrq_trigger;   /* reboot_sysrq_trigger() */
+    int (*restart)(bool really); /* reboot_host() */
 };
 
 /* Keeps one term from ticket to end; logs; returns an exit status: EXIT_SUCCESS when the term has

@@ -161,6 +161,16 @@ usec_t fence_wakeup(usec_t began, usec_t kill_time, usec_t now)
     return next_look(began, kill_time, now);
 }
 
+enum last_resort last_resort_due(usec_t killed, usec_t kill, bool reboot, usec_t now)
+{
+    usec_t alert = reboot ? kill / 2 : kill;
+    usec_t restart = usec_max(alert, usec_sub(kill, KEEPER_REBOOT_EARLY_USEC));
+
+    if (reboot && now >= usec_add(killed, restart))
+        return LAST_RESORT_REBOOT;
+    return now >= usec_add(killed, alert) ? LAST_RESORT_ALERT : LAST_RESORT_NONE;
+}
+
 const char *ticket_verdict_text(enum ticket_verdict v)
 {
     switch (v) {

@@ -24,6 +24,8 @@
 #define KEEPER_LOOK_MIN_USEC (5 * USEC_PER_MSEC)
 #define KEEPER_LOOK_MAX_USEC (100 * USEC_PER_MSEC)
 #define KEEPER_LOOK_PART ((usec_t)8)
+/* So much before K is over a host is restarted, for the last look at it and the restart itself. */
+#define KEEPER_REBOOT_EARLY_USEC (50 * USEC_PER_MSEC)
 /* A message that PID 1's full socket did not take is sent again after this. */
 #define KEEPER_NOTIFY_RETRY_USEC (10 * USEC_PER_MSEC)
 
@@ -58,6 +60,13 @@ enum keeper_end_reason {
     KEEPER_END_DEADLINE,
     KEEPER_END_AGENT,
     KEEPER_END_SIGNAL,
+};
+
+/* What is to be done about a group that SIGKILL does not end. */
+enum last_resort {
+    LAST_RESORT_NONE,
+    LAST_RESORT_ALERT,  /* tell people */
+    LAST_RESORT_REBOOT, /* restart the host, at once */
 };
 
 /* One term, from the accepted ticket to the exit. Its own copy of all numbers: a term keeps the
@@ -116,6 +125,11 @@ usec_t keeper_watchdog_span(const struct keeper *k, usec_t now);
  * had begun (or no term ever did), and whatever is left has no right to run. Begun at `now`. */
 usec_t fence_kill_time(const struct ticket *state, usec_t now);
 usec_t fence_wakeup(usec_t began, usec_t kill_time, usec_t now);
+
+/* Keeper and fence alike, while something of the group is left. killed: when SIGKILL was first
+ * sent, USEC_INFINITY before; kill: K; reboot: fence = "reboot". By killed + K the host restarts,
+ * and people have been told by then; without that they are told when K is over, and that is all. */
+enum last_resort last_resort_due(usec_t killed, usec_t kill, bool reboot, usec_t now);
 
 /* For the log, in the words of a sentence that goes "refused: …" or "giving up: …". */
 const char *ticket_verdict_text(enum ticket_verdict v);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -29,6 +30,27 @@ static void close_both(void)
 }
 
 /* ---- locks ---- */
+
+/* Whatever was asked, and whatever came of it: server and test have one clock. */
+START_TEST(answers_tell_the_time)
+{
+    const char *group = group_new();
+    const struct reply led = client_lead(a, group);
+    struct request requests[] = {renew_of(group, led.record.term), renew_of(group, 1)};
+    struct timespec ts;
+
+    for (int i = 0; i < 2; i++) {
+        unsigned answers = a->answers;
+        ck_assert_int_eq(clock_gettime(CLOCK_REALTIME, &ts), 0);
+        usec_t before = (usec_t)ts.tv_sec * USEC_PER_SEC + (usec_t)ts.tv_nsec / 1000;
+        client_send(a, &requests[i], 1, CLIENT_LIMIT);
+        client_await(a, &a->answers, answers + 1);
+        ck_assert_int_eq(a->replies[0].outcome, i == 0 ? OUTCOME_GRANTED : OUTCOME_DENIED);
+        ck_assert_uint_ge(a->replies[0].arbiter_time, before);
+        ck_assert_uint_lt(a->replies[0].arbiter_time, before + CLIENT_LIMIT);
+    }
+}
+END_TEST
 
 START_TEST(a_locked_row_costs_no_other_group)
 {
@@ -491,6 +513,7 @@ void lease_tests(Suite *suite)
 
     tcase_set_timeout(tests, 60);
     tcase_add_checked_fixture(tests, open_both, close_both);
+    tcase_add_test(tests, answers_tell_the_time);
     tcase_add_test(tests, a_locked_row_costs_no_other_group);
     tcase_add_test(tests, an_application_can_fence_off_claims);
     tcase_add_test(tests, a_claim_waits_for_no_other_claim);

@@ -30,6 +30,7 @@ static const char *const fault_names[FAULTS] = {
     [FAULT_UNGUARDED] = "the guards are not in effect",
     [FAULT_STARTS_FAIL] = "starts fail",
     [FAULT_NEW_BUDGET] = "another budget",
+    [FAULT_CLOCK_SET] = "the server's wall clock is set",
 };
 
 void faults_plan(struct world *w)
@@ -135,6 +136,10 @@ static void server_fault(struct world *w, const struct fault *f)
         server_take_row(w);
         return;
     }
+    if (f->kind == FAULT_CLOCK_SET) {
+        s->clock_set += sim_chance(w, 300) ? -f->span : f->span;
+        return;
+    }
     server_new_era(w);
     if (f->kind == FAULT_FAILOVER)
         s->epoch.timeline++;
@@ -197,7 +202,7 @@ void fault_begin(struct world *w, unsigned number)
         w->late_permille = 200;
     else if (f->kind == FAULT_SERVER_RESTART || f->kind == FAULT_FAILOVER ||
              f->kind == FAULT_OTHER_SYSTEM || f->kind == FAULT_ROW_LOCKED ||
-             f->kind == FAULT_ROW_TAKEN)
+             f->kind == FAULT_ROW_TAKEN || f->kind == FAULT_CLOCK_SET)
         server_fault(w, f);
     else if (f->kind == FAULT_PID1_STALLED || f->kind == FAULT_KEEPER_STALLED ||
              f->kind == FAULT_KEEPER_KILLED)

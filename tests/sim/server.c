@@ -47,6 +47,7 @@ static void answer(struct world *w, uint32_t number, usec_t delay)
     struct exchange *x = sim_exchange(w, number);
     struct node *n = &w->nodes[x->node];
 
+    x->reply.arbiter_time = SIM_WALL_USEC + w->now + w->server.clock_set;
     if (x->given_up || x->connection != n->connection || sim_chance(w, w->lost_permille))
         return;
     sim_push(w, (struct happening){.at = w->now + delay,

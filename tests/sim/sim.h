@@ -21,6 +21,7 @@
 #define SIM_EVENTS_MAX 8192
 #define SIM_EXCHANGES_MAX 4096
 #define SIM_FAULTS_MAX 48
+#define SIM_WALL_USEC (1700000000 * USEC_PER_SEC) /* the server's wall clock, at first */
 #define SIM_TICKETS_MAX 1024
 #define SIM_TEXT_MAX 256
 /* After a stall, what has queued up is taken in any order within this. */
@@ -115,6 +116,7 @@ struct server {
     struct epoch row_epoch, epoch;
     uint32_t era; /* what was under way in an earlier one is lost */
     usec_t down_until, locked_until;
+    usec_t clock_set;    /* by how much its wall clock was set, so far; wraps when that is back */
     struct record older; /* before the last commit */
     bool writing;
     uint32_t writer; /* exchange whose commit is under way: its row is locked, and not seen */
@@ -217,6 +219,7 @@ enum fault_kind {
     FAULT_UNGUARDED,
     FAULT_STARTS_FAIL,
     FAULT_NEW_BUDGET,
+    FAULT_CLOCK_SET,
     FAULTS,
 };
 

@@ -182,8 +182,6 @@ static const struct {
      "tenure.conf", 3, "1 to 64 letters", 0},
     {MAIN "groups = ( { name = \"" DASHES "\"; units = [ \"a.service\" ]; } );", NULL,
      "tenure.conf", 3, "has too many dashes", 0},
-    {MAIN GROUP("fence = \"reboot\";"), NULL, "tenure.conf", 4, "\"fence\" is not known in a group",
-     0},
     {MAIN GROUP("priority = 5;"), NULL, "tenure.conf", 4, "\"priority\" is not known in a group",
      0},
     {MAIN GROUP("Lease = \"15s\";"), NULL, "tenure.conf", 4, "\"Lease\" is not known", 0},
@@ -198,6 +196,18 @@ static const struct {
     {MAIN GROUP("method = \"Advisory\";"), NULL, "tenure.conf", 4, "is not known", 0},
     {MAIN GROUP("method = true;"), NULL, "tenure.conf", 4, "method is true: it must be a string",
      0},
+    /* fence */
+    {MAIN GROUP("fence = \"none\";"), NULL, "tenure.conf", 4,
+     "fence = \"none\" is not known: write \"reboot\", or leave it out", 0},
+    {MAIN GROUP("\nfence = \"Reboot\";"), NULL, "tenure.conf", 5, "is not known", 0},
+    {MAIN GROUP("fence = true;"), NULL, "tenure.conf", 4,
+     "fence is true: it must be a string: write fence = \"reboot\";", 0},
+    {MAIN GROUP("fence = \"reboot\"; stop_timeout = \"999ms\";"), NULL, "tenure.conf", 4,
+     "fence = \"reboot\" needs a stop_timeout of at least 1s (a tenth of the lease, 1s at most), "
+     "not 999ms: write stop_timeout = \"1s\"; or leave fence out",
+     0},
+    {MAIN GROUP("fence = \"reboot\"; lease = \"6s\";"), NULL, "tenure.conf", 4,
+     "lease 6s is too short", 0},
     /* durations and budget */
     {MAIN GROUP("lease = 15;"), NULL, "tenure.conf", 4,
      "lease is the integer 15: durations are strings with a unit: write lease = \"15s\"", 0},
@@ -461,7 +471,8 @@ END_TEST
     "arbiter = { type = \"postgresql\"; require_sync = true;\n"                                    \
     "  conninfo = \"host=a password='q\\\"u\\\\\\\\o te'\"; };\n"                                  \
     "groups = ( { name = \"z\"; units = ( \"z.service\", \"srv-a\\\\x2db.mount\" );\n"             \
-    "             lease = \"7s\"; stop_timeout = \"1s 1us\"; method = \"lease\"; } );\n"
+    "             lease = \"7s\"; stop_timeout = \"1s 1us\"; method = \"lease\";\n"                \
+    "             fence = \"reboot\"; } );\n"
 #define GOOD_GROUPS                                                                                \
     "groups = ( { name = \"m-1\"; units = [ \"w@1.service\", \"x.socket\", \"x.service\" ]; },\n"  \
     "           { name = \"a\"; units = [ \"a.target\", \"a@b@c:d_e.service\" ];\n"                \
@@ -493,6 +504,8 @@ START_TEST(good_full)
     ck_assert_int_eq(c->groups[0].method, METHOD_ADVISORY);
     ck_assert_int_eq(c->groups[1].method, METHOD_LEASE);
     ck_assert_int_eq(c->groups[2].method, METHOD_LEASE);
+    ck_assert(c->groups[2].reboot);
+    ck_assert(!c->groups[1].reboot);
     (void)config_free(c);
 }
 END_TEST

@@ -265,6 +265,10 @@ struct stand_in {
     const char *retire_error;
     const char *reload_error;
     bool systemd_refuses;
+    /* The hardware watchdog. */
+    bool watchdog_silent;
+    uint64_t watchdog_usec, watchdog_ping;
+    const char *watchdog_device;
 };
 
 static pid_t daemon_pid, stand_in_pid;
@@ -335,8 +339,20 @@ static int answer_agent(sd_bus_message *m)
     return 0;
 }
 
+static int answer_properties(sd_bus_message *m)
+{
+    if (play->watchdog_silent)
+        return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_NO_REPLY, "busy");
+    return sd_bus_reply_method_return(
+        m, "a{sv}", 5, "Version", "s", "252", "RuntimeWatchdogUSec", "t", play->watchdog_usec,
+        "Environment", "as", 1, "A=B", "WatchdogLastPingTimestamp", "t", play->watchdog_ping,
+        "WatchdogDevice", "s", play->watchdog_device ? play->watchdog_device : "");
+}
+
 static int answer_systemd(sd_bus_message *m)
 {
+    if (sd_bus_message_is_method_call(m, NULL, "GetAll"))
+        return answer_properties(m);
     if (sd_bus_message_is_method_call(m, NULL, "Get"))
         return sd_bus_reply_method_return(m, "v", "s", play->keeper ? "active" : "inactive");
     if (sd_bus_message_is_method_call(m, NULL, "ListUnitsByPatterns")) {
@@ -623,7 +639,8 @@ START_TEST(status_for_people)
     start_playing(&(struct stand_in){.agent = true});
     ck_assert_int_eq(RUN("status"), CTL_OK);
     ck_assert_str_eq(out,
-                     "   node: n1\narbiter: postgresql pg1:5432\n status: leads 1 of 2\n\n"
+                     "   node: n1\narbiter: postgresql pg1:5432\n status: leads 1 of 2\n"
+                     "   host: hardware watchdog not armed\n\n"
                      "GROUP  ROLE     TERM        LEADER  SINCE                SEEN      REASON\n"
                      "a      standby  -           -       -                    never     n2 leads\n"
                      "b-b    leader   4294967300  n1      2023-11-14 22:13:20  1.2s ago  -\n");
@@ -677,6 +694,52 @@ START_TEST(status_for_programs)
 }
 END_TEST
 
+static const struct {
+    struct stand_in play;
+    const char *text, *json;
+} watchdogs[] = {
+    {{.agent = true, .watchdog_usec = 10000000, .watchdog_ping = 1, .watchdog_device = "/dev/wd"},
+     "   host: hardware watchdog armed, 10s (/dev/wd)\n",
+     "{\"armed\": true, \"timeout_seconds\": 10.0, \"device\": \"/dev/wd\"}"},
+    {{.agent = true, .watchdog_usec = UINT64_MAX, .watchdog_ping = 1},
+     "   host: hardware watchdog armed, the device's own time\n",
+     "{\"armed\": true, \"timeout_seconds\": null, \"device\": null}"},
+    {{.agent = true,
+      .watchdog_usec = 10000000,
+      .watchdog_ping = UINT64_MAX,
+      .watchdog_device = "/dev/wd"},
+     "   host: hardware watchdog not armed: RuntimeWatchdogSec= is 10s, but systemd has no "
+     "device\n",
+     "{\"armed\": false, \"timeout_seconds\": 10.0, \"device\": \"/dev/wd\"}"},
+    {{.agent = true, .watchdog_usec = 10000000},
+     "   host: hardware watchdog not armed: RuntimeWatchdogSec= is 10s, but systemd has no "
+     "device\n",
+     "{\"armed\": false, \"timeout_seconds\": 10.0, \"device\": null}"},
+    {{.agent = true, .watchdog_ping = 1},
+     "   host: hardware watchdog not armed\n",
+     "{\"armed\": false, \"timeout_seconds\": null, \"device\": null}"},
+    {{.agent = true, .watchdog_silent = true},
+     "   host: hardware watchdog unknown, systemd does not answer\n",
+     "{\"armed\": null, \"timeout_seconds\": null, \"device\": null}"},
+};
+
+START_TEST(status_shows_the_watchdog)
+{
+    start_playing(&watchdogs[_i].play);
+    ck_assert_int_eq(RUN("status"), CTL_OK);
+    expect_in(out, watchdogs[_i].text);
+    ck_assert_int_eq(RUN("status", "a"), CTL_OK);
+    expect_in(out, watchdogs[_i].text);
+    ck_assert_int_eq(RUN("status", "--json"), CTL_OK);
+    json_t *root = json_loads(out, 0, NULL), *expected = json_loads(watchdogs[_i].json, 0, NULL);
+    ck_assert(root && expected);
+    ck_assert(json_equal(json_object_get(root, "hardware_watchdog"), expected));
+    json_decref(expected);
+    json_decref(root);
+    stop_playing();
+}
+END_TEST
+
 START_TEST(status_without_agent)
 {
     start_playing(&(struct stand_in){.keeper = "tenure@g\\x2d1.service"});
@@ -725,6 +788,7 @@ int main(void)
     tcase_add_test(t, without_a_bus);
     tcase_add_test(t, status_for_people);
     tcase_add_test(t, status_for_programs);
+    tcase_add_loop_test(t, status_shows_the_watchdog, 0, sizeof watchdogs / sizeof *watchdogs);
     tcase_add_test(t, status_without_agent);
     tcase_add_test(t, is_leader);
     tcase_add_test(t, is_leader_needs_the_state);

@@ -204,6 +204,25 @@ START_TEST(what_a_timer_or_path_starts_is_not_pulled_up)
 }
 END_TEST
 
+/* What lets a keeper restart the host, and no other keeper. */
+START_TEST(reboot_is_for_those_who_ask)
+{
+    put("", HEAD "groups = ( { name = \"f\"; lease = \"9s\"; stop_timeout = \"2s\"; units = [ "
+                 "\"a.service\" ]; fence = \"reboot\"; } );\n");
+    ck_assert_int_eq(run(0), GENERATE_SNAPSHOT);
+    expect_file("tenure@f.service.d/zz-tenure.conf",
+                "# Written by tenure-generator: the keeper of group \"f\" gets the time it needs "
+                "to end its units.\n"
+                "[Service]\n"
+                "TimeoutStopSec=2050000us\n"
+                "TimeoutAbortSec=2050000us\n"
+                "Environment=\"TENURE_UNITS=a.service\"\n"
+                "Environment=TENURE_REBOOT_USEC=900000\n"
+                "CapabilityBoundingSet=CAP_SYS_BOOT\n"
+                "SystemCallFilter=reboot\n");
+}
+END_TEST
+
 START_TEST(nothing_applied)
 {
     ck_assert_int_eq(run(0), GENERATE_NOTHING);
@@ -217,7 +236,7 @@ END_TEST
 static const char *const damaged[] = {
     "",
     "groups = (",
-    HEAD "groups = ( { name = \"a-b\"; units = [ \"w.service\" ]; fence = \"reboot\"; } );",
+    HEAD "groups = ( { name = \"a-b\"; units = [ \"w.service\" ]; fence = \"none\"; } );",
     HEAD "groups = ( { name = \"a-b\"; units = [ \"w.service\", \"w.service\" ]; } );",
 };
 
@@ -319,6 +338,7 @@ int main(void)
     tcase_add_checked_fixture(t, set_up, tear_down);
     tcase_add_test(t, every_type);
     tcase_add_test(t, what_a_timer_or_path_starts_is_not_pulled_up);
+    tcase_add_test(t, reboot_is_for_those_who_ask);
     tcase_add_test(t, nothing_applied);
     tcase_add_loop_test(t, copy_stands_in, 0, sizeof damaged / sizeof *damaged);
     tcase_add_test(t, copy_stands_in_for_missing);

@@ -1005,6 +1005,216 @@ START_TEST(fence_leaves_when_the_slice_goes)
 }
 END_TEST
 
+/* ---- the last resort ---- */
+
+#define KILL (LEASE / 10) /* K */
+
+/* In a file, as only the tests outlive it: "allowed?", then "restarted". */
+static int restart(bool really)
+{
+    if (!really) {
+        put(in(dir, "asked"), "");
+        return access(in(dir, "forbidden"), F_OK) == 0 ? -EPERM : 0;
+    }
+    put(in(dir, "restarted"), "");
+    return -EAGAIN;
+}
+
+static bool restarted(void)
+{
+    return access(in(dir, "restarted"), F_OK) == 0;
+}
+
+static const char *pressed(void)
+{
+    return get(in(dir, "sysrq"));
+}
+
+static void fence_by_reboot(void)
+{
+    put(in(dir, "sysrq"), "");
+    config.reboot_after = KILL;
+    config.sysrq_trigger = in(dir, "sysrq");
+    config.restart = restart;
+}
+
+/* Until the restart; when that was. */
+static usec_t wait_restart(void)
+{
+    for (usec_t end = clock_boottime() + PATIENCE; !restarted(); pause_for(1000))
+        ck_assert_msg(clock_boottime() < end, "the host is not restarted");
+    return clock_boottime();
+}
+
+START_TEST(keeper_restarts_the_host)
+{
+    struct ticket t;
+    int status;
+
+    fence_by_reboot();
+    t = start_leading();
+    ck_assert_int_eq(access(in(dir, "asked"), F_OK), 0);
+    answer_barrier();
+    usec_t restart_at = wait_restart();
+    ck_assert(killed());
+    ck_assert(restart_at >= t.deadline + STOP + KILL / 2);
+    /* The button first; what it cannot do reboot(2) does, and all that again until it worked. */
+    const char *button = pressed();
+    ck_assert(button && button[0] == 'b');
+    ck_assert_int_eq(unlink(in(dir, "restarted")), 0);
+    (void)wait_restart();
+    ck_assert(!exited(&status));
+}
+END_TEST
+
+/* Its processes may be dead; what it has mounted is not gone. */
+START_TEST(keeper_restarts_the_host_for_a_unit_that_stays)
+{
+    fence_by_reboot();
+    (void)start_leading();
+    set_up_unit("a.service", true);
+    set_children(0);
+    ck_assert_int_eq(kill(keeper, SIGTERM), 0);
+    answer_barrier();
+    (void)wait_restart();
+}
+END_TEST
+
+/* Nobody knows what a PID 1 that stands still is about to start. */
+START_TEST(keeper_restarts_the_host_for_a_pid1_that_hangs)
+{
+    fence_by_reboot();
+    config.sysrq_trigger = NULL;
+    (void)start_leading();
+    set_children(0);
+    ck_assert_int_eq(kill(keeper, SIGTERM), 0);
+    (void)wait_restart();
+    ck_assert_str_eq(pressed(), "");
+}
+END_TEST
+
+START_TEST(no_restart_after_an_end_in_time)
+{
+    fence_by_reboot();
+    (void)start_leading();
+    ck_assert_int_eq(kill(keeper, SIGTERM), 0);
+    answer_barrier();
+    while (!killed())
+        ;
+    pause_for(KILL / 10); /* SIGKILL takes its time */
+    set_children(0);
+    ck_assert_int_eq(wait_exit(), EXIT_SUCCESS);
+    ck_assert(!restarted());
+    ck_assert_str_eq(pressed(), "");
+}
+END_TEST
+
+START_TEST(no_restart_unless_asked_for)
+{
+    int status;
+
+    fence_by_reboot();
+    config.reboot_after = 0;
+    (void)start_leading();
+    ck_assert_int_ne(access(in(dir, "asked"), F_OK), 0);
+    ck_assert_int_eq(kill(keeper, SIGTERM), 0);
+    answer_barrier();
+    while (!killed())
+        ;
+    pause_for(3 * KILL);
+    ck_assert(!restarted());
+    ck_assert_str_eq(pressed(), "");
+    ck_assert(!exited(&status));
+}
+END_TEST
+
+START_TEST(no_term_without_the_right_to_restart)
+{
+    struct ticket t = a_ticket();
+
+    fence_by_reboot();
+    put(in(dir, "forbidden"), "");
+    put_ticket(&t);
+    start_process(keeper_run);
+    ck_assert_int_eq(wait_exit(), EXIT_FAILURE);
+    ck_assert(!state_there());
+    ck_assert(!take_notification(A_WHILE));
+}
+END_TEST
+
+START_TEST(fence_restarts_the_host)
+{
+    struct ticket t = a_ticket();
+    usec_t start = clock_boottime();
+
+    fence_by_reboot();
+    config.reboot_after = PATIENCE; /* the term's K counts */
+    leave_state(&t);
+    start_process(fence_run);
+    ck_assert(wait_restart() >= start + STOP + KILL / 2);
+    ck_assert(killed());
+}
+END_TEST
+
+START_TEST(fence_restarts_the_host_without_state)
+{
+    usec_t start = clock_boottime();
+
+    fence_by_reboot();
+    set_up_unit("a.service", true);
+    set_children(0);
+    start_process(fence_run);
+    usec_t took = wait_restart() - start;
+    ck_assert(took >= KILL / 2);
+    ck_assert(took < STOP);
+}
+END_TEST
+
+START_TEST(fence_does_not_unless_asked_for)
+{
+    fence_by_reboot();
+    config.reboot_after = 0;
+    (void)fence_until_kill();
+    pause_for(BUDGET_KILL_MAX_USEC + KILL);
+    ck_assert(!restarted());
+    assert_fence_goes_when_empty();
+}
+END_TEST
+
+/* Of all that root may do this is what it keeps, for this one purpose. */
+START_TEST(keeps_one_capability)
+{
+    char path[64];
+
+    fence_by_reboot();
+    config.uid = SOME_UID;
+    config.gid = SOME_UID;
+    ck_assert_int_eq(chmod(dir, 0777), 0); /* the file that restart() leaves */
+    (void)start_leading();
+    (void)snprintf(path, sizeof path, "/proc/%d/status", (int)keeper);
+    const char *status = get(path);
+    ck_assert(status);
+    ck_assert_ptr_nonnull(strstr(status, "CapEff:\t0000000000400000\n"));
+    ck_assert_ptr_nonnull(strstr(status, "CapPrm:\t0000000000400000\n"));
+    ck_assert_ptr_nonnull(strstr(status, "CapInh:\t0000000000000000\n"));
+}
+END_TEST
+
+static void add_last_resort(TCase *t)
+{
+    tcase_add_test(t, keeper_restarts_the_host);
+    tcase_add_test(t, keeper_restarts_the_host_for_a_unit_that_stays);
+    tcase_add_test(t, keeper_restarts_the_host_for_a_pid1_that_hangs);
+    tcase_add_test(t, no_restart_after_an_end_in_time);
+    tcase_add_test(t, no_restart_unless_asked_for);
+    tcase_add_test(t, no_term_without_the_right_to_restart);
+    tcase_add_test(t, fence_restarts_the_host);
+    tcase_add_test(t, fence_restarts_the_host_without_state);
+    tcase_add_test(t, fence_does_not_unless_asked_for);
+    if (geteuid() == 0)
+        tcase_add_test(t, keeps_one_capability);
+}
+
 static void add_for_root(TCase *t)
 {
     if (geteuid() != 0)
@@ -1056,6 +1266,7 @@ int main(void)
     tcase_add_test(t, a_pid1_that_reads_nothing);
     add_for_root(t);
     add_fence(t);
+    add_last_resort(t);
     suite_add_tcase(suite, t);
 
     SRunner *runner = srunner_create(suite);

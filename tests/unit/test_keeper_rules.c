@@ -397,6 +397,37 @@ START_TEST(fence_times)
 }
 END_TEST
 
+/* ---- the last resort ---- */
+
+START_TEST(last_resort_times)
+{
+    const usec_t k = 400 * USEC_PER_MSEC, late = k - KEEPER_REBOOT_EARLY_USEC;
+
+    for (int reboot = 0; reboot < 2; reboot++)
+        ck_assert_int_eq(last_resort_due(USEC_INFINITY, k, reboot, NOW), LAST_RESORT_NONE);
+    ck_assert_int_eq(last_resort_due(NOW, k, false, NOW + k - 1), LAST_RESORT_NONE);
+    ck_assert_int_eq(last_resort_due(NOW, k, false, NOW + k), LAST_RESORT_ALERT);
+    ck_assert_int_eq(last_resort_due(NOW, k, false, NOW + 1000 * k), LAST_RESORT_ALERT);
+    ck_assert_int_eq(last_resort_due(NOW, k, true, NOW + k / 2 - 1), LAST_RESORT_NONE);
+    ck_assert_int_eq(last_resort_due(NOW, k, true, NOW + k / 2), LAST_RESORT_ALERT);
+    ck_assert_int_eq(last_resort_due(NOW, k, true, NOW + late - 1), LAST_RESORT_ALERT);
+    ck_assert_int_eq(last_resort_due(NOW, k, true, NOW + late), LAST_RESORT_REBOOT);
+    /* However small K is: SIGKILL gets some time, and K is not exceeded. */
+    ck_assert_int_eq(last_resort_due(NOW, 20, true, NOW + 9), LAST_RESORT_NONE);
+    ck_assert_int_eq(last_resort_due(NOW, 20, true, NOW + 10), LAST_RESORT_REBOOT);
+}
+END_TEST
+
+/* The smallest groups that there can be: a look every KEEPER_KILL_INTERVAL_USEC is in time. */
+START_TEST(last_resort_is_within_k)
+{
+    usec_t k = budget_kill(budget_smallest_lease(1));
+
+    ck_assert_uint_gt(k, 2 * KEEPER_REBOOT_EARLY_USEC);
+    ck_assert_uint_gt(KEEPER_REBOOT_EARLY_USEC, 2 * KEEPER_KILL_INTERVAL_USEC);
+}
+END_TEST
+
 START_TEST(texts)
 {
     for (int v = TICKET_GOOD; v <= TICKET_TOO_FAR; v++)
@@ -428,6 +459,8 @@ int main(void)
     tcase_add_test(t, wakeups);
     tcase_add_test(t, watchdog_span);
     tcase_add_test(t, fence_times);
+    tcase_add_test(t, last_resort_times);
+    tcase_add_test(t, last_resort_is_within_k);
     tcase_add_test(t, texts);
     suite_add_tcase(suite, t);
 

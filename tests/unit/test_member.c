@@ -34,6 +34,7 @@ static struct {
     uint8_t nonces;
     bool fit, may_claim;
     uint32_t random;
+    usec_t ahead; /* of our clock is the arbiter's so far; 0: it does not tell */
 } f;
 
 static struct nonce next_nonce(void)
@@ -103,6 +104,7 @@ static void answer(enum outcome o)
     if (o != OUTCOME_UNKNOWN) {
         r.has_record = true;
         r.record = f.row;
+        r.arbiter_time = f.ahead > 0 ? f.now + f.ahead : 0;
     }
     step((struct member_event){.type = EVENT_REPLY, .reply = &r});
 }
@@ -1309,6 +1311,73 @@ START_TEST(deadline_passes)
 }
 END_TEST
 
+static void renewed_while_the_arbiters_clock_gains(usec_t gained)
+{
+    f.ahead = 1700000000 * SEC;
+    leading();
+    f.now = member_due(&f.m);
+    ask();
+    f.ahead += gained;
+    grant();
+}
+
+/* Renewed, and given up all the same: by these clocks no deadline can be kept. */
+START_TEST(a_pause_that_our_clock_did_not_see)
+{
+    renewed_while_the_arbiters_clock_gains(3 * SEC);
+    ck_assert_int_eq(f.m.state, MEMBER_ENDING);
+    ck_assert_int_eq(f.m.reason, REASON_PAUSED);
+    ck_assert_int_eq(f.u.note, NOTE_ENDING);
+    ck_assert(does(ACTION_END));
+    ck_assert(!does(ACTION_EXTEND));
+    /* It is given back, so that others need not wait; and they go first. */
+    f.host.keeper = LOCAL_KEEPER_GONE;
+    f.host.keeper_term = 0;
+    f.host.units_dead = f.host.slice_empty = true;
+    look();
+    ck_assert_int_eq(f.m.state, MEMBER_RELEASING);
+    ask();
+    ck_assert(asks(OPERATION_RELEASE));
+    grant();
+    ck_assert_int_eq(f.m.state, MEMBER_STANDBY);
+    ck_assert_uint_eq(f.m.not_before, f.now + 2 * P);
+}
+END_TEST
+
+static const struct {
+    usec_t gained;
+    enum member_note note;
+} no_pauses[] = {
+    {-(3600 * SEC), NOTE_NONE},
+    {0, NOTE_NONE},
+    {PAUSE_MARGIN_USEC, NOTE_NONE},
+    {3600 * SEC, NOTE_STEP},
+};
+
+START_TEST(a_clock_that_is_set_is_no_pause)
+{
+    renewed_while_the_arbiters_clock_gains(no_pauses[_i].gained);
+    ck_assert_int_eq(f.m.state, MEMBER_LEADING);
+    ck_assert_int_eq(f.u.note, no_pauses[_i].note);
+    ck_assert_uint_eq(f.u.actions, ACTION_EXTEND);
+}
+END_TEST
+
+/* Who does not lead has nothing to lose by it: longer than it believes is the safe direction. */
+START_TEST(a_pause_of_a_standby)
+{
+    f.ahead = 1700000000 * SEC;
+    first_seen();
+    f.ahead += 3 * SEC;
+    f.now = member_due(&f.m);
+    ask();
+    answer(OUTCOME_GRANTED);
+    ck_assert_int_eq(f.m.state, MEMBER_STANDBY);
+    ck_assert_int_eq(f.u.note, NOTE_NONE);
+    ck_assert_int_eq(f.m.reason, REASON_NONE);
+}
+END_TEST
+
 START_TEST(renewal_refused)
 {
     leading();
@@ -2341,6 +2410,10 @@ static void add_leading(Suite *suite)
     tcase_add_loop_test(t, acknowledged_after_the_deadline, 0, 2);
     tcase_add_test(t, deadline_passes);
     tcase_add_test(t, renewal_refused);
+    tcase_add_test(t, a_pause_that_our_clock_did_not_see);
+    tcase_add_loop_test(t, a_clock_that_is_set_is_no_pause, 0,
+                        sizeof no_pauses / sizeof *no_pauses);
+    tcase_add_test(t, a_pause_of_a_standby);
     tcase_add_loop_test(t, keeper_lost, 0, COUNT(losses));
     tcase_add_loop_test(t, keeper_gone_at_the_deadline, 0, 2);
     tcase_add_test(t, unfit_clock_renews_nothing);

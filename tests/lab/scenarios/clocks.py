@@ -23,7 +23,7 @@ def step(t, host, seconds):
     path = f"{t.lab.share}/wallclock.{host}"
     # In place: the processes have it mapped.
     fd = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
-    os.pwrite(fd, struct.pack("=q", seconds * clock.SECOND), 0)
+    os.pwrite(fd, struct.pack("=q", int(seconds * clock.SECOND)), 0)
     os.close(fd)
 
 

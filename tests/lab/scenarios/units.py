@@ -29,16 +29,17 @@ def reload(host):
 
 
 @contextlib.contextmanager
-def units_of_group(t, files):
+def units_of_group(t, files, **more):
     """The group has these units beside the worker: {name: text of its file}; of an instance the
-    file is its template's. As before when the scenario has passed."""
+    file is its template's. more: other settings of it. As before when the scenario has passed."""
     def write(host):
         for name, text in files.items():
             at = name.find("@")
             path = name if at < 0 else name[:at + 1] + name[name.rindex("."):]
             host.write_file(f"{ETC}/{path}", text)
         t.cluster.configure(host, [{"name": t.group, "units": [t.unit, *files],
-                                    "lease": t.cluster.lease, "stop_timeout": t.cluster.stop_timeout}])
+                                    "lease": t.cluster.lease, "stop_timeout": t.cluster.stop_timeout,
+                                    **more}])
     everywhere(t.hosts, write)
     apply_everywhere(t)
     t.leader = t.cluster.wait_ready()

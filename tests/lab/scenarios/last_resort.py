@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Guards of last resort: the fence alone, and what not even SIGKILL ends."""
+
+import glob
+import os
+import signal
+import time
+
+from lab import clock
+from lab.scenario import scenario
+
+from .clocks import clocks_of_their_own, step
+from .units import (STUBBORN, all_active, all_dead, back_again, dead_within, never_twice, service,
+                    units_of_group)
+
+
+@scenario("the keeper is killed, and what it led resists: the fence alone ends it")
+def fence_alone(t):
+    """In the middle of a term, where the fence gives the units their time; then in mid-stop. And
+    what SIGKILL ends is no reason to restart a host."""
+    # A term that had begun to end has no time to give: what is left has no right to run.
+    for half, limit in (("leading", t.stop_ms), ("stopping", 0)):
+        with units_of_group(t, STUBBORN, fence="reboot"):
+            old, boots = t.leader, [h.boots for h in t.hosts]
+            all_active(t, old, STUBBORN)
+            t.until("the bomb has reached its cap", lambda: len(old.pids("bomb.service")) >= 40)
+            if half == "stopping":
+                old.systemctl("stop", "--no-block", "tenured.service")
+                t.until("its units are being stopped",
+                        lambda: old.state("mixed.service") == "deactivating")
+            keeper = old.main_pid(t.keeper)
+            t.fault(f"kill -9 of the keeper on {old}, {half}", lambda: old.kill(keeper))
+            t.effect("that keeper is gone", lambda: old.main_pid(t.keeper) != keeper)
+            t.leader = t.cluster.wait_leader()
+            dead_within(t, old, [*STUBBORN, "post.service"], limit + t.kill_ms + t.slack_ms)
+            said = [line for line in old.journal(t.keeper).splitlines()
+                    if float(line.split("]")[0].strip("[ ")) * clock.SECOND >= t.fault_at]
+            t.check("the fence has killed them",
+                    any("Killing what is left of group" in line for line in said))
+            t.check("and not the keeper", not any("Killing the group's" in line for line in said))
+            t.until("the last of it is gone, or runs by a new term", lambda: t.leader is old or
+                    old.state(t.keeper) in ("inactive", "failed"))
+            if t.leader is not old:
+                all_dead(t, old, STUBBORN)
+            t.check("no host has restarted", boots == [h.boots for h in t.hosts]
+                    and all(h.up for h in t.hosts))
+            if half == "stopping":
+                back_again(t, old)
+            never_twice(t, [u for u in STUBBORN if u != "hook.service"])
+            t.gap_at_most(t.lease_ms + 2000)
+
+
+# A process that has asked a FUSE server, which has read the question and does not answer, cannot be
+# killed until it does: "state D", as with a disk that hangs. The server answers what mount(2) wants
+# to know (opcode 26 is FUSE_INIT), and nothing else.
+SERVER = r"""
+$^F = 9;
+open(my $fuse, "+<", "/dev/fuse") or die "fuse: $!";
+system("mount -i -n -t fuse -o fd=" . fileno($fuse) . ",rootmode=40000,user_id=0,group_id=0"
+       . " hang /run/hang") == 0 or die "mount";
+while (sysread($fuse, my $question, 1 << 20)) {
+    my ($length, $opcode, $unique) = unpack("LLQ", $question);
+    syswrite($fuse, pack("LlQ LLLL SS LL x36", 80, 0, $unique, 7, 31, 0, 0, 0, 0, 4096, 1))
+        if $opcode == 26;
+}
+"""
+STUCK = {"stuck.service": service("/bin/sh -c 'while :; do [ -e /run/hang/x ]; sleep 0.05; done'")}
+
+
+def hang(t, host):
+    """Something in the group gets stuck. Returns the process as this machine numbers it."""
+    host.sh("mknod -m 600 /dev/fuse c 10 229; mkdir -p /run/hang")
+    host.write_file("/run/server.pl", SERVER)
+    host.systemctl("reset-failed", "hang.service", check=False)
+    host.run("systemd-run", "--quiet", "--collect", "--unit=hang", "perl", "/run/server.pl")
+    t.until("a file system that does not answer is mounted",
+            lambda: " /run/hang fuse" in host.read_file("/proc/self/mounts"))
+    found = glob.glob(f"{host.cgroup.v2}/**/stuck.service/cgroup.procs", recursive=True)
+    t.check(f"one cgroup of stuck.service: {found}", len(found) == 1)
+
+    def only():
+        with open(found[0], encoding="ascii") as f:
+            pids = [int(line) for line in f]
+        return pids[0] if len(pids) == 1 else None
+    pid = t.until("one process of stuck.service", only)
+    t.until("it waits for an answer", lambda: "fuse" in wchan(pid))
+    return pid
+
+
+def wchan(pid):
+    with open(f"/proc/{pid}/stack", encoding="ascii") as f:
+        return f.read()
+
+
+def unkillable(pid):
+    """It was sent SIGKILL, and is there still, uninterruptible."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="ascii") as f:
+            said = dict(line.split(":\t", 1) for line in f.read().splitlines() if ":\t" in line)
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    pending = int(said["SigPnd"], 16) | int(said["ShdPnd"], 16)
+    return said["State"].startswith("D") and bool(pending & 1 << signal.SIGKILL - 1)
+
+
+def wait_restart(t, host, pid):
+    """Until the host has restarted itself: when, and whether the process was seen unkillable."""
+    seen, nspawn = False, host.nspawn
+    end = clock.now() + 20 * clock.SECOND
+    while nspawn.poll() is None:
+        seen = seen or unkillable(pid)
+        t.check("the host has restarted itself within 20 s", clock.now() < end)
+        time.sleep(0.002)
+    return clock.now(), seen
+
+
+def restarts(t, old, pid, limit_ms):
+    down, seen = wait_restart(t, old, pid)
+    t.effect("SIGKILL did not end the process", lambda: seen)
+    took = clock.ms(down - t.fault_at)
+    t.figures["restarted after"] = f"{took:.0f} ms"
+    t.check(f"{old} restarted after {took:.0f} ms, within {limit_ms:.0f} ms", took <= limit_ms)
+    t.check("nobody has taken over by then",
+            not any(p.host != old.name for p in t.testimony.started(t.fault_at)))
+    said = old.journal(lines=400) if not old.up else ""
+    t.figures["on its disk"] = "the alert" if "SIGKILL has not ended group" in said else "nothing"
+    old.wait_down()
+    t.timeline.good(f"{old} has restarted itself")
+    t.leader = t.next_leader()
+    if old.cut_how:
+        old.heal()
+    old.boot()
+    t.until(f"{old} stands by", lambda: t.cluster.status(old).get("role") == "standby", timeout=20)
+    t.gap_at_most(t.lease_ms + 2000)
+
+
+@scenario("SIGKILL does not end a process of the cut-off leader: by fence = \"reboot\" its host restarts")
+def unkillable_reboots(t):
+    with units_of_group(t, STUCK, fence="reboot"):
+        old = t.leader
+        pid = hang(t, old)
+        t.fault(f"{old} is cut off, half open", lambda: old.cut(clean=False))
+        t.effect("packets are dropped", lambda: t.lab.network.is_cut(old.name))
+        restarts(t, old, pid, t.duration_ms + t.stop_ms + t.kill_ms + t.slack_ms)
+
+
+@scenario("the same while PID 1, agent and D-Bus stand still: the keeper restarts the host itself")
+def unkillable_reboots_alone(t):
+    with units_of_group(t, STUCK, fence="reboot"):
+        old = t.leader
+        pid = hang(t, old)
+        pids = [old.main_pid("tenured.service"), old.main_pid("dbus.service")]
+
+        def stop():
+            old.run("kill", "-STOP", *pids)
+            os.kill(old.leader, signal.SIGSTOP)
+        t.fault(f"SIGSTOP of tenured, dbus-daemon and PID 1 on {old}", stop)
+        t.effect("all three stand still", lambda: all("State:\tT" in old.read_file(
+            f"/proc/{p}/status") for p in (1, *pids)))
+        restarts(t, old, pid, t.duration_ms + t.stop_ms + t.kill_ms + t.slack_ms)
+
+
+@scenario("SIGKILL does not end a process, no fence: an alert, and the group is not given back")
+def unkillable_is_told(t):
+    with units_of_group(t, STUCK):
+        old, term = t.leader, t.db.lease(t.group)["term"]
+        pid = hang(t, old)
+        keeper = old.main_pid(t.keeper)
+        t.fault(f"the keeper of {old} is told to end", lambda: old.kill(keeper, "TERM"))
+        t.effect("SIGKILL did not end the process", lambda: unkillable(pid))
+        t.until("the journal has an alert", lambda: "did not end group" in old.sh(
+            f"journalctl -q -p alert -u {t.keeper}", check=False))
+        row = t.db.lease(t.group)
+        t.check(f"the group is not given back: {row}", not row["clean"] and row["term"] == term)
+        t.note(t.until("the status says so", lambda: (lambda s: s.get("role") == "stopping" and
+                       "SIGKILL has not ended it" in s["reason"] and s["reason"])(
+                           t.cluster.status(old))))
+        t.until("so does an alert of the agent", lambda: "does not end here" in old.sh(
+            "journalctl -q -p alert -u tenured.service"))
+        t.leader = t.next_leader()
+        t.check("it has not answered yet", unkillable(pid))
+        t.check(f"{old} does not lead again", t.cluster.status(old)["role"] == "stopping")
+        old.systemctl("stop", "hang.service")       # its questions are over
+        t.until("then all is dead, and it stands by",
+                lambda: t.cluster.status(old).get("role") == "standby", timeout=20)
+        old.sh("umount /run/hang; rm -r /run/hang /dev/fuse")
+        all_dead(t, old, STUCK)
+        t.gap_at_most(t.lease_ms + 2000)
+
+
+@scenario("the database's clock gains half a second, then three, as a host sees it that was paused")
+def clocks_stood_still(t):
+    """The pause itself cannot be made here: all hosts share the machine's clock."""
+    with clocks_of_their_own(t):
+        old, wall = t.leader, time.time
+
+        def ahead():
+            return float(t.db.psql("select extract(epoch from clock_timestamp())")) - wall()
+        t.fault("the database's clock gains half a second", lambda: step(t, t.db, 0.5))
+        t.effect("it is ahead", lambda: ahead() > 0.4)
+        t.undisturbed(seconds=t.duration_ms / 1000)
+        t.fault("it gains three seconds more", lambda: step(t, t.db, 3.5))
+        t.effect("it is ahead", lambda: ahead() > 3)
+        t.leader = t.next_leader()
+        t.check("an alert says why", "seems to have stood still" in old.sh(
+            "journalctl -q -p alert -u tenured.service"))
+        t.gap_at_most(t.duration_ms / 4 + 1000)
+        time.sleep(0.2)         # what beats no more by then has ended
+        t.fault("it is right again", lambda: step(t, t.db, 0))
+        t.effect("it is", lambda: abs(ahead()) < 0.4)
+        t.undisturbed(seconds=t.duration_ms / 1000)
