@@ -38,8 +38,9 @@ struct arbiter_handler {
      * `replies` for a batch under way. Retried by the arbiter itself, with backoff, and called
      * again each time every host was tried in vain. Observations made before are void. */
     void (*lost)(void *userdata, const char *text);
-    /* Something changed for this group (NULL: unknown which): look soon. Only a hint. */
-    void (*hint)(void *userdata, const char *group);
+    /* Something changed for this group (NULL: unknown which): look soon. `told`: it was given back,
+     * with this term and nonce; NULL: not said. Only a hint, which anybody may have made up. */
+    void (*hint)(void *userdata, const char *group, const struct told *told);
     /* Something an administrator should read, once; the connection goes on. May be NULL. */
     void (*notice)(void *userdata, const char *text);
 };
