@@ -42,8 +42,9 @@ struct arbiter_handler {
      * Nodes that talk to different ones can lead at once, so somebody must look at it. Told once.
      * May be NULL. */
     void (*alarm)(void *userdata, const char *text);
-    /* Something changed for this group (NULL: unknown which): look soon. Only a hint. */
-    void (*hint)(void *userdata, const char *group);
+    /* Something changed for this group (NULL: unknown which): look soon. `told`: it was given back,
+     * with this term and nonce; NULL: not said. Only a hint, which anybody may have made up. */
+    void (*hint)(void *userdata, const char *group, const struct told *told);
     /* Something an administrator should read, once; the connection goes on. May be NULL. */
     void (*notice)(void *userdata, const char *text);
 };

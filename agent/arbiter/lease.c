@@ -511,3 +511,23 @@ const char *lease_holder(const PGresult *result, size_t i)
 
     return is_null(result, i, COLUMN_HOLDER) ? NULL : cell(result, i, COLUMN_HOLDER);
 }
+
+int lease_told(const char *payload, char group[static GROUP_NAME_MAX + 1], struct told *ret)
+{
+    char text[LEASE_TOLD_MAX];
+    char *rest = text;
+
+    assert(payload);
+    assert(ret);
+
+    if (strlen(payload) >= sizeof text)
+        return -EINVAL;
+    memcpy(text, payload, strlen(payload) + 1);
+    const char *name = strsep(&rest, " ");
+    const char *term = strsep(&rest, " ");
+    if (!rest || !group_name_valid(name) || take_number(term, &ret->term) < 0 ||
+        take_nonce(rest, &ret->nonce) < 0)
+        return -EINVAL;
+    (void)snprintf(group, GROUP_NAME_MAX + 1, "%s", name);
+    return 0;
+}

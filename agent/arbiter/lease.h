@@ -11,6 +11,7 @@
 #include "arbiter/arbiter.h"
 
 #define LEASE_PARAMETERS 20
+#define LEASE_TOLD_MAX 256 /* of a notification */
 
 extern const char lease_statement[];
 
@@ -52,6 +53,10 @@ void lease_extra_free(struct lease_extra *e);
 int lease_decode(const PGresult *result, const char *owner, const struct request *requests,
                  size_t n, struct reply *replies, bool *held, struct lease_facts *facts,
                  char error[static ARBITER_TEXT_MAX]);
+
+/* What a notification of tick_1 says: "GROUP TERM NONCE" of a record that was given back. Returns 0
+ * or -EINVAL: it says something else. */
+int lease_told(const char *payload, char group[static GROUP_NAME_MAX + 1], struct told *ret);
 
 /* Whose transaction made the reply to requests[i] UNKNOWN, for people; NULL: nobody's, or not
  * known. Borrowed from the result, which was decoded. */

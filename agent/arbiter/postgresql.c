@@ -285,8 +285,13 @@ static void on_down(void *userdata, const char *text)
 static void on_notified(void *userdata, const char *payload)
 {
     struct arbiter *a = userdata;
+    char group[GROUP_NAME_MAX + 1];
+    struct told told;
 
-    a->handler->hint(a->userdata, group_name_valid(payload) ? payload : NULL);
+    if (payload && lease_told(payload, group, &told) == 0)
+        a->handler->hint(a->userdata, group, &told);
+    else
+        a->handler->hint(a->userdata, payload && group_name_valid(payload) ? payload : NULL, NULL);
 }
 
 static void on_noticed(void *userdata, const char *text)

@@ -443,7 +443,8 @@ begin
                 set clean = true, changed_at = clock_timestamp()
                 where l.grp = q.grp
                 returning l.* into strict r;
-                perform pg_notify('tenure', q.grp);
+                -- What a claim will expect: who hears of it need not look first.
+                perform pg_notify('tenure', concat_ws(' ', r.grp, r.term, r.nonce));
                 v_outcome := 'granted';
                 if q.method = 'advisory' and v_session and not v_held then
                     -- By an earlier session: it must not keep others from what is clean.

@@ -228,13 +228,16 @@ static void on_alarm(void *userdata, const char *text)
     journal_write(LOG_ALERT, &c, "the arbiter: %s", text);
 }
 
-static void on_hint(void *userdata, const char *group)
+static void on_hint(void *userdata, const char *group, const struct told *told)
 {
     struct daemon *d = userdata;
+    struct seat *s = group ? daemon_seat(d, group) : NULL;
+    struct member_event event = {.type = EVENT_HINT, .told = told};
 
-    for (size_t i = 0; i < d->n_seats; i++)
-        if (!group || strcmp(d->seats[i]->group->name, group) == 0)
-            seat_event(d->seats[i], EVENT_HINT);
+    if (s)
+        (void)seat_step(s, &event, NULL);
+    for (size_t i = 0; i < d->n_seats && !group; i++)
+        seat_event(d->seats[i], EVENT_HINT);
 }
 
 static void on_notice(void *userdata, const char *text)

@@ -72,6 +72,7 @@ static void hold_back_until(struct member *m, usec_t not_before)
 static void forget_observation(struct member *m)
 {
     m->observed = false;
+    m->has_told = false;
     m->namesake_changes = 0;
 }
 
@@ -259,22 +260,42 @@ static void request_release(const struct member *m, struct request *r)
     };
 }
 
+/* The record that was observed last is said to be given back since. Anybody can say so, and it may
+ * be long past: what it costs is a claim that is denied. */
+static bool told_free(const struct member *m)
+{
+    return m->has_told && m->observed && m->told.term == m->record.term &&
+           !record_ours(m, &m->record);
+}
+
+static void request_claim_as_told(const struct member *m, const struct nonce *fresh,
+                                  struct request *r)
+{
+    request_claim(m, fresh, r);
+    r->expected_nonce = m->told.nonce;
+    r->rests_on_clean = true;
+}
+
 /* A standby's question: the claim when everything allows it at this very moment, else a look. */
 static void ask_as_standby(struct member *m, const struct member_event *event,
                            struct update *update)
 {
     usec_t now = event->now;
-    bool free = claimable_at(m) <= now && m->not_before <= now &&
-                (m->record.claimable || !observation_gap(m, now));
+    bool seen = claimable_at(m) <= now && (m->record.claimable || !observation_gap(m, now));
+    bool free = (seen || told_free(m)) && m->not_before <= now;
 
     update->actions |= ACTION_REQUEST | ACTION_LOOK;
-    m->hinted = false;
+    m->hinted = m->has_told = m->sent_told = false;
     if (!event->fit) {
         forget_observation(m); /* seen by a clock that cannot be trusted, and so is the reply */
         hold_back_until(m, usec_add(now, poll_interval(m->budget.duration)));
     } else if (free && member_ready(m, now)) {
         if (event->may_claim) {
-            request_claim(m, &event->nonce, &update->request);
+            m->sent_told = !seen;
+            if (seen)
+                request_claim(m, &event->nonce, &update->request);
+            else
+                request_claim_as_told(m, &event->nonce, &update->request);
             return;
         }
         hold_back_until(m, usec_add(now, RETRY_USEC));
@@ -397,13 +418,16 @@ static void judge_own_record(struct member *m, usec_t now, struct update *update
 }
 
 /* A claim or a look that led nowhere. Nothing may be asked again at once: it may be refused for as
- * long as you like (a locked row, a server that lacks its standby, a session's quarantine). */
+ * long as you like (a locked row, a server that lacks its standby, a session's quarantine). A claim
+ * on hearsay that is refused says nothing about the record: it must not delay the claim that the
+ * observation will allow. */
 static void hold_back(struct member *m, const struct reply *reply, usec_t now)
 {
     bool moved = reply->has_record && (reply->record.term != m->record.term ||
                                        !nonce_equal(&reply->record.nonce, &m->record.nonce));
 
-    if (reply->outcome == OUTCOME_UNKNOWN || (m->operation == OPERATION_CLAIM && !moved))
+    if (reply->outcome == OUTCOME_UNKNOWN ||
+        (m->operation == OPERATION_CLAIM && !moved && !m->sent_told))
         hold_back_until(m, usec_add(now, poll_interval(m->budget.duration) / RETRY_PART));
     else if (m->operation == OPERATION_CLAIM)
         hold_back_until(m, usec_add(now, RETRY_USEC));
@@ -758,6 +782,18 @@ static void on_connected(struct member *m, usec_t now)
         m->due = now;
 }
 
+static void on_hint(struct member *m, const struct member_event *event)
+{
+    m->hinted = m->in_flight; /* what is being answered may have been read before */
+    if (m->state != MEMBER_STANDBY || m->stopping)
+        return;
+    m->due = event->now;
+    if (event->told) {
+        m->has_told = true;
+        m->told = *event->told;
+    }
+}
+
 static void on_stop(struct member *m, usec_t now, struct update *update)
 {
     m->stopping = true;
@@ -842,9 +878,7 @@ void member_step(struct member *m, const struct member_event *event, struct upda
         on_connected(m, event->now);
         return;
     case EVENT_HINT:
-        if (m->state == MEMBER_STANDBY && !m->stopping)
-            m->due = event->now;
-        m->hinted = m->in_flight; /* what is being answered may have been read before */
+        on_hint(m, event);
         return;
     case EVENT_LOCAL:
         on_local(m, event, update);

@@ -73,7 +73,7 @@ enum member_event_type {
     EVENT_SEND,      /* a batch is being sent: what do you ask? now is t0 */
     EVENT_REPLY,     /* the answer to what EVENT_SEND put into the batch */
     EVENT_CONNECTED, /* the arbiter can be asked (again): nothing seen before counts */
-    EVENT_HINT,      /* somebody says the record changed */
+    EVENT_HINT,      /* somebody says the record changed, or was given back */
     EVENT_LOCAL,     /* a fresh look at this host */
     EVENT_STARTED,   /* PID 1 answered StartUnit */
     EVENT_STOP,      /* give the group up, and claim no more */
@@ -89,6 +89,7 @@ struct member_event {
     bool fit;                  /* EVENT_SEND: this node's clock may be trusted to renew and claim */
     bool may_claim;            /* EVENT_SEND: a slot is free to start one more group */
     const struct reply *reply; /* EVENT_REPLY */
+    const struct told *told;   /* EVENT_HINT: what was given back; NULL: not said */
     const struct local *local; /* EVENT_LOCAL */
     int error;                 /* EVENT_STARTED: 0; -ETIMEDOUT, -ECONNRESET: no answer; -EAGAIN:
                                   PID 1 was not asked; or what it said */
@@ -161,6 +162,11 @@ struct member {
     struct nonce sent_nonce;
     bool claim_open;
     struct nonce claim_nonce;
+
+    /* Told of a release: the next request may be a claim at once, instead of a look first. Kept
+     * apart from what was observed, which no hint can disturb. */
+    bool has_told, sent_told;
+    struct told told;
 
     struct local local;
     usec_t started_at; /* from when on a look says whether StartUnit worked; 0: no answer yet */

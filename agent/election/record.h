@@ -37,6 +37,13 @@ struct record {
     bool claimable;
 };
 
+/* A record that was given back, as a notification tells it. Proof of nothing: a claim made on it
+ * rests on clean, which the arbiter tests in the claim itself. */
+struct told {
+    uint64_t term;
+    struct nonce nonce;
+};
+
 enum operation {
     OPERATION_OBSERVE, /* read; a missing record is created, not clean */
     OPERATION_CLAIM,   /* compare-and-set on (expected_term, expected_nonce, epoch): a new term */
@@ -53,8 +60,8 @@ struct request {
     struct nonce expected_nonce; /* claim, release */
     struct nonce fresh_nonce;    /* claim, renew: what the record shall bear */
     struct epoch epoch;          /* claim: where the record was observed */
-    bool rests_on_clean; /* claim: made without observation, because the record is clean; the
-                            arbiter tests that again in the claim itself */
+    bool rests_on_clean; /* claim: made without observation, because the record is clean, or was
+                            told to be; the arbiter tests that in the claim itself */
     uint64_t term_floor; /* claim: the new term is at least this */
     usec_t lease, stop, duration; /* observe (for a new record), claim */
 };

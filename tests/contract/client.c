@@ -54,11 +54,12 @@ static void on_lost(void *userdata, const char *text)
     c->losses++;
 }
 
-static void on_hint(void *userdata, const char *group)
+static void on_hint(void *userdata, const char *group, const struct told *told)
 {
     struct client *c = userdata;
 
     (void)snprintf(c->hint, sizeof c->hint, "%s", group ? group : "");
+    c->told = told ? *told : (struct told){0};
     c->hints++;
 }
 

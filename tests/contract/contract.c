@@ -363,6 +363,30 @@ START_TEST(a_release_is_hinted_to_others)
                      OUTCOME_GRANTED);
     client_await(b, &b->hints, 1);
     ck_assert_str_eq(b->hint, group);
+
+    /* What was told is enough for the claim. */
+    ck_assert_uint_eq(b->told.term, led.record.term);
+    ck_assert_mem_eq(&b->told.nonce, &reply.record.nonce, sizeof b->told.nonce);
+    struct request claim = claim_of(group, &reply);
+
+    claim.expected_nonce = b->told.nonce;
+    claim.rests_on_clean = true;
+    ck_assert_int_eq(ask(b, claim, &reply), OUTCOME_GRANTED);
+}
+END_TEST
+
+/* Anybody may send notifications: what they say is tested. */
+START_TEST(what_is_told_is_no_proof)
+{
+    const char *group = group_new();
+    struct reply led = client_lead(a, group), reply, seen = look(b, group);
+    struct request claim = claim_of(group, &led);
+
+    claim.rests_on_clean = true;
+    claim.epoch = seen.epoch;
+    ck_assert_int_eq(ask(b, claim, &reply), OUTCOME_DENIED);
+    ck_assert(!reply.record.clean);
+    stands(group, &led);
 }
 END_TEST
 
@@ -531,6 +555,7 @@ static TCase *contract_case(const char *name, void (*setup)(void))
     tcase_add_test(tests, a_release_is_clean_and_may_be_repeated);
     tcase_add_test(tests, a_clean_record_is_claimed_at_once);
     tcase_add_test(tests, a_release_is_hinted_to_others);
+    tcase_add_test(tests, what_is_told_is_no_proof);
     tcase_add_test(tests, replies_are_in_the_order_of_the_requests);
     tcase_add_test(tests, a_batch_mixes_operations);
     tcase_add_test(tests, what_cannot_be_sent_is_refused);

@@ -209,7 +209,7 @@ static void connect_again(struct world *w, struct node *n)
     n->connecting = false;
     n->connected = true;
     n->connection++;
-    n->witness.seen = false;
+    n->witness.seen = n->witness.was_told = false;
     step_and_act(w, n, (struct member_event){.type = EVENT_CONNECTED});
 }
 
@@ -268,6 +268,17 @@ static void take_answer(struct world *w, struct node *n, const struct happening 
     n->busy = false;
     witness_answer(w, n, x, &x->reply);
     step_and_act(w, n, (struct member_event){.type = EVENT_REPLY, .reply = &x->reply});
+}
+
+static void take_hint(struct world *w, struct node *n, const struct happening *h)
+{
+    const struct record *r = &sim_exchange(w, h->number)->reply.record;
+    struct told told = {.term = r->term, .nonce = r->nonce};
+    bool says = h->a && n->connected && h->b == n->connection;
+
+    if (says)
+        witness_told(n, &told);
+    step_and_act(w, n, (struct member_event){.type = EVENT_HINT, .told = says ? &told : NULL});
 }
 
 /* ---- this host ---- */
@@ -465,7 +476,7 @@ static void handle(struct world *w, struct node *n, const struct happening *h)
     else if (h->kind == AGENT_TIME_UP && n->busy && n->exchange == h->number)
         agent_lose_connection(w, n);
     else if (h->kind == AGENT_HINT)
-        step_and_act(w, n, (struct member_event){.type = EVENT_HINT});
+        take_hint(w, n, h);
     else if (h->kind == AGENT_ORDER)
         order(w, n);
     else if (h->kind == AGENT_BUS_LOST)

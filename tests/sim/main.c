@@ -29,10 +29,11 @@ static void progress(const char *what, uint64_t done, uint64_t of)
 static void print_coverage(const struct coverage *c)
 {
     printf("%" PRIu64 " seeds, %" PRIu64 " steps; %" PRIu64 " tickets, %" PRIu64 " starts, %" PRIu64
-           " claims on observation, %" PRIu64 " on a clean record, %" PRIu64 " releases; %" PRIu64
-           " requests carried out after they were given up\n",
+           " claims on observation, %" PRIu64 " on a clean record, %" PRIu64
+           " on one that was told to be, %" PRIu64 " lies about that, %" PRIu64
+           " releases; %" PRIu64 " requests carried out after they were given up\n",
            c->runs, c->steps, c->tickets, c->takeovers, c->observed_claims, c->clean_claims,
-           c->releases, c->late_applied);
+           c->told_claims, c->lies, c->releases, c->late_applied);
     for (int from = 0; from <= MEMBER_RELEASING; from++)
         for (int to = 0; to <= MEMBER_RELEASING; to++)
             if (c->moves[from][to] > 0)
@@ -46,7 +47,7 @@ static void print_coverage(const struct coverage *c)
 /* A run in which nothing happens proves nothing. */
 static bool covered(const struct coverage *c)
 {
-    bool all = c->unknown_applied > 0 && c->late_applied > 0;
+    bool all = c->unknown_applied > 0 && c->late_applied > 0 && c->told_claims > 0 && c->lies > 0;
 
     if (c->runs < COVERAGE_SEEDS)
         return true;

@@ -26,6 +26,8 @@ static const struct {
     [MUTATION_KEEPER_KILLS_LATE] = {"keeper-kills-late", VIOLATION_ALIVE},
     [MUTATION_KEEPER_NEVER_KILLS] = {"keeper-never-kills", VIOLATION_TWO_LEADERS},
     [MUTATION_CLAIM_IGNORES_NONCE] = {"claim-ignores-nonce", VIOLATION_CLAIM},
+    [MUTATION_CLEAN_UNTESTED] = {"clean-untested", VIOLATION_CLAIM},
+    [MUTATION_HEARSAY_OBSERVED] = {"hearsay-observed", VIOLATION_CLAIM},
     [MUTATION_RENEWS_ANYBODYS] = {"renews-anybodys", VIOLATION_TWO_LEADERS},
     [MUTATION_COMMITS_LOST] = {"commits-lost", VIOLATION_TWO_LEADERS},
     [MUTATION_DEAF_WHILE_ENDING] = {"deaf-while-ending", VIOLATION_NO_LEADER},
@@ -139,6 +141,8 @@ void mutate_after(struct world *w, struct node *n, const struct member *before,
         m->deadline = event->now + m->duration;
         update->actions |= ACTION_EXTEND;
     }
+    if (w->mutation == MUTATION_HEARSAY_OBSERVED && m->operation == OPERATION_CLAIM && m->sent_told)
+        update->request.rests_on_clean = false;
     if (w->mutation == MUTATION_TERM_TWICE)
         take_twice(m, before, event, update);
     if (w->mutation == MUTATION_ALWAYS_DUE && m->state == MEMBER_STANDBY)

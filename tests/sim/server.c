@@ -7,6 +7,8 @@
 
 #include "sim.h"
 
+#define LIES_PERMILLE 10
+
 static struct nonce random_nonce(struct world *w)
 {
     struct nonce n;
@@ -88,7 +90,8 @@ static bool claim(struct world *w, const struct exchange *x, struct record *ret)
                       same_nonce(&s->row.nonce, &q->expected_nonce));
 
     if (!unchanged || q->epoch.system_id != s->epoch.system_id ||
-        q->epoch.timeline != s->epoch.timeline || (q->rests_on_clean && !clean_here(s)))
+        q->epoch.timeline != s->epoch.timeline ||
+        (q->rests_on_clean && !clean_here(s) && w->mutation != MUTATION_CLEAN_UNTESTED))
         return false;
 
     uint64_t term = s->row.term + 1, floor = (s->epoch.timeline << 32) + 1;
@@ -184,11 +187,27 @@ void server_execute(struct world *w, uint32_t number)
     answer(w, number, answer_delay(w));
 }
 
-static void hint_all(struct world *w)
+/* Most come with what the exchange left behind, for the claim. */
+static void hint_all(struct world *w, uint32_t number)
 {
+    const struct exchange *x = sim_exchange(w, number);
+
     for (unsigned i = 0; i < w->n_nodes; i++)
         if (w->nodes[i].connected && !sim_chance(w, w->lost_permille))
-            agent_push(w, &w->nodes[i], AGENT_HINT, sim_between(w, 50, 3000), 0);
+            sim_push(w, (struct happening){.at = w->now + sim_between(w, 50, 3000),
+                                           .kind = AGENT_HINT,
+                                           .node = (uint8_t)i,
+                                           .life = w->nodes[i].life,
+                                           .number = number,
+                                           .a = x->reply.has_record && !sim_chance(w, 100),
+                                           .b = w->nodes[i].connection});
+}
+
+/* Everybody in the database may send notifications: of what was not given back, or is long past. */
+static void lie(struct world *w, uint32_t number)
+{
+    w->coverage->lies++;
+    hint_all(w, sim_chance(w, 300) ? (uint32_t)sim_below(w, w->n_exchanges) : number);
 }
 
 static void make_durable(struct world *w)
@@ -213,8 +232,6 @@ static void make_durable(struct world *w)
               : x->request.operation == OPERATION_RENEW ? "renewal"
                                                         : "release",
               s->row.term);
-    if (x->request.operation == OPERATION_RELEASE)
-        hint_all(w);
 }
 
 void server_commit(struct world *w, const struct happening *h)
@@ -224,7 +241,13 @@ void server_commit(struct world *w, const struct happening *h)
     if (!s->writing || h->a != s->era || h->number != s->writer)
         return;
     make_durable(w);
-    reply_with_row(s, sim_exchange(w, h->number), OUTCOME_GRANTED);
+    struct exchange *x = sim_exchange(w, h->number);
+
+    reply_with_row(s, x, OUTCOME_GRANTED);
+    if (x->request.operation == OPERATION_RELEASE)
+        hint_all(w, h->number);
+    else if (sim_chance(w, LIES_PERMILLE))
+        lie(w, h->number);
     answer(w, h->number, answer_delay(w));
 }
 

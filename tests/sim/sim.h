@@ -108,6 +108,7 @@ struct exchange {
     uint32_t era;        /* the server's */
     usec_t sent, sent_local;
     bool given_up, fit;
+    bool seen_clean; /* the node had seen for itself that the record it claims is clean */
 };
 
 struct server {
@@ -141,6 +142,8 @@ struct witness {
     struct record record;
     struct epoch epoch;
     usec_t since, last;
+    bool was_told; /* by a notification, in this connection */
+    struct told told;
     uint64_t acked_term;
     usec_t acked_deadline;
     uint64_t released_term;
@@ -265,6 +268,8 @@ enum mutation {
     MUTATION_KEEPER_KILLS_LATE,
     MUTATION_KEEPER_NEVER_KILLS,
     MUTATION_CLAIM_IGNORES_NONCE,
+    MUTATION_CLEAN_UNTESTED,
+    MUTATION_HEARSAY_OBSERVED,
     MUTATION_RENEWS_ANYBODYS,
     MUTATION_COMMITS_LOST,
     MUTATION_DEAF_WHILE_ENDING,
@@ -278,7 +283,7 @@ struct coverage {
     uint64_t moves[MEMBER_RELEASING + 1][MEMBER_RELEASING + 1];
     uint64_t reasons[REASON_FOREIGN_KEEPER + 1];
     uint64_t faults[FAULTS];
-    uint64_t clean_claims, observed_claims, releases;
+    uint64_t clean_claims, observed_claims, told_claims, lies, releases;
 };
 
 struct world {
@@ -373,7 +378,8 @@ void fault_end(struct world *w, unsigned number);
 void faults_calm(struct world *w);
 
 /* witness.c: the invariants */
-void witness_send(struct world *w, struct node *n, const struct exchange *x);
+void witness_send(struct world *w, struct node *n, struct exchange *x);
+void witness_told(struct node *n, const struct told *told);
 void witness_answer(struct world *w, struct node *n, const struct exchange *x,
                     const struct reply *told);
 void witness_ticket(struct world *w, struct node *n, const struct ticket *t);

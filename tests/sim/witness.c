@@ -24,7 +24,7 @@ static bool same_epoch(const struct epoch *a, const struct epoch *b)
 
 /* ---- asking ---- */
 
-static void check_claim(struct world *w, const struct node *n, const struct exchange *x)
+static void check_claim(struct world *w, const struct node *n, struct exchange *x)
 {
     const struct witness *v = &n->witness;
     const struct request *q = &x->request;
@@ -32,7 +32,12 @@ static void check_claim(struct world *w, const struct node *n, const struct exch
     bool same = v->seen && v->record.term == q->expected_term &&
                 same_nonce(&v->record.nonce, &q->expected_nonce) &&
                 same_epoch(&v->epoch, &q->epoch);
+    bool hearsay = v->was_told && v->told.term == q->expected_term &&
+                   same_nonce(&v->told.nonce, &q->expected_nonce);
 
+    x->seen_clean = same && v->record.claimable;
+    if (x->fit && q->rests_on_clean && hearsay && !x->seen_clean)
+        return; /* the arbiter alone can say whether it is true */
     if (!x->fit || !same)
         sim_violate(w, VIOLATION_CLAIM, "n%u claims what it has not seen", n->index);
     else if (q->rests_on_clean && !v->record.claimable)
@@ -49,7 +54,7 @@ static bool all_dead(const struct node *n)
            n->keeper_unit != UNIT_ACTIVATING;
 }
 
-void witness_send(struct world *w, struct node *n, const struct exchange *x)
+void witness_send(struct world *w, struct node *n, struct exchange *x)
 {
     struct witness *v = &n->witness;
     const struct request *q = &x->request;
@@ -69,6 +74,12 @@ void witness_send(struct world *w, struct node *n, const struct exchange *x)
                     n->has_ticket ? ", the ticket is out" : "");
     if (q->term > v->released_term)
         v->released_term = q->term;
+}
+
+void witness_told(struct node *n, const struct told *told)
+{
+    n->witness.was_told = true;
+    n->witness.told = *told;
 }
 
 void witness_answer(struct world *w, struct node *n, const struct exchange *x,
@@ -111,8 +122,12 @@ void witness_claimed(struct world *w, const struct exchange *x, const struct rec
         usec_sub(x->sent, s->written_at) < s->row.lease - s->row.lease / 999)
         sim_violate(w, VIOLATION_CLAIM, "n%u claims %" PRIu64 " us after the last write", x->node,
                     usec_sub(x->sent, s->written_at));
+    if (x->request.rests_on_clean && !(s->row.clean && same_epoch(&s->row_epoch, &s->epoch)))
+        sim_violate(w, VIOLATION_CLAIM, "n%u claims as clean what is not", x->node);
     s->highest_term = r->term;
-    if (x->request.rests_on_clean)
+    if (x->request.rests_on_clean && !x->seen_clean)
+        w->coverage->told_claims++;
+    else if (x->request.rests_on_clean)
         w->coverage->clean_claims++;
     else
         w->coverage->observed_claims++;

@@ -2097,6 +2097,143 @@ START_TEST(hint_says_nothing_to_a_leader)
 }
 END_TEST
 
+/* A notification, true or not. */
+static void told(uint64_t term, const struct nonce *nonce)
+{
+    const struct told t = {.term = term, .nonce = *nonce};
+
+    step((struct member_event){.type = EVENT_HINT, .told = &t});
+}
+
+/* The record as the leader gave it back: renewed since it was seen last. */
+static void given_back(void)
+{
+    f.row.nonce = next_nonce();
+    free_record();
+    told(f.row.term, &f.row.nonce);
+}
+
+START_TEST(claims_at_once_what_is_told_to_be_free)
+{
+    first_seen();
+    look();
+    given_back();
+    ck_assert_uint_eq(member_due(&f.m), f.now);
+    ask();
+    ck_assert(asks(OPERATION_CLAIM));
+    ck_assert(f.request.rests_on_clean); /* which the arbiter tests */
+    ck_assert_uint_eq(f.request.expected_term, TERM);
+    ck_assert_mem_eq(&f.request.expected_nonce, &f.row.nonce, sizeof f.row.nonce);
+    ck_assert_mem_eq(&f.request.epoch, &f.epoch, sizeof f.epoch);
+    ck_assert_uint_gt(f.request.term_floor, TERM);
+    grant();
+    ck_assert_int_eq(f.m.state, MEMBER_STARTING);
+}
+END_TEST
+
+/* Told while a look is under way, which was answered before the record was given back. */
+START_TEST(claims_what_it_was_told_while_it_looked)
+{
+    struct record before;
+
+    first_seen();
+    look();
+    ask();
+    before = f.row;
+    given_back();
+    struct record after = f.row;
+
+    f.row = before;
+    answer(OUTCOME_GRANTED);
+    ck_assert_uint_eq(member_due(&f.m), f.now);
+    f.row = after;
+    ask();
+    ck_assert(asks(OPERATION_CLAIM));
+    ck_assert(f.request.rests_on_clean);
+}
+END_TEST
+
+/* Then it looks, as after any hint. */
+START_TEST(no_claim_on_what_is_told)
+{
+    if (_i != 0)
+        first_seen();
+    if (_i != 1)
+        look();
+    if (_i == 1)
+        f.now += 60 * SEC; /* PID 1 has not been asked for long */
+    f.fit = _i != 2;
+    f.may_claim = _i != 3;
+    if (_i == 4)
+        own(&f.m.record, ME);
+    if (_i == 5)
+        told(TERM - 1, &f.row.nonce);
+    else if (_i == 6)
+        told(TERM + 1, &f.row.nonce);
+    else
+        given_back();
+    if (_i == 7)
+        event(EVENT_CONNECTED); /* another session: told by whom? */
+    ask();
+    ck_assert(asks(OPERATION_OBSERVE));
+    answer(OUTCOME_UNKNOWN);
+    f.now = usec_max(f.now, f.m.not_before);
+    f.fit = f.may_claim = true;
+    look();
+    ask(); /* it counts for one request alone */
+    ck_assert(asks(OPERATION_OBSERVE));
+}
+END_TEST
+
+START_TEST(no_claim_on_what_is_told_after_a_release)
+{
+    leading();
+    event(EVENT_STOP);
+    all_dead();
+    look();
+    ask();
+    grant();
+    ck_assert_int_eq(f.m.state, MEMBER_STANDBY);
+    resume(L, S);
+    ask();
+    answer(OUTCOME_GRANTED);
+    look();
+    told(f.row.term, &f.row.nonce);
+    ask();
+    ck_assert(asks(OPERATION_OBSERVE)); /* others go first */
+}
+END_TEST
+
+/* Whoever may send notifications must not be able to keep a group without a leader: what was
+ * observed stays, and the claim that it allows comes when it is due. */
+START_TEST(lies_delay_no_claim)
+{
+    usec_t seen = first_seen();
+
+    while (f.now < seen + L) {
+        look();
+        told(TERM, &f.row.nonce);
+        ck_assert_uint_eq(member_due(&f.m), f.now);
+        ask();
+        if (f.now < seen + L && asks(OPERATION_CLAIM))
+            ck_assert(f.request.rests_on_clean);
+        if (f.now >= seen + L)
+            break;
+        answer(asks(OPERATION_CLAIM) ? OUTCOME_DENIED : OUTCOME_GRANTED);
+        f.now = usec_min(f.now + 60 * MSEC, seen + L - 1);
+    }
+    if (!asks(OPERATION_CLAIM)) {
+        answer(OUTCOME_GRANTED);
+        f.now += 51 * MSEC;
+        look();
+        ask();
+    }
+    ck_assert(asks(OPERATION_CLAIM));
+    ck_assert(!f.request.rests_on_clean);
+    ck_assert_uint_le(f.now, seen + L + 60 * MSEC);
+}
+END_TEST
+
 static enum member_note read_again(void)
 {
     f.now += SEC;
@@ -2352,6 +2489,11 @@ static void add_standby(Suite *suite)
     tcase_add_loop_test(t, settled_by_the_word_of_pid1, 0, 1 + COUNT(lacks));
     tcase_add_test(t, stopped_while_asking);
     tcase_add_loop_test(t, hint_makes_due, 0, 2);
+    tcase_add_test(t, claims_at_once_what_is_told_to_be_free);
+    tcase_add_test(t, claims_what_it_was_told_while_it_looked);
+    tcase_add_loop_test(t, no_claim_on_what_is_told, 0, 8);
+    tcase_add_test(t, no_claim_on_what_is_told_after_a_release);
+    tcase_add_test(t, lies_delay_no_claim);
     tcase_add_test(t, namesake_is_told_once);
     tcase_add_loop_test(t, no_namesake, 0, 3);
     tcase_add_test(t, namesake_is_counted_in_a_row);
