@@ -38,6 +38,10 @@ struct arbiter_handler {
      * `replies` for a batch under way. Retried by the arbiter itself, with backoff, and called
      * again each time every host was tried in vain. Observations made before are void. */
     void (*lost)(void *userdata, const char *text);
+    /* Just before `lost`: the server that answers is not the one that was, or has an older history.
+     * Nodes that talk to different ones can lead at once, so somebody must look at it. Told once.
+     * May be NULL. */
+    void (*alarm)(void *userdata, const char *text);
     /* Something changed for this group (NULL: unknown which): look soon. Only a hint. */
     void (*hint)(void *userdata, const char *group);
     /* Something an administrator should read, once; the connection goes on. May be NULL. */

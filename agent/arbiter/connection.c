@@ -376,7 +376,8 @@ static const char *objection(const PGresult *result)
         return "the schema is missing or older: run \"tenurectl schema | psql\" in this database "
                "as its owner";
     if (is(result, PROBE_SCHEMA, "denied"))
-        return "permission denied for schema tenure: log in as the role tenure, or run "
+        return "permission denied for schema tenure or a function in it: log in as the role "
+               "tenure, or run "
                "\"tenurectl schema | psql\" in this database as its owner";
     if (parse_u64(PQgetvalue(result, 0, PROBE_STUCK), &stuck) < 0 || stuck >= CONNECTION_STUCK_MAX)
         return "many earlier requests are stuck in the server and would be joined by more: do its "

@@ -37,6 +37,7 @@ struct arbiter {
     struct advisory advisory;
     bool no_session; /* a statement went to another backend: a pooler */
     bool pooler_told, replicated_told;
+    char alarm_told[ARBITER_TEXT_MAX];
 
     /* The highest timeline seen of each server, and which server it was last. */
     struct epoch seen[SYSTEMS_MAX];
@@ -126,7 +127,7 @@ static bool epoch_acceptable(struct arbiter *a, const struct epoch *epoch,
     seen->timeline = epoch->timeline;
     if (a->has_system && a->system_id != epoch->system_id) {
         (void)snprintf(text, ARBITER_TEXT_MAX,
-                       "ALARM: another database server answers: its system identifier is %" PRIu64
+                       "another database server answers: its system identifier is %" PRIu64
                        ", it was %" PRIu64
                        ". Nodes that talk to different servers can lead at once",
                        epoch->system_id, a->system_id);
@@ -136,6 +137,16 @@ static bool epoch_acceptable(struct arbiter *a, const struct epoch *epoch,
     a->has_system = true;
     a->system_id = epoch->system_id;
     return true;
+}
+
+/* Met again with each attempt to connect, told once. */
+static void raise_alarm(struct arbiter *a, const char *text)
+{
+    if (strcmp(a->alarm_told, text) == 0)
+        return;
+    (void)snprintf(a->alarm_told, sizeof a->alarm_told, "%s", text);
+    if (a->handler->alarm)
+        a->handler->alarm(a->userdata, text);
 }
 
 /* Granted, but perhaps not durable: it may vanish with the server's next crash or failover. */
@@ -226,8 +237,12 @@ static void on_answered(void *userdata, const PGresult *result, bool warned)
         connection_drop(a->connection, "out of memory");
         return;
     }
-    if (lease_decode(result, a->owner, b->requests, b->n, replies, held, &facts, text) < 0 ||
-        !epoch_acceptable(a, &facts.epoch, text)) {
+    if (lease_decode(result, a->owner, b->requests, b->n, replies, held, &facts, text) < 0) {
+        connection_drop(a->connection, text);
+        return;
+    }
+    if (!epoch_acceptable(a, &facts.epoch, text)) {
+        raise_alarm(a, text);
         connection_drop(a->connection, text);
         return;
     }

@@ -17,6 +17,8 @@ static const struct {
     {"3D000", "the database does not exist"},
     {"3F000", "the schema is missing or older: run \"tenurectl schema | psql\" in this database as "
               "its owner"},
+    {"42704", "the schema is missing or older: run \"tenurectl schema | psql\" in this database as "
+              "its owner"},
     {"42883", "the schema is missing or older: run \"tenurectl schema | psql\" in this database as "
               "its owner"},
     {"42P01", "the schema is missing or older: run \"tenurectl schema | psql\" in this database as "

@@ -219,6 +219,15 @@ static void on_lost(void *userdata, const char *text)
     daemon_wake(d);
 }
 
+static void on_alarm(void *userdata, const char *text)
+{
+    struct daemon *d = userdata;
+    struct journal_context c = {
+        .message_id = MESSAGE_ARBITER_ALARM, .node = d->config->node, .reason = text};
+
+    journal_write(LOG_ALERT, &c, "the arbiter: %s", text);
+}
+
 static void on_hint(void *userdata, const char *group)
 {
     struct daemon *d = userdata;
@@ -241,6 +250,7 @@ const struct arbiter_handler daemon_arbiter_handler = {
     .held_up = on_held_up,
     .connected = on_connected,
     .lost = on_lost,
+    .alarm = on_alarm,
     .hint = on_hint,
     .notice = on_notice,
 };

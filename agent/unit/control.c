@@ -13,6 +13,23 @@
 
 /* ---- start and stop ---- */
 
+/* When its guards were checked anew. */
+static void want_start(struct host *h, struct group *g)
+{
+    g->start_wanted = true;
+    g->start_checked = false;
+    g->recheck = true;
+    g->check_at = 0;
+    host_pump_soon(h);
+}
+
+/* PID 1 has not said no: it was on its way to another self (daemon-reexec), or is not on the bus
+ * for a moment. */
+static bool nobody_answered(int error)
+{
+    return error == -ETIMEDOUT || error == -ECONNRESET || error == -EHOSTUNREACH || error == -ENXIO;
+}
+
 static void start_answered(struct host *h, struct group *g, sd_bus_message *reply, int error,
                            const char *text)
 {
@@ -20,6 +37,11 @@ static void start_answered(struct host *h, struct group *g, sd_bus_message *repl
     if (!g)
         return;
     g->start_in_flight = false;
+    /* A start that was done after all is not done twice: the ticket is good for one. */
+    if (nobody_answered(error) && h->connected && clock_boottime() < g->start_until) {
+        want_start(h, g);
+        return;
+    }
     group_look_soon(h, g);
     h->handler->start_answered(h->userdata, g->name, error, text);
 }
@@ -102,12 +124,8 @@ int host_start_keeper(struct host *h, const char *group)
         return -ENOTCONN;
     if (g->start_wanted || g->start_in_flight)
         return -EALREADY;
-    g->start_wanted = true;
     g->start_until = usec_add(clock_boottime(), START_WAIT_USEC);
-    g->start_checked = false;
-    g->recheck = true;
-    g->check_at = 0;
-    host_pump_soon(h);
+    want_start(h, g);
     return 0;
 }
 

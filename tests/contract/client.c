@@ -79,7 +79,16 @@ static void on_held_up(void *userdata, size_t i, const char *holder)
     (void)snprintf(c->held_up, sizeof c->held_up, "%s", holder);
 }
 
+static void on_alarm(void *userdata, const char *text)
+{
+    struct client *c = userdata;
+
+    (void)text;
+    c->alarms++;
+}
+
 const struct arbiter_handler client_handler = {
+    .alarm = on_alarm,
     .held_up = on_held_up,
     .replies = on_replies,
     .connected = on_connected,

@@ -23,6 +23,7 @@ struct client {
     char connected[ARBITER_TEXT_MAX], lost[ARBITER_TEXT_MAX], notice[ARBITER_TEXT_MAX];
     char losses_text[16 * ARBITER_TEXT_MAX]; /* all of them, one a line */
     char hint[GROUP_NAME_MAX + 1];
+    unsigned alarms;
     char held_up[ARBITER_TEXT_MAX]; /* of the last batch; "" */
     /* Called from within replies(), when set. */
     void (*on_replies)(struct client *c);

@@ -27,5 +27,6 @@ void durability_tests(Suite *suite);
 void fault_tests(Suite *suite);
 void fencing_tests(Suite *suite);
 void connecting_tests(Suite *suite);
+Suite *bad_suite(void);
 
 #endif

@@ -298,6 +298,11 @@ static void nobody_goes_back(struct client *c, struct server *old, struct server
     ck_assert_int_eq(c->replies[0].outcome, OUTCOME_UNKNOWN);
     ck_assert(!c->replies[0].has_record);
     ck_assert_ptr_nonnull(strstr(c->lost, "timeline 1"));
+    client_await(c, &c->connects, connects + 2);
+    losses = c->losses;
+    client_send(c, &request, 1, CLIENT_LIMIT);
+    client_await(c, &c->losses, losses + 1);
+    ck_assert_uint_eq(c->alarms, 1); /* and not with each attempt */
 
     server_crash(old);
     server_start(new);
@@ -381,7 +386,8 @@ START_TEST(another_server_is_an_alarm)
     unsigned losses = c->losses;
     ck_assert_int_eq(client_ask(c, &request).outcome, OUTCOME_UNKNOWN);
     client_await(c, &c->losses, losses + 1);
-    ck_assert_ptr_nonnull(strstr(c->lost, "ALARM"));
+    ck_assert_ptr_nonnull(strstr(c->lost, "another database server answers"));
+    ck_assert_uint_eq(c->alarms, 1);
     /* And goes on with the new one. */
     client_await(c, &c->connects, 3);
     struct reply after = client_ask(c, &request);

@@ -222,23 +222,24 @@ START_TEST(an_answer_that_makes_no_sense_is_unknown)
     server_start(&s);
     server_do(&s, "alter function tenure.tick_1 rename to tick_0");
     for (size_t i = 0; i < sizeof answers_given / sizeof answers_given[0]; i++) {
-        server_do(&s,
-                  "create or replace function tenure.tick_1(a text, b boolean, pid integer, bound "
-                  "bigint, dropped text[], c text[], method text[], waited bigint[], d text[], e "
-                  "bigint[], f bigint[], g uuid[], h uuid[], i bigint[], j bigint[], k boolean[], "
-                  "l bigint[], m bigint[], n bigint[], o bigint[]) returns table (o_number bigint, "
-                  "o_outcome text, o_term bigint, o_owner text, o_nonce uuid, o_clean boolean, "
-                  "o_claimable boolean, o_lease bigint, o_stop bigint, o_duration bigint, o_since "
-                  "bigint, o_system_id bigint, o_timeline bigint, o_synchronous boolean, o_session "
-                  "boolean, o_held boolean) language sql as $$ select "
-                  "set_config('synchronous_commit', 'on', true), "
-                  "set_config('client_min_messages', 'warning', true); select (%s)::bigint, "
-                  "(%s)::text, (%s)::bigint, (%s)::text, (%s)::uuid, %s, false, 1::bigint, "
-                  "1::bigint, 1::bigint, 0::bigint, 7::bigint, (%s)::bigint, false, true, false %s "
-                  "$$",
-                  answers_given[i].number, answers_given[i].outcome, answers_given[i].term,
-                  answers_given[i].owner, answers_given[i].nonce, answers_given[i].clean,
-                  answers_given[i].timeline, answers_given[i].more);
+        server_do(
+            &s,
+            "create or replace function tenure.tick_1(a text, b boolean, pid integer, bound "
+            "bigint, dropped text[], c text[], method text[], waited bigint[], d text[], e "
+            "bigint[], f bigint[], g uuid[], h uuid[], i bigint[], j bigint[], k boolean[], "
+            "l bigint[], m bigint[], n bigint[], o bigint[]) returns table (o_number bigint, "
+            "o_outcome text, o_term bigint, o_owner text, o_nonce uuid, o_clean boolean, "
+            "o_claimable boolean, o_lease bigint, o_stop bigint, o_duration bigint, o_since "
+            "bigint, o_system_id bigint, o_timeline bigint, o_synchronous boolean, o_session "
+            "boolean, o_held boolean, o_holder text) language sql as $$ select "
+            "set_config('synchronous_commit', 'on', true), "
+            "set_config('client_min_messages', 'warning', true); select (%s)::bigint, "
+            "(%s)::text, (%s)::bigint, (%s)::text, (%s)::uuid, %s, false, 1::bigint, "
+            "1::bigint, 1::bigint, 0::bigint, 7::bigint, (%s)::bigint, false, true, false, null %s "
+            "$$",
+            answers_given[i].number, answers_given[i].outcome, answers_given[i].term,
+            answers_given[i].owner, answers_given[i].nonce, answers_given[i].clean,
+            answers_given[i].timeline, answers_given[i].more);
         c = client_on(&s, CLIENT_OWNER_A);
         struct request request = renew_of(group, 5);
         struct reply reply = client_ask(c, &request);

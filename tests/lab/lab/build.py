@@ -3,6 +3,7 @@
 
 import hashlib
 import os
+import shlex
 import shutil
 
 from .platforms import CACHE, platform
@@ -14,6 +15,10 @@ SOURCE = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", "..", ".
 _SETUP = ["--prefix=/usr", "--sysconfdir=/etc", "--localstatedir=/var",
           "-Dbuildtype=debugoptimized"]
 _STAGES_KEPT = 4
+# Hosts have no libasan.
+_SANITIZERS = ["-Db_sanitize=address,undefined", "-Db_lundef=false",
+               "-Dc_args=-fno-sanitize-recover=all",
+               "-Dc_link_args=-static-libasan -static-libubsan"]
 
 
 class Stage:
@@ -23,32 +28,33 @@ class Stage:
         self.path, self.build_id = path, build_id
 
 
-def build(name, say=print, source=SOURCE):
+def build(name, say=print, source=SOURCE, sanitize=False):
     """Build the tree for a platform and install it to a stage of its own."""
     p = platform(name)
-    tree = hashlib.sha256(source.encode()).hexdigest()[:8]
+    tree = hashlib.sha256(source.encode()).hexdigest()[:8] + ("-sanitizers" if sanitize else "")
+    options = _SETUP + (_SANITIZERS if sanitize else [])
     with locked(f"build-{p.suite}"):
         folder = f"{CACHE}/build-{p.suite}-{tree}"
         fresh = f"{CACHE}/stage-{p.suite}-unfinished"
         shutil.rmtree(fresh, ignore_errors=True)
         os.makedirs(fresh)
         os.makedirs(folder, exist_ok=True)
-        say(f"building for Debian {p.suite}")
+        say(f"building for Debian {p.suite}" + (", with sanitizers" if sanitize else ""))
         if needs_build_root(p):
-            _build_there(build_root(p, say), source, folder, fresh)
+            _build_there(build_root(p, say), source, folder, fresh, options)
         else:
-            _build_here(source, folder, fresh)
+            _build_here(source, folder, fresh, options)
         return _publish(p, fresh, source)
 
 
-def _steps(source, folder, stage):
+def _steps(source, folder, stage, options):
     """Set-up is repeated only when there is none, or when what is there cannot be used any more."""
     return f"""
 set -e
 cd /
 if ! ninja -C {folder} -n build.ninja >/dev/null 2>&1; then
     find {folder} -mindepth 1 -delete
-    meson setup {folder} {source} {' '.join(_SETUP)}
+    meson setup {folder} {source} {shlex.join(options)}
 fi
 meson compile -C {folder}
 meson install -C {folder} --no-rebuild --destdir {stage}
@@ -71,11 +77,11 @@ def _clean_environment():
     return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LC_ALL": "C.UTF-8"}
 
 
-def _build_here(source, folder, stage):
-    run(["sh", "-c", _steps(source, folder, stage)], timeout=600, env=_clean_environment())
+def _build_here(source, folder, stage, options):
+    run(["sh", "-c", _steps(source, folder, stage, options)], timeout=600, env=_clean_environment())
 
 
-def _build_there(root, source, folder, stage):
+def _build_there(root, source, folder, stage, options):
     """In a mount namespace of its own, so that whatever happens no mount is left behind."""
     script = f"""
 set -e
@@ -89,7 +95,7 @@ mount -t proc proc {root}/proc
 exec chroot {root} sh -c "$1"
 """
     run(["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child",
-         "sh", "-c", script, "sh", _steps("/src", "/build", "/stage")],
+         "sh", "-c", script, "sh", _steps("/src", "/build", "/stage", options)],
         timeout=600, env=_clean_environment())
 
 

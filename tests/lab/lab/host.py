@@ -14,6 +14,9 @@ from .shell import LabError, run, wait_for
 
 BOOT_TIMEOUT = 30
 DOWN_TIMEOUT = 60
+_REEXEC_TIMEOUT = 5
+_CONNECTION_LOST = ("Connection reset", "Connection terminated", "Connection refused",
+                    "Transport endpoint", "Connection timed out", "Broken pipe")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Folders that a host's PID 1 mounts anew; the rest of the disk can be written from outside as well.
 _NOT_ON_DISK = ("/run/", "/tmp/", "/dev/", "/proc/", "/sys/", "/lab/")
@@ -242,8 +245,14 @@ class Host:
         return self.run("systemctl", *arguments, check=check, timeout=timeout)
 
     def property(self, unit, name):
-        """A property of a unit, as `systemctl show` says it."""
-        return self.run("systemctl", "show", "--value", "-p", name, "--", unit).out.strip()
+        """A property of a unit, as `systemctl show` says it. A PID 1 that is just replacing itself
+        is asked again."""
+        argv = ["systemctl", "show", "--value", "-p", name, "--", unit]
+        end = clock.now() + _REEXEC_TIMEOUT * clock.SECOND
+        r = self.run(*argv, check=False)
+        while not r.ok and clock.now() < end and any(w in r.err for w in _CONNECTION_LOST):
+            r = self.run(*argv, check=False)
+        return (r if r.ok else self.run(*argv)).out.strip()
 
     def state(self, unit):
         """active, inactive, failed, activating, deactivating …"""

@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 
-from . import leftovers
+from . import leftovers, sanitizers
 from .build import build as build_product
 from .build import build_witness
 from .database import Database
@@ -31,10 +31,11 @@ _FIRST_HOST_NUMBER = 11
 
 
 class Lab:
-    """hosts: how many run the product. product=False: bare hosts. keep: stays up when left."""
+    """hosts: how many run the product. product=False: bare hosts. keep: stays up when left.
+    sanitize: all of the product is built with sanitizers."""
 
     def __init__(self, platform="252", hosts=3, database=True, product=True, name=None, keep=False,
-                 timeline=None):
+                 timeline=None, sanitize=False):
         if os.geteuid() != 0:
             raise LabError("the lab needs root")
         self.platform = platform_named(platform)
@@ -50,7 +51,7 @@ class Lab:
         self.network = Network(self.name)
         self.hosts, self.db, self.db2 = [], None, None
         self._wanted = [f"n{i + 1}" for i in range(hosts)]
-        self._database, self._product = database, product
+        self._database, self._product, self.sanitize = database, product, sanitize
         self.addresses = {"db": f"{PREFIX}.{_DATABASE_NUMBER}"} if database else {}
         for i, host in enumerate(self._wanted):
             self.addresses[host] = f"{PREFIX}.{_FIRST_HOST_NUMBER + i}"
@@ -106,7 +107,7 @@ class Lab:
         root = runtime_root(self.platform, self.note)
         lowers = [root]
         if self._product:
-            stage = build_product(self.platform, self.note)
+            stage = build_product(self.platform, self.note, sanitize=self.sanitize)
             lowers, self.build_id = [stage.path, root], stage.build_id
         self._lowers = lowers
         witness = build_witness(self.note)
@@ -129,6 +130,8 @@ class Lab:
             host = Host(self, name, _FIRST_HOST_NUMBER + i, lowers)
             self.hosts.append(host)
             setattr(self, name, host)
+            if self.sanitize:
+                sanitizers.prepare(host)
 
     def second_database(self):
         """Another database host, booted; its PostgreSQL does not run."""

@@ -18,7 +18,7 @@ import os
 import signal
 import time
 
-from . import clock
+from . import clock, sanitizers
 from .cluster import Cluster
 from .lab import Lab
 from .platforms import CACHE
@@ -207,8 +207,9 @@ def _ms(text):
 class Runner:
     """One lab for all scenarios of a method and platform; a new one when the old cannot be put in order."""
 
-    def __init__(self, method, platform, timeline, keep=False):
+    def __init__(self, method, platform, timeline, keep=False, sanitize=False):
         self.method, self.platform, self.timeline, self.keep = method, platform, timeline, keep
+        self.sanitize = sanitize
         self.lab = self.cluster = None
         self.versions = {}
 
@@ -229,10 +230,12 @@ class Runner:
 
     def _fresh(self):
         self._drop()
-        lab = Lab(self.platform, timeline=self.timeline)
+        lab = Lab(self.platform, timeline=self.timeline, sanitize=self.sanitize)
         lab.__enter__()
         self.lab = lab
         lab.boot()
+        if self.sanitize:
+            sanitizers.check_build(lab.hosts[0])
         self.cluster = Cluster(lab, method=self.method).install()
         self.cluster.start()
         self.versions = lab.versions()
@@ -301,6 +304,8 @@ class Runner:
             trial = Trial(self.cluster, self.timeline)
             function(trial)
             gap, dual = trial.finish(function.dual_ms)
+            if self.sanitize:
+                sanitizers.check(self.lab)
             if trial.spent and not self.keep:
                 self._drop()
             return True, {"gap": gap, "dual": dual, **trial.figures}, ""

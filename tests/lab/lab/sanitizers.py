@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What sanitizers have found in the programs of a lab's hosts."""
+
+import re
+
+from .shell import LabError
+
+_FOUND = re.compile(r"AddressSanitizer|LeakSanitizer|UndefinedBehaviorSanitizer|runtime error: ")
+_SANITIZED = ["/usr/sbin/tenured", "/usr/lib/tenure/tenure-keeper", "/usr/bin/tenurectl",
+              "/usr/lib/systemd/system-generators/tenure-generator"]
+_LINES_MAX = 40
+
+
+def prepare(host):
+    """For services. Looking for leaks takes ptrace(), which agent and keeper are not allowed."""
+    host.write_file("/etc/systemd/system.conf.d/sanitizers.conf", "[Manager]\nDefaultEnvironment="
+                    "ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1\n")
+
+
+def check_build(host):
+    for path in _SANITIZED:
+        if not host.run("grep", "-q", "__asan_init", path, check=False).ok:
+            raise LabError(f"{path} of {host} is not built with sanitizers")
+
+
+def check(lab):
+    """Raises LabError with what was said in the journals (what services say) and on the consoles
+    (what generators say) of the hosts that are up."""
+    for host in lab.hosts:
+        if not host.up or host.frozen_at is not None:
+            continue
+        with open(f"{host.folder}/console", encoding="utf-8", errors="replace") as f:
+            said = f.readlines()
+        said += host.journal(lines=100000, boot=False).splitlines()
+        found = [n for n, line in enumerate(said) if _FOUND.search(line)]
+        if found:
+            raise LabError(f"sanitizers found something on {host}:\n" + "\n".join(
+                line.rstrip() for line in said[found[0]:found[0] + _LINES_MAX]))

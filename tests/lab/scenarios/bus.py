@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Between agent and PID 1: the bus and polkit, dead or standing still. And two hosts of one name."""
+
+import time
+
+from lab.scenario import scenario
+
+DBUS, POLKIT = "dbus.service", "polkit.service"
+
+
+def same_term(t, host, term):
+    t.check(f"{host} leads on in term {term}", t.cluster.is_leader(host) and
+            t.db.lease(t.group)["term"] == term)
+
+
+def handed_over(t, why):
+    """To show that what is back works."""
+    old = t.leader
+    t.timeline.fault(f"systemctl stop tenured on {old}, {why}")
+    old.systemctl("stop", "tenured.service")
+    t.leader = t.next_leader()
+    old.systemctl("start", "tenured.service")
+
+
+@scenario("dbus-daemon is killed on all hosts: nobody notices, and a takeover works afterwards")
+def dbus_killed(t):
+    host, term = t.leader, t.db.lease(t.group)["term"]
+    pids = {h: h.main_pid(DBUS) for h in t.hosts}
+    t.fault("kill -9 of dbus-daemon on all hosts", lambda: [h.kill(pids[h]) for h in t.hosts])
+    for h in t.hosts:
+        t.effect(f"another one runs on {h}", lambda h=h: (
+            h.systemctl("start", DBUS, check=False).ok and h.main_pid(DBUS) not in (0, pids[h])))
+    t.undisturbed(seconds=1.5 * t.lease_ms / 1000)
+    same_term(t, host, term)
+    t.gap_at_most(0)
+    for h in t.hosts:
+        t.until(f"the agent of {h} is on the bus again",
+                lambda h=h: t.cluster.status(h).get("role") in ("leader", "standby"))
+    handed_over(t, "over the new bus")
+    t.gap_at_most(2500)
+
+
+@scenario("dbus-daemon stands still on the leader: it leads on, and is cut off, and ends in time")
+def dbus_hangs(t):
+    old, term = t.leader, t.db.lease(t.group)["term"]
+    pid = old.main_pid(DBUS)
+    t.fault(f"SIGSTOP of dbus-daemon on {old}", lambda: old.run("kill", "-STOP", pid))
+    try:
+        t.effect("it stands still", lambda: "State:\tT" in old.read_file(f"/proc/{pid}/status"))
+        t.undisturbed(seconds=1.5 * t.lease_ms / 1000)
+        t.check("the term is renewed all the while", t.db.lease(t.group)["term"] == term)
+        t.gap_at_most(0)
+        t.fault(f"{old} is cut off as well, half open", lambda: old.cut(clean=False))
+        t.leader = t.next_leader()
+        t.dead_within(old, t.duration_ms + t.slack_ms + t.stop_ms + t.kill_ms)
+        t.gap_at_most(t.lease_ms + 2000)
+    finally:
+        old.run("kill", "-CONT", pid)
+    old.heal()
+    t.until(f"{old} stands by again", lambda: t.cluster.status(old).get("role") == "standby",
+            timeout=20)
+
+
+@scenario("dbus-daemon stands still on a standby: it does not claim what it cannot start")
+def dbus_hangs_on_standbys(t):
+    stuck, other = t.standbys
+    pid = stuck.main_pid(DBUS)
+    old = t.leader
+    stuck.run("kill", "-STOP", pid)
+    try:
+        time.sleep(t.lease_ms / 1000)       # its last look at PID 1 gets old
+        t.fault(f"the plug of {old} is pulled, dbus-daemon of {stuck} stands still", old.pull_plug)
+        t.effect("it does", lambda: "State:\tT" in stuck.read_file(f"/proc/{pid}/status")
+                 and not old.up)
+        t.leader = t.next_leader()
+        t.check(f"{other} leads", t.leader is other)
+        t.silent(stuck)
+        t.gap_at_most(t.lease_ms + 2000)
+    finally:
+        stuck.run("kill", "-CONT", pid)
+    old.boot()
+    t.cluster.wait_ready()
+
+
+@scenario("polkitd is killed on all hosts: PID 1 has it started again, and a takeover works")
+def polkitd_killed(t):
+    """PID 1 asks polkit whether the agent may start a unit."""
+    for host in t.hosts:
+        host.systemctl("start", POLKIT)
+    pids = {h: h.main_pid(POLKIT) for h in t.hosts}
+    t.fault("kill -9 of polkitd on all hosts", lambda: [h.kill(pids[h]) for h in t.hosts])
+    t.effect("they are gone", lambda: all(h.main_pid(POLKIT) != pids[h] for h in t.hosts))
+    t.undisturbed(seconds=t.lease_ms / 1000)
+    handed_over(t, "and its polkitd was killed")
+    t.gap_at_most(2500)
+
+
+@scenario("polkitd stands still on a standby that claims: another host leads instead")
+def polkitd_hangs(t):
+    stuck, other = t.standbys
+    old = t.leader
+    stuck.systemctl("start", POLKIT)
+    pid = stuck.main_pid(POLKIT)
+    other.systemctl("stop", "tenured.service")      # so that it has to be the stuck one
+    t.fault(f"SIGSTOP of polkitd on {stuck}", lambda: stuck.run("kill", "-STOP", pid))
+    try:
+        t.effect("it stands still", lambda: "State:\tT" in stuck.read_file(f"/proc/{pid}/status"))
+        t.timeline.fault(f"systemctl stop tenured on {old}")
+        old.systemctl("stop", "tenured.service")
+        t.until(f"{stuck} has claimed, and gives the group back", lambda: "not started" in stuck.sh(
+            "journalctl -q -b -o cat -u tenured"), timeout=15)
+        t.silent(stuck)
+        t.note([line for line in stuck.sh("journalctl -q -b -o cat -u tenured").splitlines()
+                if "not started" in line][-1])
+        other.systemctl("start", "tenured.service")
+        t.leader = t.cluster.wait_leader(old, timeout=20)
+        t.check(f"{other} leads", t.leader is other)
+        t.gap_at_most(t.lease_ms + 6000)
+    finally:
+        stuck.run("kill", "-CONT", pid)
+        old.systemctl("start", "tenured.service")
+    t.cluster.wait_ready(timeout=40)
+
+
+@scenario("two hosts are configured with one node name: one leads, the other one says what is wrong")
+def two_of_one_name(t):
+    leader, twin = t.leader, t.standbys[0]
+    term = t.db.lease(t.group)["term"]
+
+    def rename():
+        t.cluster.configure(twin, top=f'node = "{leader.name}";')
+        twin.systemctl("reload", "tenured.service")
+    t.fault(f"{twin} is named {leader} as well", rename)
+    t.effect("it complains", lambda: "another running host is configured with the node name" in twin.sh(
+        "journalctl -q -b -o cat -u tenured -p alert"), timeout=2 * t.lease_ms / 1000 + 2)
+    t.until("so does its status", lambda: f'another host named "{leader.name}"' in t.cluster.status(
+        twin).get("reason", ""))
+    t.undisturbed(seconds=t.lease_ms / 1000)
+    same_term(t, leader, term)
+    t.gap_at_most(0)
+
+    # It is a standby nevertheless, and never at the same time.
+    t.timeline.fault(f"the plug of {leader} is pulled")
+    t.standbys[1].systemctl("stop", "tenured.service")
+    leader.pull_plug()
+    t.leader = t.until(f"{twin} leads", lambda: t.testimony.running(t.testimony.last_beat())
+                       == [twin.name] and twin, timeout=20)
+    t.check("in a later term", t.db.lease(t.group)["term"] > term)
+    leader.boot()
+    t.until(f"{leader}, back again, complains", lambda: "another running host" in leader.sh(
+        "journalctl -q -b -o cat -u tenured -p alert"), timeout=20)
+    t.gap_at_most(t.lease_ms + 3000)
+    t.cluster.configure(twin)
+    twin.systemctl("reload", "tenured.service")
+    for host in t.hosts:
+        host.systemctl("start", "tenured.service")
+    t.leader = t.cluster.wait_ready(timeout=40)

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""systemd is told to reload, or to replace itself, all the time, while the main faults happen."""
+
+import contextlib
+import threading
+
+from lab import clock
+from lab.scenario import scenario
+from lab.shell import LabError
+
+PAUSE = {"daemon-reload": 0.05, "daemon-reexec": 0.3}
+
+
+class Storm:
+    """On some hosts, one after the other, as fast as PID 1 gets it done."""
+
+    def __init__(self, hosts, command):
+        self.command, self.done, self.over = command, {h.name: 0 for h in hosts}, threading.Event()
+        self.threads = [threading.Thread(target=self._blow, args=(h,), daemon=True) for h in hosts]
+
+    def _blow(self, host):
+        while not self.over.wait(PAUSE[self.command]):
+            # (A host without power, or one that stands still, has none.)
+            with contextlib.suppress(LabError):
+                if host.up and host.frozen_at is None and \
+                        host.systemctl(self.command, check=False, timeout=20).ok:
+                    self.done[host.name] += 1
+
+    def __enter__(self):
+        for t in self.threads:
+            t.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        for t in self.threads:
+            t.join(timeout=30)
+
+
+@contextlib.contextmanager
+def storm(t, command, fallen):
+    with Storm(t.hosts, command) as s:
+        t.until(f"a storm of {command} blows on every host",
+                lambda: all(n >= 3 for n in s.done.values()))
+        before = dict(s.done)
+        yield
+        t.until("it has blown all the while", lambda: all(
+            s.done[h.name] > before[h.name] for h in t.hosts if h is not fallen))
+    t.figures[command] = f"{sum(s.done.values())} times in the last one"
+
+
+def plug_pulled(t, old):
+    t.fault(f"the plug of {old} is pulled", old.pull_plug)
+    t.effect("it is off", lambda: not old.up)
+    t.leader = t.next_leader()
+
+
+def cut_off(t, old):
+    t.fault(f"{old} is cut off, half open", lambda: old.cut(clean=False))
+    t.effect("packets are dropped", lambda: t.lab.network.is_cut(old.name))
+    t.leader = t.next_leader()
+    t.dead_within(old, t.duration_ms + t.slack_ms + t.stop_ms + t.kill_ms)
+
+
+def agent_killed(t, old):
+    agent = old.main_pid("tenured.service")
+    t.fault(f"kill -9 of the agent on {old}", lambda: old.kill("tenured.service"))
+    t.effect("that agent is gone", lambda: old.main_pid("tenured.service") != agent)
+    t.until("another one runs", lambda: old.main_pid("tenured.service") not in (0, agent))
+    t.cluster.wait_leader()
+
+
+def keeper_killed(t, old):
+    keeper = old.main_pid(t.keeper)
+    t.fault(f"kill -9 of the keeper on {old}", lambda: old.kill(t.keeper))
+    t.effect("that keeper is gone", lambda: old.main_pid(t.keeper) != keeper)
+    t.leader = t.cluster.wait_leader()
+
+
+def agent_stopped(t, old):
+    t.fault(f"systemctl stop tenured on {old}", lambda: old.systemctl("stop", "tenured.service"))
+    t.effect("the agent is stopped", lambda: old.state("tenured.service") == "inactive")
+    t.leader = t.next_leader()
+
+
+def agent_hangs(t, old):
+    agent = old.main_pid("tenured.service")
+    t.fault(f"SIGSTOP of the agent on {old}", lambda: old.kill("tenured.service", "STOP"))
+    t.effect("it stands still", lambda: "State:\tT" in old.read_file(f"/proc/{agent}/status"))
+    t.leader = t.next_leader()
+    t.dead_within(old, t.duration_ms + t.slack_ms + t.stop_ms + t.kill_ms)
+
+
+def frozen(t, old):
+    t.fault(f"{old} is frozen", old.freeze)
+    t.effect("it is", lambda: old.frozen_at is not None)
+    t.leader = t.next_leader()
+    t.timeline.fault(f"{old} is thawed")
+    old.thaw()
+    t.until(f"{old} knows that it does not lead", lambda: old.state(t.unit) != "active")
+
+
+FAULTS = [agent_killed, keeper_killed, agent_stopped, agent_hangs, cut_off, frozen, plug_pulled]
+
+
+def all_faults(t, command):
+    """One after the other, in one storm each."""
+    for fault in FAULTS:
+        old = t.leader
+        with storm(t, command, old):
+            fault(t, old)
+        # What was frozen may go on for a moment; nothing else may.
+        dual = clock.ms(t.testimony.dual_active(t.began, clock.now()))
+        t.check(f"two ran it for {dual:.1f} ms up to {fault.__name__}",
+                dual == 0 or (dual <= 50 and FAULTS.index(fault) >= FAULTS.index(frozen)))
+        t.gap_at_most(t.lease_ms + 3000)
+        mend(t, old)
+
+
+def mend(t, old):
+    if old.cut_how:
+        old.heal()
+    if not old.up:
+        old.boot()
+    old.sh("kill -CONT $(systemctl show --value -p MainPID tenured)", check=False)
+    if old.state("tenured.service") != "active":
+        old.systemctl("start", "tenured.service")
+    t.leader = t.cluster.wait_ready(timeout=40)
+
+
+@scenario("a storm of daemon-reload on all hosts, and each of the main faults in it", dual_ms=50)
+def storm_of_reloads(t):
+    all_faults(t, "daemon-reload")
+
+
+@scenario("a storm of daemon-reexec on all hosts, and each of the main faults in it", dual_ms=50)
+def storm_of_reexecs(t):
+    all_faults(t, "daemon-reexec")
