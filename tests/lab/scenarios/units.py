@@ -3,6 +3,7 @@
 
 import contextlib
 import json
+import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -33,6 +34,8 @@ def units_of_group(t, files, **more):
     """The group has these units beside the worker: {name: text of its file}; of an instance the
     file is its template's. more: other settings of it. As before when the scenario has passed."""
     def write(host):
+        if any(f"User={BOMBER}" in text for text in files.values()):
+            host.sh(MAKE_BOMBER)
         for name, text in files.items():
             at = name.find("@")
             path = name if at < 0 else name[:at + 1] + name[name.rindex("."):]
@@ -274,6 +277,9 @@ def kinds_of_other_units(t):
         t.gap_at_most(1500)
 
 
+# LimitNPROC= counts a user's processes on the whole machine: each lab has a user of its own for it.
+BOMBER = "bomber"
+MAKE_BOMBER = f"id -u {BOMBER} >/dev/null 2>&1 || useradd -M -u {20000 + os.getpid() % 20000} {BOMBER}"
 STUBBORN = {
     # Asks for a minute more, again and again, and does not end.
     "extends.service": service(
@@ -284,7 +290,7 @@ STUBBORN = {
     # What it runs when it has stopped beats on as another witness.
     "slow-post.service": service(BEAT, "ExecStopPost=/lab/witness /lab/beats/%H.post.service "
                                  "--ignore-term"),
-    "bomb.service": service(f"{BEAT} --bomb --children 2 --escape --ignore-term", "User=nobody",
+    "bomb.service": service(f"{BEAT} --bomb --children 2 --escape --ignore-term", f"User={BOMBER}",
                             "LimitNPROC=60", "TasksMax=60"),
     # Nothing of it runs, until it stops: that never ends, twice.
     "hook.service": service("/bin/true", "Type=oneshot", "RemainAfterExit=yes",
