@@ -2382,6 +2382,44 @@ static void add_ending(Suite *suite)
     suite_add_tcase(suite, t);
 }
 
+/* ---- what must never happen, and moves nothing when it does ---- */
+
+START_TEST(no_name_for_what_there_is_not)
+{
+    ck_assert_str_eq(member_state_name((enum member_state)(MEMBER_RELEASING + 1)), "?");
+    ck_assert_str_eq(member_reason_text((enum member_reason)(REASON_FOREIGN_KEEPER + 1)), "?");
+}
+END_TEST
+
+/* An arbiter that grants a renewal and shows no record: the release goes by the nonce known before. */
+START_TEST(renewal_granted_without_a_record_after_the_end)
+{
+    struct nonce before;
+
+    leading();
+    before = f.m.nonce;
+    f.now = member_due(&f.m);
+    ask();
+    event(EVENT_STOP);
+    answer_without_record(OUTCOME_GRANTED);
+    proven_dead();
+    ck_assert_int_eq(f.m.state, MEMBER_RELEASING);
+    ask();
+    ck_assert(asks(OPERATION_RELEASE));
+    ck_assert_mem_eq(&f.u.request.expected_nonce, &before, sizeof before);
+}
+END_TEST
+
+static void add_never(Suite *suite)
+{
+    TCase *t = tcase_create("never");
+
+    tcase_add_checked_fixture(t, setup, NULL);
+    tcase_add_test(t, no_name_for_what_there_is_not);
+    tcase_add_test(t, renewal_granted_without_a_record_after_the_end);
+    suite_add_tcase(suite, t);
+}
+
 int main(void)
 {
     Suite *suite = suite_create("member");
@@ -2390,6 +2428,7 @@ int main(void)
     add_claim(suite);
     add_leading(suite);
     add_ending(suite);
+    add_never(suite);
 
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
