@@ -2,9 +2,9 @@
 #ifndef TENURE_TESTS_COVERAGE_H
 #define TENURE_TESTS_COVERAGE_H
 
-/* Included before everything else, by tests/coverage alone. gcc's counters are written when a process
- * ends by exit(). Many of ours end otherwise, and on purpose: by _exit() after a fork, and by an
- * assertion that a test provokes. What they ran counts too. */
+/* Included before everything else, by tests/coverage alone. gcc's counters are written when a
+ * process ends by exit(). Many of ours end otherwise, and on purpose: by _exit() after a fork, and
+ * by an assertion that a test provokes. What they ran counts too. */
 
 #include <assert.h>
 #include <unistd.h>

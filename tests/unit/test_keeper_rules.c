@@ -409,7 +409,8 @@ START_TEST(texts)
 }
 END_TEST
 
-/* A value that there is not is a mistake of ours: the keeper ends at once, and the fence does the rest. */
+/* A value that there is not is a mistake of ours: the keeper ends at once, and the fence does the
+ * rest. */
 START_TEST(no_text_for_what_there_is_not)
 {
     if (_i == 0)

@@ -2391,7 +2391,8 @@ START_TEST(no_name_for_what_there_is_not)
 }
 END_TEST
 
-/* An arbiter that grants a renewal and shows no record: the release goes by the nonce known before. */
+/* An arbiter that grants a renewal and shows no record: the release goes by the nonce known before.
+ */
 START_TEST(renewal_granted_without_a_record_after_the_end)
 {
     struct nonce before;
