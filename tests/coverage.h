@@ -11,7 +11,12 @@
 
 extern void __gcov_dump(void);
 
-#define _exit(status) (__gcov_dump(), (_exit)(status))
+#define _exit(status)                                                                              \
+    __extension__({                                                                                \
+        int coverage_status = (status);                                                            \
+        __gcov_dump();                                                                             \
+        (_exit)(coverage_status);                                                                  \
+    })
 #define __assert_fail(...) (__gcov_dump(), (__assert_fail)(__VA_ARGS__))
 
 #endif
