@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From one run of a scenario to what its picture shows: all that was done and seen, counted from the first fault."""
+
+from . import clock
+from .clock import MS, SECOND
+from .database import Database
+from .picture import Bar, Lane, Story
+from .recorder import Recorder, leases
+from .scenario import Runner
+from .timeline import Timeline
+
+BEFORE = 1 * SECOND         # shown before the first fault …
+AFTER = 1 * SECOND          # … and after the last thing that happened
+SETTLED = 100 * MS          # what ends so near the end of the recording ended with it
+
+
+class Marks(Timeline):
+    """Remembers every fault."""
+
+    def __init__(self, **more):
+        super().__init__(**more)
+        self.marks = []
+
+    def fault(self, text, at=None):
+        at = at or clock.now()
+        self.marks.append((at, text))
+        super().fault(text, at)
+
+
+class ObservedRunner(Runner):
+    """A Runner whose runs can be drawn afterwards: story() for the last one that passed."""
+
+    recorder = None
+
+    def ready(self):
+        super().ready()
+        self.timeline.marks.clear()
+        self.recorder = Recorder(self.lab, self.cluster.group).start()
+
+    def _drop(self, keep=False):
+        self._stop()
+        super()._drop(keep)
+
+    def _stop(self):
+        if self.recorder:
+            self.recorder.stop()
+
+    def run(self, function):
+        try:
+            return super().run(function)
+        finally:
+            self._stop()
+
+    def story(self, function, subtitle, foot):
+        return tell(self.trial, self.recorder, self.timeline.marks, function, subtitle, foot)
+
+
+def tell(trial, recorder, marks, function, subtitle, foot):
+    """The Story of a run, read while its lab is still up."""
+    testimony = trial.testimony
+    zero, end = marks[0][0], clock.now()
+    last = testimony.last_beat() or trial.fault_at
+    gap = max(testimony.gaps(trial.fault_at, last), key=lambda g: g[1] - g[0], default=None)
+    gap_ms = clock.ms(gap[1] - gap[0]) if gap else 0.0
+    if gap_ms < 10:                     # as in Trial: the beats' own rhythm
+        gap, gap_ms = None, 0.0
+
+    held = leases(recorder.row.changes, end)
+    lanes = [_lane(h, recorder, testimony, held, zero) for h in trial.hosts]
+    lanes += [_database(h, recorder, zero) for h in trial.lab.all_hosts() if isinstance(h, Database)]
+    duals = [(a - zero, b - zero) for a, b in both(testimony.intervals(trial.began, end))]
+    marks = [(t - zero, text) for t, text in marks]
+    start, stop = window(lanes, marks, end - zero, trial.lease_ms * MS if gap is None else 0)
+    return Story(function.title[0].upper() + function.title[1:], subtitle, foot, start, stop, marks, lanes,
+                 gap and (gap[0] - zero, gap[1] - zero), gap_ms, duals, clock.ms(sum(b - a for a, b in duals)))
+
+
+def _lane(host, recorder, testimony, held, zero):
+    seen = recorder.hosts[host.name]
+    tracks = {name: [Bar(a - zero, b - zero, kind) for a, b, kind in seen[name].spans] for name in ("agent", "keeper")}
+    tracks["lease"] = [Bar(f["from"] - zero, min(f["renewed"][-1], f["to"]) - zero, text=f"term {f['term']}",
+                           marks=[t - zero for t in f["renewed"][1:]], until=f["to"] - zero,
+                           word="given back" if f["released"] else "")
+                       for f in held if f["host"] == host.name]
+    tracks["unit"] = [Bar(a - zero, b - zero, text="the unit runs") for a, b in
+                      testimony.intervals().get(host.name, ())]
+    return Lane(host.name, _states(seen, zero), tracks)
+
+
+def _database(host, recorder, zero):
+    seen = recorder.hosts[host.name]
+    # The row is asked of the first database alone.
+    answers = recorder.row.answers.spans if host is recorder.lab.db else ()
+    return Lane(host.name, _states(seen, zero),
+                {"answers": [Bar(a - zero, b - zero, kind) for a, b, kind in answers]})
+
+
+def _states(seen, zero):
+    return [(a - zero, b - zero, kind) for a, b, kind in seen["state"].spans]
+
+
+def both(intervals):
+    """When at least two hosts ran the unit: [(from, to)]."""
+    events = sorted((t, change) for pieces in intervals.values() for a, b in pieces for t, change in ((a, 1), (b, -1)))
+    active, since, found = 0, 0, []
+    for t, change in events:
+        if active == 2 and change < 0 and t > since:
+            found.append((since, t))
+        if active == 1 and change > 0:
+            since = t
+        active += change
+    return found
+
+
+def window(lanes, marks, end, calm):
+    """What of it is worth looking at. calm: how long it must be seen that nothing happened."""
+    events = [t for t, _ in marks] + [calm]
+    for lane in lanes:
+        events += [t for a, b, _ in lane.states for t in (a, b)]
+        for name, bars in lane.tracks.items():
+            for bar in bars:
+                events.append(bar.start)
+                events.append(bar.end if bar.until is None or name != "lease" else bar.until)
+    # What goes on at the end of the recording has not ended.
+    happened = [t for t in events if t < end - SETTLED]
+    return -BEFORE, min(end, max(happened, default=0) + AFTER)
