@@ -43,6 +43,12 @@ class Lane:
         some = [t for t in TRACKS if self.tracks.get(t[0])]
         return some or [t for t in TRACKS if t[0] in self.tracks][:1] or [TRACKS[0]]
 
+    def within(self, start, end):
+        """Without what was over before, or began after."""
+        tracks = {name: [b for b in bars if b.start <= end and max(b.end, b.until or b.end) >= start]
+                  for name, bars in self.tracks.items()}
+        return Lane(self.name, [s for s in self.states if s[0] <= end and s[1] >= start], tracks)
+
     def height(self):
         shown = self.shown()
         return sum(h for _, h in shown) + BETWEEN * (len(shown) - 1) + 2 * AROUND
@@ -143,7 +149,7 @@ class _Picture:
     def _bars(self, top):
         y = top
         for lane in self.s.lanes:
-            self.svg.text(18, y + AROUND + 12, lane.name, 14, font_weight="bold")
+            self.svg.text(18, y + min(AROUND + 13, lane.height() / 2 + 5), lane.name, 14, font_weight="bold")
             at = y + AROUND
             for track, height in lane.shown():
                 self.svg.text(LEFT - 10, at + height / 2 + 3.5, track, 10, FAINT, text_anchor="end")
@@ -183,12 +189,15 @@ class _Picture:
             self._say(bar, y, height, end)
 
     def _say(self, bar, y, height, end):
-        left, right = self.x(bar.start), self.x(end)
-        size = min(11, height - 3)
-        if bar.text and right - left > text_width(bar.text, size) + 10:
-            light = height >= 16
-            self.svg.text(left + 6, y + height / 2 + size * 0.36, bar.text, size, "#ffffff" if light else LEASE_INK,
-                          font_weight="bold" if light else None, **({} if light else _halo(LEASE, 2.5)))
+        """Its text in the larger of its two parts, and its word behind it."""
+        strong, right = (self.x(bar.start), self.x(bar.end)), self.x(end)
+        weak = (strong[1], right)
+        size, light = min(11, height - 3), height >= 16
+        where = max(strong, weak, key=lambda part: part[1] - part[0])
+        if bar.text and where[1] - where[0] > text_width(bar.text, size, light) + 10:
+            halo = _halo(RUN if light else LEASE if where == strong else "#ddf4ff", 3)
+            self.svg.text(sum(where) / 2, y + height / 2 + size * 0.36, bar.text, size, "#ffffff" if light else "#0a3069",
+                          font_weight="bold" if light else None, text_anchor="middle", **halo)
         if bar.word and end < self.s.end:
             self.svg.text(right + 4, y + height / 2 + 3.5, bar.word, 10, LEASE_INK, **HALO)
 
@@ -239,7 +248,7 @@ class _Picture:
             for x, end, tip in ((left, middle - width / 2 - 8, 5), (right, middle + width / 2 + 8, -5)):
                 svg.line(x, y, end, y, colour, stroke_width=1.3)
                 svg.element("path", d=f"M{x:.1f} {y:.1f}l{tip} -3v6z", fill=colour)
-            svg.text(middle, y + 4, text, 12, colour, text_anchor="middle", font_weight="bold")
+            svg.text(middle, y + 4, text, 12, colour, text_anchor="middle", font_weight="bold", **HALO)
         else:
             svg.line(left, y, right, y, colour, stroke_width=1.3)
             out = right + 8 + width > WIDTH - 10

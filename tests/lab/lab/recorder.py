@@ -164,7 +164,7 @@ def state(host):
 def life(host, unit):
     """runs or stopped (SIGSTOP), by the oldest process of a unit; None without one."""
     try:
-        with open(f"{host.cgroup.v2}/{unit}/cgroup.procs", encoding="ascii") as f:
+        with open(f"{host.cgroup.v2}/payload/{unit}/cgroup.procs", encoding="ascii") as f:
             pid = f.readline().strip()
         if not pid:
             return None

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """From one run of a scenario to what its picture shows: all that was done and seen, counted from the first fault."""
 
+import time
+
 from . import clock
 from .clock import MS, SECOND
 from .database import Database
@@ -9,8 +11,8 @@ from .recorder import Recorder, leases
 from .scenario import Runner
 from .timeline import Timeline
 
-BEFORE = 1 * SECOND         # shown before the first fault …
-AFTER = 1 * SECOND          # … and after the last thing that happened
+BEFORE = 600 * MS           # shown before the first fault …
+AFTER = 800 * MS            # … and after the last thing that happened
 SETTLED = 100 * MS          # what ends so near the end of the recording ended with it
 
 
@@ -36,6 +38,7 @@ class ObservedRunner(Runner):
         super().ready()
         self.timeline.marks.clear()
         self.recorder = Recorder(self.lab, self.cluster.group).start()
+        time.sleep(BEFORE / SECOND)
 
     def _drop(self, keep=False):
         self._stop()
@@ -47,7 +50,10 @@ class ObservedRunner(Runner):
 
     def run(self, function):
         try:
-            return super().run(function)
+            result = super().run(function)
+            if result[0]:
+                time.sleep(AFTER / SECOND)
+            return result
         finally:
             self._stop()
 
@@ -68,11 +74,12 @@ def tell(trial, recorder, marks, function, subtitle, foot):
     held = leases(recorder.row.changes, end)
     lanes = [_lane(h, recorder, testimony, held, zero) for h in trial.hosts]
     lanes += [_database(h, recorder, zero) for h in trial.lab.all_hosts() if isinstance(h, Database)]
+    lanes = [lane.within(-BEFORE, end - zero) for lane in lanes]
     duals = [(a - zero, b - zero) for a, b in both(testimony.intervals(trial.began, end))]
     marks = [(t - zero, text) for t, text in marks]
-    start, stop = window(lanes, marks, end - zero, trial.lease_ms * MS if gap is None else 0)
-    return Story(function.title[0].upper() + function.title[1:], subtitle, foot, start, stop, marks, lanes,
-                 gap and (gap[0] - zero, gap[1] - zero), gap_ms, duals, clock.ms(sum(b - a for a, b in duals)))
+    gap = gap and (gap[0] - zero, gap[1] - zero)
+    start, stop = window(lanes, marks, end - zero, gap[1] if gap else trial.lease_ms * MS)
+    return Story(function.title[0].upper() + function.title[1:], subtitle, foot, start, stop, marks, lanes, gap, gap_ms, duals, clock.ms(sum(b - a for a, b in duals)))
 
 
 def _lane(host, recorder, testimony, held, zero):
@@ -112,9 +119,9 @@ def both(intervals):
     return found
 
 
-def window(lanes, marks, end, calm):
-    """What of it is worth looking at. calm: how long it must be seen that nothing happened."""
-    events = [t for t, _ in marks] + [calm]
+def window(lanes, marks, end, least):
+    """What of it is worth looking at: at least until then, and until all has happened."""
+    events = [t for t, _ in marks]
     for lane in lanes:
         events += [t for a, b, _ in lane.states for t in (a, b)]
         for name, bars in lane.tracks.items():
@@ -123,4 +130,4 @@ def window(lanes, marks, end, calm):
                 events.append(bar.end if bar.until is None or name != "lease" else bar.until)
     # What goes on at the end of the recording has not ended.
     happened = [t for t in events if t < end - SETTLED]
-    return -BEFORE, min(end, max(happened, default=0) + AFTER)
+    return -BEFORE, min(end, max([least, *happened]) + AFTER)
