@@ -71,6 +71,15 @@ class Story:
         self.gap, self.gap_ms, self.duals, self.dual_ms = gap, gap_ms, list(duals), dual_ms
 
 
+def without(a, b, taken):
+    """What is left of a span when others are taken away: [(from, to)]."""
+    left = [(a, b)]
+    for c, d in taken:
+        left = [(x, y) for e, f in left for x, y in ((e, min(f, c)), (max(e, d), f)) if x < y] \
+            if c < d else left
+    return left
+
+
 def figure(ms):
     return f"{ms:.0f} ms" if ms >= 10 or ms == 0 else f"{ms:.1f} ms"
 
@@ -96,7 +105,8 @@ class _Picture:
 
     def draw(self):
         s, svg = self.s, self.svg
-        svg.text(18, 31, s.title, 17, font_weight="bold")
+        room = WIDTH - 36
+        svg.text(18, 31, s.title, min(17, 17 * room / text_width(s.title, 17, True)), font_weight="bold")
         svg.text(18, 50, s.subtitle, 11.5, FAINT)
         labels, top = self._place_marks(68)
         bottom = top + sum(lane.height() + BETWEEN for lane in s.lanes)
@@ -107,9 +117,9 @@ class _Picture:
         for x, text, y, anchor, shift in labels:
             svg.element("circle", cx=x, cy=y - 4, r=3.2, fill=RED)
             svg.text(x + shift, y, text, 12, RED, text_anchor=anchor, font_weight="bold", **HALO)
-        y = self._spans(bottom + 16)
-        y = self._axis(bottom, y)
-        y = self._legend(y + 20)
+        below = self._axis(bottom, bottom + 16 + 18 * (2 if s.duals else 1))
+        self._spans(bottom + 16)
+        y = self._legend(below + 20)
         svg.text(18, y + 18, s.foot, 10, FAINT)
         return svg.finish(y + 32)
 
@@ -159,18 +169,14 @@ class _Picture:
             y += lane.height() + BETWEEN
 
     def _say_states(self, lane, y):
-        """In words, where there is room beside the bars."""
+        """In words, where there is room beside the bars of the lowest track."""
+        track, height = lane.shown()[-1]
+        bars = [(bar.start, bar.end) for bar in lane.tracks.get(track, ())]
         for a, b, kind in lane.states:
-            text, left, right = STATES[kind], self.x(a), self.x(b)
-            if right - left > text_width(text, 11) + 12:
-                self.svg.text((left + right) / 2, y + lane.height() - AROUND - 1, text, 11, FAINT, text_anchor="middle",
-                              **HALO) if not self._covered(lane, a, b) else None
-
-    @staticmethod
-    def _covered(lane, a, b):
-        low = lane.shown()[-1][0]
-        middle = (a + b) / 2
-        return any(bar.start < middle < bar.end for bar in lane.tracks.get(low, ()))
+            free = max(without(max(a, self.s.start), min(b, self.s.end), bars), key=lambda f: f[1] - f[0], default=None)
+            if free and self.x(free[1]) - self.x(free[0]) > text_width(STATES[kind], 11) + 12:
+                self.svg.text((self.x(free[0]) + self.x(free[1])) / 2, y + lane.height() - AROUND - height / 2 + 4,
+                              STATES[kind], 11, FAINT, text_anchor="middle", **HALO)
 
     def _track(self, track, bars, y, height):
         colour = {"unit": RUN, "keeper": KEEPER, "lease": LEASE}.get(track, AGENT)
@@ -189,17 +195,20 @@ class _Picture:
             self._say(bar, y, height, end)
 
     def _say(self, bar, y, height, end):
-        """Its text in the larger of its two parts, and its word behind it."""
-        strong, right = (self.x(bar.start), self.x(bar.end)), self.x(end)
-        weak = (strong[1], right)
+        """Its text where no stroke is in the way, and its word behind it."""
         size, light = min(11, height - 3), height >= 16
-        where = max(strong, weak, key=lambda part: part[1] - part[0])
-        if bar.text and where[1] - where[0] > text_width(bar.text, size, light) + 10:
-            halo = _halo(RUN if light else LEASE if where == strong else "#ddf4ff", 3)
-            self.svg.text(sum(where) / 2, y + height / 2 + size * 0.36, bar.text, size, "#ffffff" if light else "#0a3069",
-                          font_weight="bold" if light else None, text_anchor="middle", **halo)
+        points = [bar.start, *bar.marks, bar.end, end]
+        parts = [(self.x(a), self.x(b)) for a, b in zip(points, points[1:])]
+        room = text_width(bar.text, size, light) + 6
+        fits = [(a, b) for a, b in parts if b - a > room]
+        if bar.text and fits:
+            a, b = fits[0]
+            weak = not light and a >= self.x(bar.end)
+            self.svg.text((a + b) / 2, y + height / 2 + size * 0.36, bar.text, size, "#ffffff" if light else "#0a3069",
+                          font_weight="bold" if light else None, text_anchor="middle",
+                          **(_halo("#ddf4ff", 3) if weak else {}))
         if bar.word and end < self.s.end:
-            self.svg.text(right + 4, y + height / 2 + 3.5, bar.word, 10, LEASE_INK, **HALO)
+            self.svg.text(self.x(end) + 4, y + height / 2 + 3.5, bar.word, 10, LEASE_INK, **HALO)
 
     def _few(self, bars):
         """As few as there are pixels for, and never more than BARS_MAX."""
@@ -229,23 +238,21 @@ class _Picture:
         """The figures, each under what it measures."""
         s = self.s
         if s.gap:
-            y = self._span(*s.gap, y, f"nobody runs the unit: {figure(s.gap_ms)}", RED)
+            self._span(*s.gap, y, f"nobody runs the unit: {figure(s.gap_ms)}", RED)
         else:
             self.svg.text((LEFT + RIGHT) / 2, y + 4, "no gap: the unit ran all the time", 12, GREEN,
-                          text_anchor="middle", font_weight="bold")
-            y += 18
+                          text_anchor="middle", font_weight="bold", **HALO)
         if s.duals:
-            y = self._span(s.duals[0][0], s.duals[-1][1], y, f"two hosts run the unit: {figure(s.dual_ms)}", RED)
-        return y
+            self._span(s.duals[0][0], s.duals[-1][1], y + 18, f"two hosts run the unit: {figure(s.dual_ms)}", RED)
 
     def _span(self, a, b, y, text, colour):
         svg, left, right = self.svg, self.x(a), self.x(b)
         for x in (left, right):
             svg.line(x, y - 6, x, y + 6, colour, stroke_width=1.3)
         width = text_width(text, 12, True)
-        if right - left > width + 40:
+        if right - left > width + 20:
             middle = (left + right) / 2
-            for x, end, tip in ((left, middle - width / 2 - 8, 5), (right, middle + width / 2 + 8, -5)):
+            for x, end, tip in ((left, middle - width / 2 - 2, 5), (right, middle + width / 2 + 2, -5)):
                 svg.line(x, y, end, y, colour, stroke_width=1.3)
                 svg.element("path", d=f"M{x:.1f} {y:.1f}l{tip} -3v6z", fill=colour)
             svg.text(middle, y + 4, text, 12, colour, text_anchor="middle", font_weight="bold", **HALO)
@@ -253,8 +260,7 @@ class _Picture:
             svg.line(left, y, right, y, colour, stroke_width=1.3)
             out = right + 8 + width > WIDTH - 10
             svg.text(left - 8 if out else right + 8, y + 4, text, 12, colour, font_weight="bold",
-                     text_anchor="end" if out else None)
-        return y + 18
+                     text_anchor="end" if out else None, **HALO)
 
     def _axis(self, lanes, y):
         s, svg = self.s, self.svg
@@ -278,6 +284,8 @@ class _Picture:
             if x + width > WIDTH - 10 and x > 18:
                 x, y = 18, y + 17
             self.svg.rect(x, y - 9, 13, 10, fill, rx=1.5, stroke="#d0d7de", stroke_width=0.5)
+            if kind == "lease":
+                self.svg.line(x + 9, y - 9, x + 9, y + 1, LEASE_INK, stroke_width=1.2)
             self.svg.text(x + 18, y, text, 10.5)
             x += width
         return y

@@ -18,6 +18,7 @@ LOOK_SECONDS = 0.01
 ROW_SECONDS = 0.025
 ROW_PATIENCE = 0.5          # an answer that takes longer says nothing of when
 ROW_AGAIN_SECONDS = 0.2     # between two tries to reach the database
+READING = 50 * clock.MS     # how exactly the time of a change is known, and more
 AGENT = "system.slice/tenured.service"
 
 
@@ -176,8 +177,8 @@ def life(host, unit):
 
 
 def leases(changes, end):
-    """The spans of a row's history in which it says that somebody leads, from Row.changes: dicts with host, term, from, to, renewed
-    (when), until (its last renewal's end of the lease) and released.
+    """The spans of a row's history in which it says that somebody leads, from Row.changes: dicts with host, term, from, to,
+    renewed (when), until (the end of the lease by its last renewal), released (it was seen given back), ran_out.
 
     to: when it was given back, or claimed by another, or could be; end: until when it was looked at."""
     found = []
@@ -185,7 +186,7 @@ def leases(changes, end):
         last = found[-1] if found else None
         if last is not None and last["open"]:
             if term != last["term"]:
-                last["to"], last["open"] = min(at, last["until"]), False
+                last.update(to=min(at, last["until"]), ran_out=at >= last["until"] - READING, open=False)
             elif clean:
                 last.update(to=at, until=at, released=True, open=False)
             else:
@@ -193,8 +194,8 @@ def leases(changes, end):
                 last["until"] = at + lease
         if not clean and owner and (last is None or term != last["term"]):
             found.append({"host": owner, "term": term, "from": at, "to": end, "renewed": [at], "until": at + lease,
-                          "released": False, "open": True})
+                          "released": False, "ran_out": False, "open": True})
     for f in found:
         if f.pop("open"):
-            f["to"] = min(end, f["until"])
+            f.update(to=min(end, f["until"]), ran_out=f["until"] < end)
     return found

@@ -71,13 +71,12 @@ class Report:
         verdict = f"**All {len(self.cells)} cells passed.**" if not bad else \
             f"**{bad} of {len(self.cells)} cells failed or did not run.**"
         lines = ["<!-- Written by tests/lab/evidence. Not edited by hand. -->", "# Faults, and what the witness saw", "",
-                 f"{verdict} A cell is a scenario by one method on one platform, run {self.wanted} times, on real hosts "
+                 f"{verdict} A cell is a scenario by one method on one platform, run {times(self.wanted)}, on real hosts "
                  "(systemd as PID 1). *Gap*: the longest time within which no host ran the unit, up to 10 ms counted as none. "
                  "*Two at once*: how long two hosts or more ran it, in total. Both come from the unit's own beats, every 2 ms; "
                  "see [the lab](../lab/README.md).", "", *_table(("", ""), self.about), ""]
-        lines += _table(("platform", "systemd", "PostgreSQL", "build"),
-                        [(p, v.get("systemd", "?"), v.get("postgresql", "?"), v.get("build", "?"))
-                         for p, v in self.versions.items()])
+        lines += _table(("systemd", "PostgreSQL", "build"), [(v["systemd"], v["postgresql"], v["build"])
+                                                             for v in self.versions.values()])
         return "\n".join(lines)
 
     def _summary(self):
@@ -100,15 +99,19 @@ class Report:
             lines += [f"![Timeline of {s.name}]({self.pictures[s.name]})", ""]
         cells = self._of(s)
         others = list(dict.fromkeys(name for c in cells for name in c.others()))
-        rows = [(c.method, c.platform, self._result(c), _ms(c.gaps() and statistics.median(c.gaps())),
+        rows = [(c.method, self._where(c.platform), self._result(c), _ms(c.gaps() and statistics.median(c.gaps())),
                  _ms(c.gaps() and max(c.gaps())), _fine(c.duals() and max(c.duals())),
                  *(c.others().get(name, "–") for name in others)) for c in cells]
         lines += _table(("method", "platform", "runs", "gap, median", "gap, longest", "two at once, longest", *others), rows,
                         "lllrrr" + "r" * len(others))
         for c in cells:
             for why in c.failures:
-                lines += ["", f"{c.method} on {c.platform}:", "", *("    " + line for line in why.splitlines())]
+                lines += ["", f"{c.method}, {self._where(c.platform)}:", "", *("    " + line for line in why.splitlines())]
         return "\n".join(lines)
+
+    def _where(self, name):
+        v = self.versions.get(name)
+        return f"systemd {v['systemd']}, PostgreSQL {v['postgresql']}" if v else f"systemd {name}"
 
     def _result(self, c):
         if c.failures:
@@ -116,6 +119,10 @@ class Report:
         if len(c.runs) != self.wanted:
             return f"**{self.wanted - len(c.runs)} of {self.wanted} did not run**"
         return f"{self.wanted}"
+
+
+def times(n):
+    return "once" if n == 1 else f"{n} times"
 
 
 def _ms(value):

@@ -6,7 +6,7 @@ import time
 from . import clock
 from .clock import MS, SECOND
 from .database import Database
-from .picture import Bar, Lane, Story
+from .picture import Bar, Lane, Story, without
 from .recorder import Recorder, leases
 from .scenario import Runner
 from .timeline import Timeline
@@ -77,21 +77,35 @@ def tell(trial, recorder, marks, function, subtitle, foot):
     lanes = [lane.within(-BEFORE, end - zero) for lane in lanes]
     duals = [(a - zero, b - zero) for a, b in both(testimony.intervals(trial.began, end))]
     marks = [(t - zero, text) for t, text in marks]
+    subtitle = f"{_who(testimony, zero, end)} {subtitle}"
     gap = gap and (gap[0] - zero, gap[1] - zero)
     start, stop = window(lanes, marks, end - zero, gap[1] if gap else trial.lease_ms * MS)
     return Story(function.title[0].upper() + function.title[1:], subtitle, foot, start, stop, marks, lanes, gap, gap_ms, duals, clock.ms(sum(b - a for a, b in duals)))
 
 
+def _who(testimony, zero, end):
+    """Who leads before and after, in a sentence."""
+    before, after = (testimony.running(t, 100 * MS) for t in (zero, testimony.last_beat(before=end) or end))
+    if not before or not after:
+        return ""
+    if before[-1] == after[-1]:
+        return f"{before[-1]} leads, before and after."
+    return f"{before[-1]} leads, then {after[-1]}."
+
+
 def _lane(host, recorder, testimony, held, zero):
     seen = recorder.hosts[host.name]
-    tracks = {name: [Bar(a - zero, b - zero, kind) for a, b, kind in seen[name].spans] for name in ("agent", "keeper")}
-    tracks["lease"] = [Bar(f["from"] - zero, min(f["renewed"][-1], f["to"]) - zero, text=f"term {f['term']}",
-                           marks=[t - zero for t in f["renewed"][1:]], until=f["to"] - zero,
-                           word="given back" if f["released"] else "")
+    states = _states(seen, zero)
+    frozen = [(a, b) for a, b, kind in states if kind == "frozen"]
+    tracks = {name: [Bar(c, d, kind) for a, b, kind in seen[name].spans for c, d in without(a - zero, b - zero, frozen)]
+              for name in ("agent", "keeper")}
+    tracks["lease"] = [Bar(f["from"] - zero, (f["renewed"][-1] if f["ran_out"] else f["to"]) - zero,
+                           text=f"term {f['term']}", marks=[t - zero for t in f["renewed"][1:]],
+                           until=f["to"] - zero if f["ran_out"] else None, word="given back" if f["released"] else "")
                        for f in held if f["host"] == host.name]
     tracks["unit"] = [Bar(a - zero, b - zero, text="the unit runs") for a, b in
                       testimony.intervals().get(host.name, ())]
-    return Lane(host.name, _states(seen, zero), tracks)
+    return Lane(host.name, states, tracks)
 
 
 def _database(host, recorder, zero):
@@ -108,7 +122,8 @@ def _states(seen, zero):
 
 def both(intervals):
     """When at least two hosts ran the unit: [(from, to)]."""
-    events = sorted((t, change) for pieces in intervals.values() for a, b in pieces for t, change in ((a, 1), (b, -1)))
+    events = sorted((t, change) for pieces in intervals.values() for a, b in pieces if a < b
+                    for t, change in ((a, 1), (b, -1)))
     active, since, found = 0, 0, []
     for t, change in events:
         if active == 2 and change < 0 and t > since:
