@@ -33,6 +33,7 @@ class ObservedRunner(Runner):
     """A Runner whose runs can be drawn afterwards: story() for the last one that passed."""
 
     recorder = None
+    judged_at = 0               # until when the figures of the last run count
 
     def ready(self):
         super().ready()
@@ -51,6 +52,7 @@ class ObservedRunner(Runner):
     def run(self, function):
         try:
             result = super().run(function)
+            self.judged_at = clock.now()
             if result[0]:
                 time.sleep(AFTER / SECOND)
             return result
@@ -58,14 +60,14 @@ class ObservedRunner(Runner):
             self._stop()
 
     def story(self, function, subtitle, foot):
-        return tell(self.trial, self.recorder, self.timeline.marks, function, subtitle, foot)
+        return tell(self.trial, self.recorder, self.timeline.marks, self.judged_at, function, subtitle, foot)
 
 
-def tell(trial, recorder, marks, function, subtitle, foot):
-    """The Story of a run, read while its lab is still up."""
+def tell(trial, recorder, marks, judged_at, function, subtitle, foot):
+    """The Story of a run, read while its lab is still up. Its figures are those that the run was judged by."""
     testimony = trial.testimony
     zero, end = marks[0][0], clock.now()
-    last = testimony.last_beat() or trial.fault_at
+    last = testimony.last_beat(before=judged_at) or trial.fault_at
     gap = max(testimony.gaps(trial.fault_at, last), key=lambda g: g[1] - g[0], default=None)
     gap_ms = clock.ms(gap[1] - gap[0]) if gap else 0.0
     if gap_ms < 10:                     # as in Trial: the beats' own rhythm
@@ -75,12 +77,13 @@ def tell(trial, recorder, marks, function, subtitle, foot):
     lanes = [_lane(h, recorder, testimony, held, zero) for h in trial.hosts]
     lanes += [_database(h, recorder, zero) for h in trial.lab.all_hosts() if isinstance(h, Database)]
     lanes = [lane.within(-BEFORE, end - zero) for lane in lanes]
-    duals = [(a - zero, b - zero) for a, b in both(testimony.intervals(trial.began, end))]
+    duals = [(a - zero, b - zero) for a, b in both(testimony.intervals(trial.began, judged_at))]
     marks = [(t - zero, text) for t, text in marks]
     subtitle = f"{_who(testimony, zero, end)} {subtitle}"
     gap = gap and (gap[0] - zero, gap[1] - zero)
     start, stop = window(lanes, marks, end - zero, gap[1] if gap else trial.lease_ms * MS)
-    return Story(function.title[0].upper() + function.title[1:], subtitle, foot, start, stop, marks, lanes, gap, gap_ms, duals, clock.ms(sum(b - a for a, b in duals)))
+    return Story(function.title[0].upper() + function.title[1:], subtitle, foot, start, stop, marks, lanes,
+                 gap, gap_ms, duals, clock.ms(sum(b - a for a, b in duals)))
 
 
 def _who(testimony, zero, end):
@@ -97,15 +100,20 @@ def _lane(host, recorder, testimony, held, zero):
     seen = recorder.hosts[host.name]
     states = _states(seen, zero)
     frozen = [(a, b) for a, b, kind in states if kind == "frozen"]
-    tracks = {name: [Bar(c, d, kind) for a, b, kind in seen[name].spans for c, d in without(a - zero, b - zero, frozen)]
-              for name in ("agent", "keeper")}
-    tracks["lease"] = [Bar(f["from"] - zero, (f["renewed"][-1] if f["ran_out"] else f["to"]) - zero,
-                           text=f"term {f['term']}", marks=[t - zero for t in f["renewed"][1:]],
-                           until=f["to"] - zero if f["ran_out"] else None, word="given back" if f["released"] else "")
-                       for f in held if f["host"] == host.name]
+    tracks = {name: [Bar(c, d, kind) for a, b, kind in seen[name].spans
+                     for c, d in without(a - zero, b - zero, frozen)] for name in ("agent", "keeper")}
+    tracks["lease"] = [_term(f, zero) for f in held if f["host"] == host.name]
     tracks["unit"] = [Bar(a - zero, b - zero, text="the unit runs") for a, b in
                       testimony.intervals().get(host.name, ())]
     return Lane(host.name, states, tracks)
+
+
+def _term(held, zero):
+    """One of leases(): where it ran out, all after the last renewal is its weaker part."""
+    out = held["ran_out"]
+    return Bar(held["from"] - zero, (held["renewed"][-1] if out else held["to"]) - zero, text=f"term {held['term']}",
+               marks=[t - zero for t in held["renewed"][1:]], until=held["to"] - zero if out else None,
+               word="given back" if held["released"] else "")
 
 
 def _database(host, recorder, zero):
