@@ -103,16 +103,16 @@ class Recorder:
             db = self.lab.db
             try:
                 with Session(db) as session:
-                    self._ask(session)
+                    self._ask(session, db)
             except (OSError, LabError, AttributeError):
                 pass                    # it is down, or is taken down just now
             self.row.answers.see(clock.now(), None)
             self._end.wait(ROW_AGAIN_SECONDS)
 
-    def _ask(self, session):
+    def _ask(self, session, db):
         question = ("select coalesce((select concat_ws('|', split_part(owner, '/', 1), term, clean, nonce, lease_usec) "
                     f"from tenure.lease where grp = '{self.group}'), '-');\n")
-        while not self._end.wait(ROW_SECONDS):
+        while not self._end.wait(ROW_SECONDS) and db is self.lab.db:
             asked = clock.now()
             line = session.ask(question)
             if line is None:

@@ -74,7 +74,7 @@ class Report:
                  f"{verdict} A cell is a scenario by one method on one platform, run {times(self.wanted)}, on real hosts "
                  "(systemd as PID 1). *Gap*: the longest time within which no host ran the unit, up to 10 ms counted as none. "
                  "*Two at once*: how long two hosts or more ran it, in total. Both come from the unit's own beats, every 2 ms; "
-                 "see [the lab](../lab/README.md).", "", *_table(("", ""), self.about), ""]
+                 "see [the lab](../lab/README.md). A scenario's other figures: the median, and the largest.", "", *_table(("", ""), self.about), ""]
         lines += _table(("systemd", "PostgreSQL", "build"), [(v["systemd"], v["postgresql"], v["build"])
                                                              for v in self.versions.values()])
         return "\n".join(lines)
@@ -105,7 +105,7 @@ class Report:
         lines += _table(("method", "platform", "runs", "gap, median", "gap, longest", "two at once, longest", *others), rows,
                         "lllrrr" + "r" * len(others))
         for c in cells:
-            for why in c.failures:
+            for why in dict.fromkeys(c.failures):
                 lines += ["", f"{c.method}, {self._where(c.platform)}:", "", *("    " + line for line in why.splitlines())]
         return "\n".join(lines)
 

@@ -75,7 +75,8 @@ def tell(trial, recorder, marks, judged_at, function, subtitle, foot):
 
     held = leases(recorder.row.changes, end)
     lanes = [_lane(h, recorder, testimony, held, zero) for h in trial.hosts]
-    lanes += [_database(h, recorder, zero) for h in trial.lab.all_hosts() if isinstance(h, Database)]
+    lanes += [_database(h, recorder, zero) for h in trial.lab.all_hosts()
+              if isinstance(h, Database) and h.name in recorder.hosts]
     lanes = [lane.within(-BEFORE, end - zero) for lane in lanes]
     duals = [(a - zero, b - zero) for a, b in both(testimony.intervals(trial.began, judged_at))]
     marks = [(t - zero, text) for t, text in marks]
