@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One run of a scenario as a picture: lanes of hosts over time, what was done to them, and how long nobody ran the unit."""
+"""One run of a scenario as a picture: lanes of hosts over time, what was done to them, and how long nobody
+ran the unit."""
 
 from .clock import MS, SECOND
 from .svg import Svg, text_width
@@ -65,7 +66,8 @@ class Bar:
 class Story:
     """All times in ns, 0 when the first fault began."""
 
-    def __init__(self, title, subtitle, foot, start, end, marks, lanes, gap=None, gap_ms=0.0, duals=(), dual_ms=0.0):
+    def __init__(self, title, subtitle, foot, start, end, marks, lanes, gap=None, gap_ms=0.0, duals=(),
+                 dual_ms=0.0):
         self.title, self.subtitle, self.foot = title, subtitle, foot
         self.start, self.end, self.marks, self.lanes = start, end, marks, lanes
         self.gap, self.gap_ms, self.duals, self.dual_ms = gap, gap_ms, list(duals), dual_ms
@@ -92,7 +94,8 @@ class _Picture:
     def __init__(self, story):
         self.s = story
         self.used = set()
-        said = f"{story.subtitle} Nobody ran the unit for {figure(story.gap_ms)}, two hosts for {figure(story.dual_ms)}."
+        said = (f"{story.subtitle} Nobody ran the unit for {figure(story.gap_ms)}, two hosts for "
+                f"{figure(story.dual_ms)}.")
         self.svg = Svg(WIDTH, story.title, said)
         for name, ground, stroke in (("runout", "#ddf4ff", "#80ccff"), ("stopped", "#ffffff", RED),
                                      ("down", "#eaeef2", "#afb8c1"), ("frozen", "#ddf4ff", "#80ccff"),
@@ -173,10 +176,11 @@ class _Picture:
         track, height = lane.shown()[-1]
         bars = [(bar.start, bar.end) for bar in lane.tracks.get(track, ())]
         for a, b, kind in lane.states:
-            free = max(without(max(a, self.s.start), min(b, self.s.end), bars), key=lambda f: f[1] - f[0], default=None)
-            if free and self.x(free[1]) - self.x(free[0]) > text_width(STATES[kind], 11) + 12:
-                self.svg.text((self.x(free[0]) + self.x(free[1])) / 2, y + lane.height() - AROUND - height / 2 + 4,
-                              STATES[kind], 11, FAINT, text_anchor="middle", **HALO)
+            free = without(max(a, self.s.start), min(b, self.s.end), bars)
+            left, right = max(((self.x(c), self.x(d)) for c, d in free), key=lambda f: f[1] - f[0], default=(0, 0))
+            if right - left > text_width(STATES[kind], 11) + 12:
+                self.svg.text((left + right) / 2, y + lane.height() - AROUND - height / 2 + 4, STATES[kind], 11,
+                              FAINT, text_anchor="middle", **HALO)
 
     def _track(self, track, bars, y, height):
         colour = {"unit": RUN, "keeper": KEEPER, "lease": LEASE}.get(track, AGENT)
@@ -204,9 +208,9 @@ class _Picture:
         if bar.text and fits:
             a, b = fits[0]
             weak = not light and a >= self.x(bar.end)
-            self.svg.text((a + b) / 2, y + height / 2 + size * 0.36, bar.text, size, "#ffffff" if light else "#0a3069",
-                          font_weight="bold" if light else None, text_anchor="middle",
-                          **(_halo("#ddf4ff", 3) if weak else {}))
+            self.svg.text((a + b) / 2, y + height / 2 + size * 0.36, bar.text, size,
+                          "#ffffff" if light else "#0a3069", font_weight="bold" if light else None,
+                          text_anchor="middle", **(_halo("#ddf4ff", 3) if weak else {}))
         if bar.word and end < self.s.end:
             self.svg.text(self.x(end) + 4, y + height / 2 + 3.5, bar.word, 10, LEASE_INK, **HALO)
 
@@ -243,7 +247,8 @@ class _Picture:
             self.svg.text((LEFT + RIGHT) / 2, y + 4, "no gap: the unit ran all the time", 12, GREEN,
                           text_anchor="middle", font_weight="bold", **HALO)
         if s.duals:
-            self._span(s.duals[0][0], s.duals[-1][1], y + 18, f"two hosts run the unit: {figure(s.dual_ms)}", RED)
+            self._span(s.duals[0][0], s.duals[-1][1], y + 18,
+                       f"two hosts run the unit: {figure(s.dual_ms)}", RED)
 
     def _span(self, a, b, y, text, colour):
         svg, left, right = self.svg, self.x(a), self.x(b)
@@ -303,7 +308,8 @@ def _joined(marks, most=6):
     seen = {}
     for t, text in sorted(marks):
         seen.setdefault(text, []).append(t)
-    said = [(times[0], text if len(times) == 1 else f"{text} ({len(times)} times)") for text, times in seen.items()]
+    said = [(times[0], text if len(times) == 1 else f"{text} ({len(times)} times)")
+            for text, times in seen.items()]
     if len(said) > most:
         t, text = said[most - 1]
         said = said[:most - 1] + [(t, f"{text}, and {len(said) - most} more")]
@@ -312,10 +318,9 @@ def _joined(marks, most=6):
 
 def _step(span):
     """Round, and such that ten or so fit."""
-    for step in (MS, 2 * MS, 5 * MS, 10 * MS, 20 * MS, 50 * MS, 100 * MS, 200 * MS, 500 * MS, SECOND, 2 * SECOND,
-                 5 * SECOND, 10 * SECOND, 20 * SECOND, 30 * SECOND, 60 * SECOND):
-        if span / step <= 12:
-            return step
+    for step in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 30_000, 60_000):
+        if span / (step * MS) <= 12:
+            return step * MS
     return 300 * SECOND
 
 

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a picture of a scenario needs beside the witness's beats: what the row of the lease said, what lived, what stood still.
+"""What a picture of a scenario needs beside the witness's beats: what the row of the lease said, what
+lived, what stood still.
 
-Looked at from outside, every 10 ms: processes and files of the hosts through /proc and their cgroups, so nothing runs in a host
-for it and a frozen host shows as well as any. The row is read every 25 ms by one session of its own, over the socket of the
-database's host: it waits for no lock, takes none, and sees every renewal without a trigger in the way of one.
+Looked at from outside, every 10 ms: processes and files of the hosts through /proc and their cgroups, so
+nothing runs in a host for it and a frozen host shows as well as any. The row is read every 25 ms by one
+session of its own, over the socket of the database's host: it waits for no lock, takes none, and sees every
+renewal without a trigger in the way of one.
 """
 
 import os
@@ -110,8 +112,8 @@ class Recorder:
             self._end.wait(ROW_AGAIN_SECONDS)
 
     def _ask(self, session, db):
-        question = ("select coalesce((select concat_ws('|', split_part(owner, '/', 1), term, clean, nonce, lease_usec) "
-                    f"from tenure.lease where grp = '{self.group}'), '-');\n")
+        question = ("select coalesce((select concat_ws('|', split_part(owner, '/', 1), term, clean, nonce, "
+                    f"lease_usec) from tenure.lease where grp = '{self.group}'), '-');\n")
         while not self._end.wait(ROW_SECONDS) and db is self.lab.db:
             asked = clock.now()
             line = session.ask(question)
@@ -126,8 +128,8 @@ class Session:
 
     def __init__(self, db):
         self._p = subprocess.Popen(
-            db.argv("setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "psql", "-X", "-q", "-A", "-t",
-                    "-v", "ON_ERROR_STOP=1", "-d", "tenure", "-f", "-"),
+            db.argv("setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "psql", "-X", "-q",
+                    "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", "tenure", "-f", "-"),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True)
 
     def __enter__(self):
@@ -177,8 +179,9 @@ def life(host, unit):
 
 
 def leases(changes, end):
-    """The spans of a row's history in which it says that somebody leads, from Row.changes: dicts with host, term, from, to,
-    renewed (when), until (the end of the lease by its last renewal), released (it was seen given back), ran_out.
+    """The spans of a row's history in which it says that somebody leads, from Row.changes: dicts with host,
+    term, from, to, renewed (when), until (the end of the lease by its last renewal), released (it was seen
+    given back), ran_out.
 
     to: when it was given back, or claimed by another, or could be; end: until when it was looked at."""
     found = []
@@ -193,8 +196,8 @@ def leases(changes, end):
                 last["renewed"].append(at)
                 last["until"] = at + lease
         if not clean and owner and (last is None or term != last["term"]):
-            found.append({"host": owner, "term": term, "from": at, "to": end, "renewed": [at], "until": at + lease,
-                          "released": False, "ran_out": False, "open": True})
+            found.append({"host": owner, "term": term, "from": at, "to": end, "renewed": [at],
+                          "until": at + lease, "released": False, "ran_out": False, "open": True})
     for f in found:
         if f.pop("open"):
             f.update(to=min(end, f["until"]), ran_out=f["until"] < end)

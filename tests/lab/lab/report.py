@@ -70,11 +70,13 @@ class Report:
         bad = len(self.failed())
         verdict = f"**All {len(self.cells)} cells passed.**" if not bad else \
             f"**{bad} of {len(self.cells)} cells failed or did not run.**"
-        lines = ["<!-- Written by tests/lab/evidence. Not edited by hand. -->", "# Faults, and what the witness saw", "",
-                 f"{verdict} A cell is a scenario by one method on one platform, run {times(self.wanted)}, on real hosts "
-                 "(systemd as PID 1). *Gap*: the longest time within which no host ran the unit, up to 10 ms counted as none. "
-                 "*Two at once*: how long two hosts or more ran it, in total. Both come from the unit's own beats, every 2 ms; "
-                 "see [the lab](../lab/README.md). A scenario's other figures: the median, and the largest.", "", *_table(("", ""), self.about), ""]
+        lines = ["<!-- Written by tests/lab/evidence. Not edited by hand. -->",
+                 "# Faults, and what the witness saw", "",
+                 f"{verdict} A cell is a scenario by one method on one platform, run {times(self.wanted)}, on real "
+                 "hosts (systemd as PID 1). *Gap*: the longest time within which no host ran the unit, up to 10 ms "
+                 "counted as none. *Two at once*: how long two hosts or more ran it, in total. Both come from the "
+                 "unit's own beats, every 2 ms; see [the lab](../lab/README.md). A scenario's other figures: the "
+                 "median, and the largest.", "", *_table(("", ""), self.about), ""]
         lines += _table(("systemd", "PostgreSQL", "build"), [(v["systemd"], v["postgresql"], v["build"])
                                                              for v in self.versions.values()])
         return "\n".join(lines)
@@ -85,11 +87,12 @@ class Report:
             cells = self._of(s)
             gaps, duals = [g for c in cells for g in c.gaps()], [d for c in cells for d in c.duals()]
             good = sum(c.passed(self.wanted) for c in cells)
-            rows.append((f"[{s.name}](#{s.name})", s.title, _ms(gaps and statistics.median(gaps)), _ms(gaps and max(gaps)),
-                         _fine(duals and max(duals)), f"{good} of {len(cells)}" if good == len(cells)
-                         else f"**{good} of {len(cells)}**"))
-        return "## All of them\n\n" + "\n".join(_table(
-            ("scenario", "what happens", "gap, median", "gap, longest", "two at once, longest", "cells passed"), rows, "llrrrr"))
+            passed = f"{good} of {len(cells)}"
+            rows.append((f"[{s.name}](#{s.name})", s.title, _ms(gaps and statistics.median(gaps)),
+                         _ms(gaps and max(gaps)), _fine(duals and max(duals)),
+                         passed if good == len(cells) else f"**{passed}**"))
+        head = ("scenario", "what happens", "gap, median", "gap, longest", "two at once, longest", "cells passed")
+        return "## All of them\n\n" + "\n".join(_table(head, rows, "llrrrr"))
 
     def _scenario(self, s):
         lines = [f'## <a name="{s.name}"></a>{s.name}', "", s.title[0].upper() + s.title[1:] + ".", ""]
@@ -99,11 +102,11 @@ class Report:
             lines += [f"![Timeline of {s.name}]({self.pictures[s.name]})", ""]
         cells = self._of(s)
         others = list(dict.fromkeys(name for c in cells for name in c.others()))
-        rows = [(c.method, self._where(c.platform), self._result(c), _ms(c.gaps() and statistics.median(c.gaps())),
-                 _ms(c.gaps() and max(c.gaps())), _fine(c.duals() and max(c.duals())),
-                 *(c.others().get(name, "–") for name in others)) for c in cells]
-        lines += _table(("method", "platform", "runs", "gap, median", "gap, longest", "two at once, longest", *others), rows,
-                        "lllrrr" + "r" * len(others))
+        rows = [(c.method, self._where(c.platform), self._result(c),
+                 _ms(c.gaps() and statistics.median(c.gaps())), _ms(c.gaps() and max(c.gaps())),
+                 _fine(c.duals() and max(c.duals())), *(c.others().get(name, "–") for name in others)) for c in cells]
+        head = ("method", "platform", "runs", "gap, median", "gap, longest", "two at once, longest", *others)
+        lines += _table(head, rows, "lllrrr" + "r" * len(others))
         for c in cells:
             for why in dict.fromkeys(c.failures):
                 lines += ["", f"{c.method}, {self._where(c.platform)}:", "", *("    " + line for line in why.splitlines())]

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From one run of a scenario to what its picture shows: all that was done and seen, counted from the first fault."""
+"""From one run of a scenario to what its picture shows: all that was done and seen, counted from the first
+fault."""
 
 import time
 
