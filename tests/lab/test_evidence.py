@@ -127,6 +127,14 @@ class Pictures(unittest.TestCase):
         self.assertNotEqual(at["a rather long fault"]["y"], at["another one"]["y"])
         self.assertEqual(at["one at the very end"]["text-anchor"], "end")
 
+    def test_what_was_not_seen_is_missed(self):
+        self.assertEqual(plug().lacks(), ["agent", "keeper"])
+        whole = lanes()
+        whole[0].tracks.update(agent=[Bar(START, 0)], keeper=[Bar(START, 0)])
+        self.assertEqual(plug(lanes=whole).lacks(), [])
+        whole[0].tracks["keeper"] = [Bar(1, END)]
+        self.assertEqual(plug(lanes=whole).lacks(), ["keeper"])
+
     def test_without(self):
         self.assertEqual(picture.without(0, 10, []), [(0, 10)])
         self.assertEqual(picture.without(0, 10, [(2, 4), (8, 12)]), [(0, 2), (4, 8)])
@@ -192,7 +200,7 @@ class Tables(unittest.TestCase):
             c.add(True, {"gap": 100.0, "dual": 0.0, "dead after": "12 ms"}, "")
             c.add(True, {"gap": 300.0, "dual": 0.5, "dead after": "20 ms"}, "")
         versions = {p: {"systemd": p, "postgresql": "15.1", "build": "abc (123)"} for p in ("252", "257")}
-        return cells, report.Report([scenario("plug")], cells, wanted, [("date", "today")], versions, {"plug": "plug.svg"})
+        return cells, report.Report([scenario("plug")], cells, wanted, [("date", "today")], versions, {"plug": ("plug.svg", [])})
 
     def test_all_passed(self):
         _, r = self.made()
@@ -202,6 +210,7 @@ class Tables(unittest.TestCase):
         self.assertIn("| lease | systemd 252, PostgreSQL 15.1 | 2 | 200 ms | 300 ms | 0.5 ms | 16 ms, at most 20 ms |", text)
         self.assertIn("| [plug](#plug) | what plug does | 200 ms | 300 ms | 0.5 ms | 4 of 4 |", text)
         self.assertIn("![Timeline of plug](plug.svg)", text)
+        self.assertNotIn("not whole", text)
         self.assertIn("| date | today |", text)
         self.assertIn("| 257 | 15.1 | abc (123) |", text)
 
@@ -237,6 +246,11 @@ class Tables(unittest.TestCase):
         _, r = self.made()
         r.scenarios = [scenario("plug", dual_ms=50)]
         self.assertIn("two hosts may run the unit for 50 ms", r.markdown())
+
+    def test_a_picture_that_is_not_whole_says_so(self):
+        _, r = self.made()
+        r.pictures = {"plug": ("plug.svg", ["keeper", "lease"])}
+        self.assertIn("nothing was seen of keeper, lease", r.markdown())
 
     def test_figures_together(self):
         self.assertEqual(report.together(["12 ms", "15 ms", "13 ms"]), "13 ms, at most 15 ms")

@@ -48,7 +48,8 @@ def together(values):
 
 
 class Report:
-    """scenarios: functions with name, title, dual_ms. cells: {(scenario's name, method, platform): Cell}."""
+    """scenarios: functions with name, title, dual_ms. cells: {(scenario's name, method, platform): Cell}.
+    pictures: {scenario's name: (file, what it lacks)}."""
 
     def __init__(self, scenarios, cells, wanted, about, versions, pictures):
         self.scenarios, self.cells, self.wanted = scenarios, cells, wanted
@@ -99,7 +100,10 @@ class Report:
         if s.dual_ms:
             lines += [f"An assumption is broken on purpose: two hosts may run the unit for {s.dual_ms:g} ms.", ""]
         if s.name in self.pictures:
-            lines += [f"![Timeline of {s.name}]({self.pictures[s.name]})", ""]
+            file, lacks = self.pictures[s.name]
+            lines += [f"![Timeline of {s.name}]({file})", ""]
+            if lacks:
+                lines += [f"**The picture is not whole**: nothing was seen of {', '.join(lacks)}.", ""]
         cells = self._of(s)
         others = list(dict.fromkeys(name for c in cells for name in c.others()))
         rows = [(c.method, self._where(c.platform), self._result(c),
