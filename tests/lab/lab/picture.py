@@ -7,7 +7,6 @@ from .svg import Svg, text_width
 
 WIDTH = 800
 LEFT, RIGHT = 112, 782          # where time begins and ends
-JUST_BEFORE = -50 * MS          # the first fault
 BARS_MAX = 120                  # of one track: beyond that what is near each other is drawn as one
 
 INK, FAINT, RED, GREEN = "#1f2328", "#59636e", "#c4212c", "#1a7f37"
@@ -74,10 +73,10 @@ class Story:
         self.gap, self.gap_ms, self.duals, self.dual_ms = gap, gap_ms, list(duals), dual_ms
 
     def lacks(self):
-        """Tracks of whoever ran the unit just before the first fault that show nothing then. Somebody leads
-        at that time, by right: so the recorder looked in the wrong place, and the picture does not tell all."""
+        """Tracks of whoever ran the unit before the first fault that show nothing then. Somebody leads at
+        that time, by right: so the recorder looked in the wrong place, and the picture does not tell all."""
         def shows(lane, track):
-            return any(b.start <= JUST_BEFORE <= max(b.end, b.until or b.end) for b in lane.tracks.get(track, ()))
+            return any(b.start <= 0 and max(b.end, b.until or b.end) >= self.start for b in lane.tracks.get(track, ()))
         leading = [lane for lane in self.lanes if shows(lane, "unit")]
         return [t for t, _ in TRACKS if t not in ("unit", "answers") and not any(shows(lane, t) for lane in leading)]
 
@@ -212,7 +211,7 @@ class _Picture:
         size, light = min(11, height - 3), height >= 16
         points = [bar.start, *bar.marks, bar.end, end]
         parts = [(self.x(a), self.x(b)) for a, b in zip(points, points[1:])]
-        room = text_width(bar.text, size, light) + 6
+        room = text_width(bar.text, size, light) + 14
         fits = [(a, b) for a, b in parts if b - a > room]
         if bar.text and fits:
             a, b = fits[0]
