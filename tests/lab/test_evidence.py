@@ -127,6 +127,13 @@ class Pictures(unittest.TestCase):
         self.assertNotEqual(at["a rather long fault"]["y"], at["another one"]["y"])
         self.assertEqual(at["one at the very end"]["text-anchor"], "end")
 
+    def test_a_host_that_was_never_on_has_no_lane(self):
+        off = [(START, END - 20 * MS, "down")]
+        self.assertFalse(Lane("db2", off, {"answers": []}).seen(START, END))
+        self.assertTrue(Lane("n1", [(0, END, "down")], {}).seen(START, END))
+        self.assertTrue(Lane("n1", off, {"lease": [Bar(START, 0)]}).seen(START, END))
+        self.assertTrue(Lane("db", [], {"answers": []}).seen(START, END))
+
     def test_what_was_not_seen_is_missed(self):
         self.assertEqual(plug().lacks(), ["agent", "keeper"])
         whole = lanes()

@@ -7,6 +7,7 @@ from .svg import Svg, text_width
 
 WIDTH = 800
 LEFT, RIGHT = 112, 782          # where time begins and ends
+DUSK = 100 * MS                 # samples end a moment before the recording
 BARS_MAX = 120                  # of one track: beyond that what is near each other is drawn as one
 
 INK, FAINT, RED, GREEN = "#1f2328", "#59636e", "#c4212c", "#1a7f37"
@@ -43,6 +44,11 @@ class Lane:
         """Tracks in which something is; those of a host with none: its agent's, or its server's, empty."""
         some = [t for t in TRACKS if self.tracks.get(t[0])]
         return some or [t for t in TRACKS if t[0] in self.tracks][:1] or [TRACKS[0]]
+
+    def seen(self, start, end):
+        """False for a host that was never switched on."""
+        return any(self.tracks.values()) or not any(
+            kind == "down" and a <= start and b >= end - DUSK for a, b, kind in self.states)
 
     def within(self, start, end):
         """Without what was over before, or began after."""

@@ -57,6 +57,9 @@ class ObservedRunner(Runner):
             if result[0]:
                 time.sleep(AFTER / SECOND)
             return result
+        except Exception as e:          # a mistake in a scenario costs that one alone
+            self._drop()
+            return False, {}, f"{type(e).__name__}: {e}"
         finally:
             self._stop()
 
@@ -78,6 +81,7 @@ def tell(trial, recorder, marks, judged_at, function, subtitle, foot):
     lanes = [_lane(h, recorder, testimony, held, zero) for h in trial.hosts]
     lanes += [_database(h, recorder, zero) for h in trial.lab.all_hosts()
               if isinstance(h, Database) and h.name in recorder.hosts]
+    lanes = [lane for lane in lanes if lane.seen(-BEFORE, end - zero)]
     lanes = [lane.within(-BEFORE, end - zero) for lane in lanes]
     duals = [(a - zero, b - zero) for a, b in both(testimony.intervals(trial.began, judged_at))]
     marks = [(t - zero, text) for t, text in marks]
