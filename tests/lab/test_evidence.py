@@ -196,8 +196,8 @@ class Told(unittest.TestCase):
         self.assertEqual(story.window(told, [(0, "x")], 3 * SECOND, 0)[1], story.AFTER)     # never beyond what was seen
 
 
-def scenario(name, dual_ms=0):
-    return types.SimpleNamespace(name=name, title=f"what {name} does", dual_ms=dual_ms)
+def scenario(name, dual_ms=0, breaks=""):
+    return types.SimpleNamespace(name=name, title=f"what {name} does", dual_ms=dual_ms, breaks=breaks)
 
 
 class Tables(unittest.TestCase):
@@ -252,7 +252,9 @@ class Tables(unittest.TestCase):
     def test_a_broken_assumption_is_named(self):
         _, r = self.made()
         r.scenarios = [scenario("plug", dual_ms=50)]
-        self.assertIn("two hosts may run the unit for 50 ms", r.markdown())
+        self.assertIn("on purpose: two hosts may run the unit for 50 ms", r.markdown())
+        r.scenarios = [scenario("plug", dual_ms=50, breaks="forked")]
+        self.assertIn("on purpose (forked): two hosts", r.markdown())
 
     def test_a_picture_that_is_not_whole_says_so(self):
         _, r = self.made()

@@ -48,7 +48,7 @@ def together(values):
 
 
 class Report:
-    """scenarios: functions with name, title, dual_ms. cells: {(scenario's name, method, platform): Cell}.
+    """scenarios: functions with name, title, dual_ms, breaks. cells: {(scenario's name, method, platform): Cell}.
     pictures: {scenario's name: (file, what it lacks)}."""
 
     def __init__(self, scenarios, cells, wanted, about, versions, pictures):
@@ -98,7 +98,8 @@ class Report:
     def _scenario(self, s):
         lines = [f'## <a name="{s.name}"></a>{s.name}', "", s.title[0].upper() + s.title[1:] + ".", ""]
         if s.dual_ms:
-            lines += [f"An assumption is broken on purpose: two hosts may run the unit for {s.dual_ms:g} ms.", ""]
+            why = f" ({s.breaks})" if s.breaks else ""
+            lines += [f"An assumption is broken on purpose{why}: two hosts may run the unit for {s.dual_ms:g} ms.", ""]
         if s.name in self.pictures:
             file, lacks = self.pictures[s.name]
             lines += [f"![Timeline of {s.name}]({file})", ""]

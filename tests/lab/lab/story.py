@@ -34,43 +34,51 @@ class ObservedRunner(Runner):
     """A Runner whose runs can be drawn afterwards: story() for the last one that passed."""
 
     recorder = None
-    judged_at = 0               # until when the figures of the last run count
+    seen = None                 # the recorder of the last run
+    testimony = None            # what the witnesses wrote, also when the lab is down by now
+    judged_at = ended_at = 0    # until when the figures of the last run count; until when it was recorded
 
     def ready(self):
         super().ready()
         self.timeline.marks.clear()
+        self.trial = None
         self.recorder = Recorder(self.lab, self.cluster.group).start()
         time.sleep(BEFORE / SECOND)
 
     def _drop(self, keep=False):
-        self._stop()
+        self._end()             # some scenarios leave a lab that is of no use any more
         super()._drop(keep)
 
-    def _stop(self):
-        if self.recorder:
-            self.recorder.stop()
+    def _end(self):
+        """Record for a moment longer, then stop, and take what was seen out of the lab."""
+        recorder, self.recorder = self.recorder, None
+        if not recorder:
+            return
+        self.judged_at = clock.now()
+        if self.trial and self.timeline.marks:
+            time.sleep(AFTER / SECOND)
+        self.seen = recorder.stop()
+        self.ended_at = clock.now()
+        self.testimony = self.trial.testimony if self.trial else None
 
     def run(self, function):
         try:
-            result = super().run(function)
-            self.judged_at = clock.now()
-            if result[0]:
-                time.sleep(AFTER / SECOND)
-            return result
+            return super().run(function)
         except Exception as e:          # a mistake in a scenario costs that one alone
             self._drop()
             return False, {}, f"{type(e).__name__}: {e}"
         finally:
-            self._stop()
+            self._end()
 
     def story(self, function, subtitle, foot):
-        return tell(self.trial, self.recorder, self.timeline.marks, self.judged_at, function, subtitle, foot)
+        return tell(self, function, subtitle, foot)
 
 
-def tell(trial, recorder, marks, judged_at, function, subtitle, foot):
-    """The Story of a run, read while its lab is still up. Its figures are those that the run was judged by."""
-    testimony = trial.testimony
-    zero, end = marks[0][0], clock.now()
+def tell(run, function, subtitle, foot):
+    """The Story of an ObservedRunner's last run. Its figures are those that the run was judged by."""
+    trial, recorder, testimony, judged_at = run.trial, run.seen, run.testimony, run.judged_at
+    marks = run.timeline.marks
+    zero, end = marks[0][0], run.ended_at
     last = testimony.last_beat(before=judged_at) or trial.fault_at
     gap = max(testimony.gaps(trial.fault_at, last), key=lambda g: g[1] - g[0], default=None)
     gap_ms = clock.ms(gap[1] - gap[0]) if gap else 0.0
