@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from lab import picture, report, story                      # noqa: E402
 from lab.clock import MS, SECOND                            # noqa: E402
 from lab.picture import Bar, Lane, Story, draw              # noqa: E402
-from lab.recorder import Row, Spans, leases                 # noqa: E402
+from lab.recorder import Row, Spans, leases, together       # noqa: E402
 
 SVG = "{http://www.w3.org/2000/svg}"
 START, END = -1 * SECOND, 5 * SECOND
@@ -179,6 +179,16 @@ class Told(unittest.TestCase):
     def test_a_lease_that_nobody_takes(self):
         only, = leases(self.row((0, "n1|7|f|a|4000000")), 9000 * MS)
         self.assertEqual((only["to"], only["ran_out"]), (4000 * MS, True))
+
+    def test_a_term_that_two_databases_know(self):
+        primary = leases(self.row((0, "n1|7|f|a|4000000"), (600, "n1|7|f|b|4000000")), 9000 * MS)
+        standby = leases(self.row((2, "n1|7|f|a|4000000"), (602, "n1|7|f|b|4000000"), (3000, "n1|7|f|c|4000000"),
+                                  (4000, "n1|7|t|c|4000000"), (4100, "n2|8|f|d|4000000")), 9000 * MS)
+        first, second = together(primary, standby)
+        self.assertEqual((first["from"], first["renewed"]), (0, [0, 600 * MS, 3000 * MS]))
+        # The primary died, and all that it can say is that the term would have run out.
+        self.assertEqual((second["host"], second["term"]), ("n2", 8))
+        self.assertEqual(together(primary), primary)
 
     def test_no_row_and_a_clean_one(self):
         self.assertEqual(leases(self.row((0, "-"), (5, ""), (9, "|0|t|a|4000000")), 100 * MS), [])

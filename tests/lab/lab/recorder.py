@@ -14,6 +14,7 @@ import subprocess
 import threading
 
 from . import clock
+from .database import Database
 from .shell import LabError
 
 LOOK_SECONDS = 0.01
@@ -62,31 +63,40 @@ class Recorder:
 
     def __init__(self, lab, group):
         self.lab, self.group = lab, group
-        self.hosts = {h.name: {"state": Spans(), "agent": Spans(), "keeper": Spans()} for h in lab.all_hosts()}
-        self.row = Row()
+        self.hosts, self.rows = {}, {}          # by the host's name; rows of databases alone
         self._end = threading.Event()
-        self._threads = [threading.Thread(target=t, daemon=True) for t in (self._watch_hosts, self._watch_row)]
+        self._threads = []
 
     def start(self):
-        for t in self._threads:
-            t.start()
+        self._do(self._watch_hosts)
         return self
+
+    def _do(self, what, *arguments):
+        thread = threading.Thread(target=what, args=arguments, daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def stop(self):
         self._end.set()
-        for t in self._threads:
+        for t in list(self._threads):
             t.join(timeout=5)
         return self
+
+    def _meet(self, host):
+        """Some hosts come to a lab in the middle of a scenario."""
+        if host.name not in self.hosts:
+            self.hosts[host.name] = {"state": Spans(), "agent": Spans(), "keeper": Spans()}
+            if isinstance(host, Database):
+                self.rows[host.name] = Row()
+                self._do(self._watch_row, host)
+        return self.hosts[host.name]
 
     # Hosts
 
     def _watch_hosts(self):
         while not self._end.wait(LOOK_SECONDS):
             for host in self.lab.all_hosts():
-                seen = self.hosts.get(host.name)
-                if seen is None:
-                    continue
-                at = clock.now()
+                seen, at = self._meet(host), clock.now()
                 seen["state"].see(at, state(host))
                 seen["agent"].see(at, life(host, AGENT))
                 keeper = life(host, f"system.slice/system-tenure.slice/tenure@{self.group}.service")
@@ -100,27 +110,27 @@ class Recorder:
 
     # The row
 
-    def _watch_row(self):
+    def _watch_row(self, db):
+        row = self.rows[db.name]
         while not self._end.is_set():
-            db = self.lab.db
             try:
                 with Session(db) as session:
-                    self._ask(session, db)
+                    self._ask(session, row)
             except (OSError, LabError, AttributeError):
                 pass                    # it is down, or is taken down just now
-            self.row.answers.see(clock.now(), None)
+            row.answers.see(clock.now(), None)
             self._end.wait(ROW_AGAIN_SECONDS)
 
-    def _ask(self, session, db):
+    def _ask(self, session, row):
         question = ("select coalesce((select concat_ws('|', split_part(owner, '/', 1), term, clean, nonce, "
                     f"lease_usec) from tenure.lease where grp = '{self.group}'), '-');\n")
-        while not self._end.wait(ROW_SECONDS) and db is self.lab.db:
+        while not self._end.wait(ROW_SECONDS):
             asked = clock.now()
             line = session.ask(question)
             if line is None:
                 return
             # Between the two it was so; nearer than that is not known.
-            self.row.see((asked + clock.now()) // 2, line)
+            row.see((asked + clock.now()) // 2, line)
 
 
 class Session:
@@ -202,3 +212,18 @@ def leases(changes, end):
         if f.pop("open"):
             f.update(to=min(end, f["until"]), ran_out=f["until"] < end)
     return found
+
+
+def together(*histories):
+    """What several databases say of the same terms, as one: the one that knew of a term last says how it
+    ended. A standby repeats its primary a moment later."""
+    terms = {}
+    for f in (f for history in histories for f in history):
+        other = terms.setdefault((f["host"], f["term"]), f)
+        if other is not f:
+            first, last = sorted((other, f), key=lambda g: g["to"])
+            renewed = sorted(first["renewed"] + last["renewed"])
+            apart = [b for a, b in zip(renewed, renewed[1:]) if b - a > READING]
+            terms[f["host"], f["term"]] = {**last, "from": min(f["from"], other["from"]),
+                                           "renewed": [renewed[0], *apart]}
+    return sorted(terms.values(), key=lambda f: f["from"])

@@ -8,7 +8,7 @@ from . import clock
 from .clock import MS, SECOND
 from .database import Database
 from .picture import Bar, Lane, Story, without
-from .recorder import Recorder, leases
+from .recorder import Recorder, leases, together
 from .scenario import Runner
 from .timeline import Timeline
 
@@ -85,7 +85,7 @@ def tell(run, function, subtitle, foot):
     if gap_ms < 10:                     # as in Trial: the beats' own rhythm
         gap, gap_ms = None, 0.0
 
-    held = leases(recorder.row.changes, end)
+    held = together(*(leases(row.changes, end) for row in recorder.rows.values()))
     lanes = [_lane(h, recorder, testimony, held, zero) for h in trial.hosts]
     lanes += [_database(h, recorder, zero) for h in trial.lab.all_hosts()
               if isinstance(h, Database) and h.name in recorder.hosts]
@@ -132,8 +132,7 @@ def _term(held, zero):
 
 def _database(host, recorder, zero):
     seen = recorder.hosts[host.name]
-    # The row is asked of the first database alone.
-    answers = recorder.row.answers.spans if host is recorder.lab.db else ()
+    answers = recorder.rows[host.name].answers.spans
     return Lane(host.name, _states(seen, zero),
                 {"answers": [Bar(a - zero, b - zero, kind) for a, b, kind in answers]})
 
