@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Each rule of the keeper at its boundary and one microsecond to either side. */
 #include <check.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -439,6 +440,20 @@ START_TEST(texts)
 }
 END_TEST
 
+/* A value that there is not is a mistake of ours: the keeper ends at once, and the fence does the
+ * rest. */
+START_TEST(no_text_for_what_there_is_not)
+{
+    if (_i == 0)
+        (void)ticket_verdict_text((enum ticket_verdict)(TICKET_TOO_FAR + 1));
+    else if (_i == 1)
+        (void)message_verdict_text((enum message_verdict)(MESSAGE_TOO_FAR + 1));
+    else
+        (void)keeper_end_reason_text((enum keeper_end_reason)(KEEPER_END_SIGNAL + 1));
+    ck_abort_msg("it went on");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("keeper-rules");
@@ -462,6 +477,7 @@ int main(void)
     tcase_add_test(t, last_resort_times);
     tcase_add_test(t, last_resort_is_within_k);
     tcase_add_test(t, texts);
+    tcase_add_loop_test_raise_signal(t, no_text_for_what_there_is_not, SIGABRT, 0, 3);
     suite_add_tcase(suite, t);
 
     SRunner *runner = srunner_create(suite);

@@ -2597,6 +2597,89 @@ static void add_ending(Suite *suite)
     suite_add_tcase(suite, t);
 }
 
+/* ---- what must never happen, and moves nothing when it does ---- */
+
+START_TEST(no_name_for_what_there_is_not)
+{
+    ck_assert_str_eq(member_state_name((enum member_state)(MEMBER_RELEASING + 1)), "?");
+    ck_assert_str_eq(member_reason_text((enum member_reason)(REASON_FOREIGN_KEEPER + 1)), "?");
+}
+END_TEST
+
+START_TEST(no_event_that_there_is_not)
+{
+    struct member before;
+
+    leading();
+    before = f.m;
+    event((enum member_event_type)(EVENT_RESUME + 1));
+    ck_assert_mem_eq(&f.m, &before, sizeof before);
+    ck_assert_uint_eq(f.u.actions, 0);
+}
+END_TEST
+
+/* As good as none: the term goes on until its deadline, and no longer. */
+START_TEST(no_outcome_that_there_is_not)
+{
+    usec_t deadline;
+
+    leading();
+    deadline = f.m.deadline;
+    f.now = member_due(&f.m);
+    ask();
+    answer_without_record((enum outcome)(OUTCOME_UNKNOWN + 1));
+    ck_assert_int_eq(f.m.state, MEMBER_LEADING);
+    ck_assert_uint_eq(f.u.actions, 0);
+    ck_assert_uint_eq(f.m.deadline, deadline);
+    ck_assert_uint_eq(member_wake(&f.m), deadline);
+    f.now = deadline;
+    event(EVENT_CLOCK);
+    assert_ends(REASON_DEADLINE);
+}
+END_TEST
+
+START_TEST(no_alarm_of_a_state_that_there_is_not)
+{
+    leading();
+    f.m.state = (enum member_state)(MEMBER_RELEASING + 1);
+    ck_assert_uint_eq(member_wake(&f.m), USEC_INFINITY);
+    ck_assert(!member_leads(&f.m));
+}
+END_TEST
+
+/* An arbiter that grants a renewal and shows no record: the release goes by the nonce known before.
+ */
+START_TEST(renewal_granted_without_a_record_after_the_end)
+{
+    struct nonce before;
+
+    leading();
+    before = f.m.nonce;
+    f.now = member_due(&f.m);
+    ask();
+    event(EVENT_STOP);
+    answer_without_record(OUTCOME_GRANTED);
+    proven_dead();
+    ck_assert_int_eq(f.m.state, MEMBER_RELEASING);
+    ask();
+    ck_assert(asks(OPERATION_RELEASE));
+    ck_assert_mem_eq(&f.u.request.expected_nonce, &before, sizeof before);
+}
+END_TEST
+
+static void add_never(Suite *suite)
+{
+    TCase *t = tcase_create("never");
+
+    tcase_add_checked_fixture(t, setup, NULL);
+    tcase_add_test(t, no_name_for_what_there_is_not);
+    tcase_add_test(t, no_event_that_there_is_not);
+    tcase_add_test(t, no_outcome_that_there_is_not);
+    tcase_add_test(t, no_alarm_of_a_state_that_there_is_not);
+    tcase_add_test(t, renewal_granted_without_a_record_after_the_end);
+    suite_add_tcase(suite, t);
+}
+
 int main(void)
 {
     Suite *suite = suite_create("member");
@@ -2605,6 +2688,7 @@ int main(void)
     add_claim(suite);
     add_leading(suite);
     add_ending(suite);
+    add_never(suite);
 
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

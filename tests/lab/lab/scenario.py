@@ -210,7 +210,7 @@ class Runner:
     def __init__(self, method, platform, timeline, keep=False, sanitize=False):
         self.method, self.platform, self.timeline, self.keep = method, platform, timeline, keep
         self.sanitize = sanitize
-        self.lab = self.cluster = None
+        self.lab = self.cluster = self.trial = None
         self.versions = {}
 
     def __enter__(self):
@@ -301,7 +301,7 @@ class Runner:
         signal.alarm(CELL_TIMEOUT)
         try:
             self.ready()
-            trial = Trial(self.cluster, self.timeline)
+            trial = self.trial = Trial(self.cluster, self.timeline)
             function(trial)
             gap, dual = trial.finish(function.dual_ms)
             if self.sanitize:

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From one run of a scenario to what its picture shows: all that was done and seen, counted from the first
+fault."""
+
+import time
+
+from . import clock
+from .clock import MS, SECOND
+from .database import Database
+from .picture import Bar, Lane, Story, without
+from .recorder import Recorder, leases, together
+from .scenario import Runner
+from .timeline import Timeline
+
+BEFORE = 600 * MS           # shown before the first fault …
+AFTER = 800 * MS            # … and after the last thing that happened
+SETTLED = 100 * MS          # what ends so near the end of the recording ended with it
+
+
+class Marks(Timeline):
+    """Remembers every fault."""
+
+    def __init__(self, **more):
+        super().__init__(**more)
+        self.marks = []
+
+    def fault(self, text, at=None):
+        at = at or clock.now()
+        self.marks.append((at, text))
+        super().fault(text, at)
+
+
+class ObservedRunner(Runner):
+    """A Runner whose runs can be drawn afterwards: story() for the last one that passed."""
+
+    recorder = None
+    seen = None                 # the recorder of the last run
+    testimony = None            # what the witnesses wrote, also when the lab is down by now
+    judged_at = ended_at = 0    # until when the figures of the last run count; until when it was recorded
+
+    def ready(self):
+        super().ready()
+        self.timeline.marks.clear()
+        self.trial = None
+        self.recorder = Recorder(self.lab, self.cluster.group).start()
+        time.sleep(BEFORE / SECOND)
+
+    def _drop(self, keep=False):
+        self._end()             # some scenarios leave a lab that is of no use any more
+        super()._drop(keep)
+
+    def _end(self):
+        """Record for a moment longer, then stop, and take what was seen out of the lab."""
+        recorder, self.recorder = self.recorder, None
+        if not recorder:
+            return
+        self.judged_at = clock.now()
+        if self.trial and self.timeline.marks:
+            time.sleep(AFTER / SECOND)
+        self.seen = recorder.stop()
+        self.ended_at = clock.now()
+        self.testimony = self.trial.testimony if self.trial else None
+
+    def run(self, function):
+        try:
+            return super().run(function)
+        except Exception as e:          # a mistake in a scenario costs that one alone
+            self._drop()
+            return False, {}, f"{type(e).__name__}: {e}"
+        finally:
+            self._end()
+
+    def story(self, function, subtitle, foot):
+        return tell(self, function, subtitle, foot)
+
+
+def tell(run, function, subtitle, foot):
+    """The Story of an ObservedRunner's last run. Its figures are those that the run was judged by."""
+    trial, recorder, testimony, judged_at = run.trial, run.seen, run.testimony, run.judged_at
+    marks = run.timeline.marks
+    zero, end = marks[0][0], run.ended_at
+    last = testimony.last_beat(before=judged_at) or trial.fault_at
+    gap = max(testimony.gaps(trial.fault_at, last), key=lambda g: g[1] - g[0], default=None)
+    gap_ms = clock.ms(gap[1] - gap[0]) if gap else 0.0
+    if gap_ms < 10:                     # as in Trial: the beats' own rhythm
+        gap, gap_ms = None, 0.0
+
+    held = together(*(leases(row.changes, end) for row in recorder.rows.values()))
+    lanes = [_lane(h, recorder, testimony, held, zero) for h in trial.hosts]
+    lanes += [_database(h, recorder, zero) for h in trial.lab.all_hosts()
+              if isinstance(h, Database) and h.name in recorder.hosts]
+    lanes = [lane for lane in lanes if lane.seen(-BEFORE, end - zero)]
+    lanes = [lane.within(-BEFORE, end - zero) for lane in lanes]
+    duals = [(a - zero, b - zero) for a, b in both(testimony.intervals(trial.began, judged_at))]
+    marks = [(t - zero, text) for t, text in marks]
+    subtitle = f"{_who(testimony, zero, end)} {subtitle}"
+    gap = gap and (gap[0] - zero, gap[1] - zero)
+    start, stop = window(lanes, marks, end - zero, gap[1] if gap else trial.lease_ms * MS)
+    return Story(function.title[0].upper() + function.title[1:], subtitle, foot, start, stop, marks, lanes,
+                 gap, gap_ms, duals, clock.ms(sum(b - a for a, b in duals)))
+
+
+def _who(testimony, zero, end):
+    """Who leads before and after, in a sentence."""
+    before, after = (testimony.running(t, 100 * MS) for t in (zero, testimony.last_beat(before=end) or end))
+    if not before or not after:
+        return ""
+    if before[-1] == after[-1]:
+        return f"{before[-1]} leads, before and after."
+    return f"{before[-1]} leads, then {after[-1]}."
+
+
+def _lane(host, recorder, testimony, held, zero):
+    seen = recorder.hosts[host.name]
+    states = _states(seen, zero)
+    frozen = [(a, b) for a, b, kind in states if kind == "frozen"]
+    tracks = {name: [Bar(c, d, kind) for a, b, kind in seen[name].spans
+                     for c, d in without(a - zero, b - zero, frozen)] for name in ("agent", "keeper")}
+    tracks["lease"] = [_term(f, zero) for f in held if f["host"] == host.name]
+    tracks["unit"] = [Bar(a - zero, b - zero, text="the unit runs") for a, b in
+                      testimony.intervals().get(host.name, ())]
+    return Lane(host.name, states, tracks)
+
+
+def _term(held, zero):
+    """One of leases(): where it ran out, all after the last renewal is its weaker part."""
+    out = held["ran_out"]
+    return Bar(held["from"] - zero, (held["renewed"][-1] if out else held["to"]) - zero, text=f"term {held['term']}",
+               marks=[t - zero for t in held["renewed"][1:]], until=held["to"] - zero if out else None,
+               word="given back" if held["released"] else "")
+
+
+def _database(host, recorder, zero):
+    seen = recorder.hosts[host.name]
+    answers = recorder.rows[host.name].answers.spans
+    return Lane(host.name, _states(seen, zero),
+                {"answers": [Bar(a - zero, b - zero, kind) for a, b, kind in answers]})
+
+
+def _states(seen, zero):
+    return [(a - zero, b - zero, kind) for a, b, kind in seen["state"].spans]
+
+
+def both(intervals):
+    """When at least two hosts ran the unit: [(from, to)]."""
+    events = sorted((t, change) for pieces in intervals.values() for a, b in pieces if a < b
+                    for t, change in ((a, 1), (b, -1)))
+    active, since, found = 0, 0, []
+    for t, change in events:
+        if active == 2 and change < 0 and t > since:
+            found.append((since, t))
+        if active == 1 and change > 0:
+            since = t
+        active += change
+    return found
+
+
+def window(lanes, marks, end, least):
+    """What of it is worth looking at: at least until then, and until all has happened."""
+    events = [t for t, _ in marks]
+    for lane in lanes:
+        events += [t for a, b, _ in lane.states for t in (a, b)]
+        for name, bars in lane.tracks.items():
+            for bar in bars:
+                events.append(bar.start)
+                events.append(bar.end if bar.until is None or name != "lease" else bar.until)
+    # What goes on at the end of the recording has not ended.
+    happened = [t for t in events if t < end - SETTLED]
+    return -BEFORE, min(end, max([least, *happened]) + AFTER)
