@@ -24,7 +24,7 @@ struct client {
     char losses_text[16 * ARBITER_TEXT_MAX]; /* all of them, one a line */
     char hint[GROUP_NAME_MAX + 1];
     unsigned alarms;
-    struct told told; /* with the last hint; all zero: nothing */
+    struct told told;               /* with the last hint; all zero: nothing */
     char held_up[ARBITER_TEXT_MAX]; /* of the last batch; "" */
     /* Called from within replies(), when set. */
     void (*on_replies)(struct client *c);
