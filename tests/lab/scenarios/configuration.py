@@ -2,6 +2,7 @@
 """Configurations that change, are wrong, or are fought against."""
 
 from lab.cluster import METHODS
+from lab.database import PASSWORD
 from lab.scenario import scenario
 
 # A name that systemd has to escape, and that must not make one group's slice lie in another's.
@@ -195,3 +196,31 @@ def snapshot_damaged(t):
             == "standby")
     t.silent(other)
     t.gap_at_most(0)
+
+
+@scenario("the password comes as a credential of the agent's unit, from a file that is root's alone")
+def password_by_credential(t):
+    drop_in = "/etc/systemd/system/tenured.service.d/password.conf"
+
+    def prepare(host):
+        host.write_file("/etc/tenure/password", f"*:*:*:*:{PASSWORD}\n", 0o600)
+        host.write_file(drop_in, "[Service]\nLoadCredential=pgpass:/etc/tenure/password\n")
+        t.cluster.configure(host, conninfo="passfile=/run/credentials/tenured.service/pgpass")
+        host.run("rm", "/etc/tenure/pgpass")
+        host.systemctl("daemon-reload")
+        host.systemctl("restart", "tenured.service")
+        host.systemctl("reload", "tenured.service")
+    agents = {h: h.main_pid("tenured.service") for h in t.hosts}
+    t.fault("passfile= names the credential, and there is no other file", lambda: [
+        prepare(h) for h in (*t.standbys, t.leader)])
+    t.effect("all agents have logged in anew", lambda: t.cluster.wait_ready() and all(
+        h.main_pid("tenured.service") != agents[h] for h in t.hosts))
+    t.undisturbed(seconds=t.lease_ms / 1000)
+    t.gap_at_most(0)
+    for host in t.hosts:
+        host.run("rm", drop_in, "/etc/tenure/password")
+        t.cluster.configure(host)
+        host.systemctl("daemon-reload")
+        host.systemctl("restart", "tenured.service")
+        host.systemctl("reload", "tenured.service")
+    t.cluster.wait_ready()
