@@ -166,6 +166,28 @@ static void on_held_up(void *userdata, size_t i, const char *holder)
     s->held_up_term = c.term;
 }
 
+static bool connection_lasts(const struct daemon *d)
+{
+    return d->connected && usec_sub(clock_boottime(), d->connected_at) >= CONNECTION_LASTS_USEC;
+}
+
+/* With its first answer: some troubles (grants that are missing, say) let an agent log in, and show
+ * when it asks for something. */
+static void tell_connected(struct daemon *d)
+{
+    struct journal_context c = {.message_id = MESSAGE_ARBITER_CONNECTED, .node = d->config->node};
+    bool lasts = connection_lasts(d);
+
+    if (!d->connect_told && (!d->flaps || lasts)) {
+        d->connect_told = true;
+        journal_write(LOG_INFO, &c, "connected to the arbiter: %s", d->arbiter_text);
+    }
+    if (lasts) {
+        d->lost_told[0] = '\0';
+        d->flaps = false;
+    }
+}
+
 static void on_replies(void *userdata, const struct reply *replies, size_t n)
 {
     struct daemon *d = userdata;
@@ -180,6 +202,8 @@ static void on_replies(void *userdata, const struct reply *replies, size_t n)
     for (size_t i = 0; i < n; i++) {
         struct member_event event = {.type = EVENT_REPLY, .reply = &replies[i]};
 
+        if (d->connected && replies[i].outcome != OUTCOME_UNKNOWN)
+            tell_connected(d);
         if (replies[i].outcome == OUTCOME_GRANTED &&
             d->batch[i]->member.operation != OPERATION_OBSERVE)
             d->batch[i]->held_up[0] = '\0';
@@ -195,11 +219,13 @@ static void on_replies(void *userdata, const struct reply *replies, size_t n)
 static void on_connected(void *userdata, const char *text)
 {
     struct daemon *d = userdata;
-    struct journal_context c = {.message_id = MESSAGE_ARBITER_CONNECTED, .node = d->config->node};
 
     d->connected = true;
+    d->connected_at = clock_boottime();
+    d->connect_told = false;
     (void)snprintf(d->arbiter_text, sizeof d->arbiter_text, "%s", text);
-    journal_write(LOG_INFO, &c, "connected to the arbiter: %s", text);
+    if (d->n_seats == 0)
+        tell_connected(d); /* there is nothing to ask it */
     for (size_t i = 0; i < d->n_seats; i++)
         seat_event(d->seats[i], EVENT_CONNECTED);
     daemon_wake(d);
@@ -212,8 +238,13 @@ static void on_lost(void *userdata, const char *text)
         .message_id = MESSAGE_ARBITER_LOST, .node = d->config->node, .reason = text};
 
     /* Tried again and again, said once. */
-    if (d->connected || strcmp(d->arbiter_text, text) != 0)
+    if (strcmp(d->lost_told, text) == 0 && !connection_lasts(d))
+        d->flaps = d->flaps || d->connected;
+    else {
         journal_write(LOG_WARNING, &c, "the arbiter cannot be reached: %s", text);
+        (void)snprintf(d->lost_told, sizeof d->lost_told, "%s", text);
+        d->flaps = false;
+    }
     d->connected = false;
     (void)snprintf(d->arbiter_text, sizeof d->arbiter_text, "%s", text);
     daemon_wake(d);

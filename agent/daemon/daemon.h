@@ -35,6 +35,9 @@
 /* How often PID 1 is asked why this process shall end, before it just ends. */
 #define JOB_QUESTIONS_MAX 3u
 /* This host cannot run the agent: tenured.service is not to try again. */
+/* A connection that lasted for less is no news, when it ends for the same reason as the one before.
+ */
+#define CONNECTION_LASTS_USEC (10 * USEC_PER_SEC)
 #define EXIT_UNFIT_HOST 78
 #define STATUS_MAX 512
 #define REASON_MAX 768
@@ -99,6 +102,11 @@ struct daemon {
     char owner[OWNER_MAX + 1]; /* NODE/INSTANCE_ID */
 
     bool connected;
+    usec_t connected_at;
+    bool connect_told;                /* the journal was told of this connection */
+    char lost_told[ARBITER_TEXT_MAX]; /* why there was none, as the journal was told; "": long past
+                                       */
+    bool flaps; /* connections end at once for that same reason: the journal knows */
     char arbiter_text[ARBITER_TEXT_MAX]; /* connected: to what; else why not */
     char bus_text[HOST_TEXT_MAX];        /* "": the bus is there */
     unsigned job_questions;
