@@ -4,15 +4,18 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/parse.h"
 
 #define OPTIONS_MAX 128 /* libpq 15 knows 43 */
 #define DEFAULT_PORT "5432"
+#define CREDENTIAL_PATH_MAX 512
 
 static const struct {
     const char *keyword, *value;
@@ -196,6 +199,27 @@ int conninfo_new(const char *text, struct conninfo **ret, char error[static ARBI
     return 0;
 }
 
+/* systemd's credential (systemd.exec(5)): a file that is this service's alone. libpq's own
+ * passfile= will not do: systemd 257 lets it be read by an access control list, which libpq takes
+ * for access of a group, and refuses. False: there is none. */
+static bool read_credential(char ret[static CONNINFO_PASSWORD_MAX])
+{
+    const char *dir = getenv("CREDENTIALS_DIRECTORY");
+    char path[CREDENTIAL_PATH_MAX];
+    int n = dir ? snprintf(path, sizeof path, "%s/" CONNINFO_CREDENTIAL, dir) : -1;
+    int fd = n > 0 && (size_t)n < sizeof path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+
+    if (fd < 0)
+        return false;
+    ssize_t length = read(fd, ret, CONNINFO_PASSWORD_MAX - 1);
+    (void)close(fd);
+    if (length <= 0)
+        return false;
+    ret[length] = '\0';
+    ret[strcspn(ret, "\r\n")] = '\0';
+    return *ret != '\0';
+}
+
 PGconn *conninfo_start(const struct conninfo *c, const struct conninfo_host *host,
                        const char *address)
 {
@@ -204,6 +228,7 @@ PGconn *conninfo_start(const struct conninfo *c, const struct conninfo_host *hos
     assert(address || !host->by_name);
 
     const char *keywords[OPTIONS_MAX + 1], *values[OPTIONS_MAX + 1];
+    char password[CONNINFO_PASSWORD_MAX];
     size_t n = 0;
 
     for (const PQconninfoOption *o = c->options; o->keyword; o++)
@@ -218,6 +243,11 @@ PGconn *conninfo_start(const struct conninfo *c, const struct conninfo_host *hos
             keywords[n] = defaults[i].keyword;
             values[n++] = defaults[i].value;
         }
+    if (!option(c->options, "password") && !option(c->options, "passfile") &&
+        read_credential(password)) {
+        keywords[n] = "password";
+        values[n++] = password;
+    }
     /* The name goes along with the address: certificates and .pgpass are checked by it. */
     const char *hostaddr = host->by_name ? address : host->hostaddr;
     keywords[n] = "host";
@@ -228,7 +258,9 @@ PGconn *conninfo_start(const struct conninfo *c, const struct conninfo_host *hos
     values[n++] = *host->port ? host->port : DEFAULT_PORT;
     keywords[n] = NULL;
     values[n] = NULL;
-    return PQconnectStartParams(keywords, values, 0);
+    PGconn *connection = PQconnectStartParams(keywords, values, 0);
+    explicit_bzero(password, sizeof password);
+    return connection;
 }
 
 const char *conninfo_where(const struct conninfo_host *host, const char *address, char *ret,

@@ -17,6 +17,11 @@
 #define CONNINFO_ADDRESSES_MAX 8 /* per host: what a name may resolve to */
 #define CONNINFO_ADDRESS_MAX 64  /* a numeric address with its NUL */
 
+/* The file in $CREDENTIALS_DIRECTORY with the password, when the string names neither password nor
+ * passfile; its first line counts. */
+#define CONNINFO_CREDENTIAL "password"
+#define CONNINFO_PASSWORD_MAX 1024
+
 /* Defaults where the administrator says nothing: a dead link is noticed in seconds, not hours. */
 #define CONNINFO_TCP_USER_TIMEOUT "5000" /* ms */
 #define CONNINFO_KEEPALIVES_IDLE "5"     /* s */

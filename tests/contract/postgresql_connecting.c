@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -319,6 +320,41 @@ START_TEST(a_refused_login_shows_no_password)
 }
 END_TEST
 
+START_TEST(the_password_may_be_a_credential)
+{
+    char path[SERVER_PATH_MAX + 32];
+    struct server s;
+
+    server_make(&s, false);
+    (void)snprintf(path, sizeof path, "%s/pg_hba.conf", s.dir);
+    FILE *f = fopen(path, "we");
+    ck_assert_ptr_nonnull(f);
+    (void)fputs("local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n", f);
+    ck_assert_int_eq(fclose(f), 0);
+    (void)snprintf(path, sizeof path, "%s/password", s.dir);
+    f = fopen(path, "we");
+    ck_assert_ptr_nonnull(f);
+    (void)fputs("right \303\244\n", f);
+    ck_assert_int_eq(fclose(f), 0);
+    server_start(&s);
+    server_do(&s, "alter role tenure password 'right \303\244'");
+
+    ck_assert_int_eq(setenv("CREDENTIALS_DIRECTORY", s.dir, 1), 0);
+    use("host=127.0.0.1 port=%d dbname=postgres user=tenure", s.port);
+    client_await(c, &c->connects, 1);
+    c = client_close(c);
+    c = client_new();
+    use("host=127.0.0.1 port=%d dbname=postgres user=tenure password=geheim", s.port);
+    is_told("password authentication failed"); /* what the string says counts more */
+    ck_assert_int_eq(unlink(path), 0);
+    c = client_close(c);
+    c = client_new();
+    use("host=127.0.0.1 port=%d dbname=postgres user=tenure", s.port);
+    is_told("no password supplied");
+    server_crash(&s);
+}
+END_TEST
+
 START_TEST(no_connection_free_is_named)
 {
     server_do(&shared, "create role crowded login connection limit 0");
@@ -422,6 +458,7 @@ void connecting_tests(Suite *suite)
     tcase_add_test(tests, a_missing_schema_is_named);
     tcase_add_test(tests, a_role_without_grants_is_named);
     tcase_add_test(tests, a_refused_login_shows_no_password);
+    tcase_add_test(tests, the_password_may_be_a_credential);
     tcase_add_test(tests, no_connection_free_is_named);
     tcase_add_test(tests, an_unreachable_host_is_named);
     tcase_add_test(tests, a_bad_conninfo_is_refused_without_being_shown);

@@ -203,15 +203,17 @@ def password_by_credential(t):
     drop_in = "/etc/systemd/system/tenured.service.d/password.conf"
 
     def prepare(host):
-        host.write_file("/etc/tenure/password", f"*:*:*:*:{PASSWORD}\n", 0o600)
-        host.write_file(drop_in, "[Service]\nLoadCredential=pgpass:/etc/tenure/password\n")
-        t.cluster.configure(host, conninfo="passfile=/run/credentials/tenured.service/pgpass")
+        host.write_file("/etc/tenure/password", f"{PASSWORD}\n", 0o600)
+        host.write_file(drop_in, "[Service]\nLoadCredential=password:/etc/tenure/password\n")
+        path = "/etc/tenure/tenure.conf"
+        host.write_file(path, host.read_file(path).replace("passfile=/etc/tenure/pgpass", ""),
+                        0o640, "root:tenure")
         host.run("rm", "/etc/tenure/pgpass")
         host.systemctl("daemon-reload")
         host.systemctl("restart", "tenured.service")
         host.systemctl("reload", "tenured.service")
     agents = {h: h.main_pid("tenured.service") for h in t.hosts}
-    t.fault("passfile= names the credential, and there is no other file", lambda: [
+    t.fault("there is a credential, and no other password", lambda: [
         prepare(h) for h in (*t.standbys, t.leader)])
     t.effect("all agents have logged in anew", lambda: t.cluster.wait_ready() and all(
         h.main_pid("tenured.service") != agents[h] for h in t.hosts))
