@@ -24,6 +24,8 @@ def handed_over(t, why):
 
 @scenario("dbus-daemon is killed on all hosts: nobody notices, and a takeover works afterwards")
 def dbus_killed(t):
+    # Of all that was on that bus, logind for one never finds back, and systemctl reboot asks it.
+    t.spent = True
     host, term = t.leader, t.db.lease(t.group)["term"]
     pids = {h: h.main_pid(DBUS) for h in t.hosts}
     t.fault("kill -9 of dbus-daemon on all hosts", lambda: [h.kill(pids[h]) for h in t.hosts])
