@@ -648,6 +648,9 @@ static void on_local_as_standby(struct member *m, usec_t now, struct update *upd
         }
         return;
     }
+    /* Started by hand when all was dead: it waits for the agent's end, and the agent for it. */
+    if (m->stopping && l->keeper_queued)
+        update->actions |= ACTION_STOP_KEEPER | ACTION_LOOK;
     if (l->keeper != LOCAL_KEEPER_GONE || (l->units_dead && l->slice_empty)) {
         m->stray_since = 0;
         m->stray_noted = false;

@@ -1792,6 +1792,28 @@ START_TEST(a_start_that_waits_is_dropped)
 }
 END_TEST
 
+/* … or when the group was given back already, and the agent is about to end. */
+START_TEST(a_start_that_waits_is_dropped_by_a_standby_that_ends)
+{
+    f.host.keeper = LOCAL_KEEPER_BUSY;
+    f.host.keeper_queued = true;
+    f.now += 10 * MSEC;
+    look();
+    ck_assert_uint_eq(f.u.actions, 0); /* it passes by itself */
+    event(EVENT_STOP);
+    f.now += 10 * MSEC;
+    look();
+    ck_assert_uint_eq(f.u.actions, ACTION_STOP_KEEPER | ACTION_LOOK);
+    ck_assert(!member_settled(&f.m));
+    f.host.keeper = LOCAL_KEEPER_GONE;
+    f.host.keeper_queued = false;
+    f.now += 10 * MSEC;
+    look();
+    ck_assert_uint_eq(f.u.actions, 0);
+    ck_assert(member_settled(&f.m));
+}
+END_TEST
+
 /* … or it took the place of that unit's stop. */
 START_TEST(a_stop_that_was_undone_is_done_again)
 {
@@ -2584,6 +2606,7 @@ static void add_ending(Suite *suite)
     tcase_add_checked_fixture(t, setup, NULL);
     tcase_add_loop_test(t, keeper_is_told_again, 0, 2);
     tcase_add_test(t, a_start_that_waits_is_dropped);
+    tcase_add_test(t, a_start_that_waits_is_dropped_by_a_standby_that_ends);
     tcase_add_test(t, a_stop_that_was_undone_is_done_again);
     tcase_add_loop_test(t, no_proof_while_something_lives, 0, COUNT(left_alive));
     tcase_add_loop_test(t, no_proof_from_before_the_unlink, 0, 2);
