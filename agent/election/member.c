@@ -800,6 +800,7 @@ static void on_hint(struct member *m, const struct member_event *event)
 static void on_stop(struct member *m, usec_t now, struct update *update)
 {
     m->stopping = true;
+    m->has_told = false; /* whoever claims again looks first */
     switch (m->state) {
     case MEMBER_STARTING:
     case MEMBER_LEADING:

@@ -2153,6 +2153,20 @@ START_TEST(claims_at_once_what_is_told_to_be_free)
 }
 END_TEST
 
+/* Who was told to give the group up has forgotten it by the time that he may claim again. */
+START_TEST(no_claim_on_what_was_told_before_a_stop)
+{
+    first_seen();
+    look();
+    given_back();
+    event(EVENT_STOP);
+    resume(L, S);
+    look();
+    ask();
+    ck_assert(asks(OPERATION_OBSERVE));
+}
+END_TEST
+
 /* Told while a look is under way, which was answered before the record was given back. */
 START_TEST(claims_what_it_was_told_while_it_looked)
 {
@@ -2513,6 +2527,7 @@ static void add_standby(Suite *suite)
     tcase_add_loop_test(t, hint_makes_due, 0, 2);
     tcase_add_test(t, claims_at_once_what_is_told_to_be_free);
     tcase_add_test(t, claims_what_it_was_told_while_it_looked);
+    tcase_add_test(t, no_claim_on_what_was_told_before_a_stop);
     tcase_add_loop_test(t, no_claim_on_what_is_told, 0, 8);
     tcase_add_test(t, no_claim_on_what_is_told_after_a_release);
     tcase_add_test(t, lies_delay_no_claim);
