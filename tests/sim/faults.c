@@ -80,10 +80,13 @@ static bool keeper_hindered(const struct world *w, const struct node *n)
            (!n->keeper_alive && n->keeper_unit != UNIT_INACTIVE);
 }
 
-/* PID 1's watchdog counts from when PID 1 reads the keeper's message. When that was late, the
- * second guard is late by as much, and the first is needed. */
+/* PID 1's watchdog, and after it the units' stop timeout, count from when PID 1 reads the keeper's
+ * message. When that was late, the second guard is late by as much, and the first is needed. */
 static bool second_guard_in_time(const struct node *n)
 {
+    if (n->keeper_unit == UNIT_DEACTIVATING)
+        return n->stop_read_at <=
+               n->run.deadline + BUDGET_SLACK_USEC - KEEPER_WATCHDOG_ACCURACY_USEC;
     return n->watchdog_at <=
            n->run.deadline + BUDGET_SLACK_USEC - KEEPER_WATCHDOG_ACCURACY_USEC + TOLD_USEC;
 }

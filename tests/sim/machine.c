@@ -326,6 +326,7 @@ static void stopping(struct world *w, struct node *n, const struct happening *h)
         return;
     if (n->keeper_unit == UNIT_ACTIVE || n->keeper_unit == UNIT_ACTIVATING) {
         n->keeper_unit = UNIT_DEACTIVATING;
+        n->stop_read_at = sim_local(w, n);
         stop_units(w, n);
         agent_signal(w, n);
     }
@@ -340,6 +341,7 @@ static void stop_keeper(struct world *w, struct node *n)
         n->keeper_unit = UNIT_INACTIVE;
     else if (n->keeper_unit == UNIT_ACTIVE || n->keeper_unit == UNIT_ACTIVATING) {
         n->keeper_unit = UNIT_DEACTIVATING;
+        n->stop_read_at = sim_local(w, n);
         if (n->keeper_alive)
             machine_push(w, n, KEEPER_SIGNAL, late(w), 0);
         else /* forked, but not yet anything: dies of SIGTERM */

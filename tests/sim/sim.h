@@ -197,7 +197,8 @@ struct node {
     bool running, killed; /* processes of the group's units */
     struct ticket run;    /* what they run by: with the deadline that was last accepted */
     bool stop_begun;
-    bool units_active; /* as PID 1 sees them */
+    usec_t stop_read_at; /* when PID 1 began to stop the keeper, by this node's clock */
+    bool units_active;   /* as PID 1 sees them */
 };
 
 enum fault_kind {
