@@ -39,7 +39,7 @@
 #define LOOK_GONE_INTERVAL_USEC (60 * USEC_PER_SEC) /* also between checks that find a fault */
 #define CHECK_AGAIN_INTERVAL_USEC (300 * USEC_PER_SEC)
 /* A start that is still waiting for its turn or for its check is not sent any more. */
-#define START_WAIT_USEC (2 * HOST_CALL_TIMEOUT_USEC)
+#define START_WAIT_USEC (4 * HOST_CALL_TIMEOUT_USEC)
 
 struct group;
 
