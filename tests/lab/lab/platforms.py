@@ -9,7 +9,9 @@ CACHE = os.environ.get("TENURE_LAB_CACHE", "/var/cache/tenure-lab")
 _HOST = ["systemd", "systemd-sysv", "dbus", "polkitd", "libpam-systemd", "iproute2", "procps",
          "nftables", "libpq5", "libsystemd0", "libjansson4", "util-linux", "coreutils", "less",
          # For the examples: a container, and telling neighbours of an address that moved.
-         "systemd-container", "iputils-arping"]
+         "systemd-container", "iputils-arping",
+         # To come between agents and database.
+         "pgbouncer"]
 _BUILD = ["gcc", "libc6-dev", "meson", "ninja-build", "pkg-config", "libsystemd-dev",
           "libconfig-dev", "libpq-dev", "libjansson-dev", "check", "python3"]
 

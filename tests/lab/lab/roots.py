@@ -13,6 +13,7 @@ from .shell import LabError, run
 
 # Part of the key of a root: raise it when the way roots are made changes.
 _RECIPE = 4
+_ROOTS_KEPT = 3
 
 # Units that are noise in a lab: they cost boot time, or want hardware and the internet.
 _MASKED = ["apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "fstrim.timer",
@@ -67,10 +68,13 @@ def _make(p, purpose, packages, path, say):
     _with_progress(argv, say)
     # Under its final name only when it is whole: an interrupted run leaves nothing half made behind.
     os.rename(unfinished, path)
-    for other in os.listdir(CACHE):
-        if other.startswith(f"{p.suite}-{purpose}-") and other != os.path.basename(path) \
-                and not in_use(f"{CACHE}/{other}"):
-            shutil.rmtree(f"{CACHE}/{other}", ignore_errors=True)
+    # Two working trees may want different ones: the newest others stay.
+    others = sorted((f"{CACHE}/{n}" for n in os.listdir(CACHE)
+                     if n.startswith(f"{p.suite}-{purpose}-") and not n.endswith(".unfinished")),
+                    key=lambda f: os.stat(f).st_ctime)
+    for other in others[:-_ROOTS_KEPT]:
+        if not in_use(other):
+            shutil.rmtree(other, ignore_errors=True)
 
 
 def in_use(folder):
@@ -88,7 +92,8 @@ def _host_hooks(p):
     return [
         hook(f"mkdir -p {units}; for u in {' '.join(_MASKED)}; do ln -sf /dev/null {units}/$u; done"),
         # Only the database host runs PostgreSQL. Its cluster is made here, once, to save time there.
-        hook(f"rm -f {units}/multi-user.target.wants/postgresql.service"),
+        hook(f"rm -f {units}/multi-user.target.wants/postgresql.service "
+             f"{units}/multi-user.target.wants/pgbouncer.service"),
         hook(f'chroot "$1" sh -c "pg_dropcluster {cluster} 2>/dev/null || true; '
              f'pg_createcluster --locale C.UTF-8 -e UTF8 {cluster} >/dev/null"'),
         # Nothing to be brought up to date at the first boot.
