@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A whole configuration: tenure.conf, two files of groups.d, the unit file of a timer and a drop-in
- * of a socket, divided by lines of "%%". What is accepted must be what config.h promises, and come
- * back from a snapshot as it was. */
+/* A whole configuration: tenure.conf, two files of groups.d, the unit file of a timer, a drop-in of
+ * a socket and the template of a path, divided by lines of "%%". What is accepted must be what
+ * config.h promises, and come back from a snapshot as it was. */
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -13,8 +13,8 @@
 #include "fuzz.h"
 #include "libconfig_leaks.h"
 
-static const char *const files[] = {"tenure.conf", "groups.d/a.conf", "groups.d/b.conf",
-                                    "units/w.timer", "units/w.socket.d/x.conf"};
+static const char *const files[] = {"tenure.conf",   "groups.d/a.conf",         "groups.d/b.conf",
+                                    "units/w.timer", "units/w.socket.d/x.conf", "units/x@.path"};
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {

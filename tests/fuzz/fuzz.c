@@ -12,6 +12,8 @@
 
 #include "base/cleanup.h"
 
+#define PATHS 16
+
 static char directory[64];
 
 char *fuzz_text(const uint8_t *data, size_t size)
@@ -100,9 +102,9 @@ const char *fuzz_directory(void)
 
 const char *fuzz_path(const char *name)
 {
-    static char paths[4][FUZZ_PATH_MAX];
+    static char paths[PATHS][FUZZ_PATH_MAX];
     static unsigned next;
-    char *path = paths[next++ % 4];
+    char *path = paths[next++ % PATHS];
 
     (void)snprintf(path, FUZZ_PATH_MAX, "%s/%s", fuzz_directory(), name);
     return path;

@@ -32,7 +32,7 @@ void fuzz_parts(char *text, char *ret[static FUZZ_PARTS_MAX]);
 const char *fuzz_directory(void);
 /* Empties it. */
 void fuzz_directory_clear(void);
-/* DIRECTORY/NAME; good until the fourth call after. */
+/* DIRECTORY/NAME; good for the next fifteen calls. */
 const char *fuzz_path(const char *name);
 /* Makes the file; NULL removes it. */
 void fuzz_file(const char *name, const char *text, size_t length);

@@ -2,9 +2,9 @@
 #ifndef TENURE_FUZZ_LIBCONFIG_LEAKS_H
 #define TENURE_FUZZ_LIBCONFIG_LEAKS_H
 
-/* libconfig 1.5 loses the text it has read so far when a file ends within a string, and the values
- * of what it had not yet put into the tree at a syntax error. Nothing else is let off: what the
- * configuration allocates itself has no frame of the library in its trace. */
+/* libconfig 1.5 loses the text of a string (strbuf_append() in its scanner) when a file ends within
+ * it. Nothing else is let off: what the configuration allocates itself has no frame of the library
+ * in its trace. */
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {

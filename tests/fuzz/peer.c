@@ -7,6 +7,7 @@
 #include "fuzz.h"
 #include "values.h"
 
+#define CLIENT ":1.7"  /* the name that the agent is given */
 #define TURNS_MAX 1000 /* an endless conversation is a finding */
 
 static bool is_member(sd_bus_message *m, const char *member)
@@ -24,7 +25,7 @@ static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error)
         return 1;
     }
     if (is_member(m, "Hello"))
-        return sd_bus_reply_method_return(m, "s", ":1.7");
+        return sd_bus_reply_method_return(m, "s", CLIENT);
     if (is_member(m, "AddMatch") || is_member(m, "RemoveMatch"))
         return sd_bus_reply_method_return(m, NULL);
     if (p->called)
@@ -119,6 +120,6 @@ void peer_call(struct peer *p, const char *sender, char **words)
     const char *path = fuzz_word(words), *interface = fuzz_word(words), *member = fuzz_word(words);
     sd_bus_message *m = NULL;
 
-    if (p->bus && sd_bus_message_new_method_call(p->bus, &m, NULL, path, interface, member) >= 0)
+    if (p->bus && sd_bus_message_new_method_call(p->bus, &m, CLIENT, path, interface, member) >= 0)
         send(p, m, sender, words);
 }
