@@ -161,6 +161,22 @@ static void check_actions(struct account *a, const struct reply *reply)
         check_extend(a, reply);
 }
 
+/* It neither sleeps for ever nor forgets to ask, whatever numbers it was given. */
+static void check_awake(const struct account *a)
+{
+    const struct member *m = &a->m;
+    bool waits = m->state == MEMBER_STARTING || m->state == MEMBER_ENDING;
+    bool out = m->state == MEMBER_STANDBY && a->stopped;
+
+    if (a->asked || waits || out)
+        assert(member_due(m) == USEC_INFINITY);
+    else
+        assert(member_due(m) <= usec_max(a->now, a->sent_at) + BUDGET_POLL_MAX_USEC);
+    if (waits || member_leads(m))
+        assert(member_wake(m) < USEC_INFINITY);
+    assert(member_limit(m) > 0 && member_limit(m) <= BUDGET_POLL_MAX_USEC);
+}
+
 static void step(struct account *a, struct member_event e)
 {
     struct member before = a->m;
@@ -186,7 +202,8 @@ static void step(struct account *a, struct member_event e)
         assert(member_wake(&a->m) > a->now);
     if (member_settled(&a->m))
         assert(a->stopped && !a->asked && dead(&a->local) && a->m.term == 0);
-    assert((member_due(&a->m) == USEC_INFINITY) || !a->asked);
+    if (e.type != EVENT_SEND) /* what it asks is not accounted for yet */
+        check_awake(a);
     assert(*member_state_name(a->m.state) != '?' && *member_reason_text(a->m.reason) != '?');
 }
 

@@ -36,6 +36,7 @@ static void span(const char *s)
         return;
     }
     assert(value != USEC_INFINITY);
+    assert(value >= strtoull(s, NULL, 10)); /* no unit is less than a microsecond */
     assert(parse_span(format_span(value, text, sizeof text), &again) == 0);
     assert(again <= value && value - again < USEC_PER_MSEC);
     assert(again == value || value > USEC_PER_MSEC);
