@@ -71,7 +71,7 @@ sd_bus_message *peer_take(struct peer *p)
         return NULL;
     sd_bus_message *call = p->calls[0];
     p->n_calls--;
-    memmove(p->calls, p->calls + 1, p->n_calls * sizeof p->calls[0]);
+    memmove(p->calls, p->calls + 1, p->n_calls * sizeof(sd_bus_message *));
     return call;
 }
 

@@ -297,11 +297,13 @@ static void order(struct talk *t, const char *verb, char *line)
 
     if (strcmp(verb, "look") == 0)
         host_look(t->host, name);
-    else if (strcmp(verb, "start") == 0 && host_start_keeper(t->host, name) == 0)
+    else if (strcmp(verb, "start") == 0 && host_start_keeper(t->host, name) == 0) {
+        assert(g && !g->starting);
         g->starting = true;
-    else if (strcmp(verb, "stop") == 0 && host_stop_keeper(t->host, name) == 0)
+    } else if (strcmp(verb, "stop") == 0 && host_stop_keeper(t->host, name) == 0) {
+        assert(g && !g->stopping);
         g->stopping = true;
-    else if (strcmp(verb, "limit") == 0)
+    } else if (strcmp(verb, "limit") == 0)
         assert((host_set_stop(t->host, name, (usec_t)fuzz_number(&line)) == 0) == (g != NULL));
     else if (strcmp(verb, "remove") == 0) {
         assert((host_remove_group(t->host, name) == 0) == (g != NULL));
