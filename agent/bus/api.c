@@ -168,7 +168,8 @@ static int on_name(sd_bus_message *m, void *userdata, sd_bus_error *unused)
 
     (void)unused;
     if (error)
-        a->source->unavailable(a->userdata, error->message ? error->message : error->name);
+        a->source->unavailable(a->userdata,
+                               error->message && *error->message ? error->message : error->name);
     else if (sd_bus_message_read(m, "u", &answer) < 0)
         a->source->unavailable(a->userdata, "the bus did not say whose the name is");
     else if (answer != 1 && answer != 4) /* primary owner; already owner */

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Anybody on the bus calls the agent's API. A line each:
+ *
+ *     call SENDER PATH INTERFACE MEMBER TYPES VALUES
+ *     uid N                 the bus says who the oldest call in question is from
+ *     answer TYPES VALUES   … or anything
+ *     error NAME TEXT       … or an error
+ *     done N | fail N       the daemon answers a call that it was handed
+ *     changed|added|removed GROUP, manager, detach
+ *
+ * Nothing may be handed on that was not root's, and every call is answered once. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/cleanup.h"
+#include "base/names.h"
+#include "bus/api.h"
+#include "fuzz.h"
+#include "peer.h"
+
+struct talk {
+    struct api *api;
+    struct peer peer;
+    struct api_call *calls[API_CALLS_MAX]; /* handed on */
+    size_t n_calls, n_root;                /* n_root: how often the bus said 0 */
+};
+
+static const char *const groups[] = {"a-b", "c", "d.e_f"};
+#define N_GROUPS (sizeof groups / sizeof groups[0])
+
+static void describe_manager(void *userdata, struct api_manager *ret)
+{
+    (void)userdata;
+    *ret = (struct api_manager){.version = "1", .node = "n", .connected = true};
+}
+
+static size_t n_groups(void *userdata)
+{
+    (void)userdata;
+    return N_GROUPS;
+}
+
+static const char *group_name(void *userdata, size_t i)
+{
+    (void)userdata;
+    assert(i < N_GROUPS);
+    return groups[i];
+}
+
+static bool describe_group(void *userdata, const char *group, struct api_group *ret)
+{
+    static const struct api_unit units[] = {{"w.service", "active", "running"},
+                                            {"w.timer", NULL, NULL}};
+
+    (void)userdata;
+    assert(group_name_valid(group));
+    *ret = (struct api_group){.name = group, .units = units, .n_units = 2};
+    for (size_t i = 0; i < N_GROUPS; i++)
+        if (strcmp(group, groups[i]) == 0)
+            return true;
+    return false;
+}
+
+static void handed(struct talk *t, struct api_call *call)
+{
+    assert(t->n_root > 0 && t->n_calls < API_CALLS_MAX);
+    t->n_root--;
+    t->calls[t->n_calls++] = call;
+}
+
+static void reload(void *userdata, struct api_call *call)
+{
+    handed(userdata, call);
+}
+
+static void retire(void *userdata, struct api_call *call, const char *const *names, size_t n)
+{
+    handed(userdata, call);
+    for (size_t i = 0; i < n; i++)
+        assert(names[i]);
+    assert(!names || !names[n]);
+}
+
+static void unavailable(void *userdata, const char *text)
+{
+    (void)userdata;
+    assert(text && *text);
+}
+
+static const struct api_source source = {
+    .describe_manager = describe_manager,
+    .n_groups = n_groups,
+    .group_name = group_name,
+    .describe_group = describe_group,
+    .reload = reload,
+    .retire = retire,
+    .unavailable = unavailable,
+};
+
+static void answer(struct talk *t, const char *verb, char *line)
+{
+    sd_bus_message *call = peer_take(&t->peer);
+    char root[] = "0", *words = root;
+
+    if (!call)
+        return;
+    bool who = strcmp(sd_bus_message_get_member(call), "GetConnectionUnixUser") == 0;
+    if (strcmp(verb, "error") == 0)
+        peer_answer_error(call, &line);
+    else if (strcmp(verb, "uid") == 0) {
+        bool is_root = fuzz_number(&line) == 0;
+
+        t->n_root += is_root && who;
+        root[0] = is_root ? '0' : '1';
+        peer_answer(call, "u", &words);
+    } else {
+        const char *types = fuzz_word(&line);
+
+        /* Anything may happen to say that it was root. */
+        t->n_root += *types == 'u' && who;
+        peer_answer(call, types, &line);
+    }
+}
+
+static void finish(struct talk *t, bool done, size_t i)
+{
+    struct api_call *call = i < t->n_calls ? t->calls[i] : NULL;
+
+    if (!call)
+        return;
+    t->calls[i] = t->calls[--t->n_calls];
+    if (done)
+        api_call_done(call);
+    else
+        api_call_failed(call, API_ERROR_BUSY, "no");
+}
+
+static void say(struct talk *t, char *line)
+{
+    const char *verb = fuzz_word(&line);
+
+    if (strcmp(verb, "call") == 0) {
+        const char *sender = fuzz_word(&line);
+
+        peer_call(&t->peer, strcmp(sender, "-") == 0 ? "" : sender, &line);
+    } else if (strcmp(verb, "uid") == 0 || strcmp(verb, "answer") == 0 ||
+               strcmp(verb, "error") == 0)
+        answer(t, verb, line);
+    else if (strcmp(verb, "done") == 0 || strcmp(verb, "fail") == 0)
+        finish(t, *verb == 'd', (size_t)fuzz_number(&line));
+    else if (strcmp(verb, "changed") == 0)
+        api_group_changed(t->api, fuzz_word(&line));
+    else if (strcmp(verb, "added") == 0)
+        api_group_added(t->api, fuzz_word(&line));
+    else if (strcmp(verb, "removed") == 0)
+        api_group_removed(t->api, fuzz_word(&line));
+    else if (strcmp(verb, "manager") == 0)
+        api_manager_changed(t->api);
+    else if (strcmp(verb, "detach") == 0)
+        assert(api_attach(t->api, NULL) == 0);
+}
+
+static sd_bus *connect_to(struct talk *t, sd_event *event)
+{
+    sd_bus *bus = NULL;
+    int fds[2];
+
+    assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) == 0);
+    peer_open(&t->peer, event, fds[0]);
+    assert(sd_bus_new(&bus) >= 0 && sd_bus_set_fd(bus, fds[1], fds[1]) >= 0);
+    assert(sd_bus_set_bus_client(bus, true) >= 0 && sd_bus_start(bus) >= 0);
+    assert(sd_bus_attach_event(bus, event, SD_EVENT_PRIORITY_NORMAL) >= 0);
+    return bus;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    _cleanup_free_ char *text = fuzz_text(data, size);
+    char *rest = text, *line;
+    struct talk t = {0};
+    sd_event *event = NULL;
+
+    assert(sd_event_new(&event) >= 0);
+    sd_bus *bus = connect_to(&t, event);
+    assert(api_new(&source, &t, &t.api) == 0 && api_attach(t.api, bus) == 0);
+    peer_pump(event);
+    while ((line = fuzz_line(&rest))) {
+        say(&t, line);
+        peer_pump(event);
+    }
+    t.api = api_free(t.api);
+    sd_bus_close(bus);
+    sd_bus_unref(bus);
+    peer_close(&t.peer);
+    sd_event_unref(event);
+    return 0;
+}

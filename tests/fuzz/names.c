@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Names, numbers and durations: one string, through every function that takes one. */
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/names.h"
+#include "base/parse.h"
+#include "config/unit_name.h"
+#include "fuzz.h"
+
+static void number(const char *s)
+{
+    uint64_t value = 77;
+    int r = parse_u64(s, &value);
+
+    errno = 0;
+    if (r == 0) {
+        assert(strtoull(s, NULL, 10) == value && errno == 0);
+        assert(strspn(s, "0123456789") == strlen(s));
+    } else
+        assert(value == 77 && (r == -EINVAL || r == -ERANGE));
+}
+
+static void span(const char *s)
+{
+    char text[SPAN_FORMAT_MAX];
+    usec_t value = 77, again = 0;
+
+    if (parse_span(s, &value) < 0) {
+        assert(value == 77);
+        return;
+    }
+    assert(value != USEC_INFINITY);
+    assert(value >= strtoull(s, NULL, 10)); /* no unit is less than a microsecond */
+    assert(parse_span(format_span(value, text, sizeof text), &again) == 0);
+    assert(again <= value && value - again < USEC_PER_MSEC);
+    assert(again == value || value > USEC_PER_MSEC);
+}
+
+static void group(const char *s)
+{
+    char name[GROUP_NAME_MAX + 1], instance[GROUP_INSTANCE_MAX + 1];
+    char unit[UNIT_NAME_LEN_MAX + 64];
+
+    assert((group_instance(s, instance, sizeof instance) == 0) == group_name_valid(s));
+    if (group_name_valid(s)) {
+        assert(!strpbrk(instance, "-/% \n"));
+        assert(group_from_instance(instance, name, sizeof name) == 0);
+        assert(strcmp(name, s) == 0);
+        if (group_keeper_unit(s, unit, sizeof unit) == 0)
+            assert(unit_name_problem(unit)); /* ours: no group may have it */
+    }
+    if (group_from_instance(s, name, sizeof name) == 0) {
+        assert(group_instance(name, instance, sizeof instance) == 0);
+        assert(strcmp(instance, s) == 0);
+    }
+    if (node_name_valid(s))
+        assert(strlen(s) <= NODE_NAME_MAX && !strpbrk(s, "/ \n\"\\"));
+}
+
+static void unit(const char *s)
+{
+    if (unit_name_problem(s))
+        return;
+    assert(strlen(s) + strlen(".d") <= UNIT_NAME_LEN_MAX);
+    assert(!strpbrk(s, "/%\"' \t\n$"));
+    assert(*unit_name_suffix(s));
+    assert(strcmp(s, ".") != 0 && strcmp(s, "..") != 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    _cleanup_free_ char *s = fuzz_text(data, size);
+
+    number(s);
+    span(s);
+    group(s);
+    unit(s);
+    return 0;
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The properties of a unit as PID 1 tells them, a line each: name, type, value. A first line of "!"
+ * and types makes the rest values of any message at all. What is read is judged. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/cleanup.h"
+#include "fuzz.h"
+#include "unit/guards.h"
+#include "unit/internal.h"
+#include "values.h"
+
+#define KEEPER "tenure@a\\x2db.service"
+#define SLICE "tenure-a\\x2db.slice"
+
+static const struct unit_view units[] = {{.name = "w.service"}, {.name = "w.timer"}};
+static const struct guards guards = {
+    .group = "a-b",
+    .keeper_unit = KEEPER,
+    .slice_unit = SLICE,
+    .units = units,
+    .n_units = 2,
+    .stop = 5 * USEC_PER_SEC,
+};
+static sd_bus *bus;
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    int fds[2];
+
+    (void)argc;
+    (void)argv;
+    /* Nobody is at the other end: messages are made, not sent. */
+    assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) == 0);
+    assert(sd_bus_new(&bus) >= 0 && sd_bus_set_fd(bus, fds[0], fds[0]) >= 0);
+    assert(sd_bus_start(bus) >= 0);
+    return 0;
+}
+
+static int append_property(sd_bus_message *m, char *line)
+{
+    const char *name = fuzz_word(&line);
+    int r = sd_bus_message_open_container(m, 'e', "sv");
+
+    if (r < 0 || (r = sd_bus_message_append_basic(m, 's', name)) < 0 ||
+        (r = values_append(m, "v", &line)) < 0)
+        return r;
+    return sd_bus_message_close_container(m);
+}
+
+static int append_all(sd_bus_message *m, char *text)
+{
+    char *line;
+    int r;
+
+    if (*text == '!') {
+        line = fuzz_line(&text) + 1;
+        const char *types = fuzz_word(&line);
+
+        return values_append(m, types, &text);
+    }
+    r = sd_bus_message_open_container(m, 'a', "{sv}");
+    while (r >= 0 && (line = fuzz_line(&text)))
+        r = append_property(m, line);
+    return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+/* True or a reason that names the unit. */
+static void check(bool good, const char *unit, const char *problem)
+{
+    if (good)
+        return;
+    assert(strncmp(problem, unit, strlen(unit)) == 0 && strlen(problem) > strlen(unit) + 2);
+    assert(strlen(problem) < HOST_PROBLEM_MAX);
+}
+
+static void judge(const struct unit_properties *p)
+{
+    static const char *const names[] = {"w.service", "w.timer", "w.socket", "w.mount"};
+    char problem[HOST_PROBLEM_MAX] = "";
+
+    assert(strlen(p->id) <= UNIT_NAME_LEN_MAX && strlen(p->load_state) < PROPERTY_MAX);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        bool good = guards_of_unit(&guards, names[i], p, problem);
+
+        check(good, names[i], problem);
+        if (good) /* of all there is, what nothing else makes up for */
+            assert(p->binds_to && p->after && p->asserts_path_exists && !p->need_daemon_reload &&
+                   strcmp(p->load_state, "loaded") == 0 && strcmp(p->id, names[i]) == 0);
+    }
+    check(guards_of_keeper(&guards, p, problem), KEEPER, problem);
+    check(guards_of_slice(&guards, p, problem), SLICE, problem);
+    (void)guards_may_rest(&guards, p);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    _cleanup_free_ char *text = fuzz_text(data, size);
+    _cleanup_(unit_properties_clear) struct unit_properties p = {.final_kill_signal = 77};
+    sd_bus_message *m = NULL;
+
+    assert(sd_bus_message_new_method_call(bus, &m, "a.b", "/", "a.b", "C") >= 0);
+    if (append_all(m, text) >= 0 && sd_bus_message_seal(m, 1, 0) >= 0 &&
+        sd_bus_message_rewind(m, true) >= 0) {
+        if (properties_read(m, &p) >= 0)
+            judge(&p);
+        else
+            assert(p.final_kill_signal == 77 && !p.binds_to);
+    }
+    sd_bus_message_unref(m);
+    return 0;
+}
