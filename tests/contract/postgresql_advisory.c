@@ -176,27 +176,37 @@ END_TEST
 
 /* ---- the quarantine ---- */
 
-/* Claims again and again; when the claim was granted, counted from `since`. Nothing is locked
- * before. */
-static usec_t claimed_after(struct client *c, struct request claim, usec_t since)
-{
-    for (;;) {
-        usec_t now = clock_boottime();
-        enum outcome outcome = ask(c, claim);
+/* The client got to know the row at some moment between these two. */
+struct learned {
+    usec_t from, to;
+};
 
-        if (outcome == OUTCOME_GRANTED)
-            return now - since;
-        ck_assert_int_eq(outcome, OUTCOME_DENIED);
-        ck_assert_int_eq(locks(claim.group), 0);
-        ck_assert_uint_lt(now - since, 10 * LEASE);
-        client_turn(c, 5 * USEC_PER_MSEC);
-    }
+static struct reply learn(struct client *c, const char *group, struct learned *ret)
+{
+    ret->from = clock_boottime();
+    struct reply seen = look(c, group);
+    ret->to = clock_boottime();
+    return seen;
 }
 
-static void quarantine_lasts(usec_t took, usec_t lease)
+/* Claims again and again: not granted before the client has known the row for `lease`, and granted
+ * from then on. Nothing is locked before. */
+static void quarantine_lasts(struct client *c, struct request claim, struct learned learned,
+                             usec_t lease)
 {
-    ck_assert_uint_ge(took, lease);
-    ck_assert_uint_lt(took, lease + 100 * USEC_PER_MSEC);
+    for (;;) {
+        usec_t asked = clock_boottime();
+        enum outcome outcome = ask(c, claim);
+
+        if (outcome == OUTCOME_GRANTED) {
+            ck_assert_uint_ge(clock_boottime() - learned.from, lease);
+            return;
+        }
+        ck_assert_int_eq(outcome, OUTCOME_DENIED);
+        ck_assert_uint_lt(asked - learned.to, lease);
+        ck_assert_int_eq(locks(claim.group), 0);
+        client_turn(c, 5 * USEC_PER_MSEC);
+    }
 }
 
 START_TEST(the_quarantine_is_the_rows_lease_or_the_longer_own)
@@ -209,9 +219,9 @@ START_TEST(the_quarantine_is_the_rows_lease_or_the_longer_own)
         a = client_close(a);
         await_unlocked(group);
         client_lease = own_is_longer ? LONGER : LEASE;
-        struct reply seen = look(b, group);
-        usec_t since = clock_boottime();
-        quarantine_lasts(claimed_after(b, claim_of(group, &seen), since), LONGER);
+        struct learned learned;
+        struct reply seen = learn(b, group, &learned);
+        quarantine_lasts(b, claim_of(group, &seen), learned, LONGER);
         a = client_on(&shared, CLIENT_OWNER_A);
     }
 }
@@ -220,10 +230,10 @@ END_TEST
 START_TEST(a_new_group_has_a_quarantine_too)
 {
     const char *group = group_new();
-    struct reply seen = look(b, group);
-    usec_t since = clock_boottime();
+    struct learned learned;
+    struct reply seen = learn(b, group, &learned);
 
-    quarantine_lasts(claimed_after(b, claim_of(group, &seen), since), LEASE);
+    quarantine_lasts(b, claim_of(group, &seen), learned, LEASE);
 }
 END_TEST
 
@@ -237,12 +247,12 @@ START_TEST(a_renewal_begins_the_quarantine_anew)
     a = client_close(a);
     await_unlocked(group);
     client_turn(b, LEASE / 2);
+    /* The row is read with the reply to a claim, too. */
+    struct learned learned = {.from = clock_boottime()};
     ck_assert_int_eq(ask(b, claim_of(group, &seen)), OUTCOME_DENIED); /* not what stands there */
+    learned.to = clock_boottime();
     seen = look(b, group);
-    usec_t since = clock_boottime();
-    /* It was read with the reply to that claim. */
-    usec_t took = claimed_after(b, claim_of(group, &seen), since);
-    ck_assert_uint_ge(took + 50 * USEC_PER_MSEC, LEASE);
+    quarantine_lasts(b, claim_of(group, &seen), learned, LEASE);
     a = client_on(&shared, CLIENT_OWNER_A);
 }
 END_TEST
@@ -258,10 +268,11 @@ START_TEST(a_new_session_begins_the_quarantine_anew)
     server_do(&shared,
               "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'tenure'");
     client_await(b, &b->connects, 2);
-    usec_t since = clock_boottime();
+    struct learned learned = {.from = clock_boottime()};
     /* Not having looked is no observation. */
     ck_assert_int_eq(ask(b, claim_of(group, &seen)), OUTCOME_DENIED);
-    quarantine_lasts(claimed_after(b, claim_of(group, &seen), since), LEASE);
+    learned.to = clock_boottime();
+    quarantine_lasts(b, claim_of(group, &seen), learned, LEASE);
     a = client_on(&shared, CLIENT_OWNER_A);
 }
 END_TEST
