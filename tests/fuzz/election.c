@@ -8,7 +8,8 @@
  *     s FLAGS               a batch is sent; "u" the clock is unfit, "n" no slot is free
  *     r OUTCOME FLAGS NUMBERS   its reply: g(ranted), d(enied), u(nknown); see read_record()
  *     l FLAGS AGE TERM      a look at this host; see look()
- *     c h k x               connected; hint; clock; stop
+ *     h FLAGS TERM NONCE    a hint: "t" tells what was given back, "s" as seen last
+ *     c k x                 connected; clock; stop
  *     a ERROR               StartUnit was answered */
 #include <assert.h>
 #include <errno.h>
@@ -39,6 +40,9 @@ struct account {
     struct record record;
     struct epoch epoch;
     usec_t same_since, seen_at; /* without a gap above half of its lease */
+
+    bool was_told; /* of a release, since connected */
+    struct told told;
 
     struct local local;
 
@@ -76,24 +80,35 @@ static void check_ready(const struct account *a)
     assert(usec_sub(a->now, a->local.asked_at) <= oldest);
 }
 
-/* Only what is clean, or was seen unchanged for its whole lease. */
+/* What was told of the record that was seen last: the arbiter is asked whether it is true. */
+static bool hearsay(const struct account *a)
+{
+    const struct request *q = &a->u.request;
+
+    return a->was_told && a->told.term == a->record.term && q->rests_on_clean &&
+           nonce_same(&q->expected_nonce, &a->told.nonce);
+}
+
+/* Only what is clean, or is said to be, or was seen unchanged for its whole lease. */
 static void check_claim(const struct account *a, bool fit, bool may_claim)
 {
     const struct request *q = &a->u.request;
 
     assert(fit && may_claim && !a->stopped && a->seen);
     assert(q->expected_term == a->record.term);
-    assert(nonce_same(&q->expected_nonce, &a->record.nonce));
     assert(q->epoch.system_id == a->epoch.system_id && q->epoch.timeline == a->epoch.timeline);
-    assert(q->rests_on_clean == a->record.claimable);
     assert(q->term_floor > a->highest_ticket && q->term_floor > a->record.term);
     assert(strcmp(a->record.owner, ME) != 0 || a->record.clean);
     assert(q->lease == a->m.budget.lease && q->stop == a->m.budget.stop);
+    check_ready(a);
+    if (hearsay(a))
+        return;
+    assert(nonce_same(&q->expected_nonce, &a->record.nonce));
+    assert(q->rests_on_clean == a->record.claimable);
     if (!a->record.claimable) {
         assert(usec_sub(a->now, a->same_since) >= record_lease(a));
         assert(usec_sub(a->now, a->seen_at) <= record_lease(a) / 2);
     }
-    check_ready(a);
 }
 
 /* Only with proof: PID 1 said so to a question that was asked after the ticket was gone. */
@@ -228,12 +243,14 @@ static void send(struct account *a, char *line)
         assert(member_due(&a->m) == USEC_INFINITY);
     } else
         assert(member_due(&a->m) > a->now);
+    a->was_told = false; /* good for one request */
     /* What is seen by a clock that cannot be trusted counts for nothing. */
     a->seen = a->seen && (e.fit || a->m.state != MEMBER_STANDBY || a->stopped);
 }
 
 /* Flags: "o" ours, "n" a namesake's, "f" the fresh nonce, "s" as seen last, "c" clean,
- * "k" claimable, "e" another epoch. Then term (above TERM), nonce, L, S, D in milliseconds. */
+ * "k" claimable, "e" another epoch. Then term (above TERM), nonce, L, S, D in milliseconds, and by
+ * how much the arbiter's clock is ahead of ours, in microseconds (0: it is not told). */
 static void read_record(const struct account *a, const char *flags, char *line, struct reply *r)
 {
     struct record *row = &r->record;
@@ -244,6 +261,8 @@ static void read_record(const struct account *a, const char *flags, char *line, 
     row->lease = (usec_t)(fuzz_number(&line) & INT64_MAX) * USEC_PER_MSEC & INT64_MAX;
     row->stop = (usec_t)(fuzz_number(&line) & INT64_MAX) * USEC_PER_MSEC & INT64_MAX;
     row->duration = (usec_t)(fuzz_number(&line) & INT64_MAX) * USEC_PER_MSEC & INT64_MAX;
+    int64_t ahead = fuzz_number(&line);
+    r->arbiter_time = ahead == 0 ? 0 : a->now + (usec_t)ahead;
     strcpy(row->owner, strchr(flags, 'o')   ? ME
                        : strchr(flags, 'n') ? "db1/f0000000000000000000000000000002"
                                             : "db2/00000000000000000000000000000003");
@@ -350,6 +369,21 @@ static void look(struct account *a, char *line)
     step(a, (struct member_event){.type = EVENT_LOCAL, .local = &l});
 }
 
+static void hint(struct account *a, char *line)
+{
+    const char *flags = fuzz_word(&line);
+    struct told told = {.term = TERM + (uint64_t)(fuzz_number(&line) & INT32_MAX)};
+
+    told.nonce.bytes[0] = (uint8_t)fuzz_number(&line);
+    if (strchr(flags, 's'))
+        told = (struct told){.term = a->record.term, .nonce = a->record.nonce};
+    if (strchr(flags, 't') && a->m.state == MEMBER_STANDBY && !a->stopped) {
+        a->was_told = true;
+        a->told = told;
+    }
+    step(a, (struct member_event){.type = EVENT_HINT, .told = strchr(flags, 't') ? &told : NULL});
+}
+
 static void resume(struct account *a, char *line)
 {
     struct budget b;
@@ -387,13 +421,14 @@ static void event(struct account *a, char *line)
         step(a, (struct member_event){.type = EVENT_CONNECTED});
         return;
     case 'h':
-        step(a, (struct member_event){.type = EVENT_HINT});
+        hint(a, line);
         return;
     case 'k':
         step(a, (struct member_event){.type = EVENT_CLOCK});
         return;
     case 'x':
         a->stopped = true;
+        a->was_told = false;
         step(a, (struct member_event){.type = EVENT_STOP});
         return;
     default:
