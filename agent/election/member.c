@@ -389,6 +389,13 @@ static void begin_starting(struct member *m, usec_t now, struct update *update)
     update->note = NOTE_STARTING;
 }
 
+/* Only in the history it was made in: a failover that lost writes may have taken another's later
+ * term away, whose units still run. */
+static bool claim_may_hold(const struct member *m, const struct epoch *epoch)
+{
+    return m->claim_open && epoch_equal(epoch, &m->claim_epoch);
+}
+
 /* The record names us, we hold no term: our own claim, or what an earlier life left behind. */
 static void judge_own_record(struct member *m, usec_t now, struct update *update)
 {
@@ -396,7 +403,8 @@ static void judge_own_record(struct member *m, usec_t now, struct update *update
 
     if (m->stopping)
         return;
-    if (m->claim_open && nonce_equal(&r->nonce, &m->claim_nonce) && r->term > m->over_term) {
+    if (claim_may_hold(m, &m->epoch) && nonce_equal(&r->nonce, &m->claim_nonce) &&
+        r->term > m->over_term) {
         m->term = r->term;
         m->lease = r->lease;
         m->stop = r->stop;
@@ -447,6 +455,7 @@ static void on_standby_reply(struct member *m, const struct member_event *event,
     if (m->operation == OPERATION_CLAIM && reply->outcome == OUTCOME_UNKNOWN) {
         m->claim_open = true;
         m->claim_nonce = m->sent_nonce;
+        m->claim_epoch = m->epoch; /* as it was sent with */
     }
     hold_back(m, reply, event->now);
     if (reply->outcome != OUTCOME_UNKNOWN && reply->has_record) {
@@ -481,8 +490,13 @@ static void on_renewed(struct member *m, const struct reply *reply, enum pause_v
     enum member_state state = m->state;
 
     if (state == MEMBER_CONFIRMING) {
+        bool holds = claim_may_hold(m, &reply->epoch);
+
         take_term(m, reply);
-        begin_starting(m, now, update);
+        if (holds)
+            begin_starting(m, now, update);
+        else
+            begin_ending(m, REASON_ORPHAN, now, update);
         return;
     }
     m->nonce = reply->record.nonce;

@@ -162,6 +162,7 @@ struct member {
     struct nonce sent_nonce;
     bool claim_open;
     struct nonce claim_nonce;
+    struct epoch claim_epoch;
 
     /* Told of a release: the next request may be a claim at once, instead of a look first. Kept
      * apart from what was observed, which no hint can disturb. */

@@ -933,6 +933,34 @@ START_TEST(claim_of_unknown_outcome_refuses_the_next)
 }
 END_TEST
 
+/* A failover that lost writes shows our claim again, and not the later term of another. */
+START_TEST(claim_of_an_older_history_is_not_confirmed)
+{
+    if (_i == 0) {
+        claiming();
+        do_it();
+        answer(OUTCOME_UNKNOWN);
+        f.epoch.timeline++;
+        f.now += 100 * MSEC;
+        ask();
+        answer(OUTCOME_GRANTED);
+    } else { /* between the look and the renewal */
+        confirming();
+        f.now += 100 * MSEC;
+        look();
+        ask();
+        f.epoch.timeline++;
+        grant();
+        ck_assert(!does(ACTION_TICKET));
+    }
+    assert_ends(REASON_ORPHAN);
+    proven_dead();
+    ask();
+    ck_assert(asks(OPERATION_RELEASE));
+    ck_assert_mem_eq(&f.u.request.expected_nonce, &f.row.nonce, sizeof f.row.nonce);
+}
+END_TEST
+
 START_TEST(claim_of_a_term_that_ended_is_not_confirmed)
 {
     releasing();
@@ -2560,6 +2588,7 @@ static void add_claim(Suite *suite)
     tcase_add_test(t, record_of_an_earlier_life_is_given_back);
     tcase_add_test(t, claim_of_other_nonce_is_not_confirmed);
     tcase_add_test(t, claim_of_unknown_outcome_refuses_the_next);
+    tcase_add_loop_test(t, claim_of_an_older_history_is_not_confirmed, 0, 2);
     tcase_add_loop_test(t, claim_of_a_term_that_ended_is_not_confirmed, 0, 2);
     tcase_add_loop_test(t, record_of_an_earlier_life_waits_for_pid1, 0, 3);
     tcase_add_test(t, own_record_is_never_claimed);
