@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "arbiter/lease.h"
 #include "sim.h"
 
 #define LOOK_TIMEOUT_USEC (500 * USEC_PER_MSEC)
@@ -15,16 +16,27 @@
 #define START_TIMEOUT_USEC (500 * USEC_PER_MSEC)
 /* How long after the ticket a keeper is on its way. */
 #define TICKET_OUT_USEC (60 * USEC_PER_MSEC)
-#define ROUNDS_MAX 8
+#define LATE_START_USEC (6 * USEC_PER_SEC)
+#define LATE_START_PERMILLE 30
+#define ROUNDS_MAX 32
 
-static void turn(struct world *w, struct node *n);
+static const char *const group_names[SIM_GROUPS_MAX] = {"g0", "g1", "g2"};
 
-void agent_push(struct world *w, struct node *n, enum kind kind, usec_t delay, uint32_t number)
+static void turn(struct world *w, struct host *h);
+
+void agent_push_host(struct world *w, const struct host *h, enum kind kind, usec_t delay,
+                     uint32_t number)
+{
+    agent_push(w, sim_nodes(w, h), kind, delay, number);
+}
+
+void agent_push(struct world *w, const struct node *n, enum kind kind, usec_t delay,
+                uint32_t number)
 {
     sim_push(w, (struct happening){.at = usec_add(w->now, delay),
                                    .kind = kind,
                                    .node = n->index,
-                                   .life = n->life,
+                                   .life = n->host->life,
                                    .number = number});
 }
 
@@ -56,31 +68,36 @@ static void start_keeper(struct world *w, struct node *n)
     }
     n->ticket = *t;
     n->has_ticket = true;
-    if (w->now < n->bus_until) {
+    if (w->now < n->host->bus_until) {
         agent_push(w, n, AGENT_START_ANSWER, 1, 0);
         return;
     }
     n->start_pending = true;
     n->start_number++;
-    if (n->unguarded || w->now < n->guards_until) { /* PID 1 is not asked before that is known */
+    if (n->unguarded ||
+        w->now < n->host->guards_until) { /* PID 1 is not asked before that is known */
         sim_push(w, (struct happening){.at = w->now + 2 * START_TIMEOUT_USEC,
                                        .kind = AGENT_START_ANSWER,
                                        .node = n->index,
-                                       .life = n->life,
+                                       .life = n->host->life,
                                        .number = n->start_number,
                                        .a = 3});
         return;
     }
-    sim_push(w, (struct happening){.at = w->now + sim_between(w, 100, 8000),
-                                   .kind = PID1_START,
-                                   .node = n->index,
-                                   .life = n->boot,
-                                   .a = n->start_number});
+    bool is_late = !w->calm && sim_chance(w, LATE_START_PERMILLE);
+
+    w->coverage->late_starts += is_late;
+    sim_push(
+        w, (struct happening){.at = w->now + sim_between(w, 100, is_late ? LATE_START_USEC : 8000),
+                              .kind = PID1_START,
+                              .node = n->index,
+                              .life = n->host->boot,
+                              .a = n->start_number});
     /* a: 1 is an error, 2 is no answer, 3 is that PID 1 was not asked */
     sim_push(w, (struct happening){.at = w->now + START_TIMEOUT_USEC,
                                    .kind = AGENT_START_ANSWER,
                                    .node = n->index,
-                                   .life = n->life,
+                                   .life = n->host->life,
                                    .number = n->start_number,
                                    .a = 2});
 }
@@ -88,8 +105,8 @@ static void start_keeper(struct world *w, struct node *n)
 static void may_stall(struct world *w, struct node *n, unsigned permille)
 {
     if (!w->calm && sim_chance(w, permille))
-        n->agent_stalled_until =
-            usec_max(n->agent_stalled_until,
+        n->host->agent_stalled_until =
+            usec_max(n->host->agent_stalled_until,
                      usec_min(w->late_at, w->now + sim_between(w, 1000, 2 * n->budget.lease)));
 }
 
@@ -103,7 +120,7 @@ static void carry_out(struct world *w, struct node *n)
         n->has_ticket = false;
     if (actions & ACTION_END)
         send_to_keeper(w, n, n->effect_term, 0);
-    if ((actions & ACTION_STOP_KEEPER) && w->now >= n->bus_until)
+    if ((actions & ACTION_STOP_KEEPER) && w->now >= n->host->bus_until)
         machine_push(w, n, PID1_STOP, sim_between(w, 100, 8000), 0);
     if (actions & ACTION_TICKET)
         start_keeper(w, n);
@@ -134,10 +151,10 @@ static void take_actions(struct world *w, struct node *n, const struct update *u
                                        .stop = m->stop,
                                        .duration = m->duration,
                                        .deadline = m->deadline};
-    memcpy(n->effect_ticket.owner, n->owner, sizeof n->owner);
+    memcpy(n->effect_ticket.owner, n->host->owner, sizeof n->host->owner);
     may_stall(w, n, u->actions & ACTION_TICKET ? 50 : 5);
-    if (n->agent_stalled_until > w->now)
-        agent_push(w, n, AGENT_EFFECT, n->agent_stalled_until - w->now, 0);
+    if (n->host->agent_stalled_until > w->now)
+        agent_push(w, n, AGENT_EFFECT, n->host->agent_stalled_until - w->now, 0);
     else
         carry_out(w, n);
 }
@@ -151,7 +168,7 @@ static void count_move(struct world *w, const struct node *n, const struct membe
     w->coverage->moves[before->state][m->state]++;
     if (m->state == MEMBER_ENDING)
         w->coverage->reasons[m->reason]++;
-    sim_trace(w, n, "%s -> %s term %" PRIu64 " %s", member_state_name(before->state),
+    sim_trace(w, n->host, "%s -> %s term %" PRIu64 " %s", member_state_name(before->state),
               member_state_name(m->state), m->term, member_reason_text(m->reason));
 }
 
@@ -161,7 +178,7 @@ static void step(struct world *w, struct node *n, struct member_event event, str
     struct reply spare_reply;
     struct local spare_local;
 
-    event.now = sim_local(w, n);
+    event.now = sim_local(w, n->host);
     event.random = sim_random(w);
     mutate_before(w, n, &event, &spare_reply, &spare_local);
     before = n->member;
@@ -180,101 +197,212 @@ static void step_and_act(struct world *w, struct node *n, struct member_event ev
 
 /* ---- the arbiter's side ---- */
 
-void agent_lose_connection(struct world *w, struct node *n)
+void agent_lose_connection(struct world *w, struct host *h)
 {
-    if (n->busy) {
-        sim_exchange(w, n->exchange)->given_up = true;
-        n->busy = false;
-        struct reply unknown = {.outcome = OUTCOME_UNKNOWN};
+    struct reply unknown = {.outcome = OUTCOME_UNKNOWN};
+    bool busy = h->busy;
 
-        n->connected = false;
-        n->connection++;
-        step_and_act(w, n, (struct member_event){.type = EVENT_REPLY, .reply = &unknown});
+    if (h->connected)
+        server_lost_client(w, h);
+    h->busy = h->connected = false;
+    h->connection++;
+    advisory_forget(&h->advisory);
+    for (uint32_t i = 0; busy && i < sim_exchange(w, h->batch)->n; i++) {
+        struct exchange *x = sim_exchange(w, h->batch + i);
+
+        x->given_up = true;
+        step_and_act(w, &w->nodes[x->node],
+                     (struct member_event){.type = EVENT_REPLY, .reply = &unknown});
     }
-    n->connected = false;
-    n->connection++;
-    if (!n->connecting)
-        agent_push(w, n, AGENT_CONNECT, sim_between(w, 50 * USEC_PER_MSEC, 500 * USEC_PER_MSEC), 0);
-    n->connecting = true;
+    if (!h->connecting)
+        agent_push_host(w, h, AGENT_CONNECT,
+                        sim_between(w, 50 * USEC_PER_MSEC, 500 * USEC_PER_MSEC), 0);
+    h->connecting = true;
 }
 
-static void connect_again(struct world *w, struct node *n)
+static void connect_again(struct world *w, struct host *h)
 {
-    if (n->connected)
+    uint8_t side = 0;
+
+    if (h->connected)
         return;
-    if (w->now < n->cut_until || w->now < w->server.down_until) {
-        agent_push(w, n, AGENT_CONNECT, sim_between(w, 100 * USEC_PER_MSEC, USEC_PER_SEC), 0);
+    if (w->servers[1].era > 0) /* some get to see both */
+        side = sim_chance(w, 100) ? !h->side : h->side;
+    if (w->now < h->cut_until || w->now < w->servers[side].down_until) {
+        agent_push_host(w, h, AGENT_CONNECT, sim_between(w, 100 * USEC_PER_MSEC, USEC_PER_SEC), 0);
         return;
     }
-    n->connecting = false;
-    n->connected = true;
-    n->connection++;
-    n->witness.seen = n->witness.was_told = false;
-    step_and_act(w, n, (struct member_event){.type = EVENT_CONNECTED});
+    h->connecting = false;
+    h->connected = true;
+    h->connection++;
+    h->server = side;
+    for (unsigned g = 0; g < w->n_groups; g++) {
+        struct node *n = sim_nodes(w, h) + g;
+
+        n->witness.seen = n->witness.was_told = false;
+        n->nonces = 0;
+        step_and_act(w, n, (struct member_event){.type = EVENT_CONNECTED});
+    }
 }
 
-static usec_t travel_time(struct world *w, const struct node *n)
+static usec_t travel_time(struct world *w, usec_t lease)
 {
     if (sim_chance(w, w->late_permille))
         return sim_between(w, 0, w->late_at - w->calm_at);
     if (sim_chance(w, w->slow_permille))
-        return sim_between(w, 0, usec_min(n->budget.lease, w->late_at - w->calm_at));
+        return sim_between(w, 0, usec_min(lease, w->late_at - w->calm_at));
     return sim_between(w, 100, 3000);
 }
 
-static void send(struct world *w, struct node *n)
+/* What the member wants to ask goes into the batch. */
+static void ask(struct world *w, struct node *n)
 {
+    const struct host *h = n->host;
     struct member_event event = {
-        .type = EVENT_SEND, .fit = !n->unfit, .may_claim = !n->no_slot || sim_chance(w, 200)};
+        .type = EVENT_SEND, .fit = !h->unfit, .may_claim = !h->no_slot || sim_chance(w, 200)};
     struct update u;
-    uint32_t number = w->n_exchanges++;
-    struct exchange *x = sim_exchange(w, number);
 
+    n->nonces++;
     for (size_t i = 0; i < sizeof event.nonce.bytes; i++)
         event.nonce.bytes[i] = (uint8_t)sim_random(w);
+    if (w->mutation == MUTATION_NONCE_COUNTS) {
+        event.nonce = (struct nonce){0};
+        memcpy(event.nonce.bytes, &n->nonces, sizeof n->nonces);
+    }
     step(w, n, event, &u);
     if (u.actions & ACTION_REQUEST) {
+        struct exchange *x = sim_exchange(w, w->n_exchanges++);
+
         *x = (struct exchange){.request = u.request,
                                .node = n->index,
-                               .life = n->life,
-                               .connection = n->connection,
-                               .era = w->server.era,
+                               .server = h->server,
+                               .life = h->life,
+                               .connection = h->connection,
+                               .era = w->servers[h->server].era,
                                .sent = w->now,
-                               .sent_local = sim_local(w, n),
+                               .sent_local = sim_local(w, h),
                                .fit = event.fit};
-        memcpy(x->owner, n->owner, sizeof x->owner);
-        n->busy = true;
-        n->exchange = number;
+        x->request.group = group_names[n->group];
+        x->request.method = n->method;
+        memcpy(x->owner, h->owner, sizeof x->owner);
         witness_send(w, n, x);
-        usec_t limit = sim_true(w, n, usec_add(x->sent_local, member_limit(&n->member)));
-
-        agent_push(w, n, AGENT_TIME_UP, limit - w->now, number);
-        if (w->now >= n->cut_until && !sim_chance(w, w->lost_permille))
-            sim_push(w, (struct happening){.at = w->now + travel_time(w, n),
-                                           .kind = SERVER_EXECUTE,
-                                           .number = number});
     }
     take_actions(w, n, &u);
 }
 
-static void take_answer(struct world *w, struct node *n, const struct happening *h)
+/* Beside the requests, what arbiter/advisory.c says about the session. */
+static void ask_of_session(struct world *w, struct host *h, uint32_t first, uint32_t n)
 {
-    const struct exchange *x = sim_exchange(w, h->number);
+    struct request requests[SIM_GROUPS_MAX];
+    struct lease_extra extra;
 
-    if (!n->busy || n->exchange != h->number)
+    for (uint32_t i = 0; i < n; i++)
+        requests[i] = sim_exchange(w, first + i)->request;
+    int r = advisory_ask(&h->advisory, requests, n, sim_local(w, h), &extra);
+
+    assert(r == 0);
+    for (uint32_t i = 0; i < n; i++) {
+        struct exchange *x = sim_exchange(w, first + i);
+
+        x->first = first;
+        x->n = n;
+        x->waited = extra.waited[i];
+        x->bound = h->advisory.asked_bound;
+        x->drop = strstr(extra.drop, x->request.group) != NULL;
+    }
+    lease_extra_free(&extra);
+}
+
+/* Everybody's who is due, in one transaction. */
+static void send(struct world *w, struct host *h)
+{
+    uint32_t first = w->n_exchanges;
+    usec_t now = sim_local(w, h), limit = USEC_INFINITY, lease = USEC_INFINITY;
+
+    for (unsigned g = 0; g < w->n_groups; g++) {
+        struct node *n = sim_nodes(w, h) + g;
+
+        if (member_due(&n->member) > now)
+            continue;
+        limit = usec_min(limit, member_limit(&n->member));
+        lease = usec_min(lease, n->budget.lease);
+        ask(w, n);
+    }
+
+    uint32_t n = w->n_exchanges - first;
+    if (n == 0)
         return;
-    if (w->now < n->cut_until)
+    ask_of_session(w, h, first, n);
+    h->busy = true;
+    h->batch = first;
+    agent_push_host(w, h, AGENT_TIME_UP, sim_true(w, h, usec_add(now, limit)) - w->now, first);
+    if (w->now >= h->cut_until && !sim_chance(w, w->lost_permille))
+        sim_push(w, (struct happening){.at = w->now + travel_time(w, lease),
+                                       .kind = SERVER_EXECUTE,
+                                       .number = first});
+}
+
+/* As arbiter/postgresql.c refuses it: a server on an older timeline than was seen. */
+static bool acceptable(struct world *w, struct host *h, const struct epoch *epoch)
+{
+    if (epoch->system_id == h->seen.system_id && epoch->timeline < h->seen.timeline &&
+        w->mutation != MUTATION_OLD_TIMELINE_BELIEVED)
+        return false;
+    h->seen = *epoch;
+    return true;
+}
+
+static void take_session(struct world *w, struct host *h, uint32_t first, uint32_t n)
+{
+    struct request requests[SIM_GROUPS_MAX];
+    struct reply replies[SIM_GROUPS_MAX];
+    bool held[SIM_GROUPS_MAX];
+
+    for (uint32_t i = 0; i < n; i++) {
+        const struct exchange *x = sim_exchange(w, first + i);
+
+        requests[i] = x->request;
+        replies[i] = x->reply;
+        held[i] = x->held;
+    }
+    int r = advisory_take(&h->advisory, requests, replies, held, n, sim_local(w, h));
+
+    assert(r == 0);
+}
+
+static void take_answer(struct world *w, struct host *h, uint32_t number)
+{
+    const struct exchange *x = sim_exchange(w, number);
+
+    if (!h->busy || (h->batch != number && w->mutation != MUTATION_STALE_REPLY_BELIEVED))
         return;
-    n->busy = false;
-    witness_answer(w, n, x, &x->reply);
-    step_and_act(w, n, (struct member_event){.type = EVENT_REPLY, .reply = &x->reply});
+    if (w->now < h->cut_until)
+        return;
+    if (!acceptable(w, h, &x->reply.epoch)) {
+        agent_lose_connection(w, h);
+        return;
+    }
+    h->busy = false;
+    witness_history(w, h, &x->reply.epoch);
+    take_session(w, h, number, x->n);
+    for (uint32_t i = 0; i < x->n; i++) {
+        const struct exchange *one = sim_exchange(w, number + i);
+        struct node *n = &w->nodes[one->node];
+
+        if (w->mutation == MUTATION_STALE_REPLY_BELIEVED && !n->member.in_flight)
+            continue;
+        if (one->reply.outcome == OUTCOME_GRANTED && one->request.operation != OPERATION_OBSERVE)
+            n->zombie = one->zombie;
+        witness_answer(w, n, one, &one->reply);
+        step_and_act(w, n, (struct member_event){.type = EVENT_REPLY, .reply = &one->reply});
+    }
 }
 
 static void take_hint(struct world *w, struct node *n, const struct happening *h)
 {
     const struct record *r = &sim_exchange(w, h->number)->reply.record;
     struct told told = {.term = r->term, .nonce = r->nonce};
-    bool says = h->a && n->connected && h->b == n->connection;
+    bool says = h->a && n->host->connected && h->b == n->host->connection;
 
     if (says)
         witness_told(n, &told);
@@ -289,14 +417,14 @@ static void look(struct world *w, struct node *n)
         n->look_wanted = true;
         return;
     }
-    if (w->now < n->bus_until) {
-        agent_push(w, n, AGENT_LOOK, n->bus_until - w->now, 0);
+    if (w->now < n->host->bus_until) {
+        agent_push(w, n, AGENT_LOOK, n->host->bus_until - w->now, 0);
         return;
     }
-    witness_busy(w, n, &n->looks, "looks");
+    witness_busy(w, n->host, &n->host->looks, "looks");
     n->looking = true;
     n->look_number++;
-    n->look_asked_at = sim_local(w, n);
+    n->look_asked_at = sim_local(w, n->host);
     usec_t delay = sim_chance(w, w->slow_permille) ? sim_between(w, 0, USEC_PER_SEC)
                                                    : sim_between(w, 50, 3000);
 
@@ -322,11 +450,11 @@ static void take_look(struct world *w, struct node *n, const struct happening *h
         .keeper = (enum local_keeper)h->a,
         .units_dead = h->b,
         .slice_empty = !n->running, /* read after PID 1's answer, as the state file is */
-        .guarded = !n->unguarded && w->now >= n->guards_until,
+        .guarded = !n->unguarded && w->now >= n->host->guards_until,
     };
     if (n->has_state && local.keeper != LOCAL_KEEPER_GONE) {
         local.keeper_term = n->state.term;
-        local.keeper_ours = strcmp(n->state.owner, n->owner) == 0;
+        local.keeper_ours = strcmp(n->state.owner, n->host->owner) == 0;
         local.keeper_lease = n->state.lease;
         local.keeper_stop = n->state.stop;
         local.keeper_duration = n->state.duration;
@@ -341,7 +469,7 @@ static void take_look(struct world *w, struct node *n, const struct happening *h
 
 void agent_signal(struct world *w, struct node *n)
 {
-    if (n->alive && w->now >= n->bus_until && !sim_chance(w, w->lost_permille))
+    if (n->host->alive && w->now >= n->host->bus_until && !sim_chance(w, w->lost_permille))
         agent_push(w, n, AGENT_LOOK, sim_between(w, 50, 2000), 0);
 }
 
@@ -360,10 +488,8 @@ static void start_answered(struct world *w, struct node *n, const struct happeni
 }
 
 /* What was under way may have been done or not; what is guarded is found out anew afterwards. */
-static void lose_bus(struct world *w, struct node *n, usec_t span)
+static void lose_bus_of_group(struct world *w, struct node *n, usec_t span)
 {
-    n->bus_until = w->now + span;
-    n->guards_until = n->bus_until + sim_between(w, 1000, USEC_PER_SEC);
     n->look_wanted = false;
     if (n->looking)
         look_again(w, n, span);
@@ -376,33 +502,55 @@ static void lose_bus(struct world *w, struct node *n, usec_t span)
     step_and_act(w, n, (struct member_event){.type = EVENT_STARTED, .error = -ECONNRESET});
 }
 
+static void lose_bus(struct world *w, struct host *h, usec_t span)
+{
+    h->bus_until = w->now + span;
+    h->guards_until = h->bus_until + sim_between(w, 1000, USEC_PER_SEC);
+    for (unsigned g = 0; g < w->n_groups; g++)
+        lose_bus_of_group(w, sim_nodes(w, h) + g, span);
+}
+
 /* ---- its life ---- */
 
-static void boot(struct world *w, struct node *n)
+static void boot_group(struct world *w, struct node *n)
 {
-    n->alive = true;
     n->has_ticket = false; /* whatever was not seen consumed */
-    n->turn_at = USEC_INFINITY;
-    member_init(&n->member, n->owner);
-    sim_trace(w, n, "agent starts as %s", n->owner);
+    member_init(&n->member, n->host->owner);
     if (!n->retired)
         step_and_act(w, n, (struct member_event){.type = EVENT_RESUME, .budget = &n->budget});
-    n->connecting = true;
-    agent_push(w, n, AGENT_CONNECT, sim_between(w, 1000, 100 * USEC_PER_MSEC), 0);
     agent_push(w, n, AGENT_LOOK, sim_between(w, 1000, 100 * USEC_PER_MSEC), 0);
 }
 
-void agent_die(struct world *w, struct node *n)
+static void boot(struct world *w, struct host *h)
 {
-    if (n->busy)
-        sim_exchange(w, n->exchange)->given_up = true;
-    sim_trace(w, n, "agent dies");
-    n->life++;
-    n->connection++;
-    n->alive = n->busy = n->connected = n->connecting = n->looking = n->look_wanted = false;
-    n->effect_pending = n->start_pending = false;
-    n->agent_stalled_until = 0;
-    n->witness = (struct witness){0};
+    h->alive = true;
+    h->turn_at = USEC_INFINITY;
+    h->seen = h->told = (struct epoch){0};
+    sim_trace(w, h, "agent starts as %s", h->owner);
+    for (unsigned g = 0; g < w->n_groups; g++)
+        boot_group(w, sim_nodes(w, h) + g);
+    h->connecting = true;
+    agent_push_host(w, h, AGENT_CONNECT, sim_between(w, 1000, 100 * USEC_PER_MSEC), 0);
+}
+
+void agent_die(struct world *w, struct host *h)
+{
+    for (uint32_t i = 0; h->busy && i < sim_exchange(w, h->batch)->n; i++)
+        sim_exchange(w, h->batch + i)->given_up = true;
+    sim_trace(w, h, "agent dies");
+    if (h->connected)
+        server_lost_client(w, h);
+    h->life++;
+    h->connection++;
+    advisory_forget(&h->advisory);
+    h->alive = h->busy = h->connected = h->connecting = false;
+    h->agent_stalled_until = 0;
+    for (unsigned g = 0; g < w->n_groups; g++) {
+        struct node *n = sim_nodes(w, h) + g;
+
+        n->looking = n->look_wanted = n->effect_pending = n->start_pending = false;
+        n->witness = (struct witness){0};
+    }
 }
 
 static void order(struct world *w, struct node *n)
@@ -416,13 +564,16 @@ static void order(struct world *w, struct node *n)
 /* The whole host stands still before anything is started; the ticket grows old meanwhile. */
 static void may_freeze(struct world *w, struct node *n)
 {
-    if (w->calm || n->keeper_unit > UNIT_QUEUED || !sim_chance(w, 20))
+    struct host *h = n->host;
+
+    if (w->calm || n->keeper_unit > UNIT_QUEUED || !sim_chance(w, 20) ||
+        !fault_pid1_may_stall(w, h))
         return;
-    n->pid1_stalled_until = usec_max(
-        n->pid1_stalled_until, usec_min(w->late_at, w->now + sim_below(w, 2 * n->budget.lease)));
+    h->pid1_stalled_until = usec_max(
+        h->pid1_stalled_until, usec_min(w->late_at, w->now + sim_below(w, 2 * n->budget.lease)));
     /* Who wakes up first is chance. */
-    n->agent_stalled_until =
-        usec_max(n->agent_stalled_until, n->pid1_stalled_until + sim_below(w, 100 * USEC_PER_MSEC));
+    h->agent_stalled_until =
+        usec_max(h->agent_stalled_until, h->pid1_stalled_until + sim_below(w, 100 * USEC_PER_MSEC));
 }
 
 /* The moment at which most is under way: let what can come between come now. */
@@ -437,50 +588,89 @@ static void ticket_is_out(struct world *w, struct node *n)
     agent_push(w, n, AGENT_RETURN, sim_between(w, 1000, 3 * USEC_PER_SEC), 0);
 }
 
-/* Everything that is due now, and an alarm for what is next. */
-static void turn(struct world *w, struct node *n)
+/* Decided before a stall, done after it. */
+static bool stands_still(const struct world *w, const struct host *h)
 {
-    for (unsigned round = 0; round < ROUNDS_MAX && !n->effect_pending; round++) {
-        usec_t now = sim_local(w, n);
+    for (unsigned g = 0; g < w->n_groups; g++)
+        if (w->nodes[h->index * w->n_groups + g].effect_pending)
+            return true;
+    return false;
+}
+
+static bool run_timers(struct world *w, struct host *h)
+{
+    usec_t now = sim_local(w, h);
+
+    for (unsigned g = 0; g < w->n_groups; g++) {
+        struct node *n = sim_nodes(w, h) + g;
 
         if (member_wake(&n->member) <= now) {
-            witness_busy(w, n, &n->clocks, "timers");
+            witness_busy(w, h, &h->clocks, "timers");
             step_and_act(w, n, (struct member_event){.type = EVENT_CLOCK});
-        } else if (n->connected && !n->busy && member_due(&n->member) <= now) {
-            witness_busy(w, n, &n->sends, "requests");
-            send(w, n);
-        } else
+            return true;
+        }
+    }
+    return false;
+}
+
+static usec_t earliest_due(struct world *w, struct host *h)
+{
+    usec_t due = USEC_INFINITY;
+
+    for (unsigned g = 0; h->connected && !h->busy && g < w->n_groups; g++)
+        due = usec_min(due, member_due(&(sim_nodes(w, h) + g)->member));
+    return due;
+}
+
+/* Everything that is due now, and an alarm for what is next. */
+static void turn(struct world *w, struct host *h)
+{
+    for (unsigned round = 0; round < ROUNDS_MAX && !stands_still(w, h); round++) {
+        if (run_timers(w, h))
+            continue;
+        if (earliest_due(w, h) > sim_local(w, h))
             break;
+        witness_busy(w, h, &h->sends, "requests");
+        send(w, h);
     }
 
-    usec_t next = member_wake(&n->member);
-    if (n->connected && !n->busy)
-        next = usec_min(next, member_due(&n->member));
-    next = sim_true(w, n, next);
-    if (next == USEC_INFINITY || (n->turn_at > w->now && n->turn_at <= next))
+    usec_t next = earliest_due(w, h);
+    for (unsigned g = 0; g < w->n_groups; g++)
+        next = usec_min(next, member_wake(&(sim_nodes(w, h) + g)->member));
+    next = sim_true(w, h, next);
+    if (next == USEC_INFINITY || (h->turn_at > w->now && h->turn_at <= next))
         return;
-    n->turn_at = next;
-    agent_push(w, n, AGENT_TURN, usec_max(next, w->now + 1) - w->now, 0);
+    h->turn_at = next;
+    agent_push_host(w, h, AGENT_TURN, usec_max(next, w->now + 1) - w->now, 0);
+}
+
+/* What is for the agent as a whole. */
+static bool handle_host(struct world *w, struct host *h, const struct happening *what)
+{
+    if (what->kind == AGENT_BOOT)
+        boot(w, h);
+    else if (what->kind == AGENT_CONNECT)
+        connect_again(w, h);
+    else if (what->kind == AGENT_RESET)
+        agent_lose_connection(w, h);
+    else if (what->kind == AGENT_ANSWER)
+        take_answer(w, h, what->number);
+    else if (what->kind == AGENT_TIME_UP) {
+        if (h->busy && h->batch == what->number)
+            agent_lose_connection(w, h);
+    } else if (what->kind == AGENT_BUS_LOST)
+        lose_bus(w, h, what->a);
+    else
+        return false;
+    return true;
 }
 
 static void handle(struct world *w, struct node *n, const struct happening *h)
 {
-    if (h->kind == AGENT_BOOT)
-        boot(w, n);
-    else if (h->kind == AGENT_CONNECT)
-        connect_again(w, n);
-    else if (h->kind == AGENT_RESET)
-        agent_lose_connection(w, n);
-    else if (h->kind == AGENT_ANSWER)
-        take_answer(w, n, h);
-    else if (h->kind == AGENT_TIME_UP && n->busy && n->exchange == h->number)
-        agent_lose_connection(w, n);
-    else if (h->kind == AGENT_HINT)
+    if (h->kind == AGENT_HINT)
         take_hint(w, n, h);
     else if (h->kind == AGENT_ORDER)
         order(w, n);
-    else if (h->kind == AGENT_BUS_LOST)
-        lose_bus(w, n, h->a);
     else if (h->kind == AGENT_TICKET_OUT)
         ticket_is_out(w, n);
     else if (h->kind == AGENT_RETURN) {
@@ -497,15 +687,18 @@ static void handle(struct world *w, struct node *n, const struct happening *h)
         start_answered(w, n, h);
 }
 
-void agent_handle(struct world *w, struct node *n, const struct happening *h)
+void agent_handle(struct world *w, struct node *n, const struct happening *what)
 {
-    if (!n->alive && h->kind != AGENT_BOOT)
+    struct host *h = n->host;
+
+    if (!h->alive && what->kind != AGENT_BOOT)
         return;
-    if (n->effect_pending) /* decided before the stall, done after it */
-        carry_out(w, n);
-    if (w->now - n->agent_stalled_until < SHUFFLE_USEC && sim_chance(w, 500))
-        turn(w, n); /* after a stall, timers may come before what has arrived */
-    if (h->kind != AGENT_EFFECT && h->kind != AGENT_TURN)
-        handle(w, n, h);
-    turn(w, n);
+    for (unsigned g = 0; g < w->n_groups; g++)
+        if ((sim_nodes(w, h) + g)->effect_pending)
+            carry_out(w, sim_nodes(w, h) + g);
+    if (w->now - h->agent_stalled_until < SHUFFLE_USEC && sim_chance(w, 500))
+        turn(w, h); /* after a stall, timers may come before what has arrived */
+    if (what->kind != AGENT_EFFECT && what->kind != AGENT_TURN && !handle_host(w, h, what))
+        handle(w, n, what);
+    turn(w, h);
 }

@@ -31,6 +31,8 @@ static const char *const fault_names[FAULTS] = {
     [FAULT_STARTS_FAIL] = "starts fail",
     [FAULT_NEW_BUDGET] = "another budget",
     [FAULT_CLOCK_SET] = "the server's wall clock is set",
+    [FAULT_FORKED] = "a standby is promoted while the primary lives",
+    [FAULT_OPERATOR] = "somebody gives a command by hand",
 };
 
 void faults_plan(struct world *w)
@@ -64,14 +66,9 @@ void faults_plan(struct world *w)
 
 static void lose_all_connections(struct world *w)
 {
-    for (unsigned i = 0; i < w->n_nodes; i++)
-        if (w->nodes[i].alive)
-            agent_push(w, &w->nodes[i], AGENT_RESET, 0, 0);
-}
-
-static void boot_later(struct world *w, struct node *n, usec_t delay)
-{
-    agent_push(w, n, AGENT_BOOT, delay, 0);
+    for (unsigned i = 0; i < w->n_hosts; i++)
+        if (w->hosts[i].alive)
+            agent_push_host(w, &w->hosts[i], AGENT_RESET, 0, 0);
 }
 
 static bool keeper_hindered(const struct world *w, const struct node *n)
@@ -91,11 +88,21 @@ static bool second_guard_in_time(const struct node *n)
            n->run.deadline + BUDGET_SLACK_USEC - KEEPER_WATCHDOG_ACCURACY_USEC + TOLD_USEC;
 }
 
+bool fault_pid1_may_stall(struct world *w, const struct host *h)
+{
+    for (unsigned g = 0; g < w->n_groups; g++)
+        if (keeper_hindered(w, sim_nodes(w, h) + g))
+            return false;
+    return true;
+}
+
 static void hinder_host(struct world *w, struct node *n, const struct fault *f)
 {
-    if (f->kind == FAULT_PID1_STALLED && !keeper_hindered(w, n))
-        n->pid1_stalled_until = usec_max(n->pid1_stalled_until, w->now + f->span);
-    else if (n->pid1_stalled_until > w->now)
+    struct host *h = n->host;
+
+    if (f->kind == FAULT_PID1_STALLED && fault_pid1_may_stall(w, h))
+        h->pid1_stalled_until = usec_max(h->pid1_stalled_until, w->now + f->span);
+    else if (h->pid1_stalled_until > w->now)
         return;
     else if (f->kind == FAULT_KEEPER_STALLED && n->keeper_alive && second_guard_in_time(n))
         n->keeper_stalled_until = w->now + f->span;
@@ -104,49 +111,78 @@ static void hinder_host(struct world *w, struct node *n, const struct fault *f)
 }
 
 /* NODE/INSTANCE_ID: an id of each boot, and anew when the file that keeps it is lost. */
-static void rename_owner(struct node *n)
+static void rename_owner(struct host *h)
 {
-    size_t length = strlen(n->owner);
+    size_t length = strlen(h->owner);
 
-    n->owner[length - 1] = "0123456789abcdef"[n->boot % 16];
-    n->owner[length - 2] = "0123456789abcdef"[n->instances % 16];
+    h->owner[length - 1] = "0123456789abcdef"[h->boot % 16];
+    h->owner[length - 2] = "0123456789abcdef"[h->instances % 16];
 }
 
-static void reboot(struct world *w, struct node *n, usec_t span)
+static void reboot(struct world *w, struct host *h, usec_t span)
 {
-    agent_die(w, n);
-    machine_reboot(w, n);
-    rename_owner(n);
-    boot_later(w, n, span);
+    agent_die(w, h);
+    machine_reboot(w, h);
+    rename_owner(h);
+    agent_push_host(w, h, AGENT_BOOT, span, 0);
 }
 
 static void new_budget(struct world *w, struct node *n)
 {
     (void)budget_compute(sim_between(w, 3, 12) * USEC_PER_SEC, USEC_PER_SEC, &n->budget);
-    if (n->alive && !n->retired)
+    if (n->host->alive && !n->retired)
         agent_push(w, n, AGENT_ORDER, 0, 0);
+}
+
+/* A standby that had not got the last writes is promoted; or the same, and the old primary lives on
+ * and has some of the hosts on its side. */
+static void fail_over(struct world *w, const struct fault *f)
+{
+    struct server *s = &w->servers[0];
+
+    if (f->kind == FAULT_FORKED) {
+        server_fork(w);
+        for (unsigned i = 0; i < w->n_hosts; i++) {
+            struct host *h = &w->hosts[i];
+
+            h->side = sim_chance(w, 500);
+            if (h->side > 0 && h->alive)
+                agent_push_host(w, h, AGENT_RESET, 0, 0);
+        }
+        return;
+    }
+    server_new_era(w, s);
+    if (sim_chance(w, 500))
+        server_lose_writes(w, s);
+    s->epoch.timeline++;
 }
 
 static void server_fault(struct world *w, const struct fault *f)
 {
-    struct server *s = &w->server;
+    struct server *s = &w->servers[0];
+    unsigned group = w->nodes[f->node].group;
 
     if (f->kind == FAULT_ROW_LOCKED) {
-        s->locked_until = w->now + f->span;
-        return;
-    }
-    if (f->kind == FAULT_ROW_TAKEN) {
-        server_take_row(w);
+        s->rows[group].locked_until = w->now + f->span;
         return;
     }
     if (f->kind == FAULT_CLOCK_SET) {
         s->clock_set += sim_chance(w, 300) ? -f->span : f->span;
         return;
     }
-    server_new_era(w);
-    if (f->kind == FAULT_FAILOVER)
-        s->epoch.timeline++;
-    else if (f->kind == FAULT_OTHER_SYSTEM) {
+    if (w->servers[1].era > 0)
+        return; /* one such thing at a time */
+    if (f->kind == FAULT_ROW_TAKEN) {
+        server_take_row(w, group);
+        return;
+    }
+    if (f->kind == FAULT_FAILOVER || f->kind == FAULT_FORKED)
+        fail_over(w, f);
+    else
+        server_new_era(w, s);
+    if (f->kind == FAULT_FORKED)
+        return;
+    if (f->kind == FAULT_OTHER_SYSTEM) {
         s->epoch.system_id++;
         s->epoch.timeline += sim_below(w, 2);
     }
@@ -154,43 +190,80 @@ static void server_fault(struct world *w, const struct fault *f)
     lose_all_connections(w);
 }
 
+/* systemctl stop, start and restart, of the keeper or of a unit. */
+static void command(struct world *w, struct node *n)
+{
+    bool keeper = sim_chance(w, 500);
+    unsigned which = (unsigned)sim_below(w, 3);
+
+    w->coverage->operators++;
+    if (which != 1)
+        machine_push(w, n, keeper ? PID1_STOP : PID1_UNIT_STOP, 50, 0);
+    if (which != 0)
+        machine_push(w, n, keeper ? PID1_START : PID1_UNIT_START,
+                     sim_between(w, 50, keeper ? 5000 : 2 * USEC_PER_SEC), UINT32_MAX);
+}
+
+static void retire(struct world *w, struct node *n, bool retired)
+{
+    if (n->retired == retired)
+        return;
+    n->retired = retired;
+    if (n->host->alive)
+        agent_push(w, n, AGENT_ORDER, 0, 0);
+}
+
+static void kill_agent(struct world *w, struct host *h, usec_t span)
+{
+    agent_die(w, h);
+    if (sim_chance(w, 100)) {
+        h->instances++;
+        rename_owner(h);
+    }
+    agent_push_host(w, h, AGENT_BOOT, span, 0);
+}
+
 static void host_fault(struct world *w, struct node *n, const struct fault *f)
 {
+    struct host *h = n->host;
+
     if (f->kind == FAULT_CUT)
-        n->cut_until = usec_max(n->cut_until, w->now + f->span);
-    else if (f->kind == FAULT_RESET && n->alive)
-        agent_push(w, n, AGENT_RESET, 0, 0);
-    else if (f->kind == FAULT_AGENT_KILLED && n->alive) {
-        agent_die(w, n);
-        if (sim_chance(w, 100)) {
-            n->instances++;
-            rename_owner(n);
-        }
-        boot_later(w, n, f->span / 4);
-    } else if (f->kind == FAULT_AGENT_STALLED)
-        n->agent_stalled_until = usec_max(n->agent_stalled_until, w->now + f->span);
-    else if (f->kind == FAULT_BUS_LOST && n->alive)
+        h->cut_until = usec_max(h->cut_until, w->now + f->span);
+    else if (f->kind == FAULT_RESET && h->alive)
+        agent_push_host(w, h, AGENT_RESET, 0, 0);
+    else if (f->kind == FAULT_AGENT_KILLED && h->alive)
+        kill_agent(w, h, f->span / 4);
+    else if (f->kind == FAULT_AGENT_STALLED)
+        h->agent_stalled_until = usec_max(h->agent_stalled_until, w->now + f->span);
+    else if (f->kind == FAULT_BUS_LOST && h->alive)
         sim_push(w, (struct happening){.at = w->now,
                                        .kind = AGENT_BUS_LOST,
                                        .node = n->index,
-                                       .life = n->life,
+                                       .life = h->life,
                                        .a = f->span / 4});
     else if (f->kind == FAULT_REBOOT)
-        reboot(w, n, f->span / 4);
-    else if (f->kind == FAULT_RETIRED && !n->retired) {
-        n->retired = true;
-        if (n->alive)
-            agent_push(w, n, AGENT_ORDER, 0, 0);
-    } else if (f->kind == FAULT_UNFIT)
-        n->unfit = true;
+        reboot(w, h, f->span / 4);
+    else if (f->kind == FAULT_RETIRED)
+        retire(w, n, true);
+    else if (f->kind == FAULT_UNFIT)
+        h->unfit = true;
     else if (f->kind == FAULT_NO_SLOT)
-        n->no_slot = true;
+        h->no_slot = true;
     else if (f->kind == FAULT_UNGUARDED)
         n->unguarded = true;
     else if (f->kind == FAULT_STARTS_FAIL)
         n->starts_fail = true;
     else if (f->kind == FAULT_NEW_BUDGET)
         new_budget(w, n);
+    else if (f->kind == FAULT_OPERATOR)
+        command(w, n);
+}
+
+static bool is_the_servers(enum fault_kind k)
+{
+    return k == FAULT_SERVER_RESTART || k == FAULT_FAILOVER || k == FAULT_OTHER_SYSTEM ||
+           k == FAULT_ROW_LOCKED || k == FAULT_ROW_TAKEN || k == FAULT_CLOCK_SET ||
+           k == FAULT_FORKED;
 }
 
 void fault_begin(struct world *w, unsigned number)
@@ -199,13 +272,11 @@ void fault_begin(struct world *w, unsigned number)
     struct node *n = &w->nodes[f->node];
 
     w->coverage->faults[f->kind]++;
-    sim_trace(w, n, "FAULT: %s, %.3f s", fault_names[f->kind],
+    sim_trace(w, n->host, "g%u FAULT: %s, %.3f s", n->group, fault_names[f->kind],
               (double)f->span / (double)USEC_PER_SEC);
     if (f->kind == FAULT_LATE)
         w->late_permille = 200;
-    else if (f->kind == FAULT_SERVER_RESTART || f->kind == FAULT_FAILOVER ||
-             f->kind == FAULT_OTHER_SYSTEM || f->kind == FAULT_ROW_LOCKED ||
-             f->kind == FAULT_ROW_TAKEN || f->kind == FAULT_CLOCK_SET)
+    else if (is_the_servers(f->kind))
         server_fault(w, f);
     else if (f->kind == FAULT_PID1_STALLED || f->kind == FAULT_KEEPER_STALLED ||
              f->kind == FAULT_KEEPER_KILLED)
@@ -222,17 +293,18 @@ void fault_end(struct world *w, unsigned number)
     if (f->kind == FAULT_LATE)
         w->late_permille = 0;
     else if (f->kind == FAULT_UNFIT)
-        n->unfit = false;
+        n->host->unfit = false;
     else if (f->kind == FAULT_NO_SLOT)
-        n->no_slot = false;
+        n->host->no_slot = false;
     else if (f->kind == FAULT_UNGUARDED)
         n->unguarded = false;
     else if (f->kind == FAULT_STARTS_FAIL)
         n->starts_fail = false;
-    else if (f->kind == FAULT_RETIRED && n->retired) {
-        n->retired = false;
-        if (n->alive)
-            agent_push(w, n, AGENT_ORDER, 0, 0);
+    else if (f->kind == FAULT_RETIRED)
+        retire(w, n, false);
+    else if (f->kind == FAULT_FORKED && w->servers[1].era > 0) {
+        server_heal(w);
+        lose_all_connections(w);
     }
 }
 
@@ -240,21 +312,22 @@ void faults_calm(struct world *w)
 {
     w->calm = true;
     w->late_permille = w->lost_permille = w->slow_permille = 0;
-    w->server.down_until = w->server.locked_until = 0;
+    for (unsigned i = 0; i < w->n_hosts; i++) {
+        w->hosts[i].cut_until = 0;
+        w->hosts[i].unfit = w->hosts[i].no_slot = false;
+    }
+    w->servers[0].down_until = 0;
+    for (unsigned g = 0; g < w->n_groups; g++)
+        w->servers[0].rows[g].locked_until = 0;
     for (unsigned i = 0; i < w->n_nodes; i++) {
         struct node *n = &w->nodes[i];
 
-        n->cut_until = 0;
-        n->unfit = n->no_slot = n->unguarded = n->starts_fail = false;
+        n->unguarded = n->starts_fail = false;
+        machine_push(w, n, PID1_UNIT_START, LATE_SPAN_USEC, 0); /* what was stopped by hand */
         /* Some stay out of it, but not all. */
-        if (i > 0 && !n->retired && sim_chance(w, 100)) {
-            n->retired = true;
-            if (n->alive)
-                agent_push(w, n, AGENT_ORDER, 0, 0);
-        } else if (n->retired && i == 0) {
-            n->retired = false;
-            if (n->alive)
-                agent_push(w, n, AGENT_ORDER, 0, 0);
-        }
+        if (n->host->index == 0)
+            retire(w, n, false);
+        else if (sim_chance(w, 100))
+            retire(w, n, true);
     }
 }

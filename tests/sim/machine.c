@@ -17,7 +17,7 @@ void machine_push(struct world *w, struct node *n, enum kind kind, usec_t delay,
     sim_push(w, (struct happening){.at = usec_add(w->now, delay),
                                    .kind = kind,
                                    .node = n->index,
-                                   .life = keeper ? n->keeper_life : n->boot,
+                                   .life = keeper ? n->keeper_life : n->host->boot,
                                    .number = n->keeper_life,
                                    .a = a});
 }
@@ -31,7 +31,7 @@ static usec_t late(struct world *w)
 
 static void processes_gone_in(struct world *w, struct node *n, usec_t delay)
 {
-    machine_push(w, n, KERNEL_UNITS_GONE, delay, 0);
+    machine_push(w, n, KERNEL_UNITS_GONE, delay, n->units_life);
 }
 
 static void kill_processes(struct world *w, struct node *n, usec_t lease)
@@ -44,12 +44,19 @@ static void kill_processes(struct world *w, struct node *n, usec_t lease)
 
 static void processes_gone(struct world *w, struct node *n, const struct happening *h)
 {
-    if (!n->running || h->number != n->keeper_life)
+    if (!n->running || h->number != n->keeper_life || h->a != n->units_life)
         return;
     n->running = false;
     n->killed = false;
-    sim_trace(w, n, "units: no process left");
+    sim_trace(w, n->host, "units: no process left");
     machine_push(w, n, PID1_UNITS_EXITED, late(w), 0);
+}
+
+/* `systemctl stop` of a unit, by hand: the group is led on. */
+static void stop_by_hand(struct world *w, struct node *n)
+{
+    if (n->running && !n->killed)
+        processes_gone_in(w, n, sim_between(w, 1000, n->keeper.stop));
 }
 
 static void units_exited(struct world *w, struct node *n)
@@ -78,12 +85,13 @@ static void stop_units(struct world *w, struct node *n)
 static void unit_starts(struct world *w, struct node *n, const struct happening *h)
 {
     /* AssertPathExists= is looked at when the job runs; BindsTo= needs the keeper active. */
-    if (h->number != n->keeper_life || n->keeper_unit != UNIT_ACTIVE || !n->has_state)
+    if (h->number != n->keeper_life || n->keeper_unit != UNIT_ACTIVE || !n->has_state || n->running)
         return;
+    n->units_life++;
     n->units_active = true;
     n->running = true;
     n->killed = false;
-    sim_trace(w, n, "units: running, term %" PRIu64, n->state.term);
+    sim_trace(w, n->host, "units: running, term %" PRIu64, n->state.term);
     witness_running(w, n);
     witness_step(w, n);
     agent_signal(w, n);
@@ -93,14 +101,14 @@ static void unit_starts(struct world *w, struct node *n, const struct happening 
 
 static void keeper_arm(struct world *w, struct node *n)
 {
-    usec_t at = keeper_wakeup(&n->keeper, false, sim_local(w, n));
+    usec_t at = keeper_wakeup(&n->keeper, false, sim_local(w, n->host));
 
-    machine_push(w, n, KEEPER_TIMER, sim_true(w, n, at) - w->now + late(w), 0);
+    machine_push(w, n, KEEPER_TIMER, sim_true(w, n->host, at) - w->now + late(w), 0);
 }
 
 static void keeper_is_ending(struct world *w, struct node *n)
 {
-    sim_trace(w, n, "keeper ends term %" PRIu64 ": %s", n->keeper.term,
+    sim_trace(w, n->host, "keeper ends term %" PRIu64 ": %s", n->keeper.term,
               keeper_end_reason_text(n->keeper.reason));
     n->has_state = false;
     n->stop_begun = true;
@@ -122,10 +130,10 @@ static void keeper_begins(struct world *w, struct node *n, const struct happenin
         machine_push(w, n, PID1_KEEPER_EXITED, late(w), 0);
         return;
     }
-    n->has_ticket = false;
+    n->has_ticket = w->mutation == MUTATION_TICKET_TWICE;
 
-    enum ticket_verdict v = keeper_judge_ticket(&n->ticket, "group", sim_local(w, n));
-    sim_trace(w, n, "keeper: ticket of term %" PRIu64 " is %s", n->ticket.term,
+    enum ticket_verdict v = keeper_judge_ticket(&n->ticket, "group", sim_local(w, n->host));
+    sim_trace(w, n->host, "keeper: ticket of term %" PRIu64 " is %s", n->ticket.term,
               ticket_verdict_text(v));
     if (v != TICKET_GOOD && w->mutation != MUTATION_KEEPER_BELIEVES_TICKET) {
         machine_push(w, n, PID1_KEEPER_EXITED, late(w), 0);
@@ -141,13 +149,14 @@ static void keeper_begins(struct world *w, struct node *n, const struct happenin
     n->state = n->ticket;
     n->has_state = true;
     witness_keeper(w, n);
-    machine_push(w, n, PID1_READY, late(w), keeper_watchdog_span(&n->keeper, sim_local(w, n)));
+    machine_push(w, n, PID1_READY, late(w),
+                 keeper_watchdog_span(&n->keeper, sim_local(w, n->host)));
     keeper_arm(w, n);
 }
 
 static void keeper_message(struct world *w, struct node *n, const struct happening *h)
 {
-    usec_t now = sim_local(w, n);
+    usec_t now = sim_local(w, n->host);
     /* Without a deadline it is an order to end. */
     struct keeper_message m = {.magic = KEEPER_MESSAGE_MAGIC,
                                .verb = h->b > 0 ? KEEPER_EXTEND : KEEPER_END,
@@ -155,10 +164,14 @@ static void keeper_message(struct world *w, struct node *n, const struct happeni
                                .deadline = h->b};
     enum message_verdict v;
 
-    v = keeper_receive(&n->keeper, &m, sizeof m, true, now);
+    /* As though the clock had been read before the datagram was. */
+    v = keeper_receive(
+        &n->keeper, &m, sizeof m, true,
+        w->mutation == MUTATION_KEEPER_BELIEVES_LATE ? usec_min(now, n->keeper.deadline - 1) : now);
     if (w->mutation == MUTATION_KEEPER_ADDS_GRACE && v == MESSAGE_EXTENDED)
         n->keeper.deadline += n->keeper.lease / 4;
     if (v == MESSAGE_EXTENDED) {
+        witness_extended(w, n);
         n->run.deadline = m.deadline;
         n->state.deadline = n->keeper.deadline;
         machine_push(w, n, PID1_PING, late(w), keeper_watchdog_span(&n->keeper, now));
@@ -166,16 +179,19 @@ static void keeper_message(struct world *w, struct node *n, const struct happeni
     } else if (v == MESSAGE_ENDED)
         keeper_is_ending(w, n);
     else
-        sim_trace(w, n, "keeper refused: %s", message_verdict_text(v));
+        sim_trace(w, n->host, "keeper refused: %s", message_verdict_text(v));
 }
 
 static void keeper_timer(struct world *w, struct node *n)
 {
-    usec_t now = sim_local(w, n);
+    usec_t now = sim_local(w, n->host);
 
     if (n->keeper.phase == KEEPER_LEADING)
         return; /* extended since: another timer is under way */
-    if (keeper_kill_due(&n->keeper, now))
+    bool due = keeper_kill_due(&n->keeper, now);
+    if (w->mutation == MUTATION_KILL_FROM_THE_END)
+        due = now >= usec_add(n->keeper.ended, n->keeper.stop);
+    if (due)
         kill_processes(w, n, n->keeper.lease);
     if (keeper_may_exit(&n->keeper, n->barrier, n->running > 0, n->running))
         keeper_exits(w, n);
@@ -187,9 +203,10 @@ static void keeper_handle(struct world *w, struct node *n, const struct happenin
 {
     enum keeper_phase before = n->keeper.phase;
 
-    keeper_check_deadline(&n->keeper, sim_local(w, n));
+    if (w->mutation != MUTATION_KEEPER_BELIEVES_LATE || h->kind != KEEPER_MESSAGE)
+        keeper_check_deadline(&n->keeper, sim_local(w, n->host));
     if (h->kind == KEEPER_SIGNAL)
-        keeper_end(&n->keeper, KEEPER_END_SIGNAL, sim_local(w, n));
+        keeper_end(&n->keeper, KEEPER_END_SIGNAL, sim_local(w, n->host));
     if (before == KEEPER_LEADING && n->keeper.phase == KEEPER_ENDING)
         keeper_is_ending(w, n);
     else if (h->kind == KEEPER_TIMER)
@@ -204,7 +221,7 @@ void machine_kill_keeper(struct world *w, struct node *n)
 {
     if (!n->keeper_alive)
         return;
-    sim_trace(w, n, "keeper killed");
+    sim_trace(w, n->host, "keeper killed");
     keeper_exits(w, n);
 }
 
@@ -212,7 +229,7 @@ void machine_kill_keeper(struct world *w, struct node *n)
 
 static void fence(struct world *w, struct node *n)
 {
-    usec_t now = sim_local(w, n);
+    usec_t now = sim_local(w, n->host);
 
     if (!n->fence_running)
         return;
@@ -230,9 +247,10 @@ static void fence(struct world *w, struct node *n)
     }
     if (now >= n->fence_kill_at)
         kill_processes(w, n, n->keeper.lease);
-    machine_push(
-        w, n, KERNEL_FENCE,
-        sim_true(w, n, fence_wakeup(n->fence_began, n->fence_kill_at, now)) - w->now + late(w), 0);
+    machine_push(w, n, KERNEL_FENCE,
+                 sim_true(w, n->host, fence_wakeup(n->fence_began, n->fence_kill_at, now)) -
+                     w->now + late(w),
+                 0);
 }
 
 static void keeper_exited(struct world *w, struct node *n, const struct happening *h)
@@ -244,8 +262,10 @@ static void keeper_exited(struct world *w, struct node *n, const struct happenin
     n->keeper_unit = UNIT_DEACTIVATING;
     stop_units(w, n);
     n->fence_running = true;
-    n->fence_began = sim_local(w, n);
+    n->fence_began = sim_local(w, n->host);
     n->fence_kill_at = fence_kill_time(n->has_state ? &n->state : NULL, n->fence_began);
+    if (w->mutation == MUTATION_KILL_FROM_THE_END)
+        n->fence_kill_at = usec_add(n->fence_began, n->keeper.stop);
     machine_push(w, n, KERNEL_FENCE, sim_between(w, 1000, SPAWN_MAX_USEC), 0);
     agent_signal(w, n);
 }
@@ -257,7 +277,7 @@ static void answer_start(struct world *w, struct node *n, uint32_t number, uint6
     sim_push(w, (struct happening){.at = w->now + late(w),
                                    .kind = AGENT_START_ANSWER,
                                    .node = n->index,
-                                   .life = n->life,
+                                   .life = n->host->life,
                                    .number = number,
                                    .a = error});
 }
@@ -302,9 +322,9 @@ static void run_job(struct world *w, struct node *n)
 
 static void arm_watchdog(struct world *w, struct node *n, usec_t span)
 {
-    n->watchdog_at = usec_add(sim_local(w, n), span);
+    n->watchdog_at = usec_add(sim_local(w, n->host), span);
     machine_push(w, n, PID1_WATCHDOG,
-                 sim_true(w, n, n->watchdog_at) - w->now +
+                 sim_true(w, n->host, n->watchdog_at) - w->now +
                      sim_between(w, 0, KEEPER_WATCHDOG_ACCURACY_USEC),
                  0);
 }
@@ -326,7 +346,7 @@ static void stopping(struct world *w, struct node *n, const struct happening *h)
         return;
     if (n->keeper_unit == UNIT_ACTIVE || n->keeper_unit == UNIT_ACTIVATING) {
         n->keeper_unit = UNIT_DEACTIVATING;
-        n->stop_read_at = sim_local(w, n);
+        n->stop_read_at = sim_local(w, n->host);
         stop_units(w, n);
         agent_signal(w, n);
     }
@@ -341,7 +361,7 @@ static void stop_keeper(struct world *w, struct node *n)
         n->keeper_unit = UNIT_INACTIVE;
     else if (n->keeper_unit == UNIT_ACTIVE || n->keeper_unit == UNIT_ACTIVATING) {
         n->keeper_unit = UNIT_DEACTIVATING;
-        n->stop_read_at = sim_local(w, n);
+        n->stop_read_at = sim_local(w, n->host);
         if (n->keeper_alive)
             machine_push(w, n, KEEPER_SIGNAL, late(w), 0);
         else /* forked, but not yet anything: dies of SIGTERM */
@@ -354,7 +374,7 @@ static void stop_keeper(struct world *w, struct node *n)
 static void watchdog(struct world *w, struct node *n, const struct happening *h)
 {
     if (h->number == n->keeper_life && n->keeper_unit == UNIT_ACTIVE &&
-        sim_local(w, n) >= n->watchdog_at)
+        sim_local(w, n->host) >= n->watchdog_at)
         machine_kill_keeper(w, n);
 }
 
@@ -369,7 +389,7 @@ static void answer_look(struct world *w, struct node *n, const struct happening 
     sim_push(w, (struct happening){.at = w->now + delay,
                                    .kind = AGENT_LOOK_ANSWER,
                                    .node = n->index,
-                                   .life = n->life,
+                                   .life = n->host->life,
                                    .number = (uint32_t)h->a,
                                    .a = (uint64_t)keeper,
                                    .b = !n->units_active});
@@ -397,6 +417,8 @@ static void pid1_handle(struct world *w, struct node *n, const struct happening 
         keeper_exited(w, n, h);
     else if (h->kind == PID1_UNIT_START)
         unit_starts(w, n, h);
+    else if (h->kind == PID1_UNIT_STOP)
+        stop_by_hand(w, n);
     else if (h->kind == PID1_UNITS_EXITED)
         units_exited(w, n);
     else if (h->kind == PID1_STOP_TIMEOUT && h->number == n->keeper_life)
@@ -417,15 +439,22 @@ void machine_handle(struct world *w, struct node *n, const struct happening *h)
         processes_gone(w, n, h);
 }
 
-/* The plug is pulled; a new boot, with a new clock. */
-void machine_reboot(struct world *w, struct node *n)
+static void reboot_group(struct node *n)
 {
-    n->boot++;
-    n->boot_at = w->now;
-    n->offset = sim_between(w, USEC_PER_SEC, 20 * USEC_PER_SEC);
     n->has_ticket = n->has_state = n->running = n->killed = n->units_active = false;
     n->keeper_alive = n->fence_running = n->start_queued = false;
     n->keeper_unit = UNIT_INACTIVE;
     n->keeper_life++;
-    n->pid1_stalled_until = n->keeper_stalled_until = 0;
+    n->keeper_stalled_until = 0;
+}
+
+/* The plug is pulled; a new boot, with a new clock. */
+void machine_reboot(struct world *w, struct host *h)
+{
+    h->boot++;
+    h->boot_at = w->now;
+    h->offset = sim_between(w, USEC_PER_SEC, 20 * USEC_PER_SEC);
+    h->pid1_stalled_until = 0;
+    for (unsigned g = 0; g < w->n_groups; g++)
+        reboot_group(sim_nodes(w, h) + g);
 }

@@ -34,6 +34,19 @@ static void print_coverage(const struct coverage *c)
            " releases; %" PRIu64 " requests carried out after they were given up\n",
            c->runs, c->steps, c->tickets, c->takeovers, c->observed_claims, c->clean_claims,
            c->told_claims, c->lies, c->releases, c->late_applied);
+    printf("  %" PRIu64 " batches of several groups; %" PRIu64
+           " runs with two nodes of one name; %" PRIu64 " commands by hand; %" PRIu64
+           " starts that PID 1 carried out seconds late\n",
+           c->batches, c->namesakes, c->operators, c->late_starts);
+    printf("  %" PRIu64 " commits lost by failovers; %" PRIu64
+           " times units ran at two primaries' say at once, none at one's\n",
+           c->writes_lost, c->overlaps);
+    printf("  method advisory: %" PRIu64 " claims, %" PRIu64
+           " of them after a lease of their own that was longer; %" PRIu64
+           " locks lost with their session, %" PRIu64 " taken again by a renewal, %" PRIu64
+           " in the way\n",
+           c->advisory_claims, c->quarantines, c->locks_lost, c->locks_retaken,
+           c->locks_in_the_way);
     for (int from = 0; from <= MEMBER_RELEASING; from++)
         for (int to = 0; to <= MEMBER_RELEASING; to++)
             if (c->moves[from][to] > 0)
@@ -47,7 +60,10 @@ static void print_coverage(const struct coverage *c)
 /* A run in which nothing happens proves nothing. */
 static bool covered(const struct coverage *c)
 {
-    bool all = c->unknown_applied > 0 && c->late_applied > 0 && c->told_claims > 0 && c->lies > 0;
+    bool all = c->unknown_applied > 0 && c->late_applied > 0 && c->told_claims > 0 && c->lies > 0 &&
+               c->batches > 0 && c->namesakes > 0 && c->operators > 0 && c->late_starts > 0 &&
+               c->writes_lost > 0 && c->overlaps > 0 && c->quarantines > 0 && c->locks_lost > 0 &&
+               c->locks_retaken > 0 && c->locks_in_the_way > 0;
 
     if (c->runs < COVERAGE_SEEDS)
         return true;

@@ -32,6 +32,20 @@ static const struct {
     [MUTATION_COMMITS_LOST] = {"commits-lost", VIOLATION_TWO_LEADERS},
     [MUTATION_DEAF_WHILE_ENDING] = {"deaf-while-ending", VIOLATION_NO_LEADER},
     [MUTATION_ALWAYS_DUE] = {"always-due", VIOLATION_SPINNING},
+    [MUTATION_NONCE_COUNTS] = {"nonce-counts", VIOLATION_CLAIM},
+    [MUTATION_STALE_REPLY_BELIEVED] = {"stale-reply-believed", VIOLATION_DEADLINE},
+    [MUTATION_RELEASE_IGNORES_TERM] = {"release-ignores-term", VIOLATION_RELEASE},
+    [MUTATION_RELEASE_IGNORES_NONCE] = {"release-ignores-nonce", VIOLATION_RELEASE},
+    [MUTATION_CLEAN_ACROSS_TIMELINES] = {"clean-across-timelines", VIOLATION_CLAIM},
+    [MUTATION_NEW_BUDGET_AT_ONCE] = {"new-budget-at-once", VIOLATION_DEADLINE},
+    [MUTATION_TICKET_TWICE] = {"ticket-twice", VIOLATION_TERM_REUSED},
+    [MUTATION_KEEPER_BELIEVES_LATE] = {"keeper-believes-late", VIOLATION_STOP},
+    [MUTATION_KILL_FROM_THE_END] = {"kill-from-the-end", VIOLATION_ALIVE},
+    [MUTATION_QUARANTINE_SKIPPED] = {"quarantine-skipped", VIOLATION_CLAIM},
+    [MUTATION_CLEAN_IN_QUARANTINE] = {"clean-in-quarantine", VIOLATION_TWO_LEADERS},
+    [MUTATION_LOCK_NOT_ASKED_FOR] = {"lock-not-asked-for", VIOLATION_LOCK},
+    [MUTATION_OTHER_METHOD_IGNORED] = {"other-method-ignored", VIOLATION_CLAIM},
+    [MUTATION_OLD_TIMELINE_BELIEVED] = {"old-timeline-believed", VIOLATION_HISTORY},
 };
 
 const char *mutation_name(enum mutation m)
@@ -111,6 +125,8 @@ void mutate_before(struct world *w, struct node *n, struct member_event *event,
         event->type = EVENT_HINT;
     if (event->type == EVENT_SEND && w->mutation == MUTATION_OBSERVATION_HALVED)
         m->seen_since = usec_sub(m->seen_since, m->record.lease / 2);
+    if (event->type == EVENT_RESUME && w->mutation == MUTATION_NEW_BUDGET_AT_ONCE && m->term > 0)
+        m->duration = event->budget->duration;
 }
 
 static void take_twice(struct member *m, const struct member *before,

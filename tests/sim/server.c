@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The arbiter: one row, with the conditions of agent/arbiter/schema.sql. A write locks the row from
- * its execution until its commit is durable; until then nobody sees it, and it may still be lost.
- */
+/* The arbiter: a row for each group and a lock beside it, with the conditions of
+ * agent/arbiter/schema.sql. A batch is one transaction: what it writes is locked from its execution
+ * until its commit is durable; until then nobody sees it, and it may still be lost. Locks are taken
+ * and let go at once, as PostgreSQL's are, and end with their session. */
+#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 
 #include "sim.h"
 
 #define LIES_PERMILLE 10
+#define NOTICE_USEC (5 * USEC_PER_MSEC) /* until the server sees that a connection was closed */
+#define SLOW_NOTICE_PERMILLE 200
 
 static struct nonce random_nonce(struct world *w)
 {
@@ -23,129 +27,332 @@ static bool same_nonce(const struct nonce *a, const struct nonce *b)
     return memcmp(a, b, sizeof *a) == 0;
 }
 
+static bool same_epoch(const struct epoch *a, const struct epoch *b)
+{
+    return a->system_id == b->system_id && a->timeline == b->timeline;
+}
+
 void server_begin(struct world *w)
 {
-    w->server = (struct server){.epoch = {.system_id = 7000, .timeline = 1}, .era = 1};
+    w->servers[0] = (struct server){.epoch = {.system_id = 7000, .timeline = 1}, .era = ++w->eras};
 }
 
-static bool clean_here(const struct server *s)
+static struct row *row_of(struct world *w, const struct exchange *x)
 {
-    return s->row.clean && s->row_epoch.system_id == s->epoch.system_id &&
-           s->row_epoch.timeline == s->epoch.timeline;
+    return &w->servers[x->server].rows[w->nodes[x->node].group];
 }
 
-static void reply_with_row(const struct server *s, struct exchange *x, enum outcome outcome)
+static struct host *host_of(struct world *w, const struct exchange *x)
 {
+    return w->nodes[x->node].host;
+}
+
+static bool clean_here(const struct world *w, const struct server *s, const struct row *t)
+{
+    return t->now.record.clean &&
+           (same_epoch(&t->now.epoch, &s->epoch) || w->mutation == MUTATION_CLEAN_ACROSS_TIMELINES);
+}
+
+/* ---- sessions and their locks ---- */
+
+static bool locked_by(const struct row *t, const struct host *h, const struct exchange *x)
+{
+    return t->lock.held && t->lock.host == h->index && t->lock.connection == x->connection;
+}
+
+static void unlock(struct row *t)
+{
+    t->lock = (struct lock){0};
+}
+
+static void end_session(struct world *w, struct server *s, uint8_t host, uint32_t connection)
+{
+    struct host *h = &w->hosts[host];
+
+    for (unsigned g = 0; g < w->n_groups; g++)
+        if (s->rows[g].lock.held && s->rows[g].lock.host == host &&
+            s->rows[g].lock.connection == connection) {
+            unlock(&s->rows[g]);
+            w->coverage->locks_lost++;
+        }
+    s->ended[host] = connection;
+    if (h->connected && h->connection == connection)
+        agent_push_host(w, h, AGENT_RESET, sim_between(w, 50, 3000), 0);
+}
+
+/* Sessions that are over by now: their client went away, or said nothing for too long. */
+static void end_sessions(struct world *w, struct server *s)
+{
+    for (unsigned g = 0; g < w->n_groups; g++) {
+        const struct lock *l = &s->rows[g].lock;
+
+        if (l->held &&
+            (l->over_at <= w->now || (l->bound > 0 && usec_add(l->active_at, l->bound) <= w->now)))
+            end_session(w, s, l->host, l->connection);
+    }
+}
+
+void server_lost_client(struct world *w, const struct host *h)
+{
+    struct server *s = &w->servers[h->server];
+    /* Cut off, or without power: nobody says good-bye. */
+    bool silent = w->now < h->cut_until || !h->alive || sim_chance(w, SLOW_NOTICE_PERMILLE);
+
+    for (unsigned g = 0; g < w->n_groups; g++) {
+        struct lock *l = &s->rows[g].lock;
+
+        if (l->held && l->host == h->index && l->connection == h->connection)
+            l->over_at = silent && l->bound > 0 ? usec_max(usec_add(l->active_at, l->bound), w->now)
+                                                : w->now + sim_between(w, 50, NOTICE_USEC);
+    }
+}
+
+/* tenure.lock_1(): takes it or says no; an earlier session of the same agent is ended. */
+static bool take_lock(struct world *w, struct row *t, const struct exchange *x, usec_t done)
+{
+    const struct host *h = host_of(w, x);
+
+    if (!t->lock.held) {
+        t->lock = (struct lock){.held = true,
+                                .host = h->index,
+                                .connection = x->connection,
+                                .over_at = x->given_up ? done + NOTICE_USEC : USEC_INFINITY};
+        memcpy(t->lock.owner, x->owner, sizeof t->lock.owner);
+        return true;
+    }
+    w->coverage->locks_in_the_way++;
+    if (strcmp(t->lock.owner, x->owner) == 0)
+        t->lock.over_at = usec_min(t->lock.over_at, w->now + sim_between(w, 50, NOTICE_USEC));
+    return false;
+}
+
+static void session_was_active(struct world *w, struct server *s, const struct exchange *x,
+                               usec_t until)
+{
+    for (unsigned g = 0; g < w->n_groups; g++)
+        if (locked_by(&s->rows[g], host_of(w, x), x)) {
+            s->rows[g].lock.active_at = until;
+            s->rows[g].lock.bound = x->bound;
+        }
+}
+
+/* ---- answers ---- */
+
+static void reply_with_row(struct world *w, struct exchange *x, enum outcome outcome)
+{
+    const struct server *s = &w->servers[x->server];
+    const struct row *t = row_of(w, x);
+
     x->reply = (struct reply){.outcome = outcome, .epoch = s->epoch};
-    if (outcome == OUTCOME_UNKNOWN || !s->exists)
+    if (outcome == OUTCOME_UNKNOWN || !t->exists)
         return;
     x->reply.has_record = true;
-    x->reply.record = s->row;
-    x->reply.record.claimable = clean_here(s);
+    x->reply.record = t->now.record;
+    x->reply.record.claimable = clean_here(w, s, t);
 }
 
-static void answer(struct world *w, uint32_t number, usec_t delay)
+static void answer(struct world *w, uint32_t first)
 {
-    struct exchange *x = sim_exchange(w, number);
-    struct node *n = &w->nodes[x->node];
+    struct exchange *x = sim_exchange(w, first);
+    const struct host *h = host_of(w, x);
+    const struct server *s = &w->servers[x->server];
+    usec_t delay = sim_chance(w, w->slow_permille) ? sim_between(w, 0, 3 * USEC_PER_SEC)
+                                                   : sim_between(w, 100, 2000);
 
-    x->reply.arbiter_time = SIM_WALL_USEC + w->now + w->server.clock_set;
-    if (x->given_up || x->connection != n->connection || sim_chance(w, w->lost_permille))
+    for (uint32_t i = 0; i < x->n; i++)
+        sim_exchange(w, first + i)->reply.arbiter_time = SIM_WALL_USEC + w->now + s->clock_set;
+    if ((x->given_up || x->connection != h->connection) &&
+        w->mutation != MUTATION_STALE_REPLY_BELIEVED)
+        return;
+    if (sim_chance(w, w->lost_permille))
         return;
     sim_push(w, (struct happening){.at = w->now + delay,
                                    .kind = AGENT_ANSWER,
-                                   .node = x->node,
+                                   .node = sim_nodes(w, h)->index,
                                    .life = x->life,
-                                   .number = number});
+                                   .number = first});
 }
 
-static usec_t answer_delay(struct world *w)
-{
-    return sim_chance(w, w->slow_permille) ? sim_between(w, 0, 3 * USEC_PER_SEC)
-                                           : sim_between(w, 100, 2000);
-}
+/* ---- the conditions ---- */
 
 static void observe(struct world *w, struct exchange *x)
 {
-    struct server *s = &w->server;
+    const struct server *s = &w->servers[x->server];
     const struct request *q = &x->request;
+    struct row *t = row_of(w, x);
 
-    if (!s->exists) {
-        s->exists = true;
-        s->row = (struct record){
-            .nonce = random_nonce(w), .lease = q->lease, .stop = q->stop, .duration = q->duration};
-        s->row_epoch = s->epoch;
-        s->written_at = w->now;
+    if (!t->exists) {
+        t->exists = true;
+        t->now = (struct version){.record = {.nonce = random_nonce(w),
+                                             .lease = q->lease,
+                                             .stop = q->stop,
+                                             .duration = q->duration},
+                                  .epoch = s->epoch,
+                                  .method = q->method};
+        t->written_at = w->now;
     }
-    reply_with_row(s, x, OUTCOME_GRANTED);
+    reply_with_row(w, x, OUTCOME_GRANTED);
+}
+
+static bool quarantine_is_over(const struct world *w, const struct row *t, const struct exchange *x)
+{
+    return x->request.method == METHOD_LEASE || w->mutation == MUTATION_QUARANTINE_SKIPPED ||
+           x->waited >= usec_max(t->now.record.lease, x->request.lease);
+}
+
+/* Not observed for a lease: then it must be clean, and made in this very history. So must a row of
+ * the other method, unless nobody ever claimed it. */
+static bool may_follow(const struct world *w, const struct server *s, const struct row *t,
+                       const struct exchange *x)
+{
+    bool same_method = t->now.method == x->request.method || t->now.record.owner[0] == '\0' ||
+                       w->mutation == MUTATION_OTHER_METHOD_IGNORED;
+
+    if (clean_here(w, s, t) || w->mutation == MUTATION_CLEAN_UNTESTED)
+        return true;
+    return !x->request.rests_on_clean && same_method && quarantine_is_over(w, t, x);
 }
 
 /* The row as it shall be; false: the condition does not hold. */
-static bool claim(struct world *w, const struct exchange *x, struct record *ret)
+static bool claim(const struct world *w, const struct server *s, const struct row *t,
+                  const struct exchange *x, struct version *ret)
 {
-    const struct server *s = &w->server;
     const struct request *q = &x->request;
-    bool unchanged = s->exists && s->row.term == q->expected_term &&
-                     (w->mutation == MUTATION_CLAIM_IGNORES_NONCE ||
-                      same_nonce(&s->row.nonce, &q->expected_nonce));
+    const struct record *r = &t->now.record;
+    bool unchanged =
+        t->exists && r->term == q->expected_term &&
+        (w->mutation == MUTATION_CLAIM_IGNORES_NONCE || same_nonce(&r->nonce, &q->expected_nonce));
 
-    if (!unchanged || q->epoch.system_id != s->epoch.system_id ||
-        q->epoch.timeline != s->epoch.timeline ||
-        (q->rests_on_clean && !clean_here(s) && w->mutation != MUTATION_CLEAN_UNTESTED))
+    if (!unchanged || !same_epoch(&q->epoch, &s->epoch) || !may_follow(w, s, t, x))
         return false;
 
-    uint64_t term = s->row.term + 1, floor = (s->epoch.timeline << 32) + 1;
+    uint64_t term = usec_max(r->term + 1, (s->epoch.timeline << 32) + 1);
 
-    if (term < floor)
-        term = floor;
-    if (term < q->term_floor)
-        term = q->term_floor;
-    *ret = (struct record){.term = term,
-                           .nonce = q->fresh_nonce,
-                           .lease = q->lease,
-                           .stop = q->stop,
-                           .duration = q->duration};
-    memcpy(ret->owner, x->owner, sizeof ret->owner);
+    *ret = (struct version){.record = {.term = usec_max(term, q->term_floor),
+                                       .nonce = q->fresh_nonce,
+                                       .lease = q->lease,
+                                       .stop = q->stop,
+                                       .duration = q->duration},
+                            .epoch = s->epoch,
+                            .method = q->method};
+    memcpy(ret->record.owner, x->owner, sizeof ret->record.owner);
     return true;
 }
 
-static bool renew(const struct world *w, const struct exchange *x, struct record *ret)
+static bool renew(const struct world *w, const struct row *t, const struct exchange *x,
+                  struct version *ret)
 {
-    const struct server *s = &w->server;
-    bool ours = s->row.term == x->request.term && strcmp(s->row.owner, x->owner) == 0;
+    const struct record *r = &t->now.record;
+    bool ours = r->term == x->request.term && strcmp(r->owner, x->owner) == 0;
 
-    if (!s->exists || s->row.clean || (!ours && w->mutation != MUTATION_RENEWS_ANYBODYS))
+    if (!t->exists || r->clean || (!ours && w->mutation != MUTATION_RENEWS_ANYBODYS) ||
+        t->now.method != x->request.method)
         return false;
-    *ret = s->row;
-    ret->nonce = x->request.fresh_nonce;
+    *ret = t->now;
+    ret->record.nonce = x->request.fresh_nonce;
     return true;
 }
 
-static bool release(const struct world *w, const struct exchange *x, struct record *ret)
+static bool release(const struct world *w, const struct row *t, const struct exchange *x,
+                    struct version *ret)
 {
-    const struct server *s = &w->server;
+    const struct request *q = &x->request;
+    const struct record *r = &t->now.record;
+    bool term = r->term == q->term || w->mutation == MUTATION_RELEASE_IGNORES_TERM;
+    bool nonce = same_nonce(&r->nonce, &q->expected_nonce) ||
+                 w->mutation == MUTATION_RELEASE_IGNORES_NONCE ||
+                 w->mutation == MUTATION_RELEASE_IGNORES_TERM;
 
-    if (!s->exists || s->row.term != x->request.term || strcmp(s->row.owner, x->owner) != 0 ||
-        !same_nonce(&s->row.nonce, &x->request.expected_nonce))
+    if (!t->exists || !term || !nonce || strcmp(r->owner, x->owner) != 0)
         return false;
-    *ret = s->row;
-    ret->clean = true;
+    *ret = t->now;
+    ret->record.clean = true;
     return true;
 }
 
-static bool wanted(struct world *w, const struct exchange *x, struct record *ret)
+static bool wanted(const struct world *w, const struct server *s, const struct row *t,
+                   const struct exchange *x, struct version *ret)
 {
     switch (x->request.operation) {
     case OPERATION_CLAIM:
-        return claim(w, x, ret);
+        return claim(w, s, t, x, ret);
     case OPERATION_RENEW:
-        return renew(w, x, ret);
+        return renew(w, t, x, ret);
     case OPERATION_RELEASE:
-        return release(w, x, ret);
+        return release(w, t, x, ret);
     case OPERATION_OBSERVE:
         return false;
     }
     return false;
+}
+
+/* May it be written, and if so, is the lock there that the method asks for? */
+static enum outcome judge(struct world *w, struct server *s, struct row *t,
+                          const struct exchange *x, usec_t done, struct version *ret)
+{
+    bool busy = t->writing || w->now < t->locked_until; /* SKIP LOCKED */
+    bool held = locked_by(t, host_of(w, x), x);
+
+    if (!wanted(w, s, t, x, ret)) {
+        if (w->mutation == MUTATION_CLEAN_IN_QUARANTINE && !busy && t->exists &&
+            x->request.operation == OPERATION_CLAIM && !quarantine_is_over(w, t, x))
+            t->now.record.clean = true;
+        return OUTCOME_DENIED;
+    }
+    if (x->request.method == METHOD_LEASE || w->mutation == MUTATION_LOCK_NOT_ASKED_FOR)
+        return busy ? OUTCOME_UNKNOWN : OUTCOME_GRANTED;
+    switch (x->request.operation) {
+    case OPERATION_CLAIM: /* the lock first: it is let go again when the row is busy */
+        if (!held && !take_lock(w, t, x, done))
+            return OUTCOME_DENIED;
+        return busy ? OUTCOME_UNKNOWN : OUTCOME_GRANTED;
+    case OPERATION_RENEW:
+        if (busy || (!held && !take_lock(w, t, x, done)))
+            return OUTCOME_UNKNOWN;
+        w->coverage->locks_retaken += !held;
+        return OUTCOME_GRANTED;
+    case OPERATION_RELEASE:
+        if (busy)
+            return OUTCOME_UNKNOWN;
+        if (!held) /* by an earlier session: it must not keep others from what is clean */
+            (void)take_lock(w, t, x, done);
+        return OUTCOME_GRANTED;
+    case OPERATION_OBSERVE:
+        break;
+    }
+    return OUTCOME_DENIED;
+}
+
+/* Is anything to be committed? */
+static bool execute_one(struct world *w, struct server *s, uint32_t number, usec_t done)
+{
+    struct exchange *x = sim_exchange(w, number);
+    struct row *t = row_of(w, x);
+    struct version v = {0};
+    enum outcome outcome = OUTCOME_GRANTED;
+
+    if (x->request.operation == OPERATION_OBSERVE)
+        observe(w, x);
+    else {
+        outcome = judge(w, s, t, x, done, &v);
+        reply_with_row(w, x, outcome);
+    }
+
+    bool writes = outcome == OUTCOME_GRANTED && x->request.operation != OPERATION_OBSERVE;
+    const struct version *after = writes ? &v : &t->now;
+
+    x->locked = locked_by(t, host_of(w, x), x);
+    /* The lock goes with the row: it is nobody's who does not stand in there. */
+    if (x->locked && (strcmp(after->record.owner, x->owner) != 0 || after->record.clean ||
+                      after->method != METHOD_ADVISORY))
+        unlock(t);
+    x->held = locked_by(t, host_of(w, x), x);
+    if (writes) {
+        t->pending = v;
+        t->writing = true;
+        t->writer = number;
+    }
+    return writes;
 }
 
 static usec_t commit_delay(struct world *w)
@@ -154,128 +361,207 @@ static usec_t commit_delay(struct world *w)
                                            : sim_between(w, 100, 3000);
 }
 
-void server_execute(struct world *w, uint32_t number)
+void server_execute(struct world *w, uint32_t first)
 {
-    struct server *s = &w->server;
-    struct exchange *x = sim_exchange(w, number);
-    struct record row;
+    struct exchange *x = sim_exchange(w, first);
+    struct server *s = &w->servers[x->server];
+    usec_t done = w->now + commit_delay(w);
+    bool writes = false;
 
     if (x->era != s->era || w->now < s->down_until)
         return;
+    end_sessions(w, s);
+    if (x->connection <= s->ended[host_of(w, x)->index])
+        return;        /* its end is on its way */
     if (x->given_up) { /* the bytes were in the socket before the end was */
         if (sim_chance(w, 300))
             return;
         w->coverage->late_applied++;
     }
-    if (x->request.operation == OPERATION_OBSERVE)
-        observe(w, x);
-    else if (!wanted(w, x, &row))
-        reply_with_row(s, x, OUTCOME_DENIED);
-    else if (s->writing || w->now < s->locked_until)
-        reply_with_row(s, x, OUTCOME_UNKNOWN); /* SKIP LOCKED */
-    else {
-        s->pending = row;
-        s->pending_epoch = x->request.operation == OPERATION_CLAIM ? s->epoch : s->row_epoch;
-        s->writing = true;
-        s->writer = number;
-        sim_push(w, (struct happening){.at = w->now + commit_delay(w),
-                                       .kind = SERVER_COMMIT,
-                                       .number = number,
-                                       .a = s->era});
-        return;
+    w->coverage->batches += x->n > 1;
+    for (uint32_t i = 0; i < x->n; i++) {
+        const struct exchange *one = sim_exchange(w, first + i);
+
+        if (one->drop && locked_by(row_of(w, one), host_of(w, one), one))
+            unlock(row_of(w, one));
     }
-    answer(w, number, answer_delay(w));
+    for (uint32_t i = 0; i < x->n; i++)
+        writes = execute_one(w, s, first + i, done) || writes;
+    session_was_active(w, s, x, writes ? done : w->now);
+    if (writes)
+        sim_push(
+            w, (struct happening){.at = done, .kind = SERVER_COMMIT, .number = first, .a = s->era});
+    else
+        answer(w, first);
 }
 
+/* ---- what is told to everybody ---- */
+
 /* Most come with what the exchange left behind, for the claim. */
-static void hint_all(struct world *w, uint32_t number)
+static void hint_all(struct world *w, const struct exchange *about, uint32_t number)
 {
     const struct exchange *x = sim_exchange(w, number);
 
-    for (unsigned i = 0; i < w->n_nodes; i++)
-        if (w->nodes[i].connected && !sim_chance(w, w->lost_permille))
+    for (unsigned i = 0; i < w->n_nodes; i++) {
+        const struct node *n = &w->nodes[i];
+
+        if (n->group == w->nodes[about->node].group && n->host->connected &&
+            n->host->server == about->server && !sim_chance(w, w->lost_permille))
             sim_push(w, (struct happening){.at = w->now + sim_between(w, 50, 3000),
                                            .kind = AGENT_HINT,
                                            .node = (uint8_t)i,
-                                           .life = w->nodes[i].life,
+                                           .life = n->host->life,
                                            .number = number,
                                            .a = x->reply.has_record && !sim_chance(w, 100),
-                                           .b = w->nodes[i].connection});
+                                           .b = n->host->connection});
+    }
 }
 
 /* Everybody in the database may send notifications: of what was not given back, or is long past. */
-static void lie(struct world *w, uint32_t number)
+static void lie(struct world *w, const struct exchange *about, uint32_t number)
 {
     w->coverage->lies++;
-    hint_all(w, sim_chance(w, 300) ? (uint32_t)sim_below(w, w->n_exchanges) : number);
+    hint_all(w, about, sim_chance(w, 300) ? (uint32_t)sim_below(w, w->n_exchanges) : number);
 }
 
-static void make_durable(struct world *w)
-{
-    struct server *s = &w->server;
-    const struct exchange *x = sim_exchange(w, s->writer);
+/* ---- commits ---- */
 
-    if (x->request.operation == OPERATION_CLAIM)
-        witness_claimed(w, x, &s->pending);
-    if (x->request.operation == OPERATION_RELEASE)
-        witness_released(w, x);
+static void remember(struct row *t)
+{
+    if (t->n_older == SIM_VERSIONS)
+        memmove(&t->older[0], &t->older[1], (SIM_VERSIONS - 1) * sizeof t->older[0]);
     else
-        s->written_at = w->now;
+        t->n_older++;
+    t->older[t->n_older - 1] = t->now;
+}
+
+static void make_durable(struct world *w, struct server *s, struct row *t)
+{
+    const struct exchange *x = sim_exchange(w, t->writer);
+
+    if (x->request.method == METHOD_ADVISORY)
+        witness_locked(w, x);
+    if (x->request.operation == OPERATION_CLAIM)
+        witness_claimed(w, x, t, s);
+    if (x->request.operation == OPERATION_RELEASE)
+        witness_released(w, x, t);
+    else
+        t->written_at = w->now;
     if (x->given_up)
         w->coverage->unknown_applied++;
-    s->older = s->row;
-    s->row = s->pending;
-    s->row_epoch = s->pending_epoch;
-    s->writing = false;
-    sim_trace(w, &w->nodes[x->node], "COMMIT %s term %" PRIu64,
+    sim_exchange(w, t->writer)->zombie =
+        s == &w->servers[0] && w->servers[1].era > 0 ? w->forks : 0;
+    remember(t);
+    t->now = t->pending;
+    t->writing = false;
+    sim_trace(w, w->nodes[x->node].host, "g%u COMMIT %s term %" PRIu64, w->nodes[x->node].group,
               x->request.operation == OPERATION_CLAIM   ? "claim"
               : x->request.operation == OPERATION_RENEW ? "renewal"
                                                         : "release",
-              s->row.term);
+              t->now.record.term);
+}
+
+static void commit_one(struct world *w, struct server *s, uint32_t number)
+{
+    struct exchange *x = sim_exchange(w, number);
+    struct row *t = row_of(w, x);
+
+    if (!t->writing || t->writer != number)
+        return;
+    make_durable(w, s, t);
+    reply_with_row(w, x, OUTCOME_GRANTED);
+    if (x->request.operation == OPERATION_RELEASE)
+        hint_all(w, x, number);
+    else if (sim_chance(w, LIES_PERMILLE))
+        lie(w, x, number);
 }
 
 void server_commit(struct world *w, const struct happening *h)
 {
-    struct server *s = &w->server;
+    const struct exchange *x = sim_exchange(w, h->number);
+    struct server *s = &w->servers[x->server];
 
-    if (!s->writing || h->a != s->era || h->number != s->writer)
+    if (h->a != s->era)
         return;
-    make_durable(w);
-    struct exchange *x = sim_exchange(w, h->number);
-
-    reply_with_row(s, x, OUTCOME_GRANTED);
-    if (x->request.operation == OPERATION_RELEASE)
-        hint_all(w, h->number);
-    else if (sim_chance(w, LIES_PERMILLE))
-        lie(w, h->number);
-    answer(w, h->number, answer_delay(w));
+    for (uint32_t i = 0; i < x->n; i++)
+        commit_one(w, s, h->number + i);
+    answer(w, h->number);
 }
 
-void server_new_era(struct world *w)
-{
-    struct server *s = &w->server;
+/* ---- what happens to servers ---- */
 
-    if (s->writing && sim_chance(w, 500))
-        make_durable(w);
-    else if (w->mutation == MUTATION_COMMITS_LOST && s->older.lease > 0)
-        s->row = s->older;
-    s->writing = false;
-    s->era++;
-    s->locked_until = 0;
+void server_new_era(struct world *w, struct server *s)
+{
+    for (unsigned g = 0; g < w->n_groups; g++) {
+        struct row *t = &s->rows[g];
+
+        if (t->writing && sim_chance(w, 500))
+            make_durable(w, s, t);
+        else if (w->mutation == MUTATION_COMMITS_LOST && t->n_older > 0)
+            t->now = t->older[t->n_older - 1];
+        t->writing = false;
+        t->locked_until = 0;
+        unlock(t);
+    }
+    s->era = ++w->eras;
 }
 
-void server_take_row(struct world *w)
+/* Not the claim of a term whose lease is longer than the one before: whoever has not seen it would
+ * go by the shorter one. agent/SAFETY.md says so. */
+static unsigned may_be_lost(const struct row *t)
 {
-    struct server *s = &w->server;
+    unsigned n = 0;
 
-    if (!s->exists || s->writing)
+    while (n < t->n_older && t->older[t->n_older - 1 - n].record.lease >= t->now.record.lease)
+        n++;
+    return n;
+}
+
+void server_lose_writes(struct world *w, struct server *s)
+{
+    for (unsigned g = 0; g < w->n_groups; g++) {
+        struct row *t = &s->rows[g];
+        unsigned back = (unsigned)sim_below(w, may_be_lost(t) + 1);
+
+        if (back == 0)
+            continue;
+        w->coverage->writes_lost += back;
+        t->n_older -= back;
+        t->now = t->older[t->n_older];
+        t->written_at = w->now; /* what is seen from now on was not seen here before */
+    }
+}
+
+void server_fork(struct world *w)
+{
+    w->forks++;
+    w->servers[1] = w->servers[0];
+    server_new_era(w, &w->servers[1]);
+    server_lose_writes(w, &w->servers[1]);
+    w->servers[1].epoch.timeline++;
+}
+
+void server_heal(struct world *w)
+{
+    w->servers[0] = w->servers[1];
+    server_new_era(w, &w->servers[0]);
+    w->servers[1] = (struct server){0};
+}
+
+void server_take_row(struct world *w, unsigned group)
+{
+    struct server *s = &w->servers[0];
+    struct row *t = &s->rows[group];
+    struct record *r = &t->now.record;
+
+    if (!t->exists || t->writing)
         return;
-    s->row.term++;
-    s->row.nonce = random_nonce(w);
-    s->row.owner[0] = '\0';
-    s->row.clean = false;
-    s->row_epoch = s->epoch;
-    s->older = s->row;
-    s->highest_term = usec_max(s->highest_term, s->row.term);
-    s->written_at = w->now;
+    r->term++;
+    r->nonce = random_nonce(w);
+    r->owner[0] = '\0';
+    r->clean = false;
+    t->now.epoch = s->epoch;
+    t->n_older = 0;
+    t->highest_term = usec_max(t->highest_term, r->term);
+    t->written_at = w->now;
 }

@@ -2,10 +2,11 @@
 #ifndef TENURE_TESTS_SIM_H
 #define TENURE_TESTS_SIM_H
 
-/* A world of a few hosts and one arbiter, on virtual time. It drives the election (member.c) and
- * the keeper's rules (rules.c) as they are shipped; everything around them is a model that may be
- * as slow, late, lossy and dead as design §2 allows, and no more. One seed is one run: nothing in
- * here reads a clock or any randomness but the world's own.
+/* A world of a few hosts, a few groups and one arbiter, on virtual time. It drives the election
+ * (member.c), the keeper's rules (rules.c), the budget's arithmetic and the agent's account of its
+ * session (advisory.c) as they are shipped; everything around them is a model that may be as slow,
+ * late, lossy and dead as agent/SAFETY.md allows, and no more. One seed is one run: nothing in here
+ * reads a clock or any randomness but the world's own.
  *
  * Two kinds of time: true time (`w->now`, all hosts' and the arbiter's), which only the model and
  * the invariants see, and each host's CLOCK_BOOTTIME, which runs up to 0.1 % fast or slow. */
@@ -13,12 +14,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "arbiter/advisory.h"
 #include "base/ticket.h"
 #include "election/member.h"
 #include "keeper/rules.h"
 
-#define SIM_NODES_MAX 5
-#define SIM_EVENTS_MAX 8192
+#define SIM_HOSTS_MAX 7
+#define SIM_GROUPS_MAX 3
+#define SIM_NODES_MAX (SIM_HOSTS_MAX * SIM_GROUPS_MAX)
+#define SIM_SERVERS 2 /* the primary, and one that should be dead */
+#define SIM_VERSIONS 8
+#define SIM_EVENTS_MAX 16384
 #define SIM_EXCHANGES_MAX 4096
 #define SIM_FAULTS_MAX 48
 #define SIM_WALL_USEC (1700000000 * USEC_PER_SEC) /* the server's wall clock, at first */
@@ -73,6 +79,7 @@ enum kind {
     PID1_WATCHDOG,
     PID1_KEEPER_EXITED,
     PID1_UNIT_START,
+    PID1_UNIT_STOP,
     PID1_UNITS_EXITED,
     PID1_STOP_TIMEOUT,
     /* the keeper */
@@ -97,34 +104,65 @@ struct happening {
     uint64_t a, b;
 };
 
-/* One request and its answer. */
+/* One request and its answer. Those of a batch have numbers in a row. */
 struct exchange {
     struct request request;
     struct reply reply;
     char owner[OWNER_MAX + 1];
-    uint8_t node;
+    uint8_t node, server;
     uint32_t life;       /* the agent's */
-    uint32_t connection; /* the node's */
+    uint32_t connection; /* the host's */
     uint32_t era;        /* the server's */
+    uint32_t first, n;   /* of its batch */
     usec_t sent, sent_local;
     bool given_up, fit;
     bool seen_clean; /* the node had seen for itself that the record it claims is clean */
+    bool seen_long;  /* and for how long it has seen it is enough for its own lease, too */
+    /* advisory */
+    usec_t waited, bound; /* as arbiter/advisory.c says; the session's, from then on */
+    bool drop;            /* let go of the lock first */
+    bool held;            /* what the server says */
+    bool locked;          /* and how it was when this was carried out */
+    uint32_t zombie;      /* granted by a primary that should be dead: after which fork */
+};
+
+/* What was committed. */
+struct version {
+    struct record record;
+    struct epoch epoch;
+    enum method method;
+};
+
+/* A lock of a session, and what becomes of that. */
+struct lock {
+    bool held;
+    uint8_t host;
+    uint32_t connection;
+    char owner[OWNER_MAX + 1];
+    usec_t bound;     /* over when the client has said nothing for so long; 0: never */
+    usec_t active_at; /* when it last said something */
+    usec_t over_at;   /* when the server will have noticed that it is gone */
+};
+
+struct row {
+    bool exists;
+    struct version now, pending, older[SIM_VERSIONS];
+    unsigned n_older;
+    bool writing;
+    uint32_t writer; /* exchange whose commit is under way: the row is locked, and that not seen */
+    usec_t locked_until;
+    usec_t written_at; /* when the nonce last changed */
+    uint64_t highest_term;
+    struct lock lock;
 };
 
 struct server {
-    bool exists;
-    struct record row;
-    struct epoch row_epoch, epoch;
-    uint32_t era; /* what was under way in an earlier one is lost */
-    usec_t down_until, locked_until;
-    usec_t clock_set;    /* by how much its wall clock was set, so far; wraps when that is back */
-    struct record older; /* before the last commit */
-    bool writing;
-    uint32_t writer; /* exchange whose commit is under way: its row is locked, and not seen */
-    struct record pending;
-    struct epoch pending_epoch;
-    usec_t written_at; /* when the nonce last changed */
-    uint64_t highest_term;
+    struct row rows[SIM_GROUPS_MAX];
+    struct epoch epoch;
+    uint32_t era; /* what was under way in an earlier one is lost; 0: there is no such server */
+    usec_t down_until;
+    usec_t clock_set; /* by how much its wall clock was set, so far; wraps when that is back */
+    uint32_t ended[SIM_HOSTS_MAX]; /* of each: the last connection that was ended here */
 };
 
 enum unit_state {
@@ -149,7 +187,7 @@ struct witness {
     uint64_t released_term;
 };
 
-struct node {
+struct host {
     uint8_t index;
     /* clock */
     usec_t boot_at, offset;
@@ -158,14 +196,34 @@ struct node {
 
     /* agent */
     char owner[OWNER_MAX + 1];
-    struct budget budget;
-    struct member member;
-    bool alive, retired, unfit, no_slot, unguarded, starts_fail;
+    bool alive, unfit, no_slot;
     uint32_t life;
     usec_t agent_stalled_until, turn_at;
     bool connected, busy, connecting;
-    uint32_t connection, exchange;
+    uint32_t connection;
+    uint32_t batch;       /* the number of its first exchange */
+    uint8_t server, side; /* that it is connected to; that it finds when it connects */
+    struct epoch seen;    /* the highest timeline of the last system */
+    struct epoch told;    /* the same, for the invariants */
+    struct advisory advisory;
     usec_t cut_until;
+    usec_t bus_until, guards_until; /* the bus is gone, the guards are not known again */
+    usec_t window;
+    unsigned sends, clocks, looks;
+
+    usec_t pid1_stalled_until;
+};
+
+/* A host's part in one group. */
+struct node {
+    uint8_t index, group;
+    struct host *host;
+
+    /* agent */
+    struct budget budget;
+    enum method method;
+    struct member member;
+    bool retired, unguarded, starts_fail;
     bool effect_pending;
     unsigned effect;
     uint64_t effect_term;
@@ -175,15 +233,13 @@ struct node {
     usec_t look_asked_at;
     bool start_pending;
     uint32_t start_number, start_lost;
-    usec_t bus_until, guards_until; /* the bus is gone, the guards are not known again */
+    uint64_t nonces; /* only for a deliberate break */
     struct witness witness;
-    usec_t window;
-    unsigned sends, clocks, looks;
 
     /* host */
     bool has_ticket;
     struct ticket ticket;
-    usec_t pid1_stalled_until, keeper_stalled_until;
+    usec_t keeper_stalled_until;
     enum unit_state keeper_unit;
     bool start_queued;
     uint32_t keeper_life;
@@ -194,7 +250,9 @@ struct node {
     usec_t watchdog_at;
     bool fence_running;
     usec_t fence_began, fence_kill_at;
+    uint32_t zombie;      /* what was granted last */
     bool running, killed; /* processes of the group's units */
+    uint32_t units_life;  /* counts their starts */
     struct ticket run;    /* what they run by: with the deadline that was last accepted */
     bool stop_begun;
     usec_t stop_read_at; /* when PID 1 began to stop the keeper, by this node's clock */
@@ -224,6 +282,8 @@ enum fault_kind {
     FAULT_STARTS_FAIL,
     FAULT_NEW_BUDGET,
     FAULT_CLOCK_SET,
+    FAULT_FORKED,
+    FAULT_OPERATOR,
     FAULTS,
 };
 
@@ -241,9 +301,11 @@ enum violation {
     VIOLATION_TICKET,   /* a ticket while something lives here, or for a term that was released */
     VIOLATION_DEADLINE, /* later than an acknowledgement allows, counted from the send */
     VIOLATION_CLAIM,    /* neither observed for a full lease nor clean */
-    VIOLATION_RELEASE,  /* before all is dead */
+    VIOLATION_RELEASE,  /* before all is dead, or of what was not seen last */
     VIOLATION_STOP,     /* not begun at the deadline */
     VIOLATION_ALIVE,    /* when S and K after it have passed */
+    VIOLATION_HISTORY,  /* an answer out of an older one than was seen is believed */
+    VIOLATION_LOCK,     /* advisory: granted to a session that does not have the lock */
     VIOLATION_SPINNING,
     VIOLATION_NO_LEADER,
     VIOLATION_UNREST, /* a leader that changes though nothing is wrong */
@@ -275,6 +337,20 @@ enum mutation {
     MUTATION_COMMITS_LOST,
     MUTATION_DEAF_WHILE_ENDING,
     MUTATION_ALWAYS_DUE,
+    MUTATION_NONCE_COUNTS,
+    MUTATION_STALE_REPLY_BELIEVED,
+    MUTATION_RELEASE_IGNORES_TERM,
+    MUTATION_RELEASE_IGNORES_NONCE,
+    MUTATION_CLEAN_ACROSS_TIMELINES,
+    MUTATION_NEW_BUDGET_AT_ONCE,
+    MUTATION_TICKET_TWICE,
+    MUTATION_KEEPER_BELIEVES_LATE,
+    MUTATION_KILL_FROM_THE_END,
+    MUTATION_QUARANTINE_SKIPPED,
+    MUTATION_CLEAN_IN_QUARANTINE,
+    MUTATION_LOCK_NOT_ASKED_FOR,
+    MUTATION_OTHER_METHOD_IGNORED,
+    MUTATION_OLD_TIMELINE_BELIEVED,
     MUTATIONS,
 };
 
@@ -285,6 +361,8 @@ struct coverage {
     uint64_t reasons[REASON_FOREIGN_KEEPER + 1];
     uint64_t faults[FAULTS];
     uint64_t clean_claims, observed_claims, told_claims, lies, releases;
+    uint64_t advisory_claims, quarantines, locks_lost, locks_retaken, locks_in_the_way;
+    uint64_t batches, overlaps, writes_lost, late_starts, namesakes, operators;
 };
 
 struct world {
@@ -301,9 +379,12 @@ struct world {
     struct exchange exchanges[SIM_EXCHANGES_MAX];
     uint32_t n_exchanges;
 
-    unsigned n_nodes;
-    struct node nodes[SIM_NODES_MAX];
-    struct server server;
+    unsigned n_hosts, n_groups, n_nodes;
+    struct host hosts[SIM_HOSTS_MAX];
+    struct node nodes[SIM_NODES_MAX]; /* those of a host in a row */
+    struct server servers[SIM_SERVERS];
+    uint32_t eras, forks;
+
     struct fault faults[SIM_FAULTS_MAX];
     unsigned n_faults;
     unsigned late_permille, lost_permille, slow_permille;
@@ -312,12 +393,15 @@ struct world {
     usec_t late_at;  /* … what is under way is carried out until then … */
     usec_t quiet_at; /* … and from then on somebody must lead */
 
-    uint64_t ticketed[SIM_TICKETS_MAX]; /* terms */
-    unsigned n_ticketed;
-    uint64_t started_term; /* the highest */
-    int leader;            /* found after the faults, or -1 */
-    uint64_t leader_term;
-    usec_t leader_since;
+    struct group {
+        uint64_t ticketed[SIM_TICKETS_MAX]; /* terms */
+        unsigned n_ticketed;
+        uint64_t started_term; /* the highest */
+        int leader;            /* the node that was found after the faults, or -1 */
+        uint64_t leader_term;
+        usec_t leader_since;
+        bool done;
+    } groups[SIM_GROUPS_MAX];
     bool done;
 
     enum violation only; /* look for this alone, or for all */
@@ -330,11 +414,13 @@ uint32_t sim_random(struct world *w);
 uint64_t sim_below(struct world *w, uint64_t n);
 usec_t sim_between(struct world *w, usec_t low, usec_t high);
 bool sim_chance(struct world *w, unsigned permille);
-usec_t sim_local(const struct world *w, const struct node *n);
-/* The first true time at which the node's clock shows at least `local`. */
-usec_t sim_true(const struct world *w, const struct node *n, usec_t local);
+usec_t sim_local(const struct world *w, const struct host *h);
+/* The first true time at which the host's clock shows at least `local`. */
+usec_t sim_true(const struct world *w, const struct host *h, usec_t local);
+/* The first of the host's nodes; there is one for each group. */
+struct node *sim_nodes(struct world *w, const struct host *h);
 void sim_push(struct world *w, struct happening h);
-void sim_trace(struct world *w, const struct node *n, const char *format, ...)
+void sim_trace(struct world *w, const struct host *h, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void sim_violate(struct world *w, enum violation v, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -352,24 +438,35 @@ const char *sim_violation_name(enum violation v);
 
 /* server.c */
 void server_begin(struct world *w);
-void server_execute(struct world *w, uint32_t number);
+void server_execute(struct world *w, uint32_t first);
 void server_commit(struct world *w, const struct happening *h);
-/* Everything under way is lost, but for a commit that may have made it. */
-void server_new_era(struct world *w);
+/* Everything under way is lost, but for commits that may have made it. */
+void server_new_era(struct world *w, struct server *s);
+/* The last writes are lost: a standby that had not got them takes the primary's place. */
+void server_lose_writes(struct world *w, struct server *s);
+/* A standby is promoted while the primary lives on; and that one is gone. */
+void server_fork(struct world *w);
+void server_heal(struct world *w);
+/* The host's connection is gone, and its server will notice. */
+void server_lost_client(struct world *w, const struct host *h);
 /* An administrator takes the record away from whoever has it. */
-void server_take_row(struct world *w);
+void server_take_row(struct world *w, unsigned group);
 
 /* machine.c: PID 1, keeper, fence and units of one host */
 void machine_handle(struct world *w, struct node *n, const struct happening *h);
 void machine_push(struct world *w, struct node *n, enum kind kind, usec_t delay, uint64_t a);
 void machine_kill_keeper(struct world *w, struct node *n);
-void machine_reboot(struct world *w, struct node *n);
+void machine_reboot(struct world *w, struct host *h);
 
 /* agent.c */
 void agent_handle(struct world *w, struct node *n, const struct happening *h);
-void agent_push(struct world *w, struct node *n, enum kind kind, usec_t delay, uint32_t number);
-void agent_die(struct world *w, struct node *n);
-void agent_lose_connection(struct world *w, struct node *n);
+void agent_push(struct world *w, const struct node *n, enum kind kind, usec_t delay,
+                uint32_t number);
+/* For the agent as a whole. */
+void agent_push_host(struct world *w, const struct host *h, enum kind kind, usec_t delay,
+                     uint32_t number);
+void agent_die(struct world *w, struct host *h);
+void agent_lose_connection(struct world *w, struct host *h);
 void agent_signal(struct world *w, struct node *n); /* PID 1 says that something changed */
 
 /* faults.c */
@@ -377,6 +474,8 @@ void faults_plan(struct world *w);
 void fault_begin(struct world *w, unsigned number);
 void fault_end(struct world *w, unsigned number);
 void faults_calm(struct world *w);
+/* Of the guards of one group only one at a time is hindered: may it be PID 1? */
+bool fault_pid1_may_stall(struct world *w, const struct host *h);
 
 /* witness.c: the invariants */
 void witness_send(struct world *w, struct node *n, struct exchange *x);
@@ -386,10 +485,14 @@ void witness_answer(struct world *w, struct node *n, const struct exchange *x,
 void witness_ticket(struct world *w, struct node *n, const struct ticket *t);
 void witness_extend(struct world *w, const struct node *n, uint64_t term, usec_t deadline);
 void witness_keeper(struct world *w, const struct node *n);
+void witness_extended(struct world *w, const struct node *n);
+void witness_history(struct world *w, struct host *h, const struct epoch *epoch);
+void witness_locked(struct world *w, const struct exchange *x);
 void witness_running(struct world *w, struct node *n);
-void witness_claimed(struct world *w, const struct exchange *x, const struct record *r);
-void witness_released(struct world *w, const struct exchange *x);
-void witness_busy(struct world *w, struct node *n, unsigned *count, const char *what);
+void witness_claimed(struct world *w, const struct exchange *x, struct row *row,
+                     const struct server *s);
+void witness_released(struct world *w, const struct exchange *x, const struct row *row);
+void witness_busy(struct world *w, struct host *h, unsigned *count, const char *what);
 void witness_step(struct world *w, const struct node *n);
 void witness_check(struct world *w);
 

@@ -36,6 +36,7 @@ static void check_claim(struct world *w, const struct node *n, struct exchange *
                    same_nonce(&v->told.nonce, &q->expected_nonce);
 
     x->seen_clean = same && v->record.claimable;
+    x->seen_long = same && x->sent_local - v->since >= usec_max(lease, q->lease);
     if (x->fit && q->rests_on_clean && hearsay && !x->seen_clean)
         return; /* the arbiter alone can say whether it is true */
     if (!x->fit || !same)
@@ -87,7 +88,7 @@ void witness_answer(struct world *w, struct node *n, const struct exchange *x,
 {
     struct witness *v = &n->witness;
     const struct record *r = &told->record;
-    usec_t now = sim_local(w, n);
+    usec_t now = sim_local(w, n->host);
 
     if (told->outcome == OUTCOME_GRANTED &&
         (x->request.operation == OPERATION_CLAIM || x->request.operation == OPERATION_RENEW)) {
@@ -108,38 +109,78 @@ void witness_answer(struct world *w, struct node *n, const struct exchange *x,
     v->epoch = told->epoch;
 }
 
-/* ---- at the arbiter ---- */
-
-void witness_claimed(struct world *w, const struct exchange *x, const struct record *r)
+void witness_history(struct world *w, struct host *h, const struct epoch *epoch)
 {
-    struct server *s = &w->server;
-
-    if (r->term <= s->highest_term)
-        sim_violate(w, VIOLATION_TERM_REUSED, "%" PRIu64 " after %" PRIu64, r->term,
-                    s->highest_term);
-    /* In true time, by the fastest clock that is allowed. */
-    if (!x->request.rests_on_clean &&
-        usec_sub(x->sent, s->written_at) < s->row.lease - s->row.lease / 999)
-        sim_violate(w, VIOLATION_CLAIM, "n%u claims %" PRIu64 " us after the last write", x->node,
-                    usec_sub(x->sent, s->written_at));
-    if (x->request.rests_on_clean && !(s->row.clean && same_epoch(&s->row_epoch, &s->epoch)))
-        sim_violate(w, VIOLATION_CLAIM, "n%u claims as clean what is not", x->node);
-    s->highest_term = r->term;
-    if (x->request.rests_on_clean && !x->seen_clean)
-        w->coverage->told_claims++;
-    else if (x->request.rests_on_clean)
-        w->coverage->clean_claims++;
-    else
-        w->coverage->observed_claims++;
+    if (epoch->system_id == h->told.system_id && epoch->timeline < h->told.timeline)
+        sim_violate(w, VIOLATION_HISTORY, "n%u saw timeline %" PRIu64 ", now %" PRIu64, h->index,
+                    h->told.timeline, epoch->timeline);
+    h->told = *epoch;
 }
 
-void witness_released(struct world *w, const struct exchange *x)
+/* ---- at the arbiter ---- */
+
+/* Whoever wants to follow by the lock waits for its own lease, too: the quarantine. */
+static usec_t wait_of(const struct exchange *x, const struct row *row)
+{
+    usec_t lease = row->now.record.lease;
+
+    return x->request.method == METHOD_ADVISORY ? usec_max(lease, x->request.lease) : lease;
+}
+
+static void count_claim(struct world *w, const struct exchange *x, const struct row *row)
+{
+    struct coverage *c = w->coverage;
+
+    c->advisory_claims += x->request.method == METHOD_ADVISORY;
+    if (x->request.rests_on_clean && !x->seen_clean)
+        c->told_claims++;
+    else if (x->request.rests_on_clean)
+        c->clean_claims++;
+    else {
+        c->observed_claims++;
+        c->quarantines += wait_of(x, row) > row->now.record.lease;
+    }
+}
+
+void witness_claimed(struct world *w, const struct exchange *x, struct row *row,
+                     const struct server *s)
+{
+    const struct record *r = &row->pending.record;
+    bool clean = row->now.record.clean && same_epoch(&row->now.epoch, &s->epoch);
+    usec_t wait = wait_of(x, row);
+
+    if (r->term <= row->highest_term)
+        sim_violate(w, VIOLATION_TERM_REUSED, "%" PRIu64 " after %" PRIu64, r->term,
+                    row->highest_term);
+    /* In true time, by the fastest clock that is allowed. */
+    if (!clean && usec_sub(x->sent, row->written_at) < wait - wait / 999)
+        sim_violate(w, VIOLATION_CLAIM, "n%u claims %" PRIu64 " us after the last write", x->node,
+                    usec_sub(x->sent, row->written_at));
+    if (x->request.rests_on_clean && !clean)
+        sim_violate(w, VIOLATION_CLAIM, "n%u claims as clean what is not", x->node);
+    if (!clean && row->now.method != x->request.method && row->now.record.owner[0] != '\0')
+        sim_violate(w, VIOLATION_CLAIM, "n%u claims by %s what was led by %s", x->node,
+                    method_name(x->request.method), method_name(row->now.method));
+    row->highest_term = r->term;
+    count_claim(w, x, row);
+}
+
+void witness_locked(struct world *w, const struct exchange *x)
+{
+    if (x->request.operation != OPERATION_RELEASE && !x->locked)
+        sim_violate(w, VIOLATION_LOCK, "n%u, term %" PRIu64, x->node, x->request.term);
+}
+
+void witness_released(struct world *w, const struct exchange *x, const struct row *row)
 {
     const struct node *n = &w->nodes[x->node];
+    const struct record *r = &row->now.record;
 
     w->coverage->releases++;
     if (n->running)
         sim_violate(w, VIOLATION_RELEASE, "clean, but n%u runs", n->index);
+    if (r->term != x->request.term || !same_nonce(&r->nonce, &x->request.expected_nonce))
+        sim_violate(w, VIOLATION_RELEASE, "n%u gave back what it had not seen last", n->index);
 }
 
 /* ---- on a host ---- */
@@ -147,13 +188,14 @@ void witness_released(struct world *w, const struct exchange *x)
 void witness_ticket(struct world *w, struct node *n, const struct ticket *t)
 {
     const struct witness *v = &n->witness;
+    struct group *g = &w->groups[n->group];
 
     w->coverage->tickets++;
-    for (unsigned i = 0; i < w->n_ticketed; i++)
-        if (w->ticketed[i] == t->term)
+    for (unsigned i = 0; i < g->n_ticketed; i++)
+        if (g->ticketed[i] == t->term)
             sim_violate(w, VIOLATION_SECOND_TICKET, "n%u, term %" PRIu64, n->index, t->term);
-    assert(w->n_ticketed < SIM_TICKETS_MAX);
-    w->ticketed[w->n_ticketed++] = t->term;
+    assert(g->n_ticketed < SIM_TICKETS_MAX);
+    g->ticketed[g->n_ticketed++] = t->term;
     if (t->term <= v->released_term)
         sim_violate(w, VIOLATION_TICKET, "n%u, term %" PRIu64 " was released", n->index, t->term);
     if (n->running || n->keeper_alive)
@@ -171,27 +213,48 @@ void witness_extend(struct world *w, const struct node *n, uint64_t term, usec_t
                     n->index, term, deadline, v->acked_term, v->acked_deadline);
 }
 
+/* The keeper has believed a message: run.deadline is still the one from before. */
+void witness_extended(struct world *w, const struct node *n)
+{
+    usec_t now = sim_local(w, n->host);
+
+    if (now >= n->run.deadline)
+        sim_violate(w, VIOLATION_STOP, "n%u goes on %" PRIu64 " us after its deadline", n->index,
+                    now - n->run.deadline);
+}
+
 void witness_keeper(struct world *w, const struct node *n)
 {
-    if (n->keeper.term <= w->started_term)
-        sim_violate(w, VIOLATION_TERM_REUSED, "a keeper of term %" PRIu64 " after %" PRIu64,
-                    n->keeper.term, w->started_term);
-    w->started_term = n->keeper.term;
+    struct group *g = &w->groups[n->group];
+    uint64_t term = n->keeper.term;
+
+    /* A primary that should be dead goes on with terms of its own timeline. */
+    if (term <= g->started_term && n->zombie == 0)
+        sim_violate(w, VIOLATION_TERM_REUSED, "a keeper of term %" PRIu64 " after %" PRIu64, term,
+                    g->started_term);
+    g->started_term = usec_max(g->started_term, term);
 }
 
 void witness_running(struct world *w, struct node *n)
 {
     w->coverage->takeovers++;
-    for (unsigned i = 0; i < w->n_nodes; i++)
-        if (i != n->index && w->nodes[i].running)
+    for (unsigned i = 0; i < w->n_nodes; i++) {
+        const struct node *other = &w->nodes[i];
+
+        if (other == n || other->group != n->group || !other->running)
+            continue;
+        if (n->zombie != other->zombie)
+            w->coverage->overlaps++;
+        else
             sim_violate(w, VIOLATION_TWO_LEADERS, "n%u starts its units while n%u runs them",
                         n->index, i);
+    }
 }
 
 /* Whatever happened up to now, with this node's processes as they were. */
 void witness_step(struct world *w, const struct node *n)
 {
-    usec_t now = sim_local(w, n);
+    usec_t now = sim_local(w, n->host);
 
     if (!n->running)
         return;
@@ -203,75 +266,113 @@ void witness_step(struct world *w, const struct node *n)
                     n->index, n->run.term, now - n->run.deadline);
 }
 
-void witness_busy(struct world *w, struct node *n, unsigned *count, const char *what)
+void witness_busy(struct world *w, struct host *h, unsigned *count, const char *what)
 {
-    if (w->now - n->window >= USEC_PER_SEC) {
-        n->window = w->now;
-        n->sends = n->clocks = n->looks = 0;
+    if (w->now - h->window >= USEC_PER_SEC) {
+        h->window = w->now;
+        h->sends = h->clocks = h->looks = 0;
     }
-    if (++*count > BUSY_PER_SECOND_MAX)
-        sim_violate(w, VIOLATION_SPINNING, "n%u: %u %s within a second", n->index, *count, what);
+    if (++*count > BUSY_PER_SECOND_MAX * w->n_groups)
+        sim_violate(w, VIOLATION_SPINNING, "n%u: %u %s within a second", h->index, *count, what);
 }
 
 /* ---- when all is well again ---- */
 
 static bool leads(const struct node *n)
 {
-    return n->alive && n->running && n->member.state == MEMBER_LEADING;
+    return n->host->alive && n->running && n->member.state == MEMBER_LEADING;
 }
 
-static usec_t longest_lease(const struct world *w)
+static usec_t longest_lease(const struct world *w, unsigned group)
 {
-    usec_t lease = w->server.row.lease;
+    usec_t lease = w->servers[0].rows[group].now.record.lease;
 
-    for (unsigned i = 0; i < w->n_nodes; i++)
+    for (unsigned i = group; i < w->n_nodes; i += w->n_groups)
         lease = usec_max(lease, w->nodes[i].budget.lease);
     return lease;
 }
 
-/* Does nobody wait after starts that failed? (What a member waits for otherwise is short.) */
-static bool somebody_may_claim(const struct world *w)
+/* Is it configured with the method that the record was led by, unless that is clean? */
+static bool may_follow(const struct world *w, const struct node *n)
 {
-    for (unsigned i = 0; i < w->n_nodes; i++) {
-        const struct node *n = &w->nodes[i];
+    const struct server *s = &w->servers[0];
+    const struct version *v = &s->rows[n->group].now;
 
-        if (n->alive && !n->retired &&
-            n->member.not_before <= usec_add(sim_local(w, n), SHORT_WAIT_USEC))
-            return true;
-    }
-    return false;
+    return n->method == v->method || v->record.owner[0] == '\0' ||
+           (v->record.clean && same_epoch(&v->epoch, &s->epoch));
 }
 
-static void nobody_leads(struct world *w)
+enum prospect {
+    PROSPECT_NONE,  /* those that take part are configured with the other method */
+    PROSPECT_LATER, /* they wait after starts that failed */
+    PROSPECT_SOON,  /* what a member waits for otherwise is short */
+};
+
+static enum prospect prospect(const struct world *w, unsigned group)
 {
-    if (!somebody_may_claim(w))
-        w->leader_since = w->now;
-    if (w->now - w->leader_since > 3 * longest_lease(w) + LIVE_MARGIN_USEC ||
+    enum prospect best = PROSPECT_NONE;
+
+    for (unsigned i = group; i < w->n_nodes; i += w->n_groups) {
+        const struct node *n = &w->nodes[i];
+
+        if (!n->host->alive)
+            best = usec_max(best, PROSPECT_LATER);
+        else if (!n->retired && may_follow(w, n))
+            best = n->member.not_before <= usec_add(sim_local(w, n->host), SHORT_WAIT_USEC)
+                       ? PROSPECT_SOON
+                       : usec_max(best, PROSPECT_LATER);
+        if (best == PROSPECT_SOON)
+            break;
+    }
+    return best;
+}
+
+static void nobody_leads(struct world *w, unsigned group)
+{
+    struct group *g = &w->groups[group];
+    enum prospect p = prospect(w, group);
+
+    if (p != PROSPECT_SOON)
+        g->leader_since = w->now;
+    if (w->now - g->leader_since > 3 * longest_lease(w, group) + LIVE_MARGIN_USEC ||
         w->now - w->quiet_at > LIVE_MAX_USEC)
-        sim_violate(w, VIOLATION_NO_LEADER, "for %" PRIu64 " s",
+        sim_violate(w, VIOLATION_NO_LEADER, "g%u for %" PRIu64 " s", group,
                     (w->now - w->quiet_at) / USEC_PER_SEC);
+    g->done = p == PROSPECT_NONE;
+}
+
+static void check_group(struct world *w, unsigned group)
+{
+    struct group *g = &w->groups[group];
+
+    if (g->leader >= 0) {
+        const struct node *n = &w->nodes[g->leader];
+
+        if (!leads(n) || n->member.term != g->leader_term)
+            sim_violate(w, VIOLATION_UNREST, "n%u led term %" PRIu64 ", and gave up: %s", n->index,
+                        g->leader_term, member_reason_text(n->member.reason));
+        else if (w->now - g->leader_since > 2 * longest_lease(w, group))
+            g->done = true;
+        return;
+    }
+    for (unsigned i = group; i < w->n_nodes; i += w->n_groups)
+        if (leads(&w->nodes[i])) {
+            g->leader = (int)i;
+            g->leader_term = w->nodes[i].member.term;
+            g->leader_since = w->now;
+            return;
+        }
+    if (g->leader_since == 0)
+        g->leader_since = w->now;
+    nobody_leads(w, group);
 }
 
 void witness_check(struct world *w)
 {
-    if (w->leader >= 0) {
-        const struct node *n = &w->nodes[w->leader];
-
-        if (!leads(n) || n->member.term != w->leader_term)
-            sim_violate(w, VIOLATION_UNREST, "n%u led term %" PRIu64 ", and gave up: %s", n->index,
-                        w->leader_term, member_reason_text(n->member.reason));
-        else if (w->now - w->leader_since > 2 * longest_lease(w))
-            w->done = true;
-        return;
+    w->done = true;
+    for (unsigned g = 0; g < w->n_groups; g++) {
+        if (!w->groups[g].done)
+            check_group(w, g);
+        w->done = w->done && w->groups[g].done;
     }
-    for (unsigned i = 0; i < w->n_nodes; i++)
-        if (leads(&w->nodes[i])) {
-            w->leader = (int)i;
-            w->leader_term = w->nodes[i].member.term;
-            w->leader_since = w->now;
-            return;
-        }
-    if (w->leader_since == 0)
-        w->leader_since = w->now;
-    nobody_leads(w);
 }

@@ -8,7 +8,7 @@
 
 #include "sim.h"
 
-#define STEPS_MAX 400000
+#define STEPS_MAX 400000 /* for each group: the others go on while one waits */
 #define CHECK_INTERVAL_USEC (500 * USEC_PER_MSEC)
 
 /* splitmix64: one word of state, the same everywhere. */
@@ -45,29 +45,34 @@ bool sim_chance(struct world *w, unsigned permille)
     return sim_below(w, 1000) < permille;
 }
 
-static usec_t local_at(const struct node *n, usec_t at)
+static usec_t local_at(const struct host *h, usec_t at)
 {
-    int64_t span = (int64_t)(at - n->boot_at);
+    int64_t span = (int64_t)(at - h->boot_at);
 
-    return n->offset + (usec_t)(span + span * n->ppm / 1000000);
+    return h->offset + (usec_t)(span + span * h->ppm / 1000000);
 }
 
-usec_t sim_local(const struct world *w, const struct node *n)
+usec_t sim_local(const struct world *w, const struct host *h)
 {
-    return local_at(n, w->now);
+    return local_at(h, w->now);
 }
 
-usec_t sim_true(const struct world *w, const struct node *n, usec_t local)
+struct node *sim_nodes(struct world *w, const struct host *h)
+{
+    return &w->nodes[h->index * w->n_groups];
+}
+
+usec_t sim_true(const struct world *w, const struct host *h, usec_t local)
 {
     if (local == USEC_INFINITY)
         return USEC_INFINITY;
-    if (local <= sim_local(w, n))
+    if (local <= sim_local(w, h))
         return w->now;
 
-    int64_t span = (int64_t)(local - n->offset);
-    usec_t at = n->boot_at + (usec_t)(span * 1000000 / (1000000 + n->ppm));
+    int64_t span = (int64_t)(local - h->offset);
+    usec_t at = h->boot_at + (usec_t)(span * 1000000 / (1000000 + h->ppm));
 
-    while (local_at(n, at) < local)
+    while (local_at(h, at) < local)
         at++;
     return usec_max(at, w->now);
 }
@@ -77,15 +82,15 @@ struct exchange *sim_exchange(struct world *w, uint32_t number)
     return &w->exchanges[number % SIM_EXCHANGES_MAX];
 }
 
-void sim_trace(struct world *w, const struct node *n, const char *format, ...)
+void sim_trace(struct world *w, const struct host *h, const char *format, ...)
 {
     va_list ap;
 
     if (!w->trace)
         return;
     printf("%12.6f ", (double)w->now / (double)USEC_PER_SEC);
-    if (n)
-        printf("n%u [%" PRIu64 "] ", n->index, sim_local(w, n));
+    if (h)
+        printf("n%u [%" PRIu64 "] ", h->index, sim_local(w, h));
     va_start(ap, format);
     (void)vprintf(format, ap);
     va_end(ap);
@@ -117,6 +122,8 @@ const char *sim_violation_name(enum violation v)
         [VIOLATION_CLAIM] = "claim before full observation",
         [VIOLATION_RELEASE] = "release before proven death",
         [VIOLATION_STOP] = "stop not begun at the deadline",
+        [VIOLATION_HISTORY] = "an older history believed",
+        [VIOLATION_LOCK] = "granted without the lock",
         [VIOLATION_ALIVE] = "alive after the deadline and the stop timeout",
         [VIOLATION_SPINNING] = "spinning",
         [VIOLATION_NO_LEADER] = "nobody leads",
@@ -188,14 +195,14 @@ static bool deliverable(struct world *w, struct node *n, struct happening *h)
     case ACTOR_WORLD:
         return true;
     case ACTOR_AGENT:
-        if (h->life != n->life)
+        if (h->life != n->host->life)
             return false;
-        until = n->agent_stalled_until;
+        until = n->host->agent_stalled_until;
         break;
     case ACTOR_PID1:
-        if (h->life != n->boot)
+        if (h->life != n->host->boot)
             return false;
-        until = n->pid1_stalled_until;
+        until = n->host->pid1_stalled_until;
         break;
     case ACTOR_KEEPER:
         if (h->life != n->keeper_life || !n->keeper_alive)
@@ -203,7 +210,7 @@ static bool deliverable(struct world *w, struct node *n, struct happening *h)
         until = n->keeper_stalled_until;
         break;
     case ACTOR_KERNEL:
-        if (h->life != n->boot)
+        if (h->life != n->host->boot)
             return false;
         break;
     }
@@ -259,9 +266,13 @@ static void handle(struct world *w, struct happening *h)
 
 /* ---- a run ---- */
 
-static void begin_node(struct world *w, struct node *n, uint8_t index)
+static void begin_host(struct world *w, struct host *h, uint8_t index)
 {
-    *n = (struct node){
+    /* An administrator's mistake: two nodes of one name. */
+    unsigned name = index == 1 && sim_chance(w, 50) ? 0 : index;
+
+    w->coverage->namesakes += name != index;
+    *h = (struct host){
         .index = index,
         .offset = sim_between(w, USEC_PER_SEC, 1000 * USEC_PER_SEC),
         /* Kept a little below the bound, so that rounding stays within it. */
@@ -269,14 +280,14 @@ static void begin_node(struct world *w, struct node *n, uint8_t index)
         .life = 1,
         .boot = 1,
     };
-    (void)snprintf(n->owner, sizeof n->owner, "node%u/%032x", index, n->boot);
+    (void)snprintf(h->owner, sizeof h->owner, "node%u/%016x%014x%02x", name, index + 1, 0, 1);
     sim_push(w, (struct happening){.at = sim_between(w, 0, 3 * USEC_PER_SEC),
                                    .kind = AGENT_BOOT,
-                                   .node = index,
-                                   .life = n->life});
+                                   .node = sim_nodes(w, h)->index,
+                                   .life = h->life});
 }
 
-static void choose_budgets(struct world *w)
+static void choose_budgets(struct world *w, unsigned group)
 {
     static const struct {
         usec_t lease, stop;
@@ -285,22 +296,44 @@ static void choose_budgets(struct world *w)
     uint64_t common = sim_below(w, sizeof choices / sizeof choices[0]);
     bool mixed = sim_chance(w, 150);
 
-    for (unsigned i = 0; i < w->n_nodes; i++) {
+    for (unsigned i = 0; i < w->n_hosts; i++) {
         uint64_t c = mixed ? sim_below(w, sizeof choices / sizeof choices[0]) : common;
-        int r = budget_compute(choices[c].lease, choices[c].stop, &w->nodes[i].budget);
+        int r = budget_compute(choices[c].lease, choices[c].stop,
+                               &w->nodes[i * w->n_groups + group].budget);
 
         assert(r == 0);
     }
 }
 
+/* Each group has its own; now and then not all hosts are configured with the same. */
+static void choose_methods(struct world *w, unsigned group)
+{
+    enum method common = sim_chance(w, 500) ? METHOD_ADVISORY : METHOD_LEASE;
+    bool mixed = sim_chance(w, 50);
+
+    for (unsigned i = 0; i < w->n_hosts; i++)
+        w->nodes[i * w->n_groups + group].method = !mixed               ? common
+                                                   : sim_chance(w, 500) ? METHOD_ADVISORY
+                                                                        : METHOD_LEASE;
+}
+
 static void begin(struct world *w)
 {
-    w->n_nodes = (unsigned)sim_between(w, 2, SIM_NODES_MAX);
-    w->leader = -1;
+    w->n_hosts = (unsigned)sim_between(w, 2, sim_chance(w, 800) ? 4 : SIM_HOSTS_MAX);
+    w->n_groups = sim_chance(w, 800) ? 1 : (unsigned)sim_between(w, 2, SIM_GROUPS_MAX);
+    w->n_nodes = w->n_hosts * w->n_groups;
     server_begin(w);
     for (unsigned i = 0; i < w->n_nodes; i++)
-        begin_node(w, &w->nodes[i], (uint8_t)i);
-    choose_budgets(w);
+        w->nodes[i] = (struct node){.index = (uint8_t)i,
+                                    .group = (uint8_t)(i % w->n_groups),
+                                    .host = &w->hosts[i / w->n_groups]};
+    for (unsigned i = 0; i < w->n_hosts; i++)
+        begin_host(w, &w->hosts[i], (uint8_t)i);
+    for (unsigned g = 0; g < w->n_groups; g++) {
+        w->groups[g].leader = -1;
+        choose_budgets(w, g);
+        choose_methods(w, g);
+    }
     faults_plan(w);
     sim_push(w, (struct happening){.at = w->quiet_at, .kind = WORLD_CHECK});
 }
@@ -320,12 +353,14 @@ enum violation sim_run(struct world *w, uint64_t seed, const struct sim_options 
         struct happening h = pop(w);
 
         w->now = h.at;
-        if (w->steps > STEPS_MAX) {
+        if (w->steps > (uint64_t)STEPS_MAX * w->n_groups * w->n_groups) {
             w->done = true;
-            sim_violate(w, VIOLATION_SPINNING, "more than %d steps", STEPS_MAX);
+            sim_violate(w, VIOLATION_SPINNING, "more than %" PRIu64 " steps", w->steps - 1);
         } else
             handle(w, &h);
     }
+    for (unsigned i = 0; i < w->n_hosts; i++)
+        advisory_free(&w->hosts[i].advisory);
     coverage->runs++;
     coverage->steps += w->steps;
     return w->violation;
