@@ -24,6 +24,9 @@ struct epoch {
     uint64_t timeline;
 };
 
+/* A term is the timeline it was begun on, and a number: greater ones are later ones. */
+#define TERM_TIMELINE_SHIFT 32
+
 struct record {
     uint64_t term;
     char owner[OWNER_MAX + 1]; /* NODE/INSTANCE_ID, "" before the first claim */

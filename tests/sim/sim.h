@@ -374,9 +374,7 @@ struct world {
     usec_t now;
     uint64_t order;
     uint64_t steps;
-    struct happening queue[SIM_EVENTS_MAX];
     unsigned n_queue;
-    struct exchange exchanges[SIM_EXCHANGES_MAX];
     uint32_t n_exchanges;
 
     unsigned n_hosts, n_groups, n_nodes;
@@ -407,6 +405,10 @@ struct world {
     enum violation only; /* look for this alone, or for all */
     enum violation violation;
     char text[SIM_TEXT_MAX];
+
+    /* From here on nothing is read before it was written: not cleared between runs. */
+    struct happening queue[SIM_EVENTS_MAX];
+    struct exchange exchanges[SIM_EXCHANGES_MAX];
 };
 
 /* world.c */

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -341,7 +342,7 @@ static void begin(struct world *w)
 enum violation sim_run(struct world *w, uint64_t seed, const struct sim_options *options,
                        struct coverage *coverage)
 {
-    memset(w, 0, sizeof *w);
+    memset(w, 0, offsetof(struct world, queue));
     w->seed = seed;
     w->random = seed * UINT64_C(0xd1342543de82ef95) + 1;
     w->mutation = options->mutation;

@@ -961,6 +961,38 @@ START_TEST(claim_of_an_older_history_is_not_confirmed)
 }
 END_TEST
 
+/* What a keeper left shows that there was a later timeline than this server's. */
+START_TEST(replaced_server_is_not_claimed_from)
+{
+    static const struct {
+        uint64_t timeline, row;
+        bool claims;
+    } cases[] = {
+        {1, 1, false}, /* the old primary */
+        {2, 1, true},  /* its successor */
+        {1, 2, true},  /* a copy of the successor's, in a new server */
+        {1, 0, true},  /* an empty table */
+    };
+
+    f.m.highest_term = (UINT64_C(2) << TERM_TIMELINE_SHIFT) + 1;
+    f.epoch.timeline = cases[_i].timeline;
+    f.row.term = cases[_i].row << TERM_TIMELINE_SHIFT;
+    f.row.clean = f.row.claimable = true;
+    first_seen();
+    look();
+    step((struct member_event){.type = EVENT_HINT,
+                               .told = &(struct told){.term = f.row.term, .nonce = f.row.nonce}});
+    ask();
+    ck_assert(asks(cases[_i].claims ? OPERATION_CLAIM : OPERATION_OBSERVE));
+    if (cases[_i].claims) {
+        ck_assert_uint_gt(f.u.request.term_floor, f.m.highest_term);
+        return;
+    }
+    answer(OUTCOME_GRANTED);
+    ck_assert_uint_gt(member_due(&f.m), f.now + P / 2);
+}
+END_TEST
+
 START_TEST(claim_of_a_term_that_ended_is_not_confirmed)
 {
     releasing();
@@ -2589,6 +2621,7 @@ static void add_claim(Suite *suite)
     tcase_add_test(t, claim_of_other_nonce_is_not_confirmed);
     tcase_add_test(t, claim_of_unknown_outcome_refuses_the_next);
     tcase_add_loop_test(t, claim_of_an_older_history_is_not_confirmed, 0, 2);
+    tcase_add_loop_test(t, replaced_server_is_not_claimed_from, 0, 4);
     tcase_add_loop_test(t, claim_of_a_term_that_ended_is_not_confirmed, 0, 2);
     tcase_add_loop_test(t, record_of_an_earlier_life_waits_for_pid1, 0, 3);
     tcase_add_test(t, own_record_is_never_claimed);
