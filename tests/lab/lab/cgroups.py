@@ -31,7 +31,7 @@ class Cgroup:
     def __init__(self, lab, host):
         self.lab, self.host = lab, host
         if _hybrid():
-            tops = [f"{MOUNT}/unified", f"{MOUNT}/systemd", f"{MOUNT}/pids"]
+            tops = [f"{MOUNT}/unified", f"{MOUNT}/systemd", f"{MOUNT}/pids", f"{MOUNT}/memory"]
             self.tops = [t for t in tops if os.path.isdir(t)]
         else:
             self.tops = [MOUNT]
@@ -52,9 +52,9 @@ class Cgroup:
             if top == MOUNT:
                 for above in (top, f"{top}/{ABOVE}", f"{top}/{ABOVE}/{self.lab}"):
                     try:
-                        _write(f"{above}/cgroup.subtree_control", "+pids")
+                        _write(f"{above}/cgroup.subtree_control", "+pids +memory")
                     except OSError:
-                        pass    # then there is no cap, as on a machine without the controller
+                        pass    # then there is no cap, as on a machine without the controllers
             if os.path.exists(f"{path}/pids.max"):
                 _write(f"{path}/pids.max", str(PIDS_MAX))
 
@@ -90,6 +90,29 @@ class Cgroup:
 
     def thaw(self):
         _write(f"{self.v2}/cgroup.freeze", "0")
+
+    # Memory, of the host as a whole
+
+    def _memory(self, v1, v2):
+        for path in (f"{d}/{name}" for d in self.dirs for name in (v1, v2)):
+            if os.path.exists(path):
+                return path
+        raise LabError("the lab needs the memory controller, of cgroup v1 or v2")
+
+    def limit_memory(self, size):
+        """In bytes; None: no limit. Swap counts as memory where that can be said."""
+        unlimited = "-1" if "limit_in" in self._memory("memory.limit_in_bytes", "memory.max") else "max"
+        files = [self._memory("memory.limit_in_bytes", "memory.max")]
+        for d in self.dirs:
+            files += [f for f in (f"{d}/memory.memsw.limit_in_bytes",) if os.path.exists(f)]
+        # The limit with swap is never the lower one.
+        for file in files if size is not None else reversed(files):
+            _write(file, unlimited if size is None else str(size))
+
+    def out_of_memory_kills(self):
+        """How many processes of the host the kernel has killed for want of memory."""
+        with open(self._memory("memory.oom_control", "memory.events"), encoding="ascii") as f:
+            return int(next(line.split()[1] for line in f if line.startswith("oom_kill ")))
 
     def remove(self):
         """Must be gone before the name is used again: a killed cgroup kills what enters it."""

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The leader has no memory left, and the kernel's out-of-memory killer chooses."""
+
+import contextlib
+
+from lab.scenario import scenario
+
+LIMIT = 256 << 20
+HOGS = 6                # that take more than there is, but none of them half of it
+HOG = "(head -c 64M /dev/zero; sleep 60) | tail -n 1"
+
+
+@contextlib.contextmanager
+def short_of_memory(host):
+    """Out of memory as soon as it is asked for some more."""
+    host.cgroup.limit_memory(LIMIT)
+    yield
+    host.systemctl("stop", "hog.service", check=False)
+    host.cgroup.limit_memory(None)
+
+
+def run_out(t, host):
+    before = host.cgroup.out_of_memory_kills()
+    t.fault(f"{HOGS} processes on {host} ask for more memory than it has",
+            lambda: host.run("systemd-run", "--quiet", "--collect", "--unit=hog", "sh", "-c",
+                             f"for i in $(seq {HOGS}); do {HOG} & done; wait"))
+    t.effect("the kernel has killed for want of memory",
+             lambda: host.cgroup.out_of_memory_kills() > before)
+
+
+def make_first_choice(host, pid):
+    """As though somebody had undone what our units say about it."""
+    host.sh(f"echo 1000 >/proc/{pid}/oom_score_adj")
+
+
+@scenario("the leader is out of memory: others are killed, and nobody notices")
+def out_of_memory(t):
+    old, term = t.leader, t.cluster.term(t.leader)
+    agent, keeper = old.main_pid("tenured.service"), old.main_pid(t.keeper)
+    with short_of_memory(old):
+        run_out(t, old)
+        t.undisturbed(seconds=2 * t.lease_ms / 1000)
+        t.check("agent and keeper are the same", old.main_pid(t.keeper) == keeper
+                and old.main_pid("tenured.service") == agent)
+        t.check("the term is the same", t.cluster.term(old) == term)
+        t.gap_at_most(0)
+
+
+@scenario("the out-of-memory killer takes the agent: nobody notices")
+def out_of_memory_agent(t):
+    old, term = t.leader, t.cluster.term(t.leader)
+    agent, keeper = old.main_pid("tenured.service"), old.main_pid(t.keeper)
+    make_first_choice(old, agent)
+    with short_of_memory(old):
+        run_out(t, old)
+        t.effect("another agent runs", lambda: old.main_pid("tenured.service") not in (0, agent))
+        t.undisturbed(seconds=2 * t.lease_ms / 1000)
+        t.check("the keeper is the same", old.main_pid(t.keeper) == keeper)
+        t.check("the lease was adopted, in the same term", t.cluster.term(old) == term)
+        t.gap_at_most(0)
+
+
+@scenario("the out-of-memory killer takes the keeper")
+def out_of_memory_keeper(t):
+    old, keeper = t.leader, t.leader.main_pid(t.keeper)
+    make_first_choice(old, keeper)
+    with short_of_memory(old):
+        run_out(t, old)
+        t.effect("that keeper is gone", lambda: old.main_pid(t.keeper) != keeper)
+        t.cluster.wait_leader()
+        # The unit stops and starts at once: what is left is not a lease.
+        t.gap_at_most(500)
