@@ -35,6 +35,11 @@ static const char *const fault_names[FAULTS] = {
     [FAULT_OPERATOR] = "somebody gives a command by hand",
 };
 
+const char *fault_name(enum fault_kind k)
+{
+    return fault_names[k];
+}
+
 void faults_plan(struct world *w)
 {
     usec_t from = 2 * USEC_PER_SEC;
@@ -172,6 +177,8 @@ static void server_fault(struct world *w, const struct fault *f)
     }
     if (w->servers[1].era > 0)
         return; /* one such thing at a time */
+    if (f->kind == FAULT_FORKED && !server_was_used(w))
+        return; /* of an empty table nobody can say whether it is old or new */
     if (f->kind == FAULT_ROW_TAKEN) {
         server_take_row(w, group);
         return;

@@ -145,6 +145,7 @@ static void keeper_begins(struct world *w, struct node *n, const struct happenin
     n->run = n->ticket;
     n->stop_begun = false;
     n->keeper_alive = true;
+    n->keeper_stalled_until = 0; /* that was another process */
     n->barrier = false;
     n->state = n->ticket;
     n->has_state = true;

@@ -26,35 +26,60 @@ static void progress(const char *what, uint64_t done, uint64_t of)
                       what, done, of);
 }
 
-static void print_coverage(const struct coverage *c)
+/* A count and what was counted, on a line of its own: tests/sim/evidence adds them up. */
+static void print_count(uint64_t count, const char *what)
 {
-    printf("%" PRIu64 " seeds, %" PRIu64 " steps; %" PRIu64 " tickets, %" PRIu64 " starts, %" PRIu64
-           " claims on observation, %" PRIu64 " on a clean record, %" PRIu64
-           " on one that was told to be, %" PRIu64 " lies about that, %" PRIu64
-           " releases; %" PRIu64 " requests carried out after they were given up\n",
-           c->runs, c->steps, c->tickets, c->takeovers, c->observed_claims, c->clean_claims,
-           c->told_claims, c->lies, c->releases, c->late_applied);
-    printf("  %" PRIu64 " batches of several groups; %" PRIu64
-           " runs with two nodes of one name; %" PRIu64 " commands by hand; %" PRIu64
-           " starts that PID 1 carried out seconds late\n",
-           c->batches, c->namesakes, c->operators, c->late_starts);
-    printf("  %" PRIu64 " commits lost by failovers; %" PRIu64
-           " times units ran at two primaries' say at once, none at one's\n",
-           c->writes_lost, c->overlaps);
-    printf("  method advisory: %" PRIu64 " claims, %" PRIu64
-           " of them after a lease of their own that was longer; %" PRIu64
-           " locks lost with their session, %" PRIu64 " taken again by a renewal, %" PRIu64
-           " in the way\n",
-           c->advisory_claims, c->quarantines, c->locks_lost, c->locks_retaken,
-           c->locks_in_the_way);
+    printf("%14" PRIu64 "  %s\n", count, what);
+}
+
+static void print_moves(const struct coverage *c)
+{
+    char what[SIM_TEXT_MAX];
+
     for (int from = 0; from <= MEMBER_RELEASING; from++)
         for (int to = 0; to <= MEMBER_RELEASING; to++)
-            if (c->moves[from][to] > 0)
-                printf("  %-10s -> %-10s %" PRIu64 "\n", member_state_name((enum member_state)from),
-                       member_state_name((enum member_state)to), c->moves[from][to]);
-    for (int r = 1; r <= REASON_FOREIGN_KEEPER; r++)
-        printf("  ended because %s: %" PRIu64 "\n", member_reason_text((enum member_reason)r),
-               c->reasons[r]);
+            if (c->moves[from][to] > 0) {
+                (void)snprintf(what, sizeof what, "moves from %s to %s",
+                               member_state_name((enum member_state)from),
+                               member_state_name((enum member_state)to));
+                print_count(c->moves[from][to], what);
+            }
+    for (int r = 1; r <= REASON_FOREIGN_KEEPER; r++) {
+        (void)snprintf(what, sizeof what, "terms that ended because %s",
+                       member_reason_text((enum member_reason)r));
+        print_count(c->reasons[r], what);
+    }
+    for (int f = 0; f < FAULTS; f++) {
+        (void)snprintf(what, sizeof what, "faults: %s", fault_name((enum fault_kind)f));
+        print_count(c->faults[f], what);
+    }
+}
+
+static void print_coverage(const struct coverage *c)
+{
+    print_count(c->runs, "seeds");
+    print_count(c->steps, "steps, with all invariants after each");
+    print_count(c->tickets, "tickets");
+    print_count(c->takeovers, "starts of a group's units");
+    print_count(c->observed_claims, "claims on observation");
+    print_count(c->clean_claims, "claims on a clean record");
+    print_count(c->told_claims, "claims on a record that was told to be clean");
+    print_count(c->lies, "lies about that");
+    print_count(c->releases, "releases");
+    print_count(c->late_applied, "batches carried out after they were given up");
+    print_count(c->unknown_applied, "of their writes that were committed");
+    print_count(c->advisory_claims, "claims by the method advisory");
+    print_count(c->quarantines, "of them after a quarantine longer than the record's lease");
+    print_count(c->locks_lost, "locks lost with their session");
+    print_count(c->locks_retaken, "locks taken again by a renewal");
+    print_count(c->locks_in_the_way, "times a lock was another session's");
+    print_count(c->batches, "batches of several groups");
+    print_count(c->writes_lost, "commits lost by failovers");
+    print_count(c->overlaps, "times units ran by the word of two primaries at once");
+    print_count(c->namesakes, "runs with two nodes of one name");
+    print_count(c->operators, "commands by hand");
+    print_count(c->late_starts, "starts that PID 1 carried out seconds late");
+    print_moves(c);
 }
 
 /* A run in which nothing happens proves nothing. */

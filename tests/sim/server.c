@@ -507,12 +507,13 @@ void server_new_era(struct world *w, struct server *s)
 }
 
 /* Not the claim of a term whose lease is longer than the one before: whoever has not seen it would
- * go by the shorter one. agent/SAFETY.md says so. */
+ * go by the shorter one. agent/SAFETY.md says so. Nor the very first claim. */
 static unsigned may_be_lost(const struct row *t)
 {
     unsigned n = 0;
 
-    while (n < t->n_older && t->older[t->n_older - 1 - n].record.lease >= t->now.record.lease)
+    while (n < t->n_older && t->older[t->n_older - 1 - n].record.lease >= t->now.record.lease &&
+           t->older[t->n_older - 1 - n].record.term > 0)
         n++;
     return n;
 }
@@ -530,6 +531,14 @@ void server_lose_writes(struct world *w, struct server *s)
         t->now = t->older[t->n_older];
         t->written_at = w->now; /* what is seen from now on was not seen here before */
     }
+}
+
+bool server_was_used(const struct world *w)
+{
+    for (unsigned g = 0; g < w->n_groups; g++)
+        if (w->servers[0].rows[g].now.record.term == 0)
+            return false;
+    return true;
 }
 
 void server_fork(struct world *w)

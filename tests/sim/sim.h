@@ -448,6 +448,8 @@ void server_new_era(struct world *w, struct server *s);
 void server_lose_writes(struct world *w, struct server *s);
 /* A standby is promoted while the primary lives on; and that one is gone. */
 void server_fork(struct world *w);
+/* Has every group been led once? */
+bool server_was_used(const struct world *w);
 void server_heal(struct world *w);
 /* The host's connection is gone, and its server will notice. */
 void server_lost_client(struct world *w, const struct host *h);
@@ -472,6 +474,7 @@ void agent_lose_connection(struct world *w, struct host *h);
 void agent_signal(struct world *w, struct node *n); /* PID 1 says that something changed */
 
 /* faults.c */
+const char *fault_name(enum fault_kind k);
 void faults_plan(struct world *w);
 void fault_begin(struct world *w, unsigned number);
 void fault_end(struct world *w, unsigned number);

@@ -177,7 +177,7 @@ void witness_released(struct world *w, const struct exchange *x, const struct ro
     const struct record *r = &row->now.record;
 
     w->coverage->releases++;
-    if (n->running)
+    if (n->running && n->run.term <= x->request.term)
         sim_violate(w, VIOLATION_RELEASE, "clean, but n%u runs", n->index);
     if (r->term != x->request.term || !same_nonce(&r->nonce, &x->request.expected_nonce))
         sim_violate(w, VIOLATION_RELEASE, "n%u gave back what it had not seen last", n->index);
