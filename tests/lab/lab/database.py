@@ -2,12 +2,17 @@
 """The database host: PostgreSQL as Debian ships it, a service among others."""
 
 import os
+import shlex
+import subprocess
 
+from . import clock
 from .host import Host
 from .shell import LabError, wait_for
 
 PASSWORD = "lab-only"
 POOLER_PORT = 6432
+STALLING_PORT = 6433
+_STALLING_PROXY = os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), "stalling_proxy")
 
 
 class Database(Host):
@@ -124,6 +129,12 @@ pidfile = /run/postgresql/pgbouncer.pid
 """, 0o640, "postgres")
         self.systemctl("restart", "pgbouncer.service")
 
+    # A proxy that stalls, beside it
+
+    def stalling_proxy(self, seed, longest_ms):
+        """Starts it on STALLING_PORT; it ends with the host. Returns its StallingProxy."""
+        return StallingProxy(self, seed, longest_ms)
+
     def server_version(self):
         return self.psql("show server_version", db="postgres").split()[0]
 
@@ -138,5 +149,40 @@ pidfile = /run/postgresql/pgbouncer.pid
         return {"owner": owner.partition("/")[0], "term": int(term), "clean": clean == "t",
                 "lease_usec": int(lease), "method": method}
 
+    def claimed_at(self, group):
+        """When the present term was claimed, by the lab's clock."""
+        ago = self.psql("select extract(epoch from clock_timestamp() - claimed_at) from tenure.lease "
+                        f"where grp = '{group}'")
+        return clock.now() - float(ago) * clock.SECOND
 
-__all__ = ["Database", "LabError", "PASSWORD", "POOLER_PORT"]
+
+class StallingProxy:
+    """tests/lab/stalling_proxy, in the host's network and cgroups, but not in its root."""
+
+    def __init__(self, db, seed, longest_ms):
+        self._switch, self._count = f"{db.folder}/stall", f"{db.folder}/stalls"
+        argv = ["ip", "netns", "exec", db.netns, "/usr/bin/python3", "-B", _STALLING_PROXY,
+                str(STALLING_PORT), "5432", str(seed), str(round(longest_ms)), self._switch, self._count]
+        move = "".join(f"echo $$ >{d}/cgroup.procs; " for d in db.cgroup.dirs)
+        with open(f"{db.folder}/stalling_proxy.log", "ab") as log:
+            self._process = subprocess.Popen(["sh", "-c", f"set -e; {move}exec {shlex.join(argv)}"],
+                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        wait_for("the proxy to listen", lambda: os.path.exists(self._count))
+
+    def stall(self, on):
+        if on:
+            with open(self._switch, "w", encoding="ascii"):
+                return
+        os.unlink(self._switch)
+
+    def stalls(self):
+        with open(self._count, encoding="ascii") as f:
+            return int(f.read())
+
+    def stop(self):
+        self._process.kill()
+        self._process.wait()
+        os.unlink(self._count)
+
+
+__all__ = ["Database", "LabError", "PASSWORD", "POOLER_PORT", "STALLING_PORT"]

@@ -54,11 +54,7 @@ class Trial:
         self.db, self.hosts = self.lab.db, self.lab.hosts
         self.group, self.unit, self.keeper = cluster.group, cluster.unit, cluster.keeper
         self.method = cluster.method
-        self.lease_ms, self.stop_ms = _ms(cluster.lease), _ms(cluster.stop_timeout)
-        # Design: K, and D from the formula of the budget.
-        self.kill_ms = min(1000, self.lease_ms / 10)
-        self.slack_ms = 300
-        self.duration_ms = self.lease_ms * 0.998 - self.slack_ms - self.stop_ms - self.kill_ms
+        self.measure_lease()
         self.leader = cluster.wait_ready()
         self.check(f"the group is led by the method {self.method}",
                    self.db.lease(self.group)["method"] == self.method)
@@ -67,6 +63,13 @@ class Trial:
         self.effects = []
         self.figures = {}
         self.spent = False          # the next scenario needs a lab of its own
+
+    def measure_lease(self):
+        """The spans of agent/base/budget.h, for the cluster's lease."""
+        self.lease_ms, self.stop_ms = _ms(self.cluster.lease), _ms(self.cluster.stop_timeout)
+        self.kill_ms = min(1000, self.lease_ms / 10)
+        self.slack_ms = 300
+        self.duration_ms = self.lease_ms * 0.998 - self.slack_ms - self.stop_ms - self.kill_ms
 
     @property
     def standbys(self):

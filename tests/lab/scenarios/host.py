@@ -6,6 +6,8 @@ import time
 from lab import clock
 from lab.scenario import scenario
 
+from .units import everywhere
+
 
 @scenario("the leader's plug is pulled")
 def plug_pulled(t):
@@ -15,6 +17,38 @@ def plug_pulled(t):
     t.next_leader()
     t.silent(old, since=t.fault_at + 50 * clock.MS)
     t.gap_at_most(t.lease_ms + 2000)
+
+
+def pull_plug_at(t, lease, stop_timeout):
+    """What is promised beforehand: the lease, by a slow clock, a poll, the start of the units, 0.3 s."""
+    t.spent = True      # another lease than that of other scenarios
+    t.cluster.lease, t.cluster.stop_timeout = lease, stop_timeout
+    for host in t.hosts:
+        t.cluster.configure(host)
+    everywhere(t.hosts, lambda h: h.systemctl("reload", "tenured.service"))
+    everywhere(t.hosts, lambda h: h.systemctl("stop", "tenured.service"))
+    old = t.leader = t.cluster.start()      # in a new term
+    t.measure_lease()
+    t.check(f"the term's lease is {lease}", t.db.lease(t.group)["lease_usec"] == t.lease_ms * 1000)
+    t.fault(f"the plug of {old} is pulled", old.pull_plug)
+    t.effect("no process of it is left", lambda: not old.up and not old.cgroup.populated())
+    new = t.next_leader()
+    start = clock.ms(t.testimony.first_beat(new.name, t.fault_at) - t.db.claimed_at(t.group))
+    t.silent(old, since=t.fault_at + 50 * clock.MS)
+    bound = t.lease_ms * 1.001 + min(t.duration_ms / 4, 5000) + start + 300
+    t.figures["from the claim to the first beat"] = f"{start:.0f} ms"
+    t.figures["bound of the gap"] = f"{bound:.0f} ms"
+    t.gap_at_most(bound)
+
+
+@scenario("the leader's plug is pulled, lease = 3s")
+def plug_pulled_short(t):
+    pull_plug_at(t, "3s", "1s")
+
+
+@scenario("the leader's plug is pulled, lease and stop_timeout as they are by default")
+def plug_pulled_default(t):
+    pull_plug_at(t, "15s", "5s")
 
 
 @scenario("the leader is cut from the network, and its link is down")

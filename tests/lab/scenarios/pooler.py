@@ -1,20 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PgBouncer between agents and database."""
+"""PgBouncer, or worse, between agents and database."""
 
 import contextlib
+import random
+import time
 
 from lab import clock
-from lab.database import POOLER_PORT
+from lab.database import POOLER_PORT, STALLING_PORT
 from lab.scenario import scenario
 
 from .units import everywhere
 
+STALLING_SECONDS = 20
+STALLS_MIN = 10
+
 
 @contextlib.contextmanager
-def through_pooler(t, mode):
-    t.db.pool(mode)
+def through_port(t, port):
     for host in (*t.standbys, t.leader):
-        t.cluster.configure(host, conninfo=f"port={POOLER_PORT}")
+        t.cluster.configure(host, conninfo=f"port={port}")
     yield
 
     def undo(host):
@@ -22,6 +26,13 @@ def through_pooler(t, mode):
         host.systemctl("reload", "tenured.service")
     everywhere(t.hosts, undo)
     t.cluster.wait_ready()
+
+
+@contextlib.contextmanager
+def through_pooler(t, mode):
+    t.db.pool(mode)
+    with through_port(t, POOLER_PORT):
+        yield
     t.db.systemctl("stop", "pgbouncer.service")
 
 
@@ -69,3 +80,31 @@ def advisory_refuses(t):
 def pooler(t):
     with through_pooler(t, "transaction"):
         lease_works(t) if t.method == "lease" else advisory_refuses(t)
+
+
+@scenario("a proxy in between stalls for up to two leases, in mid-query")
+def proxy_stalls(t):
+    """Renewals that arrive when nobody counts on them any more, and answers to questions long given up."""
+    seed = random.randrange(1 << 32)
+    proxy = t.db.stalling_proxy(seed, 2 * t.lease_ms)
+    try:
+        with through_port(t, STALLING_PORT):
+            reload_all(t)
+            t.until("all agents come through it", lambda: all(
+                f":{STALLING_PORT}" in t.cluster.status(h).get("arbiter", "") for h in t.hosts))
+            t.leader = t.cluster.wait_ready()
+            term = t.db.lease(t.group)["term"]
+            t.fault(f"the proxy stalls (seed {seed})", lambda: proxy.stall(True))
+            time.sleep(STALLING_SECONDS)
+            t.effect(f"it has held something back {STALLS_MIN} times",
+                     lambda: proxy.stalls() >= STALLS_MIN)
+            t.timeline.fault("it does not any more")
+            proxy.stall(False)
+            t.figures["stalls"] = str(proxy.stalls())
+            t.figures["terms"] = str(t.db.lease(t.group)["term"] - term + 1)
+            # What is held may be held for two leases yet; then somebody leads within one.
+            t.cluster.wait_ready(timeout=4 * t.lease_ms / 1000 + 10)
+            row = t.db.lease(t.group)
+            t.stays("nobody else leads", lambda: t.db.lease(t.group) == row, 2 * t.lease_ms / 1000)
+    finally:
+        proxy.stop()
