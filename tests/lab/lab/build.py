@@ -18,7 +18,7 @@ _STAGES_KEPT = 4
 # Hosts have no libasan.
 _SANITIZERS = ["-Db_sanitize=address,undefined", "-Db_lundef=false",
                "-Dc_args=-fno-sanitize-recover=all",
-               "-Dc_link_args=-static-libasan -static-libubsan"]
+               "-Dc_link_args=-static-libasan -static-libubsan {source}/tests/lab/sanitizers.c"]
 
 
 class Stage:
@@ -31,8 +31,9 @@ class Stage:
 def build(name, say=print, source=SOURCE, sanitize=False):
     """Build the tree for a platform and install it to a stage of its own."""
     p = platform(name)
-    tree = hashlib.sha256(source.encode()).hexdigest()[:8] + ("-sanitizers" if sanitize else "")
     options = _SETUP + (_SANITIZERS if sanitize else [])
+    tree = hashlib.sha256("\0".join([source, *options]).encode()).hexdigest()[:8]
+    tree += "-sanitizers" if sanitize else ""
     with locked(f"build-{p.suite}"):
         folder = f"{CACHE}/build-{p.suite}-{tree}"
         fresh = f"{CACHE}/stage-{p.suite}-unfinished"
@@ -54,7 +55,7 @@ set -e
 cd /
 if ! ninja -C {folder} -n build.ninja >/dev/null 2>&1; then
     find {folder} -mindepth 1 -delete
-    meson setup {folder} {source} {shlex.join(options)}
+    meson setup {folder} {source} {shlex.join(o.format(source=source) for o in options)}
 fi
 meson compile -C {folder}
 meson install -C {folder} --no-rebuild --destdir {stage}
