@@ -308,21 +308,26 @@ enum prospect {
     PROSPECT_SOON,  /* what a member waits for otherwise is short */
 };
 
+static enum prospect prospect_of(const struct world *w, const struct node *n)
+{
+    if (!n->host->alive)
+        return PROSPECT_LATER;
+    if (n->retired || !may_follow(w, n))
+        return PROSPECT_NONE;
+    return n->member.not_before <= usec_add(sim_local(w, n->host), SHORT_WAIT_USEC)
+               ? PROSPECT_SOON
+               : PROSPECT_LATER;
+}
+
 static enum prospect prospect(const struct world *w, unsigned group)
 {
     enum prospect best = PROSPECT_NONE;
 
     for (unsigned i = group; i < w->n_nodes; i += w->n_groups) {
-        const struct node *n = &w->nodes[i];
+        enum prospect p = prospect_of(w, &w->nodes[i]);
 
-        if (!n->host->alive)
-            best = usec_max(best, PROSPECT_LATER);
-        else if (!n->retired && may_follow(w, n))
-            best = n->member.not_before <= usec_add(sim_local(w, n->host), SHORT_WAIT_USEC)
-                       ? PROSPECT_SOON
-                       : usec_max(best, PROSPECT_LATER);
-        if (best == PROSPECT_SOON)
-            break;
+        if (p > best)
+            best = p;
     }
     return best;
 }

@@ -48,6 +48,21 @@ def build(name, say=print, source=SOURCE, sanitize=False):
         return _publish(p, fresh, source)
 
 
+def install(name, folder, say=print):
+    """A stage of what was built in a folder already, on this machine and for its own release."""
+    p = platform(name)
+    if needs_build_root(name):
+        raise LabError(f"what was built here does not run on Debian {p.suite}")
+    with locked(f"build-{p.suite}"):
+        fresh = f"{CACHE}/stage-{p.suite}-unfinished"
+        shutil.rmtree(fresh, ignore_errors=True)
+        os.makedirs(fresh)
+        say(f"installing from {folder}")
+        run(["meson", "install", "-C", folder, "--no-rebuild", "--destdir", fresh], timeout=60,
+            env=_clean_environment())
+        return _publish(p, fresh, SOURCE)
+
+
 def _steps(source, folder, stage, options):
     """Set-up is repeated only when there is none, or when what is there cannot be used any more."""
     return f"""

@@ -111,6 +111,7 @@ class Host:
                 f"--network-namespace-path=/run/netns/{self.netns}",
                 f"--bind={self.lab.share}:/lab", "--link-journal=no", "--resolv-conf=off",
                 "--timezone=off",
+                *([f"--bind={self.lab.counted}"] if self.lab.counted else []),
                 # As on a real host: memory may be locked, the clock's rate read (but not set),
                 # addresses of its own network namespace changed.
                 "--capability=CAP_IPC_LOCK,CAP_NET_ADMIN",

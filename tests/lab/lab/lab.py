@@ -12,9 +12,9 @@ import signal
 import sys
 import threading
 
-from . import leftovers, sanitizers
+from . import counters, leftovers, sanitizers
 from .build import build as build_product
-from .build import build_witness
+from .build import build_witness, install
 from .database import Database
 from .host import Host
 from .network import PREFIX, Network
@@ -32,10 +32,11 @@ _FIRST_HOST_NUMBER = 11
 
 class Lab:
     """hosts: how many run the product. product=False: bare hosts. keep: stays up when left.
-    sanitize: all of the product is built with sanitizers."""
+    sanitize: all of the product is built with sanitizers. counted: the folder where it was built with gcc's
+    counters."""
 
     def __init__(self, platform="252", hosts=3, database=True, product=True, name=None, keep=False,
-                 timeline=None, sanitize=False):
+                 timeline=None, sanitize=False, counted=None):
         if os.geteuid() != 0:
             raise LabError("the lab needs root")
         self.platform = platform_named(platform)
@@ -51,7 +52,7 @@ class Lab:
         self.network = Network(self.name)
         self.hosts, self.db, self.db2 = [], None, None
         self._wanted = [f"n{i + 1}" for i in range(hosts)]
-        self._database, self._product, self.sanitize = database, product, sanitize
+        self._database, self._product, self.sanitize, self.counted = database, product, sanitize, counted
         self.addresses = {"db": f"{PREFIX}.{_DATABASE_NUMBER}"} if database else {}
         for i, host in enumerate(self._wanted):
             self.addresses[host] = f"{PREFIX}.{_FIRST_HOST_NUMBER + i}"
@@ -107,7 +108,8 @@ class Lab:
         root = runtime_root(self.platform, self.note)
         lowers = [root]
         if self._product:
-            stage = build_product(self.platform, self.note, sanitize=self.sanitize)
+            stage = install(self.platform, self.counted, self.note) if self.counted \
+                else build_product(self.platform, self.note, sanitize=self.sanitize)
             lowers, self.build_id = [stage.path, root], stage.build_id
         self._lowers = lowers
         witness = build_witness(self.note)
@@ -132,6 +134,8 @@ class Lab:
             setattr(self, name, host)
             if self.sanitize:
                 sanitizers.prepare(host)
+            if self.counted:
+                counters.prepare(host, self.counted)
 
     def second_database(self):
         """Another database host, booted; its PostgreSQL does not run."""

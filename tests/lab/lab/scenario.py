@@ -18,7 +18,7 @@ import os
 import signal
 import time
 
-from . import clock, sanitizers
+from . import clock, counters, sanitizers
 from .cluster import Cluster
 from .lab import Lab
 from .platforms import CACHE
@@ -210,9 +210,9 @@ def _ms(text):
 class Runner:
     """One lab for all scenarios of a method and platform; a new one when the old cannot be put in order."""
 
-    def __init__(self, method, platform, timeline, keep=False, sanitize=False):
+    def __init__(self, method, platform, timeline, keep=False, sanitize=False, counted=None):
         self.method, self.platform, self.timeline, self.keep = method, platform, timeline, keep
-        self.sanitize = sanitize
+        self.sanitize, self.counted = sanitize, counted
         self.lab = self.cluster = self.trial = None
         self.versions = {}
 
@@ -228,12 +228,14 @@ class Runner:
             lab.keep = keep
             try:
                 lab.record()
+                if self.counted:
+                    counters.finish(lab)
             finally:
                 lab.__exit__(None, None, None)
 
     def _fresh(self):
         self._drop()
-        lab = Lab(self.platform, timeline=self.timeline, sanitize=self.sanitize)
+        lab = Lab(self.platform, timeline=self.timeline, sanitize=self.sanitize, counted=self.counted)
         lab.__enter__()
         self.lab = lab
         lab.boot()

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""gcc's counters of what runs in a lab's hosts: the folder it was built in, bound into each host at the same
+path, where every process that exits adds up its own."""
+
+import os
+
+_DROP_IN = """[Service]
+ReadWritePaths={folder}
+UMask=0000
+SystemCallFilter=
+"""
+
+
+def open_to_all(folder):
+    """Agent and keeper count as users of their own."""
+    for where, _, files in os.walk(folder):
+        os.chmod(where, 0o777)
+        for name in files:
+            if name.endswith(".gcda"):
+                os.chmod(os.path.join(where, name), 0o666)
+
+
+def prepare(host, folder):
+    for unit in ("tenured", "tenure@"):
+        host.write_file(f"/etc/systemd/system/{unit}.service.d/counters.conf", _DROP_IN.format(folder=folder))
+
+
+def finish(lab):
+    """Counters are written when a process ends."""
+    for host in lab.hosts:
+        if host.up and host.frozen_at is None:
+            host.systemctl("stop", "tenured.service", check=False)
