@@ -463,7 +463,7 @@ void machine_kill_keeper(struct world *w, struct node *n);
 void machine_reboot(struct world *w, struct host *h);
 
 /* agent.c */
-void agent_handle(struct world *w, struct node *n, const struct happening *h);
+void agent_handle(struct world *w, struct node *n, const struct happening *what);
 void agent_push(struct world *w, const struct node *n, enum kind kind, usec_t delay,
                 uint32_t number);
 /* For the agent as a whole. */
