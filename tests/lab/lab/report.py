@@ -14,6 +14,7 @@ class Cell:
         self.method, self.platform = method, platform
         self.runs = []              # figures of those that passed, as Runner.run() returns them
         self.failures = []          # why the others did not
+        self.again = []             # why some were run once more
 
     def add(self, passed, figures, why):
         if passed:
@@ -71,6 +72,10 @@ class Report:
         bad = len(self.failed())
         verdict = f"**All {len(self.cells)} cells passed.**" if not bad else \
             f"**{bad} of {len(self.cells)} cells failed or did not run.**"
+        again = sum(len(c.again) for c in self.cells.values())
+        if again:
+            verdict += f" {again} of {len(self.cells) * self.wanted} runs failed at first and were run once more: each is " \
+                       "told below."
         lines = ["<!-- Written by tests/lab/evidence. Not edited by hand. -->",
                  "# Faults, and what the witness saw", "",
                  f"{verdict} A cell is a scenario by one method on one platform, run {times(self.wanted)}, on real "
@@ -113,6 +118,8 @@ class Report:
         head = ("method", "platform", "runs", "gap, median", "gap, longest", "two at once, longest", *others)
         lines += _table(head, rows, "lllrrr" + "r" * len(others))
         for c in cells:
+            lines += [line for why in c.again for line in (
+                "", f"{c.method}, {self._where(c.platform)}: run once more, because it failed at first: {why}")]
             for why in dict.fromkeys(c.failures):
                 lines += ["", f"{c.method}, {self._where(c.platform)}:", "", *("    " + line for line in why.splitlines())]
         return "\n".join(lines)

@@ -27,6 +27,7 @@ from .shell import LabError, wait_for
 CELL_TIMEOUT = 120
 FAILURES = f"{CACHE}/failures"
 ALL = []
+TWO_HOSTS = "TWO HOSTS RAN THE UNIT"
 
 
 class Failed(Exception):
@@ -187,7 +188,7 @@ class Trial:
         now = clock.now()
         gap, dual = self._real_gap(), clock.ms(t.dual_active(self.began, now))
         if dual > dual_ms:
-            raise Failed(f"TWO HOSTS RAN THE UNIT for {dual:.1f} ms:\n" + _spans(t, self.began))
+            raise Failed(f"{TWO_HOSTS} for {dual:.1f} ms:\n" + _spans(t, self.began))
         faults = t.term_faults()
         if faults:
             raise Failed("; ".join(faults[:5]))
