@@ -25,6 +25,10 @@ def _write(path, text):
         f.write(text)
 
 
+def _oom_kills(lines):
+    return int(next(line.split()[1] for line in lines if line.startswith("oom_kill ")))
+
+
 class Cgroup:
     """The cgroups of one host, by the lab's and the host's name."""
 
@@ -112,7 +116,56 @@ class Cgroup:
     def out_of_memory_kills(self):
         """How many processes of the host the kernel has killed for want of memory."""
         with open(self._memory("memory.oom_control", "memory.events"), encoding="ascii") as f:
-            return int(next(line.split()[1] for line in f if line.startswith("oom_kill ")))
+            return _oom_kills(f)
+
+    # Memory, of one process alone: nothing else in the host stalls for want of it
+
+    def starve(self, pid):
+        """Leave a process, by the host's number of it, no memory beyond what it has: the kernel kills it
+        when it next asks for some. Returns the folder, for starved() and feed()."""
+        memory = next((d for d in self.dirs if os.path.exists(f"{d}/memory.limit_in_bytes")), None)
+        if not memory:
+            raise LabError("to starve one process, the lab needs the memory controller of cgroup v1")
+        folder = f"{memory}/starved-{pid}"
+        os.makedirs(folder)
+        # What it has stays charged to the host: here it begins with nothing, and gets nothing.
+        _write(f"{folder}/cgroup.procs", str(self._outside(memory, pid)))
+        _write(f"{folder}/memory.limit_in_bytes", "0")
+        return folder
+
+    @staticmethod
+    def starved(folder):
+        """Whether the kernel has killed what was in it for want of memory."""
+        with open(f"{folder}/memory.oom_control", encoding="ascii") as f:
+            return _oom_kills(f) > 0
+
+    @staticmethod
+    def feed(folder):
+        """An end to it, whether it was killed or not."""
+        _write(f"{folder}/memory.limit_in_bytes", "-1")
+        with open(f"{folder}/cgroup.procs", encoding="ascii") as f:
+            left = f.read().split()
+        for pid in left:
+            try:
+                _write(f"{os.path.dirname(folder)}/cgroup.procs", pid)
+            except ProcessLookupError:
+                pass        # it ended meanwhile
+        wait_for(f"{folder} to be gone", lambda: not Cgroup._remove_tree(folder))
+
+    @staticmethod
+    def _outside(folder, pid):
+        """The machine's number of a process that the host calls pid."""
+        with open(f"{folder}/cgroup.procs", encoding="ascii") as f:
+            candidates = f.read().split()
+        for outside in candidates:
+            try:
+                with open(f"/proc/{outside}/status", encoding="ascii", errors="replace") as f:
+                    numbers = next((line.split()[1:] for line in f if line.startswith("NSpid:")), [])
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if len(numbers) == 2 and int(numbers[1]) == pid:
+                return int(outside)
+        raise LabError(f"no process {pid} in {folder}")
 
     def remove(self):
         """Must be gone before the name is used again: a killed cgroup kills what enters it."""

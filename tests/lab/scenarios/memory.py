@@ -28,9 +28,19 @@ def run_out(t, host):
              lambda: host.cgroup.out_of_memory_kills() > before)
 
 
-def make_first_choice(host, pid):
-    """As though somebody had undone what our units say about it."""
+@contextlib.contextmanager
+def starved(t, host, unit):
+    """The unit's process alone gets no more memory: were the whole host short of it, PID 1 would stall too,
+    for longer than the agent may be away."""
+    pid = host.main_pid(unit)
+    # As though somebody had undone what our units say about it: -1000 is never killed.
     host.sh(f"echo 1000 >/proc/{pid}/oom_score_adj")
+    folder = t.fault(f"{unit} on {host} gets no more memory", lambda: host.cgroup.starve(pid))
+    try:
+        t.effect("the kernel has killed it for want of memory", lambda: host.cgroup.starved(folder))
+        yield
+    finally:
+        host.cgroup.feed(folder)
 
 
 @scenario("the leader is out of memory: others are killed, and nobody notices")
@@ -50,9 +60,7 @@ def out_of_memory(t):
 def out_of_memory_agent(t):
     old, term = t.leader, t.cluster.term(t.leader)
     agent, keeper = old.main_pid("tenured.service"), old.main_pid(t.keeper)
-    make_first_choice(old, agent)
-    with short_of_memory(old):
-        run_out(t, old)
+    with starved(t, old, "tenured.service"):
         t.effect("another agent runs", lambda: old.main_pid("tenured.service") not in (0, agent))
         t.undisturbed(seconds=2 * t.lease_ms / 1000)
         t.check("the keeper is the same", old.main_pid(t.keeper) == keeper)
@@ -63,9 +71,7 @@ def out_of_memory_agent(t):
 @scenario("the out-of-memory killer takes the keeper")
 def out_of_memory_keeper(t):
     old, keeper = t.leader, t.leader.main_pid(t.keeper)
-    make_first_choice(old, keeper)
-    with short_of_memory(old):
-        run_out(t, old)
+    with starved(t, old, t.keeper):
         t.effect("that keeper is gone", lambda: old.main_pid(t.keeper) != keeper)
         t.cluster.wait_leader()
         # The unit stops and starts at once: what is left is not a lease.
