@@ -120,12 +120,17 @@ class Cgroup:
 
     # Memory, of one process alone: nothing else in the host stalls for want of it
 
+    def _of_v1(self):
+        return next((d for d in self.dirs if os.path.exists(f"{d}/memory.limit_in_bytes")), None)
+
+    def can_starve_one(self):
+        """By cgroup v1 alone: in v2 a process has one cgroup, which is systemd's."""
+        return self._of_v1() is not None
+
     def starve(self, pid):
         """Leave a process, by the host's number of it, no memory beyond what it has: the kernel kills it
         when it next asks for some. Returns the folder, for starved() and feed()."""
-        memory = next((d for d in self.dirs if os.path.exists(f"{d}/memory.limit_in_bytes")), None)
-        if not memory:
-            raise LabError("to starve one process, the lab needs the memory controller of cgroup v1")
+        memory = self._of_v1()
         folder = f"{memory}/starved-{pid}"
         os.makedirs(folder)
         # What it has stays charged to the host: here it begins with nothing, and gets nothing.
