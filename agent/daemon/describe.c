@@ -83,6 +83,12 @@ static void describe_obstacle(const struct seat *s, usec_t now, char ret[static 
         (void)snprintf(ret, REASON_MAX, "the arbiter cannot be reached: %s", d->arbiter_text);
     else if (arbiter_obstacle(d->arbiter, s->group->method))
         (void)snprintf(ret, REASON_MAX, "%s", arbiter_obstacle(d->arbiter, s->group->method));
+    else if (member_replaced_by(&s->member) > 0)
+        (void)snprintf(ret, REASON_MAX,
+                       "the arbiter is a primary that was replaced: it is at timeline %" PRIu64
+                       ", and a term of timeline %" PRIu64
+                       " was seen here; nothing is claimed from it",
+                       s->member.epoch.timeline, member_replaced_by(&s->member));
     else if (!d->fit)
         (void)snprintf(ret, REASON_MAX, "%s", d->unfit_text);
     else if (d->bus_text[0])

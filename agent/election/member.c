@@ -145,22 +145,20 @@ static usec_t record_lease(const struct member *m, const struct record *r)
     return r->lease > BUDGET_RENEW_MIN_USEC ? r->lease : m->budget.lease;
 }
 
-/* A term bears the timeline it was begun on. One of a later timeline than this server's was seen
- * here, if only in what a keeper left, and this server knows nothing of that: a primary that was
- * replaced. What it would grant might be granted by its successor, too. A copy that came to a new
- * server has the later terms in it, and an empty table has none. */
-static bool of_replaced_server(const struct member *m)
+/* A copy that came to a new server has the later terms in it, and an empty table has none. */
+uint64_t member_replaced_by(const struct member *m)
 {
     uint64_t seen = usec_max(m->highest_term, m->over_term) >> TERM_TIMELINE_SHIFT;
+    bool replaced = m->record.term > 0 && m->epoch.timeline < seen &&
+                    m->record.term >> TERM_TIMELINE_SHIFT <= m->epoch.timeline;
 
-    return m->record.term > 0 && m->epoch.timeline < seen &&
-           m->record.term >> TERM_TIMELINE_SHIFT <= m->epoch.timeline;
+    return replaced ? seen : 0;
 }
 
 /* When the record may be claimed as far as the arbiter goes; USEC_INFINITY: not foreseeable. */
 static usec_t claimable_at(const struct member *m)
 {
-    if (!m->observed || of_replaced_server(m))
+    if (!m->observed || member_replaced_by(m) > 0)
         return USEC_INFINITY;
     if (record_ours(m, &m->record) && !m->record.clean)
         return USEC_INFINITY; /* ours: confirmed, adopted or released, never observed away */
@@ -277,7 +275,7 @@ static void request_release(const struct member *m, struct request *r)
 static bool told_free(const struct member *m)
 {
     return m->has_told && m->observed && m->told.term == m->record.term &&
-           !record_ours(m, &m->record) && !of_replaced_server(m);
+           !record_ours(m, &m->record) && member_replaced_by(m) == 0;
 }
 
 static void request_claim_as_told(const struct member *m, const struct nonce *fresh,

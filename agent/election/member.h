@@ -205,6 +205,13 @@ bool member_settled(const struct member *m);
 /* Would be ready to start the group as far as this host goes. */
 bool member_ready(const struct member *m, usec_t now);
 
+/* The later timeline that replaced the server of the record; 0: not known to be replaced.
+ *
+ * A term bears the timeline it was begun on. One of a later timeline than this server's was seen
+ * here, if only in what a keeper left, and this server knows nothing of that: a primary that was
+ * replaced. What it would grant might be granted by its successor, too, so nothing is claimed. */
+uint64_t member_replaced_by(const struct member *m);
+
 /* Leading, adopting included: this node's keeper is the one that counts. */
 bool member_leads(const struct member *m);
 

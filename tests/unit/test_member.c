@@ -986,10 +986,12 @@ START_TEST(replaced_server_is_not_claimed_from)
     ck_assert(asks(cases[_i].claims ? OPERATION_CLAIM : OPERATION_OBSERVE));
     if (cases[_i].claims) {
         ck_assert_uint_gt(f.u.request.term_floor, f.m.highest_term);
+        ck_assert_uint_eq(member_replaced_by(&f.m), 0);
         return;
     }
     answer(OUTCOME_GRANTED);
     ck_assert_uint_gt(member_due(&f.m), f.now + P / 2);
+    ck_assert_uint_eq(member_replaced_by(&f.m), 2);
 }
 END_TEST
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The product on the hosts of a lab: configured as an administrator would, asked as one would."""
 
+import collections
 import json
 
 from . import clock
@@ -140,12 +141,18 @@ WantedBy=multi-user.target
 
     def wait_leader(self, other_than=None, timeout=20):
         """Until a host (another one) leads and its unit beats. Returns it."""
+        looks = collections.Counter()
+
         def found():
             running = self.lab.testimony(self.unit).running(clock.now(), 50 * clock.MS)
-            hosts = [self.lab[n] for n in running]
-            return next((h for h in hosts if h is not other_than and self.is_leader(h)), None)
+            leads = [n for n in running if self.lab[n] is not other_than and self.is_leader(self.lab[n])]
+            looks[f"running on {' and '.join(running) or 'no host'}"] += 1
+            return self.lab[leads[0]] if leads else None
+
+        def seen():
+            return ", ".join(f"{text}: {n} of {looks.total()} looks" for text, n in looks.most_common())
         but = f" other than {other_than}" if other_than else ""
-        return wait_for(f"a leader{but}", found, timeout=timeout, every=0.05)
+        return wait_for(f"a leader{but}", found, timeout=timeout, every=0.05, seen=seen)
 
     def account(self, lines=400):
         """What each host has to say, for a failure's report."""

@@ -40,13 +40,15 @@ def run(argv, *, timeout=30, check=True, stdin=None, env=None, cwd=None):
     return Result(p.returncode, p.stdout, p.stderr)
 
 
-def wait_for(what, condition, *, timeout=10.0, every=0.02):
-    """Wait until condition() is true and return its value; `what` is named when it never is."""
+def wait_for(what, condition, *, timeout=10.0, every=0.02, seen=lambda: ""):
+    """Wait until condition() is true and return its value; `what` is named when it never is, and what
+    was seen() instead."""
     end = time.monotonic() + timeout
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() >= end:
-            raise LabError(f"waited {timeout:g} s for: {what}")
+            instead = seen()
+            raise LabError(f"waited {timeout:g} s for: {what}" + (f"; {instead}" if instead else ""))
         time.sleep(every)
