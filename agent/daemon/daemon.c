@@ -7,11 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <systemd/sd-daemon.h>
 #include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "daemon/journal.h"
 
 #define TIMER_ACCURACY_USEC USEC_PER_MSEC
 /* Behind all handlers, so that one look serves what this turn of the loop brought. */
@@ -118,7 +118,7 @@ static int add_sources(struct daemon *d)
         (r = sd_event_source_set_enabled(d->timer, SD_EVENT_OFF)) < 0)
         return r;
     /* An agent whose loop stands still is replaced; no more hangs on it. */
-    return sd_event_set_watchdog(d->event, true);
+    return pid1_open(&d->pid1, d->event, getenv("NOTIFY_SOCKET"));
 }
 
 /* What has to be so before anything is begun. */
@@ -167,6 +167,7 @@ static void tear_down(struct daemon *d)
     d->host = host_free(d->host);
     d->config = config_free(d->config);
     d->next = config_free(d->next);
+    pid1_close(&d->pid1);
     sd_event_source_disable_unref(d->timer);
     sd_event_source_disable_unref(d->chores);
     sd_event_unref(d->event);
@@ -178,8 +179,9 @@ int daemon_run(const char *snapshot)
     int r;
 
     assert(snapshot);
-    d = (struct daemon){.snapshot = snapshot, .fit = true};
+    d = (struct daemon){.snapshot = snapshot, .fit = true, .pid1 = PID1_CLOSED};
     (void)signal(SIGPIPE, SIG_IGN);
+    journal_open();
     (void)snprintf(d.arbiter_text, sizeof d.arbiter_text, "not asked yet");
     if (check_host(&d) < 0)
         return EXIT_UNFIT_HOST;
@@ -188,7 +190,7 @@ int daemon_run(const char *snapshot)
         /* Not waiting for the database: it may be away, and live keepers are adopted all the same.
          */
         describe_status(&d);
-        (void)sd_notify(false, "READY=1");
+        pid1_tell(&d.pid1, "READY=1");
         daemon_wake(&d);
         r = sd_event_loop(d.event);
         if (r < 0)

@@ -17,6 +17,7 @@
 #include "base/names.h"
 #include "bus/api.h"
 #include "config/config.h"
+#include "daemon/pid1.h"
 #include "daemon/rate.h"
 #include "election/member.h"
 #include "unit/host.h"
@@ -84,6 +85,7 @@ enum errand {
 struct daemon {
     sd_event *event;
     sd_event_source *timer, *chores;
+    struct pid1 pid1;
     struct host *host;
     struct api *api;
     struct sd_bus *bus;    /* borrowed from the host; NULL: there is none */

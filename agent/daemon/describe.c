@@ -2,7 +2,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <systemd/sd-daemon.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -534,6 +533,6 @@ void describe_status(struct daemon *d)
     if (strcmp(l.text, d->status) == 0)
         return;
     (void)snprintf(d->status, sizeof d->status, "%s", l.text);
-    (void)sd_notifyf(false, "STATUS=%s", l.text);
+    pid1_tell_status(&d->pid1, d->status);
     api_manager_changed(d->api);
 }

@@ -3,7 +3,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <systemd/sd-daemon.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -86,13 +85,13 @@ void errand_retire(struct daemon *d, struct api_call *call, const char *const *g
 }
 
 /* sd_notify(3): MONOTONIC_USEC= tells PID 1 which reload this is. */
-static void notify_reloading(void)
+static void tell_reloading(struct daemon *d)
 {
     struct timespec t;
 
     if (clock_gettime(CLOCK_MONOTONIC, &t) == 0)
-        (void)sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
-                         (usec_t)t.tv_sec * USEC_PER_SEC + (usec_t)t.tv_nsec / 1000);
+        pid1_tell(&d->pid1, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
+                  (usec_t)t.tv_sec * USEC_PER_SEC + (usec_t)t.tv_nsec / 1000);
 }
 
 void errand_reload(struct daemon *d, struct api_call *call)
@@ -101,10 +100,10 @@ void errand_reload(struct daemon *d, struct api_call *call)
 
     if (refused(d, call))
         return;
-    notify_reloading();
+    tell_reloading(d);
     if (configure_begin(d, text) < 0) {
         log_error("the applied configuration is not taken over: %s", text);
-        (void)sd_notify(false, "READY=1");
+        pid1_tell(&d->pid1, "READY=1");
         api_call_failed(call, API_ERROR_BAD_CONFIGURATION, text);
         return;
     }
@@ -120,8 +119,8 @@ void errand_stop(struct daemon *d)
     log_notice("ending: what this node leads is led down and given back");
     begin(d, ERRAND_STOP, NULL);
     /* PID 1's patience must outlast the slowest group's, whatever TimeoutStopSec= says. */
-    (void)sd_notifyf(false, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%" PRIu64,
-                     usec_add(bound(d), RELEASE_WAIT_USEC));
+    pid1_tell(&d->pid1, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%" PRIu64,
+              usec_add(bound(d), RELEASE_WAIT_USEC));
     for (size_t i = 0; i < d->n_seats; i++)
         seat_event(d->seats[i], EVENT_STOP);
 }
@@ -184,7 +183,7 @@ static void continue_reload(struct daemon *d, const struct seat *obstacle, usec_
                  d->n_seats == 1 ? "" : "s");
         end_errand(d, NULL, NULL);
     }
-    (void)sd_notify(false, "READY=1");
+    pid1_tell(&d->pid1, "READY=1");
 }
 
 static void continue_stop(struct daemon *d, const struct seat *obstacle, usec_t now)

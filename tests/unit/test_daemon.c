@@ -103,7 +103,7 @@ static void set_up(void)
 
     ck_assert_int_ge(fd, 0);
     (void)close(fd);
-    d = (struct daemon){.snapshot = snapshot, .fit = true};
+    d = (struct daemon){.snapshot = snapshot, .fit = true, .pid1 = PID1_CLOSED};
     memset(d.instance, 'a', INSTANCE_ID_LEN);
     ck_assert_int_ge(sd_event_new(&d.event), 0);
     ck_assert_int_ge(sd_event_add_defer(d.event, &d.chores, on_chores, NULL), 0);

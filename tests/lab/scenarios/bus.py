@@ -157,3 +157,34 @@ def two_of_one_name(t):
     for host in t.hosts:
         host.systemctl("start", "tenured.service")
     t.leader = t.cluster.wait_ready(timeout=40)
+
+
+def stop_journald(host):
+    """Its queue is filled, too: from then on whoever writes to the journal waits."""
+    pid = host.main_pid("systemd-journald.service")
+    host.run("kill", "-STOP", pid)
+    host.sh("while timeout 0.2 logger full; do :; done", check=False, timeout=60)
+    return pid
+
+
+@scenario("journald stands still on all hosts, who writes to it waits: nobody notices, and a takeover works")
+def journald_hangs(t):
+    pids = {}
+    try:
+        t.fault("SIGSTOP of journald on all hosts, and a full queue",
+                lambda: pids.update((h, stop_journald(h)) for h in t.hosts))
+        for h in t.hosts:
+            t.effect(f"whoever writes to the journal of {h} waits",
+                     lambda h=h: h.run("timeout", "0.3", "logger", "full", check=False).code == 124)
+        t.undisturbed(seconds=1.5 * t.lease_ms / 1000)
+        t.gap_at_most(0)
+        old = t.leader
+        t.fault(f"the plug of {old} is pulled as well", old.pull_plug)
+        t.leader = t.next_leader()
+        t.gap_at_most(t.lease_ms + 2000)
+    finally:
+        for h, pid in pids.items():
+            if h.up:
+                h.run("kill", "-CONT", pid)
+    old.boot()
+    t.cluster.wait_ready(timeout=30)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "keeper/notify.h"
+#include "base/notify.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -33,6 +33,16 @@ int notify_open(const char *socket_name, struct notifier *ret)
     return 0;
 }
 
+int notify_connect(struct notifier *n)
+{
+    assert(n);
+
+    if (connect(n->fd, (const struct sockaddr *)&n->address, n->length) < 0)
+        return -errno;
+    n->length = 0; /* no message needs the address any more */
+    return 0;
+}
+
 int notify_send(const struct notifier *n, const char *text, int pass_fd)
 {
     assert(n);
@@ -45,7 +55,7 @@ int notify_send(const struct notifier *n, const char *text, int pass_fd)
     struct iovec iov = {.iov_base = (char *)text, .iov_len = strlen(text)};
     struct sockaddr_un address = n->address;
     struct msghdr m = {
-        .msg_name = &address,
+        .msg_name = n->length > 0 ? &address : NULL,
         .msg_namelen = n->length,
         .msg_iov = &iov,
         .msg_iovlen = 1,

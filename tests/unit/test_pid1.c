@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* What PID 1 is told of the agent: in order, and without waiting for a PID 1 that reads nothing. A
+ * call that waits lets its test run into the time limit. */
+
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "daemon/pid1.h"
+
+#define TURNS_MAX 1000
+#define LOOP_WAIT_USEC (10 * USEC_PER_MSEC)
+#define WATCHDOG_TEXT "60000" /* microseconds */
+
+static char folder[] = "/tmp/test-pid1.XXXXXX";
+static struct sockaddr_un address;
+static int receiver, others; /* PID 1's socket; another service's */
+static sd_event *event;
+static struct pid1 pid1;
+
+static void listen_anew(void)
+{
+    (void)unlink(address.sun_path);
+    receiver = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    ck_assert_int_ge(receiver, 0);
+    ck_assert_int_eq(bind(receiver, (struct sockaddr *)&address, sizeof address), 0);
+}
+
+static void set_up(void)
+{
+    (void)strcpy(folder + sizeof folder - 7, "XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    (void)snprintf(address.sun_path, sizeof address.sun_path, "%s/notify", folder);
+    listen_anew();
+    others = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    ck_assert_int_ge(others, 0);
+    ck_assert_int_ge(sd_event_new(&event), 0);
+    (void)unsetenv("WATCHDOG_USEC");
+    (void)unsetenv("WATCHDOG_PID");
+    ck_assert_int_ge(pid1_open(&pid1, event, address.sun_path), 0);
+}
+
+static void tear_down(void)
+{
+    pid1_close(&pid1);
+    sd_event_unref(event);
+    (void)close(others);
+    (void)close(receiver);
+    (void)unlink(address.sun_path);
+    (void)rmdir(folder);
+}
+
+/* How many messages it takes until PID 1's queue is full. */
+static unsigned fill(void)
+{
+    unsigned n = 0;
+
+    while (sendto(others, "others", 6, MSG_DONTWAIT, (struct sockaddr *)&address, sizeof address) >
+           0)
+        n++;
+    ck_assert_int_eq(errno, EAGAIN);
+    ck_assert_uint_gt(n, 0);
+    return n;
+}
+
+static const char *next(void)
+{
+    static char text[1024];
+    ssize_t n = recv(receiver, text, sizeof text - 1, MSG_DONTWAIT);
+
+    text[n < 0 ? 0 : n] = '\0';
+    return text;
+}
+
+static void drain(unsigned n)
+{
+    while (n-- > 0)
+        ck_assert_str_eq(next(), "others");
+}
+
+/* Runs the loop until it has nothing to do. Returns how many turns that took. */
+static unsigned go_on(void)
+{
+    unsigned n = 0;
+
+    while (n < TURNS_MAX && sd_event_run(event, LOOP_WAIT_USEC) > 0)
+        n++;
+    return n;
+}
+
+START_TEST(what_there_is_room_for_is_told_at_once)
+{
+    pid1_tell(&pid1, "READY=%d", 1);
+    pid1_tell_status(&pid1, "leads nothing");
+    ck_assert_str_eq(next(), "READY=1");
+    ck_assert_str_eq(next(), "STATUS=leads nothing");
+    ck_assert_str_eq(next(), "");
+    ck_assert_uint_eq(go_on(), 0);
+}
+END_TEST
+
+START_TEST(without_room_nothing_waits_and_the_order_is_kept)
+{
+    unsigned n = fill();
+
+    pid1_tell(&pid1, "RELOADING=1");
+    pid1_tell_status(&pid1, "old");
+    pid1_tell(&pid1, "READY=1");
+    pid1_tell_status(&pid1, "new");
+    ck_assert_uint_eq(go_on(), 0); /* it does not spin either */
+    drain(n);
+    ck_assert_uint_gt(go_on(), 0);
+    ck_assert_str_eq(next(), "RELOADING=1");
+    ck_assert_str_eq(next(), "READY=1");
+    ck_assert_str_eq(next(), "STATUS=new");
+    ck_assert_str_eq(next(), "");
+    pid1_tell(&pid1, "STOPPING=1");
+    ck_assert_str_eq(next(), "STOPPING=1");
+}
+END_TEST
+
+/* What was told is not told twice. */
+START_TEST(one_place_becomes_free_after_the_other)
+{
+    unsigned n = fill();
+
+    pid1_tell(&pid1, "RELOADING=1");
+    pid1_tell(&pid1, "READY=1");
+    for (unsigned i = 0; i < n; i++) {
+        drain(1);
+        (void)go_on();
+    }
+    ck_assert_str_eq(next(), "RELOADING=1");
+    ck_assert_str_eq(next(), "READY=1");
+    ck_assert_str_eq(next(), "");
+}
+END_TEST
+
+START_TEST(of_too_much_the_latest_is_kept)
+{
+    char text[PID1_TEXT_MAX];
+    unsigned n = fill();
+
+    for (unsigned i = 0; i < PID1_WAITING_MAX + 3; i++)
+        pid1_tell(&pid1, "X_NUMBER=%u", i);
+    drain(n);
+    (void)go_on();
+    for (unsigned i = 3; i < PID1_WAITING_MAX + 3; i++) {
+        (void)snprintf(text, sizeof text, "X_NUMBER=%u", i);
+        ck_assert_str_eq(next(), text);
+    }
+    ck_assert_str_eq(next(), "");
+}
+END_TEST
+
+START_TEST(another_receiver_is_found)
+{
+    (void)fill();
+    pid1_tell(&pid1, "READY=1");
+    (void)close(receiver);
+    listen_anew();
+    (void)go_on();
+    ck_assert_str_eq(next(), "READY=1");
+}
+END_TEST
+
+START_TEST(nobody_there_is_no_error)
+{
+    (void)close(receiver);
+    (void)unlink(address.sun_path);
+    pid1_tell(&pid1, "READY=1");
+    pid1_tell_status(&pid1, "alone");
+    ck_assert_uint_eq(go_on(), 0);
+    listen_anew();
+    pid1_tell(&pid1, "STOPPING=1");
+    ck_assert_str_eq(next(), "STOPPING=1");
+    ck_assert_str_eq(next(), "");
+
+    pid1_close(&pid1);
+    ck_assert_int_ge(pid1_open(&pid1, event, NULL), 0); /* not started by systemd */
+    pid1_tell(&pid1, "READY=1");
+    ck_assert_uint_eq(go_on(), 0);
+}
+END_TEST
+
+START_TEST(the_watchdog_is_fed_by_the_loop)
+{
+    pid1_close(&pid1);
+    ck_assert_int_eq(setenv("WATCHDOG_USEC", WATCHDOG_TEXT, 1), 0);
+    ck_assert_int_ge(pid1_open(&pid1, event, address.sun_path), 0);
+    ck_assert_str_eq(next(), ""); /* by the loop alone */
+    for (unsigned i = 0; i < 5; i++) {
+        ck_assert_int_gt(sd_event_run(event, USEC_PER_SEC), 0);
+        ck_assert_str_eq(next(), "WATCHDOG=1");
+    }
+    /* Without room: once, when there is some. */
+    unsigned n = fill();
+    for (unsigned i = 0; i < 3; i++)
+        ck_assert_int_gt(sd_event_run(event, USEC_PER_SEC), 0);
+    drain(n);
+    ck_assert_int_gt(sd_event_run(event, USEC_PER_SEC), 0);
+    ck_assert_str_eq(next(), "WATCHDOG=1");
+    ck_assert_str_eq(next(), "");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("pid1");
+    TCase *t = tcase_create("pid1");
+
+    tcase_add_checked_fixture(t, set_up, tear_down);
+    tcase_add_test(t, what_there_is_room_for_is_told_at_once);
+    tcase_add_test(t, without_room_nothing_waits_and_the_order_is_kept);
+    tcase_add_test(t, one_place_becomes_free_after_the_other);
+    tcase_add_test(t, of_too_much_the_latest_is_kept);
+    tcase_add_test(t, another_receiver_is_found);
+    tcase_add_test(t, nobody_there_is_no_error);
+    tcase_add_test(t, the_watchdog_is_fed_by_the_loop);
+    suite_add_tcase(s, t);
+
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
