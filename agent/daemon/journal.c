@@ -20,7 +20,7 @@
 
 #define JOURNAL_SOCKET "/run/systemd/journal/socket"
 #define FIELD_MAX (LOG_LINE_MAX + 32)
-#define FIELDS_MAX 7
+#define FIELDS_MAX 8
 
 struct entry {
     char text[FIELDS_MAX][FIELD_MAX];
@@ -92,6 +92,7 @@ void journal_write(int priority, const struct journal_context *c, const char *fo
     (void)snprintf(number, sizeof number, "%d", priority);
     add(&e, "PRIORITY", number);
     add(&e, "MESSAGE_ID", c->message_id);
+    add(&e, "SYSLOG_IDENTIFIER", "tenured"); /* as sd_journal_sendv(3) does */
     if (c->node)
         add(&e, "TENURE_NODE", c->node);
     if (c->group)
