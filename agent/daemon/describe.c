@@ -14,6 +14,8 @@
 /* Guards are checked anew after every daemon-reload: only what lasts is worth an entry. */
 #define BLOCKED_AFTER_USEC (3 * USEC_PER_SEC)
 #define RETIRED_AFTER_USEC (60 * USEC_PER_SEC)
+/* A leader's units are looked at every 10 s, and again soon when there is no answer. */
+#define UNANSWERED_AFTER_USEC (15 * USEC_PER_SEC)
 /* Beyond S + K; then a group that is not dead has outlived SIGKILL. */
 #define STUCK_AFTER_USEC (1 * USEC_PER_SEC)
 
@@ -137,7 +139,7 @@ static void describe_leader(struct seat *s)
     }
 }
 
-static void describe_leading(const struct seat *s, char ret[static REASON_MAX])
+static void describe_leading(const struct seat *s, usec_t now, char ret[static REASON_MAX])
 {
     const struct daemon *d = s->daemon;
     const struct group_view *v = host_view(d->host, s->group->name);
@@ -157,6 +159,12 @@ static void describe_leading(const struct seat *s, char ret[static REASON_MAX])
                        s->held_up);
     else if (s->member.state == MEMBER_ADOPTING)
         (void)snprintf(ret, REASON_MAX, "a live keeper was found; its term is being renewed");
+    else if (d->bus_text[0])
+        (void)snprintf(ret, REASON_MAX, "leads, but the system bus cannot be reached: %s",
+                       d->bus_text);
+    else if (v && v->asked_at > 0 && usec_sub(now, v->asked_at) > UNANSWERED_AFTER_USEC)
+        (void)snprintf(ret, REASON_MAX,
+                       "leads, but PID 1 does not answer: no unit that fails is started again");
     else if (v && v->unguarded) /* what runs is guarded still; its next start would not be */
         (void)snprintf(ret, REASON_MAX, "leads, but could not take over again: %s", v->problem);
     else if (units[0])
@@ -235,7 +243,7 @@ static void describe_reason(struct seat *s, usec_t now)
     switch (m->state) {
     case MEMBER_LEADING:
     case MEMBER_ADOPTING:
-        describe_leading(s, s->reason);
+        describe_leading(s, now, s->reason);
         return;
     case MEMBER_STARTING:
         (void)snprintf(s->reason, REASON_MAX, "claimed; the keeper is being started");

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What happens on the leader itself: PID 1 is busy, memory is out, programs are replaced."""
 
+import os
+import signal
+
 from lab import clock
 from lab.scenario import scenario
 
@@ -36,6 +39,27 @@ def pid1_busy_alone(t):
     t.undisturbed(seconds=11)
     t.check("it is over", not host.run("pgrep", "-f", "sleep 10", check=False).ok)
     host.run("rm", GENERATOR)
+    t.gap_at_most(0)
+
+
+@scenario("PID 1 stands still on the leader for 20 s: it leads on, says so, and nobody notices")
+def pid1_hangs(t):
+    host = t.leader
+    term, keeper = t.cluster.term(host), host.main_pid(t.keeper)
+    t.fault(f"SIGSTOP of PID 1 on {host}", lambda: os.kill(host.leader, signal.SIGSTOP))
+    try:
+        t.effect("it stands still", lambda: "State:\tT" in host.read_file("/proc/1/status"))
+        t.undisturbed(seconds=20)
+        reason = t.cluster.status(host).get("reason")
+        t.check(f"tenurectl status says so: {reason}", "PID 1 does not answer" in reason)
+    finally:
+        os.kill(host.leader, signal.SIGCONT)
+    # All that PID 1 has missed comes at once now, watchdogs included.
+    t.undisturbed(seconds=2 * t.lease_ms / 1000)
+    t.check("the keeper is the same", host.main_pid(t.keeper) == keeper)
+    t.check("the term is the same", t.cluster.term(host) == term)
+    t.until("tenurectl status has nothing to say any more",
+            lambda: not t.cluster.status(host).get("reason"))
     t.gap_at_most(0)
 
 
