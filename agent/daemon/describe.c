@@ -13,6 +13,8 @@
 #define MISSED_NAMES_MAX 3u
 /* Guards are checked anew after every daemon-reload: only what lasts is worth an entry. */
 #define BLOCKED_AFTER_USEC (3 * USEC_PER_SEC)
+/* Of many groups on a slow host a check takes its time, and its questions may be asked twice. */
+#define UNCHECKED_AFTER_USEC (15 * USEC_PER_SEC)
 #define RETIRED_AFTER_USEC (60 * USEC_PER_SEC)
 /* A leader's units are looked at every 10 s, and again soon when there is no answer. */
 #define UNANSWERED_AFTER_USEC (15 * USEC_PER_SEC)
@@ -400,8 +402,12 @@ static void tell_blocked(struct seat *s, const struct api_group *g, usec_t now)
                                 .node = s->daemon->config->node,
                                 .group = g->name,
                                 .reason = g->reason};
+    const struct group_view *v = host_view(s->daemon->host, s->group->name);
+    bool unchecked = v && !v->guarded && !v->unguarded;
     /* Between a Retire and its Reload lies a daemon-reload; longer than that is worth a word. */
-    usec_t after = s->retired ? RETIRED_AFTER_USEC : BLOCKED_AFTER_USEC;
+    usec_t after = s->retired  ? RETIRED_AFTER_USEC
+                   : unchecked ? UNCHECKED_AFTER_USEC
+                               : BLOCKED_AFTER_USEC;
     bool worth = strcmp(g->role, "blocked") == 0 && s->daemon->errand == ERRAND_NONE &&
                  s->daemon->connected && s->daemon->fit;
 
