@@ -25,7 +25,7 @@ def fence_alone(t):
         with units_of_group(t, STUBBORN, fence="reboot"):
             old, boots = t.leader, [h.boots for h in t.hosts]
             all_active(t, old, STUBBORN)
-            t.until("the bomb has reached its cap", lambda: len(old.pids("bomb.service")) >= 40)
+            t.until("the bomb has reached its cap", lambda: len(old.pids("bomb.service")) >= 40, timeout=30)
             keeper = old.main_pid(t.keeper)
             t.check("it has a keeper", keeper > 1)
             t.fault(f"kill -9 of the keeper on {old}, {half}",

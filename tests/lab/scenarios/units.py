@@ -305,7 +305,7 @@ STUBBORN = {
 def units_that_resist(t):
     with units_of_group(t, STUBBORN):
         all_active(t, t.leader, STUBBORN)
-        t.until("the bomb has reached its cap", lambda: len(t.leader.pids("bomb.service")) >= 40)
+        t.until("the bomb has reached its cap", lambda: len(t.leader.pids("bomb.service")) >= 40, timeout=30)
         old, new = hand_over(t, lambda h: h.sh(
             # (A pid of 0 would mean the process group of whoever runs this lab.)
             "pid=$(systemctl show --value -p MainPID returns.service); "
