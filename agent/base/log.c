@@ -2,6 +2,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -14,6 +15,15 @@ static bool asked_for(const char *variable)
     const char *value = getenv(variable);
 
     return value && *value && strcmp(value, "0") != 0;
+}
+
+void log_never_wait(void)
+{
+    int flags = fcntl(STDERR_FILENO, F_GETFL);
+
+    /* Without flags there is no standard error, and nothing to wait for. */
+    if (flags >= 0)
+        (void)fcntl(STDERR_FILENO, F_SETFL, flags | O_NONBLOCK);
 }
 
 void log_line(int priority, const char *format, ...)

@@ -4,7 +4,8 @@
 
 /* The few lines of sd_notify(3) and sd_notify_barrier(3) that are needed here without ever waiting.
  * sd_notify() waits for PID 1 when that is busy and its queue is full; keepers of many groups fill
- * it in a moment. The keeper has no libsystemd either, because its memory is locked. */
+ * it in a moment. The keeper has no libsystemd either, because its memory is locked. An entry of
+ * the journal is such a message, too, to another socket. */
 
 #include <sys/socket.h>
 #include <sys/un.h>

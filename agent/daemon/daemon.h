@@ -40,7 +40,6 @@
  */
 #define CONNECTION_LASTS_USEC (10 * USEC_PER_SEC)
 #define EXIT_UNFIT_HOST 78
-#define STATUS_MAX 512
 #define REASON_MAX 768
 
 struct daemon;
@@ -124,7 +123,7 @@ struct daemon {
     struct api_call *call; /* NULL: nobody waits for the errand */
     usec_t errand_until;
 
-    char status[STATUS_MAX];
+    char status[PID1_STATUS_MAX];
 };
 
 /* daemon.c */

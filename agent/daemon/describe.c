@@ -395,6 +395,18 @@ const struct api_source daemon_api_source = {
 
 /* ---- telling ---- */
 
+/* How long a standby is blocked before it is told. */
+static usec_t blocked_patience(const struct seat *s)
+{
+    const struct group_view *v = host_view(s->daemon->host, s->group->name);
+
+    if (s->retired) /* between a Retire and its Reload lies a daemon-reload */
+        return RETIRED_AFTER_USEC;
+    if (v && !v->guarded && !v->unguarded) /* it is not known yet */
+        return UNCHECKED_AFTER_USEC;
+    return BLOCKED_AFTER_USEC;
+}
+
 /* A standby that could not take over is worth an entry, once it has lasted; each reason once. */
 static void tell_blocked(struct seat *s, const struct api_group *g, usec_t now)
 {
@@ -402,12 +414,6 @@ static void tell_blocked(struct seat *s, const struct api_group *g, usec_t now)
                                 .node = s->daemon->config->node,
                                 .group = g->name,
                                 .reason = g->reason};
-    const struct group_view *v = host_view(s->daemon->host, s->group->name);
-    bool unchecked = v && !v->guarded && !v->unguarded;
-    /* Between a Retire and its Reload lies a daemon-reload; longer than that is worth a word. */
-    usec_t after = s->retired  ? RETIRED_AFTER_USEC
-                   : unchecked ? UNCHECKED_AFTER_USEC
-                               : BLOCKED_AFTER_USEC;
     bool worth = strcmp(g->role, "blocked") == 0 && s->daemon->errand == ERRAND_NONE &&
                  s->daemon->connected && s->daemon->fit;
 
@@ -419,7 +425,7 @@ static void tell_blocked(struct seat *s, const struct api_group *g, usec_t now)
     }
     if (s->blocked_since == 0)
         s->blocked_since = now;
-    if (usec_sub(now, s->blocked_since) < after || strcmp(s->blocked, g->reason) == 0)
+    if (usec_sub(now, s->blocked_since) < blocked_patience(s) || strcmp(s->blocked, g->reason) == 0)
         return;
     (void)snprintf(s->blocked, sizeof s->blocked, "%s", g->reason);
     journal_write(LOG_WARNING, &c, "%s: this node could not take over: %s", g->name, g->reason);
@@ -467,7 +473,7 @@ void describe_changes(struct daemon *d)
 }
 
 struct line {
-    char text[STATUS_MAX];
+    char text[PID1_STATUS_MAX];
     size_t used;
 };
 

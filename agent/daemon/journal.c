@@ -2,72 +2,61 @@
 #include "daemon/journal.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include "base/cleanup.h"
 #include "base/log.h"
-#include "base/names.h"
+#include "base/notify.h"
 
 #define JOURNAL_SOCKET "/run/systemd/journal/socket"
 #define FIELD_MAX (LOG_LINE_MAX + 32)
 #define FIELDS_MAX 8
 
 struct entry {
-    char text[FIELDS_MAX][FIELD_MAX];
-    struct iovec field[FIELDS_MAX];
-    size_t n;
+    char text[FIELDS_MAX * FIELD_MAX + 1];
+    size_t length;
 };
 
 static void add(struct entry *e, const char *name, const char *value)
 {
-    assert(e->n < FIELDS_MAX);
+    char *field = e->text + e->length;
 
-    int length = snprintf(e->text[e->n], FIELD_MAX, "%s=%s", name, value);
+    assert(e->length + FIELD_MAX < sizeof e->text);
+    int length = snprintf(field, FIELD_MAX, "%s=%s", name, value);
     if (length < 0)
         return;
     if (length >= FIELD_MAX)
-        length = FIELD_MAX - 1; /* its '\0' makes room for the end of the line */
+        length = FIELD_MAX - 1;
     /* One message is one line, whatever a server or PID 1 put into it. */
     for (int i = 0; i < length; i++)
-        if ((unsigned char)e->text[e->n][i] < ' ')
-            e->text[e->n][i] = ' ';
-    e->text[e->n][length] = '\n';
-    e->field[e->n] = (struct iovec){.iov_base = e->text[e->n], .iov_len = (size_t)length + 1};
-    e->n++;
+        if ((unsigned char)field[i] < ' ')
+            field[i] = ' ';
+    field[length] = '\n';
+    e->length += (size_t)length + 1;
+    e->text[e->length] = '\0';
 }
 
-static int send_entry(struct entry *e)
+/* The journal's socket is of the same kind as PID 1's. */
+static int send_entry(const struct entry *e)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = JOURNAL_SOCKET};
-    struct msghdr m = {
-        .msg_name = &address,
-        .msg_namelen = sizeof address,
-        .msg_iov = e->field,
-        .msg_iovlen = e->n,
-    };
-    _cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct notifier n;
+    int r = notify_open(JOURNAL_SOCKET, &n);
 
-    if (fd < 0 || sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-        return -errno;
-    return 0;
+    if (r < 0)
+        return r;
+    r = notify_send(&n, e->text, -1);
+    (void)close(n.fd);
+    return r;
 }
 
 void journal_open(void)
 {
-    int flags = getenv("JOURNAL_STREAM") ? fcntl(STDERR_FILENO, F_GETFL) : -1;
-
-    if (flags >= 0)
-        (void)fcntl(STDERR_FILENO, F_SETFL, flags | O_NONBLOCK);
+    if (getenv("JOURNAL_STREAM"))
+        log_never_wait();
 }
 
 void journal_write(int priority, const struct journal_context *c, const char *format, ...)
@@ -87,7 +76,7 @@ void journal_write(int priority, const struct journal_context *c, const char *fo
         return;
     }
 
-    e.n = 0;
+    e.length = 0;
     add(&e, "MESSAGE", message);
     (void)snprintf(number, sizeof number, "%d", priority);
     add(&e, "PRIORITY", number);

@@ -14,7 +14,6 @@
 #include "base/usec.h"
 
 #define WATCHDOG_SHARE 3 /* so often within WatchdogSec=: one that is lost is not missed */
-#define STATUS_LINE_MAX 640
 
 static void leave(struct pid1 *p)
 {
@@ -39,7 +38,7 @@ static void first_is_told(struct pid1 *p)
 /* 0: all of it is told. */
 static int tell_all(struct pid1 *p)
 {
-    char line[STATUS_LINE_MAX];
+    char line[sizeof "STATUS=" + PID1_STATUS_MAX];
     int r;
 
     for (; p->n_waiting > 0; first_is_told(p))

@@ -14,6 +14,7 @@
 #include "base/usec.h"
 
 #define PID1_TEXT_MAX 96
+#define PID1_STATUS_MAX 512
 /* More than a few can wait only while PID 1 stands still; then the oldest goes first. */
 #define PID1_WAITING_MAX 8
 
@@ -43,7 +44,8 @@ int pid1_open(struct pid1 *p, sd_event *event, const char *socket);
 /* One message of the format, of less than PID1_TEXT_MAX characters, after those before. */
 __attribute__((format(printf, 2, 3))) void pid1_tell(struct pid1 *p, const char *format, ...);
 
-/* The status line: the latest one alone counts. text is borrowed until the next call or the end. */
+/* The status line, of less than PID1_STATUS_MAX characters: the latest one alone counts. text is
+ * borrowed until the next call or the end. */
 void pid1_tell_status(struct pid1 *p, const char *text);
 
 /* What still waits is dropped. */

@@ -2,13 +2,11 @@
 /* tenure-keeper INSTANCE           the dead-man's switch of one group, tenure@INSTANCE.service
  * tenure-keeper --fence INSTANCE   what PID 1 runs when that is gone, by ExecStopPost= */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/budget.h"
 #include "base/log.h"
@@ -49,11 +47,8 @@ int main(int argc, char *argv[])
         .restart = reboot_host,
     };
 
-    /* A journal that reads nothing must not stop the keeper: a line lost is better. Without the
-     * flag (no stderr at all) there is nothing that could block. */
-    int flags = fcntl(STDERR_FILENO, F_GETFL);
-    if (flags >= 0)
-        (void)fcntl(STDERR_FILENO, F_SETFL, flags | O_NONBLOCK);
+    /* A journal that reads nothing must not stop the keeper: a line lost is better. */
+    log_never_wait();
 
     int r = read_reboot(&config.reboot_after);
     if (argc == 3 && strcmp(argv[1], "--fence") == 0) {

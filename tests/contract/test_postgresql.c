@@ -10,6 +10,8 @@
 
 #include "contract.h"
 
+#include "../suite.h"
+
 struct server shared;
 
 static pid_t main_process;
@@ -68,16 +70,6 @@ static void on_signal(int signal)
     exit(EXIT_FAILURE); // NOLINT(bugprone-signal-handler,cert-sig30-c): at worst the tests hang
 }
 
-static int run(Suite *suite)
-{
-    SRunner *runner = srunner_create(suite);
-
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
-
 /* With an argument only the databases that are bad in one way or another: they take long, most of
  * it waiting, and do it beside the others. */
 int main(int argc, char *argv[])
@@ -91,7 +83,7 @@ int main(int argc, char *argv[])
     (void)signal(SIGTERM, on_signal);
     servers_set_up();
     if (argc > 1)
-        return run(bad_suite());
+        return run_suite(bad_suite());
     server_make(&shared, false);
     server_start(&shared);
 
@@ -106,5 +98,5 @@ int main(int argc, char *argv[])
     fault_tests(suite);
     fencing_tests(suite);
     connecting_tests(suite);
-    return run(suite);
+    return run_suite(suite);
 }

@@ -12,6 +12,8 @@
 #include "base/ticket.h"
 #include "base/usec.h"
 
+#include "../suite.h"
+
 /* ---- usec ---- */
 
 START_TEST(usec_saturates)
@@ -483,9 +485,5 @@ int main(void)
     tcase_add_test(t, ticket_longest_fits);
     suite_add_tcase(suite, t);
 
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -11,6 +11,8 @@
 #include "config/trigger.h"
 #include "config/unit_name.h"
 
+#include "../suite.h"
+
 /* libconfig 1.5 loses its buffer when a file ends within a string. */
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
@@ -713,9 +715,5 @@ int main(void)
     tcase_add_test(t, differences);
     suite_add_tcase(suite, t);
 
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -23,6 +23,8 @@
 #include "ctl/ctl.h"
 #include "ctl/status.h"
 
+#include "../suite.h"
+
 #define ARGUMENTS_MAX 8
 
 /* libconfig 1.5 loses its buffer when a file ends within a string. */
@@ -805,9 +807,5 @@ int main(void)
     }
     suite_add_tcase(suite, t);
 
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -13,6 +13,8 @@
 #include "daemon/daemon.h"
 #include "daemon/rate.h"
 
+#include "../suite.h"
+
 #define PPM 65536L /* of timex.freq */
 
 static bool fits(long tick, long ppm)
@@ -240,9 +242,5 @@ int main(void)
     tcase_add_test(t, what_nobody_has_looked_at_is_not_led_down);
     suite_add_tcase(s, t);
 
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(s);
 }

@@ -17,6 +17,8 @@
 #include "unit/guards.h"
 #include "unit/instance.h"
 
+#include "../suite.h"
+
 #define KEEPER "tenure@a\\x2db.service"
 #define SLICE "tenure-a\\x2db.slice"
 #define GROUP_DIR "/run/tenure/groups/a-b/"
@@ -483,9 +485,5 @@ int main(void)
     tcase_add_test(files, the_instance_id_lasts_and_is_one_agents);
     suite_add_tcase(s, files);
 
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(s);
 }

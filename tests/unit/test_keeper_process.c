@@ -28,6 +28,8 @@
 #include "base/ticket.h"
 #include "keeper/process.h"
 
+#include "../suite.h"
+
 #define GROUP "my-group"
 #define INSTANCE "my\\x2dgroup"
 #define LEASE ((usec_t)2500000)
@@ -1269,9 +1271,5 @@ int main(void)
     add_last_resort(t);
     suite_add_tcase(suite, t);
 
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

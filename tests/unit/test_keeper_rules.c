@@ -8,6 +8,8 @@
 #include "base/budget.h"
 #include "keeper/rules.h"
 
+#include "../suite.h"
+
 #define NOW ((usec_t)1000000000)
 #define L ((usec_t)15000000)
 #define S ((usec_t)5000000)
@@ -480,9 +482,5 @@ int main(void)
     tcase_add_loop_test_raise_signal(t, no_text_for_what_there_is_not, SIGABRT, 0, 3);
     suite_add_tcase(suite, t);
 
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

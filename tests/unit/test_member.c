@@ -10,6 +10,8 @@
 #include "base/budget.h"
 #include "election/member.h"
 
+#include "../suite.h"
+
 #define SEC USEC_PER_SEC
 #define MSEC USEC_PER_MSEC
 #define NOW ((usec_t)1000000000)
@@ -2792,9 +2794,5 @@ int main(void)
     add_ending(suite);
     add_never(suite);
 
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -7,6 +7,8 @@
 #include "base/budget.h"
 #include "election/pause.h"
 
+#include "../suite.h"
+
 #define SEC USEC_PER_SEC
 #define MSEC USEC_PER_MSEC
 #define L (15 * SEC)
@@ -189,9 +191,5 @@ int main(void)
     tcase_add_test(t, times_that_are_none);
     suite_add_tcase(suite, t);
 
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

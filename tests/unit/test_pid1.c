@@ -14,6 +14,8 @@
 
 #include "daemon/pid1.h"
 
+#include "../suite.h"
+
 #define TURNS_MAX 1000
 #define LOOP_WAIT_USEC (10 * USEC_PER_MSEC)
 #define WATCHDOG_TEXT "60000" /* microseconds */
@@ -226,9 +228,5 @@ int main(void)
     tcase_add_test(t, the_watchdog_is_fed_by_the_loop);
     suite_add_tcase(s, t);
 
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(s);
 }

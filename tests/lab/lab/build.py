@@ -131,7 +131,7 @@ def _publish(p, fresh, source):
     for old in stages[:-_STAGES_KEPT]:
         if not in_use(old):
             shutil.rmtree(old, ignore_errors=True)
-    return Stage(path, f"{_described(source)} ({digest})")
+    return Stage(path, f"{described(source)} ({digest})")
 
 
 def _digest(folder):
@@ -150,7 +150,8 @@ def _digest(folder):
     return h.hexdigest()[:12]
 
 
-def _described(source):
+def described(source=SOURCE):
+    """Which revision it is, for a report."""
     # safe.directory: root often looks at a tree that belongs to somebody else.
     r = run(["git", "-c", f"safe.directory={source}", "-C", source, "describe", "--always",
              "--dirty", "--tags"], check=False)

@@ -135,8 +135,7 @@ WantedBy=multi-user.target
             others = [s for h, s in states.items() if h is not leader]
             if not self.is_leader(leader) or any(s["leader"] != leader.name for s in others):
                 return None
-            now = clock.now()
-            return leader if self.lab.testimony(self.unit).running(now, 100 * clock.MS) \
+            return leader if self.lab.testimony(self.unit).running(within=100 * clock.MS) \
                 == [leader.name] else None
         return wait_for("one leader, all others standing by", ready, timeout=timeout, every=0.1)
 
@@ -145,8 +144,7 @@ WantedBy=multi-user.target
         looks = collections.Counter()
 
         def found():
-            now = clock.now()       # before what was written is read: that may take a while
-            running = self.lab.testimony(self.unit).running(now, 50 * clock.MS)
+            running = self.lab.testimony(self.unit).running(within=50 * clock.MS)
             leads = [n for n in running if self.lab[n] is not other_than and self.is_leader(self.lab[n])]
             looks[f"running on {' and '.join(running) or 'no host'}"] += 1
             return self.lab[leads[0]] if leads else None

@@ -146,8 +146,8 @@ class Trial:
         before = {p.pid for p in self.testimony.processes.values()
                   if p.last > self.fault_at - 100 * clock.MS}
         time.sleep(seconds)
-        now, t = clock.now(), self.testimony
-        after = {p.pid for p in t.processes.values() if p.last > now - 100 * clock.MS}
+        t = self.testimony
+        after = {p.pid for p in t.processes.values() if p.last > t.read_at - 100 * clock.MS}
         self.check(f"the same processes run: {sorted(before)} before, {sorted(after)} after",
                    before and before == after)
         self.check("none was started since", not t.started(self.fault_at))

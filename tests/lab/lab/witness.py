@@ -12,6 +12,7 @@ import glob
 import os
 import struct
 
+from . import clock
 from .clock import MS
 
 RECORD = struct.Struct("=24sqqQIIQ")
@@ -64,8 +65,10 @@ class Testimony:
         self.processes = {}
         self.offsets = {}
         self.frozen = {}            # host -> [(from, to)], kept by the lab
+        self.read_at = 0            # all that was written by then is taken in
 
     def read(self):
+        self.read_at = clock.now()  # before, because reading may take a while
         for path in glob.glob(f"{glob.escape(self.folder)}/*.{glob.escape(self.unit)}"):
             offset = self.offsets.get(path, 0)
             size = (os.stat(path).st_size - offset) // RECORD.size * RECORD.size
@@ -119,8 +122,9 @@ class Testimony:
         return sum(bisect.bisect_right(p.beats, end) - bisect.bisect_left(p.beats, start)
                    for p in self.processes.values() if host in (None, p.host))
 
-    def running(self, at, within=20 * MS):
-        """The hosts that beat within the last milliseconds before a time."""
+    def running(self, at=None, within=20 * MS):
+        """The hosts that beat within the last milliseconds before a time; without one, before it was read."""
+        at = self.read_at if at is None else at
         return sorted({p.host for p in self.processes.values()
                        if bisect.bisect_right(p.beats, at) - bisect.bisect_left(p.beats, at - within)})
 

@@ -56,7 +56,7 @@ def agent_hangs(t):
     old, agent = t.leader, t.leader.main_pid("tenured.service")
     t.fault(f"the agent on {old} is stopped", lambda: old.kill("tenured.service", "STOP"))
     t.effect("the agent stands still",
-             lambda: "State:\tT" in old.read_file(f"/proc/{agent}/status"))
+             lambda: old.stands_still(agent))
     t.next_leader()
     t.dead_within(old, t.duration_ms + t.slack_ms + t.stop_ms + t.kill_ms)
     t.gap_at_most(t.lease_ms + 2000)

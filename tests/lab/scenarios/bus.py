@@ -48,7 +48,7 @@ def dbus_hangs(t):
     pid = old.main_pid(DBUS)
     t.fault(f"SIGSTOP of dbus-daemon on {old}", lambda: old.run("kill", "-STOP", pid))
     try:
-        t.effect("it stands still", lambda: "State:\tT" in old.read_file(f"/proc/{pid}/status"))
+        t.effect("it stands still", lambda: old.stands_still(pid))
         t.undisturbed(seconds=1.5 * t.lease_ms / 1000)
         t.check("the term is renewed all the while", t.db.lease(t.group)["term"] == term)
         t.gap_at_most(0)
@@ -72,7 +72,7 @@ def dbus_hangs_on_standbys(t):
     try:
         time.sleep(t.lease_ms / 1000)       # its last look at PID 1 gets old
         t.fault(f"the plug of {old} is pulled, dbus-daemon of {stuck} stands still", old.pull_plug)
-        t.effect("it does", lambda: "State:\tT" in stuck.read_file(f"/proc/{pid}/status")
+        t.effect("it does", lambda: stuck.stands_still(pid)
                  and not old.up)
         t.leader = t.next_leader()
         t.check(f"{other} leads", t.leader is other)
@@ -106,7 +106,7 @@ def polkitd_hangs(t):
     other.systemctl("stop", "tenured.service")      # so that it has to be the stuck one
     t.fault(f"SIGSTOP of polkitd on {stuck}", lambda: stuck.run("kill", "-STOP", pid))
     try:
-        t.effect("it stands still", lambda: "State:\tT" in stuck.read_file(f"/proc/{pid}/status"))
+        t.effect("it stands still", lambda: stuck.stands_still(pid))
         t.timeline.fault(f"systemctl stop tenured on {old}")
         old.systemctl("stop", "tenured.service")
         t.until(f"{stuck} has claimed, and gives the group back", lambda: "not started" in stuck.sh(

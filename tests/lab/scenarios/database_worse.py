@@ -37,7 +37,7 @@ def synchronous_wait_cancelled(t):
         time.sleep(0.05)
     t.effect(f"{cancelled} commits of the agents were cancelled in their wait", lambda: cancelled >= 3)
     t.dead_within(old, t.duration_ms + t.slack_ms + t.stop_ms + t.kill_ms)
-    t.check("nobody leads by what may be lost", not t.testimony.running(clock.now(), 100 * clock.MS))
+    t.check("nobody leads by what may be lost", not t.testimony.running(within=100 * clock.MS))
     said = old.journal("tenured.service", lines=100)
     t.check("the agent says what the server warned of", "warns: canceling wait for synchronous "
             "replication" in said)

@@ -92,7 +92,7 @@ def primary_forked(t):
     with two_servers(t, synchronous=False) as (first, second):
         old, new = left_behind(t, first, second)
         t.until("both run it, each with a primary of its own", lambda: t.testimony.running(
-            clock.now(), 100 * clock.MS) == sorted([old.name, new.name]))
+            within=100 * clock.MS) == sorted([old.name, new.name]))
         terms = [t.cluster.term(h) for h in (old, new)]
         t.check(f"the term of the new history, {terms[1]}, is far above the old one's, {terms[0]}",
                 terms[1] >> 32 > terms[0] >> 32)
@@ -104,7 +104,7 @@ def primary_forked(t):
         first.pull_plug()
         t.lab.network.unite()
         t.until(f"{new} alone runs it", lambda: t.testimony.running(
-            clock.now(), 100 * clock.MS) == [new.name], timeout=20)
+            within=100 * clock.MS) == [new.name], timeout=20)
         connected(t, old, second)
         t.until(f"{old} stands by", lambda: t.cluster.status(old).get("role") == "standby")
         t.figures["two leaders"] = f"{clock.ms(t.testimony.dual_active(t.began, clock.now())):.0f} ms"

@@ -22,7 +22,7 @@ def keeper_hangs(t):
     old, keeper = t.leader, t.leader.main_pid(t.keeper)
     t.fault(f"the keeper on {old} is stopped", lambda: old.kill(t.keeper, "STOP"))
     t.effect("the keeper stands still",
-             lambda: "State:\tT" in old.sh(f"cat /proc/{keeper}/status", check=False)
+             lambda: old.stands_still(keeper)
              or old.main_pid(t.keeper) != keeper)
     t.until("the stopped keeper is gone", lambda: old.main_pid(t.keeper) != keeper,
             timeout=2 * t.lease_ms / 1000)
@@ -69,8 +69,7 @@ def keeper_alone(t):
         old.run("kill", "-CONT", *pids)
     t.fault(f"SIGSTOP of tenured, dbus-daemon and PID 1 on {old}", stop)
     try:
-        t.effect("all three stand still", lambda: all("State:\tT" in old.read_file(
-            f"/proc/{pid}/status") for pid in (1, *pids)))
+        t.effect("all three stand still", lambda: all(old.stands_still(pid) for pid in (1, *pids)))
         t.next_leader()
         t.dead_within(old, t.duration_ms + t.slack_ms + t.stop_ms + t.kill_ms)
     finally:

@@ -10,7 +10,7 @@ from lab import clock
 from lab.scenario import scenario
 
 from .clocks import clocks_of_their_own, step
-from .units import (STUBBORN, all_active, all_dead, back_again, dead_within, never_twice, service,
+from .units import (STUBBORN, all_active, all_dead, back_again, dead_within, never_twice, service, until_bomb_is_full,
                     units_of_group)
 
 
@@ -25,7 +25,7 @@ def fence_alone(t):
         with units_of_group(t, STUBBORN, fence="reboot"):
             old, boots = t.leader, [h.boots for h in t.hosts]
             all_active(t, old, STUBBORN)
-            t.until("the bomb has reached its cap", lambda: len(old.pids("bomb.service")) >= 40, timeout=30)
+            until_bomb_is_full(t, old)
             keeper = old.main_pid(t.keeper)
             t.check("it has a keeper", keeper > 1)
             t.fault(f"kill -9 of the keeper on {old}, {half}",
@@ -155,8 +155,7 @@ def unkillable_reboots_alone(t):
             old.run("kill", "-STOP", *pids)
             os.kill(old.leader, signal.SIGSTOP)
         t.fault(f"SIGSTOP of tenured, dbus-daemon and PID 1 on {old}", stop)
-        t.effect("all three stand still", lambda: all("State:\tT" in old.read_file(
-            f"/proc/{p}/status") for p in (1, *pids)))
+        t.effect("all three stand still", lambda: all(old.stands_still(p) for p in (1, *pids)))
         restarts(t, old, pid, t.duration_ms + t.stop_ms + t.kill_ms + t.slack_ms)
 
 

@@ -10,19 +10,27 @@ from lab.scenario import scenario
 GENERATOR = "/etc/systemd/system-generators/slow"
 
 
+def reload_slowly(host):
+    """Its PID 1 waits for a generator for 10 s."""
+    host.write_file(GENERATOR, "#!/bin/sh\nexec sleep 10\n", 0o755)
+    host.run("sh", "-c", "systemctl daemon-reload >/dev/null 2>&1 &")
+
+
+def is_busy(host):
+    """Not before its shell has opened it: removed earlier, a generator would end at once."""
+    return host.run("pgrep", "-f", "^sleep 10$", check=False).ok
+
+
 @scenario("PID 1 is busy for 10 s with a slow generator, and meanwhile the leader is cut off")
 def pid1_busy(t):
     old = t.leader
-    old.write_file(GENERATOR, "#!/bin/sh\nexec sleep 10\n", 0o755)
-    old.run("sh", "-c", "systemctl daemon-reload >/dev/null 2>&1 &")
-    # (Not before: removed while its shell has yet to open it, it would end at once.)
-    t.effect("the generator runs", lambda: old.run("pgrep", "-f", "^sleep 10$", check=False).ok)
+    reload_slowly(old)
+    t.effect("the generator runs", lambda: is_busy(old))
     old.run("rm", GENERATOR)
     t.fault(f"{old} is cut off, half open, while its PID 1 waits", lambda: old.cut(clean=False))
     t.effect("packets are dropped", lambda: t.lab.network.is_cut(old.name))
     t.next_leader()
-    t.check("PID 1 was still busy when the units were dead",
-            old.run("pgrep", "-f", "^sleep 10$", check=False).ok)
+    t.check("PID 1 was still busy when the units were dead", is_busy(old))
     t.dead_within(old, t.duration_ms + t.slack_ms + t.stop_ms + t.kill_ms)
     t.gap_at_most(t.lease_ms + 2000)
     old.heal()
@@ -32,12 +40,10 @@ def pid1_busy(t):
 @scenario("PID 1 is busy for 10 s with a slow generator: nobody notices")
 def pid1_busy_alone(t):
     host = t.leader
-    host.write_file(GENERATOR, "#!/bin/sh\nexec sleep 10\n", 0o755)
-    t.fault(f"systemctl daemon-reload on {host}, with a generator that takes 10 s", lambda: host.run(
-        "sh", "-c", "systemctl daemon-reload >/dev/null 2>&1 &"))
-    t.effect("the generator runs", lambda: host.run("pgrep", "-f", "^sleep 10$", check=False).ok)
+    t.fault(f"systemctl daemon-reload on {host}, with a generator that takes 10 s", lambda: reload_slowly(host))
+    t.effect("the generator runs", lambda: is_busy(host))
     t.undisturbed(seconds=11)
-    t.check("it is over", not host.run("pgrep", "-f", "^sleep 10$", check=False).ok)
+    t.check("it is over", not is_busy(host))
     host.run("rm", GENERATOR)
     t.gap_at_most(0)
 
@@ -48,7 +54,7 @@ def pid1_hangs(t):
     term, keeper = t.cluster.term(host), host.main_pid(t.keeper)
     t.fault(f"SIGSTOP of PID 1 on {host}", lambda: os.kill(host.leader, signal.SIGSTOP))
     try:
-        t.effect("it stands still", lambda: "State:\tT" in host.read_file("/proc/1/status"))
+        t.effect("it stands still", lambda: host.stands_still(1))
         t.undisturbed(seconds=20)
         reason = t.cluster.status(host).get("reason")
         t.check(f"tenurectl status says so: {reason}", "PID 1 does not answer" in reason)
@@ -102,7 +108,7 @@ def stop_between(t, units):
         t.fault_at = clock.now()
     t.fault(f"SIGSTOP of {' and '.join(units)} on {old}, just after a renewal", stop)
     t.effect("they stand still", lambda: all(
-        "State:\tT" in old.sh(f"cat /proc/{p}/status", check=False) for p in pids))
+        old.stands_still(p) for p in pids))
     return old, pids
 
 

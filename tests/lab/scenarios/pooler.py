@@ -71,7 +71,7 @@ def advisory_refuses(t):
     t.fault("the agents are sent through the pooler", lambda: reload_all(t))
     t.effect("the agents come through it", lambda: all(
         f":{POOLER_PORT}" in t.cluster.status(h).get("arbiter", "") for h in t.hosts))
-    t.until("nobody runs the unit", lambda: not t.testimony.running(clock.now(), 300 * clock.MS),
+    t.until("nobody runs the unit", lambda: not t.testimony.running(within=300 * clock.MS),
             timeout=t.lease_ms / 1000 + 1)
     for host in t.hosts:
         reason = t.until(f"the status of {host} says why", lambda h=host: "pooler" in (

@@ -86,7 +86,7 @@ def agent_stopped(t, old):
 def agent_hangs(t, old):
     agent = old.main_pid("tenured.service")
     t.fault(f"SIGSTOP of the agent on {old}", lambda: old.kill("tenured.service", "STOP"))
-    t.effect("it stands still", lambda: "State:\tT" in old.read_file(f"/proc/{agent}/status"))
+    t.effect("it stands still", lambda: old.stands_still(agent))
     t.leader = t.next_leader()
     t.dead_within(old, t.duration_ms + t.slack_ms + t.stop_ms + t.kill_ms)
 

@@ -301,11 +301,15 @@ STUBBORN = {
 }
 
 
+def until_bomb_is_full(t, host):
+    t.until("the bomb has reached its cap", lambda: len(host.pids("bomb.service")) >= 40, timeout=30)
+
+
 @scenario("units that do not want to stop, fork without end, come back: ended all the same")
 def units_that_resist(t):
     with units_of_group(t, STUBBORN):
         all_active(t, t.leader, STUBBORN)
-        t.until("the bomb has reached its cap", lambda: len(t.leader.pids("bomb.service")) >= 40, timeout=30)
+        until_bomb_is_full(t, t.leader)
         old, new = hand_over(t, lambda h: h.sh(
             # (A pid of 0 would mean the process group of whoever runs this lab.)
             "pid=$(systemctl show --value -p MainPID returns.service); "
