@@ -90,7 +90,7 @@ static void describe_obstacle(const struct seat *s, usec_t now, char ret[static 
         (void)snprintf(ret, REASON_MAX,
                        "the arbiter is a primary that was replaced: it is at timeline %" PRIu64
                        ", and a term of timeline %" PRIu64
-                       " was seen here; nothing is claimed from it",
+                       " was seen here; nothing is claimed until its successor is reached",
                        s->member.epoch.timeline, member_replaced_by(&s->member));
     else if (!d->fit)
         (void)snprintf(ret, REASON_MAX, "%s", d->unfit_text);
