@@ -159,11 +159,16 @@ def two_of_one_name(t):
     t.leader = t.cluster.wait_ready(timeout=40)
 
 
+# To journald's two sockets for messages: syslog's and its own. (timeout: 124 is who has waited.)
+WRITERS = ("timeout 0.3 logger full", "echo MESSAGE=full | timeout 0.3 logger --journald")
+
+
 def stop_journald(host):
-    """Its queue is filled, too: from then on whoever writes to the journal waits."""
+    """Its queues are filled, too: from then on whoever writes to the journal waits."""
     pid = host.main_pid("systemd-journald.service")
     host.run("kill", "-STOP", pid)
-    host.sh("while timeout 0.2 logger full; do :; done", check=False, timeout=60)
+    for writer in WRITERS:
+        host.sh(f"while {writer}; do :; done", check=False, timeout=60)
     return pid
 
 
@@ -175,7 +180,7 @@ def journald_hangs(t):
                 lambda: pids.update((h, stop_journald(h)) for h in t.hosts))
         for h in t.hosts:
             t.effect(f"whoever writes to the journal of {h} waits",
-                     lambda h=h: h.run("timeout", "0.3", "logger", "full", check=False).code == 124)
+                     lambda h=h: all(h.run("sh", "-c", w, check=False).code == 124 for w in WRITERS))
         t.undisturbed(seconds=1.5 * t.lease_ms / 1000)
         t.gap_at_most(0)
         old = t.leader
