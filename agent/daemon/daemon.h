@@ -22,9 +22,10 @@
 #include "election/member.h"
 #include "unit/host.h"
 
-/* Groups between claim and active keeper at once: all of them must be started before their
- * deadlines, and PID 1 starts them one after the other. */
-#define STARTS_MAX 16u
+/* Groups between claim and active keeper at once. PID 1 starts them one after the other, so more are
+ * not up any sooner; but on a slow host they keep it from answering in time, starts are given up and
+ * claimed again, and a hundred groups come up later than with a few at a time. */
+#define STARTS_MAX 4u
 /* A batch takes along what is due within this part of its poll interval: one round trip for all. */
 #define BATCH_AHEAD_PART 8u
 /* How long a stop waits for the arbiter once all units are dead; then the leases run out. */
@@ -35,10 +36,10 @@
 #define API_RETRY_USEC (10 * USEC_PER_SEC)
 /* How often PID 1 is asked why this process shall end, before it just ends. */
 #define JOB_QUESTIONS_MAX 3u
-/* This host cannot run the agent: tenured.service is not to try again. */
 /* A connection that lasted for less is no news, when it ends for the same reason as the one before.
  */
 #define CONNECTION_LASTS_USEC (10 * USEC_PER_SEC)
+/* This host cannot run the agent: tenured.service is not to try again. */
 #define EXIT_UNFIT_HOST 78
 #define REASON_MAX 768
 

@@ -109,9 +109,9 @@ class Trial:
         self.timeline.good(f"{new} leads")
         return new
 
-    def until(self, text, condition, timeout=10):
+    def until(self, text, condition, timeout=10, every=0.02):
         try:
-            return wait_for(text, condition, timeout=timeout)
+            return wait_for(text, condition, timeout=timeout, every=every)
         except LabError as e:
             raise Failed(str(e)) from None
 
