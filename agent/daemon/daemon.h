@@ -22,9 +22,9 @@
 #include "election/member.h"
 #include "unit/host.h"
 
-/* Groups between claim and active keeper at once. PID 1 starts them one after the other, so more are
- * not up any sooner; but on a slow host they keep it from answering in time, starts are given up and
- * claimed again, and a hundred groups come up later than with a few at a time. */
+/* Groups between claim and active keeper at once. PID 1 starts them one after the other, so more
+ * are not up any sooner; but on a slow host they keep it from answering in time, starts are given
+ * up and claimed again, and a hundred groups come up later than with a few at a time. */
 #define STARTS_MAX 4u
 /* A batch takes along what is due within this part of its poll interval: one round trip for all. */
 #define BATCH_AHEAD_PART 8u
