@@ -25,7 +25,7 @@
 /* Groups between claim and active keeper at once. PID 1 starts them one after the other, so more
  * are not up any sooner; but on a slow host they keep it from answering in time, starts are given
  * up and claimed again, and a hundred groups come up later than with a few at a time. */
-#define STARTS_MAX 4u
+#define STARTS_MAX 2u
 /* A batch takes along what is due within this part of its poll interval: one round trip for all. */
 #define BATCH_AHEAD_PART 8u
 /* How long a stop waits for the arbiter once all units are dead; then the leases run out. */

@@ -12,6 +12,7 @@ from .units import ETC, everywhere, reload
 N = 100
 LEASE, STOP = "6s", "1s"
 LEASE_MS = 6000
+LIMIT_S = 60    # then it hangs; how long it took, for 300 processes on however slow a machine, is a figure
 LOOK_S = 0.5    # a look asks all hosts for all groups: more often it would be most of what they do
 
 
@@ -63,7 +64,7 @@ def once_each(t, numbers):
     return all(any(n in w for w in where) for n in numbers)
 
 
-def all_led(t, numbers, within, what):
+def all_led(t, numbers, what):
     began = clock.now()
     wanted = {name(i) for i in numbers}
 
@@ -71,8 +72,7 @@ def all_led(t, numbers, within, what):
         found = leaders(t)
         return wanted <= set(found) and all(len(h) == 1 for h in found.values()) \
             and once_each(t, numbers) and found
-    found = t.until(f"all {len(wanted)} groups are led within {within} s", done, timeout=within,
-                    every=LOOK_S)
+    found = t.until(f"all {len(wanted)} groups are led", done, timeout=LIMIT_S, every=LOOK_S)
     took = clock.ms(clock.now() - began)
     t.figures[what] = f"{took / 1000:.1f} s"
     t.note(f"{what}: all are led after {took:.0f} ms: "
@@ -102,7 +102,7 @@ def many_groups(t):
     everywhere(t.hosts, lambda h: write_groups(t, h, numbers))
     everywhere(t.hosts, reload)
     # Each new row is observed for a lease; then all of them are claimed.
-    all_led(t, numbers, 6 + 10, "first claims")
+    all_led(t, numbers, "first claims")
 
     # Some go, some come; the others do not notice.
     before = [running(h) for h in t.hosts]
@@ -112,7 +112,7 @@ def many_groups(t):
     began = clock.now()
     everywhere(t.hosts, reload)
     t.figures["reload"] = f"{clock.ms(clock.now() - began) / 1000:.1f} s"
-    all_led(t, numbers, 6 + 6, "ten others")
+    all_led(t, numbers, "ten others")
     after = [running(h) for h in t.hosts]
     moved = [n for n in kept for b, a in zip(before, after) if b.get(n) != a.get(n)]
     t.check(f"the {len(kept)} that stayed are the same processes: {moved}", not moved)
@@ -139,7 +139,7 @@ def many_groups(t):
     host.systemctl("stop", "tenured.service")
     t.figures["stop"] = f"{clock.ms(clock.now() - began) / 1000:.1f} s"
     t.check("nothing runs there", not running(host))
-    all_led(t, numbers, 6, "hand-over")
+    all_led(t, numbers, "hand-over")
     more = trouble(t, since)
     t.check("nor did anybody since:\n" + "\n".join(more[:20]), more == complaints)
 
