@@ -169,15 +169,6 @@ int state_remove(const struct state_file *s)
     return unlinkat(s->live_fd, STATE_NAME, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-void state_close(struct state_file *s)
-{
-    if (s->fd >= 0)
-        (void)close(s->fd);
-    if (s->live_fd >= 0)
-        (void)close(s->live_fd);
-    *s = STATE_FILE_NONE;
-}
-
 int state_read(const char *groups_dir, const char *group, struct ticket *ret)
 {
     assert(group);

@@ -36,7 +36,6 @@ int state_publish(const struct state_file *s);
 int state_set_deadline(const struct state_file *s, usec_t deadline);
 /* Returns 0 also when there is none. */
 int state_remove(const struct state_file *s);
-void state_close(struct state_file *s);
 
 /* The state that a dead keeper of this group left below the group's directory. The live directory
  * is the agent's user's, so only a file of our own (root's) is believed. Returns 0; -ENOENT when

@@ -96,7 +96,6 @@ def primary_forked(t):
         terms = [t.cluster.term(h) for h in (old, new)]
         t.check(f"the term of the new history, {terms[1]}, is far above the old one's, {terms[0]}",
                 terms[1] >> 32 > terms[0] >> 32)
-        # Both are asked for what an old primary must not get: a later term.
         t.check(f"{first} does not know the newer term",
                 first.psql(f"select term from tenure.lease where grp = '{t.group}'")
                 == str(terms[0]))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The network does worse than to fall silent: it carries one way, or loses every other packet."""
+"""The network does worse than to fall silent: it carries one way only."""
 
 from lab.scenario import scenario
 
