@@ -220,6 +220,11 @@ static bool declared(const struct guards *g, const char *unit)
 static bool triggers_guarded(const struct guards *g, const char *unit,
                              const struct unit_properties *p, char problem[static HOST_PROBLEM_MAX])
 {
+    /* An instance for each connection, which Triggers does not name before there is one. */
+    if (p->accept)
+        return wrong(problem, unit,
+                     "Accept is yes, not no: what it starts for each connection would outlive the "
+                     "term");
     for (char **t = p->triggers; t && *t; t++)
         if (!declared(g, *t))
             return wrong_do(problem, unit,

@@ -30,6 +30,7 @@ struct unit_properties {
     char *exec_stop_post; /* likewise */
     bool need_daemon_reload;
     bool send_sigkill;
+    bool accept; /* sockets */
     int watchdog_signal;
     int final_kill_signal;
     usec_t timeout_stop;  /* services */

@@ -189,6 +189,7 @@ static const struct {
     PROPERTY("ExecStopPost", read_command, exec_stop_post),
     PROPERTY("NeedDaemonReload", read_bool, need_daemon_reload),
     PROPERTY("SendSIGKILL", read_bool, send_sigkill),
+    PROPERTY("Accept", read_bool, accept),
     PROPERTY("WatchdogSignal", read_int, watchdog_signal),
     PROPERTY("FinalKillSignal", read_int, final_kill_signal),
     PROPERTY("TimeoutStopUSec", read_usec, timeout_stop),

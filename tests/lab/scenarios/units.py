@@ -385,6 +385,7 @@ FIGHTS = {
     "direct": ("service", "[Service]\nRestart=always\nRestartMode=direct\n",
                "RestartMode is direct"),
     "sock": ("socket", "[Socket]\nTimeoutSec=infinity\n", "TimeoutUSec is infinity"),
+    "accept": ("socket", "[Socket]\nAccept=yes\n", "Accept is yes"),
     "tim": ("timer", "[Timer]\nUnit=elsewhere.service\n", "Triggers names elsewhere.service"),
     "keep": ("keeper", "[Service]\nRestart=always\n", "Restart is always"),
     "keep-long": ("keeper", "[Service]\nTimeoutStopSec=infinity\n", "TimeoutStopUSec is infinity"),
@@ -407,7 +408,7 @@ def declare_fights(t, host):
             host.write_file(f"{ETC}/f-{name}.service",
                             service(BEAT, "[Install]", "WantedBy=multi-user.target"))
         if kind == "socket":
-            host.write_file(f"{ETC}/{units[0]}", "[Socket]\nListenStream=/run/f.sock\n")
+            host.write_file(f"{ETC}/{units[0]}", f"[Socket]\nListenStream=/run/f-{name}.sock\n")
         if kind == "timer":
             host.write_file(f"{ETC}/{units[0]}", "[Timer]\nOnActiveSec=1h\n")
         t.cluster.write_group(host, {"name": f"f-{name}", "units": units, "lease": "4s",
