@@ -137,16 +137,24 @@ int guard_keeper_text(const struct config_group *g, char *ret, size_t size)
     assert(size > 0);
 
     struct text t = {.buffer = ret, .size = size};
+    char slice[UNIT_TEXT_MAX];
+    int r = group_slice_unit(g->name, slice, sizeof slice);
+
+    if (r < 0)
+        return r;
     usec_t span = g->budget.stop + GUARD_KEEPER_STOP_EXTRA_USEC;
 
     add(&t,
-        "# Written by tenure-generator: the keeper of group \"%s\" gets the time it needs to end "
-        "its units.\n"
-        "[Service]\n"
+        "# Written by tenure-generator: the keeper of group \"%s\" gets its slice, and the time "
+        "it needs to end its units.\n"
+        "[Unit]\n"
+        "Requires=%s\n"
+        "After=%s\n"
+        "\n[Service]\n"
         "TimeoutStopSec=%" PRIu64 "us\n"
         "TimeoutAbortSec=%" PRIu64 "us\n"
         "Environment=\"" KEEPER_UNITS_ENV "=",
-        g->name, span, span);
+        g->name, slice, slice, span, span);
     for (size_t i = 0; i < g->n_units; i++) {
         if (i > 0)
             add(&t, " ");

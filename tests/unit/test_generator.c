@@ -139,14 +139,16 @@ static void expect_guards(void)
     expect_file("w.timer.d/zz-tenure.conf", UNIT_PART LATE_PART);
     expect_file("w.path.d/zz-tenure.conf", UNIT_PART LATE_PART);
     expect_file("w.target.d/zz-tenure.conf", UNIT_PART LATE_PART);
-    expect_file("tenure@a\\x2db.service.d/zz-tenure.conf",
-                "# Written by tenure-generator: the keeper of group \"a-b\" gets the time it needs "
-                "to end its units.\n"
-                "[Service]\n"
-                "TimeoutStopSec=2550000us\n"
-                "TimeoutAbortSec=2550000us\n"
-                "Environment=\"TENURE_UNITS=w.service w@1-2.service w.socket "
-                "srv-x\\\\x2dy.mount w.timer w.path w.target\"\n");
+    expect_file(
+        "tenure@a\\x2db.service.d/zz-tenure.conf",
+        "# Written by tenure-generator: the keeper of group \"a-b\" gets its slice, and the time "
+        "it needs to end its units.\n"
+        "[Unit]\nRequires=tenure-a\\x2db.slice\nAfter=tenure-a\\x2db.slice\n\n"
+        "[Service]\n"
+        "TimeoutStopSec=2550000us\n"
+        "TimeoutAbortSec=2550000us\n"
+        "Environment=\"TENURE_UNITS=w.service w@1-2.service w.socket "
+        "srv-x\\\\x2dy.mount w.timer w.path w.target\"\n");
     expect_link("tenure@a\\x2db.service.wants/w.service", "../w.service");
     expect_link("tenure@a\\x2db.service.wants/srv-x\\x2dy.mount", "../srv-x\\x2dy.mount");
     expect_file("tenured.service.d/zz-tenure.conf",
@@ -212,16 +214,18 @@ START_TEST(reboot_is_for_those_who_ask)
     put("", HEAD "groups = ( { name = \"f\"; lease = \"9s\"; stop_timeout = \"2s\"; units = [ "
                  "\"a.service\" ]; fence = \"reboot\"; } );\n");
     ck_assert_int_eq(run(0), GENERATE_SNAPSHOT);
-    expect_file("tenure@f.service.d/zz-tenure.conf",
-                "# Written by tenure-generator: the keeper of group \"f\" gets the time it needs "
-                "to end its units.\n"
-                "[Service]\n"
-                "TimeoutStopSec=2050000us\n"
-                "TimeoutAbortSec=2050000us\n"
-                "Environment=\"TENURE_UNITS=a.service\"\n"
-                "Environment=TENURE_REBOOT_USEC=900000\n"
-                "CapabilityBoundingSet=CAP_SYS_BOOT\n"
-                "SystemCallFilter=reboot\n");
+    expect_file(
+        "tenure@f.service.d/zz-tenure.conf",
+        "# Written by tenure-generator: the keeper of group \"f\" gets its slice, and the time "
+        "it needs to end its units.\n"
+        "[Unit]\nRequires=tenure-f.slice\nAfter=tenure-f.slice\n\n"
+        "[Service]\n"
+        "TimeoutStopSec=2050000us\n"
+        "TimeoutAbortSec=2050000us\n"
+        "Environment=\"TENURE_UNITS=a.service\"\n"
+        "Environment=TENURE_REBOOT_USEC=900000\n"
+        "CapabilityBoundingSet=CAP_SYS_BOOT\n"
+        "SystemCallFilter=reboot\n");
 }
 END_TEST
 

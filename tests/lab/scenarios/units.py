@@ -458,7 +458,9 @@ def guards_fought(t):
              timeout=15)
     # The others could have been claimed just as long ago.
     time.sleep(1)
-    found = roles()
+    # Not in the moment in which they are looked at again.
+    found = t.until("each has been looked at", lambda: (lambda now: all(
+        "being checked" not in g["reason"] for g in now.values()) and now)(roles()))
     for name, words in expected.items():
         reason, role = found[name]["reason"], found[name]["role"]
         if not words:
