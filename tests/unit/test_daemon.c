@@ -50,6 +50,36 @@ START_TEST(a_thousandth_is_the_limit)
 }
 END_TEST
 
+static bool offset_fits(long usec, long constant, int status, long ppm)
+{
+    struct timex t = {.tick = 10000,
+                      .freq = ppm * PPM,
+                      .offset = status & STA_NANO ? usec * 1000 : usec,
+                      .constant = constant,
+                      .status = status | STA_PLL};
+    char text[RATE_TEXT_MAX];
+
+    return rate_within(&t, text);
+}
+
+/* systemd-timesyncd corrects up to 0.4 s so; at its shortest poll interval the constant is 1. */
+START_TEST(an_offset_is_slewed_too)
+{
+    ck_assert(!offset_fits(390000, 1, STA_NANO, 0));
+    ck_assert(!offset_fits(-390000, 1, STA_NANO, 0));
+    ck_assert(offset_fits(7999, 1, STA_NANO, 0)); /* an eighth of it each second */
+    ck_assert(!offset_fits(8000, 1, STA_NANO, 0));
+    ck_assert(!offset_fits(-8000, 1, STA_NANO, 0));
+    ck_assert(offset_fits(8000, 7, STA_NANO, 0)); /* a 512th */
+    ck_assert(!offset_fits(8000, 1, 0, 0));       /* microseconds */
+    ck_assert(offset_fits(7999, 1, 0, 0));
+    ck_assert(!offset_fits(-4000, 1, STA_NANO, 500)); /* they do not cancel each other */
+    ck_assert(!offset_fits(1000, 10, STA_NANO | STA_PPSTIME | STA_PPSSIGNAL, 0));
+    ck_assert(offset_fits(390000, 99, STA_NANO, 0)); /* no kernel's: not shifted away */
+    ck_assert(!offset_fits(8000, -1, STA_NANO, 0));
+}
+END_TEST
+
 START_TEST(the_reason_names_the_rate)
 {
     struct timex t = {.tick = 10500};
@@ -230,6 +260,7 @@ int main(void)
 
     tcase_add_test(t, an_undisturbed_clock_fits);
     tcase_add_test(t, a_thousandth_is_the_limit);
+    tcase_add_test(t, an_offset_is_slewed_too);
     tcase_add_test(t, the_reason_names_the_rate);
     tcase_add_test(t, the_rate_of_this_host_can_be_read);
     suite_add_tcase(s, t);
