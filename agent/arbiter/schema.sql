@@ -531,11 +531,13 @@ begin
                 set_config('tcp_keepalives_count', '3', true);
     end if;
     if v_check = interval '0' or v_check > v_bound / 4 then
-        perform set_config('client_connection_check_interval', greatest(p_bound / 4, 100)::text,
-                           true);
+        begin -- alone: what is caught takes back all that was set within
+            perform set_config('client_connection_check_interval',
+                               greatest(p_bound / 4, 100)::text, true);
+        exception when invalid_parameter_value then
+            null; -- not on this server's platform
+        end;
     end if;
-exception when invalid_parameter_value then
-    null; -- the last one is not on every server's platform
 end
 $function$;
 
@@ -630,6 +632,8 @@ begin
     end if;
 end
 $$;
+-- Also for who loads data with session_replication_role = replica.
+alter table tenure.assertion enable always trigger at_commit;
 
 comment on function tenure.assert_leader_at_commit(text, bigint) is
     'Lets the COMMIT of this transaction fail (SQLSTATE TN001) unless it is the group''s term then. Until then the transaction keeps nobody from taking the group over.';

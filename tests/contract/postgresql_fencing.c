@@ -251,6 +251,20 @@ START_TEST(at_commit_it_keeps_nobody_waiting_and_fails)
 }
 END_TEST
 
+/* Triggers are off for who loads data so; this one is not. */
+START_TEST(a_loader_of_data_asserts_too)
+{
+    const char *group = group_new();
+
+    client_method = methods[_i];
+    struct reply led = client_lead(a, group);
+    server_do(&shared, "grant set on parameter session_replication_role to billing");
+    ck_assert_str_eq(try_it("set session_replication_role = replica"), "");
+    ck_assert_str_eq(assert_at_commit(group, led.record.term), "");
+    ck_assert_str_eq(assert_at_commit(group, led.record.term - 1), LOST);
+}
+END_TEST
+
 /* A snapshot of before the takeover must not show the term of before. */
 START_TEST(no_isolation_level_hides_a_takeover)
 {
@@ -429,6 +443,7 @@ void fencing_tests(Suite *suite)
     tcase_add_loop_test(t, an_asserted_term_is_renewed_but_not_followed, 0, N_METHODS);
     tcase_add_loop_test(t, who_holds_up_is_named, 0, N_METHODS);
     tcase_add_loop_test(t, at_commit_it_keeps_nobody_waiting_and_fails, 0, N_METHODS);
+    tcase_add_loop_test(t, a_loader_of_data_asserts_too, 0, N_METHODS);
     tcase_add_loop_test(t, no_isolation_level_hides_a_takeover, 0, 2);
     tcase_add_test(t, a_claim_under_way_is_waited_for);
     tcase_add_loop_test(t, a_client_that_is_gone_holds_nothing_up_for_long, 0, N_METHODS);
