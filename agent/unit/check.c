@@ -91,6 +91,9 @@ static void properties_answered(struct host *h, struct group *g, sd_bus_message 
         postpone(h, g, step_unit(g), text);
         return;
     }
+    /* Asked before a reload, it says nothing after it, whatever it says: begin anew, at once. */
+    if (g->checking != h->generation)
+        return;
     if (!judge_step(g, &p, g->check_problem)) {
         finish_check(h, g);
         return;
@@ -122,7 +125,6 @@ bool check_due(const struct host *h, const struct group *g)
 
 static void continue_group(struct host *h, struct group *g)
 {
-    /* What was read before a reload says nothing after it. */
     if (g->checking != h->generation) {
         g->checking = h->generation;
         g->check_step = STEP_SLICE;

@@ -187,6 +187,7 @@ int host_set_stop(struct host *h, const char *group, usec_t stop)
         return 0;
     g->stop = stop;
     g->checked = 0;
+    g->checking = 0; /* what is under way goes by the old one */
     g->check_at = 0;
     group_judge(h, g);
     host_pump_soon(h);

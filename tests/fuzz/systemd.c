@@ -17,9 +17,11 @@
 #include <sys/un.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "fuzz.h"
 #include "peer.h"
 #include "unit/host.h"
+#include "unit/internal.h"
 #include "values.h"
 
 #define STOP (5 * USEC_PER_SEC)
@@ -33,10 +35,10 @@ struct talk {
     struct host *host;
     struct peer peer;
     sd_bus *bus;
-    struct group {
+    struct known {
         char name[GROUP_NAME_MAX + 1];
         bool starting, stopping;
-    } groups[GROUPS_MAX];
+    } known[GROUPS_MAX];
     bool asked_job;
 };
 
@@ -60,11 +62,11 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 /* ---- what the host reports ---- */
 
-static struct group *find(struct talk *t, const char *name)
+static struct known *find(struct talk *t, const char *name)
 {
     for (size_t i = 0; i < GROUPS_MAX; i++)
-        if (*name && strcmp(t->groups[i].name, name) == 0)
-            return &t->groups[i];
+        if (*name && strcmp(t->known[i].name, name) == 0)
+            return &t->known[i];
     return NULL;
 }
 
@@ -82,7 +84,7 @@ static void viewed(void *userdata, const char *group)
 
 static void start_answered(void *userdata, const char *group, int error, const char *text)
 {
-    struct group *g = find(userdata, group);
+    struct known *g = find(userdata, group);
 
     assert(g && g->starting && error <= 0 && (error == 0 || *text));
     g->starting = false;
@@ -90,7 +92,7 @@ static void start_answered(void *userdata, const char *group, int error, const c
 
 static void stop_answered(void *userdata, const char *group, int error, const char *text)
 {
-    struct group *g = find(userdata, group);
+    struct known *g = find(userdata, group);
 
     assert(g && g->stopping && error <= 0 && (error == 0 || *text));
     g->stopping = false;
@@ -117,6 +119,19 @@ static const struct host_handler handler = {viewed, start_answered, stop_answere
 
 /* ---- PID 1 ---- */
 
+/* Guards that are not known are being asked for, or soon will be: nobody is blocked for minutes by
+ * a reload that came at the wrong moment. */
+static void nothing_is_forgotten(const struct talk *t)
+{
+    for (size_t i = 0; i < GROUPS_MAX; i++) {
+        const struct group *g = *t->known[i].name ? host_group(t->host, t->known[i].name) : NULL;
+
+        assert(!g || !t->host->connected || g->checked == t->host->generation ||
+               g->check_in_flight ||
+               g->check_at <= usec_add(clock_boottime(), LOOK_RETRY_MAX_USEC));
+    }
+}
+
 /* Nothing is started unless its guards were found in effect. */
 static void called(void *userdata, sd_bus_message *m)
 {
@@ -130,12 +145,11 @@ static void called(void *userdata, sd_bus_message *m)
     for (size_t i = 0; i < GROUPS_MAX; i++) {
         char keeper[UNIT_NAME_LEN_MAX + 1];
 
-        if (!*t->groups[i].name ||
-            group_keeper_unit(t->groups[i].name, keeper, sizeof keeper) < 0 ||
+        if (!*t->known[i].name || group_keeper_unit(t->known[i].name, keeper, sizeof keeper) < 0 ||
             strcmp(keeper, unit) != 0)
             continue;
-        assert(t->groups[i].starting);
-        assert(host_view(t->host, t->groups[i].name)->guarded);
+        assert(t->known[i].starting);
+        assert(host_view(t->host, t->known[i].name)->guarded);
     }
 }
 
@@ -175,7 +189,7 @@ static void answer_properties(const struct talk *t, sd_bus_message *call)
                              &unit);
     assert(unit);
     for (size_t i = 0; i < GROUPS_MAX; i++) {
-        const char *group = t->groups[i].name;
+        const char *group = t->known[i].name;
 
         if (group_keeper_unit(group, keeper, sizeof keeper) < 0 ||
             group_slice_unit(group, slice, sizeof slice) < 0)
@@ -276,24 +290,24 @@ static bool answers(struct talk *t, const char *verb, char *line)
 static void add(struct talk *t, char *line)
 {
     const char *name = fuzz_word(&line), *units[HOST_UNITS_MAX];
-    struct group *g = NULL;
+    struct known *g = NULL;
     size_t n = 0;
 
     for (size_t i = 0; i < GROUPS_MAX && !g; i++)
-        if (!*t->groups[i].name)
-            g = &t->groups[i];
+        if (!*t->known[i].name)
+            g = &t->known[i];
     while (n < HOST_UNITS_MAX && *(units[n] = fuzz_word(&line)))
         n++;
     if (!g || strlen(name) > GROUP_NAME_MAX || host_add_group(t->host, name, units, n, STOP) < 0)
         return;
-    *g = (struct group){0};
+    *g = (struct known){0};
     strcpy(g->name, name);
 }
 
 static void order(struct talk *t, const char *verb, char *line)
 {
     const char *name = fuzz_word(&line);
-    struct group *g = find(t, name);
+    struct known *g = find(t, name);
 
     if (strcmp(verb, "look") == 0)
         host_look(t->host, name);
@@ -308,7 +322,7 @@ static void order(struct talk *t, const char *verb, char *line)
     else if (strcmp(verb, "remove") == 0) {
         assert((host_remove_group(t->host, name) == 0) == (g != NULL));
         if (g)
-            *g = (struct group){0};
+            *g = (struct known){0};
     } else if (strcmp(verb, "job") == 0 && host_ask_own_job(t->host) == 0)
         t->asked_job = true;
     else if (strcmp(verb, "hangup") == 0)
@@ -346,6 +360,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     while ((line = fuzz_line(&rest))) {
         say(&t, line);
         peer_pump(event);
+        nothing_is_forgotten(&t);
     }
     host_free(t.host);
     peer_close(&t.peer);
