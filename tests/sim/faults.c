@@ -101,18 +101,27 @@ bool fault_pid1_may_stall(struct world *w, const struct host *h)
     return true;
 }
 
-static void hinder_host(struct world *w, struct node *n, const struct fault *f)
+/* Whether it was done: of what is promised for one guard, the other must be unhindered. */
+static bool hinder_host(struct world *w, struct node *n, const struct fault *f)
 {
     struct host *h = n->host;
 
-    if (f->kind == FAULT_PID1_STALLED && fault_pid1_may_stall(w, h))
+    if (f->kind == FAULT_PID1_STALLED) {
+        if (!fault_pid1_may_stall(w, h))
+            return false;
         h->pid1_stalled_until = usec_max(h->pid1_stalled_until, w->now + f->span);
-    else if (h->pid1_stalled_until > w->now)
-        return;
-    else if (f->kind == FAULT_KEEPER_STALLED && n->keeper_alive && second_guard_in_time(n))
-        n->keeper_stalled_until = w->now + f->span;
-    else if (f->kind == FAULT_KEEPER_KILLED)
+        return true;
+    }
+    if (h->pid1_stalled_until > w->now || !n->keeper_alive)
+        return false;
+    if (f->kind == FAULT_KEEPER_KILLED) {
         machine_kill_keeper(w, n);
+        return true;
+    }
+    if (!second_guard_in_time(n))
+        return false;
+    n->keeper_stalled_until = w->now + f->span;
+    return true;
 }
 
 /* NODE/INSTANCE_ID: an id of each boot, and anew when the file that keeps it is lost. */
@@ -162,39 +171,42 @@ static void fail_over(struct world *w, const struct fault *f)
     s->epoch.timeline++;
 }
 
-static void server_fault(struct world *w, const struct fault *f)
+/* One such thing at a time; and of an empty table nobody can say whether it is old or new. */
+static bool may_be_replaced(const struct world *w, enum fault_kind k)
+{
+    return w->servers[1].era == 0 && (k != FAULT_FORKED || server_was_used(w));
+}
+
+static bool server_fault(struct world *w, const struct fault *f)
 {
     struct server *s = &w->servers[0];
     unsigned group = w->nodes[f->node].group;
 
     if (f->kind == FAULT_ROW_LOCKED) {
         s->rows[group].locked_until = w->now + f->span;
-        return;
+        return true;
     }
     if (f->kind == FAULT_CLOCK_SET) {
         s->clock_set += sim_chance(w, 300) ? -f->span : f->span;
-        return;
+        return true;
     }
-    if (w->servers[1].era > 0)
-        return; /* one such thing at a time */
-    if (f->kind == FAULT_FORKED && !server_was_used(w))
-        return; /* of an empty table nobody can say whether it is old or new */
-    if (f->kind == FAULT_ROW_TAKEN) {
-        server_take_row(w, group);
-        return;
-    }
+    if (!may_be_replaced(w, f->kind))
+        return false;
+    if (f->kind == FAULT_ROW_TAKEN)
+        return server_take_row(w, group);
     if (f->kind == FAULT_FAILOVER || f->kind == FAULT_FORKED)
         fail_over(w, f);
     else
         server_new_era(w, s);
     if (f->kind == FAULT_FORKED)
-        return;
+        return true;
     if (f->kind == FAULT_OTHER_SYSTEM) {
         s->epoch.system_id++;
         s->epoch.timeline += sim_below(w, 2);
     }
     s->down_until = usec_max(s->down_until, w->now + f->span / 4);
     lose_all_connections(w);
+    return true;
 }
 
 /* systemctl stop, start and restart, of the keeper or of a unit. */
@@ -211,13 +223,14 @@ static void command(struct world *w, struct node *n)
                      sim_between(w, 50, keeper ? 5000 : 2 * USEC_PER_SEC), UINT32_MAX);
 }
 
-static void retire(struct world *w, struct node *n, bool retired)
+static bool retire(struct world *w, struct node *n, bool retired)
 {
     if (n->retired == retired)
-        return;
+        return false;
     n->retired = retired;
     if (n->host->alive)
         agent_push(w, n, AGENT_ORDER, 0, 0);
+    return true;
 }
 
 static void kill_agent(struct world *w, struct host *h, usec_t span)
@@ -230,28 +243,38 @@ static void kill_agent(struct world *w, struct host *h, usec_t span)
     agent_push_host(w, h, AGENT_BOOT, span, 0);
 }
 
-static void host_fault(struct world *w, struct node *n, const struct fault *f)
+/* Of an agent, which must live for it. */
+static bool agent_fault(struct world *w, struct node *n, const struct fault *f)
 {
     struct host *h = n->host;
 
-    if (f->kind == FAULT_CUT)
-        h->cut_until = usec_max(h->cut_until, w->now + f->span);
-    else if (f->kind == FAULT_RESET && h->alive)
+    if (!h->alive)
+        return false;
+    if (f->kind == FAULT_RESET)
         agent_push_host(w, h, AGENT_RESET, 0, 0);
-    else if (f->kind == FAULT_AGENT_KILLED && h->alive)
+    else if (f->kind == FAULT_AGENT_KILLED)
         kill_agent(w, h, f->span / 4);
     else if (f->kind == FAULT_AGENT_STALLED)
         h->agent_stalled_until = usec_max(h->agent_stalled_until, w->now + f->span);
-    else if (f->kind == FAULT_BUS_LOST && h->alive)
+    else
         sim_push(w, (struct happening){.at = w->now,
                                        .kind = AGENT_BUS_LOST,
                                        .node = n->index,
                                        .life = h->life,
                                        .a = f->span / 4});
+    return true;
+}
+
+static bool host_fault(struct world *w, struct node *n, const struct fault *f)
+{
+    struct host *h = n->host;
+
+    if (f->kind == FAULT_RETIRED)
+        return retire(w, n, true);
+    if (f->kind == FAULT_CUT)
+        h->cut_until = usec_max(h->cut_until, w->now + f->span);
     else if (f->kind == FAULT_REBOOT)
         reboot(w, h, f->span / 4);
-    else if (f->kind == FAULT_RETIRED)
-        retire(w, n, true);
     else if (f->kind == FAULT_UNFIT)
         h->unfit = true;
     else if (f->kind == FAULT_NO_SLOT)
@@ -262,8 +285,9 @@ static void host_fault(struct world *w, struct node *n, const struct fault *f)
         n->starts_fail = true;
     else if (f->kind == FAULT_NEW_BUDGET)
         new_budget(w, n);
-    else if (f->kind == FAULT_OPERATOR)
+    else
         command(w, n);
+    return true;
 }
 
 static bool is_the_servers(enum fault_kind k)
@@ -273,23 +297,60 @@ static bool is_the_servers(enum fault_kind k)
            k == FAULT_FORKED;
 }
 
+static bool is_the_guards(enum fault_kind k)
+{
+    return k == FAULT_PID1_STALLED || k == FAULT_KEEPER_STALLED || k == FAULT_KEEPER_KILLED;
+}
+
+static bool is_the_agents(enum fault_kind k)
+{
+    return k == FAULT_RESET || k == FAULT_AGENT_KILLED || k == FAULT_AGENT_STALLED ||
+           k == FAULT_BUS_LOST;
+}
+
+static bool do_fault(struct world *w, struct node *n, const struct fault *f)
+{
+    if (f->kind == FAULT_LATE) {
+        w->late_permille = 200;
+        return true;
+    }
+    if (is_the_servers(f->kind))
+        return server_fault(w, f);
+    if (is_the_guards(f->kind))
+        return hinder_host(w, n, f);
+    return is_the_agents(f->kind) ? agent_fault(w, n, f) : host_fault(w, n, f);
+}
+
+/* Where the group is led, if anywhere: always for what is done to a keeper, else as often as not.
+ */
+static struct node *aim(struct world *w, const struct fault *f)
+{
+    struct node *n = &w->nodes[f->node];
+    bool keeper = f->kind == FAULT_KEEPER_STALLED || f->kind == FAULT_KEEPER_KILLED;
+
+    if (is_the_servers(f->kind) || (!keeper && sim_chance(w, 500)))
+        return n;
+    for (unsigned i = n->group; i < w->n_nodes; i += w->n_groups)
+        if (w->nodes[i].keeper_alive)
+            return &w->nodes[i];
+    return n;
+}
+
+/* Counted is what was done, not what was meant. */
 void fault_begin(struct world *w, unsigned number)
 {
-    const struct fault *f = &w->faults[number];
-    struct node *n = &w->nodes[f->node];
+    struct fault *f = &w->faults[number];
+    struct node *n = aim(w, f);
+    bool done;
 
-    w->coverage->faults[f->kind]++;
+    f->node = n->index;
     sim_trace(w, n->host, "g%u FAULT: %s, %.3f s", n->group, fault_names[f->kind],
               (double)f->span / (double)USEC_PER_SEC);
-    if (f->kind == FAULT_LATE)
-        w->late_permille = 200;
-    else if (is_the_servers(f->kind))
-        server_fault(w, f);
-    else if (f->kind == FAULT_PID1_STALLED || f->kind == FAULT_KEEPER_STALLED ||
-             f->kind == FAULT_KEEPER_KILLED)
-        hinder_host(w, n, f);
-    else
-        host_fault(w, n, f);
+    done = do_fault(w, n, f);
+    w->coverage->faults[f->kind] += done;
+    if (!done)
+        sim_trace(w, n->host,
+                  "not done: it would have no effect, or more than one thing at a time");
 }
 
 void fault_end(struct world *w, unsigned number)

@@ -170,7 +170,7 @@ static void keeper_message(struct world *w, struct node *n, const struct happeni
         &n->keeper, &m, sizeof m, true,
         w->mutation == MUTATION_KEEPER_BELIEVES_LATE ? usec_min(now, n->keeper.deadline - 1) : now);
     if (w->mutation == MUTATION_KEEPER_ADDS_GRACE && v == MESSAGE_EXTENDED)
-        n->keeper.deadline += n->keeper.lease / 4;
+        n->keeper.deadline += BUDGET_SLACK_USEC / 3;
     if (v == MESSAGE_EXTENDED) {
         witness_extended(w, n);
         n->run.deadline = m.deadline;

@@ -46,6 +46,9 @@ static const struct {
     [MUTATION_LOCK_NOT_ASKED_FOR] = {"lock-not-asked-for", VIOLATION_LOCK},
     [MUTATION_OTHER_METHOD_IGNORED] = {"other-method-ignored", VIOLATION_CLAIM},
     [MUTATION_OLD_TIMELINE_BELIEVED] = {"old-timeline-believed", VIOLATION_HISTORY},
+    [MUTATION_HOST_TAKEN_FOR_EMPTY] = {"host-taken-for-empty", VIOLATION_TICKET},
+    [MUTATION_RELEASE_TAKEN_BACK] = {"release-taken-back", VIOLATION_TICKET},
+    [MUTATION_RENEWS_SELDOM] = {"renews-seldom", VIOLATION_UNREST},
 };
 
 const char *mutation_name(enum mutation m)
@@ -95,9 +98,14 @@ static void mutate_local(struct world *w, struct node *n, struct member_event *e
 {
     const struct member *m = &n->member;
 
+    *spare = *event->local;
+    if (w->mutation == MUTATION_HOST_TAKEN_FOR_EMPTY && m->state == MEMBER_STANDBY) {
+        spare->keeper = LOCAL_KEEPER_GONE;
+        spare->units_dead = spare->slice_empty = true;
+        event->local = spare;
+    }
     if (m->state != MEMBER_ENDING)
         return;
-    *spare = *event->local;
     if (w->mutation == MUTATION_PROOF_FROM_BEFORE)
         spare->asked_at = m->since + 1;
     if (w->mutation == MUTATION_PROOF_INVENTED) {
@@ -140,6 +148,18 @@ static void take_twice(struct member *m, const struct member *before,
     update->actions |= ACTION_TICKET;
 }
 
+/* An unanswered release counts as none: is there time left, the term goes on. */
+static void take_back(struct member *m, const struct member *before,
+                      const struct member_event *event, struct update *update)
+{
+    if (before->state != MEMBER_RELEASING || event->type != EVENT_REPLY ||
+        event->reply->outcome != OUTCOME_UNKNOWN || m->deadline < event->now + USEC_PER_SEC)
+        return;
+    m->state = MEMBER_STARTING;
+    m->started_at = 0;
+    update->actions |= ACTION_TICKET;
+}
+
 void mutate_after(struct world *w, struct node *n, const struct member *before,
                   const struct member_event *event, struct update *update)
 {
@@ -161,6 +181,10 @@ void mutate_after(struct world *w, struct node *n, const struct member *before,
         update->request.rests_on_clean = false;
     if (w->mutation == MUTATION_TERM_TWICE)
         take_twice(m, before, event, update);
+    if (w->mutation == MUTATION_RELEASE_TAKEN_BACK)
+        take_back(m, before, event, update);
+    if (w->mutation == MUTATION_RENEWS_SELDOM && m->state == MEMBER_LEADING)
+        m->due = m->deadline;
     if (w->mutation == MUTATION_ALWAYS_DUE && m->state == MEMBER_STANDBY)
         m->due = event->now;
 }

@@ -557,14 +557,14 @@ void server_heal(struct world *w)
     w->servers[1] = (struct server){0};
 }
 
-void server_take_row(struct world *w, unsigned group)
+bool server_take_row(struct world *w, unsigned group)
 {
     struct server *s = &w->servers[0];
     struct row *t = &s->rows[group];
     struct record *r = &t->now.record;
 
     if (!t->exists || t->writing)
-        return;
+        return false;
     r->term++;
     r->nonce = random_nonce(w);
     r->owner[0] = '\0';
@@ -573,4 +573,5 @@ void server_take_row(struct world *w, unsigned group)
     t->n_older = 0;
     t->highest_term = usec_max(t->highest_term, r->term);
     t->written_at = w->now;
+    return true;
 }

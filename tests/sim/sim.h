@@ -351,6 +351,9 @@ enum mutation {
     MUTATION_LOCK_NOT_ASKED_FOR,
     MUTATION_OTHER_METHOD_IGNORED,
     MUTATION_OLD_TIMELINE_BELIEVED,
+    MUTATION_HOST_TAKEN_FOR_EMPTY,
+    MUTATION_RELEASE_TAKEN_BACK,
+    MUTATION_RENEWS_SELDOM,
     MUTATIONS,
 };
 
@@ -389,13 +392,16 @@ struct world {
     bool calm;
     usec_t calm_at;  /* faults end … */
     usec_t late_at;  /* … what is under way is carried out until then … */
-    usec_t quiet_at; /* … and from then on somebody must lead */
+                     /* … from then on nobody leads for a takeover at most … */
+    usec_t quiet_at; /* … and from then on the leader stays */
 
     struct group {
         uint64_t ticketed[SIM_TICKETS_MAX]; /* terms */
         unsigned n_ticketed;
-        uint64_t started_term; /* the highest */
-        int leader;            /* the node that was found after the faults, or -1 */
+        uint64_t started_term;   /* the highest */
+        usec_t leaderless_since; /* since when nobody leads after the faults; 0: somebody does */
+        usec_t bound;            /* for how long at most */
+        int leader;              /* the node that was found once all had settled, or -1 */
         uint64_t leader_term;
         usec_t leader_since;
         bool done;
@@ -453,8 +459,8 @@ bool server_was_used(const struct world *w);
 void server_heal(struct world *w);
 /* The host's connection is gone, and its server will notice. */
 void server_lost_client(struct world *w, const struct host *h);
-/* An administrator takes the record away from whoever has it. */
-void server_take_row(struct world *w, unsigned group);
+/* An administrator takes the record away from whoever has it. Whether there was one. */
+bool server_take_row(struct world *w, unsigned group);
 
 /* machine.c: PID 1, keeper, fence and units of one host */
 void machine_handle(struct world *w, struct node *n, const struct happening *h);

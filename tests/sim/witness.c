@@ -8,8 +8,12 @@
 #include "sim.h"
 
 #define BUSY_PER_SECOND_MAX 50u
-#define LIVE_MARGIN_USEC (15 * USEC_PER_SEC)
+/* In which whoever is healthy gets to run, and a little. */
+#define PROMPT_USEC (5 * USEC_PER_MSEC)
+/* What a member waits by itself after it gave a term up counts as short up to here. */
 #define SHORT_WAIT_USEC (2 * USEC_PER_SEC)
+/* A start, the clock of the one that waits, and how often it is looked at here. */
+#define LIVE_MARGIN_USEC (1 * USEC_PER_SEC)
 #define LIVE_MAX_USEC (1300 * USEC_PER_SEC) /* with all backoffs */
 
 static bool same_nonce(const struct nonce *a, const struct nonce *b)
@@ -251,6 +255,16 @@ void witness_running(struct world *w, struct node *n)
     }
 }
 
+/* A keeper that did not stand still at its deadline begins the stop there and then, as does PID 1
+ * of one that is dead; for one that did, PID 1's watchdog does within the slack. */
+static usec_t stop_due(const struct world *w, const struct node *n, usec_t now)
+{
+    bool prompt =
+        usec_sub(w->now, n->keeper_stalled_until) > usec_sub(now, n->run.deadline) + PROMPT_USEC;
+
+    return n->run.deadline + (prompt ? PROMPT_USEC : BUDGET_SLACK_USEC + TOLD_USEC);
+}
+
 /* Whatever happened up to now, with this node's processes as they were. */
 void witness_step(struct world *w, const struct node *n)
 {
@@ -258,7 +272,7 @@ void witness_step(struct world *w, const struct node *n)
 
     if (!n->running)
         return;
-    if (!n->stop_begun && now > n->run.deadline + BUDGET_SLACK_USEC + TOLD_USEC)
+    if (!n->stop_begun && now > stop_due(w, n, now))
         sim_violate(w, VIOLATION_STOP, "n%u, term %" PRIu64 ": %" PRIu64 " us after the deadline",
                     n->index, n->run.term, now - n->run.deadline);
     if (now > n->run.deadline + BUDGET_SLACK_USEC + n->run.stop + budget_kill(n->run.lease))
@@ -290,6 +304,16 @@ static usec_t longest_lease(const struct world *w, unsigned group)
     for (unsigned i = group; i < w->n_nodes; i += w->n_groups)
         lease = usec_max(lease, w->nodes[i].budget.lease);
     return lease;
+}
+
+/* The promise, L(1 + rho) + p + the start, for the slowest that take part. */
+static usec_t takeover_bound(const struct world *w, unsigned group)
+{
+    usec_t poll = 0;
+
+    for (unsigned i = group; i < w->n_nodes; i += w->n_groups)
+        poll = usec_max(poll, w->nodes[i].budget.poll);
+    return longest_lease(w, group) + poll + SHORT_WAIT_USEC + LIVE_MARGIN_USEC;
 }
 
 /* Is it configured with the method that the record was led by, unless that is clean? */
@@ -337,38 +361,50 @@ static void nobody_leads(struct world *w, unsigned group)
     struct group *g = &w->groups[group];
     enum prospect p = prospect(w, group);
 
-    if (p != PROSPECT_SOON)
-        g->leader_since = w->now;
-    if (w->now - g->leader_since > 3 * longest_lease(w, group) + LIVE_MARGIN_USEC ||
-        w->now - w->quiet_at > LIVE_MAX_USEC)
-        sim_violate(w, VIOLATION_NO_LEADER, "g%u for %" PRIu64 " s", group,
-                    (w->now - w->quiet_at) / USEC_PER_SEC);
-    g->done = p == PROSPECT_NONE;
+    if (g->leaderless_since == 0 || p != PROSPECT_SOON) {
+        g->leaderless_since = w->now;
+        g->bound = 0;
+    }
+    /* A claim that was granted meanwhile may have brought a shorter lease. */
+    g->bound = usec_max(g->bound, takeover_bound(w, group));
+    if (w->now - g->leaderless_since > g->bound || w->now - w->late_at > LIVE_MAX_USEC)
+        sim_violate(w, VIOLATION_NO_LEADER, "g%u for %" PRIu64 " ms", group,
+                    (w->now - g->leaderless_since) / USEC_PER_MSEC);
+    g->done = p == PROSPECT_NONE && w->now >= w->quiet_at;
 }
 
+static void still_leads(struct world *w, unsigned group)
+{
+    struct group *g = &w->groups[group];
+    const struct node *n = &w->nodes[g->leader];
+
+    if (!leads(n) || n->member.term != g->leader_term)
+        sim_violate(w, VIOLATION_UNREST, "n%u led term %" PRIu64 ", and gave up: %s", n->index,
+                    g->leader_term, member_reason_text(n->member.reason));
+    else if (w->now - g->leader_since > 2 * longest_lease(w, group))
+        g->done = true;
+}
+
+/* Whoever leads may yet lose its term by what happened before, until all has settled. */
 static void check_group(struct world *w, unsigned group)
 {
     struct group *g = &w->groups[group];
 
     if (g->leader >= 0) {
-        const struct node *n = &w->nodes[g->leader];
-
-        if (!leads(n) || n->member.term != g->leader_term)
-            sim_violate(w, VIOLATION_UNREST, "n%u led term %" PRIu64 ", and gave up: %s", n->index,
-                        g->leader_term, member_reason_text(n->member.reason));
-        else if (w->now - g->leader_since > 2 * longest_lease(w, group))
-            g->done = true;
+        still_leads(w, group);
         return;
     }
-    for (unsigned i = group; i < w->n_nodes; i += w->n_groups)
-        if (leads(&w->nodes[i])) {
-            g->leader = (int)i;
-            g->leader_term = w->nodes[i].member.term;
-            g->leader_since = w->now;
+    for (unsigned i = group; i < w->n_nodes; i += w->n_groups) {
+        if (!leads(&w->nodes[i]))
+            continue;
+        g->leaderless_since = 0;
+        if (w->now < w->quiet_at)
             return;
-        }
-    if (g->leader_since == 0)
+        g->leader = (int)i;
+        g->leader_term = w->nodes[i].member.term;
         g->leader_since = w->now;
+        return;
+    }
     nobody_leads(w, group);
 }
 

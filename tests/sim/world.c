@@ -336,7 +336,7 @@ static void begin(struct world *w)
         choose_methods(w, g);
     }
     faults_plan(w);
-    sim_push(w, (struct happening){.at = w->quiet_at, .kind = WORLD_CHECK});
+    sim_push(w, (struct happening){.at = w->late_at, .kind = WORLD_CHECK});
 }
 
 enum violation sim_run(struct world *w, uint64_t seed, const struct sim_options *options,
