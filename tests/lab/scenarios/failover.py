@@ -5,6 +5,7 @@ import contextlib
 
 from lab import clock
 from lab.scenario import scenario
+from lab.writers import CONTROL, WRITERS, Writers
 
 
 @contextlib.contextmanager
@@ -86,22 +87,59 @@ def primary_cut_off(t):
         t.gap_at_most(t.lease_ms + 3500)
 
 
+def written_before(t, first, second):
+    """By the leader's term, on either server: it is not for anything else that they are refused later."""
+    term = Writers(t, first).install().start_all(t.leader)
+    Writers(t, first).stop(t.leader)
+    there = Writers(t, second)
+    for writer in WRITERS:
+        n = Writers(t, first).rows(writer, term)
+        t.until(f"{n} rows of {writer} have come to {second}",
+                lambda w=writer, n=n: there.rows(w, term) == n)
+    return there
+
+
+def refused(t, writers, old, new):
+    """Both lead; the writers of both write where the later term was begun."""
+    terms = {h: t.cluster.term(h) for h in (old, new)}
+    before = {w: writers.rows(w, terms[old]) for w in WRITERS}
+    writers.start_all(new)
+    writers.start(old, terms[old])
+    for writer in WRITERS:
+        if writer == CONTROL:
+            t.until(f"{writer} writes with term {terms[old]}, late", lambda: writers.late(CONTROL) > 3)
+            continue
+        t.until(f"{writer} is refused on {old}", lambda w=writer: writers.given_up(old, w))
+        t.check(f"it is told why: {writers.said(old, writer)}",
+                f'group "{t.group}" is not led with term {terms[old]}' in writers.said(old, writer))
+        t.check(f"{writer} wrote no row of term {terms[old]} any more",
+                writers.rows(writer, terms[old]) == before[writer] > 0)
+    t.figures["by the old term"] = f"{writers.late(CONTROL)} late rows unasserted, 0 asserted"
+
+
 @scenario("the same, but asynchronous: two histories, two leaders, until one of them is ended",
           dual_ms=60000, breaks="the database does not fork its history")
 def primary_forked(t):
     with two_servers(t, synchronous=False) as (first, second):
+        writers = written_before(t, first, second)
         old, new = left_behind(t, first, second)
-        t.until("both run it, each with a primary of its own", lambda: t.testimony.running(
-            within=100 * clock.MS) == sorted([old.name, new.name]))
+        both = sorted([old.name, new.name])
+        t.until("both run it, each with a primary of its own",
+                lambda: t.testimony.running(within=100 * clock.MS) == both)
         terms = [t.cluster.term(h) for h in (old, new)]
         t.check(f"the term of the new history, {terms[1]}, is far above the old one's, {terms[0]}",
                 terms[1] >> 32 > terms[0] >> 32)
         t.check(f"{first} does not know the newer term",
                 first.psql(f"select term from tenure.lease where grp = '{t.group}'")
                 == str(terms[0]))
-        t.timeline.fault(f"{first} is switched off, the network is whole")
-        first.pull_plug()
-        t.lab.network.unite()
+        t.fault("the network is whole again, and the old primary lives on", t.lab.network.unite)
+        t.effect(f"{first} and {second} hear each other", lambda: not t.lab.network.is_divided()
+                 and second.run("pg_isready", "-q", "-t", "1", "-h", first.address, check=False).ok)
+        refused(t, writers, old, new)
+        t.check("both have run it all the while",
+                t.testimony.running(within=100 * clock.MS) == both)
+        t.fault(f"{first} is switched off", first.pull_plug)
+        t.effect("it is", lambda: not first.up)
         t.until(f"{new} alone runs it", lambda: t.testimony.running(
             within=100 * clock.MS) == [new.name], timeout=20)
         connected(t, old, second)

@@ -1,63 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Applications that assert their term: what a writer does that nobody ends."""
 
-from lab.database import PASSWORD
 from lab.scenario import scenario
-
-# What their transactions begin with.
-WRITERS = {
-    "asserts": "select tenure.assert_leader(:'group', :term);",
-    "asserts-at-commit": "select tenure.assert_leader_at_commit(:'group', :term);",
-    "trusts": "",                   # the control: it writes whatever its term
-}
-TABLE = """
-create role writer login password '{password}';
-grant usage on schema tenure to writer;
-grant execute on function tenure.assert_leader, tenure.assert_leader_at_commit to writer;
-create table payments (seq bigserial, writer text, term bigint, at timestamptz default clock_timestamp());
-grant insert on payments to writer;
-grant usage on sequence payments_seq_seq to writer;
-"""
-# An own transaction each, with a pause in it: most of the time it is in the middle of one.
-SCRIPT = r"""#!/bin/bash
-transaction="begin; {before} insert into payments (writer, term) values (:'writer', :term);
-select pg_sleep(0.02); commit;"
-while echo "$transaction"; do sleep 0.01; done |
-    PGPASSFILE=/etc/tenure/pgpass exec psql -X -q -o /dev/null -v ON_ERROR_STOP=1 -v group={group} \
-        -v term="$1" -v writer={writer} "host={db} dbname=tenure user=writer"
-"""
-
-
-def late(t, writer):
-    """Rows of an earlier term after a later term's first one."""
-    return int(t.db.psql(f"""select count(*) from payments o where writer = '{writer}' and exists
-        (select from payments n where n.term > o.term and n.seq < o.seq)"""))
-
-
-def rows(t, writer, term):
-    return int(t.db.psql(f"select count(*) from payments where writer = '{writer}' and term = {term}"))
-
-
-def start_writers(t, host):
-    """Outside the group: neither keeper nor PID 1 ends them when the group is lost."""
-    term = t.cluster.term(host)
-    for writer in WRITERS:
-        host.run("systemd-run", "--quiet", f"--unit=writer-{writer}", f"/usr/local/bin/{writer}",
-                 str(term))
-    for writer in WRITERS:
-        t.until(f"{writer} writes on {host}", lambda w=writer: rows(t, w, term) > 3)
-    return term
+from lab.writers import CONTROL, TABLE, WRITERS, Writers
 
 
 @scenario("writers that nobody ends: what asserts its term writes nothing after the next one's first")
 def fenced_writers(t):
-    t.db.psql(TABLE.format(password=PASSWORD))
-    for host in t.hosts:
-        for writer, before in WRITERS.items():
-            host.write_file(f"/usr/local/bin/{writer}", SCRIPT.format(
-                before=before, group=t.group, writer=writer, db=t.db.address), 0o755)
+    writers = Writers(t, t.db).install()
     old = t.leader
-    term = start_writers(t, old)
+    term = writers.start_all(old)
     # Renewed all the while, whatever is open.
     t.stays("the leader renews on", lambda: t.db.lease(t.group)["term"] == term, t.lease_ms / 1000)
 
@@ -66,45 +18,41 @@ def fenced_writers(t):
         "select count(*) from pg_stat_activity where usename = 'writer' "
         f"and state = 'idle in transaction' and client_addr = '{old.address}'")) > 0)
     t.leader = new = t.next_leader()
-    newer = start_writers(t, new)
+    newer = writers.start_all(new)
     t.check(f"term {newer} is above term {term}", newer > term)
     t.timeline.fault(f"{old} is thawed")
     old.thaw()
     for writer in WRITERS:
-        if writer != "trusts":
-            t.until(f"{writer} has given up on {old}",
-                    lambda w=writer: old.state(f"writer-{w}.service") == "failed")
+        if writer != CONTROL:
+            t.until(f"{writer} has given up on {old}", lambda w=writer: writers.given_up(old, w))
             t.check(f"{writer}: no row of term {term} after the first of term {newer}",
-                    late(t, writer) == 0)
-    t.note(old.sh("journalctl -q -b -o cat -u writer-asserts -n 5"))
+                    writers.late(writer) == 0)
+    t.note(writers.said(old, "asserts"))
 
     # Nobody is frozen: the group is handed over, and the writers of before are told.
-    t.timeline.fault(f"systemctl stop tenured on {new}")
-    new.systemctl("stop", "tenured.service")
+    t.fault(f"systemctl stop tenured on {new}", lambda: new.systemctl("stop", "tenured.service"))
+    t.effect("it does not run", lambda: new.state("tenured.service") == "inactive")
     t.leader = last = t.next_leader()
-    newest = start_writers_anew(t, last)
+    newest = writers.start_all(last)
     for writer in WRITERS:
-        if writer == "trusts":
-            t.until(f"{writer} writes on with term {newer}, late", lambda: late(t, "trusts") > 3)
+        if writer == CONTROL:
+            t.until(f"{writer} writes on with term {newer}, late", lambda: writers.late(CONTROL) > 3)
         else:
-            t.until(f"{writer} has given up on {new}",
-                    lambda w=writer: new.state(f"writer-{w}.service") == "failed")
-            said = new.sh(f"journalctl -q -b -o cat -u writer-{writer}")
+            t.until(f"{writer} has given up on {new}", lambda w=writer: writers.given_up(new, w))
+            said = writers.said(new, writer)
             t.check(f"it was told why: {said}",
                     f'group "{t.group}" is not led with term {newer}' in said
                     and (f"Its term is {newest}, of node {last}." in said
                          or "Its leader has given it up." in said))
-            t.check(f"{writer}: still none late", late(t, writer) == 0)
+            t.check(f"{writer}: still none late", writers.late(writer) == 0)
     t.gap_at_most(t.lease_ms + 2000)
-    for host in t.hosts:
-        host.sh("systemctl stop 'writer-*'; systemctl reset-failed", check=False)
     new.systemctl("start", "tenured.service")
-    t.db.psql("drop table payments; drop owned by writer; drop role writer")
+    writers.remove()
 
 
 @scenario("a long transaction asserts the term when the leader goes: it is waited for, and named")
 def held_up(t):
-    t.db.psql(TABLE.format(password=PASSWORD))
+    t.db.psql(TABLE)
     old, term = t.leader, t.cluster.term(t.leader)
     old.write_file("/usr/local/bin/long", f"""#!/bin/sh
 PGPASSFILE=/etc/tenure/pgpass PGAPPNAME=month-end exec psql -X -q -o /dev/null -v ON_ERROR_STOP=1 \\
@@ -134,7 +82,3 @@ PGPASSFILE=/etc/tenure/pgpass PGAPPNAME=month-end exec psql -X -q -o /dev/null -
     old.systemctl("start", "tenured.service")
     t.db.psql("drop table payments; drop owned by writer; drop role writer")
 
-
-def start_writers_anew(t, host):
-    host.sh("systemctl stop 'writer-*'; systemctl reset-failed", check=False)
-    return start_writers(t, host)
