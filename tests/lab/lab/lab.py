@@ -30,6 +30,16 @@ _SECOND_DATABASE_NUMBER = 3
 _FIRST_HOST_NUMBER = 11
 
 
+def make_lowers(platform, say, product=True, sanitize=False, counted=None):
+    """What hosts of a platform have in common, made unless it is there: the folders below their own, the uppermost
+    first, and what was built."""
+    root = runtime_root(platform, say)
+    if not product:
+        return [root], "none"
+    stage = install(platform, counted, say) if counted else build_product(platform, say, sanitize=sanitize)
+    return [stage.path, root], stage.build_id
+
+
 class Lab:
     """hosts: how many run the product. product=False: bare hosts. keep: stays up when left.
     sanitize: all of the product is built with sanitizers. counted: the folder where it was built with gcc's
@@ -56,7 +66,6 @@ class Lab:
         self.addresses = {"db": f"{PREFIX}.{_DATABASE_NUMBER}"} if database else {}
         for i, host in enumerate(self._wanted):
             self.addresses[host] = f"{PREFIX}.{_FIRST_HOST_NUMBER + i}"
-        self.build_id = "none"
         self._recording = threading.Lock()
         self._testimonies = {}      # (unit, thread) -> Testimony
         self._old_handlers = {}
@@ -106,12 +115,8 @@ class Lab:
 
     def _make(self):
         leftovers.clear_dead(self.note)
-        root = runtime_root(self.platform, self.note)
-        lowers = [root]
-        if self._product:
-            stage = install(self.platform, self.counted, self.note) if self.counted \
-                else build_product(self.platform, self.note, sanitize=self.sanitize)
-            lowers, self.build_id = [stage.path, root], stage.build_id
+        lowers, self.build_id = make_lowers(self.platform, self.note, product=self._product,
+                                            sanitize=self.sanitize, counted=self.counted)
         self._lowers = lowers
         witness = build_witness(self.note)
         os.makedirs(leftovers.BASE, exist_ok=True)

@@ -79,8 +79,9 @@ def tell(run, function, subtitle, foot):
     trial, recorder, testimony, judged_at = run.trial, run.seen, run.testimony, run.judged_at
     marks = run.timeline.marks
     zero, end = marks[0][0], run.ended_at
-    last = testimony.last_beat(before=judged_at) or trial.fault_at
-    gap = max(testimony.gaps(trial.fault_at, last), key=lambda g: g[1] - g[0], default=None)
+    first = trial.first_fault_at
+    last = testimony.last_beat(before=judged_at) or first
+    gap = max(testimony.gaps(first, last), key=lambda g: g[1] - g[0], default=None)
     gap_ms = clock.ms(gap[1] - gap[0]) if gap else 0.0
     if gap_ms < 10:                     # as in Trial: the beats' own rhythm
         gap, gap_ms = None, 0.0

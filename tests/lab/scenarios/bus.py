@@ -53,6 +53,7 @@ def dbus_hangs(t):
         t.check("the term is renewed all the while", t.db.lease(t.group)["term"] == term)
         t.gap_at_most(0)
         t.fault(f"{old} is cut off as well, half open", lambda: old.cut(clean=False))
+        t.effect("packets are dropped", lambda: t.lab.network.is_cut(old.name))
         t.leader = t.next_leader()
         t.dead_within(old, t.duration_ms + t.slack_ms + t.stop_ms + t.kill_ms)
         t.gap_at_most(t.lease_ms + 2000)
@@ -185,6 +186,7 @@ def journald_hangs(t):
         t.gap_at_most(0)
         old = t.leader
         t.fault(f"the plug of {old} is pulled as well", old.pull_plug)
+        t.effect("it is off", lambda: not old.up)
         t.leader = t.next_leader()
         t.gap_at_most(t.lease_ms + 2000)
     finally:

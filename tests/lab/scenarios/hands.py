@@ -23,22 +23,89 @@ def unit_by_hand(t):
     t.until("the status says so", lambda: says(f"leads, but {t.unit} is inactive"))
     host.systemctl("start", t.unit)
     t.until("started again, nothing is amiss", lambda: t.cluster.status(host).get("reason") == "")
-    host.systemctl("restart", t.unit)
-    host.systemctl("kill", "--signal=KILL", t.unit)
+    pid = host.main_pid(t.unit)
+    t.fault(f"systemctl restart {t.unit}", lambda: host.systemctl("restart", t.unit))
+    t.effect("another process runs", lambda: host.main_pid(t.unit) not in (0, pid))
+    keeper = host.main_pid(t.keeper)
+    t.fault(f"systemctl start {t.keeper}, which runs", lambda: host.systemctl("start", t.keeper))
+    t.effect("the same runs on", lambda: host.main_pid(t.keeper) == keeper > 1)
+    t.fault(f"systemctl kill --signal=KILL {t.unit}",
+            lambda: host.systemctl("kill", "--signal=KILL", t.unit))
+    t.effect("it runs no more", lambda: host.state(t.unit) == "failed")
     t.until("killed, it is failed and named", lambda: says(f"leads, but {t.unit} is failed"))
     host.systemctl("reset-failed", t.unit)
-    file = f"/etc/systemd/system/{t.unit}"
-    host.sh(f"mv {file} {file}.away")
-    host.systemctl("mask", t.unit)
-    t.check("masked, it cannot be started", not host.systemctl("start", t.unit, check=False).ok)
+    t.fault(f"systemctl mask {t.unit}", lambda: mask_unit(t, host))
+    t.effect("masked, it cannot be started", lambda: not host.systemctl("start", t.unit, check=False).ok)
     t.until("it is named, with what to do", lambda: says(f"run systemctl unmask {t.unit}"))
     t.note(t.cluster.status(host)["reason"])
-    host.systemctl("unmask", t.unit)
-    host.sh(f"mv {file}.away {file}; systemctl daemon-reload")
+    unmask_unit(t, host)
     host.systemctl("start", t.unit)
     t.until("unmasked and started, nothing is amiss",
             lambda: t.cluster.status(host).get("reason") == "", timeout=70)
     t.check("all in one term", t.cluster.term(host) == term and t.cluster.is_leader(host))
+
+
+def mask_unit(t, host):
+    """A file of its own in /etc stands in the way of a mask."""
+    file = f"/etc/systemd/system/{t.unit}"
+    host.sh(f"mv {file} {file}.away; systemctl mask --now {t.unit}")
+
+
+def unmask_unit(t, host):
+    file = f"/etc/systemd/system/{t.unit}"
+    host.systemctl("unmask", t.unit)
+    host.sh(f"mv {file}.away {file}; systemctl daemon-reload")
+
+
+# What is done, and whether PID 1 says that it was: a unit's start needs a keeper, and a keeper's, without a ticket, is
+# skipped.
+ON_STANDBY = {
+    "stop {unit}": True,
+    "restart {unit}": False,
+    "kill {unit}": True,
+    "stop {keeper}": True,
+    "restart {keeper}": True,
+    "kill {keeper}": True,
+    "mask --runtime --now {keeper}": True,
+}
+
+
+@scenario("stop, restart, kill and mask of unit and keeper by hand on a standby: nothing comes of it")
+def by_hand_on_a_standby(t):
+    host, other, leader = t.standbys[0], t.standbys[1], t.leader
+    term = t.cluster.term(leader)
+
+    def nothing_came_of_it(command):
+        t.silent(host, since=t.first_fault_at)
+        t.check(f"nothing runs after {command}",
+                {host.state(t.unit), host.state(t.keeper)} <= {"inactive", "failed"})
+        t.check(f"{leader} leads on", t.cluster.is_leader(leader) and t.cluster.term(leader) == term)
+    for command, done in ON_STANDBY.items():
+        command = command.format(unit=t.unit, keeper=t.keeper)
+        said = t.fault(f"systemctl {command} on {host}",
+                       lambda c=command: host.systemctl(*c.split(), check=False))
+        t.effect(f"it was {'done' if done else 'refused'}: {said.err.strip() or 'not a word'}",
+                 lambda s=said, d=done: s.ok == d)
+        nothing_came_of_it(command)
+    t.until("its status says that its keeper is masked",
+            lambda: "masked" in t.cluster.status(host).get("reason", ""), timeout=70)
+    host.systemctl("unmask", "--runtime", t.keeper)
+    t.fault(f"systemctl mask --now {t.unit} on {host}", lambda: mask_unit(t, host))
+    t.effect("it is masked", lambda: host.property(t.unit, "LoadState") == "masked")
+    nothing_came_of_it("mask")
+    t.undisturbed(seconds=t.lease_ms / 1000)
+    t.note(t.cluster.status(host).get("reason", ""))
+    unmask_unit(t, host)
+
+    # Whatever was done to it: when nobody else is there, it takes over.
+    for h in (other, leader):
+        t.fault(f"systemctl stop tenured on {h}", lambda h=h: h.systemctl("stop", "tenured.service"))
+        t.effect("it does not run", lambda h=h: h.state("tenured.service") == "inactive")
+    t.until(f"{host} leads", lambda: t.cluster.is_leader(host), timeout=90)
+    t.leader = t.cluster.wait_leader()
+    t.check("in a later term, and its unit runs", t.leader is host and t.cluster.term(host) > term)
+    for h in (other, leader):
+        h.systemctl("start", "tenured.service")
 
 
 @scenario("stop, restart, kill and mask of the keeper by hand: the group is handed over each time")
