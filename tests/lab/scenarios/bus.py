@@ -95,34 +95,61 @@ def polkitd_killed(t):
     t.effect("they are gone", lambda: all(h.main_pid(POLKIT) != pids[h] for h in t.hosts))
     t.undisturbed(seconds=t.lease_ms / 1000)
     handed_over(t, "and its polkitd was killed")
+    t.check(f"another polkitd runs on {t.leader}, which had to ask it",
+            t.leader.main_pid(POLKIT) not in (0, pids[t.leader]))
     t.gap_at_most(2500)
+
+
+def cannot_start(t, stuck, other):
+    """The group is handed over to a host that may not start it, and then there is another one."""
+    old = t.leader
+    t.fault(f"systemctl stop tenured on {old}", lambda: old.systemctl("stop", "tenured.service"))
+    t.effect("it does not run", lambda: old.state("tenured.service") == "inactive")
+    t.until(f"{stuck} has claimed, and gives the group back", lambda: "not started" in stuck.sh(
+        "journalctl -q -b -o cat -u tenured"), timeout=15)
+    t.silent(stuck)
+    t.note([line for line in stuck.sh("journalctl -q -b -o cat -u tenured").splitlines()
+            if "not started" in line][-1])
+    other.systemctl("start", "tenured.service")
+    t.leader = t.cluster.wait_leader(old, timeout=20)
+    t.check(f"{other} leads", t.leader is other)
+    t.gap_at_most(t.lease_ms + 6000)
+    old.systemctl("start", "tenured.service")
 
 
 @scenario("polkitd stands still on a standby that claims: another host leads instead")
 def polkitd_hangs(t):
     stuck, other = t.standbys
-    old = t.leader
     stuck.systemctl("start", POLKIT)
     pid = stuck.main_pid(POLKIT)
     other.systemctl("stop", "tenured.service")      # so that it has to be the stuck one
     t.fault(f"SIGSTOP of polkitd on {stuck}", lambda: stuck.run("kill", "-STOP", pid))
     try:
         t.effect("it stands still", lambda: stuck.stands_still(pid))
-        t.timeline.fault(f"systemctl stop tenured on {old}")
-        old.systemctl("stop", "tenured.service")
-        t.until(f"{stuck} has claimed, and gives the group back", lambda: "not started" in stuck.sh(
-            "journalctl -q -b -o cat -u tenured"), timeout=15)
-        t.silent(stuck)
-        t.note([line for line in stuck.sh("journalctl -q -b -o cat -u tenured").splitlines()
-                if "not started" in line][-1])
-        other.systemctl("start", "tenured.service")
-        t.leader = t.cluster.wait_leader(old, timeout=20)
-        t.check(f"{other} leads", t.leader is other)
-        t.gap_at_most(t.lease_ms + 6000)
+        cannot_start(t, stuck, other)
     finally:
         stuck.run("kill", "-CONT", pid)
-        old.systemctl("start", "tenured.service")
     t.cluster.wait_ready(timeout=40)
+
+
+@scenario("polkit is masked on leader and a standby that claims: it is led down, and another host leads instead")
+def polkit_masked(t):
+    stuck, other = t.standbys
+    without = (t.leader, stuck)
+    other.systemctl("stop", "tenured.service")
+    t.fault(f"systemctl mask --runtime --now {POLKIT} on {' and '.join(map(str, without))}", lambda: [
+        h.systemctl("mask", "--runtime", "--now", POLKIT) for h in without])
+    t.effect("it cannot be started there", lambda: not any(
+        h.systemctl("start", POLKIT, check=False).ok for h in without))
+    t.undisturbed(seconds=1.5 * t.lease_ms / 1000)
+    cannot_start(t, stuck, other)
+    for host in without:
+        host.systemctl("unmask", "--runtime", POLKIT)
+    t.cluster.wait_ready(timeout=40)
+    # It is there again, and the host leads when it is its turn.
+    other.systemctl("stop", "tenured.service")
+    t.leader = t.next_leader(timeout=40)
+    other.systemctl("start", "tenured.service")
 
 
 @scenario("two hosts are configured with one node name: one leads, the other one says what is wrong")

@@ -4,21 +4,23 @@
 import time
 
 from lab import clock
+from lab.database import PASSWORD
 from lab.scenario import scenario
 
 
 @scenario("the database crashes again and again")
 def database_crash_loop(t):
-    crashes = 6
+    crashes, servers = 6, set()
 
     def crash():
         for _ in range(crashes):
+            servers.add(t.db.psql("select pg_postmaster_start_time()"))
             t.db.crash()
             t.db.start()
             time.sleep(0.3)
-    started = t.db.psql("select pg_postmaster_start_time()")
     t.fault(f"PostgreSQL is killed and started {crashes} times", crash)
-    t.effect("another server answers", lambda: t.db.psql("select pg_postmaster_start_time()") != started)
+    t.effect(f"{crashes} servers answered, and now another one", lambda: len(servers) == crashes
+             and t.db.psql("select pg_postmaster_start_time()") not in servers)
     t.cluster.wait_ready()
     t.gap_at_most(t.lease_ms + 2000)
 
@@ -92,6 +94,48 @@ def database_troubles(t):
     t.check("no agent was started anew", agents == {h: h.main_pid("tenured.service")
                                                     for h in t.hosts})
     t.gap_at_most(t.lease_ms + 3000)
+
+
+CONNECTIONS, RESERVED = 20, 3       # the latter for superusers, as it is by default
+
+
+@scenario("all connections of the server are taken, and free again")
+def connections_exhausted(t):
+    t.spent = True
+    t.db.set_offline("max_connections", str(CONNECTIONS))
+    t.db.restart()
+    t.db.psql(f"create role hog login password '{PASSWORD}'")
+    old = t.leader = t.cluster.wait_ready(timeout=40)
+    t.began = clock.now()
+
+    def taken():
+        return int(t.db.psql("select count(*) from pg_stat_activity where usename = 'hog'"))
+
+    def take_all():
+        """Who is refused tries again, until the agents' sessions are ended often enough."""
+        t.db.run("systemd-run", "--quiet", "--collect", "--unit=hog", "bash", "-c", f"""
+            export PGPASSWORD={PASSWORD}
+            for i in {{1..{CONNECTIONS}}}; do
+                while ! psql -qX -c 'select pg_sleep(600)' 'host={t.db.address} dbname=tenure user=hog'; do
+                    sleep 0.05
+                done &
+            done 2>/dev/null
+            wait""")
+        t.until("none is left", lambda: t.db.psql(END) is not None and taken() == CONNECTIONS - RESERVED,
+                timeout=20, every=0.1)
+    t.fault(f"others take all {CONNECTIONS} connections that are not reserved", take_all)
+    t.effect("the agents have none", lambda: taken() == CONNECTIONS - RESERVED and t.db.psql(
+        "select count(*) from pg_stat_activity where usename = 'tenure'") == "0")
+    for host in t.hosts:
+        t.until(f"{host} says so", lambda h=host: "too many clients" in status(h)
+                or "remaining connection slots are reserved" in status(h), timeout=t.lease_ms / 1000 + 2)
+    t.note(status(old))
+    t.until("nobody runs the unit", lambda: not t.testimony.running(within=300 * clock.MS),
+            timeout=t.lease_ms / 1000 + 1)
+    t.timeline.fault("they have gone")
+    t.db.systemctl("stop", "hog.service")
+    t.db.psql("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'hog'")
+    t.leader = t.cluster.wait_leader(timeout=20)
 
 
 def full_wal(t):

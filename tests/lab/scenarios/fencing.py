@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Applications that assert their term: what a writer does that nobody ends."""
 
+from lab import clock
 from lab.scenario import scenario
 from lab.writers import CONTROL, TABLE, WRITERS, Writers
 
@@ -80,5 +81,46 @@ PGPASSFILE=/etc/tenure/pgpass PGAPPNAME=month-end exec psql -X -q -o /dev/null -
             said and len(said) <= len(t.standbys))
     t.gap_at_most(3000 + 1500)
     old.systemctl("start", "tenured.service")
+    t.db.psql("drop table payments; drop owned by writer; drop role writer")
+
+
+# What the server hears of them ends in mid-transaction: one says nothing, one waits for an answer.
+DEAD = {"idle": "select 1", "busy": "select pg_sleep(600)"}
+
+
+@scenario("the leader is cut off, half open, in transactions that assert its term: they hold nobody up")
+def dead_clients(t):
+    t.db.psql(TABLE)
+    old, term = t.leader, t.cluster.term(t.leader)
+    for name, last in DEAD.items():
+        old.write_file(f"/usr/local/bin/{name}", f"""#!/bin/sh
+{{ echo "begin; select tenure.assert_leader('{t.group}', {term}); {last};"; exec sleep 600; }} |
+PGPASSFILE=/etc/tenure/pgpass PGAPPNAME={name} exec psql -X -q -o /dev/null \\
+    "host={t.db.address} dbname=tenure user=writer"
+""", 0o755)
+
+    def transactions():
+        """Application and state."""
+        return dict(line.split("|") for line in t.db.psql(
+            "select application_name, state from pg_stat_activity where usename = 'writer' "
+            "and xact_start is not null").splitlines())
+
+    def begin():
+        """Afterwards: an idle one is over after D/2, whoever lives."""
+        for name in DEAD:
+            old.run("systemd-run", "--quiet", "--collect", f"--unit=dead-{name}", f"/usr/local/bin/{name}")
+        t.until("both transactions are open", lambda: transactions() == {
+            "idle": "idle in transaction", "busy": "active"})
+        old.cut(clean=False)
+        t.fault_at = clock.now()
+    t.fault(f"two transactions begin on {old}, and it is cut off, half open", begin)
+    t.effect("packets are dropped", lambda: t.lab.network.is_cut(old.name))
+    t.check("the server does not know yet", len(transactions()) == 2)
+    t.leader = t.next_leader()
+    t.check(f"neither is open any more: {transactions()}", not transactions())
+    t.dead_within(old, t.duration_ms + t.slack_ms + t.stop_ms + t.kill_ms)
+    t.gap_at_most(t.lease_ms + 2000)
+    old.sh("systemctl stop 'dead-*'", check=False)
+    old.heal()
     t.db.psql("drop table payments; drop owned by writer; drop role writer")
 

@@ -159,6 +159,17 @@ def unkillable_reboots_alone(t):
         restarts(t, old, pid, t.duration_ms + t.stop_ms + t.kill_ms + t.slack_ms)
 
 
+@scenario("the same when the keeper is killed: the fence in its stead restarts the host")
+def unkillable_reboots_fence(t):
+    with units_of_group(t, STUCK, fence="reboot"):
+        old = t.leader
+        pid = hang(t, old)
+        keeper = old.main_pid(t.keeper)
+        t.fault(f"kill -9 of the keeper on {old}", lambda: old.kill(keeper))
+        t.effect("that keeper is gone", lambda: old.main_pid(t.keeper) != keeper)
+        restarts(t, old, pid, t.stop_ms + t.kill_ms + t.slack_ms)
+
+
 @scenario("SIGKILL does not end a process, no fence: an alert, and the group is not given back",
           breaks="SIGKILL takes effect within K")
 def unkillable_is_told(t):

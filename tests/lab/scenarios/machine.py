@@ -72,7 +72,8 @@ def pid1_hangs(t):
 @scenario("the programs are replaced under way, as an upgrade does, and the agent restarted")
 def programs_replaced(t):
     host, term = t.leader, t.cluster.term(t.leader)
-    keeper = host.main_pid(t.keeper)
+    keeper, agent = host.main_pid(t.keeper), host.main_pid("tenured.service")
+    file = host.sh(f"stat -L -c %i /proc/{agent}/exe")
 
     def replace():
         for path in ("/usr/sbin/tenured", "/usr/lib/tenure/tenure-keeper",
@@ -83,13 +84,19 @@ def programs_replaced(t):
     t.fault(f"new files, daemon-reload and restart on {host}", replace)
     t.effect("the old keeper's file is gone", lambda: "(deleted)" in host.sh(
         f"readlink /proc/{keeper}/exe"))
+    new = host.main_pid("tenured.service")
+    t.check("another agent runs, from the new file", new not in (0, agent)
+            and host.sh(f"stat -L -c %i /proc/{new}/exe") != file
+            and "(deleted)" not in host.sh(f"readlink /proc/{new}/exe"))
     t.undisturbed(seconds=2 * t.lease_ms / 1000)
     t.check("the keeper is the same", host.main_pid(t.keeper) == keeper)
     t.check("the term is the same", t.cluster.term(host) == term)
     # The next keeper is the new one.
-    t.timeline.fault(f"systemctl restart of the keeper on {host}")
-    host.systemctl("stop", t.keeper)
-    t.cluster.wait_ready()
+    t.fault(f"systemctl stop of the keeper on {host}", lambda: host.systemctl("stop", t.keeper))
+    t.effect("that keeper is gone", lambda: host.main_pid(t.keeper) != keeper)
+    t.leader = t.cluster.wait_ready()
+    t.check("no keeper's file is gone", "(deleted)" not in t.leader.sh(
+        f"readlink /proc/{t.leader.main_pid(t.keeper)}/exe"))
     t.gap_at_most(1500)
 
 

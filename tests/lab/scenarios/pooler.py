@@ -15,6 +15,7 @@ from .units import everywhere
 STALLING_SECONDS = 20
 STALLS_MIN = 5              # a third of what is usual: chance decides
 WATCH_SECONDS = 0.2
+MODES = ("transaction", "session")      # in this order: the end of the other one waits for all clients to go
 START_MS = 1000             # of keeper and unit: a lab's hosts share few cores
 
 
@@ -50,11 +51,8 @@ def lease_works(t):
     t.until("all agents come through the pooler", lambda: all(
         f":{POOLER_PORT}" in t.cluster.status(h).get("arbiter", "") for h in t.hosts))
     t.leader = t.cluster.wait_ready()
-    for mode in ("transaction", "session"):
-        started = t.db.main_pid("pgbouncer.service")
-        t.fault(f"PgBouncer is restarted, {mode} mode", lambda m=mode: t.db.pool(m))
-        t.effect("it is another process", lambda p=started: t.db.main_pid("pgbouncer.service")
-                 not in (0, p))
+    for mode in MODES:
+        restart_pooler(t, mode)
         t.undisturbed(seconds=1.5 * t.lease_ms / 1000)
         t.gap_at_most(0)
         old = t.leader
@@ -77,6 +75,19 @@ def advisory_refuses(t):
         reason = t.until(f"the status of {host} says why", lambda h=host: "pooler" in (
             t.cluster.status(h).get("reason", "")) and t.cluster.status(h)["reason"])
     t.note(reason)
+    for mode in MODES:
+        restart_pooler(t, mode)
+        t.stays("nobody runs the unit", lambda: not t.testimony.running(within=300 * clock.MS),
+                t.lease_ms / 1000)
+        t.check("every status says why", all(
+            "pooler" in t.cluster.status(h).get("reason", "") for h in t.hosts))
+
+
+def restart_pooler(t, mode):
+    started = t.db.main_pid("pgbouncer.service")
+    do = t.fault if t.testimony.running(within=100 * clock.MS) else t.fault_in_the_dark
+    do(f"PgBouncer is restarted, {mode} mode", lambda: t.db.pool(mode))
+    t.effect("it is another process", lambda: t.db.main_pid("pgbouncer.service") not in (0, started))
 
 
 @scenario("a pooler in between: leases do without a session, advisory locks refuse with the reason")

@@ -30,6 +30,25 @@ def shutdown_in_turn(t):
     t.leader = t.cluster.wait_ready()
 
 
+@scenario("the standbys are shut down, the leader last, and all come back, the leader last")
+def shutdown_leader_last(t):
+    leader, others = t.leader, t.standbys
+    for host in others:
+        t.fault(f"{host} is shut down", host.power_off)
+        t.effect("it is off", lambda h=host: not h.up)
+        t.undisturbed(seconds=t.lease_ms / 1000)
+        t.gap_at_most(0)
+    t.fault(f"{leader} is shut down", leader.power_off)
+    t.effect("it is off", lambda: not leader.up)
+    row = t.db.lease(t.group)
+    t.check(f"it has given the lease back: {row}", row["clean"])
+    t.timeline.fault("the others are switched on, and then it")
+    everywhere(others, lambda h: h.boot())
+    t.leader = t.cluster.wait_leader(leader, timeout=20)
+    leader.boot()
+    t.cluster.wait_ready()
+
+
 def all_at_once(t, what, do):
     t.fault(f"{what} of all hosts", lambda: everywhere(t.hosts, do))
     t.effect("they are off", lambda: not any(h.up for h in t.hosts), timeout=30)
