@@ -261,10 +261,11 @@ class Tables(unittest.TestCase):
 
     def test_a_broken_assumption_is_named(self):
         _, r = self.made()
-        r.scenarios = [scenario("plug", dual_ms=50)]
-        self.assertIn("on purpose: two hosts may run the unit for 50 ms", r.markdown())
-        r.scenarios = [scenario("plug", dual_ms=50, breaks="forked")]
-        self.assertIn("on purpose (forked): two hosts", r.markdown())
+        self.assertNotIn("on purpose", r.markdown())
+        r.scenarios = [scenario("plug", breaks="plugs hold")]
+        self.assertIn("on purpose, that plugs hold: even so no two hosts may run the unit.", r.markdown())
+        r.scenarios = [scenario("plug", dual_ms=50, breaks="plugs hold")]
+        self.assertIn("on purpose, that plugs hold: two hosts may run the unit for 50 ms.", r.markdown())
 
     def test_a_picture_that_is_not_whole_says_so(self):
         _, r = self.made()

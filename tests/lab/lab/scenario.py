@@ -35,8 +35,11 @@ class Failed(Exception):
 
 
 def scenario(title, *, dual_ms=0, breaks=""):
-    """dual_ms: how long two hosts may run the unit at most. 0 but for a frozen host, and where one
-    of the promise's assumptions is broken on purpose: breaks says which."""
+    """breaks: the assumption of the promise that is broken on purpose. dual_ms: how long two hosts may run the unit at
+    most, then; else not at all."""
+    if dual_ms and not breaks:
+        raise ValueError("two hosts may run the unit only where an assumption is broken")
+
     def declare(function):
         function.title, function.dual_ms, function.name = title, dual_ms, function.__name__
         function.breaks = breaks

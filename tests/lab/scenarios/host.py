@@ -74,7 +74,8 @@ def cut_half_open(t):
     t.gap_at_most(t.lease_ms + 2000)
 
 
-@scenario("the leader is frozen past its lease and thawed", dual_ms=50)
+@scenario("the leader is frozen past its lease and thawed",
+          dual_ms=50, breaks="no machine is paused past its deadline")
 def frozen(t):
     """The one exception: what stood still for a lease goes on for some milliseconds when it thaws."""
     old = t.leader
