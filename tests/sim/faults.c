@@ -141,11 +141,16 @@ static void reboot(struct world *w, struct host *h, usec_t span)
     agent_push_host(w, h, AGENT_BOOT, span, 0);
 }
 
-static void new_budget(struct world *w, struct node *n)
+static bool new_budget(struct world *w, struct node *n)
 {
-    (void)budget_compute(sim_between(w, 3, 12) * USEC_PER_SEC, USEC_PER_SEC, &n->budget);
+    usec_t lease = sim_between(w, 3, 12) * USEC_PER_SEC;
+    usec_t stop = sim_between(w, 1, 8) * USEC_PER_SEC / 2;
+
+    if (budget_compute(lease, stop, &n->budget) < 0)
+        return false;
     if (n->host->alive && !n->retired)
         agent_push(w, n, AGENT_ORDER, 0, 0);
+    return true;
 }
 
 /* A standby that had not got the last writes is promoted; or the same, and the old primary lives on
@@ -271,6 +276,8 @@ static bool host_fault(struct world *w, struct node *n, const struct fault *f)
 
     if (f->kind == FAULT_RETIRED)
         return retire(w, n, true);
+    if (f->kind == FAULT_NEW_BUDGET)
+        return new_budget(w, n);
     if (f->kind == FAULT_CUT)
         h->cut_until = usec_max(h->cut_until, w->now + f->span);
     else if (f->kind == FAULT_REBOOT)
@@ -283,8 +290,6 @@ static bool host_fault(struct world *w, struct node *n, const struct fault *f)
         n->unguarded = true;
     else if (f->kind == FAULT_STARTS_FAIL)
         n->starts_fail = true;
-    else if (f->kind == FAULT_NEW_BUDGET)
-        new_budget(w, n);
     else
         command(w, n);
     return true;
@@ -321,14 +326,19 @@ static bool do_fault(struct world *w, struct node *n, const struct fault *f)
     return is_the_agents(f->kind) ? agent_fault(w, n, f) : host_fault(w, n, f);
 }
 
-/* Where the group is led, if anywhere: always for what is done to a keeper, else as often as not.
- */
+/* What keeps a host from starting means nothing where it has started. */
+static bool is_of_starts(enum fault_kind k)
+{
+    return k == FAULT_NO_SLOT || k == FAULT_STARTS_FAIL || k == FAULT_UNGUARDED;
+}
+
+/* Where the group is led, if anywhere: always for what is done to a keeper, else half the time. */
 static struct node *aim(struct world *w, const struct fault *f)
 {
     struct node *n = &w->nodes[f->node];
     bool keeper = f->kind == FAULT_KEEPER_STALLED || f->kind == FAULT_KEEPER_KILLED;
 
-    if (is_the_servers(f->kind) || (!keeper && sim_chance(w, 500)))
+    if (is_the_servers(f->kind) || is_of_starts(f->kind) || (!keeper && sim_chance(w, 500)))
         return n;
     for (unsigned i = n->group; i < w->n_nodes; i += w->n_groups)
         if (w->nodes[i].keeper_alive)
@@ -336,19 +346,18 @@ static struct node *aim(struct world *w, const struct fault *f)
     return n;
 }
 
-/* Counted is what was done, not what was meant. */
+/* Counted is what was done: not what there was nobody for, or no room. */
 void fault_begin(struct world *w, unsigned number)
 {
     struct fault *f = &w->faults[number];
     struct node *n = aim(w, f);
-    bool done;
 
     f->node = n->index;
     sim_trace(w, n->host, "g%u FAULT: %s, %.3f s", n->group, fault_names[f->kind],
               (double)f->span / (double)USEC_PER_SEC);
-    done = do_fault(w, n, f);
-    w->coverage->faults[f->kind] += done;
-    if (!done)
+    f->done = do_fault(w, n, f);
+    w->coverage->faults[f->kind] += f->done;
+    if (!f->done)
         sim_trace(w, n->host,
                   "not done: it would have no effect, or more than one thing at a time");
 }
@@ -358,6 +367,8 @@ void fault_end(struct world *w, unsigned number)
     const struct fault *f = &w->faults[number];
     struct node *n = &w->nodes[f->node];
 
+    if (!f->done)
+        return;
     if (f->kind == FAULT_LATE)
         w->late_permille = 0;
     else if (f->kind == FAULT_UNFIT)

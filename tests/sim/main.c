@@ -145,19 +145,58 @@ static bool covered(const struct coverage *c)
     return all;
 }
 
+/* What a run came to: another one of the same seed must come to the same, whatever ran in between.
+ */
+struct digest {
+    uint64_t seed, steps, random;
+    usec_t now;
+    bool taken;
+};
+
+static struct digest take_digest(uint64_t seed)
+{
+    return (struct digest){.seed = seed,
+                           .steps = world.steps,
+                           .random = world.random,
+                           .now = world.now,
+                           .taken = true};
+}
+
+static void replay(const struct digest *before, const struct sim_options *o)
+{
+    static struct coverage ignored;
+
+    if (!before->taken)
+        return;
+    (void)sim_run(&world, before->seed, o, &ignored);
+
+    struct digest again = take_digest(before->seed);
+
+    if (again.steps != before->steps || again.random != before->random ||
+        again.now != before->now) {
+        printf("seed %" PRIu64 " does not replay\n", before->seed);
+        exit(EXIT_FAILURE);
+    }
+}
+
 /* Returns the number of seeds it took to find a violation, or 0. */
 static uint64_t run_seeds(uint64_t from, uint64_t n, const struct sim_options *o,
                           struct coverage *coverage)
 {
     const char *what = mutation_name(o->mutation);
+    struct digest digest = {0};
 
     for (uint64_t i = 0; i < n; i++) {
-        if (i % PROGRESS_SEEDS == 0)
+        if (i % PROGRESS_SEEDS == 0) {
             progress(what, i, n);
+            replay(&digest, o);
+        }
         if (sim_run(&world, from + i, o, coverage) != VIOLATION_NONE) {
             progress(what, n, n);
             return i + 1;
         }
+        if (i % PROGRESS_SEEDS == 0)
+            digest = take_digest(from + i);
     }
     progress(what, n, n);
     return 0;

@@ -49,6 +49,7 @@ static const struct {
     [MUTATION_HOST_TAKEN_FOR_EMPTY] = {"host-taken-for-empty", VIOLATION_TICKET},
     [MUTATION_RELEASE_TAKEN_BACK] = {"release-taken-back", VIOLATION_TICKET},
     [MUTATION_RENEWS_SELDOM] = {"renews-seldom", VIOLATION_UNREST},
+    [MUTATION_TERM_NOT_RAISED] = {"term-not-raised", VIOLATION_TERM_REUSED},
 };
 
 const char *mutation_name(enum mutation m)

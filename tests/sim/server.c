@@ -228,7 +228,10 @@ static bool claim(const struct world *w, const struct server *s, const struct ro
 
     uint64_t term = usec_max(r->term + 1, (s->epoch.timeline << 32) + 1);
 
-    *ret = (struct version){.record = {.term = usec_max(term, q->term_floor),
+    term = usec_max(term, q->term_floor);
+    if (w->mutation == MUTATION_TERM_NOT_RAISED && r->term > 0)
+        term = r->term;
+    *ret = (struct version){.record = {.term = term,
                                        .nonce = q->fresh_nonce,
                                        .lease = q->lease,
                                        .stop = q->stop,

@@ -290,6 +290,7 @@ enum fault_kind {
 struct fault {
     enum fault_kind kind;
     uint8_t node;
+    bool done;
     usec_t at, span;
 };
 
@@ -354,6 +355,7 @@ enum mutation {
     MUTATION_HOST_TAKEN_FOR_EMPTY,
     MUTATION_RELEASE_TAKEN_BACK,
     MUTATION_RENEWS_SELDOM,
+    MUTATION_TERM_NOT_RAISED,
     MUTATIONS,
 };
 

@@ -248,8 +248,6 @@ static void handle(struct world *w, struct happening *h)
     if (!deliverable(w, n, h))
         return;
     w->steps++;
-    if (actor_of(h->kind) != ACTOR_WORLD)
-        witness_step(w, n);
     switch (actor_of(h->kind)) {
     case ACTOR_WORLD:
         handle_world(w, h);
@@ -355,10 +353,12 @@ enum violation sim_run(struct world *w, uint64_t seed, const struct sim_options 
 
         w->now = h.at;
         if (w->steps > (uint64_t)STEPS_MAX * w->n_groups * w->n_groups) {
-            w->done = true;
             sim_violate(w, VIOLATION_SPINNING, "more than %" PRIu64 " steps", w->steps - 1);
-        } else
-            handle(w, &h);
+            break;
+        }
+        for (unsigned i = 0; i < w->n_nodes; i++)
+            witness_step(w, &w->nodes[i]);
+        handle(w, &h);
     }
     for (unsigned i = 0; i < w->n_hosts; i++)
         advisory_free(&w->hosts[i].advisory);

@@ -65,6 +65,7 @@ class Trial:
         self.began = clock.now()
         self.fault_at = self.first_fault_at = None
         self.unseen = None          # the fault whose effect was not seen yet
+        self.beside_ms = 0.0        # of what no witness tells: measured by the scenario
         self.figures = {}
         self.spent = False          # the next scenario needs a lab of its own
 
@@ -136,6 +137,24 @@ class Trial:
             self.check(text, condition())
             time.sleep(0.1)
 
+    def said(self, host, unit, words, priority="debug"):
+        """The lines with these words in the journal of a host, of this priority or a higher one, since the fault."""
+        lines = host.sh(f"journalctl -q -b -o short-monotonic -p {priority} -u {unit}", check=False).splitlines()
+        return [line for line in lines if words in line and _logged_at(line) >= self.fault_at]
+
+    def old_term_is_refused(self, term):
+        """By whoever asks: what an application of the old term would be told."""
+        self.psql_refused(f"select tenure.assert_leader('{self.group}', {term})",
+                          f'group "{self.group}" is not led with term {term}')
+
+    def psql_refused(self, sql, words):
+        try:
+            self.db.psql(sql)
+        except LabError as e:
+            self.check(f"refused as it should be, not so: {e}", words in str(e))
+            return
+        raise Failed(f"not refused: {sql}")
+
     def check(self, text, value):
         if not value:
             raise Failed(f"not so: {text}")
@@ -146,15 +165,15 @@ class Trial:
     def testimony(self):
         return self.lab.testimony(self.unit)
 
-    def gap_ms(self, since):
-        """Up to the last beat of all: a moment ago, or the scenario fails for want of one."""
-        t = self.testimony
+    def gap_ms(self, since=None):
+        """Since the last fault, up to the last beat of all: a moment ago, or the scenario fails for want of one."""
+        t, since = self.testimony, since or self.fault_at
         gap = clock.ms(t.gap(since, t.last_beat() or since))
         return 0.0 if gap < 10 else gap     # the beats' own rhythm is none
 
     def gap_at_most(self, limit):
         """Since the last fault."""
-        gap = self.gap_ms(self.fault_at)
+        gap = self.gap_ms()
         self.check(f"gap of {gap:.0f} ms is at most {limit:.0f} ms", gap <= limit)
 
     def undisturbed(self, seconds):
@@ -200,6 +219,7 @@ class Trial:
         t = self.testimony
         now = clock.now()
         gap, dual = self.gap_ms(self.first_fault_at), clock.ms(t.dual_active(self.began, now))
+        dual += self.beside_ms
         if dual > dual_ms:
             raise Failed(f"{TWO_HOSTS} for {dual:.1f} ms:\n" + _spans(t, self.began))
         faults = t.term_faults()
@@ -214,6 +234,14 @@ def _spans(testimony, since):
         for a, b in pieces:
             lines.append(f"    {host}: {clock.ms(a - since):.1f} … {clock.ms(b - since):.1f} ms")
     return "\n".join(lines)
+
+
+def _logged_at(line):
+    """As in "[ 1234.567890] n1 tenured[144]: …", by the clock of the lab; a line that is a message's second one has no time."""
+    try:
+        return float(line.split("]")[0].strip("[ ")) * clock.SECOND
+    except ValueError:
+        return 0
 
 
 def _ms(text):

@@ -16,8 +16,8 @@ def same_term(t, host, term):
 def handed_over(t, why):
     """To show that what is back works."""
     old = t.leader
-    t.timeline.fault(f"systemctl stop tenured on {old}, {why}")
-    old.systemctl("stop", "tenured.service")
+    t.fault(f"systemctl stop tenured on {old}, {why}", lambda: old.systemctl("stop", "tenured.service"))
+    t.effect("it does not run", lambda: old.state("tenured.service") == "inactive")
     t.leader = t.next_leader()
     old.systemctl("start", "tenured.service")
 
@@ -105,11 +105,10 @@ def cannot_start(t, stuck, other):
     old = t.leader
     t.fault(f"systemctl stop tenured on {old}", lambda: old.systemctl("stop", "tenured.service"))
     t.effect("it does not run", lambda: old.state("tenured.service") == "inactive")
-    t.until(f"{stuck} has claimed, and gives the group back", lambda: "not started" in stuck.sh(
-        "journalctl -q -b -o cat -u tenured"), timeout=15)
+    said = t.until(f"{stuck} has claimed, and gives the group back",
+                   lambda: t.said(stuck, "tenured.service", "not started"), timeout=15)
     t.silent(stuck)
-    t.note([line for line in stuck.sh("journalctl -q -b -o cat -u tenured").splitlines()
-            if "not started" in line][-1])
+    t.note(said[-1])
     other.systemctl("start", "tenured.service")
     t.leader = t.cluster.wait_leader(old, timeout=20)
     t.check(f"{other} leads", t.leader is other)
@@ -161,8 +160,8 @@ def two_of_one_name(t):
         t.cluster.configure(twin, top=f'node = "{leader.name}";')
         twin.systemctl("reload", "tenured.service")
     t.fault(f"{twin} is named {leader} as well", rename)
-    t.effect("it complains", lambda: "another running host is configured with the node name" in twin.sh(
-        "journalctl -q -b -o cat -u tenured -p alert"), timeout=2 * t.lease_ms / 1000 + 2)
+    t.effect("it complains", lambda: t.said(
+        twin, "tenured.service", "another running host is configured with the node name", "alert"), timeout=2 * t.lease_ms / 1000 + 2)
     t.until("so does its status", lambda: f'another host named "{leader.name}"' in t.cluster.status(
         twin).get("reason", ""))
     t.undisturbed(seconds=t.lease_ms / 1000)
@@ -170,9 +169,9 @@ def two_of_one_name(t):
     t.gap_at_most(0)
 
     # It is a standby nevertheless, and never at the same time.
-    t.timeline.fault(f"the plug of {leader} is pulled")
     t.standbys[1].systemctl("stop", "tenured.service")
-    leader.pull_plug()
+    t.fault(f"the plug of {leader} is pulled", leader.pull_plug)
+    t.effect("it is off", lambda: not leader.up)
     t.leader = t.until(f"{twin} leads", lambda: t.testimony.running(t.testimony.last_beat())
                        == [twin.name] and twin, timeout=20)
     t.check("in a later term", t.db.lease(t.group)["term"] > term)

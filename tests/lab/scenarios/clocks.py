@@ -84,8 +84,8 @@ def wall_clocks_step(t):
         t.undisturbed(seconds=t.lease_ms / 1000)
         t.gap_at_most(0)
 
-        t.timeline.fault(f"the plug of {old} is pulled")
-        old.pull_plug()
+        t.fault(f"the plug of {old} is pulled", old.pull_plug)
+        t.effect("it is off", lambda: not old.up)
         t.leader = t.next_leader()
         t.timeline.fault("and back, in the middle of a term")
         step_all(0)

@@ -6,7 +6,8 @@ from lab.scenario import scenario
 from lab.writers import CONTROL, TABLE, WRITERS, Writers
 
 
-@scenario("writers that nobody ends: what asserts its term writes nothing after the next one's first")
+@scenario("writers that nobody ends: what asserts its term writes nothing after the next one's first",
+          dual_ms=50, breaks="no machine is paused past its deadline")
 def fenced_writers(t):
     writers = Writers(t, t.db).install()
     old = t.leader
@@ -84,8 +85,9 @@ PGPASSFILE=/etc/tenure/pgpass PGAPPNAME=month-end exec psql -X -q -o /dev/null -
     t.db.psql("drop table payments; drop owned by writer; drop role writer")
 
 
-# What the server hears of them ends in mid-transaction: one says nothing, one waits for an answer.
-DEAD = {"idle": "select 1", "busy": "select pg_sleep(600)"}
+# What the server hears of them ends in mid-transaction: one waits for an answer, one says nothing (and is over after
+# D/2, whoever lives: it begins last).
+DEAD = {"busy": "select pg_sleep(600)", "idle": "select 1"}
 
 
 @scenario("the leader is cut off, half open, in transactions that assert its term: they hold nobody up")
@@ -106,7 +108,6 @@ PGPASSFILE=/etc/tenure/pgpass PGAPPNAME={name} exec psql -X -q -o /dev/null \\
             "and xact_start is not null").splitlines())
 
     def begin():
-        """Afterwards: an idle one is over after D/2, whoever lives."""
         for name in DEAD:
             old.run("systemd-run", "--quiet", "--collect", f"--unit=dead-{name}", f"/usr/local/bin/{name}")
         t.until("both transactions are open", lambda: transactions() == {

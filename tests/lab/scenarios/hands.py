@@ -34,6 +34,7 @@ def unit_by_hand(t):
     t.effect("it runs no more", lambda: host.state(t.unit) == "failed")
     t.until("killed, it is failed and named", lambda: says(f"leads, but {t.unit} is failed"))
     host.systemctl("reset-failed", t.unit)
+    host.systemctl("start", t.unit)
     t.fault(f"systemctl mask {t.unit}", lambda: mask_unit(t, host))
     t.effect("masked, it cannot be started", lambda: not host.systemctl("start", t.unit, check=False).ok)
     t.until("it is named, with what to do", lambda: says(f"run systemctl unmask {t.unit}"))
@@ -97,13 +98,15 @@ def by_hand_on_a_standby(t):
     t.note(t.cluster.status(host).get("reason", ""))
     unmask_unit(t, host)
 
+    t.until("nothing is amiss with it", lambda: "mask" not in t.cluster.status(host).get("reason", ""), timeout=70)
+
     # Whatever was done to it: when nobody else is there, it takes over.
     for h in (other, leader):
         t.fault(f"systemctl stop tenured on {h}", lambda h=h: h.systemctl("stop", "tenured.service"))
         t.effect("it does not run", lambda h=h: h.state("tenured.service") == "inactive")
-    t.until(f"{host} leads", lambda: t.cluster.is_leader(host), timeout=90)
     t.leader = t.cluster.wait_leader()
     t.check("in a later term, and its unit runs", t.leader is host and t.cluster.term(host) > term)
+    t.gap_at_most(1500)
     for h in (other, leader):
         h.systemctl("start", "tenured.service")
 
@@ -167,8 +170,9 @@ def started_by_hand_again_and_again(t):
             not t.standbys[0].run(*as_agent, no_group, check=False).ok)
 
     # And in the middle of a hand-over.
-    t.timeline.fault(f"systemctl stop tenured on {leader}")
-    leader.systemctl("stop", "--no-block", "tenured.service")
+    t.fault(f"systemctl stop tenured on {leader}",
+            lambda: leader.systemctl("stop", "--no-block", "tenured.service"))
+    t.effect("it is ending", lambda: leader.state("tenured.service") != "active")
     until = clock.now() + 1 * clock.SECOND
     while clock.now() < until:
         leader.systemctl("start", "--no-block", t.unit, check=False)

@@ -78,11 +78,12 @@ def cut_half_open(t):
           dual_ms=50, breaks="no machine is paused past its deadline")
 def frozen(t):
     """The one exception: what stood still for a lease goes on for some milliseconds when it thaws."""
-    old = t.leader
+    old, term = t.leader, t.cluster.term(t.leader)
     t.fault(f"{old} is frozen", old.freeze)
     t.effect("nothing of it runs", lambda: t.testimony.beats(
         clock.now() - 100 * clock.MS, clock.now(), old.name) == 0)
     t.next_leader()
+    t.old_term_is_refused(term)
     thawed = clock.now()
     t.timeline.fault(f"{old} is thawed")
     old.thaw()

@@ -4,6 +4,7 @@
 import os
 import signal
 
+from lab import clock
 from lab.scenario import scenario
 
 
@@ -76,3 +77,31 @@ def keeper_alone(t):
         go_on()
     t.until("PID 1 sees it when it goes on", lambda: old.state(t.unit) != "active")
     t.gap_at_most(t.lease_ms + 2000)
+
+
+@scenario("agent, keeper and PID 1 of the leader stand still past the lease: nothing is left that could end the units",
+          dual_ms=10000, breaks="on the leading host the keeper or PID 1 gets to run")
+def both_guards_hang(t):
+    old, term = t.leader, t.cluster.term(t.leader)
+    pids = [old.main_pid("tenured.service"), old.main_pid(t.keeper)]
+
+    def stop():
+        old.run("kill", "-STOP", *pids)
+        os.kill(old.leader, signal.SIGSTOP)
+
+    def go_on():
+        os.kill(old.leader, signal.SIGCONT)
+        old.run("kill", "-CONT", *pids)
+    t.fault(f"SIGSTOP of agent, keeper and PID 1 on {old}", stop)
+    try:
+        t.effect("all three stand still", lambda: all(old.stands_still(pid) for pid in (1, *pids)))
+        new = t.next_leader()
+        t.until("both run it", lambda: t.testimony.running(within=100 * clock.MS) == sorted([old.name, new.name]))
+        t.old_term_is_refused(term)
+    finally:
+        since = clock.now()
+        t.timeline.fault(f"SIGCONT on {old}")
+        go_on()
+    t.until(f"{old} knows that it does not lead", lambda: old.state(t.unit) != "active")
+    t.dead_within(old, t.slack_ms + t.kill_ms, since)
+    t.figures["dead after they went on"] = t.figures.pop("dead after")

@@ -15,7 +15,7 @@ from .units import everywhere
 STALLING_SECONDS = 20
 STALLS_MIN = 5              # a third of what is usual: chance decides
 WATCH_SECONDS = 0.2
-MODES = ("transaction", "session")      # in this order: the end of the other one waits for all clients to go
+MODES = ("transaction", "session", "session")   # as it is then: another one of each is killed
 START_MS = 1000             # of keeper and unit: a lab's hosts share few cores
 
 
@@ -56,8 +56,8 @@ def lease_works(t):
         t.undisturbed(seconds=1.5 * t.lease_ms / 1000)
         t.gap_at_most(0)
         old = t.leader
-        t.timeline.fault(f"systemctl stop tenured on {old}")
-        old.systemctl("stop", "tenured.service")
+        t.fault(f"systemctl stop tenured on {old}", lambda h=old: h.systemctl("stop", "tenured.service"))
+        t.effect("it does not run", lambda h=old: h.state("tenured.service") == "inactive")
         t.leader = t.next_leader()
         old.systemctl("start", "tenured.service")
         t.until(f"{old} stands by", lambda h=old: t.cluster.status(h).get("role") == "standby")
@@ -86,7 +86,12 @@ def advisory_refuses(t):
 def restart_pooler(t, mode):
     started = t.db.main_pid("pgbouncer.service")
     do = t.fault if t.testimony.running(within=100 * clock.MS) else t.fault_in_the_dark
-    do(f"PgBouncer is restarted, {mode} mode", lambda: t.db.pool(mode))
+
+    def restart():
+        """Asked to end, it would wait for its clients in session mode."""
+        t.db.systemctl("kill", "--signal=KILL", "pgbouncer.service")
+        t.db.pool(mode)
+    do(f"PgBouncer is killed and started, {mode} mode", restart)
     t.effect("it is another process", lambda: t.db.main_pid("pgbouncer.service") not in (0, started))
 
 

@@ -95,7 +95,8 @@ def agent_hangs(t, old):
 
 def frozen(t, old):
     t.fault(f"{old} is frozen", old.freeze)
-    t.effect("it is", lambda: old.frozen_at is not None)
+    t.effect("nothing of it runs", lambda: t.testimony.beats(
+        clock.now() - 100 * clock.MS, clock.now(), old.name) == 0)
     t.leader = t.next_leader()
     t.timeline.fault(f"{old} is thawed")
     old.thaw()
