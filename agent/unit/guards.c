@@ -205,7 +205,12 @@ static bool service_guarded(const struct guards *g, const char *unit,
            word_is(problem, unit, "TimeoutStopFailureMode", p->timeout_stop_failure_mode, "kill") &&
            /* Restarts without the unit ever being inactive: BindsTo would not hold it. */
            (strcmp(p->restart_mode, "direct") != 0 ||
-            wrong(problem, unit, "RestartMode is direct, not normal"));
+            wrong(problem, unit, "RestartMode is direct, not normal")) &&
+           /* PID 1 keeps what the service gave it, a listening socket say, when all is dead. */
+           (strcmp(p->fd_store_preserve, "yes") != 0 ||
+            wrong(problem, unit,
+                  "FileDescriptorStorePreserve is yes, not no or restart: what it stores would "
+                  "outlive the term"));
 }
 
 static bool declared(const struct guards *g, const char *unit)

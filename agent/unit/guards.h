@@ -21,7 +21,8 @@ struct unit_properties {
     char slice[UNIT_NAME_LEN_MAX + 1];
     char kill_mode[PROPERTY_MAX];
     char restart[PROPERTY_MAX];
-    char restart_mode[PROPERTY_MAX]; /* systemd >= 254 */
+    char restart_mode[PROPERTY_MAX];      /* systemd >= 254 */
+    char fd_store_preserve[PROPERTY_MAX]; /* systemd >= 254 */
     char type[PROPERTY_MAX];
     char timeout_stop_failure_mode[PROPERTY_MAX];
     char *fragment_path; /* owned, as all pointers here; NULL: not reported */

@@ -181,6 +181,7 @@ static const struct {
     PROPERTY("KillMode", read_word, kill_mode),
     PROPERTY("Restart", read_word, restart),
     PROPERTY("RestartMode", read_word, restart_mode),
+    PROPERTY("FileDescriptorStorePreserve", read_word, fd_store_preserve),
     PROPERTY("Type", read_word, type),
     PROPERTY("TimeoutStopFailureMode", read_word, timeout_stop_failure_mode),
     PROPERTY("FragmentPath", read_string, fragment_path),

@@ -161,6 +161,7 @@ START_TEST(each_missing_guard_of_a_service_is_named)
     BROKEN(p.final_kill_signal = 15, "FinalKillSignal is 15, not 9 (SIGKILL)");
     BROKEN(p.send_sigkill = false, "SendSIGKILL is no");
     BROKEN(strcpy(p.restart_mode, "direct"), "RestartMode is direct");
+    BROKEN(strcpy(p.fd_store_preserve, "yes"), "FileDescriptorStorePreserve is yes");
     BROKEN(p.accept = true, "Accept is yes");
     BROKEN(p.triggers = LIST(other), "Triggers names x.service, which is not declared");
 }

@@ -386,6 +386,8 @@ FIGHTS = {
     "no-binding": ("service", "[Unit]\nBindsTo=\nAfter=\nRequires=\n", ""),
     "direct": ("service", "[Service]\nRestart=always\nRestartMode=direct\n",
                "RestartMode is direct"),
+    "fd-store": ("service", "[Service]\nFileDescriptorStoreMax=3\nFileDescriptorStorePreserve=yes\n",
+                 "FileDescriptorStorePreserve is yes"),
     "sock": ("socket", "[Socket]\nTimeoutSec=infinity\n", "TimeoutUSec is infinity"),
     "accept": ("socket", "[Socket]\nAccept=yes\n", "Accept is yes"),
     "tim": ("timer", "[Timer]\nUnit=elsewhere.service\n", "Triggers names elsewhere.service"),
@@ -444,7 +446,7 @@ def guards_fought(t):
     keeper = t.leader.main_pid(t.keeper)
     expected = {n: w for n, (_, _, w) in FIGHTS.items()}
     if t.lab.platform.name == "252":
-        expected["direct"] = ""         # 252 does not know RestartMode=
+        expected["direct"] = expected["fd-store"] = ""      # 252 does not know these settings
     harmless = sorted(n for n, w in expected.items() if not w)
 
     declare_fights(t, host)
