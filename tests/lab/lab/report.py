@@ -79,7 +79,7 @@ class Report:
         lines = ["<!-- Written by tests/lab/evidence. Not edited by hand. -->",
                  "# Faults, and what the witness saw", "",
                  f"{verdict} A cell is a scenario by one method on one platform, run {times(self.wanted)}, on real "
-                 "hosts (systemd as PID 1). *Gap*: the longest time within which no host ran the unit, up to 10 ms "
+                 "hosts (systemd as PID 1). *Gap*: the longest time since the first fault within which no host ran the unit, up to 10 ms "
                  "counted as none. *Two at once*: how long two hosts or more ran it, in total. Both come from the "
                  "unit's own beats, every 2 ms; see [the lab](../lab/README.md). A scenario's other figures: the "
                  "median, and the largest.", "", *_table(("", ""), self.about), ""]

@@ -109,10 +109,10 @@ def connections_exhausted(t):
 
     def sessions(user):
         """Those that are refused take a connection, too, for a moment: a superuser's may be none left then."""
-        return t.db.psql(f"select count(*) from pg_stat_activity where usename = '{user}'", check=False)
+        return int(t.db.psql(f"select count(*) from pg_stat_activity where usename = '{user}'", check=False) or -1)
 
-    def taken(but=0):
-        return sessions("hog") == str(CONNECTIONS - RESERVED - but)
+    def taken():
+        return sessions("hog") == CONNECTIONS - RESERVED
 
     def take_all():
         """Who is refused tries again."""
@@ -120,14 +120,13 @@ def connections_exhausted(t):
             export PGPASSWORD={PASSWORD}
             for i in {{1..{CONNECTIONS}}}; do
                 while ! psql -qX -c 'select pg_sleep(600)' 'host={t.db.address} dbname=tenure user=hog'; do
-                    sleep 0.05
+                    sleep 0.3
                 done &
             done 2>/dev/null
             wait""")
-    agents = len(t.hosts)
     t.fault(f"others take all {CONNECTIONS} connections but those that are reserved", take_all)
-    t.effect("the agents have one each, and none is left",
-             lambda: taken(but=agents) and sessions("tenure") == str(agents), timeout=20)
+    t.effect("the agents have theirs, and none is left",
+             lambda: sessions("hog") + sessions("tenure") == CONNECTIONS - RESERVED, timeout=20)
     t.undisturbed(seconds=t.lease_ms / 1000)
     t.gap_at_most(0)
 
@@ -137,7 +136,7 @@ def connections_exhausted(t):
                 timeout=20, every=0.1)
         t.fault_at = clock.now()
     t.fault("the agents' sessions are ended", end)
-    t.effect("they have none", lambda: taken() and sessions("tenure") == "0")
+    t.effect("they have none", lambda: taken() and sessions("tenure") == 0)
     for host in t.hosts:
         t.until(f"{host} says so", lambda h=host: "too many clients" in status(h)
                 or "remaining connection slots are reserved" in status(h), timeout=t.lease_ms / 1000 + 2)
