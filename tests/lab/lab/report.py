@@ -81,7 +81,7 @@ class Report:
                  f"{verdict} A cell is a scenario by one method on one platform, run {times(self.wanted)}, on real "
                  "hosts (systemd as PID 1). *Gap*: the longest time since the first fault within which no host ran the unit, up to 10 ms "
                  "counted as none. *Two at once*: how long two hosts or more ran it, in total. Both come from the "
-                 "unit's own beats, every 2 ms; see [the lab](../lab/README.md). A scenario's other figures: the "
+                 "unit's own beats, every 2 ms (what outlives SIGKILL does not beat, and is counted by its process); see [the lab](../lab/README.md). A scenario's other figures: the "
                  "median, and the largest.", "", *_table(("", ""), self.about), ""]
         lines += _table(("systemd", "PostgreSQL", "build"), [(v["systemd"], v["postgresql"], v["build"])
                                                              for v in self.versions.values()])
