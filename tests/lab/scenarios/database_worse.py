@@ -96,7 +96,6 @@ def database_troubles(t):
 
 
 CONNECTIONS, RESERVED = 20, 3       # the latter for superusers, as it is by default
-ALL_OF_THEM = CONNECTIONS - RESERVED - 1    # one is of whoever asks, again and again
 
 
 @scenario("all connections of the server are taken, and free again")
@@ -109,11 +108,12 @@ def connections_exhausted(t):
     t.began = clock.now()
 
     def sessions(user):
-        """Those that are refused take a connection, too, for a moment: a superuser's may be none left then."""
+        """Who asks takes a connection, too, that nobody else gets meanwhile; and so does who is refused: then there may
+        be none even for a superuser."""
         return int(t.db.psql(f"select count(*) from pg_stat_activity where usename = '{user}'", check=False) or -1)
 
     def taken():
-        return sessions("hog") >= ALL_OF_THEM
+        return sessions("hog") == CONNECTIONS - RESERVED
 
     def take_all():
         """Who is refused tries again."""
@@ -127,14 +127,14 @@ def connections_exhausted(t):
             wait""")
     t.fault(f"others take all {CONNECTIONS} connections but those that are reserved", take_all)
     t.effect("the agents have theirs, and none is left",
-             lambda: sessions("hog") + sessions("tenure") >= ALL_OF_THEM, timeout=20)
+             lambda: sessions("hog") + sessions("tenure") >= CONNECTIONS - RESERVED - 1, timeout=20)
     t.undisturbed(seconds=t.lease_ms / 1000)
     t.gap_at_most(0)
 
     def end():
         """As often as it takes until another one is quicker than an agent."""
         t.until("others have them", lambda: taken() or t.db.psql(END, check=False) is None,
-                timeout=20, every=0.1)
+                timeout=40, every=1)
         t.fault_at = clock.now()
     t.fault("the agents' sessions are ended", end)
     t.effect("they have none", lambda: taken() and sessions("tenure") == 0)
