@@ -74,8 +74,8 @@ class Report:
             f"**{bad} of {len(self.cells)} cells failed or did not run.**"
         again = sum(len(c.again) for c in self.cells.values())
         if again:
-            verdict += f" {again} of {len(self.cells) * self.wanted} runs failed at first and were run once more: each is " \
-                       "told below."
+            verdict += f" In {len(self.cells) * self.wanted} runs it happened {times(again)} that one failed and was run " \
+                       "once more: each is told below."
         lines = ["<!-- Written by tests/lab/evidence. Not edited by hand. -->",
                  "# Faults, and what the witness saw", "",
                  f"{verdict} A cell is a scenario by one method on one platform, run {times(self.wanted)}, on real "
@@ -119,7 +119,7 @@ class Report:
         lines += _table(head, rows, "lllrrr" + "r" * len(others))
         for c in cells:
             lines += [line for why in c.again for line in (
-                "", f"{c.method}, {self._where(c.platform)}: run once more, because it failed at first: {why}")]
+                "", f"{c.method}, {self._where(c.platform)}: run once more, because it failed: {why}")]
             for why in dict.fromkeys(c.failures):
                 lines += ["", f"{c.method}, {self._where(c.platform)}:", "", *("    " + line for line in why.splitlines())]
         return "\n".join(lines)
