@@ -138,15 +138,21 @@ void mutate_before(struct world *w, struct node *n, struct member_event *event,
         m->duration = event->budget->duration;
 }
 
+/* The ticket of this term once more, whatever became of the first. */
+static void start_again(struct member *m, struct update *update)
+{
+    m->state = MEMBER_STARTING;
+    m->started_at = 0;
+    update->actions |= ACTION_TICKET;
+}
+
 static void take_twice(struct member *m, const struct member *before,
                        const struct member_event *event, struct update *update)
 {
     if (before->state != MEMBER_ENDING || m->state != MEMBER_RELEASING ||
         m->deadline < event->now + USEC_PER_SEC || m->stopping)
         return;
-    m->state = MEMBER_STARTING;
-    m->started_at = 0;
-    update->actions |= ACTION_TICKET;
+    start_again(m, update);
 }
 
 /* An unanswered release counts as none: is there time left, the term goes on. */
@@ -156,9 +162,7 @@ static void take_back(struct member *m, const struct member *before,
     if (before->state != MEMBER_RELEASING || event->type != EVENT_REPLY ||
         event->reply->outcome != OUTCOME_UNKNOWN || m->deadline < event->now + USEC_PER_SEC)
         return;
-    m->state = MEMBER_STARTING;
-    m->started_at = 0;
-    update->actions |= ACTION_TICKET;
+    start_again(m, update);
 }
 
 void mutate_after(struct world *w, struct node *n, const struct member *before,
