@@ -99,6 +99,16 @@ class Trial:
         self.timeline.fault(text, self.fault_at)
         return do()
 
+    def stop_agent(self, host, why=""):
+        """As an administrator would; with it goes what it leads."""
+        self.fault(f"systemctl stop tenured on {host}{why}", lambda: host.systemctl("stop", "tenured.service"))
+        self.effect("it does not run", lambda: host.state("tenured.service") == "inactive")
+
+    def kill_keeper(self, host):
+        keeper = host.main_pid(self.keeper)
+        self.fault(f"kill -9 of the keeper on {host}", lambda: host.kill(keeper))
+        self.effect("that keeper is gone", lambda: host.main_pid(self.keeper) != keeper)
+
     def effect(self, text, condition, timeout=10):
         """The fault must be seen to have happened, or the scenario proved nothing."""
         try:
@@ -144,16 +154,12 @@ class Trial:
 
     def old_term_is_refused(self, term):
         """By whoever asks: what an application of the old term would be told."""
-        self.psql_refused(f"select tenure.assert_leader('{self.group}', {term})",
-                          f'group "{self.group}" is not led with term {term}')
-
-    def psql_refused(self, sql, words):
         try:
-            self.db.psql(sql)
+            self.db.psql(f"select tenure.assert_leader('{self.group}', {term})")
         except LabError as e:
-            self.check(f"refused as it should be, not so: {e}", words in str(e))
+            self.check(f"it is the term that is refused: {e}", f'"{self.group}" is not led with term {term}' in str(e))
             return
-        raise Failed(f"not refused: {sql}")
+        raise Failed(f"term {term} is not refused")
 
     def check(self, text, value):
         if not value:

@@ -19,6 +19,7 @@ create table payments (seq bigserial, writer text, term bigint, at timestamptz d
 grant insert on payments to writer;
 grant usage on sequence payments_seq_seq to writer;
 """
+NO_TABLE = "drop table payments; drop owned by writer; drop role writer"
 # An own transaction each, with a pause in it: most of the time it is in the middle of one.
 SCRIPT = r"""#!/bin/bash
 transaction="begin; {before} insert into payments (writer, term) values (:'writer', :term);
@@ -46,7 +47,7 @@ class Writers:
     def remove(self):
         for host in self.t.hosts:
             self.stop(host)
-        self.db.psql("drop table payments; drop owned by writer; drop role writer")
+        self.db.psql(NO_TABLE)
 
     def start(self, host, term):
         """Again, with another term, where they ran before."""

@@ -7,8 +7,7 @@ from lab.scenario import scenario
 @scenario("hand-over: the leader's agent is stopped")
 def handover(t):
     old = t.leader
-    t.fault(f"systemctl stop tenured on {old}", lambda: old.systemctl("stop", "tenured.service"))
-    t.effect("the agent is stopped", lambda: old.state("tenured.service") == "inactive")
+    t.stop_agent(old)
     t.check("keeper and unit are stopped",
             old.state(t.keeper) == "inactive" and old.state(t.unit) == "inactive")
     t.next_leader()

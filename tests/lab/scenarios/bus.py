@@ -16,8 +16,7 @@ def same_term(t, host, term):
 def handed_over(t, why):
     """To show that what is back works."""
     old = t.leader
-    t.fault(f"systemctl stop tenured on {old}, {why}", lambda: old.systemctl("stop", "tenured.service"))
-    t.effect("it does not run", lambda: old.state("tenured.service") == "inactive")
+    t.stop_agent(old, f", {why}")
     t.leader = t.next_leader()
     old.systemctl("start", "tenured.service")
 
@@ -103,8 +102,7 @@ def polkitd_killed(t):
 def cannot_start(t, stuck, other):
     """The group is handed over to a host that may not start it, and then there is another one."""
     old = t.leader
-    t.fault(f"systemctl stop tenured on {old}", lambda: old.systemctl("stop", "tenured.service"))
-    t.effect("it does not run", lambda: old.state("tenured.service") == "inactive")
+    t.stop_agent(old)
     said = t.until(f"{stuck} has claimed, and gives the group back",
                    lambda: t.said(stuck, "tenured.service", "not started"), timeout=15)
     t.silent(stuck)

@@ -89,11 +89,11 @@ def primary_cut_off(t):
 
 def written_before(t, first, second):
     """By the leader's term, on either server: it is not for anything else that they are refused later."""
-    term = Writers(t, first).install().start_all(t.leader)
-    Writers(t, first).stop(t.leader)
-    there = Writers(t, second)
+    here, there = Writers(t, first).install(), Writers(t, second)
+    term = here.start_all(t.leader)
+    here.stop(t.leader)
     for writer in WRITERS:
-        n = Writers(t, first).rows(writer, term)
+        n = here.rows(writer, term)
         t.until(f"{n} rows of {writer} have come to {second}",
                 lambda w=writer, n=n: there.rows(w, term) == n)
     return there

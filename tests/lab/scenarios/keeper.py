@@ -10,9 +10,7 @@ from lab.scenario import scenario
 
 @scenario("the keeper is killed")
 def keeper_killed(t):
-    old, keeper = t.leader, t.leader.main_pid(t.keeper)
-    t.fault(f"kill -9 of the keeper on {old}", lambda: old.kill(t.keeper))
-    t.effect("that keeper is gone", lambda: old.main_pid(t.keeper) != keeper)
+    t.kill_keeper(t.leader)
     t.cluster.wait_leader()
     # The unit stops and starts at once: what is left is not a lease.
     t.gap_at_most(500)
@@ -36,8 +34,7 @@ def keeper_hangs(t):
 def ignores_sigterm_handover(t):
     t.cluster.worker("--ignore-term", "--children", "2", "--escape")
     old = t.leader
-    t.fault(f"systemctl stop tenured on {old}", lambda: old.systemctl("stop", "tenured.service"))
-    t.effect("the agent is stopped", lambda: old.state("tenured.service") == "inactive")
+    t.stop_agent(old)
     new = t.next_leader()
     t.dead_within(old, t.stop_ms + t.kill_ms + t.slack_ms)
     t.check(f"it is dead before {new} runs it",
@@ -56,25 +53,31 @@ def ignores_sigterm_cut(t):
     t.gap_at_most(t.lease_ms + 2000)
 
 
+def stand_still(t, host, what, pids):
+    """PID 1 as well."""
+    def stop():
+        host.run("kill", "-STOP", *pids)
+        os.kill(host.leader, signal.SIGSTOP)
+    t.fault(f"SIGSTOP of {what} and PID 1 on {host}", stop)
+    t.effect("all three stand still", lambda: all(host.stands_still(pid) for pid in (1, *pids)))
+
+
+def go_on(host, pids):
+    """PID 1 kills a keeper whose watchdog is over as soon as it goes on."""
+    os.kill(host.leader, signal.SIGCONT)
+    host.run("kill", "-CONT", *pids, check=False)
+
+
 @scenario("agent, D-Bus and PID 1 of the leader stand still: the keeper alone ends the units")
 def keeper_alone(t):
     old = t.leader
     pids = [old.main_pid("tenured.service"), old.main_pid("dbus.service")]
-
-    def stop():
-        old.run("kill", "-STOP", *pids)
-        os.kill(old.leader, signal.SIGSTOP)
-
-    def go_on():
-        os.kill(old.leader, signal.SIGCONT)
-        old.run("kill", "-CONT", *pids)
-    t.fault(f"SIGSTOP of tenured, dbus-daemon and PID 1 on {old}", stop)
     try:
-        t.effect("all three stand still", lambda: all(old.stands_still(pid) for pid in (1, *pids)))
+        stand_still(t, old, "tenured, dbus-daemon", pids)
         t.next_leader()
         t.dead_within(old, t.duration_ms + t.slack_ms + t.stop_ms + t.kill_ms)
     finally:
-        go_on()
+        go_on(old, pids)
     t.until("PID 1 sees it when it goes on", lambda: old.state(t.unit) != "active")
     t.gap_at_most(t.lease_ms + 2000)
 
@@ -84,25 +87,15 @@ def keeper_alone(t):
 def both_guards_hang(t):
     old, term = t.leader, t.cluster.term(t.leader)
     pids = [old.main_pid("tenured.service"), old.main_pid(t.keeper)]
-
-    def stop():
-        old.run("kill", "-STOP", *pids)
-        os.kill(old.leader, signal.SIGSTOP)
-
-    def go_on():
-        """PID 1 kills a keeper whose watchdog is over as soon as it goes on."""
-        os.kill(old.leader, signal.SIGCONT)
-        old.run("kill", "-CONT", *pids, check=False)
-    t.fault(f"SIGSTOP of agent, keeper and PID 1 on {old}", stop)
     try:
-        t.effect("all three stand still", lambda: all(old.stands_still(pid) for pid in (1, *pids)))
+        stand_still(t, old, "agent, keeper", pids)
         new = t.next_leader()
         t.until("both run it", lambda: t.testimony.running(within=100 * clock.MS) == sorted([old.name, new.name]))
         t.old_term_is_refused(term)
     finally:
         since = clock.now()
         t.timeline.fault(f"SIGCONT on {old}")
-        go_on()
+        go_on(old, pids)
     t.until(f"{old} knows that it does not lead", lambda: old.state(t.unit) != "active")
     t.dead_within(old, t.slack_ms + t.kill_ms, since)
     t.figures["dead after they went on"] = t.figures.pop("dead after")

@@ -10,6 +10,7 @@ from lab import clock
 from lab.scenario import scenario
 
 from .clocks import clocks_of_their_own, step
+from .keeper import stand_still
 from .units import (STUBBORN, all_active, all_dead, back_again, dead_within, never_twice, service, until_bomb_is_full,
                     units_of_group)
 
@@ -148,13 +149,7 @@ def unkillable_reboots_alone(t):
     with units_of_group(t, STUCK, fence="reboot"):
         old = t.leader
         pid = hang(t, old)
-        pids = [old.main_pid("tenured.service"), old.main_pid("dbus.service")]
-
-        def stop():
-            old.run("kill", "-STOP", *pids)
-            os.kill(old.leader, signal.SIGSTOP)
-        t.fault(f"SIGSTOP of tenured, dbus-daemon and PID 1 on {old}", stop)
-        t.effect("all three stand still", lambda: all(old.stands_still(p) for p in (1, *pids)))
+        stand_still(t, old, "tenured, dbus-daemon", [old.main_pid("tenured.service"), old.main_pid("dbus.service")])
         restarts(t, old, pid, t.duration_ms + t.stop_ms + t.kill_ms + t.slack_ms)
 
 
@@ -164,9 +159,7 @@ def unkillable_reboots_fence(t):
     with units_of_group(t, STUCK, fence="reboot"):
         old = t.leader
         pid = hang(t, old)
-        keeper = old.main_pid(t.keeper)
-        t.fault(f"kill -9 of the keeper on {old}", lambda: old.kill(keeper))
-        t.effect("that keeper is gone", lambda: old.main_pid(t.keeper) != keeper)
+        t.kill_keeper(old)
         restarts(t, old, pid, t.stop_ms + t.kill_ms + t.slack_ms)
 
 

@@ -52,12 +52,11 @@ def lease_works(t):
         f":{POOLER_PORT}" in t.cluster.status(h).get("arbiter", "") for h in t.hosts))
     t.leader = t.cluster.wait_ready()
     for mode in MODES:
-        restart_pooler(t, mode)
+        restart_pooler(t, mode, t.fault)
         t.undisturbed(seconds=1.5 * t.lease_ms / 1000)
         t.gap_at_most(0)
         old = t.leader
-        t.fault(f"systemctl stop tenured on {old}", lambda h=old: h.systemctl("stop", "tenured.service"))
-        t.effect("it does not run", lambda h=old: h.state("tenured.service") == "inactive")
+        t.stop_agent(old)
         t.leader = t.next_leader()
         old.systemctl("start", "tenured.service")
         t.until(f"{old} stands by", lambda h=old: t.cluster.status(h).get("role") == "standby")
@@ -76,22 +75,21 @@ def advisory_refuses(t):
             t.cluster.status(h).get("reason", "")) and t.cluster.status(h)["reason"])
     t.note(reason)
     for mode in MODES:
-        restart_pooler(t, mode)
+        restart_pooler(t, mode, t.fault_in_the_dark)
         t.stays("nobody runs the unit", lambda: not t.testimony.running(within=300 * clock.MS),
                 t.lease_ms / 1000)
         t.check("every status says why", all(
             "pooler" in t.cluster.status(h).get("reason", "") for h in t.hosts))
 
 
-def restart_pooler(t, mode):
+def restart_pooler(t, mode, fault):
     started = t.db.main_pid("pgbouncer.service")
-    do = t.fault if t.testimony.running(within=100 * clock.MS) else t.fault_in_the_dark
 
     def restart():
         """Asked to end, it would wait for its clients in session mode."""
         t.db.systemctl("kill", "--signal=KILL", "pgbouncer.service")
         t.db.pool(mode)
-    do(f"PgBouncer is killed and started, {mode} mode", restart)
+    fault(f"PgBouncer is killed and started, {mode} mode", restart)
     t.effect("it is another process", lambda: t.db.main_pid("pgbouncer.service") not in (0, started))
 
 

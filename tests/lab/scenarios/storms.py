@@ -71,9 +71,7 @@ def agent_killed(t, old):
 
 
 def keeper_killed(t, old):
-    keeper = old.main_pid(t.keeper)
-    t.fault(f"kill -9 of the keeper on {old}", lambda: old.kill(t.keeper))
-    t.effect("that keeper is gone", lambda: old.main_pid(t.keeper) != keeper)
+    t.kill_keeper(old)
     t.leader = t.cluster.wait_leader()
 
 

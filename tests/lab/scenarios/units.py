@@ -266,9 +266,7 @@ def kinds_of_other_units(t):
         t.gap_at_most(1000)
         back_again(t, old)
         old = t.leader
-        keeper = old.main_pid(t.keeper)
-        t.fault(f"kill -9 of the keeper on {old}", lambda: old.kill(t.keeper))
-        t.effect("that keeper is gone", lambda: old.main_pid(t.keeper) != keeper)
+        t.kill_keeper(old)
         t.leader = t.cluster.wait_leader()
         use_everything(t, t.leader)
         for host in t.standbys:
