@@ -222,7 +222,7 @@ static void command(struct world *w, struct node *n)
 
     w->coverage->operators++;
     if (which != 1)
-        machine_push(w, n, keeper ? PID1_STOP : PID1_UNIT_STOP, 50, 0);
+        machine_push(w, n, keeper ? PID1_STOP : PID1_UNIT_STOP, 50, 1);
     if (which != 0)
         machine_push(w, n, keeper ? PID1_START : PID1_UNIT_START,
                      sim_between(w, 50, keeper ? 5000 : 2 * USEC_PER_SEC), UINT32_MAX);

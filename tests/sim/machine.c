@@ -355,8 +355,22 @@ static void stopping(struct world *w, struct node *n, const struct happening *h)
         machine_push(w, n, KEEPER_BARRIER, late(w), 0);
 }
 
-static void stop_keeper(struct world *w, struct node *n)
+/* About to fire at a keeper that stands still. */
+static bool watchdog_is_due(const struct world *w, const struct node *n)
 {
+    return n->keeper_stalled_until > w->now && n->keeper_unit == UNIT_ACTIVE &&
+           sim_local(w, n->host) >=
+               n->run.deadline + BUDGET_SLACK_USEC - KEEPER_WATCHDOG_ACCURACY_USEC;
+}
+
+/* a: by hand, or by an agent that stood still between the decision and the message. That such a
+ * stop takes the place of a watchdog that is due is not covered; agent/SAFETY.md says so. */
+static void stop_keeper(struct world *w, struct node *n, const struct happening *h)
+{
+    if (h->a && watchdog_is_due(w, n)) {
+        machine_push(w, n, PID1_STOP, KEEPER_WATCHDOG_ACCURACY_USEC, 1);
+        return;
+    }
     n->start_queued = false;
     if (n->keeper_unit == UNIT_QUEUED)
         n->keeper_unit = UNIT_INACTIVE;
@@ -403,7 +417,7 @@ static void pid1_handle(struct world *w, struct node *n, const struct happening 
     else if (h->kind == PID1_START)
         start_keeper(w, n, h);
     else if (h->kind == PID1_STOP)
-        stop_keeper(w, n);
+        stop_keeper(w, n, h);
     else if (h->kind == PID1_JOB)
         run_job(w, n);
     else if (h->kind == PID1_READY)

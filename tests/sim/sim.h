@@ -226,6 +226,7 @@ struct node {
     bool retired, unguarded, starts_fail;
     bool effect_pending;
     unsigned effect;
+    usec_t effect_at; /* when it was decided */
     uint64_t effect_term;
     struct ticket effect_ticket;
     bool looking, look_wanted;
