@@ -328,7 +328,7 @@ static bool may_follow(const struct world *w, const struct node *n)
 
 enum prospect {
     PROSPECT_NONE,  /* those that take part are configured with the other method */
-    PROSPECT_LATER, /* they wait after starts that failed */
+    PROSPECT_LATER, /* they wait after starts that failed, or end a term of their own first */
     PROSPECT_SOON,  /* what a member waits for otherwise is short */
 };
 
@@ -338,6 +338,8 @@ static enum prospect prospect_of(const struct world *w, const struct node *n)
         return PROSPECT_LATER;
     if (n->retired || !may_follow(w, n))
         return PROSPECT_NONE;
+    if (n->member.state == MEMBER_ENDING)
+        return PROSPECT_LATER;
     return n->member.not_before <= usec_add(sim_local(w, n->host), SHORT_WAIT_USEC)
                ? PROSPECT_SOON
                : PROSPECT_LATER;
