@@ -716,19 +716,6 @@ static void on_local_while_starting(struct member *m, usec_t now, struct update 
         begin_ending(m, REASON_START_FAILED, now, update);
 }
 
-/* Where a keeper stands still, PID 1's watchdog on it counts, and after it the fence, from the
- * deadline. A stop that PID 1 reads just before that fires takes its place: the units' own time
- * would begin then, and be over late by all that PID 1's timers may be late, a second time. What is
- * sent before this begins has been read by the deadline; what is sent after it finds the watchdog
- * done. */
-static bool watchdog_is_due(const struct member *m, usec_t now)
-{
-    const struct local *l = &m->local;
-
-    return l->keeper_term > 0 && now >= usec_sub(l->keeper_deadline, BUDGET_SLACK_USEC) &&
-           now < usec_add(l->keeper_deadline, 2 * BUDGET_SLACK_USEC);
-}
-
 static void on_local_while_ending(struct member *m, usec_t now, struct update *update)
 {
     const struct local *l = &m->local;
@@ -741,8 +728,7 @@ static void on_local_while_ending(struct member *m, usec_t now, struct update *u
      * nothing would come of it, so PID 1 shall drop it. And it takes the place of the stop that PID
      * 1 had in mind for that unit: it would stay until it is killed, and a mount has nothing to
      * kill. */
-    if (l->keeper_queued ||
-        (l->units_stay && usec_sub(now, m->since) >= STOP_SEEN_USEC && !watchdog_is_due(m, now)))
+    if (l->keeper_queued || (l->units_stay && usec_sub(now, m->since) >= STOP_SEEN_USEC))
         update->actions |= ACTION_STOP_KEEPER | ACTION_LOOK;
     if (!local_all_dead(l))
         return;
@@ -806,8 +792,7 @@ static void on_clock(struct member *m, usec_t now, struct update *update)
             return;
         m->told_at = now;
         update->actions |= ACTION_END | ACTION_LOOK;
-        if (usec_sub(now, m->since) >= STOP_FALLBACK_USEC && m->local.keeper != LOCAL_KEEPER_BUSY &&
-            !watchdog_is_due(m, now))
+        if (usec_sub(now, m->since) >= STOP_FALLBACK_USEC && m->local.keeper != LOCAL_KEEPER_BUSY)
             update->actions |= ACTION_STOP_KEEPER;
         return;
     case MEMBER_STANDBY:

@@ -121,7 +121,7 @@ static void carry_out(struct world *w, struct node *n)
     if (actions & ACTION_END)
         send_to_keeper(w, n, n->effect_term, 0);
     if ((actions & ACTION_STOP_KEEPER) && w->now >= n->host->bus_until)
-        machine_push(w, n, PID1_STOP, sim_between(w, 100, 8000), w->now > n->effect_at);
+        machine_push(w, n, PID1_STOP, sim_between(w, 100, 8000), 0);
     if (actions & ACTION_TICKET)
         start_keeper(w, n);
     if (actions & ACTION_EXTEND) {
@@ -142,7 +142,6 @@ static void take_actions(struct world *w, struct node *n, const struct update *u
     if ((u->actions & ~(unsigned)ACTION_REQUEST) == 0)
         return;
     n->effect = u->actions;
-    n->effect_at = w->now;
     n->effect_pending = true;
     n->effect_term = m->term;
     n->effect_ticket = (struct ticket){.group = "group",

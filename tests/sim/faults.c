@@ -55,11 +55,14 @@ void faults_plan(struct world *w)
         struct fault *f = &w->faults[i];
 
         *f = (struct fault){
-            .kind = (enum fault_kind)sim_below(w, FAULTS),
+            /* Where a clock is wrong, terms shall end by it. */
+            .kind = w->wrong_clock && sim_chance(w, 500) ? FAULT_CUT
+                                                         : (enum fault_kind)sim_below(w, FAULTS),
             .node = (uint8_t)sim_below(w, w->n_nodes),
             .at = sim_between(w, from, w->calm_at - 1),
-            .span = sim_chance(w, 500) ? sim_between(w, 1000, 3 * USEC_PER_SEC)
-                                       : sim_between(w, 1000, 25 * USEC_PER_SEC),
+            .span = sim_chance(w, w->wrong_clock ? 0 : 500)
+                        ? sim_between(w, 1000, 3 * USEC_PER_SEC)
+                        : sim_between(w, 1000, 25 * USEC_PER_SEC),
         };
         f->span = usec_min(f->span, w->calm_at - f->at);
         sim_push(w, (struct happening){.at = f->at, .kind = WORLD_FAULT, .number = i});
@@ -83,14 +86,14 @@ static bool keeper_hindered(const struct world *w, const struct node *n)
 }
 
 /* PID 1's watchdog, and after it the units' stop timeout, count from when PID 1 reads the keeper's
- * message. When that was late, the second guard is late by as much, and the first is needed. */
+ * message. When that was late, because PID 1 stood still or because the keeper had at its deadline
+ * already, the second guard is late by as much, and the first is needed. */
 static bool second_guard_in_time(const struct node *n)
 {
     if (n->keeper_unit == UNIT_DEACTIVATING)
         return n->stop_read_at <=
                n->run.deadline + BUDGET_SLACK_USEC - KEEPER_WATCHDOG_ACCURACY_USEC;
-    return n->watchdog_at <=
-           n->run.deadline + BUDGET_SLACK_USEC - KEEPER_WATCHDOG_ACCURACY_USEC + TOLD_USEC;
+    return !n->watchdog_late;
 }
 
 bool fault_pid1_may_stall(struct world *w, const struct host *h)
@@ -222,7 +225,7 @@ static void command(struct world *w, struct node *n)
 
     w->coverage->operators++;
     if (which != 1)
-        machine_push(w, n, keeper ? PID1_STOP : PID1_UNIT_STOP, 50, 1);
+        machine_push(w, n, keeper ? PID1_STOP : PID1_UNIT_STOP, 50, 0);
     if (which != 0)
         machine_push(w, n, keeper ? PID1_START : PID1_UNIT_START,
                      sim_between(w, 50, keeper ? 5000 : 2 * USEC_PER_SEC), UINT32_MAX);
@@ -332,13 +335,15 @@ static bool is_of_starts(enum fault_kind k)
     return k == FAULT_NO_SLOT || k == FAULT_STARTS_FAIL || k == FAULT_UNGUARDED;
 }
 
-/* Where the group is led, if anywhere: always for what is done to a keeper, else half the time. */
+/* Where the group is led, if anywhere: always for what is done to a keeper, and for the cuts of a
+ * run with a wrong clock; else half the time. */
 static struct node *aim(struct world *w, const struct fault *f)
 {
     struct node *n = &w->nodes[f->node];
-    bool keeper = f->kind == FAULT_KEEPER_STALLED || f->kind == FAULT_KEEPER_KILLED;
+    bool always = f->kind == FAULT_KEEPER_STALLED || f->kind == FAULT_KEEPER_KILLED ||
+                  (w->wrong_clock && f->kind == FAULT_CUT);
 
-    if (is_the_servers(f->kind) || is_of_starts(f->kind) || (!keeper && sim_chance(w, 500)))
+    if (is_the_servers(f->kind) || is_of_starts(f->kind) || (!always && sim_chance(w, 500)))
         return n;
     for (unsigned i = n->group; i < w->n_nodes; i += w->n_groups)
         if (w->nodes[i].keeper_alive)

@@ -46,6 +46,7 @@ static void processes_gone(struct world *w, struct node *n, const struct happeni
 {
     if (!n->running || h->number != n->keeper_life || h->a != n->units_life)
         return;
+    witness_gone(w, n);
     n->running = false;
     n->killed = false;
     sim_trace(w, n->host, "units: no process left");
@@ -59,14 +60,6 @@ static void stop_by_hand(struct world *w, struct node *n)
         processes_gone_in(w, n, sim_between(w, 1000, n->keeper.stop));
 }
 
-static void units_exited(struct world *w, struct node *n)
-{
-    if (n->running)
-        return;
-    n->units_active = false;
-    agent_signal(w, n);
-}
-
 /* SIGTERM, the patience of the units, and TimeoutStopSec= of a unit whose stop is one step: what a
  * keeper that freezes after STOPPING=1 leaves to PID 1. */
 static void stop_units(struct world *w, struct node *n)
@@ -75,9 +68,13 @@ static void stop_units(struct world *w, struct node *n)
     if (!n->units_active)
         return;
     if (n->running) {
-        processes_gone_in(w, n, sim_between(w, 1000, n->keeper.stop * 3 / 2));
+        usec_t longest = n->keeper.stop * 3 / 2;
+
+        /* Where a clock is wrong, the budget shall be used up. */
+        processes_gone_in(w, n, w->wrong_clock ? longest : sim_between(w, 1000, longest));
         machine_push(w, n, PID1_STOP_TIMEOUT,
-                     n->keeper.stop + sim_between(w, 0, KEEPER_WATCHDOG_ACCURACY_USEC), 0);
+                     n->keeper.stop + sim_between(w, 0, KEEPER_WATCHDOG_ACCURACY_USEC),
+                     n->units_life);
     } else
         machine_push(w, n, PID1_UNITS_EXITED, late(w), 0);
 }
@@ -85,11 +82,14 @@ static void stop_units(struct world *w, struct node *n)
 static void unit_starts(struct world *w, struct node *n, const struct happening *h)
 {
     /* AssertPathExists= is looked at when the job runs; BindsTo= needs the keeper active. */
-    if (h->number != n->keeper_life || n->keeper_unit != UNIT_ACTIVE || !n->has_state || n->running)
+    if (h->number != n->keeper_life || n->keeper_unit != UNIT_ACTIVE || n->stop_queued ||
+        !n->has_state || n->running)
         return;
     n->units_life++;
     n->units_active = true;
+    n->stop_begun = false;
     n->running = true;
+    n->running_since = w->now;
     n->killed = false;
     sim_trace(w, n->host, "units: running, term %" PRIu64, n->state.term);
     witness_running(w, n);
@@ -261,6 +261,7 @@ static void keeper_exited(struct world *w, struct node *n, const struct happenin
          n->keeper_unit != UNIT_DEACTIVATING))
         return;
     n->keeper_unit = UNIT_DEACTIVATING;
+    n->stop_queued = false;
     stop_units(w, n);
     n->fence_running = true;
     n->fence_began = sim_local(w, n->host);
@@ -299,9 +300,12 @@ static void start_keeper(struct world *w, struct node *n, const struct happening
         }
         n->start_queued = true;
         break;
+    case UNIT_ACTIVE:
+        if (h->a == UINT32_MAX) /* by hand: takes the place of the stop */
+            n->stop_queued = false;
+        break;
     case UNIT_QUEUED:
     case UNIT_ACTIVATING:
-    case UNIT_ACTIVE:
         break;
     }
     answer_start(w, n, (uint32_t)h->a, 0);
@@ -321,8 +325,13 @@ static void run_job(struct world *w, struct node *n)
     machine_push(w, n, KERNEL_KEEPER_BEGINS, sim_between(w, 500, SPAWN_MAX_USEC), 0);
 }
 
-static void arm_watchdog(struct world *w, struct node *n, usec_t span)
+static void arm_watchdog(struct world *w, struct node *n, const struct happening *h)
 {
+    usec_t span = h->a;
+
+    if (w->mutation == MUTATION_ACCURACY_FORGOTTEN)
+        span = usec_add(span, KEEPER_WATCHDOG_ACCURACY_USEC);
+    n->watchdog_late = h->postponed;
     n->watchdog_at = usec_add(sim_local(w, n->host), span);
     machine_push(w, n, PID1_WATCHDOG,
                  sim_true(w, n->host, n->watchdog_at) - w->now +
@@ -335,7 +344,7 @@ static void keeper_ready(struct world *w, struct node *n, const struct happening
     if (h->number != n->keeper_life || n->keeper_unit != UNIT_ACTIVATING)
         return;
     n->keeper_unit = UNIT_ACTIVE;
-    arm_watchdog(w, n, h->a);
+    arm_watchdog(w, n, h);
     machine_push(w, n, PID1_UNIT_START,
                  sim_chance(w, 100) ? sim_between(w, 0, 2 * USEC_PER_SEC) : late(w), 0);
     agent_signal(w, n);
@@ -347,6 +356,7 @@ static void stopping(struct world *w, struct node *n, const struct happening *h)
         return;
     if (n->keeper_unit == UNIT_ACTIVE || n->keeper_unit == UNIT_ACTIVATING) {
         n->keeper_unit = UNIT_DEACTIVATING;
+        n->stop_queued = false;
         n->stop_read_at = sim_local(w, n->host);
         stop_units(w, n);
         agent_signal(w, n);
@@ -355,33 +365,38 @@ static void stopping(struct world *w, struct node *n, const struct happening *h)
         machine_push(w, n, KEEPER_BARRIER, late(w), 0);
 }
 
-/* About to fire at a keeper that stands still. */
-static bool watchdog_is_due(const struct world *w, const struct node *n)
+static void begin_stop(struct world *w, struct node *n)
 {
-    return n->keeper_stalled_until > w->now && n->keeper_unit == UNIT_ACTIVE &&
-           sim_local(w, n->host) >=
-               n->run.deadline + BUDGET_SLACK_USEC - KEEPER_WATCHDOG_ACCURACY_USEC;
+    n->stop_queued = false;
+    n->keeper_unit = UNIT_DEACTIVATING;
+    n->stop_read_at = sim_local(w, n->host);
+    if (n->keeper_alive)
+        machine_push(w, n, KEEPER_SIGNAL, late(w), 0);
+    else /* forked, but not yet anything: dies of SIGTERM */
+        machine_push(w, n, PID1_KEEPER_EXITED, late(w), 0);
 }
 
-/* a: by hand, or by an agent that stood still between the decision and the message. That such a
- * stop takes the place of a watchdog that is due is not covered; agent/SAFETY.md says so. */
-static void stop_keeper(struct world *w, struct node *n, const struct happening *h)
+static void units_exited(struct world *w, struct node *n)
 {
-    if (h->a && watchdog_is_due(w, n)) {
-        machine_push(w, n, PID1_STOP, KEEPER_WATCHDOG_ACCURACY_USEC, 1);
+    if (n->running)
         return;
-    }
+    n->units_active = false;
+    if (n->stop_queued)
+        begin_stop(w, n);
+    agent_signal(w, n);
+}
+
+/* The units are stopped first, because they are ordered after the keeper. Until then the keeper is
+ * active, with a job that waits, and its watchdog counts on (seen on systemd 252 and 257). */
+static void stop_keeper(struct world *w, struct node *n)
+{
     n->start_queued = false;
     if (n->keeper_unit == UNIT_QUEUED)
         n->keeper_unit = UNIT_INACTIVE;
-    else if (n->keeper_unit == UNIT_ACTIVE || n->keeper_unit == UNIT_ACTIVATING) {
-        n->keeper_unit = UNIT_DEACTIVATING;
-        n->stop_read_at = sim_local(w, n->host);
-        if (n->keeper_alive)
-            machine_push(w, n, KEEPER_SIGNAL, late(w), 0);
-        else /* forked, but not yet anything: dies of SIGTERM */
-            machine_push(w, n, PID1_KEEPER_EXITED, late(w), 0);
-    }
+    else if (n->keeper_unit == UNIT_ACTIVE && n->units_active)
+        n->stop_queued = true;
+    else if (n->keeper_unit == UNIT_ACTIVE || n->keeper_unit == UNIT_ACTIVATING)
+        begin_stop(w, n);
     stop_units(w, n);
     agent_signal(w, n);
 }
@@ -396,8 +411,9 @@ static void watchdog(struct world *w, struct node *n, const struct happening *h)
 static void answer_look(struct world *w, struct node *n, const struct happening *h)
 {
     enum local_keeper keeper = n->keeper_unit == UNIT_INACTIVE ? LOCAL_KEEPER_GONE
-                               : n->keeper_unit == UNIT_ACTIVE ? LOCAL_KEEPER_ACTIVE
-                                                               : LOCAL_KEEPER_BUSY;
+                               : n->keeper_unit == UNIT_ACTIVE && !n->stop_queued
+                                   ? LOCAL_KEEPER_ACTIVE
+                                   : LOCAL_KEEPER_BUSY;
 
     usec_t delay = sim_chance(w, 200) ? sim_between(w, 0, ANSWER_MAX_USEC) : late(w);
 
@@ -417,13 +433,13 @@ static void pid1_handle(struct world *w, struct node *n, const struct happening 
     else if (h->kind == PID1_START)
         start_keeper(w, n, h);
     else if (h->kind == PID1_STOP)
-        stop_keeper(w, n, h);
+        stop_keeper(w, n);
     else if (h->kind == PID1_JOB)
         run_job(w, n);
     else if (h->kind == PID1_READY)
         keeper_ready(w, n, h);
     else if (h->kind == PID1_PING && h->number == n->keeper_life)
-        arm_watchdog(w, n, h->a);
+        arm_watchdog(w, n, h);
     else if (h->kind == PID1_STOPPING)
         stopping(w, n, h);
     else if (h->kind == PID1_WATCHDOG)
@@ -436,7 +452,7 @@ static void pid1_handle(struct world *w, struct node *n, const struct happening 
         stop_by_hand(w, n);
     else if (h->kind == PID1_UNITS_EXITED)
         units_exited(w, n);
-    else if (h->kind == PID1_STOP_TIMEOUT && h->number == n->keeper_life)
+    else if (h->kind == PID1_STOP_TIMEOUT && h->number == n->keeper_life && h->a == n->units_life)
         kill_processes(w, n, n->keeper.lease);
 }
 
@@ -457,7 +473,7 @@ void machine_handle(struct world *w, struct node *n, const struct happening *h)
 static void reboot_group(struct node *n)
 {
     n->has_ticket = n->has_state = n->running = n->killed = n->units_active = false;
-    n->keeper_alive = n->fence_running = n->start_queued = false;
+    n->keeper_alive = n->fence_running = n->start_queued = n->stop_queued = false;
     n->keeper_unit = UNIT_INACTIVE;
     n->keeper_life++;
     n->keeper_stalled_until = 0;

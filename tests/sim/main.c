@@ -76,6 +76,10 @@ static void print_coverage(const struct coverage *c)
     print_count(c->batches, "batches of several groups");
     print_count(c->writes_lost, "commits lost by failovers");
     print_count(c->overlaps, "times units ran by the word of two primaries at once");
+    print_count(c->wrong_clocks, "runs with a clock that was off by 1 to 40 percent");
+    print_count(c->clock_overlaps, "times units ran on two hosts by that");
+    print_count(c->clock_overlap_usec / USEC_PER_MSEC, "milliseconds of that in all");
+    print_count(c->plugs, "plugs pulled when all had settled, and somebody took over");
     print_count(c->namesakes, "runs with two nodes of one name");
     print_count(c->operators, "commands by hand");
     print_count(c->late_starts, "starts that PID 1 carried out seconds late");
@@ -131,7 +135,8 @@ static bool covered(const struct coverage *c)
         c->lies,        c->releases,        c->unknown_applied,  c->late_applied,
         c->batches,     c->namesakes,       c->operators,        c->late_starts,
         c->writes_lost, c->overlaps,        c->quarantines,      c->advisory_claims,
-        c->locks_lost,  c->locks_retaken,   c->locks_in_the_way,
+        c->locks_lost,  c->locks_retaken,   c->locks_in_the_way, c->clock_overlaps,
+        c->plugs,
     };
     bool all = true;
 

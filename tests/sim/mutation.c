@@ -50,6 +50,11 @@ static const struct {
     [MUTATION_RELEASE_TAKEN_BACK] = {"release-taken-back", VIOLATION_TICKET},
     [MUTATION_RENEWS_SELDOM] = {"renews-seldom", VIOLATION_UNREST},
     [MUTATION_TERM_NOT_RAISED] = {"term-not-raised", VIOLATION_TERM_REUSED},
+    [MUTATION_SLACK_FORGOTTEN] = {"slack-forgotten", VIOLATION_CLAIM},
+    [MUTATION_RATE_FORGOTTEN] = {"rate-forgotten", VIOLATION_CLAIM},
+    [MUTATION_ACCURACY_FORGOTTEN] = {"accuracy-forgotten", VIOLATION_STOP},
+    [MUTATION_OBSERVES_TOO_LONG] = {"observes-too-long", VIOLATION_NO_LEADER},
+    [MUTATION_YIELDS_TOO_LONG] = {"yields-too-long", VIOLATION_NO_LEADER},
 };
 
 const char *mutation_name(enum mutation m)
@@ -78,12 +83,32 @@ static void believe(const struct node *n, struct member_event *event, struct rep
     event->reply = spare;
 }
 
+/* A budget that was computed without delta, or without rho: the record has a lease that is shorter
+ * by that than the member believes. */
+static usec_t forgotten(const struct world *w, usec_t lease)
+{
+    if (w->mutation == MUTATION_SLACK_FORGOTTEN)
+        return BUDGET_SLACK_USEC;
+    return w->mutation == MUTATION_RATE_FORGOTTEN ? 2 * lease / BUDGET_CLOCK_RATE_DIVISOR : 0;
+}
+
+static void forget(const struct node *n, struct member_event *event, struct reply *spare,
+                   usec_t span)
+{
+    *spare = *event->reply;
+    if (strcmp(spare->record.owner, n->member.owner) == 0)
+        spare->record.lease += span;
+    event->reply = spare;
+}
+
 static void mutate_reply(struct world *w, struct node *n, struct member_event *event,
                          struct reply *spare)
 {
     struct member *m = &n->member;
     bool unknown = event->reply->outcome == OUTCOME_UNKNOWN;
 
+    if (event->reply->has_record && forgotten(w, m->budget.lease) > 0)
+        forget(n, event, spare, forgotten(w, event->reply->record.lease) / 99 * 100 + 1);
     if (w->mutation == MUTATION_DEADLINE_FROM_REPLY && m->operation != OPERATION_OBSERVE)
         m->sent_at = event->now;
     if (w->mutation == MUTATION_UNKNOWN_RENEWAL_BELIEVED && unknown &&
@@ -184,6 +209,14 @@ void mutate_after(struct world *w, struct node *n, const struct member *before,
     }
     if (w->mutation == MUTATION_HEARSAY_OBSERVED && m->operation == OPERATION_CLAIM && m->sent_told)
         update->request.rests_on_clean = false;
+    if (event->type == EVENT_SEND && update->request.operation == OPERATION_CLAIM)
+        update->request.lease = usec_sub(update->request.lease, forgotten(w, m->budget.lease));
+    if (w->mutation == MUTATION_OBSERVES_TOO_LONG && event->type == EVENT_REPLY &&
+        m->seen_since != before->seen_since)
+        m->seen_since = usec_add(m->seen_since, m->record.lease / 2);
+    if (w->mutation == MUTATION_YIELDS_TOO_LONG && before->state == MEMBER_RELEASING &&
+        m->state == MEMBER_STANDBY)
+        m->not_before = usec_add(m->not_before, 20 * USEC_PER_SEC);
     if (w->mutation == MUTATION_TERM_TWICE)
         take_twice(m, before, event, update);
     if (w->mutation == MUTATION_RELEASE_TAKEN_BACK)

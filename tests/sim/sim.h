@@ -102,6 +102,7 @@ struct happening {
     uint32_t life;   /* of the agent, the boot or the keeper it is for */
     uint32_t number; /* exchange, fault, question or keeper's life */
     uint64_t a, b;
+    bool postponed; /* whom it is for stood still when it came */
 };
 
 /* One request and its answer. Those of a batch have numbers in a row. */
@@ -226,7 +227,6 @@ struct node {
     bool retired, unguarded, starts_fail;
     bool effect_pending;
     unsigned effect;
-    usec_t effect_at; /* when it was decided */
     uint64_t effect_term;
     struct ticket effect_ticket;
     bool looking, look_wanted;
@@ -243,19 +243,23 @@ struct node {
     usec_t keeper_stalled_until;
     enum unit_state keeper_unit;
     bool start_queued;
+    bool stop_queued; /* waits until the units have stopped */
     uint32_t keeper_life;
     bool keeper_alive, barrier;
     struct keeper keeper;
     bool has_state;
     struct ticket state;
     usec_t watchdog_at;
+    bool watchdog_late; /* PID 1 stood still when the keeper set it */
     bool fence_running;
     usec_t fence_began, fence_kill_at;
     uint32_t zombie;      /* what was granted last */
+    usec_t granted_until; /* in true time: when all that was granted here is over at the latest */
     bool running, killed; /* processes of the group's units */
     uint32_t units_life;  /* counts their starts */
     struct ticket run;    /* what they run by: with the deadline that was last accepted */
     bool stop_begun;
+    usec_t running_since;
     usec_t stop_read_at; /* when PID 1 began to stop the keeper, by this node's clock */
     bool units_active;   /* as PID 1 sees them */
 };
@@ -357,6 +361,11 @@ enum mutation {
     MUTATION_RELEASE_TAKEN_BACK,
     MUTATION_RENEWS_SELDOM,
     MUTATION_TERM_NOT_RAISED,
+    MUTATION_SLACK_FORGOTTEN,
+    MUTATION_RATE_FORGOTTEN,
+    MUTATION_ACCURACY_FORGOTTEN,
+    MUTATION_OBSERVES_TOO_LONG,
+    MUTATION_YIELDS_TOO_LONG,
     MUTATIONS,
 };
 
@@ -369,6 +378,7 @@ struct coverage {
     uint64_t clean_claims, observed_claims, told_claims, lies, releases;
     uint64_t advisory_claims, quarantines, locks_lost, locks_retaken, locks_in_the_way;
     uint64_t batches, overlaps, writes_lost, late_starts, namesakes, operators;
+    uint64_t wrong_clocks, clock_overlaps, clock_overlap_usec, plugs;
 };
 
 struct world {
@@ -388,6 +398,7 @@ struct world {
     struct node nodes[SIM_NODES_MAX]; /* those of a host in a row */
     struct server servers[SIM_SERVERS];
     uint32_t eras, forks;
+    bool wrong_clock; /* the first assumption is broken: a host's clock is off by some percent */
 
     struct fault faults[SIM_FAULTS_MAX];
     unsigned n_faults;
@@ -409,6 +420,7 @@ struct world {
         usec_t leader_since;
         bool done;
     } groups[SIM_GROUPS_MAX];
+    bool pulled; /* the plug of a leader's host, when all had settled */
     bool done;
 
     enum violation only; /* look for this alone, or for all */
@@ -503,6 +515,7 @@ void witness_extended(struct world *w, const struct node *n);
 void witness_history(struct world *w, struct host *h, const struct epoch *epoch);
 void witness_locked(struct world *w, const struct exchange *x);
 void witness_running(struct world *w, struct node *n);
+void witness_gone(struct world *w, const struct node *n);
 void witness_claimed(struct world *w, const struct exchange *x, struct row *row,
                      const struct server *s);
 void witness_released(struct world *w, const struct exchange *x, const struct row *row);

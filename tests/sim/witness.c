@@ -87,6 +87,12 @@ void witness_told(struct node *n, const struct told *told)
     n->witness.told = *told;
 }
 
+/* What the budget grants after the deadline. */
+static usec_t rest_of_term(const struct record *r)
+{
+    return BUDGET_SLACK_USEC + r->stop + budget_kill(r->lease);
+}
+
 void witness_answer(struct world *w, struct node *n, const struct exchange *x,
                     const struct reply *told)
 {
@@ -101,6 +107,9 @@ void witness_answer(struct world *w, struct node *n, const struct exchange *x,
         v->acked_deadline =
             r->term == v->acked_term ? usec_max(v->acked_deadline, deadline) : deadline;
         v->acked_term = r->term;
+        if (x->zombie == 0)
+            n->granted_until =
+                usec_max(n->granted_until, sim_true(w, n->host, deadline + rest_of_term(r)));
     }
     if (!told->has_record)
         return;
@@ -146,6 +155,18 @@ static void count_claim(struct world *w, const struct exchange *x, const struct 
     }
 }
 
+/* Whether or not somebody makes use of it: as long as anybody may run, nobody else is granted a
+ * term. The budget's arithmetic is in there, and needs no run in which all of it is used up. */
+static void check_others_are_over(struct world *w, const struct exchange *x)
+{
+    const struct node *n = &w->nodes[x->node];
+
+    for (unsigned i = n->group; i < w->n_nodes; i += w->n_groups)
+        if (&w->nodes[i] != n && w->nodes[i].granted_until > w->now)
+            sim_violate(w, VIOLATION_CLAIM, "n%u claims %" PRIu64 " us before n%u's term is over",
+                        n->index, w->nodes[i].granted_until - w->now, i);
+}
+
 void witness_claimed(struct world *w, const struct exchange *x, struct row *row,
                      const struct server *s)
 {
@@ -157,7 +178,7 @@ void witness_claimed(struct world *w, const struct exchange *x, struct row *row,
         sim_violate(w, VIOLATION_TERM_REUSED, "%" PRIu64 " after %" PRIu64, r->term,
                     row->highest_term);
     /* In true time, by the fastest clock that is allowed. */
-    if (!clean && usec_sub(x->sent, row->written_at) < wait - wait / 999)
+    if (!clean && !w->wrong_clock && usec_sub(x->sent, row->written_at) < wait - wait / 999)
         sim_violate(w, VIOLATION_CLAIM, "n%u claims %" PRIu64 " us after the last write", x->node,
                     usec_sub(x->sent, row->written_at));
     if (x->request.rests_on_clean && !clean)
@@ -165,6 +186,8 @@ void witness_claimed(struct world *w, const struct exchange *x, struct row *row,
     if (!clean && row->now.method != x->request.method && row->now.record.owner[0] != '\0')
         sim_violate(w, VIOLATION_CLAIM, "n%u claims by %s what was led by %s", x->node,
                     method_name(x->request.method), method_name(row->now.method));
+    if (!w->wrong_clock && (s != &w->servers[0] || w->servers[1].era == 0))
+        check_others_are_over(w, x);
     row->highest_term = r->term;
     count_claim(w, x, row);
 }
@@ -177,10 +200,11 @@ void witness_locked(struct world *w, const struct exchange *x)
 
 void witness_released(struct world *w, const struct exchange *x, const struct row *row)
 {
-    const struct node *n = &w->nodes[x->node];
+    struct node *n = &w->nodes[x->node];
     const struct record *r = &row->now.record;
 
     w->coverage->releases++;
+    n->granted_until = 0;
     if (n->running && n->run.term <= x->request.term)
         sim_violate(w, VIOLATION_RELEASE, "clean, but n%u runs", n->index);
     if (r->term != x->request.term || !same_nonce(&r->nonce, &x->request.expected_nonce))
@@ -249,9 +273,23 @@ void witness_running(struct world *w, struct node *n)
             continue;
         if (n->zombie != other->zombie)
             w->coverage->overlaps++;
+        else if (w->wrong_clock)
+            w->coverage->clock_overlaps++;
         else
             sim_violate(w, VIOLATION_TWO_LEADERS, "n%u starts its units while n%u runs them",
                         n->index, i);
+    }
+}
+
+/* How long two ran, where a clock was wrong. */
+void witness_gone(struct world *w, const struct node *n)
+{
+    for (unsigned i = n->group; w->wrong_clock && i < w->n_nodes; i += w->n_groups) {
+        const struct node *other = &w->nodes[i];
+
+        if (other != n && other->running && other->zombie == n->zombie)
+            w->coverage->clock_overlap_usec +=
+                w->now - usec_max(n->running_since, other->running_since);
     }
 }
 
@@ -270,7 +308,7 @@ void witness_step(struct world *w, const struct node *n)
 {
     usec_t now = sim_local(w, n->host);
 
-    if (!n->running)
+    if (!n->running || w->wrong_clock)
         return;
     if (!n->stop_begun && now > stop_due(w, n, now))
         sim_violate(w, VIOLATION_STOP, "n%u, term %" PRIu64 ": %" PRIu64 " us after the deadline",
@@ -313,7 +351,8 @@ static usec_t takeover_bound(const struct world *w, unsigned group)
 
     for (unsigned i = group; i < w->n_nodes; i += w->n_groups)
         poll = usec_max(poll, w->nodes[i].budget.poll);
-    return longest_lease(w, group) + poll + SHORT_WAIT_USEC + LIVE_MARGIN_USEC;
+    poll += longest_lease(w, group) + LIVE_MARGIN_USEC + (w->pulled ? 0 : SHORT_WAIT_USEC);
+    return w->wrong_clock ? poll + poll / 10 : poll;
 }
 
 /* Is it configured with the method that the record was led by, unless that is clean? */
@@ -340,7 +379,8 @@ static enum prospect prospect_of(const struct world *w, const struct node *n)
         return PROSPECT_NONE;
     if (n->member.state == MEMBER_ENDING)
         return PROSPECT_LATER;
-    return n->member.not_before <= usec_add(sim_local(w, n->host), SHORT_WAIT_USEC)
+    return n->member.failed_starts == 0 ||
+                   n->member.not_before <= usec_add(sim_local(w, n->host), SHORT_WAIT_USEC)
                ? PROSPECT_SOON
                : PROSPECT_LATER;
 }
@@ -372,7 +412,7 @@ static void nobody_leads(struct world *w, unsigned group)
     if (w->now - g->leaderless_since > g->bound || w->now - w->late_at > LIVE_MAX_USEC)
         sim_violate(w, VIOLATION_NO_LEADER, "g%u for %" PRIu64 " ms", group,
                     (w->now - g->leaderless_since) / USEC_PER_MSEC);
-    g->done = p == PROSPECT_NONE && w->now >= w->quiet_at;
+    g->done = (p == PROSPECT_NONE || (w->pulled && p == PROSPECT_LATER)) && w->now >= w->quiet_at;
 }
 
 static void still_leads(struct world *w, unsigned group)
@@ -380,7 +420,9 @@ static void still_leads(struct world *w, unsigned group)
     struct group *g = &w->groups[group];
     const struct node *n = &w->nodes[g->leader];
 
-    if (!leads(n) || n->member.term != g->leader_term)
+    if (w->wrong_clock) /* the agent notices, and has somebody else lead */
+        g->done = true;
+    else if (!leads(n) || n->member.term != g->leader_term)
         sim_violate(w, VIOLATION_UNREST, "n%u led term %" PRIu64 ", and gave up: %s", n->index,
                     g->leader_term, member_reason_text(n->member.reason));
     else if (w->now - g->leader_since > 2 * longest_lease(w, group))
@@ -397,7 +439,8 @@ static void check_group(struct world *w, unsigned group)
         return;
     }
     for (unsigned i = group; i < w->n_nodes; i += w->n_groups) {
-        if (!leads(&w->nodes[i]))
+        /* How long PID 1 takes for the units is not the election's. */
+        if (w->pulled ? w->nodes[i].member.state != MEMBER_LEADING : !leads(&w->nodes[i]))
             continue;
         g->leaderless_since = 0;
         if (w->now < w->quiet_at)
@@ -405,9 +448,52 @@ static void check_group(struct world *w, unsigned group)
         g->leader = (int)i;
         g->leader_term = w->nodes[i].member.term;
         g->leader_since = w->now;
+        g->done = w->pulled;
         return;
     }
     nobody_leads(w, group);
+}
+
+static bool others_may_follow(const struct world *w, unsigned group)
+{
+    const struct node *leader = &w->nodes[w->groups[group].leader];
+
+    for (unsigned i = group; i < w->n_nodes; i += w->n_groups)
+        if (w->nodes[i].host != leader->host && prospect_of(w, &w->nodes[i]) == PROSPECT_SOON)
+            return true;
+    return false;
+}
+
+static void pull_plug_of(struct world *w, struct host *h)
+{
+    w->coverage->plugs++;
+    agent_die(w, h);
+    machine_reboot(w, h); /* and nobody starts the agent */
+    for (unsigned i = 0; i < w->n_groups; i++) {
+        struct group *g = &w->groups[i];
+
+        if (g->leader < 0 || w->nodes[g->leader].host != h)
+            continue;
+        g->leader = -1;
+        g->leaderless_since = w->now;
+        g->bound = 0;
+        g->done = false;
+    }
+}
+
+/* The main job once more, at the end of a run in which much went wrong: whether there was somebody
+ * to take over. */
+static bool pull_plug(struct world *w)
+{
+    if (w->pulled)
+        return false;
+    w->pulled = true;
+    for (unsigned g = 0; g < w->n_groups; g++)
+        if (w->groups[g].leader >= 0 && others_may_follow(w, g)) {
+            pull_plug_of(w, w->nodes[w->groups[g].leader].host);
+            return true;
+        }
+    return false;
 }
 
 void witness_check(struct world *w)
@@ -418,4 +504,6 @@ void witness_check(struct world *w)
             check_group(w, g);
         w->done = w->done && w->groups[g].done;
     }
+    if (w->done && pull_plug(w))
+        w->done = false;
 }

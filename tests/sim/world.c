@@ -217,6 +217,7 @@ static bool deliverable(struct world *w, struct node *n, struct happening *h)
     }
     if (until <= w->now)
         return true;
+    h->postponed = true;
     /* What has queued up for an agent comes from many places: in any order. */
     h->at = until + (actor_of(h->kind) == ACTOR_AGENT ? sim_below(w, SHUFFLE_USEC) : 0);
     sim_push(w, *h);
@@ -265,6 +266,14 @@ static void handle(struct world *w, struct happening *h)
 
 /* ---- a run ---- */
 
+/* 1 to 40 % off, in either direction. */
+static int64_t wrong_rate(struct world *w)
+{
+    int64_t ppm = (int64_t)sim_between(w, 10000, 400000);
+
+    return sim_chance(w, 500) ? ppm : -ppm;
+}
+
 static void begin_host(struct world *w, struct host *h, uint8_t index)
 {
     /* An administrator's mistake: two nodes of one name. */
@@ -275,7 +284,7 @@ static void begin_host(struct world *w, struct host *h, uint8_t index)
         .index = index,
         .offset = sim_between(w, USEC_PER_SEC, 1000 * USEC_PER_SEC),
         /* Kept a little below the bound, so that rounding stays within it. */
-        .ppm = (int64_t)sim_below(w, 1999) - 999,
+        .ppm = w->wrong_clock && index == 0 ? wrong_rate(w) : (int64_t)sim_below(w, 1999) - 999,
         .life = 1,
         .boot = 1,
     };
@@ -321,6 +330,8 @@ static void begin(struct world *w)
     w->n_hosts = (unsigned)sim_between(w, 2, sim_chance(w, 800) ? 4 : SIM_HOSTS_MAX);
     w->n_groups = sim_chance(w, 800) ? 1 : (unsigned)sim_between(w, 2, SIM_GROUPS_MAX);
     w->n_nodes = w->n_hosts * w->n_groups;
+    w->wrong_clock = sim_chance(w, 50);
+    w->coverage->wrong_clocks += w->wrong_clock;
     server_begin(w);
     for (unsigned i = 0; i < w->n_nodes; i++)
         w->nodes[i] = (struct node){.index = (uint8_t)i,

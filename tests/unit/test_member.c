@@ -1839,32 +1839,6 @@ START_TEST(keeper_is_told_again)
 }
 END_TEST
 
-/* … but not when its watchdog is about to fire: that ends it sooner. */
-START_TEST(a_stop_leaves_the_watchdog_its_place)
-{
-    static const struct {
-        usec_t before, after; /* the keeper's deadline */
-        bool stops;
-    } at[] = {
-        {300 * MSEC + 1, 0, true},  {300 * MSEC, 0, false}, {0, 0, false},
-        {0, 600 * MSEC - 1, false}, {0, 600 * MSEC, true},
-    };
-
-    ending();
-    f.now = f.m.since + 2 * SEC;
-    f.host.keeper = LOCAL_KEEPER_ACTIVE;
-    f.host.keeper_term = f.m.term;
-    f.host.keeper_deadline = f.now + at[_i].before - at[_i].after;
-    f.host.units_stay = true;
-    look_asked_at(f.now - 1);
-    ck_assert_uint_eq(f.u.actions,
-                      at[_i].stops ? (unsigned)(ACTION_STOP_KEEPER | ACTION_LOOK) : 0u);
-    event(EVENT_CLOCK);
-    ck_assert_uint_eq(f.u.actions, (unsigned)(ACTION_END | ACTION_LOOK) |
-                                       (at[_i].stops ? (unsigned)ACTION_STOP_KEEPER : 0u));
-}
-END_TEST
-
 /* Somebody started a unit in mid-stop: the keeper's start waits for the agent's end. */
 START_TEST(a_start_that_waits_is_dropped)
 {
@@ -2712,7 +2686,6 @@ static void add_ending(Suite *suite)
 
     tcase_add_checked_fixture(t, setup, NULL);
     tcase_add_loop_test(t, keeper_is_told_again, 0, 2);
-    tcase_add_loop_test(t, a_stop_leaves_the_watchdog_its_place, 0, 5);
     tcase_add_test(t, a_start_that_waits_is_dropped);
     tcase_add_test(t, a_start_that_waits_is_dropped_by_a_standby_that_ends);
     tcase_add_test(t, a_stop_that_was_undone_is_done_again);
