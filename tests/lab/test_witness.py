@@ -75,8 +75,14 @@ class Arithmetic(unittest.TestCase):
         t.take([(b"n1", (8000 + i) * MS, 0, 1, 10, witness.BEAT, 0) for i in range(0, 21, 2)])
         self.assertGreater(t.dual_active(), 3000 * MS)
         t.frozen["n1"] = [(1001 * MS, 7999 * MS)]
-        self.assertEqual(t.dual_active(), 20 * MS)
-        self.assertEqual(t.gap(0, 9000 * MS), 4000 * MS)
+        self.assertEqual(t.dual_active(), 21 * MS)
+        self.assertEqual(t.gap(0, 9000 * MS), 3999 * MS)
+
+    def test_one_beat_after_the_thaw(self):
+        t = testimony(("n1", 10, 1, 0, 1000), ("n2", 11, 2, 5000, 9000))
+        t.take([(b"n1", 8002 * MS, 0, 1, 10, witness.BEAT, 0)])
+        t.frozen["n1"] = [(1001 * MS, 7999 * MS)]
+        self.assertEqual(t.dual_active(), 3 * MS)
 
     def test_frozen_for_good(self):
         t = testimony(("n1", 10, 1, 0, 1000))

@@ -34,6 +34,13 @@ class Failed(Exception):
     """The product did not do what it must."""
 
 
+class TwoHosts(Failed):
+    """It did what it must never do. No second try makes that good."""
+
+    def __init__(self, text):
+        super().__init__(f"{TWO_HOSTS}: {text}")
+
+
 def scenario(title, *, dual_ms=0, breaks=""):
     """breaks: the assumption of the promise that is broken on purpose. dual_ms: how long two hosts may run the unit at
     most, then; else not at all."""
@@ -62,7 +69,7 @@ class Trial:
         self.leader = cluster.wait_ready()
         self.check(f"the group is led by the method {self.method}",
                    self.db.lease(self.group)["method"] == self.method)
-        self.began = clock.now()
+        self.began = clock.now()    # from here on the witness must have seen it on one host at a time
         self.fault_at = self.first_fault_at = None
         self.unseen = None          # the fault whose effect was not seen yet
         self.beside_ms = 0.0        # of what no witness tells: measured by the scenario
@@ -206,6 +213,21 @@ class Trial:
         n = self.testimony.beats(since or self.fault_at, clock.now(), host.name)
         self.check(f"no beat of {host} ({n} seen)", n == 0)
 
+    def one_at_a_time(self, unit, since=None, allowed_ms=0):
+        """No two hosts ran this witness at once, for longer than that, and its terms only grew."""
+        seen = self.lab.testimony(unit)
+        dual = clock.ms(seen.dual_active(since or self.began, clock.now()))
+        if dual > allowed_ms:
+            raise TwoHosts(f"{unit}, for {dual:.1f} ms:\n" + _spans(seen, since or self.began))
+        if faults := seen.term_faults():
+            raise TwoHosts(f"{unit}, by its terms: " + "; ".join(faults[:5]))
+
+    def verdict(self, dual_ms):
+        """What holds for every scenario, also for one that failed otherwise. Returns the sum of the whole scenario, ms."""
+        dual = clock.ms(self.testimony.dual_active(self.began, clock.now())) + self.beside_ms
+        self.one_at_a_time(self.unit, allowed_ms=dual_ms - self.beside_ms)
+        return dual
+
     def _beat(self, when, at, within_ms=100):
         wait_for(f"a beat {when}", lambda: self.testimony.beats(at - within_ms * clock.MS, clock.now()),
                  timeout=2)
@@ -222,16 +244,7 @@ class Trial:
             self._beat("after the fault", clock.now())
         except LabError as e:
             raise Failed(str(e)) from None
-        t = self.testimony
-        now = clock.now()
-        gap, dual = self.gap_ms(self.first_fault_at), clock.ms(t.dual_active(self.began, now))
-        dual += self.beside_ms
-        if dual > dual_ms:
-            raise Failed(f"{TWO_HOSTS} for {dual:.1f} ms:\n" + _spans(t, self.began))
-        faults = t.term_faults()
-        if faults:
-            raise Failed("; ".join(faults[:5]))
-        return gap, dual
+        return self.gap_ms(self.first_fault_at), self.verdict(dual_ms)
 
 
 def _spans(testimony, since):
@@ -351,6 +364,15 @@ class Runner:
             f.write(self.cluster.account())
         return f"\nthe journals of all hosts: {path}"
 
+    def _worse(self, failure, function):
+        """Of a run that failed, too, it must be known whether two hosts ran the unit."""
+        try:
+            if self.trial and not isinstance(failure, TwoHosts):
+                self.trial.verdict(function.dual_ms)
+        except TwoHosts as worse:
+            return f"{worse}\nafter: {failure}"
+        return str(failure)
+
     def run(self, function):
         """One cell of the matrix. Returns (passed, figures, reason)."""
         self.timeline.head(f"{function.name}, {self.method} on {self.platform}: {function.title}")
@@ -361,6 +383,7 @@ class Runner:
         try:
             self._prepare()
             signal.alarm(CELL_TIMEOUT)
+            self.trial = None
             self.ready()
             trial = self.trial = Trial(self.cluster, self.timeline)
             function(trial)
@@ -374,7 +397,7 @@ class Runner:
             said = str(e)
             signal.alarm(30)
             try:
-                said += self._account(function)
+                said = self._worse(e, function) + self._account(function)
             except (LabError, OSError) as more:
                 said += f"\n{more}"
             if not self.keep:

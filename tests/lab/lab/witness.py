@@ -46,13 +46,14 @@ class Process:
                 if end <= a or start >= b:
                     cut.append((a, b))
                     continue
-                # What beats are on either side says it, not the minute of the freeze.
+                # A beat after the thaw says that it lived on: then from the thaw on, whenever it beat.
                 before = bisect.bisect_right(self.beats, start) - 1
                 after = bisect.bisect_left(self.beats, end)
+                lived_on = after < len(self.beats) and self.beats[after] <= b
                 if before >= 0 and self.beats[before] >= a:
-                    cut.append((a, self.beats[before]))
-                if after < len(self.beats) and self.beats[after] <= b:
-                    cut.append((self.beats[after], b))
+                    cut.append((a, start if lived_on else self.beats[before]))
+                if lived_on:
+                    cut.append((end, b))
             pieces = cut
         return pieces
 

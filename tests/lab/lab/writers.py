@@ -25,7 +25,7 @@ SCRIPT = r"""#!/bin/bash
 transaction="begin; {before} insert into payments (writer, term) values (:'writer', :term);
 select pg_sleep(0.02); commit;"
 while echo "$transaction"; do sleep 0.01; done |
-    PGPASSFILE=/etc/tenure/pgpass exec psql -X -q -o /dev/null -v ON_ERROR_STOP=1 -v group={group} \
+    PGPASSFILE=/etc/tenure/pgpass PGAPPNAME={writer} exec psql -X -q -o /dev/null -v ON_ERROR_STOP=1 -v group={group} \
         -v term="$1" -v writer={writer} "host=$2 dbname=tenure user=writer"
 """
 

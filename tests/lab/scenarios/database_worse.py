@@ -105,7 +105,6 @@ def connections_exhausted(t):
     t.db.restart()
     t.db.psql(f"create role hog login password '{PASSWORD}'")
     old = t.leader = t.cluster.wait_ready(timeout=40)
-    t.began = clock.now()
 
     def sessions(*users):
         """Who is refused takes a connection, too, for a moment: then there may be none even for a superuser."""
@@ -163,7 +162,6 @@ def full_wal(t):
     t.db.set_offline("max_wal_size", "64MB")
     t.db.start()
     t.leader = t.cluster.wait_ready(timeout=40)
-    t.began = clock.now()
 
 
 @scenario("the database's disk is full, and has room again")

@@ -19,7 +19,6 @@ def two_servers(t, synchronous):
         t.cluster.configure(host, conninfo=both)
         host.systemctl("reload", "tenured.service")
     t.leader = t.cluster.wait_ready()
-    t.began = clock.now()
     try:
         yield first, second
     finally:
@@ -37,11 +36,27 @@ def connected(t, host, server):
             lambda: f" {server.address}:" in t.cluster.status(host).get("arbiter", ""), timeout=20)
 
 
+def nonce(t, server):
+    return server.psql(f"select nonce from tenure.lease where grp = '{t.group}'")
+
+
+def lose_writes(t, first, second):
+    """Renewals that only the primary has, which dies with them."""
+    t.fault(f"{second} hears nothing of {first} any more", lambda: t.lab.network.divide([first.name], [second.name]))
+    t.effect(f"{first} has a renewal that {second} has not", lambda: t.lab.network.is_divided()
+             and nonce(t, second) != nonce(t, first))
+
+
 def primary_dies(t, synchronous):
     with two_servers(t, synchronous) as (first, second):
         old, term = t.leader, t.cluster.term(t.leader)
+        if not synchronous:
+            lose_writes(t, first, second)
+        last = nonce(t, first)
         t.fault(f"the plug of {first} is pulled", first.pull_plug)
         t.effect(f"{first} is off", lambda: not first.up)
+        if not synchronous:
+            t.check(f"{second} lacks the last renewal", nonce(t, second) != last)
         promote(t, second)
         t.leader = t.cluster.wait_leader(timeout=20)
         for host in t.hosts:

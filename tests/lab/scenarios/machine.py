@@ -110,9 +110,10 @@ def stop_between(t, units):
 
     def stop():
         before = nonce()
-        t.until("it renews", lambda: nonce() != before)
+        renewed = t.until("it renews", lambda: (lambda now: now != before and now)(nonce()))
         old.run("kill", "-STOP", *pids)
         t.fault_at = clock.now()
+        t.check("it has not renewed once more by then", nonce() == renewed or "tenured.service" not in units)
     t.fault(f"SIGSTOP of {' and '.join(units)} on {old}, just after a renewal", stop)
     t.effect("they stand still", lambda: all(
         old.stands_still(p) for p in pids))

@@ -111,9 +111,7 @@ def all_faults(t, command):
         with storm(t, command, old):
             fault(t, old)
         # What was frozen may go on for a moment; nothing else may.
-        dual = clock.ms(t.testimony.dual_active(t.began, clock.now()))
-        t.check(f"two ran it for {dual:.1f} ms up to {fault.__name__}",
-                dual == 0 or (dual <= 50 and FAULTS.index(fault) >= FAULTS.index(frozen)))
+        t.one_at_a_time(t.unit, allowed_ms=50 if FAULTS.index(fault) >= FAULTS.index(frozen) else 0)
         t.gap_at_most(t.lease_ms + 3000)
         mend(t, old)
 
