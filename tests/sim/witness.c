@@ -347,12 +347,13 @@ static usec_t longest_lease(const struct world *w, unsigned group)
 /* The promise, L(1 + rho) + p + the start, for the slowest that take part. */
 static usec_t takeover_bound(const struct world *w, unsigned group)
 {
+    usec_t bound = longest_lease(w, group) + LIVE_MARGIN_USEC + (w->pulled ? 0 : SHORT_WAIT_USEC);
     usec_t poll = 0;
 
     for (unsigned i = group; i < w->n_nodes; i += w->n_groups)
         poll = usec_max(poll, w->nodes[i].budget.poll);
-    poll += longest_lease(w, group) + LIVE_MARGIN_USEC + (w->pulled ? 0 : SHORT_WAIT_USEC);
-    return w->wrong_clock ? poll + poll / 10 : poll;
+    bound += poll;
+    return w->wrong_clock ? 2 * bound : bound; /* by a clock that may be 40 % slow */
 }
 
 /* Is it configured with the method that the record was led by, unless that is clean? */
