@@ -2,6 +2,7 @@
 """The dead-man's switch, and units that do not want to die."""
 
 import os
+import re
 import signal
 
 from lab import clock
@@ -27,6 +28,46 @@ def keeper_hangs(t):
             timeout=2 * t.lease_ms / 1000)
     t.dead_within(old, t.duration_ms + t.slack_ms + t.stop_ms + t.kill_ms)
     t.cluster.wait_leader()
+    t.gap_at_most(t.lease_ms + 2000)
+
+
+def deadline_of(t, host):
+    """As its keeper last wrote it down: by the clock of the lab, ns."""
+    state = host.read_file(f"/run/tenure/groups/{t.group}/live/state")
+    return int(re.search(r"^deadline_usec=(\d+)$", state, re.M).group(1)) * 1000
+
+
+@scenario("the keeper stands still, and is stopped by hand just before its watchdog fires")
+def keeper_stopped_while_it_hangs(t):
+    """PID 1 stops the units first; until they are gone the keeper is active, and its watchdog counts on."""
+    t.cluster.worker("--ignore-term")
+    old, keeper = t.leader, t.leader.main_pid(t.keeper)
+    t.fault(f"the keeper on {old} is stopped (SIGSTOP)", lambda: old.kill(t.keeper, "STOP"))
+    t.effect("the keeper stands still", lambda: old.stands_still(keeper))
+    deadline = deadline_of(t, old)
+    t.until("its deadline has come", lambda: clock.now() >= deadline, every=0.001)
+    t.fault(f"systemctl stop of it on {old}", lambda: old.systemctl("stop", "--no-block", t.keeper))
+    t.effect("the watchdog has killed it, though its units are being stopped",
+             lambda: t.said(old, t.keeper, "Watchdog timeout") and old.main_pid(t.keeper) != keeper)
+    t.check("the stop came first", t.fault_at < deadline + t.slack_ms * clock.MS)
+    t.cluster.wait_leader()
+    t.dead_within(old, t.slack_ms + t.stop_ms + t.kill_ms, deadline)
+    t.gap_at_most(t.lease_ms + 2000)
+
+
+@scenario("the keeper's unit is frozen by hand (systemctl freeze), and its host cut off: the agent has the units stopped",
+          breaks="on the leading host the keeper or PID 1 gets to run")
+def keeper_frozen(t):
+    """systemd 257 has no watchdog on what is frozen, and 252 freezes the fence as well."""
+    t.spent = True
+    t.cluster.worker("--ignore-term")
+    old = t.leader
+    t.fault(f"systemctl freeze of the keeper on {old}", lambda: old.systemctl("freeze", t.keeper))
+    t.effect("it is frozen", lambda: old.property(t.keeper, "FreezerState") == "frozen")
+    t.fault(f"{old} is cut off, half open", lambda: old.cut(clean=False))
+    t.effect("packets are dropped", lambda: t.lab.network.is_cut(old.name))
+    t.next_leader()
+    t.dead_within(old, t.duration_ms + t.slack_ms + t.stop_ms + t.kill_ms)
     t.gap_at_most(t.lease_ms + 2000)
 
 
