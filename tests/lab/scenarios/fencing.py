@@ -29,7 +29,11 @@ def fenced_writers(t):
             t.until(f"{writer} has given up on {old}", lambda w=writer: writers.given_up(old, w))
             t.check(f"{writer}: no row of term {term} after the first of term {newer}",
                     writers.late(writer) == 0)
-    t.note(writers.said(old, "asserts"))
+            # Either the term was refused, or the server had ended what stood open for so long.
+            said = writers.said(old, writer)
+            t.check(f"it was told why: {said}", f'group "{t.group}" is not led with term {term}' in said
+                    or "idle-in-transaction timeout" in said)
+            t.note(said)
 
     # Nobody is frozen: the group is handed over, and the writers of before are told.
     t.stop_agent(new)

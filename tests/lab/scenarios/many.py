@@ -16,6 +16,7 @@ LEASE, STOP = "6s", "1s"
 LEASE_MS = 6000
 TURN = "/run/lock/tenure-lab-many"
 LIMIT_S = 60    # then it hangs; how long it took, for 300 processes on however slow a machine, is a figure
+WATCHED = range(10, N, 20)      # witnesses, as many as do not disturb: of what runs between two looks nothing else tells
 LOOK_S = 0.5    # a look asks all hosts for all groups: more often it would be most of what they do
 
 
@@ -26,6 +27,9 @@ def name(i):
 def write_groups(t, host, numbers):
     """One template; each group has an instance of its own."""
     host.write_file(f"{ETC}/many@.service", "[Service]\nExecStart=/bin/sleep infinity\n")
+    for i in WATCHED:
+        host.write_file(f"{ETC}/many@{i}.service.d/witness.conf",
+                        "[Service]\nExecStart=\nExecStart=/lab/witness /lab/beats/%H.%n\n")
     groups = ",\n".join(f'  {{ name = "{name(i)}"; units = [ "many@{i}.service" ]; lease = "{LEASE}"; '
                         f'stop_timeout = "{STOP}"; method = "{t.method}"; }}' for i in numbers)
     host.write_file("/etc/tenure/groups.d/many.conf", f"groups = (\n{groups}\n);\n")
@@ -154,6 +158,9 @@ def many_groups(t):
     t.figures["stop"] = f"{clock.ms(clock.now() - began) / 1000:.1f} s"
     t.check("nothing runs there", not running(host))
     all_led(t, numbers, "hand-over")
+    for i in WATCHED:
+        t.check(f"many@{i}.service beat", t.lab.testimony(f"many@{i}.service").beats(t.fault_at, clock.now()))
+        t.one_at_a_time(f"many@{i}.service")
     more = trouble(t, since)
     t.check("nor did anybody since:\n" + "\n".join(more[:20]), more == complaints)
 
@@ -163,5 +170,5 @@ def many_groups(t):
     everywhere(t.hosts, reload)
     t.check("nothing is left", not any(running(h) for h in t.hosts))
     for h in t.hosts:
-        h.sh(f"rm {ETC}/many@.service; systemctl daemon-reload")
+        h.sh(f"rm -r {ETC}/many@*; systemctl daemon-reload")
     t.cluster.wait_leader(timeout=30)

@@ -92,10 +92,12 @@ def agent_hangs(t, old):
 
 
 def frozen(t, old):
+    term = t.cluster.term(old)
     t.fault(f"{old} is frozen", old.freeze)
     t.effect("nothing of it runs", lambda: t.testimony.beats(
         clock.now() - 100 * clock.MS, clock.now(), old.name) == 0)
     t.leader = t.next_leader()
+    t.old_term_is_refused(term)
     t.timeline.fault(f"{old} is thawed")
     old.thaw()
     t.until(f"{old} knows that it does not lead", lambda: old.state(t.unit) != "active")
