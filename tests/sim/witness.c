@@ -440,14 +440,16 @@ static void check_group(struct world *w, unsigned group)
         return;
     }
     for (unsigned i = group; i < w->n_nodes; i += w->n_groups) {
+        const struct node *n = &w->nodes[i];
+
         /* How long PID 1 takes for the units is not the election's. */
-        if (w->pulled ? w->nodes[i].member.state != MEMBER_LEADING : !leads(&w->nodes[i]))
+        if (!n->host->alive || n->member.state != MEMBER_LEADING || (!n->running && !w->pulled))
             continue;
         g->leaderless_since = 0;
         if (w->now < w->quiet_at)
             return;
         g->leader = (int)i;
-        g->leader_term = w->nodes[i].member.term;
+        g->leader_term = n->member.term;
         g->leader_since = w->now;
         g->done = w->pulled;
         return;
