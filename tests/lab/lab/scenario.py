@@ -213,13 +213,13 @@ class Trial:
         n = self.testimony.beats(since or self.fault_at, clock.now(), host.name)
         self.check(f"no beat of {host} ({n} seen)", n == 0)
 
-    def one_at_a_time(self, unit, since=None, allowed_ms=0):
-        """No two hosts ran this witness at once, for longer than that, and its terms only grew."""
+    def one_at_a_time(self, unit, allowed_ms=0, terms=True):
+        """No two hosts ran this witness at once, for longer than that; and its terms, if it is given any, only grew."""
         seen = self.lab.testimony(unit)
-        dual = clock.ms(seen.dual_active(since or self.began, clock.now()))
+        dual = clock.ms(seen.dual_active(self.began, clock.now()))
         if dual > allowed_ms:
-            raise TwoHosts(f"{unit}, for {dual:.1f} ms:\n" + _spans(seen, since or self.began))
-        if faults := seen.term_faults():
+            raise TwoHosts(f"{unit}, for {dual:.1f} ms:\n" + _spans(seen, self.began))
+        if terms and (faults := seen.term_faults()):
             raise TwoHosts(f"{unit}, by its terms: " + "; ".join(faults[:5]))
 
     def verdict(self, dual_ms):
