@@ -350,14 +350,19 @@ static void keeper_ready(struct world *w, struct node *n, const struct happening
     agent_signal(w, n);
 }
 
+static void deactivate(struct world *w, struct node *n)
+{
+    n->keeper_unit = UNIT_DEACTIVATING;
+    n->stop_queued = false;
+    n->stop_read_at = sim_local(w, n->host);
+}
+
 static void stopping(struct world *w, struct node *n, const struct happening *h)
 {
     if (h->number != n->keeper_life)
         return;
     if (n->keeper_unit == UNIT_ACTIVE || n->keeper_unit == UNIT_ACTIVATING) {
-        n->keeper_unit = UNIT_DEACTIVATING;
-        n->stop_queued = false;
-        n->stop_read_at = sim_local(w, n->host);
+        deactivate(w, n);
         stop_units(w, n);
         agent_signal(w, n);
     }
@@ -367,9 +372,7 @@ static void stopping(struct world *w, struct node *n, const struct happening *h)
 
 static void begin_stop(struct world *w, struct node *n)
 {
-    n->stop_queued = false;
-    n->keeper_unit = UNIT_DEACTIVATING;
-    n->stop_read_at = sim_local(w, n->host);
+    deactivate(w, n);
     if (n->keeper_alive)
         machine_push(w, n, KEEPER_SIGNAL, late(w), 0);
     else /* forked, but not yet anything: dies of SIGTERM */

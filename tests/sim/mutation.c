@@ -107,6 +107,8 @@ static void mutate_reply(struct world *w, struct node *n, struct member_event *e
     struct member *m = &n->member;
     bool unknown = event->reply->outcome == OUTCOME_UNKNOWN;
 
+    /* A little more than was taken away, for it is a part of the shorter lease: or the member would
+     * see that the budget does not hold. */
     if (event->reply->has_record && forgotten(w, m->budget.lease) > 0)
         forget(n, event, spare, forgotten(w, event->reply->record.lease) / 99 * 100 + 1);
     if (w->mutation == MUTATION_DEADLINE_FROM_REPLY && m->operation != OPERATION_OBSERVE)

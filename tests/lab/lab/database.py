@@ -149,6 +149,10 @@ pidfile = /run/postgresql/pgbouncer.pid
         return {"owner": owner.partition("/")[0], "term": int(term), "clean": clean == "t",
                 "lease_usec": int(lease), "method": method}
 
+    def nonce(self, group):
+        """Another one after each claim and renewal."""
+        return self.psql(f"select nonce from tenure.lease where grp = '{group}'")
+
     def claimed_at(self, group):
         """When the present term was claimed, by the lab's clock."""
         ago = self.psql("select extract(epoch from clock_timestamp() - claimed_at) from tenure.lease "

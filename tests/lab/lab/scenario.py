@@ -214,19 +214,19 @@ class Trial:
         self.check(f"no beat of {host} ({n} seen)", n == 0)
 
     def one_at_a_time(self, unit, allowed_ms=0, terms=True):
-        """No two hosts ran this witness at once, for longer than that; and its terms, if it is given any, only grew."""
+        """No two hosts ran this witness at once, for longer than that; and its terms, if it is given any, only grew.
+        Returns how long two did, ms."""
         seen = self.lab.testimony(unit)
         dual = clock.ms(seen.dual_active(self.began, clock.now()))
         if dual > allowed_ms:
             raise TwoHosts(f"{unit}, for {dual:.1f} ms:\n" + _spans(seen, self.began))
         if terms and (faults := seen.term_faults()):
             raise TwoHosts(f"{unit}, by its terms: " + "; ".join(faults[:5]))
+        return dual
 
     def verdict(self, dual_ms):
         """What holds for every scenario, also for one that failed otherwise. Returns the sum of the whole scenario, ms."""
-        dual = clock.ms(self.testimony.dual_active(self.began, clock.now())) + self.beside_ms
-        self.one_at_a_time(self.unit, allowed_ms=dual_ms - self.beside_ms)
-        return dual
+        return self.one_at_a_time(self.unit, allowed_ms=dual_ms - self.beside_ms) + self.beside_ms
 
     def _beat(self, when, at, within_ms=100):
         wait_for(f"a beat {when}", lambda: self.testimony.beats(at - within_ms * clock.MS, clock.now()),

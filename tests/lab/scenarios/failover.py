@@ -36,15 +36,11 @@ def connected(t, host, server):
             lambda: f" {server.address}:" in t.cluster.status(host).get("arbiter", ""), timeout=20)
 
 
-def nonce(t, server):
-    return server.psql(f"select nonce from tenure.lease where grp = '{t.group}'")
-
-
 def lose_writes(t, first, second):
     """Renewals that only the primary has, which dies with them."""
     t.fault(f"{second} hears nothing of {first} any more", lambda: t.lab.network.divide([first.name], [second.name]))
     t.effect(f"{first} has a renewal that {second} has not", lambda: t.lab.network.is_divided()
-             and nonce(t, second) != nonce(t, first))
+             and second.nonce(t.group) != first.nonce(t.group))
 
 
 def primary_dies(t, synchronous):
@@ -52,11 +48,11 @@ def primary_dies(t, synchronous):
         old, term = t.leader, t.cluster.term(t.leader)
         if not synchronous:
             lose_writes(t, first, second)
-        last = nonce(t, first)
+        last = first.nonce(t.group)
         t.fault(f"the plug of {first} is pulled", first.pull_plug)
         t.effect(f"{first} is off", lambda: not first.up)
         if not synchronous:
-            t.check(f"{second} lacks the last renewal", nonce(t, second) != last)
+            t.check(f"{second} lacks the last renewal", second.nonce(t.group) != last)
         promote(t, second)
         t.leader = t.cluster.wait_leader(timeout=20)
         for host in t.hosts:

@@ -17,8 +17,8 @@ def fenced_writers(t):
 
     t.fault(f"{old} is frozen, in the middle of transactions", old.freeze)
     t.effect("its transactions are open", lambda: int(t.db.psql(
-        "select count(*) from pg_stat_activity where usename = 'writer' and application_name <> '" + CONTROL
-        + f"' and state = 'idle in transaction' and client_addr = '{old.address}'")) > 0)
+        f"select count(*) from pg_stat_activity where usename = 'writer' and application_name <> '{CONTROL}' "
+        f"and state = 'idle in transaction' and client_addr = '{old.address}'")) > 0)
     t.leader = new = t.next_leader()
     newer = writers.start_all(new)
     t.check(f"term {newer} is above term {term}", newer > term)

@@ -105,15 +105,12 @@ def stop_between(t, units):
     old = t.leader
     pids = [old.main_pid(u) for u in units]
 
-    def nonce():
-        return t.db.psql(f"select nonce from tenure.lease where grp = '{t.group}'")
-
     def stop():
-        before = nonce()
-        renewed = t.until("it renews", lambda: (lambda now: now != before and now)(nonce()))
+        before = t.db.nonce(t.group)
+        renewed = t.until("it renews", lambda: (now := t.db.nonce(t.group)) != before and now)
         old.run("kill", "-STOP", *pids)
         t.fault_at = clock.now()
-        t.check("it has not renewed once more by then", nonce() == renewed or "tenured.service" not in units)
+        t.check("it has not renewed once more by then", t.db.nonce(t.group) == renewed or "tenured.service" not in units)
     t.fault(f"SIGSTOP of {' and '.join(units)} on {old}, just after a renewal", stop)
     t.effect("they stand still", lambda: all(
         old.stands_still(p) for p in pids))

@@ -158,9 +158,9 @@ def many_groups(t):
     t.figures["stop"] = f"{clock.ms(clock.now() - began) / 1000:.1f} s"
     t.check("nothing runs there", not running(host))
     all_led(t, numbers, "hand-over")
-    for i in WATCHED:
-        t.check(f"many@{i}.service beat", t.lab.testimony(f"many@{i}.service").beats(t.fault_at, clock.now()))
-        t.one_at_a_time(f"many@{i}.service")
+    for unit in (f"many@{i}.service" for i in WATCHED):
+        t.check(f"{unit} beat", t.lab.testimony(unit).beats(t.fault_at, clock.now()))
+        t.one_at_a_time(unit)
     more = trouble(t, since)
     t.check("nor did anybody since:\n" + "\n".join(more[:20]), more == complaints)
 
