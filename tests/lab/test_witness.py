@@ -12,6 +12,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from lab import witness                                     # noqa: E402
 from lab.clock import MS                                    # noqa: E402
+from lab.watcher import Watcher                             # noqa: E402
 
 
 def testimony(*processes):
@@ -121,6 +122,60 @@ class Arithmetic(unittest.TestCase):
                 f.write(record[30:])
             self.assertEqual(t.read().beats(0, 10 * MS), 2)
             self.assertEqual(t.read().beats(0, 10 * MS), 2)
+
+
+class Lines:
+    """A timeline that keeps what it is told."""
+
+    def __init__(self):
+        self.said = []
+
+    def tell(self, text, at=None):
+        self.said.append(text)
+
+    good = bad = fault = tell
+
+
+class Watched(unittest.TestCase):
+    """What the demo prints while it happens."""
+
+    def setUp(self):
+        self.lines = Lines()
+        self.watcher = Watcher(self.lines)
+
+    def look(self, t, ms):
+        self.lines.said.clear()
+        self.watcher.look(t, ms * MS)
+        return list(self.lines.said)
+
+    def test_a_quick_hand_over(self):
+        t = testimony(("n1", 10, 1, 0, 1000))
+        self.assertEqual(self.look(t, 1001), ["n1 runs the unit: pid 10, term 1"])
+        t.take([(b"n1", 1001 * MS, 0, 1, 10, witness.END, 0)])
+        t.take((b"n2", beat * MS, 1011 * MS, 2, 11, witness.BEAT, 0) for beat in (1011, 1013))
+        self.assertEqual(self.look(t, 1014), ["n1: the unit stopped in order", "n2 runs the unit: pid 11, term 2"])
+        self.assertEqual(self.look(t, 1015), [])
+
+    def test_a_takeover_quicker_than_the_silence(self):
+        t = testimony(("n1", 10, 1, 0, 1000))
+        self.look(t, 1001)
+        t.take((b"n2", beat * MS, 1039 * MS, 2, 11, witness.BEAT, 0) for beat in range(1039, 1100, 2))
+        self.assertEqual(self.look(t, 1041), ["n2 runs the unit: pid 11, term 2"])
+        self.assertEqual(self.look(t, 1099), ["n1: the unit was killed"])
+
+    def test_two_at_once(self):
+        t = testimony(("n1", 10, 1, 0, 1000), ("n2", 11, 2, 900, 1000))
+        self.assertEqual(self.look(t, 1001)[-1], "TWO HOSTS RUN THE UNIT: 100.0 ms until now")
+        self.assertEqual(self.look(t, 1002), [])
+        t.take([(host, 1002 * MS, first * MS, term, pid, witness.BEAT, 0)
+                for host, first, term, pid in ((b"n1", 0, 1, 10), (b"n2", 900, 2, 11))])
+        self.assertEqual(self.look(t, 1003), ["TWO HOSTS RUN THE UNIT: 102.0 ms until now"])
+
+    def test_a_frozen_host(self):
+        t = testimony(("n1", 10, 1, 0, 1000))
+        self.look(t, 1001)
+        t.frozen["n1"] = [(1001 * MS, witness.NEVER)]
+        self.assertEqual(self.look(t, 1100), ["n1: the unit stands still, frozen"])
 
 
 if __name__ == "__main__":

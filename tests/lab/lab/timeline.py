@@ -5,6 +5,7 @@ import sys
 import threading
 
 from . import clock
+from .watcher import Watcher
 
 
 class Timeline:
@@ -16,7 +17,6 @@ class Timeline:
         self._lock = threading.Lock()
         self._watcher = None
         self._stop = threading.Event()
-        self._waiting = None
 
     def restart(self):
         self.began = clock.now()
@@ -49,10 +49,9 @@ class Timeline:
 
     # Watching the witnesses
 
-    def watch(self, lab, unit="worker.service", silence_ms=60):
-        """Tell from the witness's own beats who starts and who stops running the unit."""
+    def watch(self, lab, unit="worker.service"):
         self._stop.clear()
-        self._watcher = threading.Thread(target=self._follow, args=(lab, unit, silence_ms), daemon=True)
+        self._watcher = threading.Thread(target=self._follow, args=(lab, unit), daemon=True)
         self._watcher.start()
 
     def stop(self):
@@ -61,34 +60,11 @@ class Timeline:
             self._watcher.join(timeout=2)
         self._watcher = None
 
-    def _follow(self, lab, unit, silence_ms):
-        testimony = lab.testimony(unit)
-        running = {}                        # host -> the process that is told to run there
-        said_silent = None
+    def _follow(self, lab, unit):
+        watcher = Watcher(self)
         while not self._stop.wait(0.02):
             try:
-                testimony.read()
+                testimony = lab.testimony(unit)
             except OSError:
                 return                      # the lab is being taken down
-            now = clock.now()
-            latest = {}
-            for p in testimony.processes.values():
-                if p.host not in latest or p.last > latest[p.host].last:
-                    latest[p.host] = p
-            for host, p in latest.items():
-                alive = now - p.last < silence_ms * clock.MS
-                if alive and running.get(host) is not p:
-                    if running.get(host) is None and said_silent:
-                        said_silent = None
-                    self.good(f"{host} runs the unit: pid {p.pid}, term {p.term}", p.first)
-                    running[host] = p
-                elif not alive and running.get(host) is not None:
-                    how = "stopped in order" if p.ended else "was killed"
-                    if lab[host].frozen_at is not None:
-                        how = "stands still, frozen"
-                    self.bad(f"{host}: the unit {how}", p.last)
-                    running[host] = None
-            if running and not any(running.values()):
-                said_silent = said_silent or now
-            if len([p for p in running.values() if p]) > 1:
-                self.fault(f"TWO HOSTS RUN THE UNIT: {[h for h, p in running.items() if p]}")
+            watcher.look(testimony, clock.now())
