@@ -10,7 +10,7 @@ SILENCE = 60 * MS           # without a beat for so long a process that did not 
 class Watcher:
     def __init__(self, timeline):
         self.timeline = timeline
-        self.told = {}      # host -> the process that is told to run there, or None
+        self.told = {}      # host -> the process that is told to run there
         self.overlap = 0    # how long two hosts have run it, as far as it was told
 
     def look(self, testimony, now):
@@ -21,9 +21,9 @@ class Watcher:
             if alive and self.told.get(host) is not p:
                 changes.append((p.first, self.timeline.good, f"{host} runs the unit: pid {p.pid}, term {p.term}"))
                 self.told[host] = p
-            elif not alive and self.told.get(host) is not None:
+            elif not alive and host in self.told:
                 changes.append((p.last, self.timeline.bad, f"{host}: the unit {how_it_went(testimony, p)}"))
-                self.told[host] = None
+                del self.told[host]
         for at, tell, text in sorted(changes, key=lambda change: change[0]):
             tell(text, at)
         self.look_at_overlap(testimony)
