@@ -2,7 +2,7 @@
 /* The kept inputs of a target, one after the other, without a fuzzer: what was found once stays
  * found, with every compiler.
  *
- *     replay_TARGET FILE-OR-DIRECTORY… */
+ *     replay_TARGET FILE, DIRECTORY or PACK.tar… */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "fuzz.h"
+#include "pack.h"
 
 static unsigned replayed;
 
@@ -22,26 +23,73 @@ int __attribute__((weak)) LLVMFuzzerInitialize(int *argc, char ***argv)
     return 0;
 }
 
-static int replay_file(const char *path)
+/* Returns NULL when it cannot be read, and says so. Not a byte more than there is, so that a
+ * sanitizer sees what reads on. */
+static uint8_t *read_file(const char *path, size_t *ret_size)
 {
     struct stat st;
     _cleanup_fclose_ FILE *f = fopen(path, "re");
 
     if (!f || fstat(fileno(f), &st) < 0) {
         perror(path);
-        return 1;
+        return NULL;
     }
-    size_t size = (size_t)st.st_size;
-    /* Not a byte more, so that a sanitizer sees what reads on. */
-    _cleanup_free_ uint8_t *data = malloc(size);
-    if ((size > 0 && !data) || fread(data, 1, size, f) != size) {
+    *ret_size = (size_t)st.st_size;
+    _cleanup_free_ uint8_t *data = malloc(*ret_size);
+    if (!data || fread(data, 1, *ret_size, f) != *ret_size) {
         (void)fprintf(stderr, "%s cannot be read\n", path);
-        return 1;
+        return NULL;
     }
+    return TAKE_PTR(data);
+}
+
+static int replay_file(const char *path)
+{
+    size_t size = 0;
+    _cleanup_free_ uint8_t *data = read_file(path, &size);
+
+    if (!data)
+        return 1;
     (void)fprintf(stderr, "%s\n", path); /* before it may crash */
     (void)LLVMFuzzerTestOneInput(data, size);
     replayed++;
     return 0;
+}
+
+static int replay_packed(const char *path, const struct pack_input *input)
+{
+    /* As of a file: a copy of its own, and not a byte more. */
+    _cleanup_free_ uint8_t *data = malloc(input->size);
+
+    if (!data) {
+        perror(path);
+        return 1;
+    }
+    memcpy(data, input->data, input->size);
+    (void)fprintf(stderr, "%s: %s\n", path, input->name); /* before it may crash */
+    (void)LLVMFuzzerTestOneInput(data, input->size);
+    replayed++;
+    return 0;
+}
+
+static int replay_pack(const char *path)
+{
+    struct pack pack = {0};
+    struct pack_input input;
+    _cleanup_free_ uint8_t *data = read_file(path, &pack.size);
+    unsigned before = replayed;
+    int r, failed = 0;
+
+    if (!data)
+        return 1;
+    pack.data = data;
+    while ((r = pack_next(&pack, &input)) > 0)
+        failed |= replay_packed(path, &input);
+    if (r < 0)
+        (void)fprintf(stderr, "%s is damaged at byte %zu\n", path, pack.at);
+    else if (replayed == before)
+        (void)fprintf(stderr, "%s has no inputs\n", path);
+    return failed || r < 0 || replayed == before;
 }
 
 static int replay_directory(const char *path)
@@ -64,13 +112,20 @@ static int replay_directory(const char *path)
     return failed;
 }
 
+static bool is_pack(const char *path)
+{
+    size_t length = strlen(path);
+
+    return length > 4 && strcmp(path + length - 4, ".tar") == 0;
+}
+
 int main(int argc, char *argv[])
 {
     int failed = 0;
 
     (void)LLVMFuzzerInitialize(&argc, &argv);
     for (int i = 1; i < argc; i++)
-        failed |= replay_directory(argv[i]);
+        failed |= is_pack(argv[i]) ? replay_pack(argv[i]) : replay_directory(argv[i]);
     (void)printf("replayed %u inputs\n", replayed);
     return failed || replayed == 0;
 }
