@@ -58,7 +58,7 @@ def read(path):
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as tar:
             inputs = {m.name: tar.extractfile(m).read() for m in tar if m.isfile()}
     except (OSError, tarfile.TarError) as e:
-        raise Broken(f"{path}: {e}") from e
+        raise Broken(f"{path}: {getattr(e, 'strerror', None) or e}") from e
     # To the byte: so no input is missing, damaged, named otherwise or out of order.
     if not inputs or encode(inputs.values()) != data:
         raise Broken(f"{path}: it is not as tests/fuzz/run --keep writes it")

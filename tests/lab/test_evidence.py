@@ -4,7 +4,9 @@
 
 import os
 import re
+import subprocess
 import sys
+import tempfile
 import types
 import unittest
 import xml.etree.ElementTree as ET
@@ -12,10 +14,13 @@ import xml.etree.ElementTree as ET
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from lab import picture, report, story                      # noqa: E402
+from lab import documents, picture, report, story           # noqa: E402
 from lab.clock import MS, SECOND                            # noqa: E402
 from lab.picture import Bar, Lane, Story, draw              # noqa: E402
+from lab.publish import publish                             # noqa: E402
 from lab.recorder import Row, Spans, leases, together       # noqa: E402
+from lab.scenario import ALL                                # noqa: E402
+import scenarios                                            # noqa: E402,F401
 
 SVG = "{http://www.w3.org/2000/svg}"
 START, END = -1 * SECOND, 5 * SECOND
@@ -283,6 +288,97 @@ class Tables(unittest.TestCase):
         _, r = self.made()
         widths = [len(re.findall(r"(?<!\\)\|", line)) for line in r.markdown().splitlines() if line.startswith("|")]
         self.assertEqual(sorted(set(widths)), [3, 4, 7, 8])
+
+
+
+def contents(folder):
+    """{file: text} of what is there."""
+    found = {}
+    for name in os.listdir(folder):
+        with open(os.path.join(folder, name), encoding="utf-8") as f:
+            found[name] = f.read()
+    return found
+
+
+class Published(unittest.TestCase):
+    """What is made, and which part of it is kept."""
+
+    def setUp(self):
+        place = tempfile.TemporaryDirectory()
+        self.addCleanup(place.cleanup)
+        self.folder = place.name
+
+    def published(self, stories, shown=None):
+        three = [scenario(name) for name in ("plug", "cut", "frozen")]
+        cells = {(s.name, "lease", "252"): report.Cell("lease", "252") for s in three}
+        pictures = {name: (f"{name}.svg", told.lacks()) for name, told in stories.items()}
+        r = report.Report(three, cells, 1, [], {}, pictures)
+        publish(self.folder, r, stories, [s.name for s in three], shown)
+        files = contents(self.folder)
+        images = re.findall(r"!\[[^]]*\]\(([^)]*)\)", files.pop("faults.md"))
+        self.assertEqual(sorted(images), sorted(files))         # a report shows what is beside it, and all of that
+        return sorted(files)
+
+    def report(self):
+        return contents(self.folder)["faults.md"]
+
+    def test_all_pictures_are_made(self):
+        self.assertEqual(self.published({"plug": plug(), "cut": plug()}), ["cut.svg", "plug.svg"])
+        self.assertNotIn("build-tests", self.report())
+        self.assertEqual(contents(self.folder)["plug.svg"], draw(plug()))
+
+    def test_those_that_are_shown_are_kept(self):
+        self.assertEqual(self.published({"plug": plug(), "cut": plug()}, {"plug.svg"}), ["plug.svg"])
+        self.assertIn("draws one of every scenario to `build-tests/evidence/`", self.report())
+        # What is said about a picture is said wherever it is.
+        self.assertEqual(self.report().count("nothing was seen of agent, keeper"), 2)
+
+    def test_no_picture_of_an_earlier_time_stays(self):
+        self.published({"plug": plug(), "cut": plug()})
+        for other in ("frozen.svg", "mine.svg"):
+            with open(os.path.join(self.folder, other), "w", encoding="utf-8") as f:
+                f.write("<svg/>")
+        publish(self.folder, report.Report([], {}, 1, [], {}, {}), {"plug": plug()}, ["plug", "cut", "frozen"], {"plug.svg", "cut.svg"})
+        self.assertEqual(sorted(contents(self.folder)), ["faults.md", "mine.svg", "plug.svg"])
+
+    def test_what_is_shown_is_a_scenario(self):
+        shown = {path for path in documents.pictures_shown() if path.startswith(documents.EVIDENCE + "/")}
+        self.assertTrue(shown)
+        self.assertLessEqual(shown, {f"{documents.EVIDENCE}/{s.name}.svg" for s in ALL})
+
+    def test_what_is_shown_is_kept_and_nothing_else(self):
+        kept = {path for path in documents.files() if documents.PICTURE.search(path)}
+        self.assertEqual(kept, documents.pictures_shown())
+
+
+class Documents(unittest.TestCase):
+    def test_links(self):
+        text = "[a](x.md) ![b](p/y.svg \"a title\"), [![c](z.png)](q.md#here)\n\n[d]: ../r.md\n" \
+               '<img src="i.svg"> `[e](code)` <https://e.org> [f](https://e.org/x)\n```\n[g](code)\n```\n[h](#there)\n'
+        self.assertEqual([target for _, target in documents.links(text)],
+                         ["x.md", "p/y.svg", "z.png", "q.md#here", "../r.md", "i.svg", "#there"])
+        self.assertEqual(documents.links(text)[-1], (8, "#there"))
+
+    def test_where_they_lead(self):
+        self.assertEqual(documents.target_of("a/b.md", "../c/d.md#e"), ("c/d.md", "e"))
+        self.assertEqual(documents.target_of("a/b.md", "#e"), ("a/b.md", "e"))
+        self.assertEqual(documents.target_of("b.md", "c/"), ("c", ""))
+
+    def test_anchors(self):
+        text = '# What is `it`, then?\n```\n# no heading\n```\n## <a name="x_y"></a>x_y\n'
+        self.assertEqual(documents.anchors(text), {"what-is-it-then", "x_y"})
+
+    def test_pictures_that_documents_show(self):
+        with tempfile.TemporaryDirectory() as tree:
+            subprocess.run(["git", "init", "-q", tree], check=True)
+            os.makedirs(f"{tree}/{documents.EVIDENCE}")
+            os.mkdir(f"{tree}/docs")
+            for path, text in (("docs/a.md", "![x](../tests/evidence/x.svg)"), (f"{documents.EVIDENCE}/faults.md", "![y](y.svg)"),
+                               ("ignored.md", "![z](tests/evidence/z.svg)"), (".gitignore", "/ignored.md"),
+                               ("b.md", "![gone](tests/evidence/gone.svg) [no picture](docs/a.md)")):
+                with open(f"{tree}/{path}", "w", encoding="utf-8") as f:
+                    f.write(text)
+            self.assertEqual(documents.pictures_shown(tree), {"tests/evidence/x.svg", "tests/evidence/gone.svg"})
 
 
 if __name__ == "__main__":

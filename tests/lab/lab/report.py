@@ -63,12 +63,14 @@ class Report:
     def _of(self, scenario):
         return [c for (name, *_), c in self.cells.items() if name == scenario.name]
 
-    def markdown(self):
-        parts = [self._head(), self._summary()]
-        parts += [self._scenario(s) for s in self.scenarios]
+    def markdown(self, here=None):
+        """here: files of the pictures that are beside the report, None: of all of them."""
+        here = {file for file, _ in self.pictures.values()} if here is None else set(here)
+        parts = [self._head(here), self._summary()]
+        parts += [self._scenario(s, here) for s in self.scenarios]
         return "\n\n".join(parts) + "\n"
 
-    def _head(self):
+    def _head(self, here):
         bad = len(self.failed())
         verdict = f"**All {len(self.cells)} cells passed.**" if not bad else \
             f"**{bad} of {len(self.cells)} cells failed or did not run.**"
@@ -85,6 +87,10 @@ class Report:
                  "median, and the largest.", "", *_table(("", ""), self.about), ""]
         lines += _table(("systemd", "PostgreSQL", "build"), [(v["systemd"], v["postgresql"], v["build"])
                                                              for v in self.versions.values()])
+        if here < {file for file, _ in self.pictures.values()}:
+            lines += ["", "The pictures here are those that the documents show. The same command draws one of every scenario to "
+                      "`build-tests/evidence/`, beside a copy of this report that shows them all; with `--only NAME` it draws "
+                      "that scenario's alone."]
         return "\n".join(lines)
 
     def _summary(self):
@@ -100,14 +106,14 @@ class Report:
         head = ("scenario", "what happens", "gap, median", "gap, longest", "two at once, longest", "cells passed")
         return "## All of them\n\n" + "\n".join(_table(head, rows, "llrrrr"))
 
-    def _scenario(self, s):
+    def _scenario(self, s, here):
         lines = [f'## <a name="{s.name}"></a>{s.name}', "", s.title[0].upper() + s.title[1:] + ".", ""]
         if s.breaks:
             then = f"two hosts may run the unit for {s.dual_ms:g} ms" if s.dual_ms else "even so no two hosts may run the unit"
             lines += [f"An assumption is broken on purpose, that {s.breaks}: {then}.", ""]
         if s.name in self.pictures:
             file, lacks = self.pictures[s.name]
-            lines += [f"![Timeline of {s.name}]({file})", ""]
+            lines += [f"![Timeline of {s.name}]({file})", ""] if file in here else []
             if lacks:
                 lines += [f"**The picture is not whole**: nothing was seen of {', '.join(lacks)}.", ""]
         cells = self._of(s)
