@@ -75,10 +75,6 @@ class Packs(unittest.TestCase):
         self.addCleanup(place.cleanup)
         self.folder, self.path = place.name, os.path.join(place.name, "x.tar")
 
-    def made(self, data):
-        with open(self.path, "wb") as f:
-            f.write(data)
-
     def test_same_out_as_in(self):
         pack.write(self.path, ODD)
         inputs = pack.read(self.path)
@@ -110,54 +106,62 @@ class Packs(unittest.TestCase):
             pack.write(self.path, [])
         self.assertEqual(contents(self.folder), before)
 
-    def refused(self, why):
-        with self.assertRaises(pack.Broken, msg=why):
-            pack.read(self.path)
-        status, _, _, said = replay(self.path)
-        self.assertEqual((status, len(said)), (1, 1), why)
+    def refused(self, *packs):
+        """Each of them, by Python and by the program."""
+        paths = [os.path.join(self.folder, f"{i}.tar") for i in range(len(packs))]
+        for i, (path, data) in enumerate(zip(paths, packs)):
+            with open(path, "wb") as f:
+                f.write(data)
+            with self.assertRaises(pack.Broken, msg=f"the {i}th"):
+                pack.read(path)
+        status, _, _, said = replay(*paths)
+        self.assertEqual(status, 1)
+        self.assertEqual([line.partition(" ")[0] for line in said], paths)
 
     def test_missing(self):
-        self.refused("there is none")
+        with self.assertRaises(pack.Broken):
+            pack.read(self.path)
+        self.assertEqual(replay(self.path), (1, [], 0, [f"{self.path}: No such file or directory"]))
+
+    def test_one_that_is_broken_beside_one_that_is_whole(self):
+        for i, data in enumerate((pack.encode([b"one"]), b"", pack.encode([b"two"]))):
+            with open(os.path.join(self.folder, f"{i}.tar"), "wb") as f:
+                f.write(data)
+        status, shown, count, said = replay(*(os.path.join(self.folder, f"{i}.tar") for i in range(3)))
+        self.assertEqual((status, [data for _, data in shown], count, len(said)), (1, [b"one", b"two"], 2, 1))
 
     def test_empty(self):
-        self.made(b"")
-        self.refused("an empty file")
-        self.made(pack.END)
-        self.refused("an archive of nothing")
+        self.refused(b"", pack.END)
 
     def test_cut_off(self):
         whole = pack.encode(ODD)
-        for size in (*range(1, len(whole), pack.BLOCK), *range(pack.BLOCK, len(whole), pack.BLOCK), len(whole) - 1):
-            self.made(whole[:size])
-            self.refused(f"{size} of {len(whole)} bytes")
+        sizes = (*range(1, len(whole), pack.BLOCK), *range(pack.BLOCK, len(whole), pack.BLOCK), len(whole) - 1)
+        self.refused(*(whole[:size] for size in sizes))
 
     def test_something_after_its_end(self):
-        for more in (b"\0", bytes(pack.BLOCK), b"x" * pack.BLOCK):
-            self.made(pack.encode(ODD) + more)
-            self.refused("longer")
+        self.refused(*(pack.encode(ODD) + more for more in (b"\0", bytes(pack.BLOCK), b"x" * pack.BLOCK)))
 
     def test_a_damaged_header(self):
         whole = pack.encode([b"one", b"two"])
-        for i in range(pack.BLOCK):
-            self.made(whole[:i] + bytes([whole[i] ^ 1]) + whole[i + 1:])
-            self.refused(f"byte {i}")
+        self.refused(*(whole[:i] + bytes([whole[i] ^ 1]) + whole[i + 1:] for i in range(pack.BLOCK)))
 
     def test_a_damaged_input(self):
         # Not for what replays: whatever an input's bytes are, it can be replayed.
         whole = pack.encode([b"one", b"two"])
-        self.made(whole.replace(b"one", b"One"))
+        with open(self.path, "wb") as f:
+            f.write(whole.replace(b"one", b"One"))
         with self.assertRaises(pack.Broken):
             pack.read(self.path)
 
     def test_what_is_not_a_file(self):
-        whole, at = pack.encode([b"one"]), 156
+        whole, at, packs = pack.encode([b"one"]), 156, []
         for kind in b"\0" b"12345L":
             header = bytearray(whole[:pack.BLOCK])
             header[at] = kind
             header[pack.CHECKSUM] = b" " * 8
             header[pack.CHECKSUM] = b"%06o\0 " % sum(header)
-            self.made(bytes(header) + whole[pack.BLOCK:])
-            self.refused(f"type {kind}")
+            packs.append(bytes(header) + whole[pack.BLOCK:])
+        self.refused(*packs)
 
 
 if __name__ == "__main__":
