@@ -163,6 +163,11 @@ def build_witness(say=print):
     return _build_tool("witness", ["-static"], say)
 
 
+def build_pulse(say=print):
+    """What tells when the machine itself stopped."""
+    return _build_tool("pulse", [], say)
+
+
 def build_wallclock(say=print):
     """The library that gives a process a wall clock of its own."""
     return _build_tool("wallclock", ["-shared", "-fPIC"], say)
@@ -182,4 +187,4 @@ def _build_tool(name, options, say):
     return path
 
 
-__all__ = ["Stage", "build", "build_witness", "build_wallclock", "LabError"]
+__all__ = ["Stage", "build", "build_pulse", "build_witness", "build_wallclock", "LabError"]

@@ -23,6 +23,7 @@ from .cluster import Cluster
 from .lab import Lab, make_lowers
 from .platforms import CACHE
 from .shell import LabError, wait_for
+from .wholeness import Fingerprint
 
 CELL_TIMEOUT = 120
 FAILURES = f"{CACHE}/failures"
@@ -41,15 +42,15 @@ class TwoHosts(Failed):
         super().__init__(f"{TWO_HOSTS}: {text}")
 
 
-def scenario(title, *, dual_ms=0, breaks=""):
+def scenario(title, *, dual_ms=0, breaks="", heavy=False):
     """breaks: the assumption of the promise that is broken on purpose. dual_ms: how long two hosts may run the unit at
-    most, then; else not at all."""
+    most, then; else not at all. heavy: it needs most of the machine, so of these only one runs at a time."""
     if dual_ms and not breaks:
         raise ValueError("two hosts may run the unit only where an assumption is broken")
 
     def declare(function):
         function.title, function.dual_ms, function.name = title, dual_ms, function.__name__
-        function.breaks = breaks
+        function.breaks, function.heavy = breaks, heavy
         if any(other.name == function.name for other in ALL):
             raise ValueError(f"two scenarios are named {function.name}")
         ALL.append(function)
@@ -269,12 +270,14 @@ def _ms(text):
 
 
 class Runner:
-    """One lab for all scenarios of a method and platform; a new one when the old cannot be put in order."""
+    """One lab for all scenarios of a method and platform; a new one when the old is not whole: when it cannot be put in
+    order, or is not as it was when it was fresh."""
 
     def __init__(self, method, platform, timeline, keep=False, sanitize=False, counted=None):
         self.method, self.platform, self.timeline, self.keep = method, platform, timeline, keep
         self.sanitize, self.counted = sanitize, counted
-        self.lab = self.cluster = self.trial = None
+        self.lab = self.cluster = self.trial = self.whole = None
+        self.labs = 0               # so many were made
         self.prepared = False
         self.versions = {}
 
@@ -306,12 +309,14 @@ class Runner:
         lab = Lab(self.platform, timeline=self.timeline, sanitize=self.sanitize, counted=self.counted)
         lab.__enter__()
         self.lab = lab
+        self.labs += 1
         lab.boot()
         if self.sanitize:
             sanitizers.check_build(lab.hosts[0])
         self.cluster = Cluster(lab, method=self.method).install()
         self.cluster.start()
         self.versions = lab.versions()
+        self.whole = Fingerprint(lab, self.cluster.unit)
         self.timeline.note(f"{lab.platform}: systemd {self.versions['systemd']}, PostgreSQL "
                            f"{self.versions['postgresql']}, build {self.versions['build']}")
 
@@ -353,6 +358,8 @@ class Runner:
         if cluster.worker_options:
             cluster.worker()
             cluster.wait_ready()
+        if lab.network.is_divided() or (left := self.whole.differs(Fingerprint(lab, cluster.unit))):
+            raise LabError("the network is divided" if lab.network.is_divided() else left)
 
     def _account(self, function):
         """All that the hosts have to say, in a file that outlives them."""
@@ -372,6 +379,10 @@ class Runner:
         except TwoHosts as worse:
             return f"{worse}\nafter: {failure}"
         return str(failure)
+
+    def told(self, _function, _turn):
+        """What else is to be known of the last run, for whoever asked for a runner that keeps more."""
+        return None
 
     def run(self, function):
         """One cell of the matrix. Returns (passed, figures, reason)."""

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A hundred groups: all of them at once, again and again."""
 
-import fcntl
-import functools
 import json
 import time
 
@@ -14,7 +12,6 @@ from .units import ETC, everywhere, reload
 N = 100
 LEASE, STOP = "6s", "1s"
 LEASE_MS = 6000
-TURN = "/run/lock/tenure-lab-many"
 LIMIT_S = 60    # then it hangs; how long it took, for 300 processes on however slow a machine, is a figure
 WATCHED = range(10, N, 20)      # witnesses, as many as do not disturb: of what runs between two looks nothing else tells
 LOOK_S = 0.5    # a look asks all hosts for all groups: more often it would be most of what they do
@@ -102,18 +99,7 @@ def wall_clock(host):
     return host.sh("date '+%Y-%m-%d %H:%M:%S.%6N'")
 
 
-def one_lab_at_a_time(scenario_function):
-    """Three hosts with a hundred groups each are all that two cores can do."""
-    @functools.wraps(scenario_function)
-    def alone(t):
-        with open(TURN, "w", encoding="ascii") as turn:
-            fcntl.flock(turn, fcntl.LOCK_EX)
-            scenario_function(t)
-    return alone
-
-
-@scenario("a hundred groups: claimed, changed, handed over and adopted all at once")
-@one_lab_at_a_time
+@scenario("a hundred groups: claimed, changed, handed over and adopted all at once", heavy=True)
 def many_groups(t):
     since, numbers = wall_clock(t.leader), range(N)
 

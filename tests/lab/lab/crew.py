@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Several labs side by side. Each worker is a process with one lab; it is given the cells of that lab one after the
+other, and then those of whatever kind most are left of. A cell in which the machine stood still is void: it is run once
+more at the end, with no other lab beside it, and what it does then counts."""
+
+import collections
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+
+from . import clock, pulse
+from .cells import KINDS
+from .scenario import TWO_HOSTS
+from .shell import LabError
+
+# Labs per processor: most of a cell is waiting. Measured with tests/lab/run --jobs, see CONTRIBUTING in tests/lab/README.md.
+JOBS_PER_PROCESSOR = 2
+# A lab of its own costs about as much as a cell: fewer are left to the worker that has the lab.
+WORTH_A_LAB = 2
+READ_PULSE_S = 1.0
+END_TIMEOUT_S = 90
+
+
+def jobs_here():
+    return JOBS_PER_PROCESSOR * len(os.sched_getaffinity(0))
+
+
+class Outcome:
+    """What came of one run of a cell. story: how to draw it, where that was asked for; versions: of the lab."""
+
+    def __init__(self, passed, figures, why, began, ended, versions=None, story=None):
+        self.passed, self.figures, self.why = passed, figures, why
+        self.began, self.ended = began, ended           # clock.now()
+        self.versions, self.story = versions or {}, story
+        self.alone = False
+        self.pause_ms = 0.0
+
+    @property
+    def seconds(self):
+        return (self.ended - self.began) / clock.SECOND
+
+    @property
+    def two_hosts(self):
+        return not self.passed and self.why.startswith(TWO_HOSTS)
+
+    @property
+    def void(self):
+        """A second time there is nobody else to blame."""
+        return not self.alone and pulse.voids(self.pause_ms, self.two_hosts)
+
+
+class Worker:
+    """A process with one lab at a time."""
+
+    def __init__(self, make_runner, scenarios, others):
+        self.pipe, theirs = multiprocessing.Pipe()
+        # Ends that a worker kept open would hide from the others that we are gone.
+        ours = [self.pipe, *(w.pipe for w in others)]
+        self.process = multiprocessing.get_context("fork").Process(target=_work, args=(theirs, ours, make_runner, scenarios))
+        self.process.start()
+        theirs.close()
+        self.kind = self.turn = None
+
+    def give(self, turn):
+        self.kind, self.turn = turn.cell[1:], turn
+        self.pipe.send(turn)
+
+    def end(self):
+        """After its lab is taken down, or kept."""
+        try:
+            self.pipe.send(None)
+        except OSError:
+            pass                    # it is gone
+        self.process.join(END_TIMEOUT_S)
+
+    def interrupt(self):
+        """In a session of its own, so that a Ctrl-C reaches it once, through us."""
+        if self.process.is_alive():
+            os.kill(self.process.pid, signal.SIGINT)
+        self.process.join(END_TIMEOUT_S)
+
+
+# One run of a cell; number: which one of several.
+Turn = collections.namedtuple("Turn", "cell number")
+
+
+class Crew:
+    """make_runner(method, platform): a Runner, made in the worker's process. done(turn, outcome): called as each ends,
+    for the last time with an outcome that is not void."""
+
+    def __init__(self, jobs, make_runner, scenarios, done, say=print):
+        self.jobs, self.make_runner, self.done, self.say = jobs, make_runner, done, say
+        self.scenarios = {s.name: s for s in scenarios}
+        self.left = collections.OrderedDict((kind, collections.deque()) for kind in KINDS)
+        self.void = []
+        self.workers = []
+
+    def run(self, turns):
+        """All of them. Whatever interrupts it: every lab is taken down before that goes on."""
+        for turn in turns:
+            self.left[turn.cell[1:]].append(turn)
+        with pulse.Pulse(self.say) as self.pulse:
+            try:
+                self._side_by_side(min(self.jobs, len(turns)))
+                self._alone()
+            except BaseException:
+                for w in self.workers:
+                    w.interrupt()
+                raise
+
+    def _side_by_side(self, jobs):
+        for _ in range(jobs):
+            self._start()
+        for w in list(self.workers):
+            self._give_next(w)
+        while self.workers:
+            for w in self._answered():
+                self._take(w)
+                for other in [v for v in self.workers if v.turn is None]:
+                    self._give_next(other)      # also who had to wait for this one's end
+
+    def _alone(self):
+        """What was void, one after the other."""
+        void, self.void = self.void, []
+        if void:
+            self.say(f"{len(void)} void: run again, alone")
+        for turn in void:
+            w = self._start()
+            w.give(turn)
+            while w.turn:
+                for ready in self._answered():
+                    self._take(ready, alone=True)
+            if w in self.workers:
+                self._end(w)
+
+    def _answered(self):
+        """The workers that have something to say. The pulse is read all the time: its pipe must not fill up."""
+        while True:
+            ready = multiprocessing.connection.wait([w.pipe for w in self.workers], READ_PULSE_S)
+            self.pulse.read()
+            if ready:
+                return [w for w in self.workers if w.pipe in ready]
+
+    def _take(self, worker, alone=False):
+        turn = worker.turn
+        try:
+            outcome = worker.pipe.recv()
+        except EOFError:
+            self.workers.remove(worker)
+            worker.process.join(END_TIMEOUT_S)
+            at = clock.now()
+            outcome = Outcome(False, {}, f"its process ended with status {worker.process.exitcode}", at, at)
+            if any(self.left.values()) and not self.workers and not alone:
+                self._start()
+        worker.turn = None
+        outcome.alone = alone
+        outcome.pause_ms = self.pulse.longest_ms(outcome.began, outcome.ended)
+        if outcome.void:
+            self.void.append(turn)
+        self.done(turn, outcome)
+
+    # Who does what next
+
+    def _start(self):
+        worker = Worker(self.make_runner, self.scenarios, self.workers)
+        self.workers.append(worker)
+        return worker
+
+    def _end(self, worker):
+        self.workers.remove(worker)
+        worker.end()
+
+    def _give_next(self, worker):
+        if not any(self.left.values()):
+            return self._end(worker)
+        kind = self._kind_for(worker)
+        turn = kind and self._next_of(self.left[kind])
+        if turn:
+            return worker.give(turn)
+        if kind is None:
+            return self._end(worker)
+        return None                 # until a heavy one elsewhere has ended
+
+    def _kind_for(self, worker):
+        """Its own while there are cells of it; then the one of which most are left for each who works on it."""
+        if worker.kind and self.left[worker.kind]:
+            return worker.kind
+
+        def share(kind):
+            return len(self.left[kind]) / (1 + sum(w.kind == kind and w is not worker for w in self.workers))
+        kind = max(self.left, key=share)
+        begun = any(w.kind == kind for w in self.workers if w is not worker)
+        return kind if self.left[kind] and (not begun or len(self.left[kind]) >= WORTH_A_LAB) else None
+
+    def _next_of(self, turns):
+        """The first that may run now: of the heavy ones, one at a time."""
+        busy = any(w.turn and self._is_heavy(w.turn) for w in self.workers)
+        for turn in turns:
+            if not (busy and self._is_heavy(turn)):
+                turns.remove(turn)
+                return turn
+        return None
+
+    def _is_heavy(self, turn):
+        return self.scenarios[turn.cell.scenario].heavy
+
+
+def _work(pipe, not_ours, make_runner, scenarios):
+    """The process of a worker."""
+    os.setsid()
+    for other in not_ours:
+        other.close()
+    runner = kind = None
+    try:
+        while (turn := pipe.recv()) is not None:
+            if turn.cell[1:] != kind:
+                if runner:
+                    runner.__exit__(None, None, None)
+                kind = turn.cell[1:]
+                runner = make_runner(*kind).__enter__()
+            pipe.send(_attempt(runner, scenarios[turn.cell.scenario], turn))
+    except (KeyboardInterrupt, EOFError):
+        pass                        # EOFError: who gave the cells is gone
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if runner:
+            runner.__exit__(None, None, None)
+
+
+def _attempt(runner, scenario, turn):
+    began = clock.now()
+    try:
+        passed, figures, why = runner.run(scenario)
+    except LabError as e:
+        passed, figures, why = False, {}, str(e)
+    ended = clock.now()
+    return Outcome(passed, figures, why, began, ended, runner.versions,
+                   runner.told(scenario, turn) if passed else None)
