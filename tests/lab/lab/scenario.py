@@ -17,6 +17,7 @@ seen to take effect, no two hosts ever ran the unit at once, and terms only grow
 import os
 import signal
 import time
+import traceback
 
 from . import clock, counters, sanitizers
 from .cluster import Cluster
@@ -404,8 +405,8 @@ class Runner:
             if trial.spent and not self.keep:
                 self._drop()
             return True, {"gap": gap, "dual": dual, **trial.figures}, ""
-        except (Failed, LabError) as e:
-            said = str(e)
+        except Exception as e:          # a mistake in a scenario costs that one alone
+            said = str(e) if isinstance(e, (Failed, LabError)) else traceback.format_exc()
             signal.alarm(30)
             try:
                 said = self._worse(e, function) + self._account(function)

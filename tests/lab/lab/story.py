@@ -31,12 +31,16 @@ class Marks(Timeline):
 
 
 class ObservedRunner(Runner):
-    """A Runner whose runs can be drawn afterwards: story() for the last one that passed."""
+    """A Runner whose runs can be drawn afterwards: told() for the last one, if it passed."""
 
-    recorder = None
-    seen = None                 # the recorder of the last run
-    testimony = None            # what the witnesses wrote, also when the lab is down by now
-    judged_at = ended_at = 0    # until when the figures of the last run count; until when it was recorded
+    def __init__(self, method, platform, timeline, runs=1, **more):
+        """runs: how many there are of each cell, for what the picture says of itself."""
+        super().__init__(method, platform, timeline, **more)
+        self.runs = runs
+        self.recorder = None
+        self.seen = None            # the recorder of the last run
+        self.testimony = None       # what the witnesses wrote, also when the lab is down by now
+        self.judged_at = self.ended_at = 0  # until when the figures of the last run count; until when it was recorded
 
     def ready(self):
         super().ready()
@@ -64,13 +68,15 @@ class ObservedRunner(Runner):
     def run(self, function):
         try:
             return super().run(function)
-        except Exception as e:          # a mistake in a scenario costs that one alone
-            self._drop()
-            return False, {}, f"{type(e).__name__}: {e}"
         finally:
             self._end()
 
-    def story(self, function, subtitle, foot):
+    def told(self, function, turn):
+        v, cluster = self.versions, self.trial.cluster
+        subtitle = (f"Lease {cluster.lease.removesuffix('s')} s, method {self.method}; "
+                    f"systemd {v['systemd']}, PostgreSQL {v['postgresql']}.")
+        foot = (f"tests/lab/evidence --only {function.name}   ·   run {turn.number + 1} of {self.runs}"
+                f"{', the one with the median gap' if self.runs > 1 else ''}   ·   build {v['build'].split()[0]}")
         return tell(self, function, subtitle, foot)
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The arbiter is there, and yet not to be relied on."""
 
+import collections
 import time
 
 from lab import clock
@@ -106,14 +107,20 @@ def connections_exhausted(t):
     t.db.psql(f"create role hog login password '{PASSWORD}'")
     old = t.leader = t.cluster.wait_ready(timeout=40)
 
-    def sessions(*users):
-        """Who is refused takes a connection, too, for a moment: then there may be none even for a superuser."""
-        names = ", ".join(f"'{user}'" for user in users)
-        return int(t.db.psql(f"select count(*) from pg_stat_activity where usename in ({names})", check=False) or -1)
+    def sessions():
+        """{user: how many}, all at one moment; {} when there was no connection for who asks: who is refused takes one,
+        too, for a moment, and then there may be none even for a superuser."""
+        lines = t.db.psql("select usename, count(*) from pg_stat_activity where usename is not null group by 1",
+                          check=False).splitlines()
+        return collections.Counter({user: int(n) for user, _, n in (line.partition("|") for line in lines)})
 
-    def taken(*users):
+    def taken(seen, *users):
         """By them and the superusers of this lab; of whom one, who asks here, is gone again."""
-        return sessions(*users, "postgres") >= CONNECTIONS - RESERVED + 1
+        return sum(seen[user] for user in (*users, "postgres")) >= CONNECTIONS - RESERVED + 1
+
+    def taken_without_agents():
+        seen = sessions()
+        return taken(seen, "hog") and seen["tenure"] == 0
 
     def take_all():
         """Who is refused tries again."""
@@ -127,17 +134,17 @@ def connections_exhausted(t):
             wait""")
     t.fault(f"others take all {CONNECTIONS} connections but those that are reserved", take_all)
     t.effect("the agents have theirs, and none is left",
-             lambda: taken("hog", "tenure"), timeout=20)
+             lambda: taken(sessions(), "hog", "tenure"), timeout=20)
     t.undisturbed(seconds=t.lease_ms / 1000)
     t.gap_at_most(0)
 
     def end():
         """Agents are kept out until others have what they had: else it is chance who is quicker."""
         t.db.psql(f"alter role tenure connection limit 0; {END}")
-        t.until("others have them", lambda: taken("hog"), timeout=40, every=0.5)
+        t.until("others have them", lambda: taken(sessions(), "hog"), timeout=40, every=0.5)
         t.db.psql("alter role tenure connection limit -1")
     t.fault("the agents' sessions are ended", end)
-    t.effect("they have none, though they might", lambda: taken("hog") and sessions("tenure") == 0)
+    t.effect("they have none, though they might", taken_without_agents, timeout=20)
     for host in t.hosts:
         t.until(f"{host} says so", lambda h=host: "too many clients" in status(h)
                 or "remaining connection slots are reserved" in status(h), timeout=t.lease_ms / 1000 + 2)
