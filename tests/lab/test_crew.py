@@ -22,8 +22,8 @@ from lab.crew import Crew, Turn                             # noqa: E402
 from lab.scenario import TWO_HOSTS                          # noqa: E402
 
 
-def scenario(name, heavy=False, seconds=0.0, **more):
-    return types.SimpleNamespace(name=name, heavy=heavy, seconds=seconds, **more)
+def scenario(name, heavy=False, alone=False, seconds=0.0, **more):
+    return types.SimpleNamespace(name=name, heavy=heavy, alone=alone, seconds=seconds, **more)
 
 
 def named(n):
@@ -143,6 +143,14 @@ class Crews(unittest.TestCase):
             if words[2] in ("begin", "end") and words[3] in "ac":
                 busy += 1 if words[2] == "begin" else -1
                 self.assertLessEqual(busy, 1)
+
+    def test_alone_is_alone(self):
+        lines = self.work(4, [scenario("a", alone=True, seconds=0.02), *[scenario(f"s{i}", seconds=0.02) for i in range(4)]])
+        self.assertEqual(len(self.outcomes), 20)
+        self.assertEqual([t.cell.scenario for t, _ in self.outcomes[-4:]], ["a"] * 4)
+        self.assertFalse(any(o.void for _, o in self.outcomes))
+        at = next(i for i, w in enumerate(lines) if w[2] == "begin" and w[3] == "a")
+        self.assertEqual(len({w[1] for w in lines[at:]}), 1)
 
     def test_a_process_that_dies_costs_its_cell(self):
         self.work(2, [*named(4), scenario("bad", dies=True)], [

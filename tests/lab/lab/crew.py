@@ -14,7 +14,7 @@ from .cells import KINDS
 from .scenario import TWO_HOSTS
 from .shell import LabError
 
-# Labs per processor: most of a cell is waiting. Measured with tests/lab/run --jobs, see CONTRIBUTING in tests/lab/README.md.
+# Labs per processor: most of a cell is waiting. tests/lab/README.md has what was measured.
 JOBS_PER_PROCESSOR = 2
 # A lab of its own costs about as much as a cell: fewer are left to the worker that has the lab.
 WORTH_A_LAB = 2
@@ -99,11 +99,12 @@ class Crew:
     def run(self, turns):
         """All of them. Whatever interrupts it: every lab is taken down before that goes on."""
         for turn in turns:
-            self.left[turn.cell[1:]].append(turn)
+            if not self._scenario(turn).alone:
+                self.left[turn.cell[1:]].append(turn)
         with pulse.Pulse(self.say) as self.pulse:
             try:
-                self._side_by_side(min(self.jobs, len(turns)))
-                self._alone()
+                self._side_by_side(min(self.jobs, sum(map(len, self.left.values()))))
+                self._alone([t for t in turns if self._scenario(t).alone])
             except BaseException:
                 for w in self.workers:
                     w.interrupt()
@@ -120,19 +121,21 @@ class Crew:
                 for other in [v for v in self.workers if v.turn is None]:
                     self._give_next(other)      # also who had to wait for this one's end
 
-    def _alone(self):
-        """What was void, one after the other."""
+    def _alone(self, turns):
+        """These, and what was void, one after the other."""
         void, self.void = self.void, []
         if void:
             self.say(f"{len(void)} void: run again, alone")
-        for turn in void:
-            w = self._start()
-            w.give(turn)
-            while w.turn:
+        worker = None
+        for turn in sorted([*turns, *void], key=lambda t: KINDS.index(t.cell[1:])):
+            if worker is None or worker not in self.workers:
+                worker = self._start()
+            worker.give(turn)
+            while worker.turn:
                 for ready in self._answered():
                     self._take(ready, alone=True)
-            if w in self.workers:
-                self._end(w)
+        if worker in self.workers:
+            self._end(worker)
 
     def _answered(self):
         """The workers that have something to say. The pulse is read all the time: its pipe must not fill up."""
@@ -195,15 +198,15 @@ class Crew:
 
     def _next_of(self, turns):
         """The first that may run now: of the heavy ones, one at a time."""
-        busy = any(w.turn and self._is_heavy(w.turn) for w in self.workers)
+        busy = any(w.turn and self._scenario(w.turn).heavy for w in self.workers)
         for turn in turns:
-            if not (busy and self._is_heavy(turn)):
+            if not (busy and self._scenario(turn).heavy):
                 turns.remove(turn)
                 return turn
         return None
 
-    def _is_heavy(self, turn):
-        return self.scenarios[turn.cell.scenario].heavy
+    def _scenario(self, turn):
+        return self.scenarios[turn.cell.scenario]
 
 
 def _work(pipe, not_ours, make_runner, scenarios):

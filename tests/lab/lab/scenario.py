@@ -43,15 +43,16 @@ class TwoHosts(Failed):
         super().__init__(f"{TWO_HOSTS}: {text}")
 
 
-def scenario(title, *, dual_ms=0, breaks="", heavy=False):
+def scenario(title, *, dual_ms=0, breaks="", heavy=False, alone=False):
     """breaks: the assumption of the promise that is broken on purpose. dual_ms: how long two hosts may run the unit at
-    most, then; else not at all. heavy: it needs most of the machine, so of these only one runs at a time."""
+    most, then; else not at all. heavy: it needs most of the machine, so of these only one runs at a time. alone: it
+    stops the machine itself for a moment, so no other lab runs beside it."""
     if dual_ms and not breaks:
         raise ValueError("two hosts may run the unit only where an assumption is broken")
 
     def declare(function):
         function.title, function.dual_ms, function.name = title, dual_ms, function.__name__
-        function.breaks, function.heavy = breaks, heavy
+        function.breaks, function.heavy, function.alone = breaks, heavy, alone
         if any(other.name == function.name for other in ALL):
             raise ValueError(f"two scenarios are named {function.name}")
         ALL.append(function)

@@ -108,15 +108,15 @@ def connections_exhausted(t):
     old = t.leader = t.cluster.wait_ready(timeout=40)
 
     def sessions():
-        """{user: how many}, all at one moment; {} when there was no connection for who asks: who is refused takes one,
+        """{user: how many}, all at one moment; none when there was no connection for who asks: who is refused takes one,
         too, for a moment, and then there may be none even for a superuser."""
-        lines = t.db.psql("select usename, count(*) from pg_stat_activity where usename is not null group by 1",
+        lines = t.db.psql("select usename, count(*) from pg_stat_activity where backend_type = 'client backend' group by 1",
                           check=False).splitlines()
         return collections.Counter({user: int(n) for user, _, n in (line.partition("|") for line in lines)})
 
     def taken(seen, *users):
-        """By them and the superusers of this lab; of whom one, who asks here, is gone again."""
-        return sum(seen[user] for user in (*users, "postgres")) >= CONNECTIONS - RESERVED + 1
+        """All that are not reserved, by them alone."""
+        return sum(seen[user] for user in users) >= CONNECTIONS - RESERVED
 
     def taken_without_agents():
         seen = sessions()

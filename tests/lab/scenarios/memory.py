@@ -49,7 +49,7 @@ def no_memory_for(t, host, unit):
         cgroup.feed(folder)
 
 
-@scenario("the leader is out of memory: others are killed than agent and keeper")
+@scenario("the leader is out of memory: others are killed than agent and keeper", alone=True)
 def out_of_memory(t):
     """What is left of it may be too slow to lead, and then gives up in time."""
     old = t.leader
