@@ -14,8 +14,8 @@ from .cells import KINDS
 from .scenario import TWO_HOSTS
 from .shell import LabError
 
-# Labs per processor: most of a cell is waiting. tests/lab/README.md has what was measured.
-JOBS_PER_PROCESSOR = 2
+# Labs for each two processors: most of a cell is waiting. tests/lab/README.md has what was measured.
+JOBS_FOR_TWO = 3
 # A lab of its own costs about as much as a cell: fewer are left to the worker that has the lab.
 WORTH_A_LAB = 2
 READ_PULSE_S = 1.0
@@ -23,7 +23,7 @@ END_TIMEOUT_S = 90
 
 
 def jobs_here():
-    return JOBS_PER_PROCESSOR * len(os.sched_getaffinity(0))
+    return max(1, JOBS_FOR_TWO * len(os.sched_getaffinity(0)) // 2)
 
 
 class Outcome:

@@ -23,6 +23,7 @@ from . import clock, counters, sanitizers
 from .cluster import Cluster
 from .lab import Lab, make_lowers
 from .platforms import CACHE
+from .roots import locked
 from .shell import LabError, wait_for
 from .wholeness import Fingerprint
 
@@ -308,14 +309,16 @@ class Runner:
 
     def _fresh(self):
         self._drop()
-        lab = Lab(self.platform, timeline=self.timeline, sanitize=self.sanitize, counted=self.counted)
-        lab.__enter__()
-        self.lab = lab
-        self.labs += 1
-        lab.boot()
-        if self.sanitize:
-            sanitizers.check_build(lab.hosts[0])
-        self.cluster = Cluster(lab, method=self.method).install()
+        # One at a time: four hosts that boot are more than two processors can do beside others that are measured.
+        with locked("boot"):
+            lab = Lab(self.platform, timeline=self.timeline, sanitize=self.sanitize, counted=self.counted)
+            lab.__enter__()
+            self.lab = lab
+            self.labs += 1
+            lab.boot()
+            if self.sanitize:
+                sanitizers.check_build(lab.hosts[0])
+            self.cluster = Cluster(lab, method=self.method).install()
         self.cluster.start()
         self.versions = lab.versions()
         self.whole = Fingerprint(lab, self.cluster.unit)
