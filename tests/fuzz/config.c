@@ -11,7 +11,7 @@
 #include "config/config.h"
 #include "config/unit_name.h"
 #include "fuzz.h"
-#include "libconfig_leaks.h"
+#include "support/libconfig_leaks.h"
 
 static const char *const files[] = {"tenure.conf",   "groups.d/a.conf",         "groups.d/b.conf",
                                     "units/w.timer", "units/w.socket.d/x.conf", "units/x@.path"};

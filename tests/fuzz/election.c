@@ -12,13 +12,14 @@
  *     c k x                 connected; clock; stop
  *     a ERROR               StartUnit was answered */
 #include <assert.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "election/member.h"
 #include "fuzz.h"
+#include "support/epoch.h"
+#include "support/nonce.h"
 
 #define ME "db1/00000000000000000000000000000001"
 #define TERM ((uint64_t)4294967296)
@@ -53,11 +54,6 @@ struct account {
     bool over, proven, denied;
 };
 
-static bool nonce_same(const struct nonce *a, const struct nonce *b)
-{
-    return memcmp(a, b, sizeof *a) == 0;
-}
-
 static bool dead(const struct local *l)
 {
     return l->keeper == LOCAL_KEEPER_GONE && l->units_dead && l->slice_empty;
@@ -86,7 +82,7 @@ static bool hearsay(const struct account *a)
     const struct request *q = &a->u.request;
 
     return a->was_told && a->told.term == a->record.term && q->rests_on_clean &&
-           nonce_same(&q->expected_nonce, &a->told.nonce);
+           nonce_equal(&q->expected_nonce, &a->told.nonce);
 }
 
 /* Only what is clean, or is said to be, or was seen unchanged for its whole lease. */
@@ -96,14 +92,14 @@ static void check_claim(const struct account *a, bool fit, bool may_claim)
 
     assert(fit && may_claim && !a->stopped && a->seen);
     assert(q->expected_term == a->record.term);
-    assert(q->epoch.system_id == a->epoch.system_id && q->epoch.timeline == a->epoch.timeline);
+    assert(epoch_equal(&q->epoch, &a->epoch));
     assert(q->term_floor > a->highest_ticket && q->term_floor > a->record.term);
     assert(strcmp(a->record.owner, ME) != 0 || a->record.clean);
     assert(q->lease == a->m.budget.lease && q->stop == a->m.budget.stop);
     check_ready(a);
     if (hearsay(a))
         return;
-    assert(nonce_same(&q->expected_nonce, &a->record.nonce));
+    assert(nonce_equal(&q->expected_nonce, &a->record.nonce));
     assert(q->rests_on_clean == a->record.claimable);
     if (!a->record.claimable) {
         assert(usec_sub(a->now, a->same_since) >= record_lease(a));
@@ -229,7 +225,7 @@ static void send(struct account *a, char *line)
     const char *flags = fuzz_word(&line);
     struct member_event e = {
         .type = EVENT_SEND,
-        .nonce = {.bytes = {++a->nonces, 0xaa}},
+        .nonce = nonce_of(++a->nonces),
         .fit = !strchr(flags, 'u'),
         .may_claim = !strchr(flags, 'n'),
         .random = (uint32_t)fuzz_number(&line),
@@ -298,8 +294,8 @@ static void make_granted_fit(const struct request *q, struct reply *r)
 static void account_for_record(struct account *a, const struct reply *r)
 {
     bool same = a->seen && a->record.term == r->record.term &&
-                nonce_same(&a->record.nonce, &r->record.nonce) &&
-                a->epoch.system_id == r->epoch.system_id && a->epoch.timeline == r->epoch.timeline;
+                nonce_equal(&a->record.nonce, &r->record.nonce) &&
+                epoch_equal(&a->epoch, &r->epoch);
 
     if (!same || usec_sub(a->now, a->seen_at) > record_lease(a) / 2)
         a->same_since = a->now;

@@ -4,13 +4,13 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "support/remove.h"
 
 #define PATHS 16
 
@@ -65,24 +65,16 @@ void fuzz_parts(char *text, char *ret[static FUZZ_PARTS_MAX])
     }
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-    (void)st;
-    (void)type;
-    return at->level > 0 ? remove(path) : 0;
-}
-
 void fuzz_directory_clear(void)
 {
-    int r = nftw(fuzz_directory(), remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    int r = remove_below(fuzz_directory());
 
     assert(r == 0);
 }
 
 static void remove_directory(void)
 {
-    fuzz_directory_clear();
-    (void)rmdir(directory);
+    (void)remove_tree(directory);
 }
 
 const char *fuzz_directory(void)

@@ -2,28 +2,15 @@
 /* The properties of a unit as PID 1 tells them, a line each: name, type, value. A first line of "!"
  * and types makes the rest values of any message at all. What is read is judged. */
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "base/cleanup.h"
 #include "fuzz.h"
-#include "unit/guards.h"
+#include "support/guards.h"
 #include "unit/internal.h"
 #include "values.h"
 
-#define KEEPER "tenure@a\\x2db.service"
-#define SLICE "tenure-a\\x2db.slice"
-
-static const struct unit_view units[] = {{.name = "w.service"}, {.name = "w.timer"}};
-static const struct guards guards = {
-    .group = "a-b",
-    .keeper_unit = KEEPER,
-    .slice_unit = SLICE,
-    .units = units,
-    .n_units = 2,
-    .stop = 5 * USEC_PER_SEC,
-};
 static sd_bus *bus;
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
@@ -90,8 +77,8 @@ static void judge(const struct unit_properties *p)
             assert(p->binds_to && p->after && p->asserts_path_exists && !p->need_daemon_reload &&
                    strcmp(p->load_state, "loaded") == 0 && strcmp(p->id, names[i]) == 0);
     }
-    check(guards_of_keeper(&guards, p, problem), KEEPER, problem);
-    check(guards_of_slice(&guards, p, problem), SLICE, problem);
+    check(guards_of_keeper(&guards, p, problem), GUARDS_KEEPER, problem);
+    check(guards_of_slice(&guards, p, problem), GUARDS_SLICE, problem);
     (void)guards_may_rest(&guards, p);
 }
 

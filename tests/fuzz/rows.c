@@ -4,14 +4,13 @@
  * Believing an answer makes a leader: what is let through must fit the request. */
 #include <assert.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <libpq-fe.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "arbiter/lease.h"
 #include "base/cleanup.h"
 #include "fuzz.h"
+#include "support/nonce.h"
 
 #define ROWS_MAX 16
 #define COLUMNS_MAX 32
@@ -87,7 +86,7 @@ static void check_granted(const struct request *q, const struct reply *reply, bo
     else
         assert(r->term == TERM);
     if (q->operation != OPERATION_RELEASE) {
-        assert(memcmp(&r->nonce, &fresh, sizeof fresh) == 0);
+        assert(nonce_equal(&r->nonce, &fresh));
         assert(held || q->method == METHOD_LEASE);
     }
 }

@@ -14,7 +14,7 @@
 #include "fuzz.h"
 #include "generator/generate.h"
 #include "generator/guard.h"
-#include "libconfig_leaks.h"
+#include "support/libconfig_leaks.h"
 
 /* PID 1 reads this directory: UNIT.d and KEEPER.wants, and nothing else. Returns how many. */
 static size_t check_names(const char *early)

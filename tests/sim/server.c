@@ -3,11 +3,12 @@
  * agent/arbiter/schema.sql. A batch is one transaction: what it writes is locked from its execution
  * until its commit is durable; until then nobody sees it, and it may still be lost. Locks are taken
  * and let go at once, as PostgreSQL's are, and end with their session. */
-#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 
 #include "sim.h"
+#include "support/epoch.h"
+#include "support/nonce.h"
 
 #define LIES_PERMILLE 10
 #define NOTICE_USEC (5 * USEC_PER_MSEC) /* until the server sees that a connection was closed */
@@ -20,16 +21,6 @@ static struct nonce random_nonce(struct world *w)
     for (size_t i = 0; i < sizeof n.bytes; i++)
         n.bytes[i] = (uint8_t)sim_random(w);
     return n;
-}
-
-static bool same_nonce(const struct nonce *a, const struct nonce *b)
-{
-    return memcmp(a, b, sizeof *a) == 0;
-}
-
-static bool same_epoch(const struct epoch *a, const struct epoch *b)
-{
-    return a->system_id == b->system_id && a->timeline == b->timeline;
 }
 
 void server_begin(struct world *w)
@@ -49,8 +40,8 @@ static struct host *host_of(struct world *w, const struct exchange *x)
 
 static bool clean_here(const struct world *w, const struct server *s, const struct row *t)
 {
-    return t->now.record.clean &&
-           (same_epoch(&t->now.epoch, &s->epoch) || w->mutation == MUTATION_CLEAN_ACROSS_TIMELINES);
+    return t->now.record.clean && (epoch_equal(&t->now.epoch, &s->epoch) ||
+                                   w->mutation == MUTATION_CLEAN_ACROSS_TIMELINES);
 }
 
 /* ---- sessions and their locks ---- */
@@ -221,9 +212,9 @@ static bool claim(const struct world *w, const struct server *s, const struct ro
     const struct record *r = &t->now.record;
     bool unchanged =
         t->exists && r->term == q->expected_term &&
-        (w->mutation == MUTATION_CLAIM_IGNORES_NONCE || same_nonce(&r->nonce, &q->expected_nonce));
+        (w->mutation == MUTATION_CLAIM_IGNORES_NONCE || nonce_equal(&r->nonce, &q->expected_nonce));
 
-    if (!unchanged || !same_epoch(&q->epoch, &s->epoch) || !may_follow(w, s, t, x))
+    if (!unchanged || !epoch_equal(&q->epoch, &s->epoch) || !may_follow(w, s, t, x))
         return false;
 
     uint64_t term = usec_max(r->term + 1, (s->epoch.timeline << 32) + 1);
@@ -262,7 +253,7 @@ static bool release(const struct world *w, const struct row *t, const struct exc
     const struct request *q = &x->request;
     const struct record *r = &t->now.record;
     bool term = r->term == q->term || w->mutation == MUTATION_RELEASE_IGNORES_TERM;
-    bool nonce = same_nonce(&r->nonce, &q->expected_nonce) ||
+    bool nonce = nonce_equal(&r->nonce, &q->expected_nonce) ||
                  w->mutation == MUTATION_RELEASE_IGNORES_NONCE ||
                  w->mutation == MUTATION_RELEASE_IGNORES_TERM;
 

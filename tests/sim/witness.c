@@ -3,9 +3,10 @@
  * the model and from what an agent was really told; they never believe the member. */
 #include <assert.h>
 #include <inttypes.h>
-#include <string.h>
 
 #include "sim.h"
+#include "support/epoch.h"
+#include "support/nonce.h"
 
 #define BUSY_PER_SECOND_MAX 50u
 /* In which whoever is healthy gets to run, and a little. */
@@ -16,16 +17,6 @@
 #define LIVE_MARGIN_USEC (1 * USEC_PER_SEC)
 #define LIVE_MAX_USEC (1300 * USEC_PER_SEC) /* with all backoffs */
 
-static bool same_nonce(const struct nonce *a, const struct nonce *b)
-{
-    return memcmp(a, b, sizeof *a) == 0;
-}
-
-static bool same_epoch(const struct epoch *a, const struct epoch *b)
-{
-    return a->system_id == b->system_id && a->timeline == b->timeline;
-}
-
 /* ---- asking ---- */
 
 static void check_claim(struct world *w, const struct node *n, struct exchange *x)
@@ -34,10 +25,10 @@ static void check_claim(struct world *w, const struct node *n, struct exchange *
     const struct request *q = &x->request;
     usec_t lease = v->record.lease;
     bool same = v->seen && v->record.term == q->expected_term &&
-                same_nonce(&v->record.nonce, &q->expected_nonce) &&
-                same_epoch(&v->epoch, &q->epoch);
+                nonce_equal(&v->record.nonce, &q->expected_nonce) &&
+                epoch_equal(&v->epoch, &q->epoch);
     bool hearsay = v->was_told && v->told.term == q->expected_term &&
-                   same_nonce(&v->told.nonce, &q->expected_nonce);
+                   nonce_equal(&v->told.nonce, &q->expected_nonce);
 
     x->seen_clean = same && v->record.claimable;
     x->seen_long = same && x->sent_local - v->since >= usec_max(lease, q->lease);
@@ -113,8 +104,8 @@ void witness_answer(struct world *w, struct node *n, const struct exchange *x,
     }
     if (!told->has_record)
         return;
-    if (!v->seen || v->record.term != r->term || !same_nonce(&v->record.nonce, &r->nonce) ||
-        !same_epoch(&v->epoch, &told->epoch) || now - v->last > r->lease / 2)
+    if (!v->seen || v->record.term != r->term || !nonce_equal(&v->record.nonce, &r->nonce) ||
+        !epoch_equal(&v->epoch, &told->epoch) || now - v->last > r->lease / 2)
         v->since = now;
     v->seen = x->fit;
     v->last = now;
@@ -171,7 +162,7 @@ void witness_claimed(struct world *w, const struct exchange *x, struct row *row,
                      const struct server *s)
 {
     const struct record *r = &row->pending.record;
-    bool clean = row->now.record.clean && same_epoch(&row->now.epoch, &s->epoch);
+    bool clean = row->now.record.clean && epoch_equal(&row->now.epoch, &s->epoch);
     usec_t wait = wait_of(x, row);
 
     if (r->term <= row->highest_term)
@@ -207,7 +198,7 @@ void witness_released(struct world *w, const struct exchange *x, const struct ro
     n->granted_until = 0;
     if (n->running && n->run.term <= x->request.term)
         sim_violate(w, VIOLATION_RELEASE, "clean, but n%u runs", n->index);
-    if (r->term != x->request.term || !same_nonce(&r->nonce, &x->request.expected_nonce))
+    if (r->term != x->request.term || !nonce_equal(&r->nonce, &x->request.expected_nonce))
         sim_violate(w, VIOLATION_RELEASE, "n%u gave back what it had not seen last", n->index);
 }
 
@@ -363,7 +354,7 @@ static bool may_follow(const struct world *w, const struct node *n)
     const struct version *v = &s->rows[n->group].now;
 
     return n->method == v->method || v->record.owner[0] == '\0' ||
-           (v->record.clean && same_epoch(&v->epoch, &s->epoch));
+           (v->record.clean && epoch_equal(&v->epoch, &s->epoch));
 }
 
 enum prospect {
