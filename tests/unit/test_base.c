@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <check.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/budget.h"
@@ -11,12 +9,13 @@
 #include "base/parse.h"
 #include "base/ticket.h"
 #include "base/usec.h"
-
-#include "../suite.h"
+#include "support/test.h"
 
 /* ---- usec ---- */
 
-START_TEST(usec_saturates)
+TEST_CASE(usec, .time_limit = 60);
+
+TEST(usec_saturates)
 {
     ck_assert_uint_eq(usec_add(1, 2), 3);
     ck_assert_uint_eq(usec_add(USEC_INFINITY, 1), USEC_INFINITY);
@@ -29,11 +28,12 @@ START_TEST(usec_saturates)
     ck_assert_uint_eq(usec_min(1, 2), 1);
     ck_assert_uint_eq(usec_max(1, 2), 2);
 }
-END_TEST
 
 /* ---- budget ---- */
 
-START_TEST(budget_of_the_defaults)
+TEST_CASE(budget, .time_limit = 60);
+
+TEST(budget_of_the_defaults)
 {
     struct budget b;
 
@@ -45,7 +45,6 @@ START_TEST(budget_of_the_defaults)
     ck_assert_uint_eq(b.poll, 2167500);
     ck_assert_uint_eq(b.request, 2167500);
 }
-END_TEST
 
 /* The promise itself, in exact arithmetic of its own: 1000 (D + delta + S + K) <= L (1000 - 2). */
 static bool promise_kept(usec_t lease, usec_t stop, usec_t duration)
@@ -79,7 +78,7 @@ static void budget_properties_of(usec_t lease, usec_t stop)
     ck_assert(!budget_holds(lease, stop, b.duration + 1));
 }
 
-START_TEST(budget_properties)
+TEST(budget_properties)
 {
     for (usec_t lease = 100000; lease <= 40000000; lease += 99991)
         for (usec_t stop = 1; stop <= 40000000; stop += 299993)
@@ -89,9 +88,8 @@ START_TEST(budget_properties)
         for (usec_t stop = 1; stop <= BUDGET_STOP_MAX_USEC; stop += 3599 * USEC_PER_SEC)
             budget_properties_of(lease, stop);
 }
-END_TEST
 
-START_TEST(budget_smallest_is_the_smallest)
+TEST(budget_smallest_is_the_smallest)
 {
     struct budget b;
 
@@ -106,9 +104,8 @@ START_TEST(budget_smallest_is_the_smallest)
     ck_assert_uint_eq(budget_smallest_lease(BUDGET_STOP_MAX_USEC + 1), USEC_INFINITY);
     ck_assert_uint_eq(budget_smallest_lease(0), USEC_INFINITY);
 }
-END_TEST
 
-START_TEST(budget_bounds)
+TEST(budget_bounds)
 {
     struct budget b;
 
@@ -127,16 +124,17 @@ START_TEST(budget_bounds)
     ck_assert(!budget_holds(15000000, USEC_INFINITY, 1));
     ck_assert(!budget_holds(USEC_INFINITY, 1, USEC_INFINITY - 300000));
 }
-END_TEST
 
 /* ---- names ---- */
+
+TEST_CASE(names, .time_limit = 60);
 
 static const char *const good_names[] = {"a", "billing", "my-group", "A.b_c-9",
                                          "0", "a--b",    "x2d",      "a-"};
 static const char *const bad_names[] = {"",        "-a", ".a",  "_a",  "a b", "a/b",
                                         "a\\x2db", "ä",  "a\n", "a:b", "a@b"};
 
-START_TEST(names_round_trip)
+TEST(names_round_trip)
 {
     char instance[GROUP_INSTANCE_MAX + 1], group[GROUP_NAME_MAX + 1];
 
@@ -154,9 +152,8 @@ START_TEST(names_round_trip)
     }
     ck_assert(!group_name_valid(NULL));
 }
-END_TEST
 
-START_TEST(names_of_units)
+TEST(names_of_units)
 {
     char name[UNIT_NAME_LEN_MAX + 1];
 
@@ -168,9 +165,8 @@ START_TEST(names_of_units)
     ck_assert_str_eq(name, "tenure.slice/tenure-a\\x2db.slice");
     ck_assert_int_eq(group_keeper_unit("a-b", name, strlen("tenure@a\\x2db.service")), -ENOBUFS);
 }
-END_TEST
 
-START_TEST(names_longest)
+TEST(names_longest)
 {
     char name[GROUP_NAME_MAX + 2], instance[GROUP_INSTANCE_MAX + 1], group[GROUP_NAME_MAX + 1];
 
@@ -186,9 +182,8 @@ START_TEST(names_longest)
     ck_assert_int_eq(group_from_instance(instance, group, sizeof group), 0);
     ck_assert_str_eq(group, name);
 }
-END_TEST
 
-START_TEST(names_no_second_spelling)
+TEST(names_no_second_spelling)
 {
     static const char *const bad[] = {"",      "a-b",    "a\\x2Db", "a\\x61", "\\x2da", "a\\",
                                       "a\\x2", "a\\x2e", "../a",    "a/b",    ".",      ".."};
@@ -198,9 +193,10 @@ START_TEST(names_no_second_spelling)
         ck_assert_msg(group_from_instance(bad[i], group, sizeof group) == -EINVAL, "%s", bad[i]);
     ck_assert_int_eq(group_from_instance("abc", group, 3), -ENOBUFS);
 }
-END_TEST
 
 /* ---- parsing ---- */
+
+TEST_CASE(parsing, .time_limit = 60);
 
 static const struct {
     const char *text;
@@ -222,14 +218,13 @@ static const struct {
     {"1.0", -EINVAL, 0},
 };
 
-START_TEST(parse_numbers)
+TEST(parse_numbers, EACH(numbers))
 {
     uint64_t value = 42;
 
     ck_assert_int_eq(parse_u64(numbers[_i].text, &value), numbers[_i].result);
     ck_assert_uint_eq(value, numbers[_i].result < 0 ? 42 : numbers[_i].value);
 }
-END_TEST
 
 static const struct {
     const char *text;
@@ -269,16 +264,15 @@ static const struct {
     {"99999999999999999999999", -ERANGE, 0},
 };
 
-START_TEST(parse_spans)
+TEST(parse_spans, EACH(spans))
 {
     usec_t value = 42;
 
     ck_assert_int_eq(parse_span(spans[_i].text, &value), spans[_i].result);
     ck_assert_uint_eq(value, spans[_i].result < 0 ? 42 : spans[_i].value);
 }
-END_TEST
 
-START_TEST(format_spans)
+TEST(format_spans)
 {
     static const struct {
         usec_t span;
@@ -305,9 +299,10 @@ START_TEST(format_spans)
         ck_assert_uint_eq(back, span);
     }
 }
-END_TEST
 
 /* ---- tickets ---- */
+
+TEST_CASE(tickets, .time_limit = 60);
 
 static const struct ticket sample = {
     .group = "my-group",
@@ -327,7 +322,7 @@ static bool tickets_equal(const struct ticket *a, const struct ticket *b)
            a->stop == b->stop && a->duration == b->duration && a->deadline == b->deadline;
 }
 
-START_TEST(ticket_round_trip)
+TEST(ticket_round_trip)
 {
     char text[TICKET_SIZE_MAX];
     struct ticket t = sample, back;
@@ -341,9 +336,8 @@ START_TEST(ticket_round_trip)
         ck_assert(tickets_equal(&t, &back));
     }
 }
-END_TEST
 
-START_TEST(ticket_deadline_in_place)
+TEST(ticket_deadline_in_place)
 {
     char text[TICKET_SIZE_MAX], digits[TICKET_DEADLINE_DIGITS + 1];
     struct ticket back;
@@ -358,11 +352,10 @@ START_TEST(ticket_deadline_in_place)
     back.deadline = sample.deadline;
     ck_assert(tickets_equal(&back, &sample));
 }
-END_TEST
 
 /* A changed byte is refused, or it is another ticket that is written exactly so: nothing is
  * skipped, repaired or read two ways. */
-START_TEST(ticket_every_byte_counts)
+TEST(ticket_every_byte_counts)
 {
     char text[TICKET_SIZE_MAX], again[TICKET_SIZE_MAX];
     int n = ticket_format(&sample, text, sizeof text);
@@ -388,9 +381,8 @@ START_TEST(ticket_every_byte_counts)
             text[i] = original;
         }
 }
-END_TEST
 
-START_TEST(ticket_truncated_or_longer)
+TEST(ticket_truncated_or_longer)
 {
     char text[TICKET_SIZE_MAX + 2] = {0}, cut[TICKET_SIZE_MAX + 2];
     struct ticket back;
@@ -415,9 +407,8 @@ START_TEST(ticket_truncated_or_longer)
     memset(text, 'x', sizeof text);
     ck_assert_int_eq(ticket_parse(text, TICKET_SIZE_MAX + 1, &back), -EBADMSG);
 }
-END_TEST
 
-START_TEST(ticket_members_checked)
+TEST(ticket_members_checked)
 {
     char text[TICKET_SIZE_MAX];
     struct ticket t;
@@ -438,9 +429,8 @@ START_TEST(ticket_members_checked)
     ck_assert_int_eq(ticket_format(&t, text, sizeof text), -EINVAL);
     ck_assert_int_eq(ticket_format(&sample, text, 10), -ENOBUFS);
 }
-END_TEST
 
-START_TEST(ticket_longest_fits)
+TEST(ticket_longest_fits)
 {
     char text[TICKET_SIZE_MAX];
     struct ticket t = sample, back;
@@ -456,34 +446,4 @@ START_TEST(ticket_longest_fits)
     ck_assert_int_gt(n, 0);
     ck_assert_int_eq(ticket_parse(text, (size_t)n, &back), 0);
     ck_assert(tickets_equal(&t, &back));
-}
-END_TEST
-
-int main(void)
-{
-    Suite *suite = suite_create("base");
-    TCase *t = tcase_create("all");
-
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, usec_saturates);
-    tcase_add_test(t, budget_of_the_defaults);
-    tcase_add_test(t, budget_properties);
-    tcase_add_test(t, budget_smallest_is_the_smallest);
-    tcase_add_test(t, budget_bounds);
-    tcase_add_test(t, names_round_trip);
-    tcase_add_test(t, names_of_units);
-    tcase_add_test(t, names_longest);
-    tcase_add_test(t, names_no_second_spelling);
-    tcase_add_loop_test(t, parse_numbers, 0, sizeof numbers / sizeof *numbers);
-    tcase_add_loop_test(t, parse_spans, 0, sizeof spans / sizeof *spans);
-    tcase_add_test(t, format_spans);
-    tcase_add_test(t, ticket_round_trip);
-    tcase_add_test(t, ticket_deadline_in_place);
-    tcase_add_test(t, ticket_every_byte_counts);
-    tcase_add_test(t, ticket_truncated_or_longer);
-    tcase_add_test(t, ticket_members_checked);
-    tcase_add_test(t, ticket_longest_fits);
-    suite_add_tcase(suite, t);
-
-    return run_suite(suite);
 }

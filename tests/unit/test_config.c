@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <check.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,66 +8,16 @@
 #include "config/config.h"
 #include "config/trigger.h"
 #include "config/unit_name.h"
-
-#include "../suite.h"
-
-/* libconfig 1.5 loses its buffer when a file ends within a string. */
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void)
-{
-    return "leak:libconfig.so\n";
-}
-
-/* ---- a directory of its own for every test ---- */
-
-static char dir[64];
-
-static void set_up(void)
-{
-    (void)strcpy(dir, "/tmp/tenure-config.XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
-}
-
-static void tear_down(void)
-{
-    char command[128];
-
-    (void)snprintf(command, sizeof command, "rm -rf %s", dir);
-    ck_assert_int_eq(system(command), 0);
-}
-
-static const char *at(const char *name)
-{
-    static char path[8][512];
-    static unsigned next;
-    char *p = path[next++ % 8];
-
-    (void)snprintf(p, sizeof path[0], "%s/%s", dir, name);
-    return p;
-}
-
-/* Makes the directories of the name, too. */
-static void put(const char *name, const char *text)
-{
-    char path[512];
-
-    (void)snprintf(path, sizeof path, "%s", at(name));
-    for (char *p = path + strlen(dir) + 1; (p = strchr(p, '/')); p++) {
-        *p = '\0';
-        ck_assert(mkdir(path, 0755) == 0 || errno == EEXIST);
-        *p = '/';
-    }
-    FILE *f = fopen(path, "w");
-    ck_assert_ptr_nonnull(f);
-    ck_assert_int_ge(fputs(text, f), 0);
-    ck_assert_int_eq(fclose(f), 0);
-}
+#include "support/folder.h"
+#include "support/libconfig_leaks.h"
+#include "support/test.h"
 
 static int load(struct config_problems *problems, struct tenure_config **ret)
 {
-    const char *const unit_dirs[] = {at("etc"), at("lib"), NULL};
-    const struct config_paths paths = {
-        .main_file = at("tenure.conf"), .groups_dir = at("groups.d"), .unit_dirs = unit_dirs};
+    const char *const unit_dirs[] = {in_folder("etc"), in_folder("lib"), NULL};
+    const struct config_paths paths = {.main_file = in_folder("tenure.conf"),
+                                       .groups_dir = in_folder("groups.d"),
+                                       .unit_dirs = unit_dirs};
 
     return config_load(&paths, problems, ret);
 }
@@ -90,6 +38,8 @@ static struct tenure_config *load_good(void)
 }
 
 /* ---- what is refused ---- */
+
+TEST_CASE(refused, .set_up = folder_make, .time_limit = 60);
 
 #define ARBITER "arbiter = { type = \"postgresql\"; conninfo = \"dbname=tenure\"; };\n"
 #define MAIN "node = \"n1\";\n" ARBITER
@@ -296,16 +246,16 @@ static const struct {
 
 static void put_units(void)
 {
-    put("lib/plain.timer", "[Timer]\nOnCalendar=daily\n");
-    put("lib/named.timer", "# Unit=no\n[Unit]\nUnit=no\n[Timer]\n  Unit = other.service \n");
-    put("lib/dropped.timer", "[Timer]\nUnit=dropped.service\n");
-    put("etc/dropped.timer.d/x.conf", "[Timer]\nUnit=elsewhere.service\n");
-    put("lib/shadowed.path", "[Path]\nUnit=lib.service\n");
-    put("etc/shadowed.path", "[Path]\nUnit=etc.service\n");
-    put("lib/accept.socket", "[Socket]\nListenStream=1\nAccept=Yes\n");
-    put("lib/listen.socket", "[Socket]\nAccept=no\nService=served.service\n");
-    put("lib/inst@.timer", "[Timer]\n");
-    put("lib/specifier.timer", "[Timer]\nUnit=x%n.service\n");
+    folder_put("lib/plain.timer", "[Timer]\nOnCalendar=daily\n");
+    folder_put("lib/named.timer", "# Unit=no\n[Unit]\nUnit=no\n[Timer]\n  Unit = other.service \n");
+    folder_put("lib/dropped.timer", "[Timer]\nUnit=dropped.service\n");
+    folder_put("etc/dropped.timer.d/x.conf", "[Timer]\nUnit=elsewhere.service\n");
+    folder_put("lib/shadowed.path", "[Path]\nUnit=lib.service\n");
+    folder_put("etc/shadowed.path", "[Path]\nUnit=etc.service\n");
+    folder_put("lib/accept.socket", "[Socket]\nListenStream=1\nAccept=Yes\n");
+    folder_put("lib/listen.socket", "[Socket]\nAccept=no\nService=served.service\n");
+    folder_put("lib/inst@.timer", "[Timer]\n");
+    folder_put("lib/specifier.timer", "[Timer]\nUnit=x%n.service\n");
 }
 
 /* What would be right, or what to do: every message says it. */
@@ -324,15 +274,15 @@ static bool has_remedy(const char *text)
     return false;
 }
 
-START_TEST(broken_configuration)
+TEST(broken_configuration, EACH(broken))
 {
     struct config_problems problems = {0};
     struct tenure_config *c = NULL;
     char expected[512];
 
-    put("tenure.conf", broken[_i].main_file);
+    folder_put("tenure.conf", broken[_i].main_file);
     if (broken[_i].groups)
-        put("groups.d/b.conf", broken[_i].groups);
+        folder_put("groups.d/b.conf", broken[_i].groups);
     put_units();
 
     int r = load(&problems, &c);
@@ -344,16 +294,15 @@ START_TEST(broken_configuration)
     ck_assert_int_eq(r, -EBADMSG);
     ck_assert_ptr_null(c);
     ck_assert_uint_eq(problems.n, broken[_i].n ? broken[_i].n : 1);
-    (void)snprintf(expected, sizeof expected, "%s", at(broken[_i].file));
+    (void)snprintf(expected, sizeof expected, "%s", in_folder(broken[_i].file));
     ck_assert_str_eq(problems.items[0].file, expected);
     ck_assert_uint_eq(problems.items[0].line, broken[_i].line);
     ck_assert_msg(strstr(problems.items[0].text, broken[_i].fragment), "%s",
                   problems.items[0].text);
     config_problems_clear(&problems);
 }
-END_TEST
 
-START_TEST(no_message_shows_a_secret)
+TEST(no_message_shows_a_secret)
 {
     static const char *const secrets[] = {
         "arbiter = { type = \"x\"; conninfo = \"password=hush\"; foo = \"hush\"; };",
@@ -367,14 +316,13 @@ START_TEST(no_message_shows_a_secret)
         struct config_problems problems = {0};
         struct tenure_config *c;
 
-        put("tenure.conf", secrets[i]);
+        folder_put("tenure.conf", secrets[i]);
         ck_assert_int_eq(load(&problems, &c), -EBADMSG);
         for (size_t k = 0; k < problems.n; k++)
             ck_assert_ptr_null(strstr(problems.items[k].text, "hush"));
         config_problems_clear(&problems);
     }
 }
-END_TEST
 
 static void expect_unreadable(const char *fragment)
 {
@@ -387,29 +335,28 @@ static void expect_unreadable(const char *fragment)
     config_problems_clear(&problems);
 }
 
-START_TEST(unreadable_files)
+TEST(unreadable_files)
 {
     expect_unreadable("cannot be read: No such file");
-    ck_assert_int_eq(mkdir(at("tenure.conf"), 0755), 0);
+    ck_assert_int_eq(mkdir(in_folder("tenure.conf"), 0755), 0);
     expect_unreadable("is no regular file");
-    ck_assert_int_eq(rmdir(at("tenure.conf")), 0);
-    ck_assert_int_eq(mkfifo(at("tenure.conf"), 0644), 0);
+    ck_assert_int_eq(rmdir(in_folder("tenure.conf")), 0);
+    ck_assert_int_eq(mkfifo(in_folder("tenure.conf"), 0644), 0);
     expect_unreadable("is no regular file"); /* and does not hang */
-    ck_assert_int_eq(unlink(at("tenure.conf")), 0);
+    ck_assert_int_eq(unlink(in_folder("tenure.conf")), 0);
 
-    put("tenure.conf", "");
-    ck_assert_int_eq(truncate(at("tenure.conf"), CONFIG_FILE_SIZE_MAX + 1), 0);
+    folder_put("tenure.conf", "");
+    ck_assert_int_eq(truncate(in_folder("tenure.conf"), CONFIG_FILE_SIZE_MAX + 1), 0);
     expect_unreadable("is larger than 1024 KiB");
-    ck_assert_int_eq(truncate(at("tenure.conf"), 16), 0);
+    ck_assert_int_eq(truncate(in_folder("tenure.conf"), 16), 0);
     expect_unreadable("is no text");
 
-    put("tenure.conf", MAIN);
-    put("groups.d", "a file");
+    folder_put("tenure.conf", MAIN);
+    folder_put("groups.d", "a file");
     expect_unreadable("cannot be read: Not a directory");
 }
-END_TEST
 
-START_TEST(too_many_groups)
+TEST(too_many_groups)
 {
     struct config_problems problems = {0};
     struct tenure_config *c;
@@ -424,7 +371,7 @@ START_TEST(too_many_groups)
                       i);
     (void)fputs(");", f);
     (void)fclose(f);
-    put("tenure.conf", text);
+    folder_put("tenure.conf", text);
     free(text);
 
     ck_assert_int_eq(load(&problems, &c), -EBADMSG);
@@ -433,9 +380,8 @@ START_TEST(too_many_groups)
     ck_assert_ptr_nonnull(strstr(problems.items[0].text, "more than 1000 groups"));
     config_problems_clear(&problems);
 }
-END_TEST
 
-START_TEST(many_problems_are_counted)
+TEST(many_problems_are_counted)
 {
     struct config_problems problems = {0};
 
@@ -447,13 +393,14 @@ START_TEST(many_problems_are_counted)
     config_problems_clear(&problems);
     ck_assert_uint_eq(problems.n, 0);
 }
-END_TEST
 
 /* ---- what is taken ---- */
 
-START_TEST(good_minimal)
+TEST_CASE(taken, .set_up = folder_make, .time_limit = 60);
+
+TEST(good_minimal)
 {
-    put("tenure.conf", ARBITER);
+    folder_put("tenure.conf", ARBITER);
     struct tenure_config *c = load_good();
     char host[256] = "";
 
@@ -466,7 +413,6 @@ START_TEST(good_minimal)
     ck_assert_ptr_null(config_free(c));
     ck_assert_ptr_null(config_free(NULL));
 }
-END_TEST
 
 #define GOOD_MAIN                                                                                  \
     "node = \"n1\";\n"                                                                             \
@@ -480,13 +426,13 @@ END_TEST
     "           { name = \"a\"; units = [ \"a.target\", \"a@b@c:d_e.service\" ];\n"                \
     "             method = \"advisory\"; } );\n"
 
-START_TEST(good_full)
+TEST(good_full)
 {
-    put("tenure.conf", GOOD_MAIN);
-    put("groups.d/b.conf", GOOD_GROUPS);
-    put("groups.d/a.conf", "groups = ( );");
-    put("groups.d/c.conf.rpmsave", "rubbish");
-    put("groups.d/.hidden.conf", "rubbish");
+    folder_put("tenure.conf", GOOD_MAIN);
+    folder_put("groups.d/b.conf", GOOD_GROUPS);
+    folder_put("groups.d/a.conf", "groups = ( );");
+    folder_put("groups.d/c.conf.rpmsave", "rubbish");
+    folder_put("groups.d/.hidden.conf", "rubbish");
     struct tenure_config *c = load_good();
 
     ck_assert_str_eq(c->node, "n1");
@@ -510,34 +456,32 @@ START_TEST(good_full)
     ck_assert(!c->groups[1].reboot);
     (void)config_free(c);
 }
-END_TEST
 
-START_TEST(good_triggers)
+TEST(good_triggers)
 {
     put_units();
-    put("tenure.conf",
+    folder_put(
+        "tenure.conf",
         MAIN UNITS("[ \"plain.timer\", \"plain.service\", \"named.timer\", \"other.service\", "
                    "\"listen.socket\", \"served.service\", \"inst@1.timer\", \"inst@1.service\", "
                    "\"specifier.timer\", \"unknown.timer\", \"unknown.socket\" ]"));
     (void)config_free(load_good());
 }
-END_TEST
 
-START_TEST(trigger_masked)
+TEST(trigger_masked)
 {
     char name[UNIT_NAME_LEN_MAX + 1];
 
     put_units();
-    const char *const dirs[] = {at("etc"), at("lib"), NULL};
-    ck_assert_int_eq(symlink("/dev/null", at("etc/plain.timer")), 0);
+    const char *const dirs[] = {in_folder("etc"), in_folder("lib"), NULL};
+    ck_assert_int_eq(symlink("/dev/null", in_folder("etc/plain.timer")), 0);
     ck_assert_int_eq(trigger_find(dirs, "plain.timer", name, sizeof name), -ENOENT);
     ck_assert_int_eq(trigger_find(dirs, "specifier.timer", name, sizeof name), -ENODATA);
     ck_assert_int_eq(trigger_find(dirs, "shadowed.path", name, sizeof name), 0);
     ck_assert_str_eq(name, "etc.service");
 }
-END_TEST
 
-START_TEST(unit_names_at_the_limits)
+TEST(unit_names_at_the_limits)
 {
     char name[UNIT_NAME_LEN_MAX + 2];
 
@@ -552,9 +496,10 @@ START_TEST(unit_names_at_the_limits)
     ck_assert_ptr_null(unit_name_problem("9.path"));
     ck_assert_ptr_null(unit_name_problem("systemd-nspawn@web.service")); /* nothing depends on it */
 }
-END_TEST
 
 /* ---- the snapshot ---- */
+
+TEST_CASE(snapshot, .set_up = folder_make, .time_limit = 60);
 
 static void expect_equal(const struct tenure_config *a, const struct tenure_config *b)
 {
@@ -573,41 +518,38 @@ static void expect_equal(const struct tenure_config *a, const struct tenure_conf
     free(list);
 }
 
-START_TEST(snapshot_round_trip)
+TEST(snapshot_round_trip)
 {
     struct config_problems problems = {0};
     struct tenure_config *again = NULL, *copy = NULL;
     struct stat st;
 
-    put("tenure.conf", GOOD_MAIN);
-    put("groups.d/b.conf", GOOD_GROUPS);
+    folder_put("tenure.conf", GOOD_MAIN);
+    folder_put("groups.d/b.conf", GOOD_GROUPS);
     struct tenure_config *c = load_good();
 
-    ck_assert_int_eq(config_load_snapshot(at("applied.conf"), &problems, &again), -ENOENT);
+    ck_assert_int_eq(config_load_snapshot(in_folder("applied.conf"), &problems, &again), -ENOENT);
     ck_assert_uint_eq(problems.n, 0);
     for (int i = 0; i < 2; i++) /* the second replaces the first */
-        ck_assert_int_eq(config_write_snapshot(c, at("applied.conf")), 0);
-    ck_assert_int_eq(stat(at("applied.conf"), &st), 0);
+        ck_assert_int_eq(config_write_snapshot(c, in_folder("applied.conf")), 0);
+    ck_assert_int_eq(stat(in_folder("applied.conf"), &st), 0);
     ck_assert_uint_eq(st.st_mode & 07777, 0640);
-    ck_assert_int_eq(config_load_snapshot(at("applied.conf"), &problems, &again), 0);
-    ck_assert_int_eq(config_load_snapshot(at("applied.conf.copy"), &problems, &copy), 0);
+    ck_assert_int_eq(config_load_snapshot(in_folder("applied.conf"), &problems, &again), 0);
+    ck_assert_int_eq(config_load_snapshot(in_folder("applied.conf.copy"), &problems, &copy), 0);
     expect_equal(c, again);
     expect_equal(c, copy);
     (void)config_free(again);
     (void)config_free(copy);
 
     /* A write that fails leaves what there is, and no litter. */
-    ck_assert_int_lt(config_write_snapshot(c, at("missing/applied.conf")), 0);
-    ck_assert_int_eq(mkdir(at("dir"), 0755), 0);
-    ck_assert_int_lt(config_write_snapshot(c, at("dir")), 0);
+    ck_assert_int_lt(config_write_snapshot(c, in_folder("missing/applied.conf")), 0);
+    ck_assert_int_eq(mkdir(in_folder("dir"), 0755), 0);
+    ck_assert_int_lt(config_write_snapshot(c, in_folder("dir")), 0);
     (void)config_free(c);
-    char command[128];
-    (void)snprintf(command, sizeof command, "test $(ls %s | wc -l) = 5", dir);
-    ck_assert_int_eq(system(command), 0);
+    ck_assert_uint_eq(folder_count(""), 5);
 }
-END_TEST
 
-START_TEST(snapshot_broken)
+TEST(snapshot_broken)
 {
     static const struct {
         const char *text;
@@ -624,25 +566,26 @@ START_TEST(snapshot_broken)
         struct config_problems problems = {0};
         struct tenure_config *c = NULL;
 
-        put("applied.conf", cases[i].text);
-        ck_assert_int_eq(config_load_snapshot(at("applied.conf"), &problems, &c), -EBADMSG);
+        folder_put("applied.conf", cases[i].text);
+        ck_assert_int_eq(config_load_snapshot(in_folder("applied.conf"), &problems, &c), -EBADMSG);
         ck_assert_ptr_null(c);
         ck_assert_msg(strstr(problems.items[0].text, cases[i].fragment), "%s",
                       problems.items[0].text);
         config_problems_clear(&problems);
     }
 }
-END_TEST
 
 /* ---- the difference ---- */
 
+TEST_CASE(difference, .set_up = folder_make, .time_limit = 60);
+
 static struct tenure_config *load_text(const char *text)
 {
-    put("tenure.conf", text);
+    folder_put("tenure.conf", text);
     return load_good();
 }
 
-START_TEST(differences)
+TEST(differences)
 {
     struct tenure_config *a =
         load_text(MAIN "groups = ( { name = \"same\"; units = [ \"a.service\", \"b.service\" ]; },"
@@ -690,30 +633,4 @@ START_TEST(differences)
     ck_assert(!config_same_arbiter(a, b));
     (void)config_free(a);
     (void)config_free(b);
-}
-END_TEST
-
-int main(void)
-{
-    Suite *suite = suite_create("config");
-    TCase *t = tcase_create("all");
-
-    tcase_set_timeout(t, 60);
-    tcase_add_checked_fixture(t, set_up, tear_down);
-    tcase_add_loop_test(t, broken_configuration, 0, sizeof broken / sizeof *broken);
-    tcase_add_test(t, no_message_shows_a_secret);
-    tcase_add_test(t, unreadable_files);
-    tcase_add_test(t, too_many_groups);
-    tcase_add_test(t, many_problems_are_counted);
-    tcase_add_test(t, good_minimal);
-    tcase_add_test(t, good_full);
-    tcase_add_test(t, good_triggers);
-    tcase_add_test(t, trigger_masked);
-    tcase_add_test(t, unit_names_at_the_limits);
-    tcase_add_test(t, snapshot_round_trip);
-    tcase_add_test(t, snapshot_broken);
-    tcase_add_test(t, differences);
-    suite_add_tcase(suite, t);
-
-    return run_suite(suite);
 }

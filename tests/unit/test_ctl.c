@@ -3,7 +3,6 @@
 /* tenurectl as a library: its words, its exit status, and what it does to files and to a bus on
  * which a stand-in plays both PID 1 and the agent. */
 
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -18,43 +17,18 @@
 #include <systemd/sd-bus.h>
 #include <unistd.h>
 
-#include "config/file.h"
 #include "ctl/agent.h"
 #include "ctl/ctl.h"
 #include "ctl/status.h"
-
-#include "../suite.h"
+#include "support/file.h"
+#include "support/folder.h"
+#include "support/libconfig_leaks.h"
+#include "support/test.h"
+#include "support/text.h"
 
 #define ARGUMENTS_MAX 8
 
-/* libconfig 1.5 loses its buffer when a file ends within a string. */
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void)
-{
-    return "leak:libconfig.so\n";
-}
-
-static char dir[64];
 static char *out, *err;
-
-static const char *at(const char *name)
-{
-    static char path[8][256];
-    static unsigned next;
-    char *p = path[next++ % 8];
-
-    (void)snprintf(p, sizeof path[0], "%s/%s", dir, name);
-    return p;
-}
-
-static void put(const char *name, const char *text)
-{
-    FILE *f = fopen(at(name), "w");
-
-    ck_assert_ptr_nonnull(f);
-    ck_assert_int_ge(fputs(text, f), 0);
-    ck_assert_int_eq(fclose(f), 0);
-}
 
 /* Runs tenurectl with these words (NULL at the end); its answers are in out and err. */
 static int run(const char *const words[])
@@ -64,9 +38,9 @@ static int run(const char *const words[])
     size_t n_out, n_err;
     int argc = 1;
 
-    (void)snprintf(main_file, sizeof main_file, "%s", at("tenure.conf"));
-    (void)snprintf(groups_dir, sizeof groups_dir, "%s", at("groups.d"));
-    (void)snprintf(snapshot, sizeof snapshot, "%s", at("applied.conf"));
+    (void)snprintf(main_file, sizeof main_file, "%s", in_folder("tenure.conf"));
+    (void)snprintf(groups_dir, sizeof groups_dir, "%s", in_folder("groups.d"));
+    (void)snprintf(snapshot, sizeof snapshot, "%s", in_folder("applied.conf"));
     for (size_t i = 0; words[i]; i++) {
         ck_assert_uint_lt(i, ARGUMENTS_MAX);
         argv[argc] = strdup(words[i]);
@@ -94,29 +68,21 @@ static int run(const char *const words[])
 
 static void set_up(void)
 {
-    (void)strcpy(dir, "/tmp/tenure-ctl.XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
-    ck_assert_int_eq(mkdir(at("groups.d"), 0755), 0);
+    folder_make();
+    folder_make_folder("groups.d");
     (void)setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent", 1);
     (void)setenv("TZ", "UTC", 1);
 }
 
 static void tear_down(void)
 {
-    char command[128];
-
     free(out);
     free(err);
-    (void)snprintf(command, sizeof command, "rm -rf %s", dir);
-    ck_assert_int_eq(system(command), 0);
-}
-
-static void expect_in(const char *text, const char *fragment)
-{
-    ck_assert_msg(strstr(text, fragment), "no \"%s\" in: %s", fragment, text);
 }
 
 /* ---- words ---- */
+
+TEST_CASE(words, .set_up = set_up, .tear_down = tear_down, .time_limit = 60);
 
 static const struct {
     const char *words[ARGUMENTS_MAX];
@@ -148,90 +114,86 @@ static const struct {
     {{"--json", "status"}, "no option \"--json\""},
 };
 
-START_TEST(wrong_use)
+TEST(wrong_use, EACH(misuses))
 {
     ck_assert_int_eq(run(misuses[_i].words), CTL_USAGE);
-    expect_in(err, misuses[_i].fragment);
+    ASSERT_CONTAINS(err, misuses[_i].fragment);
     ck_assert_str_eq(out, "");
     ck_assert_ptr_eq(strchr(err, '\n'), err + strlen(err) - 1); /* one line */
 }
-END_TEST
 
-START_TEST(help_and_version)
+TEST(help_and_version)
 {
     ck_assert_int_eq(RUN("--version"), CTL_OK);
     ck_assert_str_eq(out, "tenurectl " TENURE_VERSION "\n");
     ck_assert_int_eq(RUN("--help"), CTL_OK);
-    expect_in(out, "is-leader GROUP");
+    ASSERT_CONTAINS(out, "is-leader GROUP");
     ck_assert_int_eq(RUN("apply", "--help"), CTL_OK);
-    expect_in(out, "is-leader GROUP");
+    ASSERT_CONTAINS(out, "is-leader GROUP");
     ck_assert_str_eq(err, "");
 }
-END_TEST
 
-START_TEST(schema_is_sql)
+TEST(schema_is_sql)
 {
     ck_assert_int_eq(RUN("schema"), CTL_OK);
-    expect_in(out, "begin;");
-    expect_in(out, "commit;");
+    ASSERT_CONTAINS(out, "begin;");
+    ASSERT_CONTAINS(out, "commit;");
 }
-END_TEST
 
 /* ---- check ---- */
+
+TEST_CASE(check, .set_up = set_up, .tear_down = tear_down, .time_limit = 60);
 
 #define MAIN(conninfo)                                                                             \
     "node = \"n1\";\narbiter = { type = \"postgresql\";\n conninfo = \"" conninfo "\"; };\n"
 #define GROUP(name, unit) "groups = ( { name = \"" name "\"; units = [ \"" unit "\" ]; } );\n"
 
-START_TEST(check_good)
+TEST(check_good)
 {
-    put("tenure.conf", MAIN("dbname=tenure") GROUP("billing", "billing.service"));
-    ck_assert_int_eq(RUN("check", at("tenure.conf")), CTL_OK);
-    expect_in(out, "node n1, 1 group\n");
-    expect_in(out, "billing  15s      5s       1s       8.670s   2.167s   21.719s    "
-                   "billing.service\n");
+    folder_put("tenure.conf", MAIN("dbname=tenure") GROUP("billing", "billing.service"));
+    ck_assert_int_eq(RUN("check", in_folder("tenure.conf")), CTL_OK);
+    ASSERT_CONTAINS(out, "node n1, 1 group\n");
+    ASSERT_CONTAINS(out, "billing  15s      5s       1s       8.670s   2.167s   21.719s    "
+                         "billing.service\n");
     ck_assert_str_eq(err, "");
     ck_assert_int_eq(RUN("check"), CTL_OK);
-    ck_assert_int_eq(access(at("applied.conf"), F_OK), -1);
+    ck_assert_int_eq(access(in_folder("applied.conf"), F_OK), -1);
 }
-END_TEST
 
-START_TEST(check_shows_everything)
+TEST(check_shows_everything)
 {
     char expected[512];
 
-    put("tenure.conf", MAIN("dbname=tenure") "x = 1;\n" GROUP("g", "a.slice"));
-    put("groups.d/a.conf", "groups = (\n");
-    put("groups.d/b.conf", GROUP("h", "b.service") "y = 1;\n");
+    folder_put("tenure.conf", MAIN("dbname=tenure") "x = 1;\n" GROUP("g", "a.slice"));
+    folder_put("groups.d/a.conf", "groups = (\n");
+    folder_put("groups.d/b.conf", GROUP("h", "b.service") "y = 1;\n");
     ck_assert_int_eq(RUN("check"), CTL_FAILED);
-    (void)snprintf(expected, sizeof expected, "%s/tenure.conf:4: \"x\" is not known", dir);
-    expect_in(err, expected);
-    expect_in(err, "tenure.conf:5: unit \"a.slice\"");
-    expect_in(err, "groups.d/a.conf:2: syntax error");
-    expect_in(err, "groups.d/b.conf:2: \"y\"");
-    expect_in(err, "tenurectl: 4 problems\n");
+    (void)snprintf(expected, sizeof expected, "%s/tenure.conf:4: \"x\" is not known", folder());
+    ASSERT_CONTAINS(err, expected);
+    ASSERT_CONTAINS(err, "tenure.conf:5: unit \"a.slice\"");
+    ASSERT_CONTAINS(err, "groups.d/a.conf:2: syntax error");
+    ASSERT_CONTAINS(err, "groups.d/b.conf:2: \"y\"");
+    ASSERT_CONTAINS(err, "tenurectl: 4 problems\n");
     ck_assert_str_eq(out, "");
-    ck_assert_int_eq(RUN("check", at("none.conf")), CTL_FAILED);
-    expect_in(err, "none.conf: cannot be read");
+    ck_assert_int_eq(RUN("check", in_folder("none.conf")), CTL_FAILED);
+    ASSERT_CONTAINS(err, "none.conf: cannot be read");
 }
-END_TEST
 
-START_TEST(check_conninfo_without_showing_it)
+TEST(check_conninfo_without_showing_it)
 {
     static const char *const bad[] = {MAIN("password hush"), MAIN("hush=hush"),
                                       MAIN("host=a password='hush")};
 
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        put("tenure.conf", bad[i]);
+        folder_put("tenure.conf", bad[i]);
         ck_assert_int_eq(RUN("check"), CTL_FAILED);
-        expect_in(err, "tenure.conf:3: conninfo is neither");
+        ASSERT_CONTAINS(err, "tenure.conf:3: conninfo is neither");
         ck_assert_ptr_null(strstr(err, "hush"));
     }
 }
-END_TEST
 
 /* What libpq would take and the agent does not: said before anything is applied. */
-START_TEST(check_conninfo_as_the_agent_does)
+TEST(check_conninfo_as_the_agent_does)
 {
     static const struct {
         const char *text, *says;
@@ -242,22 +204,20 @@ START_TEST(check_conninfo_as_the_agent_does)
     };
 
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        put("tenure.conf", bad[i].text);
+        folder_put("tenure.conf", bad[i].text);
         ck_assert_int_eq(RUN("check"), CTL_FAILED);
-        expect_in(err, bad[i].says);
+        ASSERT_CONTAINS(err, bad[i].says);
         ck_assert_ptr_null(strstr(err, "hush"));
     }
 }
-END_TEST
 
-START_TEST(without_a_bus)
+TEST(without_a_bus)
 {
     ck_assert_int_eq(RUN("status"), CTL_FAILED);
-    expect_in(err, "cannot reach the system bus");
+    ASSERT_CONTAINS(err, "cannot reach the system bus");
     ck_assert_int_eq(RUN("is-leader", "g"), CTL_UNKNOWN);
-    expect_in(err, "cannot ask systemd");
+    ASSERT_CONTAINS(err, "cannot ask systemd");
 }
-END_TEST
 
 /* ---- a stand-in for PID 1 and the agent ---- */
 
@@ -278,11 +238,12 @@ static const struct stand_in *play;
 
 static void note(const char *text)
 {
-    FILE *f = fopen(at("log"), "a");
+    FILE *f = fopen(in_folder("log"), "a");
 
     if (!f)
         _exit(9);
-    (void)fprintf(f, "%s%s\n", text, access(at("applied.conf"), F_OK) == 0 ? " (snapshot)" : "");
+    (void)fprintf(f, "%s%s\n", text,
+                  access(in_folder("applied.conf"), F_OK) == 0 ? " (snapshot)" : "");
     (void)fclose(f);
 }
 
@@ -414,7 +375,7 @@ static void start_bus(void)
 
     ck_assert_int_eq(pipe(pipes), 0);
     (void)snprintf(option, sizeof option, "--print-address=%d", pipes[1]);
-    (void)snprintf(listen, sizeof listen, "--address=unix:path=%s", at("bus"));
+    (void)snprintf(listen, sizeof listen, "--address=unix:path=%s", in_folder("bus"));
     daemon_pid = fork();
     ck_assert_int_ge(daemon_pid, 0);
     if (daemon_pid == 0) {
@@ -459,184 +420,176 @@ static void stop_playing(void)
 /* What was done, in which order; forgotten afterwards. */
 static void expect_log(const char *expected)
 {
-    char *text = NULL;
-    int r = file_read(at("log"), 65536, &text);
+    const char *text = file_get(in_folder("log"));
 
-    ck_assert(r == 0 || r == -ENOENT);
     ck_assert_str_eq(text ? text : "", expected);
-    free(text);
-    (void)unlink(at("log"));
+    (void)unlink(in_folder("log"));
 }
 
 static void expect_applied(const char *fragment)
 {
-    char *text = NULL;
+    const char *text = file_get(in_folder("applied.conf"));
 
-    ck_assert_int_eq(file_read(at("applied.conf"), 65536, &text), 0);
-    expect_in(text, fragment);
-    free(text);
+    ck_assert_ptr_nonnull(text);
+    ASSERT_CONTAINS(text, fragment);
 }
 
 /* ---- apply ---- */
 
-START_TEST(apply_first_and_again)
+TEST_CASE(apply, .set_up = set_up, .tear_down = tear_down, .time_limit = 60);
+
+TEST(apply_first_and_again, .root = true)
 {
     start_playing(&(struct stand_in){.agent = false});
-    put("tenure.conf", MAIN("dbname=tenure") GROUP("g", "a.service"));
+    folder_put("tenure.conf", MAIN("dbname=tenure") GROUP("g", "a.service"));
     ck_assert_int_eq(RUN("apply", "--if-missing"), CTL_OK);
     expect_log("daemon-reload (snapshot)\n");
     expect_applied("a.service");
-    put("tenure.conf", "rubbish");
+    folder_put("tenure.conf", "rubbish");
     ck_assert_int_eq(RUN("apply", "--if-missing"), CTL_OK);
     expect_log("");
     ck_assert_int_eq(RUN("apply"), CTL_FAILED);
-    expect_in(err, "tenure.conf:1: syntax error");
-    expect_in(err, "nothing is changed");
+    ASSERT_CONTAINS(err, "tenure.conf:1: syntax error");
+    ASSERT_CONTAINS(err, "nothing is changed");
     expect_log("");
     expect_applied("a.service");
     stop_playing();
 }
-END_TEST
 
-START_TEST(apply_leads_down_what_goes)
+TEST(apply_leads_down_what_goes, .root = true)
 {
     start_playing(&(struct stand_in){.agent = true});
-    put("tenure.conf", MAIN("dbname=tenure"));
-    put("groups.d/a.conf", GROUP("gone", "a.service"));
-    put("groups.d/b.conf", GROUP("other", "b.service"));
-    put("groups.d/c.conf", GROUP("same", "c.service"));
-    put("groups.d/d.conf", GROUP("budget", "d.service"));
+    folder_put("tenure.conf", MAIN("dbname=tenure"));
+    folder_put("groups.d/a.conf", GROUP("gone", "a.service"));
+    folder_put("groups.d/b.conf", GROUP("other", "b.service"));
+    folder_put("groups.d/c.conf", GROUP("same", "c.service"));
+    folder_put("groups.d/d.conf", GROUP("budget", "d.service"));
     ck_assert_int_eq(RUN("apply"), CTL_OK);
-    expect_in(out, "Applied 4 groups: 4 new, 0 removed, 0 changed, 0 as before.");
+    ASSERT_CONTAINS(out, "Applied 4 groups: 4 new, 0 removed, 0 changed, 0 as before.");
     expect_log("daemon-reload (snapshot)\nagent reloads (snapshot)\n");
 
-    ck_assert_int_eq(unlink(at("groups.d/a.conf")), 0);
-    put("groups.d/b.conf", GROUP("other", "e.service"));
-    put("groups.d/d.conf",
-        "groups = ( { name = \"budget\"; units = [ \"d.service\" ]; lease = \"20s\"; } );");
+    ck_assert_int_eq(unlink(in_folder("groups.d/a.conf")), 0);
+    folder_put("groups.d/b.conf", GROUP("other", "e.service"));
+    folder_put("groups.d/d.conf",
+               "groups = ( { name = \"budget\"; units = [ \"d.service\" ]; lease = \"20s\"; } );");
     ck_assert_int_eq(RUN("apply"), CTL_OK);
-    expect_in(out, "Applied 3 groups: 0 new, 1 removed, 2 changed, 1 as before.");
+    ASSERT_CONTAINS(out, "Applied 3 groups: 0 new, 1 removed, 2 changed, 1 as before.");
     expect_log(
         "Retire gone other (snapshot)\ndaemon-reload (snapshot)\nagent reloads (snapshot)\n");
     expect_applied("e.service");
 
     /* Another name of this node: all its leaderships end first. */
-    put("tenure.conf", "node = \"n2\"; arbiter = { type = \"postgresql\"; conninfo = \"x=y\"; };");
+    folder_put("tenure.conf",
+               "node = \"n2\"; arbiter = { type = \"postgresql\"; conninfo = \"x=y\"; };");
     ck_assert_int_eq(RUN("apply"), CTL_FAILED); /* x is no option of libpq */
     expect_log("");
-    put("tenure.conf",
-        "node = \"n2\"; arbiter = { type = \"postgresql\"; conninfo = \"port=1\"; };");
+    folder_put("tenure.conf",
+               "node = \"n2\"; arbiter = { type = \"postgresql\"; conninfo = \"port=1\"; };");
     ck_assert_int_eq(RUN("apply"), CTL_OK);
     expect_log("Retire budget other same (snapshot)\ndaemon-reload (snapshot)\n"
                "agent reloads (snapshot)\n");
     stop_playing();
 }
-END_TEST
 
-START_TEST(apply_agent_cannot_lead_down)
+TEST(apply_agent_cannot_lead_down, .root = true)
 {
     start_playing(&(struct stand_in){.agent = true, .retire_error = "a.service does not stop"});
-    put("tenure.conf", MAIN("dbname=tenure") GROUP("g", "a.service"));
+    folder_put("tenure.conf", MAIN("dbname=tenure") GROUP("g", "a.service"));
     ck_assert_int_eq(RUN("apply"), CTL_OK);
     expect_log("daemon-reload (snapshot)\nagent reloads (snapshot)\n");
-    put("tenure.conf", MAIN("dbname=tenure"));
+    folder_put("tenure.conf", MAIN("dbname=tenure"));
     ck_assert_int_eq(RUN("apply"), CTL_FAILED);
-    expect_in(err, "a.service does not stop; nothing is changed");
+    ASSERT_CONTAINS(err, "a.service does not stop; nothing is changed");
     expect_log("Retire g (snapshot)\nagent reloads (snapshot)\n");
     expect_applied("a.service");
     stop_playing();
 }
-END_TEST
 
-START_TEST(apply_agent_refuses)
+TEST(apply_agent_refuses, .root = true)
 {
     start_playing(&(struct stand_in){.agent = true, .reload_error = "not today"});
-    put("tenure.conf", MAIN("dbname=tenure"));
+    folder_put("tenure.conf", MAIN("dbname=tenure"));
     ck_assert_int_eq(RUN("apply"), CTL_FAILED);
-    expect_in(err, "is written, but tenured did not take it: not today");
+    ASSERT_CONTAINS(err, "is written, but tenured did not take it: not today");
     stop_playing();
 }
-END_TEST
 
-START_TEST(apply_systemd_refuses)
+TEST(apply_systemd_refuses, .root = true)
 {
     start_playing(&(struct stand_in){.agent = true, .systemd_refuses = true});
-    put("tenure.conf", MAIN("dbname=tenure"));
+    folder_put("tenure.conf", MAIN("dbname=tenure"));
     ck_assert_int_eq(RUN("apply"), CTL_FAILED);
-    expect_in(err, "systemd did not reload: a generator hangs");
+    ASSERT_CONTAINS(err, "systemd did not reload: a generator hangs");
     expect_log("daemon-reload (snapshot)\n");
     stop_playing();
 }
-END_TEST
 
-START_TEST(apply_without_agent_spares_live_keepers)
+TEST(apply_without_agent_spares_live_keepers, .root = true)
 {
     start_playing(&(struct stand_in){.keeper = "tenure@g\\x2d1.service"});
-    put("tenure.conf", MAIN("dbname=tenure") GROUP("g-1", "a.service"));
+    folder_put("tenure.conf", MAIN("dbname=tenure") GROUP("g-1", "a.service"));
     ck_assert_int_eq(RUN("apply"), CTL_OK);
-    put("tenure.conf", MAIN("dbname=tenure") GROUP("g-1", "b.service"));
+    folder_put("tenure.conf", MAIN("dbname=tenure") GROUP("g-1", "b.service"));
     ck_assert_int_eq(RUN("apply"), CTL_FAILED);
-    expect_in(err, "group \"g-1\" still leads here and must be led down first");
+    ASSERT_CONTAINS(err, "group \"g-1\" still leads here and must be led down first");
     expect_applied("a.service");
     /* A group that stays is not in the way. */
-    put("tenure.conf", MAIN("dbname=tenure") GROUP("g-1", "a.service"));
+    folder_put("tenure.conf", MAIN("dbname=tenure") GROUP("g-1", "a.service"));
     ck_assert_int_eq(RUN("apply"), CTL_OK);
     /* Nor is anything known to be, when nobody knows what is applied. */
-    put("applied.conf", "rubbish");
-    put("applied.conf.copy", "rubbish");
+    folder_put("applied.conf", "rubbish");
+    folder_put("applied.conf.copy", "rubbish");
     ck_assert_int_eq(RUN("apply"), CTL_FAILED);
-    expect_in(err, "group \"g-1\" still leads here");
+    ASSERT_CONTAINS(err, "group \"g-1\" still leads here");
     stop_playing();
 }
-END_TEST
 
-START_TEST(apply_with_a_damaged_snapshot)
+TEST(apply_with_a_damaged_snapshot, .root = true)
 {
     start_playing(&(struct stand_in){.agent = true});
-    put("tenure.conf", MAIN("dbname=tenure") GROUP("g", "a.service"));
+    folder_put("tenure.conf", MAIN("dbname=tenure") GROUP("g", "a.service"));
     ck_assert_int_eq(RUN("apply"), CTL_OK);
     expect_log("daemon-reload (snapshot)\nagent reloads (snapshot)\n");
-    put("tenure.conf", MAIN("dbname=tenure") GROUP("h", "a.service"));
-    put("applied.conf", "rubbish"); /* the copy tells what goes */
+    folder_put("tenure.conf", MAIN("dbname=tenure") GROUP("h", "a.service"));
+    folder_put("applied.conf", "rubbish"); /* the copy tells what goes */
     ck_assert_int_eq(RUN("apply"), CTL_OK);
     expect_log("Retire g (snapshot)\ndaemon-reload (snapshot)\nagent reloads (snapshot)\n");
-    put("applied.conf", "rubbish"); /* the agent tells */
-    put("applied.conf.copy", "rubbish");
+    folder_put("applied.conf", "rubbish"); /* the agent tells */
+    folder_put("applied.conf.copy", "rubbish");
     ck_assert_int_eq(RUN("apply"), CTL_OK);
     expect_log("Retire a b-b (snapshot)\ndaemon-reload (snapshot)\nagent reloads (snapshot)\n");
     stop_playing();
 }
-END_TEST
 
-START_TEST(apply_one_at_a_time)
+TEST(apply_one_at_a_time, .root = true)
 {
     start_playing(&(struct stand_in){.agent = false});
-    put("tenure.conf", MAIN("dbname=tenure"));
-    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    folder_put("tenure.conf", MAIN("dbname=tenure"));
+    int fd = open(folder(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
     ck_assert_int_eq(flock(fd, LOCK_EX), 0);
     ck_assert_int_eq(RUN("apply"), CTL_FAILED);
-    expect_in(err, "another apply is at work");
+    ASSERT_CONTAINS(err, "another apply is at work");
     (void)close(fd);
     ck_assert_int_eq(RUN("apply"), CTL_OK);
     stop_playing();
 }
-END_TEST
 
-START_TEST(apply_as_nobody)
+TEST(apply_as_nobody, .root = true)
 {
-    put("tenure.conf", MAIN("dbname=tenure"));
-    ck_assert_int_eq(chmod(dir, 0755), 0);
+    folder_put("tenure.conf", MAIN("dbname=tenure"));
+    ck_assert_int_eq(chmod(folder(), 0755), 0);
     ck_assert_int_eq(seteuid(65534), 0);
     ck_assert_int_eq(RUN("apply"), CTL_FAILED);
-    expect_in(err, "must be run as root");
+    ASSERT_CONTAINS(err, "must be run as root");
     ck_assert_int_eq(seteuid(0), 0);
 }
-END_TEST
 
 /* ---- status, is-leader ---- */
 
-START_TEST(status_for_people)
+TEST_CASE(status, .set_up = set_up, .tear_down = tear_down, .time_limit = 60);
+
+TEST(status_for_people)
 {
     start_playing(&(struct stand_in){.agent = true});
     ck_assert_int_eq(RUN("status"), CTL_OK);
@@ -647,15 +600,14 @@ START_TEST(status_for_people)
                      "a      standby  -           -       -                    never     n2 leads\n"
                      "b-b    leader   4294967300  n1      2023-11-14 22:13:20  1.2s ago  -\n");
     ck_assert_int_eq(RUN("status", "b-b"), CTL_OK);
-    expect_in(out, "   left: 8s of this term");
-    expect_in(out, "  units: b.service: active (running)\n");
+    ASSERT_CONTAINS(out, "   left: 8s of this term");
+    ASSERT_CONTAINS(out, "  units: b.service: active (running)\n");
     ck_assert_int_eq(RUN("status", "c"), CTL_FAILED);
-    expect_in(err, "there is no group \"c\" here");
+    ASSERT_CONTAINS(err, "there is no group \"c\" here");
     stop_playing();
 }
-END_TEST
 
-START_TEST(status_for_programs)
+TEST(status_for_programs)
 {
     start_playing(&(struct stand_in){.agent = true});
     ck_assert_int_eq(RUN("status", "--json"), CTL_OK);
@@ -694,7 +646,6 @@ START_TEST(status_for_programs)
     json_decref(root);
     stop_playing();
 }
-END_TEST
 
 static const struct {
     struct stand_in play;
@@ -725,13 +676,13 @@ static const struct {
      "{\"armed\": null, \"timeout_seconds\": null, \"device\": null}"},
 };
 
-START_TEST(status_shows_the_watchdog)
+TEST(status_shows_the_watchdog, EACH(watchdogs))
 {
     start_playing(&watchdogs[_i].play);
     ck_assert_int_eq(RUN("status"), CTL_OK);
-    expect_in(out, watchdogs[_i].text);
+    ASSERT_CONTAINS(out, watchdogs[_i].text);
     ck_assert_int_eq(RUN("status", "a"), CTL_OK);
-    expect_in(out, watchdogs[_i].text);
+    ASSERT_CONTAINS(out, watchdogs[_i].text);
     ck_assert_int_eq(RUN("status", "--json"), CTL_OK);
     json_t *root = json_loads(out, 0, NULL), *expected = json_loads(watchdogs[_i].json, 0, NULL);
     ck_assert(root && expected);
@@ -740,21 +691,19 @@ START_TEST(status_shows_the_watchdog)
     json_decref(root);
     stop_playing();
 }
-END_TEST
 
-START_TEST(status_without_agent)
+TEST(status_without_agent)
 {
     start_playing(&(struct stand_in){.keeper = "tenure@g\\x2d1.service"});
     ck_assert_int_eq(RUN("status"), CTL_FAILED);
-    expect_in(err, "tenured does not run on this host");
-    expect_in(err, "systemctl start tenured");
-    expect_in(err, "The keeper of group \"g-1\" lives");
+    ASSERT_CONTAINS(err, "tenured does not run on this host");
+    ASSERT_CONTAINS(err, "systemctl start tenured");
+    ASSERT_CONTAINS(err, "The keeper of group \"g-1\" lives");
     ck_assert_str_eq(out, "");
     stop_playing();
 }
-END_TEST
 
-START_TEST(is_leader)
+TEST(is_leader)
 {
     start_playing(&(struct stand_in){.agent = true});
     ck_assert_int_eq(RUN("is-leader", "g"), CTL_FAILED);
@@ -762,50 +711,11 @@ START_TEST(is_leader)
     ck_assert_str_eq(err, "");
     stop_playing();
 }
-END_TEST
 
-START_TEST(is_leader_needs_the_state)
+TEST(is_leader_needs_the_state)
 {
     start_playing(&(struct stand_in){.keeper = "x"});
     ck_assert_int_eq(RUN("is-leader", "no-such-group-on-this-host"), CTL_FAILED);
     ck_assert_str_eq(err, "");
     stop_playing();
-}
-END_TEST
-
-int main(void)
-{
-    Suite *suite = suite_create("ctl");
-    TCase *t = tcase_create("all");
-
-    tcase_set_timeout(t, 60);
-    tcase_add_checked_fixture(t, set_up, tear_down);
-    tcase_add_loop_test(t, wrong_use, 0, sizeof misuses / sizeof *misuses);
-    tcase_add_test(t, help_and_version);
-    tcase_add_test(t, schema_is_sql);
-    tcase_add_test(t, check_good);
-    tcase_add_test(t, check_shows_everything);
-    tcase_add_test(t, check_conninfo_without_showing_it);
-    tcase_add_test(t, check_conninfo_as_the_agent_does);
-    tcase_add_test(t, without_a_bus);
-    tcase_add_test(t, status_for_people);
-    tcase_add_test(t, status_for_programs);
-    tcase_add_loop_test(t, status_shows_the_watchdog, 0, sizeof watchdogs / sizeof *watchdogs);
-    tcase_add_test(t, status_without_agent);
-    tcase_add_test(t, is_leader);
-    tcase_add_test(t, is_leader_needs_the_state);
-    if (geteuid() == 0) { /* what only root may do cannot be tried by others */
-        tcase_add_test(t, apply_first_and_again);
-        tcase_add_test(t, apply_leads_down_what_goes);
-        tcase_add_test(t, apply_agent_cannot_lead_down);
-        tcase_add_test(t, apply_agent_refuses);
-        tcase_add_test(t, apply_systemd_refuses);
-        tcase_add_test(t, apply_without_agent_spares_live_keepers);
-        tcase_add_test(t, apply_with_a_damaged_snapshot);
-        tcase_add_test(t, apply_one_at_a_time);
-        tcase_add_test(t, apply_as_nobody);
-    }
-    suite_add_tcase(suite, t);
-
-    return run_suite(suite);
 }

@@ -3,17 +3,19 @@
 /* What of the agent is not the lab's business: whether this host's clock is within what the budget
  * bears, and what becomes of the groups when the applied configuration changes. */
 
-#include <check.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "daemon/daemon.h"
 #include "daemon/rate.h"
+#include "support/file.h"
+#include "support/folder.h"
+#include "support/test.h"
+#include "support/text.h"
 
-#include "../suite.h"
+TEST_CASE(rate);
 
 #define PPM 65536L /* of timex.freq */
 
@@ -28,15 +30,14 @@ static bool fits(long tick, long ppm)
     return fit;
 }
 
-START_TEST(an_undisturbed_clock_fits)
+TEST(an_undisturbed_clock_fits)
 {
     ck_assert(fits(10000, 0));
     ck_assert(fits(10000, 500)); /* as far as the kernel's own discipline goes */
     ck_assert(fits(10000, -500));
 }
-END_TEST
 
-START_TEST(a_thousandth_is_the_limit)
+TEST(a_thousandth_is_the_limit)
 {
     ck_assert(fits(10009, 99));
     ck_assert(!fits(10009, 100));
@@ -48,7 +49,6 @@ START_TEST(a_thousandth_is_the_limit)
     ck_assert(!fits(11000, -500)); /* chrony's fastest slew */
     ck_assert(!fits(9000, 500));
 }
-END_TEST
 
 static bool offset_fits(long usec, long constant, int status, long ppm)
 {
@@ -63,7 +63,7 @@ static bool offset_fits(long usec, long constant, int status, long ppm)
 }
 
 /* systemd-timesyncd corrects up to 0.4 s so; at its shortest poll interval the constant is 1. */
-START_TEST(an_offset_is_slewed_too)
+TEST(an_offset_is_slewed_too)
 {
     ck_assert(!offset_fits(390000, 1, STA_NANO, 0));
     ck_assert(!offset_fits(-390000, 1, STA_NANO, 0));
@@ -78,32 +78,29 @@ START_TEST(an_offset_is_slewed_too)
     ck_assert(offset_fits(390000, 99, STA_NANO, 0)); /* no kernel's: not shifted away */
     ck_assert(!offset_fits(8000, -1, STA_NANO, 0));
 }
-END_TEST
 
-START_TEST(the_reason_names_the_rate)
+TEST(the_reason_names_the_rate)
 {
     struct timex t = {.tick = 10500};
     char text[RATE_TEXT_MAX];
 
     ck_assert(!rate_within(&t, text));
-    ck_assert_msg(strstr(text, "50000 ppm"), "%s", text);
+    ASSERT_CONTAINS(text, "50000 ppm");
 }
-END_TEST
 
-START_TEST(the_rate_of_this_host_can_be_read)
+TEST(the_rate_of_this_host_can_be_read)
 {
     char text[RATE_TEXT_MAX];
 
     /* Whatever it is: if it is refused, then for its rate. */
     if (!rate_fit(text))
-        ck_assert_msg(strstr(text, "ppm"), "%s", text);
+        ASSERT_CONTAINS(text, "ppm");
 }
-END_TEST
 
 /* ---- configurations: a real host layer and arbiter, with nobody at the other end ---- */
 
 static struct daemon d;
-static char snapshot[] = "/tmp/test-daemon.XXXXXX";
+static char snapshot[64];
 
 /* groups: one letter each; 'A' is group a with another unit. */
 static void apply(const char *node, const char *groups)
@@ -131,10 +128,8 @@ static int on_chores(sd_event_source *source, void *userdata)
 
 static void set_up(void)
 {
-    int fd = mkstemp(snapshot);
-
-    ck_assert_int_ge(fd, 0);
-    (void)close(fd);
+    folder_make();
+    (void)snprintf(snapshot, sizeof snapshot, "%s", in_folder("applied.conf"));
     d = (struct daemon){.snapshot = snapshot, .fit = true, .pid1 = PID1_CLOSED};
     memset(d.instance, 'a', INSTANCE_ID_LEN);
     ck_assert_int_ge(sd_event_new(&d.event), 0);
@@ -155,8 +150,9 @@ static void tear_down(void)
     d.next = config_free(d.next);
     sd_event_source_unref(d.chores);
     sd_event_unref(d.event);
-    (void)unlink(snapshot);
 }
+
+TEST_CASE(configure, .set_up = set_up, .tear_down = tear_down);
 
 static void reload(const char *node, const char *groups)
 {
@@ -181,7 +177,7 @@ static void has(const char *groups)
     }
 }
 
-START_TEST(groups_come_and_go_and_the_others_stay)
+TEST(groups_come_and_go_and_the_others_stay)
 {
     static const char *const steps[] = {"abc", "ac",     "abcdefg", "aefg", "aceghix",
                                         "",    "abcxyz", "z",       "aZ",   "az"};
@@ -203,9 +199,8 @@ START_TEST(groups_come_and_go_and_the_others_stay)
     }
     ck_assert_ptr_null(daemon_seat(&d, "b"));
 }
-END_TEST
 
-START_TEST(a_renamed_node_owns_anew)
+TEST(a_renamed_node_owns_anew)
 {
     apply("n1", "ab");
     ck_assert_int_eq(configure_start(&d), 0);
@@ -213,65 +208,33 @@ START_TEST(a_renamed_node_owns_anew)
     has("ab");
     ck_assert_int_eq(strncmp(daemon_seat(&d, "a")->member.owner, "n2/", 3), 0);
 }
-END_TEST
 
-START_TEST(a_broken_snapshot_changes_nothing)
+TEST(a_broken_snapshot_changes_nothing)
 {
     char text[REASON_MAX] = "";
-    FILE *f;
 
     apply("n1", "ab");
     ck_assert_int_eq(configure_start(&d), 0);
-    ck_assert_ptr_nonnull(f = fopen(snapshot, "w"));
-    (void)fputs("nonsense = {", f);
-    ck_assert_int_eq(fclose(f), 0);
+    file_put(snapshot, "nonsense = {");
     ck_assert_int_eq(configure_begin(&d, text), -EBADMSG);
-    ck_assert_msg(strstr(text, snapshot), "%s", text);
+    ASSERT_CONTAINS(text, snapshot);
     has("ab");
     /* With a broken one from the start there are no groups, until there is a good one. */
     tear_down();
-    (void)strcpy(snapshot + sizeof snapshot - 7, "XXXXXX");
     set_up();
-    ck_assert_ptr_nonnull(f = fopen(snapshot, "w"));
-    (void)fputs("nonsense = {", f);
-    ck_assert_int_eq(fclose(f), 0);
+    file_put(snapshot, "nonsense = {");
     ck_assert_int_eq(configure_start(&d), 0);
     has("");
     ck_assert_ptr_null(d.config);
     reload("n1", "abc");
     has("abc");
 }
-END_TEST
 
-START_TEST(what_nobody_has_looked_at_is_not_led_down)
+TEST(what_nobody_has_looked_at_is_not_led_down)
 {
     apply("n1", "a");
     ck_assert_int_eq(configure_start(&d), 0);
     seat_event(d.seats[0], EVENT_STOP);
     /* PID 1 has not said that no keeper lives: the guards must not go yet. */
     ck_assert(!member_settled(&d.seats[0]->member));
-}
-END_TEST
-
-int main(void)
-{
-    Suite *s = suite_create("daemon");
-    TCase *t = tcase_create("rate");
-
-    tcase_add_test(t, an_undisturbed_clock_fits);
-    tcase_add_test(t, a_thousandth_is_the_limit);
-    tcase_add_test(t, an_offset_is_slewed_too);
-    tcase_add_test(t, the_reason_names_the_rate);
-    tcase_add_test(t, the_rate_of_this_host_can_be_read);
-    suite_add_tcase(s, t);
-
-    t = tcase_create("configure");
-    tcase_add_checked_fixture(t, set_up, tear_down);
-    tcase_add_test(t, groups_come_and_go_and_the_others_stay);
-    tcase_add_test(t, a_renamed_node_owns_anew);
-    tcase_add_test(t, a_broken_snapshot_changes_nothing);
-    tcase_add_test(t, what_nobody_has_looked_at_is_not_led_down);
-    suite_add_tcase(s, t);
-
-    return run_suite(s);
 }

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -8,58 +7,35 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "config/file.h"
 #include "generator/generate.h"
 #include "generator/guard.h"
+#include "support/file.h"
+#include "support/folder.h"
+#include "support/libconfig_leaks.h"
+#include "support/test.h"
 
-#include "../suite.h"
-
-/* libconfig 1.5 loses its buffer when a file ends within a string. */
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void)
-{
-    return "leak:libconfig.so\n";
-}
-
-static char dir[64], early[96], snapshot[96];
-static const char *const unit_dirs[] = {dir, NULL};
+static char early[96], snapshot[96];
+static const char *unit_dirs[2]; /* ended by NULL */
 
 static void set_up(void)
 {
-    (void)strcpy(dir, "/tmp/tenure-generator.XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
-    (void)snprintf(early, sizeof early, "%s/early", dir);
-    (void)snprintf(snapshot, sizeof snapshot, "%s/applied.conf", dir);
-    ck_assert_int_eq(mkdir(early, 0755), 0);
+    folder_make();
+    folder_make_folder("early");
+    (void)snprintf(early, sizeof early, "%s", in_folder("early"));
+    (void)snprintf(snapshot, sizeof snapshot, "%s", in_folder("applied.conf"));
+    unit_dirs[0] = folder();
 }
 
-static void tear_down(void)
-{
-    char command[128];
-
-    (void)snprintf(command, sizeof command, "rm -rf %s", dir);
-    ck_assert_int_eq(system(command), 0);
-}
-
-static void put(const char *suffix, const char *text)
-{
-    char path[128];
-
-    (void)snprintf(path, sizeof path, "%s%s", snapshot, suffix);
-    FILE *f = fopen(path, "w");
-    ck_assert_ptr_nonnull(f);
-    ck_assert_int_ge(fputs(text, f), 0);
-    ck_assert_int_eq(fclose(f), 0);
-}
+TEST_CASE(guards, .set_up = set_up, .time_limit = 60);
 
 static void expect_file(const char *name, const char *expected)
 {
-    char path[512], *text = NULL;
+    char path[512];
 
     (void)snprintf(path, sizeof path, "%s/%s", early, name);
-    ck_assert_msg(file_read(path, 65536, &text) == 0, "%s: %s", path, strerror(errno));
+    const char *text = file_get(path);
+    ck_assert_msg(text != NULL, "no %s", path);
     ck_assert_str_eq(text, expected);
-    free(text);
 }
 
 static void expect_link(const char *name, const char *target)
@@ -71,16 +47,6 @@ static void expect_link(const char *name, const char *target)
     ck_assert_int_gt(n, 0);
     found[n] = '\0';
     ck_assert_str_eq(found, target);
-}
-
-static int count_entries(void)
-{
-    char **names;
-    size_t n;
-
-    ck_assert_int_eq(file_names(early, "", 10000, &names, &n), 0);
-    file_names_free(names, n);
-    return (int)n;
 }
 
 static enum generate_source run(size_t n_problems)
@@ -155,18 +121,17 @@ static void expect_guards(void)
                 "# Written by tenure-generator: systemd keeps the units of all groups loaded.\n"
                 "[Unit]\n"
                 "Before=tenure@a\\x2db.service\n");
-    ck_assert_int_eq(count_entries(), 10);
+    ck_assert_uint_eq(folder_count("early"), 10);
 }
 
-START_TEST(every_type)
+TEST(every_type)
 {
-    put("", GOOD);
+    folder_put("applied.conf", GOOD);
     ck_assert_int_eq(run(0), GENERATE_SNAPSHOT);
     expect_guards();
     ck_assert_int_eq(run(0), GENERATE_SNAPSHOT); /* over what is there */
     expect_guards();
 }
-END_TEST
 
 static bool is_linked(const char *unit)
 {
@@ -177,25 +142,15 @@ static bool is_linked(const char *unit)
     return lstat(path, &st) == 0;
 }
 
-static void put_unit(const char *name, const char *text)
-{
-    char path[512];
-
-    (void)snprintf(path, sizeof path, "%s/%s", dir, name);
-    FILE *f = fopen(path, "w");
-    ck_assert_ptr_nonnull(f);
-    ck_assert_int_ge(fputs(text, f), 0);
-    ck_assert_int_eq(fclose(f), 0);
-}
-
 /* A job of the night must not run with every takeover; but it is guarded like the others. */
-START_TEST(what_a_timer_or_path_starts_is_not_pulled_up)
+TEST(what_a_timer_or_path_starts_is_not_pulled_up)
 {
-    put_unit("a.timer", "[Timer]\nOnCalendar=03:00\n");
-    put_unit("b.path", "[Path]\nPathExists=/x\nUnit=other.service\n");
-    put_unit("c.socket", "[Socket]\nListenStream=1\n");
-    put("", HEAD "groups = ( { name = \"t\"; units = [ \"a.service\", \"a.timer\", \"b.path\", "
-                 "\"b.service\", \"other.service\", \"c.socket\", \"c.service\" ]; } );\n");
+    folder_put("a.timer", "[Timer]\nOnCalendar=03:00\n");
+    folder_put("b.path", "[Path]\nPathExists=/x\nUnit=other.service\n");
+    folder_put("c.socket", "[Socket]\nListenStream=1\n");
+    folder_put("applied.conf",
+               HEAD "groups = ( { name = \"t\"; units = [ \"a.service\", \"a.timer\", \"b.path\", "
+                    "\"b.service\", \"other.service\", \"c.socket\", \"c.service\" ]; } );\n");
     ck_assert_int_eq(run(0), GENERATE_SNAPSHOT);
     ck_assert(!is_linked("a.service"));
     ck_assert(!is_linked("other.service"));
@@ -204,15 +159,15 @@ START_TEST(what_a_timer_or_path_starts_is_not_pulled_up)
     ck_assert(is_linked("b.service")); /* nobody else starts it */
     ck_assert(is_linked("c.socket"));
     ck_assert(is_linked("c.service")); /* serves the socket at once */
-    ck_assert_int_eq(count_entries(), 10);
+    ck_assert_uint_eq(folder_count("early"), 10);
 }
-END_TEST
 
 /* What lets a keeper restart the host, and no other keeper. */
-START_TEST(reboot_is_for_those_who_ask)
+TEST(reboot_is_for_those_who_ask)
 {
-    put("", HEAD "groups = ( { name = \"f\"; lease = \"9s\"; stop_timeout = \"2s\"; units = [ "
-                 "\"a.service\" ]; fence = \"reboot\"; } );\n");
+    folder_put("applied.conf",
+               HEAD "groups = ( { name = \"f\"; lease = \"9s\"; stop_timeout = \"2s\"; units = [ "
+                    "\"a.service\" ]; fence = \"reboot\"; } );\n");
     ck_assert_int_eq(run(0), GENERATE_SNAPSHOT);
     expect_file(
         "tenure@f.service.d/zz-tenure.conf",
@@ -227,17 +182,15 @@ START_TEST(reboot_is_for_those_who_ask)
         "CapabilityBoundingSet=CAP_SYS_BOOT\n"
         "SystemCallFilter=reboot\n");
 }
-END_TEST
 
-START_TEST(nothing_applied)
+TEST(nothing_applied)
 {
     ck_assert_int_eq(run(0), GENERATE_NOTHING);
-    ck_assert_int_eq(count_entries(), 0);
-    put("", HEAD);
+    ck_assert_uint_eq(folder_count("early"), 0);
+    folder_put("applied.conf", HEAD);
     ck_assert_int_eq(run(0), GENERATE_SNAPSHOT);
-    ck_assert_int_eq(count_entries(), 0);
+    ck_assert_uint_eq(folder_count("early"), 0);
 }
-END_TEST
 
 static const char *const damaged[] = {
     "",
@@ -246,42 +199,42 @@ static const char *const damaged[] = {
     HEAD "groups = ( { name = \"a-b\"; units = [ \"w.service\", \"w.service\" ]; } );",
 };
 
-START_TEST(copy_stands_in)
+TEST(copy_stands_in, EACH(damaged))
 {
-    put("", damaged[_i]);
-    put(CONFIG_SNAPSHOT_COPY_SUFFIX, GOOD);
+    folder_put("applied.conf", damaged[_i]);
+    folder_put("applied.conf" CONFIG_SNAPSHOT_COPY_SUFFIX, GOOD);
     ck_assert_int_eq(run(1), GENERATE_COPY);
     expect_guards();
 }
-END_TEST
 
-START_TEST(copy_stands_in_for_missing)
+TEST(copy_stands_in_for_missing)
 {
-    put(CONFIG_SNAPSHOT_COPY_SUFFIX, GOOD);
+    folder_put("applied.conf" CONFIG_SNAPSHOT_COPY_SUFFIX, GOOD);
     ck_assert_int_eq(run(0), GENERATE_COPY);
     expect_guards();
 }
-END_TEST
 
-START_TEST(both_broken)
+TEST(both_broken)
 {
-    put("", "groups = ( { name = \"a-b\"; units = [ \"w.service\", \"srv-x\\\\x2dy.mount\", \"no "
-            "unit.service\", \"../x.service\", \"tenure@x.service\", \"dbus.service\", \"cut.serv");
-    put(CONFIG_SNAPSHOT_COPY_SUFFIX, "rubbish \"v.timer\" \"\" \"\n\"v.service");
+    folder_put(
+        "applied.conf",
+        "groups = ( { name = \"a-b\"; units = [ \"w.service\", \"srv-x\\\\x2dy.mount\", \"no "
+        "unit.service\", \"../x.service\", \"tenure@x.service\", \"dbus.service\", \"cut.serv");
+    folder_put("applied.conf" CONFIG_SNAPSHOT_COPY_SUFFIX,
+               "rubbish \"v.timer\" \"\" \"\n\"v.service");
     ck_assert_int_eq(run(1), GENERATE_LOCK);
     expect_file("w.service.d/zz-tenure.conf", LOCK);
     expect_file("srv-x\\x2dy.mount.d/zz-tenure.conf", LOCK);
     expect_file("v.timer.d/zz-tenure.conf", LOCK);
-    ck_assert_int_eq(count_entries(), 3);
+    ck_assert_uint_eq(folder_count("early"), 3);
 }
-END_TEST
 
-START_TEST(cannot_write)
+TEST(cannot_write)
 {
     struct config_problems problems = {0};
     enum generate_source source;
 
-    put("", GOOD);
+    folder_put("applied.conf", GOOD);
     ck_assert_int_eq(generate(snapshot, "/nonexistent", unit_dirs, &problems, &source), -ENOENT);
     /* One unit that cannot be guarded leaves the others guarded. */
     int fd = creat(strcat(early, "/w.service.d"), 0644);
@@ -291,9 +244,8 @@ START_TEST(cannot_write)
     ck_assert_int_eq(generate(snapshot, early, unit_dirs, &problems, &source), -ENOTDIR);
     expect_file("w.timer.d/zz-tenure.conf", UNIT_PART LATE_PART);
 }
-END_TEST
 
-START_TEST(longest_names)
+TEST(longest_names)
 {
     struct config_group g = {.budget = {.stop = USEC_INFINITY}};
     char unit[UNIT_NAME_LEN_MAX + 1], text[GUARD_SIZE_MAX];
@@ -308,10 +260,9 @@ START_TEST(longest_names)
     ck_assert_int_eq(guard_keeper_text(&g, text, 10), -ENOBUFS);
     ck_assert_int_eq(guard_lock_text(text, 10), -ENOBUFS);
 }
-END_TEST
 
 /* A boot waits for its generators. Generous, for sanitizers and slow machines. */
-START_TEST(a_thousand_groups_are_quick)
+TEST(a_thousand_groups_are_quick)
 {
     struct timespec start, end;
     char *text = NULL;
@@ -325,34 +276,11 @@ START_TEST(a_thousand_groups_are_quick)
                       i ? "," : "", i, i, i);
     (void)fputs(");", f);
     (void)fclose(f);
-    put("", text);
+    folder_put("applied.conf", text);
     free(text);
     (void)clock_gettime(CLOCK_MONOTONIC, &start);
     ck_assert_int_eq(run(0), GENERATE_SNAPSHOT);
     (void)clock_gettime(CLOCK_MONOTONIC, &end);
-    ck_assert_int_eq(count_entries(), 4 * CONFIG_GROUPS_MAX + 1);
+    ck_assert_uint_eq(folder_count("early"), 4 * CONFIG_GROUPS_MAX + 1);
     ck_assert_int_le(end.tv_sec - start.tv_sec, 5);
-}
-END_TEST
-
-int main(void)
-{
-    Suite *suite = suite_create("generator");
-    TCase *t = tcase_create("all");
-
-    tcase_set_timeout(t, 60);
-    tcase_add_checked_fixture(t, set_up, tear_down);
-    tcase_add_test(t, every_type);
-    tcase_add_test(t, what_a_timer_or_path_starts_is_not_pulled_up);
-    tcase_add_test(t, reboot_is_for_those_who_ask);
-    tcase_add_test(t, nothing_applied);
-    tcase_add_loop_test(t, copy_stands_in, 0, sizeof damaged / sizeof *damaged);
-    tcase_add_test(t, copy_stands_in_for_missing);
-    tcase_add_test(t, both_broken);
-    tcase_add_test(t, cannot_write);
-    tcase_add_test(t, longest_names);
-    tcase_add_test(t, a_thousand_groups_are_quick);
-    suite_add_tcase(suite, t);
-
-    return run_suite(suite);
 }

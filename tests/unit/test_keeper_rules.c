@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Each rule of the keeper at its boundary and one microsecond to either side. */
-#include <check.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/budget.h"
 #include "keeper/rules.h"
-
-#include "../suite.h"
+#include "support/test.h"
 
 #define NOW ((usec_t)1000000000)
 #define L ((usec_t)15000000)
@@ -54,6 +52,8 @@ static bool keepers_equal(const struct keeper *a, const struct keeper *b)
 
 /* ---- the ticket ---- */
 
+TEST_CASE(ticket);
+
 static const struct {
     usec_t deadline;
     enum ticket_verdict verdict;
@@ -63,16 +63,15 @@ static const struct {
     {NOW + D + 1, TICKET_TOO_FAR}, {USEC_INFINITY, TICKET_TOO_FAR},
 };
 
-START_TEST(ticket_deadline)
+TEST(ticket_deadline, EACH(ticket_deadlines))
 {
     struct ticket t = good_ticket();
 
     t.deadline = ticket_deadlines[_i].deadline;
     ck_assert_int_eq(keeper_judge_ticket(&t, "billing", NOW), ticket_deadlines[_i].verdict);
 }
-END_TEST
 
-START_TEST(ticket_group_and_term)
+TEST(ticket_group_and_term)
 {
     struct ticket t = good_ticket();
 
@@ -88,9 +87,8 @@ START_TEST(ticket_group_and_term)
     t.term++;
     ck_assert_int_eq(keeper_judge_ticket(&t, "billing", NOW), TICKET_BAD_TERM);
 }
-END_TEST
 
-START_TEST(ticket_budget)
+TEST(ticket_budget)
 {
     struct ticket t = good_ticket();
 
@@ -107,9 +105,8 @@ START_TEST(ticket_budget)
     t.deadline = USEC_INFINITY;
     ck_assert_int_eq(keeper_judge_ticket(&t, "billing", NOW), TICKET_BROKEN_BUDGET);
 }
-END_TEST
 
-START_TEST(ticket_begins_a_term)
+TEST(ticket_begins_a_term)
 {
     struct ticket t = good_ticket();
     struct keeper k = keeper_begin(&t);
@@ -120,9 +117,10 @@ START_TEST(ticket_begins_a_term)
     ck_assert_uint_eq(k.stop, S);
     ck_assert_uint_eq(keeper_kill_time(&k), USEC_INFINITY);
 }
-END_TEST
 
 /* ---- extensions ---- */
+
+TEST_CASE(extensions);
 
 /* The keeper's deadline is NOW + 1000; the message is read at `read`. */
 static const struct {
@@ -144,7 +142,7 @@ static const struct {
     {"for ever", NOW, USEC_INFINITY, MESSAGE_TOO_FAR},
 };
 
-START_TEST(extension)
+TEST(extension, EACH(extensions))
 {
     struct keeper k = leading(NOW + 1000), before = k;
     struct keeper_message m = good_message;
@@ -157,7 +155,6 @@ START_TEST(extension)
         before.deadline = extensions[_i].deadline;
     ck_assert(keepers_equal(&k, &before));
 }
-END_TEST
 
 /* Everything about the message that is wrong, for both verbs. */
 static void spoil_magic(struct keeper_message *m)
@@ -207,7 +204,7 @@ static const struct {
     {spoil_nothing, sizeof(struct keeper_message), false, MESSAGE_WRONG_SENDER},
 };
 
-START_TEST(forgery)
+TEST(forgery, EACH(forgeries))
 {
     for (uint32_t verb = KEEPER_EXTEND; verb <= KEEPER_END; verb++) {
         struct keeper k = leading(NOW + 1000), before = k;
@@ -221,9 +218,8 @@ START_TEST(forgery)
         ck_assert(keepers_equal(&k, &before));
     }
 }
-END_TEST
 
-START_TEST(nothing_prolongs_an_ending)
+TEST(nothing_prolongs_an_ending)
 {
     static const enum keeper_end_reason reasons[] = {KEEPER_END_DEADLINE, KEEPER_END_AGENT,
                                                      KEEPER_END_SIGNAL};
@@ -246,11 +242,10 @@ START_TEST(nothing_prolongs_an_ending)
         }
     }
 }
-END_TEST
 
 /* Whatever is sent, in whatever order and however often: what counts is bounded by the last read
  * before the deadline. A thousand random messages against a keeper that may wake up late. */
-START_TEST(deadline_stays_within_d_of_the_last_read)
+TEST(deadline_stays_within_d_of_the_last_read, .times = 50)
 {
     unsigned seed = (unsigned)_i * 7919 + 1;
     struct keeper k = leading(NOW + D);
@@ -275,11 +270,12 @@ START_TEST(deadline_stays_within_d_of_the_last_read)
             keeper_check_deadline(&k, now);
     }
 }
-END_TEST
 
 /* ---- the end ---- */
 
-START_TEST(deadline_ends)
+TEST_CASE(end);
+
+TEST(deadline_ends)
 {
     struct keeper k = leading(NOW);
 
@@ -290,9 +286,8 @@ START_TEST(deadline_ends)
     ck_assert_int_eq(k.reason, KEEPER_END_DEADLINE);
     ck_assert_uint_eq(k.ended, NOW);
 }
-END_TEST
 
-START_TEST(agent_ends)
+TEST(agent_ends)
 {
     struct keeper k = leading(NOW + 1000);
     struct keeper_message m = good_message;
@@ -303,7 +298,6 @@ START_TEST(agent_ends)
     ck_assert_int_eq(k.reason, KEEPER_END_AGENT);
     ck_assert_uint_eq(k.ended, NOW);
 }
-END_TEST
 
 static const struct {
     usec_t deadline, ended, kill;
@@ -314,7 +308,7 @@ static const struct {
     {NOW, NOW + S + 12345678, NOW + S}, /* frozen past everything: at once */
 };
 
-START_TEST(kill_time)
+TEST(kill_time, EACH(kill_times))
 {
     struct keeper k = leading(kill_times[_i].deadline);
     usec_t kill = kill_times[_i].kill;
@@ -326,9 +320,8 @@ START_TEST(kill_time)
     ck_assert(keeper_kill_due(&k, kill));
     ck_assert(keeper_kill_due(&k, kill + 1));
 }
-END_TEST
 
-START_TEST(exit_needs_all_three)
+TEST(exit_needs_all_three)
 {
     struct keeper k = leading(NOW);
 
@@ -340,9 +333,8 @@ START_TEST(exit_needs_all_three)
     ck_assert(!keeper_may_exit(&k, true, false, 1));
     ck_assert(!keeper_may_exit(&k, true, false, UINT64_MAX));
 }
-END_TEST
 
-START_TEST(wakeups)
+TEST(wakeups)
 {
     struct keeper k = leading(NOW + D);
 
@@ -365,9 +357,8 @@ START_TEST(wakeups)
     ck_assert_uint_eq(keeper_wakeup(&k, false, kill), kill + KEEPER_KILL_INTERVAL_USEC);
     ck_assert_uint_eq(keeper_wakeup(&k, false, kill + 7), kill + 7 + KEEPER_KILL_INTERVAL_USEC);
 }
-END_TEST
 
-START_TEST(watchdog_span)
+TEST(watchdog_span)
 {
     struct keeper k = leading(NOW);
     usec_t margin = BUDGET_SLACK_USEC - KEEPER_WATCHDOG_ACCURACY_USEC;
@@ -381,11 +372,12 @@ START_TEST(watchdog_span)
     k.deadline = USEC_INFINITY;
     ck_assert_uint_ne(keeper_watchdog_span(&k, NOW), USEC_INFINITY);
 }
-END_TEST
 
 /* ---- the fence ---- */
 
-START_TEST(fence_times)
+TEST_CASE(fence);
+
+TEST(fence_times)
 {
     struct ticket t = good_ticket();
 
@@ -398,11 +390,12 @@ START_TEST(fence_times)
     ck_assert_uint_eq(fence_wakeup(NOW, NOW + S, NOW + S - 1), NOW + S);
     ck_assert_uint_eq(fence_wakeup(NOW, NOW + S, NOW + S), NOW + S + KEEPER_KILL_INTERVAL_USEC);
 }
-END_TEST
 
 /* ---- the last resort ---- */
 
-START_TEST(last_resort_times)
+TEST_CASE(last_resort);
+
+TEST(last_resort_times)
 {
     const usec_t k = 400 * USEC_PER_MSEC, late = k - KEEPER_REBOOT_EARLY_USEC;
 
@@ -419,19 +412,21 @@ START_TEST(last_resort_times)
     ck_assert_int_eq(last_resort_due(NOW, 20, true, NOW + 9), LAST_RESORT_NONE);
     ck_assert_int_eq(last_resort_due(NOW, 20, true, NOW + 10), LAST_RESORT_REBOOT);
 }
-END_TEST
 
 /* The smallest groups that there can be: a look every KEEPER_KILL_INTERVAL_USEC is in time. */
-START_TEST(last_resort_is_within_k)
+TEST(last_resort_is_within_k)
 {
     usec_t k = budget_kill(budget_smallest_lease(1));
 
     ck_assert_uint_gt(k, 2 * KEEPER_REBOOT_EARLY_USEC);
     ck_assert_uint_gt(KEEPER_REBOOT_EARLY_USEC, 2 * KEEPER_KILL_INTERVAL_USEC);
 }
-END_TEST
 
-START_TEST(texts)
+/* ---- words ---- */
+
+TEST_CASE(words);
+
+TEST(texts)
 {
     for (int v = TICKET_GOOD; v <= TICKET_TOO_FAR; v++)
         ck_assert_int_gt((int)strlen(ticket_verdict_text((enum ticket_verdict)v)), 0);
@@ -440,11 +435,10 @@ START_TEST(texts)
     for (int v = KEEPER_END_NONE; v <= KEEPER_END_SIGNAL; v++)
         ck_assert_int_gt((int)strlen(keeper_end_reason_text((enum keeper_end_reason)v)), 0);
 }
-END_TEST
 
 /* A value that there is not is a mistake of ours: the keeper ends at once, and the fence does the
  * rest. */
-START_TEST(no_text_for_what_there_is_not)
+TEST(no_text_for_what_there_is_not, .times = 3, .signal = SIGABRT)
 {
     if (_i == 0)
         (void)ticket_verdict_text((enum ticket_verdict)(TICKET_TOO_FAR + 1));
@@ -453,34 +447,4 @@ START_TEST(no_text_for_what_there_is_not)
     else
         (void)keeper_end_reason_text((enum keeper_end_reason)(KEEPER_END_SIGNAL + 1));
     ck_abort_msg("it went on");
-}
-END_TEST
-
-int main(void)
-{
-    Suite *suite = suite_create("keeper-rules");
-    TCase *t = tcase_create("all");
-
-    tcase_add_loop_test(t, ticket_deadline, 0, sizeof ticket_deadlines / sizeof *ticket_deadlines);
-    tcase_add_test(t, ticket_group_and_term);
-    tcase_add_test(t, ticket_budget);
-    tcase_add_test(t, ticket_begins_a_term);
-    tcase_add_loop_test(t, extension, 0, sizeof extensions / sizeof *extensions);
-    tcase_add_loop_test(t, forgery, 0, sizeof forgeries / sizeof *forgeries);
-    tcase_add_test(t, nothing_prolongs_an_ending);
-    tcase_add_loop_test(t, deadline_stays_within_d_of_the_last_read, 0, 50);
-    tcase_add_test(t, deadline_ends);
-    tcase_add_test(t, agent_ends);
-    tcase_add_loop_test(t, kill_time, 0, sizeof kill_times / sizeof *kill_times);
-    tcase_add_test(t, exit_needs_all_three);
-    tcase_add_test(t, wakeups);
-    tcase_add_test(t, watchdog_span);
-    tcase_add_test(t, fence_times);
-    tcase_add_test(t, last_resort_times);
-    tcase_add_test(t, last_resort_is_within_k);
-    tcase_add_test(t, texts);
-    tcase_add_loop_test_raise_signal(t, no_text_for_what_there_is_not, SIGABRT, 0, 3);
-    suite_add_tcase(suite, t);
-
-    return run_suite(suite);
 }

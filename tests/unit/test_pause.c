@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What this host's clock and the arbiter's say of each other. */
-#include <check.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "base/budget.h"
 #include "election/pause.h"
-
-#include "../suite.h"
+#include "support/test.h"
 
 #define SEC USEC_PER_SEC
 #define MSEC USEC_PER_MSEC
@@ -28,6 +24,8 @@ static void set_up(void)
     watch = (struct pause_watch){0};
 }
 
+TEST_CASE(pauses, .set_up = set_up);
+
 /* After a span of own time: an answer that took so long, the arbiter's clock read when `part` of a
  * hundred of that was over. */
 static enum pause_verdict ask(usec_t later, usec_t took, unsigned part)
@@ -45,12 +43,11 @@ static enum pause_verdict tick(void)
     return ask(2 * SEC, MSEC, 50);
 }
 
-START_TEST(nothing_happens)
+TEST(nothing_happens)
 {
     for (unsigned i = 0; i < 1000; i++)
         ck_assert_int_eq(ask(2 * SEC, i % 7 * 300 * MSEC, i % 101), PAUSE_NONE);
 }
-END_TEST
 
 static const struct {
     int64_t step;
@@ -68,7 +65,7 @@ static const struct {
     {3600 * (int64_t)SEC, PAUSE_OR_STEP},
 };
 
-START_TEST(the_arbiters_clock_goes_ahead)
+TEST(the_arbiters_clock_goes_ahead, EACH(steps))
 {
     for (int i = 0; i < 5; i++)
         ck_assert_int_eq(tick(), PAUSE_NONE);
@@ -77,10 +74,9 @@ START_TEST(the_arbiters_clock_goes_ahead)
     for (int i = 0; i < 1000; i++) /* said once */
         ck_assert_int_eq(tick(), PAUSE_NONE);
 }
-END_TEST
 
 /* As time daemons do it, on either host: 0.05 %, either way. */
-START_TEST(drift_is_no_pause)
+TEST(drift_is_no_pause)
 {
     for (int direction = -1; direction <= 1; direction += 2) {
         set_up();
@@ -90,10 +86,9 @@ START_TEST(drift_is_no_pause)
         }
     }
 }
-END_TEST
 
 /* The arbiter's host was paused, and its time daemon sets the clock right again. */
-START_TEST(catching_up_is_no_pause)
+TEST(catching_up_is_no_pause)
 {
     ck_assert_int_eq(tick(), PAUSE_NONE);
     offset -= 20 * (int64_t)SEC;
@@ -108,9 +103,8 @@ START_TEST(catching_up_is_no_pause)
     offset += 20 * (int64_t)SEC;
     ck_assert_int_eq(tick(), PAUSE_LIKELY);
 }
-END_TEST
 
-START_TEST(small_pauses_add_up)
+TEST(small_pauses_add_up)
 {
     int i;
 
@@ -122,10 +116,9 @@ START_TEST(small_pauses_add_up)
     }
     ck_assert_int_eq(i, 3);
 }
-END_TEST
 
 /* A slow answer proves little, whichever way; a quick one later makes up for it. */
-START_TEST(slow_answers)
+TEST(slow_answers)
 {
     ck_assert_int_eq(ask(2 * SEC, 2 * SEC, 0), PAUSE_NONE);
     offset += 2 * (int64_t)SEC;
@@ -138,10 +131,9 @@ START_TEST(slow_answers)
     offset += 2 * (int64_t)SEC;
     ck_assert_int_eq(tick(), PAUSE_LIKELY);
 }
-END_TEST
 
 /* Another server has another clock. */
-START_TEST(a_failover_begins_anew)
+TEST(a_failover_begins_anew)
 {
     ck_assert_int_eq(tick(), PAUSE_NONE);
     offset += 5 * (int64_t)SEC;
@@ -153,9 +145,8 @@ START_TEST(a_failover_begins_anew)
     offset += 5 * (int64_t)SEC;
     ck_assert_int_eq(tick(), PAUSE_LIKELY);
 }
-END_TEST
 
-START_TEST(times_that_are_none)
+TEST(times_that_are_none)
 {
     static const usec_t times[] = {0, USEC_INFINITY, INT64_MAX, (usec_t)INT64_MAX / 4 + 1};
     struct reply reply = {.outcome = OUTCOME_GRANTED, .epoch = epoch};
@@ -172,24 +163,4 @@ START_TEST(times_that_are_none)
     ck_assert_int_eq(tick(), PAUSE_NONE);
     reply = (struct reply){.epoch = epoch, .arbiter_time = (usec_t)INT64_MAX / 4};
     ck_assert_int_eq(pause_judge(&watch, &reply, 0, own, USEC_INFINITY), PAUSE_OR_STEP);
-}
-END_TEST
-
-int main(void)
-{
-    Suite *suite = suite_create("pause");
-    TCase *t = tcase_create("all");
-
-    tcase_add_checked_fixture(t, set_up, NULL);
-    tcase_add_test(t, nothing_happens);
-    tcase_add_loop_test(t, the_arbiters_clock_goes_ahead, 0, sizeof steps / sizeof *steps);
-    tcase_add_test(t, drift_is_no_pause);
-    tcase_add_test(t, catching_up_is_no_pause);
-    tcase_add_test(t, small_pauses_add_up);
-    tcase_add_test(t, slow_answers);
-    tcase_add_test(t, a_failover_begins_anew);
-    tcase_add_test(t, times_that_are_none);
-    suite_add_tcase(suite, t);
-
-    return run_suite(suite);
 }

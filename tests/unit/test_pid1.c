@@ -3,24 +3,22 @@
 /* What PID 1 is told of the agent: in order, and without waiting for a PID 1 that reads nothing. A
  * call that waits lets its test run into the time limit. */
 
-#include <check.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "daemon/pid1.h"
-
-#include "../suite.h"
+#include "support/folder.h"
+#include "support/socket.h"
+#include "support/test.h"
 
 #define TURNS_MAX 1000
 #define LOOP_WAIT_USEC (10 * USEC_PER_MSEC)
 #define WATCHDOG_TEXT "60000" /* microseconds */
 
-static char folder[] = "/tmp/test-pid1.XXXXXX";
 static struct sockaddr_un address;
 static int receiver, others; /* PID 1's socket; another service's */
 static sd_event *event;
@@ -29,17 +27,13 @@ static struct pid1 pid1;
 static void listen_anew(void)
 {
     (void)unlink(address.sun_path);
-    receiver = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    ck_assert_int_ge(receiver, 0);
-    ck_assert_int_eq(bind(receiver, (struct sockaddr *)&address, sizeof address), 0);
+    receiver = socket_bind_datagrams(address.sun_path, SOCK_NONBLOCK);
 }
 
 static void set_up(void)
 {
-    (void)strcpy(folder + sizeof folder - 7, "XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    address = (struct sockaddr_un){.sun_family = AF_UNIX};
-    (void)snprintf(address.sun_path, sizeof address.sun_path, "%s/notify", folder);
+    folder_make();
+    address = socket_address(in_folder("notify"));
     listen_anew();
     others = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     ck_assert_int_ge(others, 0);
@@ -55,9 +49,9 @@ static void tear_down(void)
     sd_event_unref(event);
     (void)close(others);
     (void)close(receiver);
-    (void)unlink(address.sun_path);
-    (void)rmdir(folder);
 }
+
+TEST_CASE(messages, .set_up = set_up, .tear_down = tear_down);
 
 /* How many messages it takes until PID 1's queue is full. */
 static unsigned fill(void)
@@ -97,7 +91,7 @@ static unsigned go_on(void)
     return n;
 }
 
-START_TEST(what_there_is_room_for_is_told_at_once)
+TEST(what_there_is_room_for_is_told_at_once)
 {
     pid1_tell(&pid1, "READY=%d", 1);
     pid1_tell_status(&pid1, "leads nothing");
@@ -106,9 +100,8 @@ START_TEST(what_there_is_room_for_is_told_at_once)
     ck_assert_str_eq(next(), "");
     ck_assert_uint_eq(go_on(), 0);
 }
-END_TEST
 
-START_TEST(without_room_nothing_waits_and_the_order_is_kept)
+TEST(without_room_nothing_waits_and_the_order_is_kept)
 {
     unsigned n = fill();
 
@@ -126,10 +119,9 @@ START_TEST(without_room_nothing_waits_and_the_order_is_kept)
     pid1_tell(&pid1, "STOPPING=1");
     ck_assert_str_eq(next(), "STOPPING=1");
 }
-END_TEST
 
 /* What was told is not told twice. */
-START_TEST(one_place_becomes_free_after_the_other)
+TEST(one_place_becomes_free_after_the_other)
 {
     unsigned n = fill();
 
@@ -143,9 +135,8 @@ START_TEST(one_place_becomes_free_after_the_other)
     ck_assert_str_eq(next(), "READY=1");
     ck_assert_str_eq(next(), "");
 }
-END_TEST
 
-START_TEST(of_too_much_the_latest_is_kept)
+TEST(of_too_much_the_latest_is_kept)
 {
     char text[PID1_TEXT_MAX];
     unsigned n = fill();
@@ -160,9 +151,8 @@ START_TEST(of_too_much_the_latest_is_kept)
     }
     ck_assert_str_eq(next(), "");
 }
-END_TEST
 
-START_TEST(another_receiver_is_found)
+TEST(another_receiver_is_found)
 {
     (void)fill();
     pid1_tell(&pid1, "READY=1");
@@ -171,9 +161,8 @@ START_TEST(another_receiver_is_found)
     (void)go_on();
     ck_assert_str_eq(next(), "READY=1");
 }
-END_TEST
 
-START_TEST(nobody_there_is_no_error)
+TEST(nobody_there_is_no_error)
 {
     (void)close(receiver);
     (void)unlink(address.sun_path);
@@ -190,9 +179,8 @@ START_TEST(nobody_there_is_no_error)
     pid1_tell(&pid1, "READY=1");
     ck_assert_uint_eq(go_on(), 0);
 }
-END_TEST
 
-START_TEST(the_watchdog_is_fed_by_the_loop)
+TEST(the_watchdog_is_fed_by_the_loop)
 {
     pid1_close(&pid1);
     ck_assert_int_eq(setenv("WATCHDOG_USEC", WATCHDOG_TEXT, 1), 0);
@@ -210,23 +198,4 @@ START_TEST(the_watchdog_is_fed_by_the_loop)
     ck_assert_int_gt(sd_event_run(event, USEC_PER_SEC), 0);
     ck_assert_str_eq(next(), "WATCHDOG=1");
     ck_assert_str_eq(next(), "");
-}
-END_TEST
-
-int main(void)
-{
-    Suite *s = suite_create("pid1");
-    TCase *t = tcase_create("pid1");
-
-    tcase_add_checked_fixture(t, set_up, tear_down);
-    tcase_add_test(t, what_there_is_room_for_is_told_at_once);
-    tcase_add_test(t, without_room_nothing_waits_and_the_order_is_kept);
-    tcase_add_test(t, one_place_becomes_free_after_the_other);
-    tcase_add_test(t, of_too_much_the_latest_is_kept);
-    tcase_add_test(t, another_receiver_is_found);
-    tcase_add_test(t, nobody_there_is_no_error);
-    tcase_add_test(t, the_watchdog_is_fed_by_the_loop);
-    suite_add_tcase(s, t);
-
-    return run_suite(s);
 }
