@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A keeper that was there before the agent. */
+#include "fixture.h"
+
+TEST_CASE(adopting, .set_up = set_up);
+
+TEST(adopts_a_live_keeper)
+{
+    usec_t t0;
+
+    f.m.reason = REASON_DENIED; /* of the term before */
+    adopting();
+    ck_assert_uint_eq(f.u.actions, 0);
+    ck_assert_uint_eq(f.m.term, TERM);
+    ck_assert_uint_eq(member_due(&f.m), f.now);
+    ck_assert_uint_eq(member_wake(&f.m), f.host.keeper_deadline);
+    ck_assert(member_leads(&f.m));
+    t0 = f.now;
+    ask();
+    ck_assert(asks(OPERATION_RENEW));
+    ck_assert_uint_eq(f.u.request.term, TERM);
+    f.now += SEC;
+    grant();
+    ck_assert_int_eq(f.m.state, MEMBER_LEADING);
+    ck_assert_uint_eq(f.u.actions, ACTION_EXTEND);
+    ck_assert_int_eq(f.u.note, NOTE_ADOPTED);
+    ck_assert_int_eq(f.m.reason, REASON_NONE);
+    ck_assert_uint_eq(f.m.deadline, t0 + 8670000);
+    ck_assert_uint_eq(member_due(&f.m), t0 + 8670000 / 4);
+    event(EVENT_STOP); /* the renewal has told the nonce */
+    proven_dead();
+    ask();
+    ck_assert(asks(OPERATION_RELEASE));
+}
+
+TEST(adoption_answered_after_the_end)
+{
+    adopting();
+    ask();
+    event(EVENT_STOP);
+    grant();
+    ck_assert_int_eq(f.m.state, MEMBER_ENDING);
+    proven_dead();
+    ask();
+    ck_assert(asks(OPERATION_RELEASE));
+    ck_assert_mem_eq(&f.u.request.expected_nonce, &f.row.nonce, sizeof f.row.nonce);
+}
+
+/* All numbers are the keeper's. */
+TEST(adopts_the_keepers_numbers)
+{
+    usec_t t0 = f.now + 1;
+
+    own(&f.row, ME);
+    keeper_lives(TERM);
+    f.host.keeper_lease = 30 * SEC;
+    f.host.keeper_stop = 7 * SEC;
+    f.host.keeper_duration = 12 * SEC;
+    f.host.keeper_deadline = t0 + 13 * SEC; /* a deadline never goes back */
+    look();
+    ck_assert_uint_eq(f.m.lease, 30 * SEC);
+    ck_assert_uint_eq(f.m.stop, 7 * SEC);
+    ck_assert_uint_eq(member_limit(&f.m), 3 * SEC);
+    ask();
+    grant();
+    ck_assert_uint_eq(f.m.deadline, t0 + 13 * SEC);
+    f.now = member_due(&f.m);
+    ask();
+    grant();
+    ck_assert_uint_eq(f.m.deadline, t0 + 3 * SEC + 12 * SEC);
+}
+
+static void keeper_of_another_owner(void)
+{
+    f.host.keeper_ours = false;
+}
+static void keeper_at_its_deadline(void)
+{
+    f.host.keeper_deadline = f.now + 1; /* the time of the look */
+}
+static void keeper_just_before_its_deadline(void)
+{
+    f.host.keeper_deadline = f.now + 2;
+}
+static void keeper_of_a_term_that_ended(void)
+{
+    f.m.over_term = TERM;
+}
+static void keeper_of_a_later_term(void)
+{
+    f.m.over_term = TERM - 1;
+}
+
+static const struct {
+    void (*make)(void);
+    bool adopted, ours;
+} found[] = {
+    {keeper_just_before_its_deadline, true, true}, {keeper_of_a_later_term, true, true},
+    {keeper_of_another_owner, false, false},       {keeper_at_its_deadline, false, true},
+    {keeper_of_a_term_that_ended, false, true},
+};
+
+TEST(adopts_only_what_is_its_own, EACH(found))
+{
+    own(&f.row, ME);
+    keeper_lives(TERM);
+    found[_i].make();
+    look();
+    if (found[_i].adopted) {
+        ck_assert_int_eq(f.m.state, MEMBER_ADOPTING);
+        return;
+    }
+    assert_ends(REASON_FOREIGN_KEEPER);
+    ck_assert_uint_eq(f.m.term, TERM); /* which END names */
+    proven_dead();
+    ck_assert_int_eq(f.m.state, found[_i].ours ? MEMBER_RELEASING : MEMBER_STANDBY);
+    if (!found[_i].ours)
+        ck_assert_int_eq(f.u.note, NOTE_LOST);
+}
+
+/* One that begins or ends by itself is neither adopted nor ended. */
+TEST(keeper_on_its_way_is_left_alone, .times = 3)
+{
+    keeper_lives(TERM);
+    if (_i == 0)
+        f.host.keeper = LOCAL_KEEPER_BUSY;
+    else if (_i == 1)
+        f.host.keeper_term = 0;
+    else
+        f.host.keeper = LOCAL_KEEPER_UNKNOWN;
+    look();
+    ck_assert_int_eq(f.m.state, MEMBER_STANDBY);
+    ck_assert_uint_eq(f.u.actions, 0);
+}
+
+TEST(adoption_refused)
+{
+    adopting();
+    ask();
+    own(&f.row, OTHER);
+    answer(OUTCOME_DENIED);
+    assert_ends(REASON_DENIED);
+    ck_assert(!f.m.release);
+}
+
+/* No answer: the keeper's old deadline rules, then the record is read for its nonce first. */
+TEST(adoption_unknown)
+{
+    usec_t deadline;
+
+    adopting();
+    deadline = f.m.deadline;
+    ask();
+    answer(OUTCOME_UNKNOWN);
+    ck_assert_int_eq(f.m.state, MEMBER_ADOPTING);
+    ck_assert_uint_eq(f.u.actions, 0);
+    ck_assert_uint_eq(f.m.deadline, deadline);
+    f.now = deadline - 1;
+    event(EVENT_CLOCK);
+    ck_assert_int_eq(f.m.state, MEMBER_ADOPTING);
+    f.now++;
+    event(EVENT_CLOCK);
+    assert_ends(REASON_DEADLINE);
+    proven_dead();
+    ck_assert_int_eq(f.m.state, MEMBER_RELEASING);
+    ask();
+    ck_assert(asks(OPERATION_OBSERVE));
+    answer(OUTCOME_GRANTED);
+    ck_assert_int_eq(f.m.state, MEMBER_RELEASING);
+    ck_assert_uint_eq(member_due(&f.m), f.now);
+    ask();
+    ck_assert(asks(OPERATION_RELEASE));
+    ck_assert_mem_eq(&f.u.request.expected_nonce, &f.row.nonce, sizeof f.row.nonce);
+}
+
+/* An answer to a mere look proves nothing, even though it names this node. */
+TEST(reading_is_no_adoption)
+{
+    ask();
+    adopting();
+    answer(OUTCOME_GRANTED);
+    ck_assert_int_eq(f.m.state, MEMBER_ADOPTING);
+    ck_assert_uint_eq(f.u.actions, 0);
+    ck_assert_uint_eq(member_due(&f.m), f.now);
+}
+
+TEST(stopped_member_ends_what_it_finds)
+{
+    event(EVENT_STOP);
+    own(&f.row, ME);
+    keeper_lives(TERM);
+    look();
+    assert_ends(REASON_STOPPED);
+    ck_assert_uint_eq(f.m.term, TERM);
+    ck_assert(f.m.release);
+}
+
+TEST(adopting_keeper_lost_or_stopped, .times = 2)
+{
+    adopting();
+    if (_i == 0) {
+        event(EVENT_STOP);
+        assert_ends(REASON_STOPPED);
+        return;
+    }
+    all_dead();
+    look();
+    assert_ends(REASON_KEEPER_LOST);
+}
+
+/* A keeper seen while a claim is under way is judged when its answer is there. */
+TEST(keeper_found_while_claiming)
+{
+    claiming();
+    keeper_lives(TERM);
+    look();
+    ck_assert_int_eq(f.m.state, MEMBER_STANDBY);
+    ck_assert_uint_eq(f.u.actions, 0);
+    grant();
+    assert_ends(REASON_LOCAL);
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A record that names this node: a claim of unknown outcome, or an earlier life's. */
+#include "fixture.h"
+
+TEST_CASE(confirming, .set_up = set_up);
+
+/* Reading is no acknowledgement: only the renewal gives a deadline, counted from its own send. */
+TEST(own_claim_is_confirmed_by_a_renewal)
+{
+    usec_t t0;
+
+    confirming();
+    ck_assert_uint_eq(f.u.actions & (unsigned)(ACTION_TICKET | ACTION_EXTEND), 0);
+    ck_assert_uint_eq(member_due(&f.m), f.now);
+    ck_assert_uint_eq(member_wake(&f.m), USEC_INFINITY);
+    f.now += SEC;
+    look();
+    t0 = f.now;
+    ask();
+    ck_assert(asks(OPERATION_RENEW));
+    ck_assert_uint_eq(f.u.request.term, TERM + 1);
+    ck_assert(does(ACTION_LOOK));
+    f.now += SEC;
+    grant();
+    ck_assert_int_eq(f.m.state, MEMBER_STARTING);
+    ck_assert(does(ACTION_TICKET));
+    ck_assert_uint_eq(f.m.deadline, t0 + D);
+    ck_assert(!f.m.claim_open);
+}
+
+TEST(confirmation_refused)
+{
+    confirming();
+    ask();
+    own(&f.row, OTHER);
+    f.row.term++;
+    answer(OUTCOME_DENIED);
+    ck_assert_int_eq(f.m.state, MEMBER_STANDBY);
+    ck_assert_uint_eq(f.u.actions, 0);
+    ck_assert_uint_eq(f.m.over_term, TERM + 1);
+}
+
+TEST(confirmation_unknown)
+{
+    confirming();
+    ask();
+    answer(OUTCOME_UNKNOWN);
+    ck_assert_int_eq(f.m.state, MEMBER_CONFIRMING);
+    ck_assert_uint_eq(member_due(&f.m), f.now + P / 4);
+}
+
+TEST(confirmation_by_an_unfit_clock)
+{
+    confirming();
+    f.fit = false;
+    ask();
+    ck_assert(!does(ACTION_REQUEST));
+    ck_assert_int_eq(f.m.state, MEMBER_CONFIRMING);
+    ck_assert_uint_eq(member_due(&f.m), f.now + P / 4);
+}
+
+TEST(confirmation_stopped)
+{
+    confirming();
+    look();
+    ck_assert_int_eq(f.m.state, MEMBER_CONFIRMING);
+    event(EVENT_CLOCK);
+    ck_assert_int_eq(f.m.state, MEMBER_CONFIRMING);
+    ck_assert_uint_eq(f.m.lease, L);
+    ck_assert_uint_eq(f.m.stop, S);
+    event(EVENT_STOP);
+    assert_ends(REASON_STOPPED);
+    proven_dead();
+    ask();
+    ck_assert(asks(OPERATION_RELEASE));
+    ck_assert_mem_eq(&f.u.request.expected_nonce, &f.row.nonce, sizeof f.row.nonce);
+}
+
+/* The record names us with a nonce that is not our last claim's: an earlier life's. */
+TEST(record_of_an_earlier_life_is_given_back)
+{
+    own(&f.row, ME);
+    first_seen();
+    assert_ends(REASON_ORPHAN);
+    proven_dead();
+    ask();
+    ck_assert(asks(OPERATION_RELEASE));
+    ck_assert_uint_eq(f.u.request.term, TERM);
+    ck_assert_mem_eq(&f.u.request.expected_nonce, &f.row.nonce, sizeof f.row.nonce);
+}
+
+TEST(claim_of_other_nonce_is_not_confirmed)
+{
+    claiming();
+    do_it();
+    answer(OUTCOME_UNKNOWN);
+    f.row.nonce = next_nonce();
+    f.now += 100 * MSEC;
+    ask();
+    answer(OUTCOME_GRANTED);
+    assert_ends(REASON_ORPHAN);
+}
+
+/* The next claim is refused, for the last one had been granted after all. */
+TEST(claim_of_unknown_outcome_refuses_the_next)
+{
+    claiming();
+    do_it();
+    answer(OUTCOME_UNKNOWN);
+    f.now = f.m.not_before;
+    look();
+    ask();
+    ck_assert(asks(OPERATION_CLAIM));
+    answer(OUTCOME_DENIED);
+    ck_assert_int_eq(f.m.state, MEMBER_CONFIRMING);
+}
+
+/* A failover that lost writes shows our claim again, and not the later term of another. */
+TEST(claim_of_an_older_history_is_not_confirmed, .times = 2)
+{
+    if (_i == 0) {
+        claiming();
+        do_it();
+        answer(OUTCOME_UNKNOWN);
+        f.epoch.timeline++;
+        f.now += 100 * MSEC;
+        ask();
+        answer(OUTCOME_GRANTED);
+    } else { /* between the look and the renewal */
+        confirming();
+        f.now += 100 * MSEC;
+        look();
+        ask();
+        f.epoch.timeline++;
+        grant();
+        ck_assert(!does(ACTION_TICKET));
+    }
+    assert_ends(REASON_ORPHAN);
+    proven_dead();
+    ask();
+    ck_assert(asks(OPERATION_RELEASE));
+    ck_assert_mem_eq(&f.u.request.expected_nonce, &f.row.nonce, sizeof f.row.nonce);
+}
+
+TEST(claim_of_a_term_that_ended_is_not_confirmed, .times = 2)
+{
+    releasing();
+    ask();
+    grant();
+    resume(L, S);
+    f.now += SEC;
+    claiming();
+    do_it();
+    answer(OUTCOME_UNKNOWN);
+    f.row.term = f.m.over_term + (usec_t)_i; /* an arbiter that lost rows */
+    f.now += 100 * MSEC;
+    ask();
+    answer(OUTCOME_GRANTED);
+    if (_i == 1)
+        ck_assert_int_eq(f.m.state, MEMBER_CONFIRMING);
+    else
+        assert_ends(REASON_ORPHAN);
+}
+
+/* Its keeper may live: no answer of PID 1, no judgement. */
+TEST(record_of_an_earlier_life_waits_for_pid1, .times = 3)
+{
+    own(&f.row, ME);
+    if (_i == 0)
+        f.now += 2 * P + 2 * SEC; /* the last look is stale */
+    else {
+        f.host.keeper = _i == 1 ? LOCAL_KEEPER_UNKNOWN : LOCAL_KEEPER_BUSY;
+        look();
+    }
+    first_seen();
+    ck_assert_int_eq(f.m.state, MEMBER_STANDBY);
+    ck_assert_uint_gt(member_due(&f.m), f.now);
+}
+
+/* Ours and not clean is never observed away: it is confirmed, adopted or released. */
+TEST(own_record_is_never_claimed)
+{
+    usec_t seen;
+
+    own(&f.row, ME);
+    f.host.keeper = LOCAL_KEEPER_UNKNOWN;
+    look();
+    seen = first_seen();
+    observe_until(seen + 3 * L, P);
+    f.row.clean = f.row.claimable = true;
+    all_dead();
+    look();
+    ask();
+    answer(OUTCOME_GRANTED);
+    ask(); /* clean is another matter */
+    ck_assert(asks(OPERATION_CLAIM));
+}

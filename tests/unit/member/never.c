@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What must never happen: a loop without rest, and values that there are not. */
+#include "fixture.h"
+
+TEST_CASE(never, .set_up = set_up);
+
+/* ---- no rest is not worth a loop ---- */
+
+static void busy_nothing(void)
+{
+}
+static void busy_unfit(void)
+{
+    free_record();
+    f.fit = false;
+}
+static void busy_no_slot(void)
+{
+    free_record();
+    f.may_claim = false;
+}
+static void busy_not_ready(void)
+{
+    free_record();
+    f.host.guarded = false;
+}
+static void busy_free(void)
+{
+    free_record();
+}
+static void busy_tiny_lease(void)
+{
+    f.row.lease = 1;
+}
+static void busy_confirming_unfit(void)
+{
+    confirming();
+    f.fit = false;
+}
+static void busy_leading_unfit(void)
+{
+    leading();
+    f.fit = false;
+}
+static void busy_tiny_keeper(void)
+{
+    own(&f.row, ME);
+    keeper_lives(TERM);
+    f.host.keeper_duration = 1;
+    f.host.keeper_deadline = USEC_INFINITY;
+    look();
+    ck_assert_int_eq(f.m.state, MEMBER_ADOPTING);
+}
+
+static const struct {
+    void (*begin)(void);
+    enum outcome outcome; /* of whatever is asked */
+    bool moves;           /* another nonce each time */
+} busy[] = {
+    {busy_nothing, OUTCOME_GRANTED, false},
+    {busy_nothing, OUTCOME_GRANTED, true},
+    {busy_nothing, OUTCOME_UNKNOWN, false},
+    {busy_unfit, OUTCOME_GRANTED, false},
+    {busy_no_slot, OUTCOME_GRANTED, false},
+    {busy_not_ready, OUTCOME_GRANTED, false},
+    {busy_free, OUTCOME_DENIED, false},
+    {busy_free, OUTCOME_DENIED, true},
+    {busy_free, OUTCOME_UNKNOWN, false},
+    {busy_tiny_lease, OUTCOME_GRANTED, false},
+    {busy_tiny_lease, OUTCOME_DENIED, false},
+    {confirming, OUTCOME_UNKNOWN, false},
+    {busy_confirming_unfit, OUTCOME_UNKNOWN, false},
+    {busy_leading_unfit, OUTCOME_UNKNOWN, false},
+    {adopting, OUTCOME_UNKNOWN, false},
+    {busy_tiny_keeper, OUTCOME_UNKNOWN, false},
+    {busy_tiny_keeper, OUTCOME_GRANTED, true},
+    {releasing, OUTCOME_UNKNOWN, false},
+    {releasing, OUTCOME_DENIED, true},
+    {ending, OUTCOME_UNKNOWN, false},
+};
+
+/* An arbiter that answers in no time, whatever it says, is asked at most 40 times a second; and
+ * what wakes for nothing wakes later the next time. */
+TEST(never_spins, EACH(busy))
+{
+    unsigned questions = 0, timers = 0;
+    usec_t end;
+
+    busy[_i].begin();
+    end = f.now + 5 * SEC;
+    look();
+    while (questions + timers <= 300) {
+        usec_t next = usec_min(member_due(&f.m), member_wake(&f.m));
+
+        if (next >= end)
+            break;
+        f.now = usec_max(f.now, next);
+        if (member_wake(&f.m) <= f.now) {
+            timers++;
+            event(EVENT_CLOCK);
+            continue;
+        }
+        questions++;
+        look_asked_at(f.now - 1);
+        ask();
+        if (busy[_i].moves)
+            f.row.nonce = next_nonce();
+        if (f.m.in_flight)
+            answer(busy[_i].outcome);
+    }
+    ck_assert_uint_le(questions, 200);
+    ck_assert_uint_le(timers, 5 * 4 + 1);
+}
+
+/* ---- what must never happen, and moves nothing when it does ---- */
+
+TEST(no_event_that_there_is_not)
+{
+    struct member before;
+
+    leading();
+    before = f.m;
+    event((enum member_event_type)(EVENT_RESUME + 1));
+    ck_assert_mem_eq(&f.m, &before, sizeof before);
+    ck_assert_uint_eq(f.u.actions, 0);
+}
+
+/* As good as none: the term goes on until its deadline, and no longer. */
+TEST(no_outcome_that_there_is_not)
+{
+    usec_t deadline;
+
+    leading();
+    deadline = f.m.deadline;
+    f.now = member_due(&f.m);
+    ask();
+    answer_without_record((enum outcome)(OUTCOME_UNKNOWN + 1));
+    ck_assert_int_eq(f.m.state, MEMBER_LEADING);
+    ck_assert_uint_eq(f.u.actions, 0);
+    ck_assert_uint_eq(f.m.deadline, deadline);
+    ck_assert_uint_eq(member_wake(&f.m), deadline);
+    f.now = deadline;
+    event(EVENT_CLOCK);
+    assert_ends(REASON_DEADLINE);
+}
+
+TEST(no_alarm_of_a_state_that_there_is_not)
+{
+    leading();
+    f.m.state = (enum member_state)(MEMBER_RELEASING + 1);
+    ck_assert_uint_eq(member_wake(&f.m), USEC_INFINITY);
+    ck_assert(!member_leads(&f.m));
+}
+
+/* ---- words ---- */
+
+TEST(texts)
+{
+    for (int s = MEMBER_STANDBY; s <= MEMBER_RELEASING; s++) {
+        ck_assert_str_ne(member_state_name((enum member_state)s), "?");
+        for (int t = MEMBER_STANDBY; t < s; t++)
+            ck_assert_str_ne(member_state_name((enum member_state)s),
+                             member_state_name((enum member_state)t));
+    }
+    ck_assert_str_eq(member_reason_text(REASON_NONE), "");
+    for (int r = REASON_STOPPED; r <= REASON_FOREIGN_KEEPER; r++) {
+        ck_assert_str_ne(member_reason_text((enum member_reason)r), "?");
+        for (int q = REASON_NONE; q < r; q++)
+            ck_assert_str_ne(member_reason_text((enum member_reason)r),
+                             member_reason_text((enum member_reason)q));
+    }
+}
+
+TEST(no_name_for_what_there_is_not)
+{
+    ck_assert_str_eq(member_state_name((enum member_state)(MEMBER_RELEASING + 1)), "?");
+    ck_assert_str_eq(member_reason_text((enum member_reason)(REASON_FOREIGN_KEEPER + 1)), "?");
+}
