@@ -10,6 +10,7 @@
 #include "arbiter/lease.h"
 #include "base/cleanup.h"
 #include "fuzz.h"
+#include "support/epoch.h"
 #include "support/nonce.h"
 
 #define ROWS_MAX 16
@@ -95,8 +96,7 @@ static void check_reply(const struct request *q, const struct reply *reply, bool
                         const struct lease_facts *facts)
 {
     assert(reply->epoch.timeline > 0 && reply->epoch.timeline <= UINT32_MAX);
-    assert(reply->epoch.system_id == facts->epoch.system_id);
-    assert(reply->epoch.timeline == facts->epoch.timeline);
+    assert(epoch_equal(&reply->epoch, &facts->epoch));
     if (reply->has_record) {
         assert(reply->outcome != OUTCOME_UNKNOWN);
         assert(strlen(reply->record.owner) <= OWNER_MAX && reply->record.term <= INT64_MAX);

@@ -24,7 +24,7 @@ static int receiver, others; /* PID 1's socket; another service's */
 static sd_event *event;
 static struct pid1 pid1;
 
-static void listen_anew(void)
+static void listen_again(void)
 {
     (void)unlink(address.sun_path);
     receiver = socket_bind_datagrams(address.sun_path, SOCK_NONBLOCK);
@@ -34,7 +34,7 @@ static void set_up(void)
 {
     folder_make();
     address = socket_address(in_folder("notify"));
-    listen_anew();
+    listen_again();
     others = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     ck_assert_int_ge(others, 0);
     ck_assert_int_ge(sd_event_new(&event), 0);
@@ -157,7 +157,7 @@ TEST(another_receiver_is_found)
     (void)fill();
     pid1_tell(&pid1, "READY=1");
     (void)close(receiver);
-    listen_anew();
+    listen_again();
     (void)go_on();
     ck_assert_str_eq(next(), "READY=1");
 }
@@ -169,7 +169,7 @@ TEST(nobody_there_is_no_error)
     pid1_tell(&pid1, "READY=1");
     pid1_tell_status(&pid1, "alone");
     ck_assert_uint_eq(go_on(), 0);
-    listen_anew();
+    listen_again();
     pid1_tell(&pid1, "STOPPING=1");
     ck_assert_str_eq(next(), "STOPPING=1");
     ck_assert_str_eq(next(), "");
