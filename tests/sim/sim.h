@@ -459,6 +459,28 @@ enum violation sim_run(struct world *w, uint64_t seed, const struct sim_options 
                        struct coverage *coverage);
 const char *sim_violation_name(enum violation v);
 
+/* search.c: seeds in a row, until one breaks something. */
+struct sim_search {
+    struct sim_options options;
+    uint64_t from, seeds;
+    uint64_t seconds; /* goes on after that many seeds until so much time has passed, and gives way
+                         to whatever else runs; 0: does not */
+    unsigned jobs;    /* processes; of one alone `w` is left as the last run left it */
+};
+
+/* Returns how many seeds it took, or 0: there is none. Adds up what happened. A run that fails in
+ * itself, or comes to something else than the run of the same seed before, ends the program. */
+uint64_t sim_search(const struct sim_search *search, struct world *w, struct coverage *coverage);
+
+/* coverage.c */
+/* With fewer seeds something may not happen by chance. */
+#define COVERAGE_SEEDS 20000u
+
+void coverage_add(struct coverage *sum, const struct coverage *more);
+void coverage_print(const struct coverage *c);
+/* A run in which nothing happens proves nothing: says what did not, if the seeds were enough. */
+bool coverage_complete(const struct coverage *c);
+
 /* server.c */
 void server_begin(struct world *w);
 void server_execute(struct world *w, uint32_t first);

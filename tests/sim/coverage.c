@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What happened over all runs: adds it up, prints it, and says what has not happened. */
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "sim.h"
+
+void coverage_add(struct coverage *sum, const struct coverage *more)
+{
+    static_assert(sizeof *sum % sizeof(uint64_t) == 0, "nothing but counts");
+    uint64_t *to = (uint64_t *)sum;
+    const uint64_t *from = (const uint64_t *)more;
+
+    for (size_t i = 0; i < sizeof *sum / sizeof *to; i++)
+        to[i] += from[i];
+}
+
+/* A count and what was counted, on a line of its own: tests/sim/evidence adds them up. */
+static void print_count(uint64_t count, const char *what)
+{
+    printf("%14" PRIu64 "  %s\n", count, what);
+}
+
+static void print_moves(const struct coverage *c)
+{
+    char what[SIM_TEXT_MAX];
+
+    for (int from = 0; from <= MEMBER_RELEASING; from++)
+        for (int to = 0; to <= MEMBER_RELEASING; to++)
+            if (c->moves[from][to] > 0) {
+                (void)snprintf(what, sizeof what, "moves from %s to %s",
+                               member_state_name((enum member_state)from),
+                               member_state_name((enum member_state)to));
+                print_count(c->moves[from][to], what);
+            }
+    for (int r = 1; r <= REASON_FOREIGN_KEEPER; r++) {
+        (void)snprintf(what, sizeof what, "terms that ended because %s",
+                       member_reason_text((enum member_reason)r));
+        print_count(c->reasons[r], what);
+    }
+    for (int f = 0; f < FAULTS; f++) {
+        (void)snprintf(what, sizeof what, "faults: %s", fault_name((enum fault_kind)f));
+        print_count(c->faults[f], what);
+    }
+}
+
+void coverage_print(const struct coverage *c)
+{
+    print_count(c->runs, "seeds");
+    print_count(c->steps, "steps, with all invariants after each");
+    print_count(c->tickets, "tickets");
+    print_count(c->takeovers, "starts of a group's units");
+    print_count(c->observed_claims, "claims on observation");
+    print_count(c->clean_claims, "claims on a clean record");
+    print_count(c->told_claims, "claims on a record that was told to be clean");
+    print_count(c->lies, "lies about that");
+    print_count(c->releases, "releases");
+    print_count(c->late_applied, "batches carried out after they were given up");
+    print_count(c->unknown_applied, "of their writes that were committed");
+    print_count(c->advisory_claims, "claims by the method advisory");
+    print_count(c->quarantines, "of them after a quarantine longer than the record's lease");
+    print_count(c->locks_lost, "locks lost with their session");
+    print_count(c->locks_retaken, "locks taken again by a renewal");
+    print_count(c->locks_in_the_way, "times a lock was another session's");
+    print_count(c->batches, "batches of several groups");
+    print_count(c->writes_lost, "commits lost by failovers");
+    print_count(c->overlaps, "times units ran by the word of two primaries at once");
+    print_count(c->wrong_clocks, "runs with a clock that was off by 1 to 40 percent");
+    print_count(c->clock_overlaps, "times units ran on two hosts by that");
+    print_count(c->clock_overlap_usec / USEC_PER_MSEC, "milliseconds of that in all");
+    print_count(c->plugs, "plugs pulled when all had settled, and somebody took over");
+    print_count(c->namesakes, "runs with two nodes of one name");
+    print_count(c->operators, "commands by hand");
+    print_count(c->late_starts, "starts that PID 1 carried out seconds late");
+    print_moves(c);
+}
+
+/* All that member.c knows. */
+static const struct {
+    enum member_state from, to;
+} moves[] = {
+    {MEMBER_STANDBY, MEMBER_CONFIRMING}, {MEMBER_STANDBY, MEMBER_STARTING},
+    {MEMBER_STANDBY, MEMBER_ADOPTING},   {MEMBER_STANDBY, MEMBER_ENDING},
+    {MEMBER_CONFIRMING, MEMBER_STANDBY}, {MEMBER_CONFIRMING, MEMBER_STARTING},
+    {MEMBER_CONFIRMING, MEMBER_ENDING},  {MEMBER_STARTING, MEMBER_LEADING},
+    {MEMBER_STARTING, MEMBER_ENDING},    {MEMBER_LEADING, MEMBER_ENDING},
+    {MEMBER_ADOPTING, MEMBER_LEADING},   {MEMBER_ADOPTING, MEMBER_ENDING},
+    {MEMBER_ENDING, MEMBER_STANDBY},     {MEMBER_ENDING, MEMBER_RELEASING},
+    {MEMBER_RELEASING, MEMBER_STANDBY},
+};
+
+static bool happened(uint64_t count, const char *what, const char *more)
+{
+    if (count == 0)
+        printf("never: %s%s\n", what, more);
+    return count > 0;
+}
+
+static bool all_moved(const struct coverage *c)
+{
+    bool all = true;
+
+    for (size_t i = 0; i < sizeof moves / sizeof moves[0]; i++) {
+        char what[SIM_TEXT_MAX];
+
+        (void)snprintf(what, sizeof what, "%s to %s", member_state_name(moves[i].from),
+                       member_state_name(moves[i].to));
+        all = happened(c->moves[moves[i].from][moves[i].to], "a move from ", what) && all;
+    }
+    for (int r = 1; r <= REASON_FOREIGN_KEEPER; r++)
+        all = happened(c->reasons[r], "a term ended because ",
+                       member_reason_text((enum member_reason)r)) &&
+              all;
+    for (int f = 0; f < FAULTS; f++)
+        all = happened(c->faults[f], "the fault: ", fault_name((enum fault_kind)f)) && all;
+    return all;
+}
+
+bool coverage_complete(const struct coverage *c)
+{
+    const uint64_t counts[] = {
+        c->takeovers,   c->observed_claims, c->clean_claims,     c->told_claims,
+        c->lies,        c->releases,        c->unknown_applied,  c->late_applied,
+        c->batches,     c->namesakes,       c->operators,        c->late_starts,
+        c->writes_lost, c->overlaps,        c->quarantines,      c->advisory_claims,
+        c->locks_lost,  c->locks_retaken,   c->locks_in_the_way, c->clock_overlaps,
+        c->plugs,
+    };
+    bool all = true;
+
+    if (c->runs < COVERAGE_SEEDS)
+        return true;
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++)
+        all = all && counts[i] > 0;
+    all = all_moved(c) && all;
+    if (!all)
+        printf("not all that may happen has happened: nothing is proven\n");
+    return all;
+}
