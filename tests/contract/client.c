@@ -15,6 +15,8 @@
 enum method client_method = METHOD_LEASE;
 usec_t client_lease = 15 * USEC_PER_SEC;
 
+struct client *a, *b;
+
 /* ---- what the arbiter says ---- */
 
 static void on_replies(void *userdata, const struct reply *replies, size_t n)
@@ -128,6 +130,12 @@ struct client *client_close(struct client *c)
     return NULL;
 }
 
+void close_both(void)
+{
+    a = client_close(a);
+    b = client_close(b);
+}
+
 /* Sleeps as long as the arbiter lets it: a timer that comes late shows. What is measured is the
  * work in between. */
 static void turn(struct client *c, usec_t longest)
@@ -199,9 +207,9 @@ struct nonce nonce_new(void)
     return nonce;
 }
 
-bool nonce_same(const struct nonce *a, const struct nonce *b)
+bool nonce_same(const struct nonce *x, const struct nonce *y)
 {
-    return memcmp(a, b, sizeof *a) == 0;
+    return memcmp(x, y, sizeof *x) == 0;
 }
 
 const char *group_new(void)

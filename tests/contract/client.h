@@ -49,6 +49,10 @@ struct client *client_open(arbiter_maker make, const char *owner);
 struct client *client_new(void);
 struct client *client_close(struct client *c);
 
+/* Of two nodes: what most tests use. Opened by each suite's fixture, closed by this one. */
+extern struct client *a, *b;
+void close_both(void);
+
 /* Turns the loop until the counter is at least n, or fails the test after 10 s. */
 void client_await(struct client *c, const unsigned *counter, unsigned n);
 /* Turns the loop for this long. */
@@ -59,7 +63,7 @@ void client_send(struct client *c, const struct request *requests, size_t n, use
 struct reply client_ask(struct client *c, const struct request *request);
 
 struct nonce nonce_new(void);
-bool nonce_same(const struct nonce *a, const struct nonce *b);
+bool nonce_same(const struct nonce *x, const struct nonce *y);
 /* A group nobody used before. Static storage, a few at a time. */
 const char *group_new(void);
 

@@ -8,29 +8,21 @@
 #include "base/clock.h"
 
 static arbiter_maker make;
-static struct client *a, *b; /* of two nodes */
 
 /* Short, for whoever takes over by advisory locks has to wait for it. */
 #define SHORT_LEASE (100 * USEC_PER_MSEC)
 
-static void open_both_advisory(void)
+static void make_both(void)
+{
+    a = client_open(make, CLIENT_OWNER_A);
+    b = client_open(make, CLIENT_OWNER_B);
+}
+
+static void make_both_advisory(void)
 {
     client_method = METHOD_ADVISORY;
     client_lease = SHORT_LEASE;
-    a = client_open(make, CLIENT_OWNER_A);
-    b = client_open(make, CLIENT_OWNER_B);
-}
-
-static void open_both(void)
-{
-    a = client_open(make, CLIENT_OWNER_A);
-    b = client_open(make, CLIENT_OWNER_B);
-}
-
-static void close_both(void)
-{
-    a = client_close(a);
-    b = client_close(b);
+    make_both();
 }
 
 static void same_record(const struct record *x, const struct record *y)
@@ -565,12 +557,9 @@ static TCase *contract_case(const char *name, void (*setup)(void))
     return tests;
 }
 
-Suite *contract_suite(const char *name, arbiter_maker maker)
+void contract_tests(Suite *suite, arbiter_maker maker)
 {
-    Suite *suite = suite_create(name);
-
     make = maker;
-    suite_add_tcase(suite, contract_case("contract, lease", open_both));
-    suite_add_tcase(suite, contract_case("contract, advisory", open_both_advisory));
-    return suite;
+    suite_add_tcase(suite, contract_case("contract, lease", make_both));
+    suite_add_tcase(suite, contract_case("contract, advisory", make_both_advisory));
 }

@@ -9,6 +9,6 @@
 #include "client.h"
 
 /* The arbiter's test program says how one is made; it is called in forked tests. */
-Suite *contract_suite(const char *name, arbiter_maker make);
+void contract_tests(Suite *suite, arbiter_maker make);
 
 #endif

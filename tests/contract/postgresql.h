@@ -14,19 +14,19 @@
 /* The server all tests share that leave it as it was. */
 extern struct server shared;
 
-/* An arbiter on this server as role tenure, over TCP; `more` is added to conninfo. */
-void client_connect(struct client *c, const struct server *s, const char *owner, const char *more);
+/* An arbiter as role tenure over TCP, on this port: of a server or a proxy. */
+void client_connect(struct client *c, int port, const char *owner);
 /* The same with a whole conninfo. */
-void client_use(struct client *c, const char *conninfo, bool require_sync, const char *owner);
+void client_use(struct client *c, bool require_sync, const char *owner, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 /* client_new(), client_connect(), and waits until it is connected. */
+struct client *client_at(int port, const char *owner);
 struct client *client_on(const struct server *s, const char *owner);
 
-void lease_tests(Suite *suite);
-void advisory_tests(Suite *suite);
-void durability_tests(Suite *suite);
-void fault_tests(Suite *suite);
-void fencing_tests(Suite *suite);
-void connecting_tests(Suite *suite);
-Suite *bad_suite(void);
+/* A fixture: two clients on the shared server; close_both() belongs to it. */
+void open_both(void);
+
+/* What each program has tests of. */
+void add_tests(Suite *suite);
 
 #endif

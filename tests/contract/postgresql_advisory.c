@@ -15,20 +15,11 @@
 #define LEASE (300 * USEC_PER_MSEC)
 #define LONGER (2 * LEASE)
 
-static struct client *a, *b;
-
-static void open_both(void)
+static void open_both_advisory(void)
 {
     client_method = METHOD_ADVISORY;
     client_lease = LEASE;
-    a = client_on(&shared, CLIENT_OWNER_A);
-    b = client_on(&shared, CLIENT_OWNER_B);
-}
-
-static void close_both(void)
-{
-    a = client_close(a);
-    b = client_close(b);
+    open_both();
 }
 
 static struct reply look(struct client *c, const char *group)
@@ -498,13 +489,8 @@ START_TEST(a_client_that_was_cut_off_does_not_keep_its_lock)
 {
     const char *group = group_new();
     struct proxy *proxy = proxy_start(shared.port);
-    struct client *c = client_new();
-    char conninfo[CONNINFO_MAX];
+    struct client *c = client_at(proxy->port, CLIENT_OWNER_A);
 
-    (void)snprintf(conninfo, sizeof conninfo, "host=127.0.0.1 port=%d dbname=postgres user=tenure",
-                   proxy->port);
-    client_use(c, conninfo, false, CLIENT_OWNER_A);
-    client_await(c, &c->connects, 1);
     (void)client_lead(c, group);
     atomic_store(&proxy->silent, true);
     ck_assert_uint_lt(freed_after(group), ADVISORY_BOUND_MIN_USEC + USEC_PER_SEC);
@@ -537,14 +523,9 @@ START_TEST(a_pooler_is_refused_with_the_reason)
     const char *group = group_new(), *by_lease = group_new();
     struct reply led = client_lead(a, group);
     struct proxy *proxy = proxy_start(shared.port);
-    struct client *c = client_new();
-    char conninfo[CONNINFO_MAX];
 
     atomic_store(&proxy->foreign, true);
-    (void)snprintf(conninfo, sizeof conninfo, "host=127.0.0.1 port=%d dbname=postgres user=tenure",
-                   proxy->port);
-    client_use(c, conninfo, false, CLIENT_OWNER_A);
-    client_await(c, &c->connects, 1);
+    struct client *c = client_at(proxy->port, CLIENT_OWNER_A);
     ck_assert_ptr_null(arbiter_obstacle(c->arbiter, METHOD_LEASE));
     ck_assert_ptr_nonnull(arbiter_obstacle(c->arbiter, METHOD_ADVISORY));
     ck_assert_ptr_nonnull(strstr(arbiter_obstacle(c->arbiter, METHOD_ADVISORY), "pooler"));
@@ -603,14 +584,9 @@ START_TEST(both_methods_share_one_round_trip)
     static char names[2 * MANY][GROUP_NAME_MAX + 1];
     static struct reply seen[2 * MANY];
     struct proxy *proxy = proxy_start(shared.port);
-    struct client *c = client_new();
-    char conninfo[CONNINFO_MAX];
+    struct client *c = client_at(proxy->port, CLIENT_OWNER_A);
 
     client_lease = 2 * USEC_PER_SEC;
-    (void)snprintf(conninfo, sizeof conninfo, "host=127.0.0.1 port=%d dbname=postgres user=tenure",
-                   proxy->port);
-    client_use(c, conninfo, false, CLIENT_OWNER_A);
-    client_await(c, &c->connects, 1);
     for (int round = 0; round < 4; round++) { /* observe, claim, renew, renew */
         for (int i = 0; i < 2 * MANY; i++) {
             client_method = i % 2 ? METHOD_ADVISORY : METHOD_LEASE;
@@ -643,12 +619,12 @@ START_TEST(both_methods_share_one_round_trip)
 }
 END_TEST
 
-void advisory_tests(Suite *suite)
+void add_tests(Suite *suite)
 {
     TCase *tests = tcase_create("advisory");
 
     tcase_set_timeout(tests, 60);
-    tcase_add_checked_fixture(tests, open_both, close_both);
+    tcase_add_checked_fixture(tests, open_both_advisory, close_both);
     tcase_add_test(tests, a_session_excludes_others);
     tcase_add_test(tests, locks_do_not_stack);
     tcase_add_test(tests, keys_are_64_bits_of_a_hash);

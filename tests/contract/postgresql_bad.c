@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #define SESSIONS_MAX 64
@@ -156,11 +157,13 @@ static const struct {
     void (*do_spoil)(void), (*do_mend)(void); /* instead */
     const char *told, *more;                  /* more: what the server itself says, "": nothing */
 } bad[] = {
-    /* the server */
+    /* the server, which ends: one of their own */
     {"it is stopped", NULL, NULL, stop, start, "Connection refused", ""},
     {"it has crashed", NULL, NULL, crash, start, "Connection refused", ""},
     {"it is a standby", NULL, NULL, be_a_standby, promote,
      "connected to a standby, which takes no writes", ""},
+#define N_ALONE 3
+    /* the server */
     {"it is read-only", NULL, NULL, be_read_only, be_writable,
      "the server is read-only (default_transaction_read_only)", ""},
     {"all connections are taken", NULL, NULL, use_up_connections, end_sessions,
@@ -249,25 +252,61 @@ static void execute(const char *statements)
     PQfinish(session);
 }
 
-static void set_up(void)
+static void connect_client(void)
 {
-    char conninfo[CONNINFO_MAX];
-
-    server_make(&s, false);
-    server_start(&s);
-    server_do(&s, "create database agents template postgres");
     c = client_new();
-    (void)snprintf(conninfo, sizeof conninfo,
-                   "host=127.0.0.1 port=%d dbname=agents user=tenure password=geheim", s.port);
-    client_use(c, conninfo, false, CLIENT_OWNER_A);
+    client_use(c, false, CLIENT_OWNER_A,
+               "host=127.0.0.1 port=%d dbname=agents user=tenure password=geheim", s.port);
     client_await(c, &c->connects, 1);
 }
 
-static void tear_down(void)
+static void set_up_alone(void)
+{
+    server_make(&s, false);
+    server_start(&s);
+    server_do(&s, "create database agents template postgres");
+    connect_client();
+}
+
+static void tear_down_alone(void)
 {
     end_sessions();
     c = client_close(c);
     server_crash(&s);
+}
+
+/* The shared server is as good as new when a test has mended it. When one has failed, those that
+ * follow do without it. */
+static bool *mended; /* between all tests */
+
+static void prepare_shared(void)
+{
+    mended = mmap(NULL, sizeof *mended, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    ck_assert_ptr_ne(mended, MAP_FAILED);
+    server_do(&shared, "create database agents template postgres");
+    *mended = true;
+}
+
+static void set_up(void)
+{
+    if (!*mended) {
+        set_up_alone();
+        return;
+    }
+    *mended = false;
+    s = shared;
+    connect_client();
+}
+
+static void tear_down(void)
+{
+    if (s.pid != shared.pid) {
+        tear_down_alone();
+        return;
+    }
+    end_sessions();
+    c = client_close(c);
+    *mended = true;
 }
 
 /* What is sent now is neither done nor refused. */
@@ -335,14 +374,18 @@ START_TEST(is_told_and_recovered_from)
 }
 END_TEST
 
-Suite *bad_suite(void)
+void add_tests(Suite *suite)
 {
-    Suite *suite = suite_create("bad databases");
-    TCase *t = tcase_create("bad");
+    TCase *alone = tcase_create("bad, alone"), *t = tcase_create("bad");
+
+    tcase_set_timeout(alone, 60);
+    tcase_add_checked_fixture(alone, set_up_alone, tear_down_alone);
+    tcase_add_loop_test(alone, is_told_and_recovered_from, 0, N_ALONE);
+    suite_add_tcase(suite, alone);
 
     tcase_set_timeout(t, 60);
+    tcase_add_unchecked_fixture(t, prepare_shared, NULL);
     tcase_add_checked_fixture(t, set_up, tear_down);
-    tcase_add_loop_test(t, is_told_and_recovered_from, 0, N_BAD);
+    tcase_add_loop_test(t, is_told_and_recovered_from, N_ALONE, N_BAD);
     suite_add_tcase(suite, t);
-    return suite;
 }

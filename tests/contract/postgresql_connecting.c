@@ -6,7 +6,6 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <netdb.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,18 +58,7 @@ static void close_client(void)
     c = client_close(c);
 }
 
-static void use(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-static void use(const char *format, ...)
-{
-    char conninfo[CONNINFO_MAX];
-    va_list ap;
-
-    va_start(ap, format);
-    (void)vsnprintf(conninfo, sizeof conninfo, format, ap);
-    va_end(ap);
-    client_use(c, conninfo, false, CLIENT_OWNER_A);
-}
+#define use(...) client_use(c, false, CLIENT_OWNER_A, __VA_ARGS__)
 
 static void loop_never_stopped(void)
 {
@@ -283,6 +271,7 @@ static void is_told(const char *text)
 
 START_TEST(a_missing_schema_is_named)
 {
+    server_do(&shared, "create database empty template template0");
     use("host=127.0.0.1 port=%d dbname=empty user=tenure", shared.port);
     is_told("tenurectl schema");
     ck_assert_ptr_nonnull(strstr(c->lost, "missing"));
@@ -439,7 +428,7 @@ START_TEST(hosts_are_taken_apart_as_libpq_does)
 }
 END_TEST
 
-void connecting_tests(Suite *suite)
+void add_tests(Suite *suite)
 {
     TCase *tests = tcase_create("connecting");
 

@@ -190,13 +190,11 @@ END_TEST
 START_TEST(require_sync_refuses_without_a_standby)
 {
     const char *group = group_new(), *other = group_new();
-    char conninfo[CONNINFO_MAX];
     struct client *plain = client_on(&s, CLIENT_OWNER_A), *c = client_new();
     struct reply led = client_lead(plain, group);
 
-    (void)snprintf(conninfo, sizeof conninfo, "host=%s port=%d dbname=postgres user=tenure", s.dir,
-                   s.port);
-    client_use(c, conninfo, true, CLIENT_OWNER_A);
+    client_use(c, true, CLIENT_OWNER_A, "host=%s port=%d dbname=postgres user=tenure", s.dir,
+               s.port);
     client_await(c, &c->connects, 1);
     struct request request = renew_of(group, led.record.term);
     ck_assert_int_eq(client_ask(c, &request).outcome, OUTCOME_UNKNOWN);
@@ -314,7 +312,6 @@ START_TEST(a_failover_makes_a_new_history)
 {
     const char *clean_group = group_new(), *led_group = group_new();
     struct server old, new;
-    char conninfo[CONNINFO_MAX];
 
     struct client *c = client_on(&s, CLIENT_OWNER_A);
     struct reply clean = client_lead(c, clean_group), led = client_lead(c, led_group);
@@ -330,10 +327,9 @@ START_TEST(a_failover_makes_a_new_history)
 
     /* A standby is no server to work with; after its promotion it is. */
     c = client_new();
-    (void)snprintf(conninfo, sizeof conninfo,
-                   "host=127.0.0.1,127.0.0.1 port=%d,%d dbname=postgres user=tenure", new.port,
-                   old.port);
-    client_use(c, conninfo, false, CLIENT_OWNER_B);
+    client_use(c, false, CLIENT_OWNER_B,
+               "host=127.0.0.1,127.0.0.1 port=%d,%d dbname=postgres user=tenure", new.port,
+               old.port);
     client_await(c, &c->losses, 1);
     ck_assert_ptr_nonnull(strstr(c->lost, "standby"));
     server_do(&new, "select pg_promote()");
@@ -368,16 +364,14 @@ START_TEST(another_server_is_an_alarm)
 {
     const char *group = group_new();
     struct server other;
-    char conninfo[CONNINFO_MAX];
     struct client *c = client_new();
     struct request request = observe_of(group);
 
     server_make(&other, true);
     server_start(&other);
-    (void)snprintf(conninfo, sizeof conninfo,
-                   "host=127.0.0.1,127.0.0.1 port=%d,%d dbname=postgres user=tenure", s.port,
-                   other.port);
-    client_use(c, conninfo, false, CLIENT_OWNER_A);
+    client_use(c, false, CLIENT_OWNER_A,
+               "host=127.0.0.1,127.0.0.1 port=%d,%d dbname=postgres user=tenure", s.port,
+               other.port);
     client_await(c, &c->connects, 1);
     struct reply before = client_ask(c, &request);
     ck_assert_int_eq(before.outcome, OUTCOME_GRANTED);
@@ -398,7 +392,7 @@ START_TEST(another_server_is_an_alarm)
 }
 END_TEST
 
-void durability_tests(Suite *suite)
+void add_tests(Suite *suite)
 {
     TCase *tests = tcase_create("durability");
 

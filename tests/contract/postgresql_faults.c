@@ -95,14 +95,11 @@ END_TEST
 START_TEST(a_cut_network_is_given_up)
 {
     struct proxy *proxy = proxy_start(shared.port);
-    char conninfo[CONNINFO_MAX];
 
     c = client_close(c);
     c = client_new();
-    (void)snprintf(conninfo, sizeof conninfo,
-                   "host=127.0.0.1 port=%d dbname=postgres user=tenure connect_timeout=1",
-                   proxy->port);
-    client_use(c, conninfo, false, CLIENT_OWNER_A);
+    client_use(c, false, CLIENT_OWNER_A,
+               "host=127.0.0.1 port=%d dbname=postgres user=tenure connect_timeout=1", proxy->port);
     client_await(c, &c->connects, 1);
     atomic_store(&proxy->silent, true);
     (void)usleep(50000);
@@ -135,7 +132,7 @@ START_TEST(stuck_requests_do_not_use_up_the_server)
                  "')::integer from pg_stat_activity where query like '%tenure.tick%' and usename = "
                  "'tenure' and query like '%sleep%'");
     struct client *other = client_new();
-    client_connect(other, &shared, CLIENT_OWNER_B, "");
+    client_connect(other, shared.port, CLIENT_OWNER_B);
     client_await(other, &other->losses, 1);
     ck_assert_ptr_nonnull(strstr(other->lost, "stuck"));
     works_again(0); /* who is connected is not concerned */
@@ -269,15 +266,10 @@ START_TEST(a_pooler_is_noticed)
 {
     struct proxy *proxy = proxy_start(shared.port);
     struct client *other = client_on(&shared, CLIENT_OWNER_B);
-    char conninfo[CONNINFO_MAX];
 
     c = client_close(c);
-    c = client_new();
     atomic_store(&proxy->foreign, true);
-    (void)snprintf(conninfo, sizeof conninfo, "host=127.0.0.1 port=%d dbname=postgres user=tenure",
-                   proxy->port);
-    client_use(c, conninfo, false, CLIENT_OWNER_A);
-    client_await(c, &c->connects, 1);
+    c = client_at(proxy->port, CLIENT_OWNER_A);
     ck_assert_ptr_nonnull(strstr(c->connected, "pooler"));
 
     /* It works, and nothing was left in the session: no LISTEN. */
@@ -298,7 +290,6 @@ START_TEST(another_isolation_level_is_overridden_or_named)
 {
     struct server s;
     struct client *direct, *pooled;
-    char conninfo[CONNINFO_MAX];
 
     server_make(&s, false);
     server_start(&s);
@@ -309,11 +300,7 @@ START_TEST(another_isolation_level_is_overridden_or_named)
 
     struct proxy *proxy = proxy_start(s.port);
     atomic_store(&proxy->foreign, true);
-    pooled = client_new();
-    (void)snprintf(conninfo, sizeof conninfo, "host=127.0.0.1 port=%d dbname=postgres user=tenure",
-                   proxy->port);
-    client_use(pooled, conninfo, false, CLIENT_OWNER_A);
-    client_await(pooled, &pooled->connects, 1);
+    pooled = client_at(proxy->port, CLIENT_OWNER_A);
     struct request request = observe_of(group);
     ck_assert_int_eq(client_ask(pooled, &request).outcome, OUTCOME_UNKNOWN);
     client_await(pooled, &pooled->losses, 1);
@@ -324,7 +311,7 @@ START_TEST(another_isolation_level_is_overridden_or_named)
 }
 END_TEST
 
-void fault_tests(Suite *suite)
+void add_tests(Suite *suite)
 {
     TCase *tests = tcase_create("faults");
 

@@ -13,7 +13,6 @@
 static const enum method methods[] = {METHOD_LEASE, METHOD_ADVISORY};
 #define N_METHODS ((int)(sizeof methods / sizeof *methods))
 
-static struct client *a, *b;
 static PGconn *application;
 
 /* An application as schema.sql has it: a role that may call the two functions, and no more. */
@@ -22,8 +21,7 @@ static void set_up(void)
     char conninfo[CONNINFO_MAX];
 
     client_lease = 300 * USEC_PER_MSEC; /* the quarantine of advisory takes as long */
-    a = client_on(&shared, CLIENT_OWNER_A);
-    b = client_on(&shared, CLIENT_OWNER_B);
+    open_both();
     server_do(&shared,
               "do $$ begin if not exists (select from pg_roles where rolname = 'billing') then "
               "create role billing login; create table public.payments (id bigint, term bigint); "
@@ -40,8 +38,7 @@ static void set_up(void)
 static void tear_down(void)
 {
     PQfinish(application);
-    a = client_close(a);
-    b = client_close(b);
+    close_both();
 }
 
 /* SQLSTATE, "" when it succeeded, "gone" with the connection. Static storage. */
@@ -433,7 +430,7 @@ START_TEST(applications_may_only_assert)
 }
 END_TEST
 
-void fencing_tests(Suite *suite)
+void add_tests(Suite *suite)
 {
     TCase *t = tcase_create("fencing");
 

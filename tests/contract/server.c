@@ -189,11 +189,13 @@ static void settle(struct server *s)
 static void initialise(struct server *s)
 {
     name_dir(s);
-    run("initdb", (const char *const[]){"initdb", "-D", s->dir, "-U", "postgres", "-A", "trust",
-                                        "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", NULL});
+    run("initdb",
+        (const char *const[]){"initdb", "-D", s->dir, "-U", "postgres", "-A", "trust", "-E", "UTF8",
+                              "--locale=C.UTF-8", "--no-sync", "--wal-segsize=1", NULL});
     /* Crashes here are of the server, never of the machine. A deadlock shall show at once. What a
      * server that is killed leaves behind goes with its folder (mmap). */
-    server_configure(s, "fsync = off\nlisten_addresses = '127.0.0.1'\nshared_buffers = 16MB\n"
+    server_configure(s, "fsync = off\nfull_page_writes = off\nlisten_addresses = "
+                        "'127.0.0.1'\nshared_buffers = 16MB\n"
                         "dynamic_shared_memory_type = mmap\n"
                         "max_connections = 60\ndeadlock_timeout = 100ms\nlog_statement = none\n"
                         "logging_collector = off");
@@ -438,7 +440,8 @@ void servers_set_up(void)
     initialise(&template);
     server_start(&template);
     server_load_schema(&template);
-    server_do(&template, "create database empty");
+    server_do(&template, "alter database template1 is_template false");
+    server_do(&template, "drop database template1"); /* one less to copy */
     server_stop(&template);
 }
 

@@ -19,7 +19,7 @@ struct server {
 };
 
 /* Once, before all tests: makes the template that servers are copied from, with the schema in
- * database "postgres" and an empty database "empty". Removed by servers_clean_up(). */
+ * database "postgres" and none other but template0. Removed by servers_clean_up(). */
 void servers_set_up(void);
 void servers_clean_up(void);
 

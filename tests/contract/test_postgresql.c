@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The contract on PostgreSQL, and what is PostgreSQL's own. Starts its own servers. */
+/* main() of the programs that test PostgreSQL's arbiter. Each starts its own servers, in a folder
+ * of its own, and dies with whoever started it: they run side by side. */
 #include "postgresql.h"
 
+#include <errno.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
-
-#include "contract.h"
 
 #include "../suite.h"
 
@@ -16,42 +19,43 @@ struct server shared;
 
 static pid_t main_process;
 
-void client_use(struct client *c, const char *conninfo, bool require_sync, const char *owner)
+void client_use(struct client *c, bool require_sync, const char *owner, const char *format, ...)
 {
-    char error[ARBITER_TEXT_MAX];
+    char conninfo[CONNINFO_MAX], error[ARBITER_TEXT_MAX];
+    va_list ap;
+
+    va_start(ap, format);
+    (void)vsnprintf(conninfo, sizeof conninfo, format, ap);
+    va_end(ap);
     int r = arbiter_postgresql_new(c->event, conninfo, require_sync, owner, &client_handler, c,
                                    &c->arbiter, error);
-
     ck_assert_msg(r == 0, "%s: %s", strerror(-r), error);
 }
 
-void client_connect(struct client *c, const struct server *s, const char *owner, const char *more)
+void client_connect(struct client *c, int port, const char *owner)
 {
-    char conninfo[CONNINFO_MAX];
-
-    (void)snprintf(conninfo, sizeof conninfo,
-                   "host=127.0.0.1 port=%d dbname=postgres user=tenure %s", s->port, more);
-    client_use(c, conninfo, false, owner);
+    client_use(c, false, owner, "host=127.0.0.1 port=%d dbname=postgres user=tenure", port);
 }
 
-struct client *client_on(const struct server *s, const char *owner)
+struct client *client_at(int port, const char *owner)
 {
     struct client *c = client_new();
 
-    client_connect(c, s, owner, "");
+    client_connect(c, port, owner);
     client_await(c, &c->connects, 1);
     ck_assert_uint_eq(c->losses, 0);
     return c;
 }
 
-static int make_shared(sd_event *event, const char *owner, const struct arbiter_handler *handler,
-                       void *userdata, struct arbiter **ret)
+struct client *client_on(const struct server *s, const char *owner)
 {
-    char conninfo[CONNINFO_MAX], error[ARBITER_TEXT_MAX];
+    return client_at(s->port, owner);
+}
 
-    (void)snprintf(conninfo, sizeof conninfo, "host=%s port=%d dbname=postgres user=tenure",
-                   shared.dir, shared.port);
-    return arbiter_postgresql_new(event, conninfo, false, owner, handler, userdata, ret, error);
+void open_both(void)
+{
+    a = client_on(&shared, CLIENT_OWNER_A);
+    b = client_on(&shared, CLIENT_OWNER_B);
 }
 
 static void clean_up(void)
@@ -70,33 +74,36 @@ static void on_signal(int signal)
     exit(EXIT_FAILURE); // NOLINT(bugprone-signal-handler,cert-sig30-c): at worst the tests hang
 }
 
-/* With an argument only the databases that are bad in one way or another: they take long, most of
- * it waiting, and do it beside the others. */
-int main(int argc, char *argv[])
+/* In each process that is started from here on. What is started for a test has this from it. */
+static void die_with_parent(void)
 {
-    (void)argv;
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
+static void print_version(void)
+{
+    PGresult *version = server_query(&shared, "show server_version");
+
+    (void)printf("PostgreSQL %s\n", PQgetvalue(version, 0, 0));
+    PQclear(version);
+}
+
+int main(void)
+{
     main_process = getpid();
     (void)atexit(clean_up);
     /* Also where they were ignored, as in the background of a shell. */
     (void)signal(SIGHUP, on_signal);
     (void)signal(SIGINT, on_signal);
     (void)signal(SIGTERM, on_signal);
+    (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
     servers_set_up();
-    if (argc > 1)
-        return run_suite(bad_suite());
+    (void)pthread_atfork(NULL, NULL, die_with_parent);
     server_make(&shared, false);
     server_start(&shared);
+    print_version();
 
-    PGresult *version = server_query(&shared, "show server_version");
-    (void)printf("PostgreSQL %s\n", PQgetvalue(version, 0, 0));
-    PQclear(version);
-
-    Suite *suite = contract_suite("postgresql", make_shared);
-    lease_tests(suite);
-    advisory_tests(suite);
-    durability_tests(suite);
-    fault_tests(suite);
-    fencing_tests(suite);
-    connecting_tests(suite);
+    Suite *suite = suite_create(program_invocation_short_name);
+    add_tests(suite);
     return run_suite(suite);
 }

@@ -15,20 +15,6 @@
 #include "base/clock.h"
 #include "proxy.h"
 
-static struct client *a, *b;
-
-static void open_both(void)
-{
-    a = client_on(&shared, CLIENT_OWNER_A);
-    b = client_on(&shared, CLIENT_OWNER_B);
-}
-
-static void close_both(void)
-{
-    a = client_close(a);
-    b = client_close(b);
-}
-
 /* ---- locks ---- */
 
 /* Whatever was asked, and whatever came of it: server and test have one clock. */
@@ -256,13 +242,8 @@ START_TEST(one_round_trip_and_one_transaction_per_batch)
 {
     static const size_t sizes[] = {1, 100, MANY};
     struct proxy *proxy = proxy_start(shared.port);
-    struct client *c = client_new();
-    char conninfo[CONNINFO_MAX];
+    struct client *c = client_at(proxy->port, CLIENT_OWNER_A);
 
-    (void)snprintf(conninfo, sizeof conninfo, "host=127.0.0.1 port=%d dbname=postgres user=tenure",
-                   proxy->port);
-    client_use(c, conninfo, false, CLIENT_OWNER_A);
-    client_await(c, &c->connects, 1);
     for (size_t i = 0; i < 3; i++) {
         lead_many(c, sizes[i]);
         unsigned turns = atomic_load(&proxy->turns);
@@ -371,7 +352,7 @@ static void crowd_member(const struct server *s, int number, atomic_llong *claim
     unsigned granted = 0;
 
     (void)snprintf(owner, sizeof owner, "node%d/%032x", number, number);
-    client_connect(c, s, owner, "");
+    client_connect(c, s->port, owner);
     client_await(c, &c->connects, 1);
     srand((unsigned)number);
     for (int i = 0; i < SHARED_GROUPS; i++) /* each has another order */
@@ -507,7 +488,7 @@ START_TEST(the_role_has_the_least_grants)
 }
 END_TEST
 
-void lease_tests(Suite *suite)
+void add_tests(Suite *suite)
 {
     TCase *tests = tcase_create("rows");
 
