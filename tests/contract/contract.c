@@ -6,16 +6,15 @@
 #include <string.h>
 
 #include "base/clock.h"
-
-static arbiter_maker make;
+#include "support/test.h"
 
 /* Short, for whoever takes over by advisory locks has to wait for it. */
 #define SHORT_LEASE (100 * USEC_PER_MSEC)
 
 static void make_both(void)
 {
-    a = client_open(make, CLIENT_OWNER_A);
-    b = client_open(make, CLIENT_OWNER_B);
+    a = client_open(contract_arbiter, CLIENT_OWNER_A);
+    b = client_open(contract_arbiter, CLIENT_OWNER_B);
 }
 
 static void make_both_advisory(void)
@@ -72,7 +71,7 @@ static struct reply take_over(struct client *by, struct client **from, struct re
         bool is_a = *from == a;
 
         (void)client_close(*from);
-        *from = client_open(make, is_a ? CLIENT_OWNER_A : CLIENT_OWNER_B);
+        *from = client_open(contract_arbiter, is_a ? CLIENT_OWNER_A : CLIENT_OWNER_B);
         (void)look(by, claim.group);
         client_wait_out(by);
     }
@@ -80,9 +79,13 @@ static struct reply take_over(struct client *by, struct client **from, struct re
     return reply;
 }
 
+TEST_CASE(contract_lease, .set_up = make_both, .tear_down = close_both, .time_limit = 30);
+TEST_CASE(contract_advisory, .set_up = make_both_advisory, .tear_down = close_both,
+          .time_limit = 30);
+
 /* ---- observing ---- */
 
-START_TEST(a_missing_record_is_created_not_clean)
+TEST(a_missing_record_is_created_not_clean)
 {
     const char *group = group_new();
     struct reply first = look(a, group);
@@ -98,11 +101,10 @@ START_TEST(a_missing_record_is_created_not_clean)
     ck_assert_uint_gt(first.epoch.system_id, 0);
     stands(group, &first); /* looking changes nothing */
 }
-END_TEST
 
 /* ---- claiming ---- */
 
-START_TEST(a_claim_makes_a_new_term)
+TEST(a_claim_makes_a_new_term)
 {
     const char *group = group_new();
     struct reply seen = look(a, group), reply;
@@ -127,9 +129,8 @@ START_TEST(a_claim_makes_a_new_term)
     ck_assert_uint_gt(reply.record.since, (usec_t)1700000000 * USEC_PER_SEC);
     stands(group, &reply);
 }
-END_TEST
 
-START_TEST(a_claim_of_what_has_changed_is_denied)
+TEST(a_claim_of_what_has_changed_is_denied)
 {
     const char *group = group_new();
     struct reply seen = look(b, group), led = client_lead(a, group), reply;
@@ -154,9 +155,8 @@ START_TEST(a_claim_of_what_has_changed_is_denied)
     reply = take_over(b, &a, claim_of(group, &renewed));
     ck_assert_str_eq(reply.record.owner, CLIENT_OWNER_B);
 }
-END_TEST
 
-START_TEST(a_claim_of_another_history_is_denied)
+TEST(a_claim_of_another_history_is_denied)
 {
     const char *group = group_new();
     struct reply seen = look(a, group), reply;
@@ -171,9 +171,8 @@ START_TEST(a_claim_of_another_history_is_denied)
     ck_assert_int_eq(ask(a, claim, &reply), OUTCOME_DENIED);
     stands(group, &seen);
 }
-END_TEST
 
-START_TEST(terms_only_grow)
+TEST(terms_only_grow)
 {
     const char *group = group_new();
     struct reply led = client_lead(a, group);
@@ -193,11 +192,10 @@ START_TEST(terms_only_grow)
     reply = take_over(b, &a, claim);
     ck_assert_uint_gt(reply.record.term, before);
 }
-END_TEST
 
 #define RACES 40
 
-START_TEST(of_two_claimants_one_wins)
+TEST(of_two_claimants_one_wins)
 {
     for (int i = 0; i < RACES; i++) {
         const char *group = group_new();
@@ -216,11 +214,10 @@ START_TEST(of_two_claimants_one_wins)
         stands(group, wins_a ? &a->replies[0] : &b->replies[0]);
     }
 }
-END_TEST
 
 /* ---- renewing ---- */
 
-START_TEST(a_renewal_writes_a_new_nonce_only)
+TEST(a_renewal_writes_a_new_nonce_only)
 {
     const char *group = group_new();
     struct reply led = client_lead(a, group), reply;
@@ -234,9 +231,8 @@ START_TEST(a_renewal_writes_a_new_nonce_only)
         stands(group, &reply);
     }
 }
-END_TEST
 
-START_TEST(a_renewal_is_keyed_by_term_and_owner)
+TEST(a_renewal_is_keyed_by_term_and_owner)
 {
     const char *group = group_new();
     struct reply led = client_lead(a, group), reply;
@@ -249,9 +245,8 @@ START_TEST(a_renewal_is_keyed_by_term_and_owner)
     ck_assert_int_eq(ask(a, renew_of(group_new(), led.record.term), &reply), OUTCOME_DENIED);
     ck_assert(!reply.has_record);
 }
-END_TEST
 
-START_TEST(a_lost_term_cannot_be_renewed)
+TEST(a_lost_term_cannot_be_renewed)
 {
     const char *group = group_new();
     struct reply led = client_lead(a, group), reply;
@@ -261,13 +256,12 @@ START_TEST(a_lost_term_cannot_be_renewed)
     ck_assert_int_eq(ask(a, renew_of(group, taken.record.term), &reply), OUTCOME_DENIED);
     stands(group, &taken);
 }
-END_TEST
 
-START_TEST(another_life_of_the_owner_renews)
+TEST(another_life_of_the_owner_renews)
 {
     const char *group = group_new();
     struct reply led = client_lead(a, group), reply;
-    struct client *again = client_open(make, CLIENT_OWNER_A);
+    struct client *again = client_open(contract_arbiter, CLIENT_OWNER_A);
 
     /* Where the earlier session is in the way, it is ended. */
     while (ask(again, renew_of(group, led.record.term), &reply) == OUTCOME_UNKNOWN)
@@ -278,11 +272,10 @@ START_TEST(another_life_of_the_owner_renews)
         client_await(a, &a->connects, 2);
     stands(group, &reply);
 }
-END_TEST
 
 /* ---- releasing ---- */
 
-START_TEST(a_release_is_keyed_by_the_nonce)
+TEST(a_release_is_keyed_by_the_nonce)
 {
     const char *group = group_new();
     struct reply led = client_lead(a, group), renewed, reply;
@@ -298,9 +291,8 @@ START_TEST(a_release_is_keyed_by_the_nonce)
                      OUTCOME_DENIED);
     stands(group, &renewed);
 }
-END_TEST
 
-START_TEST(a_release_is_clean_and_may_be_repeated)
+TEST(a_release_is_clean_and_may_be_repeated)
 {
     const char *group = group_new();
     struct reply led = client_lead(a, group), released, reply;
@@ -315,9 +307,8 @@ START_TEST(a_release_is_clean_and_may_be_repeated)
     ck_assert_int_eq(ask(a, renew_of(group, led.record.term), &reply), OUTCOME_DENIED);
     stands(group, &released); /* a renewal never touches a clean record */
 }
-END_TEST
 
-START_TEST(a_clean_record_is_claimed_at_once)
+TEST(a_clean_record_is_claimed_at_once)
 {
     const char *group = group_new();
     struct reply led = client_lead(a, group), released, reply;
@@ -342,9 +333,8 @@ START_TEST(a_clean_record_is_claimed_at_once)
                      OUTCOME_DENIED);
     stands(group, &reply);
 }
-END_TEST
 
-START_TEST(a_release_is_hinted_to_others)
+TEST(a_release_is_hinted_to_others)
 {
     const char *group = group_new();
     struct reply led = client_lead(a, group), reply;
@@ -365,10 +355,9 @@ START_TEST(a_release_is_hinted_to_others)
     claim.rests_on_clean = true;
     ck_assert_int_eq(ask(b, claim, &reply), OUTCOME_GRANTED);
 }
-END_TEST
 
 /* Anybody may send notifications: what they say is tested. */
-START_TEST(what_is_told_is_no_proof)
+TEST(what_is_told_is_no_proof)
 {
     const char *group = group_new();
     struct reply led = client_lead(a, group), reply, seen = look(b, group);
@@ -380,11 +369,10 @@ START_TEST(what_is_told_is_no_proof)
     ck_assert(!reply.record.clean);
     stands(group, &led);
 }
-END_TEST
 
 /* ---- batches ---- */
 
-START_TEST(replies_are_in_the_order_of_the_requests)
+TEST(replies_are_in_the_order_of_the_requests)
 {
     enum { N = 50 };
     char groups[N][GROUP_NAME_MAX + 1];
@@ -408,9 +396,8 @@ START_TEST(replies_are_in_the_order_of_the_requests)
             ck_assert_uint_eq(a->replies[i].record.lease, requests[i].lease);
     }
 }
-END_TEST
 
-START_TEST(a_batch_mixes_operations)
+TEST(a_batch_mixes_operations)
 {
     const char *renewed = group_new(), *released = group_new(), *claimed = group_new(),
                *observed = group_new(), *lost = group_new();
@@ -439,9 +426,8 @@ START_TEST(a_batch_mixes_operations)
     for (int i = 1; i < 5; i++)
         ck_assert_int_eq(a->replies[i].outcome, OUTCOME_GRANTED);
 }
-END_TEST
 
-START_TEST(what_cannot_be_sent_is_refused)
+TEST(what_cannot_be_sent_is_refused)
 {
     static struct request many[ARBITER_BATCH_MAX + 1];
     struct request request = observe_of("a");
@@ -472,7 +458,6 @@ START_TEST(what_cannot_be_sent_is_refused)
     client_turn(a, 50 * USEC_PER_MSEC);
     ck_assert_uint_eq(a->answers, 1);
 }
-END_TEST
 
 #define CHAIN 100
 
@@ -488,7 +473,7 @@ static void send_next(struct client *c)
         client_send(c, &request, 1, CLIENT_LIMIT);
 }
 
-START_TEST(the_next_batch_may_be_sent_from_the_reply)
+TEST(the_next_batch_may_be_sent_from_the_reply)
 {
     struct request request = observe_of(chained = group_new());
 
@@ -497,9 +482,8 @@ START_TEST(the_next_batch_may_be_sent_from_the_reply)
     client_await(a, &a->answers, CHAIN);
     ck_assert_uint_eq(arbiter_round_trips(a->arbiter), CHAIN);
 }
-END_TEST
 
-START_TEST(requests_are_copied)
+TEST(requests_are_copied)
 {
     char group[GROUP_NAME_MAX + 1];
 
@@ -512,9 +496,8 @@ START_TEST(requests_are_copied)
     client_await(a, &a->answers, 1);
     same_record(&a->replies[0].record, &led.record);
 }
-END_TEST
 
-START_TEST(a_freed_arbiter_answers_no_more)
+TEST(a_freed_arbiter_answers_no_more)
 {
     struct request request = observe_of(group_new());
 
@@ -524,42 +507,4 @@ START_TEST(a_freed_arbiter_answers_no_more)
     ck_assert_uint_eq(a->answers, 0);
     ck_assert_uint_eq(a->losses, 0);
     ck_assert_ptr_null(arbiter_free(NULL));
-}
-END_TEST
-
-static TCase *contract_case(const char *name, void (*setup)(void))
-{
-    TCase *tests = tcase_create(name);
-
-    tcase_set_timeout(tests, 30);
-    tcase_add_checked_fixture(tests, setup, close_both);
-    tcase_add_test(tests, a_missing_record_is_created_not_clean);
-    tcase_add_test(tests, a_claim_makes_a_new_term);
-    tcase_add_test(tests, a_claim_of_what_has_changed_is_denied);
-    tcase_add_test(tests, a_claim_of_another_history_is_denied);
-    tcase_add_test(tests, terms_only_grow);
-    tcase_add_test(tests, of_two_claimants_one_wins);
-    tcase_add_test(tests, a_renewal_writes_a_new_nonce_only);
-    tcase_add_test(tests, a_renewal_is_keyed_by_term_and_owner);
-    tcase_add_test(tests, a_lost_term_cannot_be_renewed);
-    tcase_add_test(tests, another_life_of_the_owner_renews);
-    tcase_add_test(tests, a_release_is_keyed_by_the_nonce);
-    tcase_add_test(tests, a_release_is_clean_and_may_be_repeated);
-    tcase_add_test(tests, a_clean_record_is_claimed_at_once);
-    tcase_add_test(tests, a_release_is_hinted_to_others);
-    tcase_add_test(tests, what_is_told_is_no_proof);
-    tcase_add_test(tests, replies_are_in_the_order_of_the_requests);
-    tcase_add_test(tests, a_batch_mixes_operations);
-    tcase_add_test(tests, what_cannot_be_sent_is_refused);
-    tcase_add_test(tests, the_next_batch_may_be_sent_from_the_reply);
-    tcase_add_test(tests, requests_are_copied);
-    tcase_add_test(tests, a_freed_arbiter_answers_no_more);
-    return tests;
-}
-
-void contract_tests(Suite *suite, arbiter_maker maker)
-{
-    make = maker;
-    suite_add_tcase(suite, contract_case("contract, lease", make_both));
-    suite_add_tcase(suite, contract_case("contract, advisory", make_both_advisory));
 }

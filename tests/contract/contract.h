@@ -4,11 +4,11 @@
 
 /* What every arbiter shall do, tested through arbiter.h alone. */
 
-#include <check.h>
-
 #include "client.h"
 
-/* The arbiter's test program says how one is made; it is called in forked tests. */
-void contract_tests(Suite *suite, arbiter_maker make);
+/* Makes an arbiter with this handler: each arbiter's test program defines it. Called in forked
+ * tests. Returns what the arbiter's own function does. */
+int contract_arbiter(sd_event *event, const char *owner, const struct arbiter_handler *handler,
+                     void *userdata, struct arbiter **ret);
 
 #endif

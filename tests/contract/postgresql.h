@@ -4,10 +4,9 @@
 
 /* What PostgreSQL's arbiter shall do beyond the contract. */
 
-#include <check.h>
-
 #include "client.h"
 #include "server.h"
+#include "support/test.h"
 
 #define CONNINFO_MAX 256
 
@@ -25,8 +24,5 @@ struct client *client_on(const struct server *s, const char *owner);
 
 /* A fixture: two clients on the shared server; close_both() belongs to it. */
 void open_both(void);
-
-/* What each program has tests of. */
-void add_tests(Suite *suite);
 
 #endif

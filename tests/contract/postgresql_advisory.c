@@ -73,9 +73,11 @@ static void terminate(const struct server *s, const char *owner)
                      1);
 }
 
+TEST_CASE(advisory, .set_up = open_both_advisory, .tear_down = close_both, .time_limit = 60);
+
 /* ---- the lock ---- */
 
-START_TEST(a_session_excludes_others)
+TEST(a_session_excludes_others)
 {
     const char *group = group_new();
     struct reply led = client_lead(a, group);
@@ -89,9 +91,8 @@ START_TEST(a_session_excludes_others)
     ck_assert_int_eq(locks(group), 1);
     ck_assert_int_eq(ask(a, renew_of(group, led.record.term)), OUTCOME_GRANTED);
 }
-END_TEST
 
-START_TEST(locks_do_not_stack)
+TEST(locks_do_not_stack)
 {
     const char *group = group_new();
     struct reply led = client_lead(a, group);
@@ -107,9 +108,8 @@ START_TEST(locks_do_not_stack)
                      OUTCOME_GRANTED);
     ck_assert_int_eq(locks(group), 0);
 }
-END_TEST
 
-START_TEST(keys_are_64_bits_of_a_hash)
+TEST(keys_are_64_bits_of_a_hash)
 {
     /* Fixed for good: agents of several versions must mean the same lock. */
     ck_assert_int_eq(server_number(&shared, "select tenure.lock_key('billing')"),
@@ -118,9 +118,8 @@ START_TEST(keys_are_64_bits_of_a_hash)
                                             "generate_series(1, 100000) i"),
                      100000);
 }
-END_TEST
 
-START_TEST(two_names_with_one_key_are_never_one_group)
+TEST(two_names_with_one_key_are_never_one_group)
 {
     struct server s;
     const char *first = group_new(), *second = group_new();
@@ -140,9 +139,8 @@ START_TEST(two_names_with_one_key_are_never_one_group)
     c = client_close(c);
     server_crash(&s);
 }
-END_TEST
 
-START_TEST(a_stranger_with_the_lock_is_left_alone)
+TEST(a_stranger_with_the_lock_is_left_alone)
 {
     const char *group = group_new();
     struct reply led = client_lead(a, group);
@@ -163,7 +161,6 @@ START_TEST(a_stranger_with_the_lock_is_left_alone)
     await_unlocked(group);
     ck_assert_int_eq(ask(a, renew_of(group, led.record.term)), OUTCOME_GRANTED);
 }
-END_TEST
 
 /* ---- the quarantine ---- */
 
@@ -200,7 +197,7 @@ static void quarantine_lasts(struct client *c, struct request claim, struct lear
     }
 }
 
-START_TEST(the_quarantine_is_the_rows_lease_or_the_longer_own)
+TEST(the_quarantine_is_the_rows_lease_or_the_longer_own)
 {
     for (int own_is_longer = 0; own_is_longer < 2; own_is_longer++) {
         const char *group = group_new();
@@ -216,9 +213,8 @@ START_TEST(the_quarantine_is_the_rows_lease_or_the_longer_own)
         a = client_on(&shared, CLIENT_OWNER_A);
     }
 }
-END_TEST
 
-START_TEST(a_new_group_has_a_quarantine_too)
+TEST(a_new_group_has_a_quarantine_too)
 {
     const char *group = group_new();
     struct learned learned;
@@ -226,9 +222,8 @@ START_TEST(a_new_group_has_a_quarantine_too)
 
     quarantine_lasts(b, claim_of(group, &seen), learned, LEASE);
 }
-END_TEST
 
-START_TEST(a_renewal_begins_the_quarantine_anew)
+TEST(a_renewal_begins_the_quarantine_anew)
 {
     const char *group = group_new();
     struct reply led = client_lead(a, group), seen = look(b, group);
@@ -246,9 +241,8 @@ START_TEST(a_renewal_begins_the_quarantine_anew)
     quarantine_lasts(b, claim_of(group, &seen), learned, LEASE);
     a = client_on(&shared, CLIENT_OWNER_A);
 }
-END_TEST
 
-START_TEST(a_new_session_begins_the_quarantine_anew)
+TEST(a_new_session_begins_the_quarantine_anew)
 {
     const char *group = group_new();
 
@@ -266,9 +260,8 @@ START_TEST(a_new_session_begins_the_quarantine_anew)
     quarantine_lasts(b, claim_of(group, &seen), learned, LEASE);
     a = client_on(&shared, CLIENT_OWNER_A);
 }
-END_TEST
 
-START_TEST(a_clean_row_has_no_quarantine)
+TEST(a_clean_row_has_no_quarantine)
 {
     const char *group = group_new();
     struct reply led = client_lead(a, group);
@@ -291,9 +284,8 @@ START_TEST(a_clean_row_has_no_quarantine)
     client_turn(b, LEASE);
     ck_assert_int_eq(ask(b, claim_of(group, &seen)), OUTCOME_GRANTED);
 }
-END_TEST
 
-START_TEST(a_release_without_the_lock_is_a_release)
+TEST(a_release_without_the_lock_is_a_release)
 {
     const char *group = group_new();
     struct reply led = client_lead(a, group);
@@ -307,9 +299,8 @@ START_TEST(a_release_without_the_lock_is_a_release)
     struct reply seen = look(b, group);
     ck_assert_int_eq(ask(b, claim_of(group, &seen)), OUTCOME_GRANTED);
 }
-END_TEST
 
-START_TEST(an_earlier_session_of_the_agent_is_ended)
+TEST(an_earlier_session_of_the_agent_is_ended)
 {
     const char *led = group_new(), *clean = group_new();
 
@@ -343,11 +334,10 @@ START_TEST(an_earlier_session_of_the_agent_is_ended)
     ck_assert_int_eq(ask(b, claim_of(clean, &seen)), OUTCOME_GRANTED);
     again = client_close(again);
 }
-END_TEST
 
 /* ---- the other method ---- */
 
-START_TEST(a_row_of_the_other_method_must_be_clean)
+TEST(a_row_of_the_other_method_must_be_clean)
 {
     const char *group = group_new();
 
@@ -369,9 +359,8 @@ START_TEST(a_row_of_the_other_method_must_be_clean)
     seen = look(a, group);
     ck_assert_int_eq(ask(a, claim_of(group, &seen)), OUTCOME_DENIED);
 }
-END_TEST
 
-START_TEST(a_lock_goes_with_its_row)
+TEST(a_lock_goes_with_its_row)
 {
     const char *group = group_new();
     struct reply led = client_lead(a, group);
@@ -382,9 +371,8 @@ START_TEST(a_lock_goes_with_its_row)
     ck_assert_int_eq(ask(a, renew_of(group, led.record.term)), OUTCOME_DENIED);
     ck_assert_int_eq(locks(group), 0);
 }
-END_TEST
 
-START_TEST(the_lock_of_a_term_that_is_over_is_let_go)
+TEST(the_lock_of_a_term_that_is_over_is_let_go)
 {
     const char *stuck = group_new(), *other = group_new();
     struct reply led = client_lead(a, other);
@@ -401,11 +389,10 @@ START_TEST(the_lock_of_a_term_that_is_over_is_let_go)
     ck_assert_int_eq(locks(stuck), 0);
     ck_assert_int_eq(locks(other), 1);
 }
-END_TEST
 
 /* ---- sessions that end ---- */
 
-START_TEST(a_killed_session_is_replaced)
+TEST(a_killed_session_is_replaced)
 {
     const char *group = group_new();
     struct reply led = client_lead(a, group);
@@ -419,9 +406,8 @@ START_TEST(a_killed_session_is_replaced)
         ck_assert_int_eq(locks(group), 1);
     }
 }
-END_TEST
 
-START_TEST(a_restarted_server_changes_nothing)
+TEST(a_restarted_server_changes_nothing)
 {
     struct server s;
     const char *group = group_new();
@@ -455,7 +441,6 @@ START_TEST(a_restarted_server_changes_nothing)
     other = client_close(other);
     server_crash(&s);
 }
-END_TEST
 
 /* How long the lock outlives what happens now. */
 static usec_t freed_after(const char *group)
@@ -470,7 +455,7 @@ static usec_t freed_after(const char *group)
     return clock_boottime() - begin;
 }
 
-START_TEST(a_stopped_client_does_not_keep_its_lock)
+TEST(a_stopped_client_does_not_keep_its_lock)
 {
     const char *group = group_new();
 
@@ -483,9 +468,8 @@ START_TEST(a_stopped_client_does_not_keep_its_lock)
     client_await(a, &a->losses, 1);
     ck_assert_ptr_nonnull(strstr(a->lost, "idle"));
 }
-END_TEST
 
-START_TEST(a_client_that_was_cut_off_does_not_keep_its_lock)
+TEST(a_client_that_was_cut_off_does_not_keep_its_lock)
 {
     const char *group = group_new();
     struct proxy *proxy = proxy_start(shared.port);
@@ -498,9 +482,8 @@ START_TEST(a_client_that_was_cut_off_does_not_keep_its_lock)
     c = client_close(c);
     proxy_stop(proxy);
 }
-END_TEST
 
-START_TEST(a_session_without_locks_has_no_limit)
+TEST(a_session_without_locks_has_no_limit)
 {
     const char *group = group_new();
     struct reply led = client_lead(a, group);
@@ -514,11 +497,10 @@ START_TEST(a_session_without_locks_has_no_limit)
     client_turn(b, 10 * USEC_PER_MSEC);
     ck_assert_uint_eq(b->losses, 0);
 }
-END_TEST
 
 /* ---- where it does not belong ---- */
 
-START_TEST(a_pooler_is_refused_with_the_reason)
+TEST(a_pooler_is_refused_with_the_reason)
 {
     const char *group = group_new(), *by_lease = group_new();
     struct reply led = client_lead(a, group);
@@ -547,9 +529,8 @@ START_TEST(a_pooler_is_refused_with_the_reason)
     c = client_close(c);
     proxy_stop(proxy);
 }
-END_TEST
 
-START_TEST(several_servers_are_warned_of)
+TEST(several_servers_are_warned_of)
 {
     char conninfo[CONNINFO_MAX];
 
@@ -572,13 +553,12 @@ START_TEST(several_servers_are_warned_of)
     c = client_close(c);
     PQfinish(standby);
 }
-END_TEST
 
 /* ---- one round trip ---- */
 
 #define MANY 500
 
-START_TEST(both_methods_share_one_round_trip)
+TEST(both_methods_share_one_round_trip)
 {
     static struct request requests[2 * MANY];
     static char names[2 * MANY][GROUP_NAME_MAX + 1];
@@ -616,37 +596,4 @@ START_TEST(both_methods_share_one_round_trip)
                      MANY);
     c = client_close(c);
     proxy_stop(proxy);
-}
-END_TEST
-
-void add_tests(Suite *suite)
-{
-    TCase *tests = tcase_create("advisory");
-
-    tcase_set_timeout(tests, 60);
-    tcase_add_checked_fixture(tests, open_both_advisory, close_both);
-    tcase_add_test(tests, a_session_excludes_others);
-    tcase_add_test(tests, locks_do_not_stack);
-    tcase_add_test(tests, keys_are_64_bits_of_a_hash);
-    tcase_add_test(tests, two_names_with_one_key_are_never_one_group);
-    tcase_add_test(tests, a_stranger_with_the_lock_is_left_alone);
-    tcase_add_test(tests, the_quarantine_is_the_rows_lease_or_the_longer_own);
-    tcase_add_test(tests, a_new_group_has_a_quarantine_too);
-    tcase_add_test(tests, a_renewal_begins_the_quarantine_anew);
-    tcase_add_test(tests, a_new_session_begins_the_quarantine_anew);
-    tcase_add_test(tests, a_clean_row_has_no_quarantine);
-    tcase_add_test(tests, a_release_without_the_lock_is_a_release);
-    tcase_add_test(tests, an_earlier_session_of_the_agent_is_ended);
-    tcase_add_test(tests, a_row_of_the_other_method_must_be_clean);
-    tcase_add_test(tests, a_lock_goes_with_its_row);
-    tcase_add_test(tests, the_lock_of_a_term_that_is_over_is_let_go);
-    tcase_add_test(tests, a_killed_session_is_replaced);
-    tcase_add_test(tests, a_restarted_server_changes_nothing);
-    tcase_add_test(tests, a_stopped_client_does_not_keep_its_lock);
-    tcase_add_test(tests, a_client_that_was_cut_off_does_not_keep_its_lock);
-    tcase_add_test(tests, a_session_without_locks_has_no_limit);
-    tcase_add_test(tests, a_pooler_is_refused_with_the_reason);
-    tcase_add_test(tests, several_servers_are_warned_of);
-    tcase_add_test(tests, both_methods_share_one_round_trip);
-    suite_add_tcase(suite, tests);
 }

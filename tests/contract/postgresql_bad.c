@@ -322,29 +322,29 @@ static void nothing_is_known(const struct request *request)
                   (int)c->replies[0].outcome, c->lost);
 }
 
-START_TEST(is_told_and_recovered_from)
+static void is_told_and_recovered_from(int i)
 {
     const char *group = group_new();
     char told[ARBITER_TEXT_MAX];
 
-    client_method = _i % 2 ? METHOD_ADVISORY : METHOD_LEASE;
+    client_method = i % 2 ? METHOD_ADVISORY : METHOD_LEASE;
     client_lease = 300 * USEC_PER_MSEC;
     struct reply led = client_lead(c, group);
     struct request request = renew_of(group, led.record.term);
     unsigned connects = c->connects;
 
-    if (bad[_i].do_spoil)
-        bad[_i].do_spoil();
+    if (bad[i].do_spoil)
+        bad[i].do_spoil();
     else
-        execute(bad[_i].spoil);
-    for (int tries = 0; !strstr(c->lost, bad[_i].told); tries++) {
-        ck_assert_msg(tries < 20, "%s: \"%s\" lacks \"%s\"", bad[_i].name, c->lost, bad[_i].told);
+        execute(bad[i].spoil);
+    for (int tries = 0; !strstr(c->lost, bad[i].told); tries++) {
+        ck_assert_msg(tries < 20, "%s: \"%s\" lacks \"%s\"", bad[i].name, c->lost, bad[i].told);
         nothing_is_known(&request);
         client_turn(c, 100 * USEC_PER_MSEC);
     }
-    (void)fprintf(stderr, "%s: %s\n", bad[_i].name, c->lost);
-    ck_assert_msg(strstr(c->lost, bad[_i].more) != NULL, "%s: \"%s\" lacks \"%s\"", bad[_i].name,
-                  c->lost, bad[_i].more);
+    (void)fprintf(stderr, "%s: %s\n", bad[i].name, c->lost);
+    ck_assert_msg(strstr(c->lost, bad[i].more) != NULL, "%s: \"%s\" lacks \"%s\"", bad[i].name,
+                  c->lost, bad[i].more);
     ck_assert_ptr_null(strstr(c->losses_text, "geheim"));
 
     /* Tried again and again; told in the same words, which the journal has once. */
@@ -357,10 +357,10 @@ START_TEST(is_told_and_recovered_from)
     }
     ck_assert_str_eq(c->lost, told);
 
-    if (bad[_i].do_mend)
-        bad[_i].do_mend();
+    if (bad[i].do_mend)
+        bad[i].do_mend();
     else
-        execute(bad[_i].mend);
+        execute(bad[i].mend);
     client_await(c, &c->connects, connects + 1);
     /* Some are connected to and fail with the next question; what hung may have the row locked. */
     struct reply reply = {.outcome = OUTCOME_UNKNOWN};
@@ -372,20 +372,18 @@ START_TEST(is_told_and_recovered_from)
     }
     ck_assert_int_eq(reply.outcome, OUTCOME_GRANTED);
 }
-END_TEST
 
-void add_tests(Suite *suite)
+TEST_CASE(bad_alone, .set_up = set_up_alone, .tear_down = tear_down_alone, .time_limit = 60);
+
+TEST(a_server_that_ends_is_told_and_recovered_from, .times = N_ALONE)
 {
-    TCase *alone = tcase_create("bad, alone"), *t = tcase_create("bad");
+    is_told_and_recovered_from(_i);
+}
 
-    tcase_set_timeout(alone, 60);
-    tcase_add_checked_fixture(alone, set_up_alone, tear_down_alone);
-    tcase_add_loop_test(alone, is_told_and_recovered_from, 0, N_ALONE);
-    suite_add_tcase(suite, alone);
+TEST_CASE(bad, .before_all = prepare_shared, .set_up = set_up, .tear_down = tear_down,
+          .time_limit = 60);
 
-    tcase_set_timeout(t, 60);
-    tcase_add_unchecked_fixture(t, prepare_shared, NULL);
-    tcase_add_checked_fixture(t, set_up, tear_down);
-    tcase_add_loop_test(t, is_told_and_recovered_from, N_ALONE, N_BAD);
-    suite_add_tcase(suite, t);
+TEST(a_bad_database_is_told_and_recovered_from, .first = N_ALONE, .times = N_BAD - N_ALONE)
+{
+    is_told_and_recovered_from(_i);
 }

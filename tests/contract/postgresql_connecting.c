@@ -66,7 +66,9 @@ static void loop_never_stopped(void)
     ck_assert_int_eq(atomic_load(&asked_in_loop), 0);
 }
 
-START_TEST(a_name_is_resolved_beside_the_loop)
+TEST_CASE(connecting, .set_up = open_client, .tear_down = close_client, .time_limit = 60);
+
+TEST(a_name_is_resolved_beside_the_loop)
 {
     use("host=pg.test port=%d dbname=postgres user=tenure", shared.port);
     client_await(c, &c->connects, 1);
@@ -75,9 +77,8 @@ START_TEST(a_name_is_resolved_beside_the_loop)
     ck_assert_int_eq(atomic_load(&asked_beside), 1);
     loop_never_stopped();
 }
-END_TEST
 
-START_TEST(a_bogus_name_does_not_stop_the_loop)
+TEST(a_bogus_name_does_not_stop_the_loop)
 {
     use("host=bogus.test port=%d dbname=postgres user=tenure", shared.port);
     client_await(c, &c->losses, 2);
@@ -85,9 +86,8 @@ START_TEST(a_bogus_name_does_not_stop_the_loop)
     ck_assert_ptr_nonnull(strstr(c->lost, "cannot be resolved"));
     loop_never_stopped();
 }
-END_TEST
 
-START_TEST(a_hanging_resolver_is_asked_once)
+TEST(a_hanging_resolver_is_asked_once)
 {
     usec_t begin = clock_boottime();
 
@@ -107,9 +107,8 @@ START_TEST(a_hanging_resolver_is_asked_once)
     ck_assert_int_eq(atomic_load(&hanging), 1);
     loop_never_stopped();
 }
-END_TEST
 
-START_TEST(a_known_address_outlives_the_name_service)
+TEST(a_known_address_outlives_the_name_service)
 {
     use("host=pg.test port=%d dbname=postgres user=tenure", shared.port);
     client_await(c, &c->connects, 1);
@@ -119,7 +118,6 @@ START_TEST(a_known_address_outlives_the_name_service)
     client_await(c, &c->connects, 2);
     loop_never_stopped();
 }
-END_TEST
 
 /* ---- several hosts ---- */
 
@@ -137,7 +135,7 @@ static int mute_port(int *fd)
     return ntohs(address.sin_port);
 }
 
-START_TEST(a_mute_host_costs_one_time_limit)
+TEST(a_mute_host_costs_one_time_limit)
 {
     int fd, port = mute_port(&fd);
     usec_t begin = clock_boottime();
@@ -151,9 +149,8 @@ START_TEST(a_mute_host_costs_one_time_limit)
     loop_never_stopped();
     (void)close(fd);
 }
-END_TEST
 
-START_TEST(connect_timeout_is_kept)
+TEST(connect_timeout_is_kept)
 {
     int fd, port = mute_port(&fd);
     usec_t begin = clock_boottime();
@@ -165,9 +162,8 @@ START_TEST(connect_timeout_is_kept)
     ck_assert_uint_lt(took, USEC_PER_SEC + 300 * USEC_PER_MSEC);
     (void)close(fd);
 }
-END_TEST
 
-START_TEST(a_dead_server_is_asked_with_backoff)
+TEST(a_dead_server_is_asked_with_backoff)
 {
     int fd, port = mute_port(&fd);
 
@@ -179,9 +175,8 @@ START_TEST(a_dead_server_is_asked_with_backoff)
     ck_assert_uint_le(c->losses, 7);
     ck_assert_uint_eq(c->connects, 0);
 }
-END_TEST
 
-START_TEST(a_read_only_host_is_passed_over)
+TEST(a_read_only_host_is_passed_over)
 {
     struct server s;
 
@@ -193,7 +188,6 @@ START_TEST(a_read_only_host_is_passed_over)
     ck_assert_uint_eq(c->losses, 0);
     server_crash(&s);
 }
-END_TEST
 
 /* ---- TLS ---- */
 
@@ -213,7 +207,7 @@ static void make_certificate(const struct server *s, char path[static SERVER_PAT
     server_configure(s, "ssl = on");
 }
 
-START_TEST(a_certificate_is_checked_by_name)
+TEST(a_certificate_is_checked_by_name)
 {
     static struct request requests[TLS_GROUPS];
     static char groups[TLS_GROUPS][GROUP_NAME_MAX + 1];
@@ -248,16 +242,14 @@ START_TEST(a_certificate_is_checked_by_name)
     ck_assert_uint_eq(c->connects, 0);
     server_crash(&s);
 }
-END_TEST
 
-START_TEST(the_local_socket_works)
+TEST(the_local_socket_works)
 {
     use("host=%s port=%d dbname=postgres user=tenure", shared.dir, shared.port);
     client_await(c, &c->connects, 1);
     struct request request = observe_of(group_new());
     ck_assert_int_eq(client_ask(c, &request).outcome, OUTCOME_GRANTED);
 }
-END_TEST
 
 /* ---- what people are told ---- */
 
@@ -269,24 +261,22 @@ static void is_told(const char *text)
     ck_assert_msg(!strstr(c->lost, "geheim"), "%s", c->lost);
 }
 
-START_TEST(a_missing_schema_is_named)
+TEST(a_missing_schema_is_named)
 {
     server_do(&shared, "create database empty template template0");
     use("host=127.0.0.1 port=%d dbname=empty user=tenure", shared.port);
     is_told("tenurectl schema");
     ck_assert_ptr_nonnull(strstr(c->lost, "missing"));
 }
-END_TEST
 
-START_TEST(a_role_without_grants_is_named)
+TEST(a_role_without_grants_is_named)
 {
     server_do(&shared, "create role stranger login");
     use("host=127.0.0.1 port=%d dbname=postgres user=stranger", shared.port);
     is_told("permission denied");
 }
-END_TEST
 
-START_TEST(a_refused_login_shows_no_password)
+TEST(a_refused_login_shows_no_password)
 {
     struct server s;
     char path[SERVER_PATH_MAX + 32];
@@ -307,9 +297,8 @@ START_TEST(a_refused_login_shows_no_password)
     client_await(c, &c->connects, 1);
     server_crash(&s);
 }
-END_TEST
 
-START_TEST(the_password_may_be_a_credential)
+TEST(the_password_may_be_a_credential)
 {
     char path[SERVER_PATH_MAX + 32];
     struct server s;
@@ -342,17 +331,15 @@ START_TEST(the_password_may_be_a_credential)
     is_told("no password supplied");
     server_crash(&s);
 }
-END_TEST
 
-START_TEST(no_connection_free_is_named)
+TEST(no_connection_free_is_named)
 {
     server_do(&shared, "create role crowded login connection limit 0");
     use("host=127.0.0.1 port=%d dbname=postgres user=crowded", shared.port);
     is_told("too many connections");
 }
-END_TEST
 
-START_TEST(an_unreachable_host_is_named)
+TEST(an_unreachable_host_is_named)
 {
     int fd, port = mute_port(&fd);
     char text[64];
@@ -363,9 +350,8 @@ START_TEST(an_unreachable_host_is_named)
     is_told("127.0.0.1");
     is_told(text);
 }
-END_TEST
 
-START_TEST(a_bad_conninfo_is_refused_without_being_shown)
+TEST(a_bad_conninfo_is_refused_without_being_shown)
 {
     static const struct {
         const char *conninfo, *text;
@@ -392,9 +378,8 @@ START_TEST(a_bad_conninfo_is_refused_without_being_shown)
         ck_assert_ptr_null(strstr(error, "geheim"));
     }
 }
-END_TEST
 
-START_TEST(hosts_are_taken_apart_as_libpq_does)
+TEST(hosts_are_taken_apart_as_libpq_does)
 {
     struct conninfo *info;
     char error[ARBITER_TEXT_MAX];
@@ -425,32 +410,4 @@ START_TEST(hosts_are_taken_apart_as_libpq_does)
     ck_assert_uint_eq(info->n_hosts, 1);
     ck_assert(!info->hosts[0].by_name);
     info = conninfo_free(info);
-}
-END_TEST
-
-void add_tests(Suite *suite)
-{
-    TCase *tests = tcase_create("connecting");
-
-    tcase_set_timeout(tests, 60);
-    tcase_add_checked_fixture(tests, open_client, close_client);
-    tcase_add_test(tests, a_name_is_resolved_beside_the_loop);
-    tcase_add_test(tests, a_bogus_name_does_not_stop_the_loop);
-    tcase_add_test(tests, a_hanging_resolver_is_asked_once);
-    tcase_add_test(tests, a_known_address_outlives_the_name_service);
-    tcase_add_test(tests, a_mute_host_costs_one_time_limit);
-    tcase_add_test(tests, connect_timeout_is_kept);
-    tcase_add_test(tests, a_dead_server_is_asked_with_backoff);
-    tcase_add_test(tests, a_read_only_host_is_passed_over);
-    tcase_add_test(tests, a_certificate_is_checked_by_name);
-    tcase_add_test(tests, the_local_socket_works);
-    tcase_add_test(tests, a_missing_schema_is_named);
-    tcase_add_test(tests, a_role_without_grants_is_named);
-    tcase_add_test(tests, a_refused_login_shows_no_password);
-    tcase_add_test(tests, the_password_may_be_a_credential);
-    tcase_add_test(tests, no_connection_free_is_named);
-    tcase_add_test(tests, an_unreachable_host_is_named);
-    tcase_add_test(tests, a_bad_conninfo_is_refused_without_being_shown);
-    tcase_add_test(tests, hosts_are_taken_apart_as_libpq_does);
-    suite_add_tcase(suite, tests);
 }

@@ -5,17 +5,12 @@
 #include "contract.h"
 #include "postgresql.h"
 
-static int make_shared(sd_event *event, const char *owner, const struct arbiter_handler *handler,
-                       void *userdata, struct arbiter **ret)
+int contract_arbiter(sd_event *event, const char *owner, const struct arbiter_handler *handler,
+                     void *userdata, struct arbiter **ret)
 {
     char conninfo[CONNINFO_MAX], error[ARBITER_TEXT_MAX];
 
     (void)snprintf(conninfo, sizeof conninfo, "host=%s port=%d dbname=postgres user=tenure",
                    shared.dir, shared.port);
     return arbiter_postgresql_new(event, conninfo, false, owner, handler, userdata, ret, error);
-}
-
-void add_tests(Suite *suite)
-{
-    contract_tests(suite, make_shared);
 }

@@ -58,7 +58,9 @@ static void cancel_wait(struct client *c)
     client_await(c, &c->answers, answers + 1);
 }
 
-START_TEST(a_cancelled_wait_for_a_standby_is_unknown)
+TEST_CASE(durability, .set_up = start, .tear_down = stop, .time_limit = 60);
+
+TEST(a_cancelled_wait_for_a_standby_is_unknown)
 {
     const char *led_group = group_new(), *claimed = group_new(), *seen_group = group_new();
 
@@ -96,11 +98,10 @@ START_TEST(a_cancelled_wait_for_a_standby_is_unknown)
     ck_assert_int_eq(client_ask(c, &request).outcome, OUTCOME_GRANTED);
     c = client_close(c);
 }
-END_TEST
 
 #define LARGE 500 /* the result fills the server's buffer: it comes before the commit */
 
-START_TEST(a_result_before_the_commit_is_not_believed)
+TEST(a_result_before_the_commit_is_not_believed)
 {
     static char groups[LARGE][GROUP_NAME_MAX + 1];
     static struct request requests[LARGE];
@@ -132,9 +133,8 @@ START_TEST(a_result_before_the_commit_is_not_believed)
         ck_assert_int_eq(c->replies[i].outcome, OUTCOME_UNKNOWN);
     c = client_close(c);
 }
-END_TEST
 
-START_TEST(any_warning_makes_it_unknown)
+TEST(any_warning_makes_it_unknown)
 {
     const char *group = group_new();
     struct client *c = client_on(&s, CLIENT_OWNER_A);
@@ -160,9 +160,8 @@ START_TEST(any_warning_makes_it_unknown)
     ck_assert_uint_eq(c->losses, 0);
     c = client_close(c);
 }
-END_TEST
 
-START_TEST(a_warning_of_wraparound_harms_nothing)
+TEST(a_warning_of_wraparound_harms_nothing)
 {
     const char *group = group_new();
     char path[SERVER_PATH_MAX + 32];
@@ -185,9 +184,8 @@ START_TEST(a_warning_of_wraparound_harms_nothing)
     ck_assert_ptr_nonnull(strstr(c->notice, "vacuumed"));
     c = client_close(c);
 }
-END_TEST
 
-START_TEST(require_sync_refuses_without_a_standby)
+TEST(require_sync_refuses_without_a_standby)
 {
     const char *group = group_new(), *other = group_new();
     struct client *plain = client_on(&s, CLIENT_OWNER_A), *c = client_new();
@@ -212,11 +210,10 @@ START_TEST(require_sync_refuses_without_a_standby)
     c = client_close(c);
     plain = client_close(plain);
 }
-END_TEST
 
 /* ---- crash ---- */
 
-START_TEST(a_crash_is_survived_by_what_was_granted)
+TEST(a_crash_is_survived_by_what_was_granted)
 {
     const char *group = group_new();
     struct client *c = client_on(&s, CLIENT_OWNER_A);
@@ -240,9 +237,8 @@ START_TEST(a_crash_is_survived_by_what_was_granted)
     }
     c = client_close(c);
 }
-END_TEST
 
-START_TEST(a_batch_under_way_in_a_crash_is_unknown)
+TEST(a_batch_under_way_in_a_crash_is_unknown)
 {
     const char *group = group_new();
     struct client *c = client_on(&s, CLIENT_OWNER_A);
@@ -266,7 +262,6 @@ START_TEST(a_batch_under_way_in_a_crash_is_unknown)
     ck_assert_int_eq(client_ask(c, &request).outcome, OUTCOME_GRANTED);
     c = client_close(c);
 }
-END_TEST
 
 /* ---- failover ---- */
 
@@ -308,7 +303,7 @@ static void nobody_goes_back(struct client *c, struct server *old, struct server
     client_await(c, &c->connects, connects + 1);
 }
 
-START_TEST(a_failover_makes_a_new_history)
+TEST(a_failover_makes_a_new_history)
 {
     const char *clean_group = group_new(), *led_group = group_new();
     struct server old, new;
@@ -358,9 +353,8 @@ START_TEST(a_failover_makes_a_new_history)
     c = client_close(c);
     server_crash(&new);
 }
-END_TEST
 
-START_TEST(another_server_is_an_alarm)
+TEST(another_server_is_an_alarm)
 {
     const char *group = group_new();
     struct server other;
@@ -389,23 +383,4 @@ START_TEST(another_server_is_an_alarm)
     ck_assert_uint_ne(after.epoch.system_id, before.epoch.system_id);
     c = client_close(c);
     server_crash(&other);
-}
-END_TEST
-
-void add_tests(Suite *suite)
-{
-    TCase *tests = tcase_create("durability");
-
-    tcase_set_timeout(tests, 60);
-    tcase_add_checked_fixture(tests, start, stop);
-    tcase_add_test(tests, a_cancelled_wait_for_a_standby_is_unknown);
-    tcase_add_test(tests, a_result_before_the_commit_is_not_believed);
-    tcase_add_test(tests, any_warning_makes_it_unknown);
-    tcase_add_test(tests, a_warning_of_wraparound_harms_nothing);
-    tcase_add_test(tests, require_sync_refuses_without_a_standby);
-    tcase_add_test(tests, a_crash_is_survived_by_what_was_granted);
-    tcase_add_test(tests, a_batch_under_way_in_a_crash_is_unknown);
-    tcase_add_test(tests, a_failover_makes_a_new_history);
-    tcase_add_test(tests, another_server_is_an_alarm);
-    suite_add_tcase(suite, tests);
 }

@@ -63,7 +63,9 @@ static void works_again(unsigned connects)
     ck_assert_int_eq(reply.outcome, OUTCOME_GRANTED);
 }
 
-START_TEST(a_hanging_statement_is_given_up)
+TEST_CASE(faults, .set_up = lead, .tear_down = leave, .time_limit = 60);
+
+TEST(a_hanging_statement_is_given_up)
 {
     PGconn *session = server_session(&shared);
 
@@ -77,9 +79,8 @@ START_TEST(a_hanging_statement_is_given_up)
     PQfinish(session);
     works_again(TRIES);
 }
-END_TEST
 
-START_TEST(a_frozen_backend_is_given_up)
+TEST(a_frozen_backend_is_given_up)
 {
     long long pid = server_number(&shared, "select max(pid) from pg_stat_activity where usename = "
                                            "'tenure' and application_name = 'tenured'");
@@ -90,9 +91,8 @@ START_TEST(a_frozen_backend_is_given_up)
     works_again(1);
     ck_assert_int_eq(kill((pid_t)pid, SIGCONT), 0);
 }
-END_TEST
 
-START_TEST(a_cut_network_is_given_up)
+TEST(a_cut_network_is_given_up)
 {
     struct proxy *proxy = proxy_start(shared.port);
 
@@ -112,9 +112,8 @@ START_TEST(a_cut_network_is_given_up)
     works_again(1);
     proxy_stop(proxy);
 }
-END_TEST
 
-START_TEST(stuck_requests_do_not_use_up_the_server)
+TEST(stuck_requests_do_not_use_up_the_server)
 {
     PGconn *stuck[CONNECTION_STUCK_MAX];
     char conninfo[CONNINFO_MAX];
@@ -143,9 +142,8 @@ START_TEST(stuck_requests_do_not_use_up_the_server)
     for (int i = 0; i < CONNECTION_STUCK_MAX; i++)
         PQfinish(stuck[i]);
 }
-END_TEST
 
-START_TEST(an_ended_session_is_told_at_once)
+TEST(an_ended_session_is_told_at_once)
 {
     server_do(&shared, "select pg_terminate_backend(pid) from pg_stat_activity where usename = "
                        "'tenure'");
@@ -153,9 +151,8 @@ START_TEST(an_ended_session_is_told_at_once)
     ck_assert_ptr_nonnull(strstr(c->lost, "57P01"));
     works_again(1);
 }
-END_TEST
 
-START_TEST(an_error_is_unknown_and_explained)
+TEST(an_error_is_unknown_and_explained)
 {
     struct request request = renew_of(group, led.record.term);
     struct server s;
@@ -185,7 +182,6 @@ START_TEST(an_error_is_unknown_and_explained)
     ck_assert_ptr_nonnull(strstr(c->lost, "schema is missing or older"));
     server_crash(&s);
 }
-END_TEST
 
 /* What the test's own tick_1 answers: true is an answer that may be believed. */
 static const struct {
@@ -210,7 +206,7 @@ static const struct {
     {"1", "'granted'", "e[1]", "a", "h[1]", "false", "null", "", false},
 };
 
-START_TEST(an_answer_that_makes_no_sense_is_unknown)
+TEST(an_answer_that_makes_no_sense_is_unknown)
 {
     struct server s;
 
@@ -260,9 +256,8 @@ START_TEST(an_answer_that_makes_no_sense_is_unknown)
     ck_assert_ptr_nonnull(strstr(c->lost, "synchronous_commit"));
     server_crash(&s);
 }
-END_TEST
 
-START_TEST(a_pooler_is_noticed)
+TEST(a_pooler_is_noticed)
 {
     struct proxy *proxy = proxy_start(shared.port);
     struct client *other = client_on(&shared, CLIENT_OWNER_B);
@@ -284,9 +279,8 @@ START_TEST(a_pooler_is_noticed)
     other = client_close(other);
     proxy_stop(proxy);
 }
-END_TEST
 
-START_TEST(another_isolation_level_is_overridden_or_named)
+TEST(another_isolation_level_is_overridden_or_named)
 {
     struct server s;
     struct client *direct, *pooled;
@@ -308,23 +302,4 @@ START_TEST(another_isolation_level_is_overridden_or_named)
     pooled = client_close(pooled);
     proxy_stop(proxy);
     server_crash(&s);
-}
-END_TEST
-
-void add_tests(Suite *suite)
-{
-    TCase *tests = tcase_create("faults");
-
-    tcase_set_timeout(tests, 60);
-    tcase_add_checked_fixture(tests, lead, leave);
-    tcase_add_test(tests, a_hanging_statement_is_given_up);
-    tcase_add_test(tests, a_frozen_backend_is_given_up);
-    tcase_add_test(tests, a_cut_network_is_given_up);
-    tcase_add_test(tests, stuck_requests_do_not_use_up_the_server);
-    tcase_add_test(tests, an_ended_session_is_told_at_once);
-    tcase_add_test(tests, an_error_is_unknown_and_explained);
-    tcase_add_test(tests, an_answer_that_makes_no_sense_is_unknown);
-    tcase_add_test(tests, a_pooler_is_noticed);
-    tcase_add_test(tests, another_isolation_level_is_overridden_or_named);
-    suite_add_tcase(suite, tests);
 }

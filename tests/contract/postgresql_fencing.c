@@ -118,7 +118,9 @@ static long long payments(uint64_t term)
                          term);
 }
 
-START_TEST(only_the_leaders_own_term_passes)
+TEST_CASE(fencing, .set_up = set_up, .tear_down = tear_down, .time_limit = 30);
+
+TEST(only_the_leaders_own_term_passes, .times = N_METHODS)
 {
     const char *group = group_new(), *unclaimed = group_new();
 
@@ -143,9 +145,8 @@ START_TEST(only_the_leaders_own_term_passes)
     ck_assert_str_eq(assert_leader(group, term), LOST);
     ck_assert_str_eq(assert_at_commit(group, term), LOST);
 }
-END_TEST
 
-START_TEST(an_asserted_term_is_renewed_but_not_followed)
+TEST(an_asserted_term_is_renewed_but_not_followed, .times = N_METHODS)
 {
     const char *group = group_new();
     struct reply next;
@@ -172,10 +173,9 @@ START_TEST(an_asserted_term_is_renewed_but_not_followed)
     ck_assert_str_eq(assert_leader(group, led.record.term), LOST);
     ck_assert_str_eq(assert_leader(group, next.record.term), "");
 }
-END_TEST
 
 /* Who holds a takeover up is named, whether it is one transaction or several. */
-START_TEST(who_holds_up_is_named)
+TEST(who_holds_up_is_named, .times = N_METHODS)
 {
     const char *group = group_new();
     struct reply next;
@@ -219,9 +219,8 @@ START_TEST(who_holds_up_is_named)
     session_do(session, "rollback");
     PQfinish(session);
 }
-END_TEST
 
-START_TEST(at_commit_it_keeps_nobody_waiting_and_fails)
+TEST(at_commit_it_keeps_nobody_waiting_and_fails, .times = N_METHODS)
 {
     const char *group = group_new();
     char insert[STATEMENT_MAX];
@@ -246,10 +245,9 @@ START_TEST(at_commit_it_keeps_nobody_waiting_and_fails)
     ck_assert_int_eq(payments(led.record.term), 1);
     ck_assert_int_eq(server_number(&shared, "select count(*) from tenure.assertion"), 0);
 }
-END_TEST
 
 /* Triggers are off for who loads data so; this one is not. */
-START_TEST(a_loader_of_data_asserts_too)
+TEST(a_loader_of_data_asserts_too, .times = N_METHODS)
 {
     const char *group = group_new();
 
@@ -260,10 +258,9 @@ START_TEST(a_loader_of_data_asserts_too)
     ck_assert_str_eq(assert_at_commit(group, led.record.term), "");
     ck_assert_str_eq(assert_at_commit(group, led.record.term - 1), LOST);
 }
-END_TEST
 
 /* A snapshot of before the takeover must not show the term of before. */
-START_TEST(no_isolation_level_hides_a_takeover)
+TEST(no_isolation_level_hides_a_takeover, .times = 2)
 {
     static const char *const levels[] = {"repeatable read", "serializable"};
     const char *group = group_new();
@@ -297,9 +294,8 @@ START_TEST(no_isolation_level_hides_a_takeover)
         ck_assert_str_eq(try_it("commit"), "");
     }
 }
-END_TEST
 
-START_TEST(a_claim_under_way_is_waited_for)
+TEST(a_claim_under_way_is_waited_for)
 {
     const char *group = group_new();
     char statement[STATEMENT_MAX];
@@ -328,10 +324,9 @@ START_TEST(a_claim_under_way_is_waited_for)
     ck_assert_str_eq(state_of(PQgetResult(application)), LOST);
     ck_assert_ptr_null(PQgetResult(application));
 }
-END_TEST
 
 /* It neither commits nor ends: as long as it lasts nobody else could lead. */
-START_TEST(a_client_that_is_gone_holds_nothing_up_for_long)
+TEST(a_client_that_is_gone_holds_nothing_up_for_long, .times = N_METHODS)
 {
     const char *group = group_new();
     struct reply next;
@@ -355,9 +350,8 @@ START_TEST(a_client_that_is_gone_holds_nothing_up_for_long)
     const char *state = try_it("commit");
     ck_assert_msg(strcmp(state, "25P03") == 0 || strcmp(state, "gone") == 0, "%s", state);
 }
-END_TEST
 
-START_TEST(limits_are_the_transactions_and_only_ever_stricter)
+TEST(limits_are_the_transactions_and_only_ever_stricter, .times = 3)
 {
     static const struct {
         const char *set, *inside;
@@ -394,10 +388,9 @@ START_TEST(limits_are_the_transactions_and_only_ever_stricter)
     ck_assert_str_eq(PQgetvalue(result, 0, 0), before);
     PQclear(result);
 }
-END_TEST
 
 /* What was asserted in a savepoint is forgotten with it; before that it holds. */
-START_TEST(a_savepoint_that_is_rolled_back_asserts_nothing)
+TEST(a_savepoint_that_is_rolled_back_asserts_nothing)
 {
     const char *group = group_new();
     struct reply next;
@@ -413,9 +406,8 @@ START_TEST(a_savepoint_that_is_rolled_back_asserts_nothing)
     ck_assert_str_eq(assert_leader(group, led.record.term), LOST);
     ck_assert_str_eq(try_it("rollback"), "");
 }
-END_TEST
 
-START_TEST(applications_may_only_assert)
+TEST(applications_may_only_assert, .times = 6)
 {
     static const char *const statements[] = {
         "select from tenure.lease",
@@ -427,25 +419,4 @@ START_TEST(applications_may_only_assert)
     };
 
     ck_assert_str_eq(try_it(statements[_i]), "42501");
-}
-END_TEST
-
-void add_tests(Suite *suite)
-{
-    TCase *t = tcase_create("fencing");
-
-    tcase_add_checked_fixture(t, set_up, tear_down);
-    tcase_set_timeout(t, 30);
-    tcase_add_loop_test(t, only_the_leaders_own_term_passes, 0, N_METHODS);
-    tcase_add_loop_test(t, an_asserted_term_is_renewed_but_not_followed, 0, N_METHODS);
-    tcase_add_loop_test(t, who_holds_up_is_named, 0, N_METHODS);
-    tcase_add_loop_test(t, at_commit_it_keeps_nobody_waiting_and_fails, 0, N_METHODS);
-    tcase_add_loop_test(t, a_loader_of_data_asserts_too, 0, N_METHODS);
-    tcase_add_loop_test(t, no_isolation_level_hides_a_takeover, 0, 2);
-    tcase_add_test(t, a_claim_under_way_is_waited_for);
-    tcase_add_loop_test(t, a_client_that_is_gone_holds_nothing_up_for_long, 0, N_METHODS);
-    tcase_add_loop_test(t, limits_are_the_transactions_and_only_ever_stricter, 0, 3);
-    tcase_add_test(t, a_savepoint_that_is_rolled_back_asserts_nothing);
-    tcase_add_loop_test(t, applications_may_only_assert, 0, 6);
-    suite_add_tcase(suite, t);
 }

@@ -17,8 +17,10 @@
 
 /* ---- locks ---- */
 
+TEST_CASE(rows, .set_up = open_both, .tear_down = close_both, .time_limit = 60);
+
 /* Whatever was asked, and whatever came of it: server and test have one clock. */
-START_TEST(answers_tell_the_time)
+TEST(answers_tell_the_time)
 {
     const char *group = group_new();
     const struct reply led = client_lead(a, group);
@@ -36,9 +38,8 @@ START_TEST(answers_tell_the_time)
         ck_assert_uint_lt(a->replies[0].arbiter_time, before + CLIENT_LIMIT);
     }
 }
-END_TEST
 
-START_TEST(a_locked_row_costs_no_other_group)
+TEST(a_locked_row_costs_no_other_group)
 {
     const char *first = group_new(), *locked = group_new(), *last = group_new();
     const struct reply led[] = {client_lead(a, first), client_lead(a, locked),
@@ -82,9 +83,8 @@ START_TEST(a_locked_row_costs_no_other_group)
     request = renew_of(locked, led[1].record.term);
     ck_assert_int_eq(client_ask(a, &request).outcome, OUTCOME_GRANTED);
 }
-END_TEST
 
-START_TEST(an_application_can_fence_off_claims)
+TEST(an_application_can_fence_off_claims)
 {
     const char *group = group_new();
     struct reply led = client_lead(a, group);
@@ -106,9 +106,8 @@ START_TEST(an_application_can_fence_off_claims)
     PQfinish(session);
     ck_assert_int_eq(client_ask(b, &request).outcome, OUTCOME_GRANTED);
 }
-END_TEST
 
-START_TEST(a_claim_waits_for_no_other_claim)
+TEST(a_claim_waits_for_no_other_claim)
 {
     const char *group = group_new();
     struct request request = observe_of(group);
@@ -129,9 +128,8 @@ START_TEST(a_claim_waits_for_no_other_claim)
     PQfinish(session);
     ck_assert_int_eq(client_ask(a, &request).outcome, OUTCOME_DENIED);
 }
-END_TEST
 
-START_TEST(terms_end_without_harm_to_others)
+TEST(terms_end_without_harm_to_others)
 {
     const char *group = group_new(), *other = group_new();
     struct reply led = client_lead(a, group), led_other = client_lead(a, other);
@@ -150,9 +148,8 @@ START_TEST(terms_end_without_harm_to_others)
     ck_assert_int_eq(a->replies[0].outcome, OUTCOME_DENIED);
     ck_assert_int_eq(a->replies[1].outcome, OUTCOME_GRANTED);
 }
-END_TEST
 
-START_TEST(clean_of_another_history_is_not_claimable)
+TEST(clean_of_another_history_is_not_claimable)
 {
     static const char *const columns[] = {"timeline = timeline + 1", "system_id = system_id + 1"};
 
@@ -174,9 +171,8 @@ START_TEST(clean_of_another_history_is_not_claimable)
         ck_assert_int_eq(client_ask(b, &request).outcome, OUTCOME_GRANTED);
     }
 }
-END_TEST
 
-START_TEST(a_row_of_the_other_method_must_be_clean)
+TEST(a_row_of_the_other_method_must_be_clean)
 {
     const char *group = group_new();
     struct reply led = client_lead(a, group);
@@ -192,7 +188,6 @@ START_TEST(a_row_of_the_other_method_must_be_clean)
                                    group),
                      1);
 }
-END_TEST
 
 /* ---- one round trip, one transaction ---- */
 
@@ -238,7 +233,7 @@ static long long next_xid(void)
     return server_number(&shared, "select pg_snapshot_xmax(pg_current_snapshot())");
 }
 
-START_TEST(one_round_trip_and_one_transaction_per_batch)
+TEST(one_round_trip_and_one_transaction_per_batch)
 {
     static const size_t sizes[] = {1, 100, MANY};
     struct proxy *proxy = proxy_start(shared.port);
@@ -265,7 +260,6 @@ START_TEST(one_round_trip_and_one_transaction_per_batch)
     c = client_close(c);
     proxy_stop(proxy);
 }
-END_TEST
 
 #define TICKS 20
 #define TICK_LIMIT_MSEC                                                                            \
@@ -296,17 +290,16 @@ static void observe_many(struct client *c, size_t n)
     exchange(c, n);
 }
 
-START_TEST(a_thousand_groups_are_a_matter_of_milliseconds)
+TEST(a_thousand_groups_are_a_matter_of_milliseconds)
 {
     lead_many(a, MANY);
     measure(a, "renewal", MANY, renew_many);
     measure(a, "observation", MANY, observe_many);
     measure(a, "renewal", 1, renew_many);
 }
-END_TEST
 
 /* Of a server of its own: the statistics of no one else. */
-START_TEST(renewals_are_hot_updates)
+TEST(renewals_are_hot_updates)
 {
     enum { GROUPS = 100, ROUNDS = 60 };
     struct server s;
@@ -332,7 +325,6 @@ START_TEST(renewals_are_hot_updates)
     ck_assert_int_eq(hot, updates);
     server_crash(&s);
 }
-END_TEST
 
 /* ---- many at once ---- */
 
@@ -392,7 +384,7 @@ static void crowd_member(const struct server *s, int number, atomic_llong *claim
     _exit(status);
 }
 
-START_TEST(many_clients_do_not_deadlock)
+TEST(many_clients_do_not_deadlock)
 {
     struct server s;
     pid_t pids[CLIENTS];
@@ -426,7 +418,6 @@ START_TEST(many_clients_do_not_deadlock)
         server_number(&s, "select deadlocks from pg_stat_database where datname = 'postgres'"), 0);
     server_crash(&s);
 }
-END_TEST
 
 /* ---- the schema ---- */
 
@@ -440,7 +431,7 @@ static void dump(const struct server *s, const char *file)
                                      "tenure", "-f", file, "postgres", NULL});
 }
 
-START_TEST(the_schema_may_be_run_again)
+TEST(the_schema_may_be_run_again)
 {
     char before[SERVER_PATH_MAX + 32], after[SERVER_PATH_MAX + 32];
 
@@ -455,9 +446,8 @@ START_TEST(the_schema_may_be_run_again)
                (const char *const[]){"diff", "-u", "-I", "restrict", before, after, NULL});
     server_run(&shared, "/bin/grep", (const char *const[]){"grep", "-q", "GRANT", after, NULL});
 }
-END_TEST
 
-START_TEST(the_role_has_the_least_grants)
+TEST(the_role_has_the_least_grants)
 {
     static const char *const forbidden[] = {
         "delete from tenure.lease",
@@ -485,27 +475,4 @@ START_TEST(the_role_has_the_least_grants)
                                             " and rolcanlogin and not rolsuper and not "
                                             "rolcreaterole and not rolcreatedb"),
                      1);
-}
-END_TEST
-
-void add_tests(Suite *suite)
-{
-    TCase *tests = tcase_create("rows");
-
-    tcase_set_timeout(tests, 60);
-    tcase_add_checked_fixture(tests, open_both, close_both);
-    tcase_add_test(tests, answers_tell_the_time);
-    tcase_add_test(tests, a_locked_row_costs_no_other_group);
-    tcase_add_test(tests, an_application_can_fence_off_claims);
-    tcase_add_test(tests, a_claim_waits_for_no_other_claim);
-    tcase_add_test(tests, terms_end_without_harm_to_others);
-    tcase_add_test(tests, clean_of_another_history_is_not_claimable);
-    tcase_add_test(tests, a_row_of_the_other_method_must_be_clean);
-    tcase_add_test(tests, one_round_trip_and_one_transaction_per_batch);
-    tcase_add_test(tests, a_thousand_groups_are_a_matter_of_milliseconds);
-    tcase_add_test(tests, renewals_are_hot_updates);
-    tcase_add_test(tests, many_clients_do_not_deadlock);
-    tcase_add_test(tests, the_schema_may_be_run_again);
-    tcase_add_test(tests, the_role_has_the_least_grants);
-    suite_add_tcase(suite, tests);
 }

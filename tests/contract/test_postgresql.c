@@ -13,8 +13,6 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "../suite.h"
-
 struct server shared;
 
 static pid_t main_process;
@@ -88,8 +86,10 @@ static void print_version(void)
     PQclear(version);
 }
 
-int main(void)
+int main(int argc, char *argv[])
 {
+    if (test_lists(argc, argv))
+        return test_main(argc, argv);
     main_process = getpid();
     (void)atexit(clean_up);
     /* Also where they were ignored, as in the background of a shell. */
@@ -103,7 +103,5 @@ int main(void)
     server_start(&shared);
     print_version();
 
-    Suite *suite = suite_create(program_invocation_short_name);
-    add_tests(suite);
-    return run_suite(suite);
+    return test_main(argc, argv);
 }

@@ -99,6 +99,7 @@ static TCase *begin_case(const struct test_case *c)
 {
     TCase *t = tcase_create(c->name);
 
+    tcase_add_unchecked_fixture(t, c->before_all, NULL);
     tcase_add_checked_fixture(t, c->set_up, c->tear_down);
     if (c->time_limit > 0)
         tcase_set_timeout(t, c->time_limit);
@@ -163,11 +164,16 @@ static int run(char *const names[])
     return good ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+bool test_lists(int argc, char *const argv[])
+{
+    return argc > 1 && strcmp(argv[1], "--list") == 0;
+}
+
 int test_main(int argc, char *const argv[])
 {
     char *const *names = argv + (argc > 0);
 
-    if (*names && strcmp(*names, "--list") == 0) {
+    if (test_lists(argc, argv)) {
         list();
         return EXIT_SUCCESS;
     }

@@ -24,6 +24,8 @@
 
 struct test_case {
     const char *name; /* what $CK_RUN_CASE selects */
+    /* Once before the first test, in the program's own process. */
+    void (*before_all)(void);
     /* Before and after each test, in its process. The second runs only if the test passes. */
     void (*set_up)(void);
     void (*tear_down)(void);
@@ -77,6 +79,10 @@ struct test_entry {
 
 /* Called by the macros. The entry is borrowed for good. */
 void test_register(struct test_entry *entry);
+
+/* Whether test_main() would only show what there is: then nothing needs to be set up for the tests.
+ */
+bool test_lists(int argc, char *const argv[]);
 
 /* main() of a test program: runs all its tests, or only the tests and cases that the arguments
  * name; with --list it shows them instead. $CK_RUN_CASE, $CK_VERBOSITY and the like work as Check
