@@ -261,7 +261,8 @@ TEST(longest_names)
     ck_assert_int_eq(guard_lock_text(text, 10), -ENOBUFS);
 }
 
-/* A boot waits for its generators. Generous, for sanitizers and slow machines. */
+/* A boot waits for its generators. What counts is its own time on a processor, since other tests
+ * run beside it. Generous, for sanitizers and slow machines. */
 TEST(a_thousand_groups_are_quick)
 {
     struct timespec start, end;
@@ -278,9 +279,9 @@ TEST(a_thousand_groups_are_quick)
     (void)fclose(f);
     folder_put("applied.conf", text);
     free(text);
-    (void)clock_gettime(CLOCK_MONOTONIC, &start);
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &start);
     ck_assert_int_eq(run(0), GENERATE_SNAPSHOT);
-    (void)clock_gettime(CLOCK_MONOTONIC, &end);
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
     ck_assert_uint_eq(folder_count("early"), 4 * CONFIG_GROUPS_MAX + 1);
     ck_assert_int_le(end.tv_sec - start.tv_sec, 5);
 }
