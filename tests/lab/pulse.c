@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The pulse of the machine: an ordinary process on each processor that wakes up every 2 ms, and prints when it did not
- * for longer than asked. What kept it waiting kept everything else on that processor waiting, so the figures of a lab that
- * ran meanwhile are not to be trusted.
+/* The pulse of the machine: an ordinary process on each processor that wakes up every 2 ms, and
+ * prints when it did not for longer than asked. What kept it waiting kept everything else on that
+ * processor waiting, so the figures of a lab that ran meanwhile are not to be trusted.
  *
  *     pulse MS
  *
- * Prints "ready" once each of them runs, then "FROM TO PROCESSOR" for each pause longer than MS, by CLOCK_MONOTONIC in
- * nanoseconds. Ends with the process that started it. */
+ * Prints "ready" once each of them runs, then "FROM TO PROCESSOR" for each pause longer than MS, by
+ * CLOCK_MONOTONIC in nanoseconds. Ends with the process that started it. */
 #define _GNU_SOURCE
 #include <sched.h>
 #include <signal.h>
@@ -37,7 +37,8 @@ static void die_with(pid_t parent)
 static void say(int64_t from, int64_t to, int processor)
 {
     char line[80];
-    int n = snprintf(line, sizeof line, "%lld %lld %d\n", (long long)from, (long long)to, processor);
+    int n =
+        snprintf(line, sizeof line, "%lld %lld %d\n", (long long)from, (long long)to, processor);
 
     if (write(STDOUT_FILENO, line, (size_t)n) != n)
         _exit(3);
