@@ -404,30 +404,6 @@ static int take_record(const PGresult *result, size_t row, struct reply *reply)
     return 0;
 }
 
-/* Does a granted reply say what it must? Believing it makes a leader, so it is asked once more. */
-static bool granted_fits(const struct request *q, const char *owner, const struct reply *reply)
-{
-    const struct record *r = &reply->record;
-    bool ours = strcmp(r->owner, owner) == 0;
-    bool fresh = memcmp(&r->nonce, &q->fresh_nonce, sizeof r->nonce) == 0;
-
-    if (!reply->has_record)
-        return false;
-    switch (q->operation) {
-    case OPERATION_OBSERVE:
-        return true;
-    case OPERATION_CLAIM:
-        return ours && fresh && !r->clean && r->term > q->expected_term &&
-               r->term >= q->term_floor && r->term > reply->epoch.timeline << 32 &&
-               r->lease == q->lease && r->stop == q->stop && r->duration == q->duration;
-    case OPERATION_RENEW:
-        return ours && fresh && !r->clean && r->term == q->term;
-    case OPERATION_RELEASE:
-        return ours && r->clean && r->term == q->term;
-    }
-    abort();
-}
-
 static int take_row(const PGresult *result, size_t row, const char *owner, const struct request *q,
                     struct reply *reply, bool *held, struct lease_facts *facts)
 {
@@ -452,12 +428,10 @@ static int take_row(const PGresult *result, size_t row, const char *owner, const
         return -EINVAL;
     if (reply->epoch.timeline == 0 || reply->epoch.timeline > UINT32_MAX)
         return -EINVAL;
-    if (reply->outcome == OUTCOME_GRANTED && !granted_fits(q, owner, reply))
+    if (!reply_fits(q, owner, reply))
         return -EINVAL;
     if (reply->outcome == OUTCOME_GRANTED && !*held && q->method == METHOD_ADVISORY &&
         (q->operation == OPERATION_CLAIM || q->operation == OPERATION_RENEW))
-        return -EINVAL;
-    if (reply->outcome == OUTCOME_UNKNOWN && reply->has_record)
         return -EINVAL;
     facts->epoch = reply->epoch;
     facts->durable = strcmp(cell(result, row, COLUMN_COMMIT), "on") == 0 &&

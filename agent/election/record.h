@@ -83,4 +83,9 @@ struct reply {
     usec_t arbiter_time; /* CLOCK_REALTIME of the arbiter at the answer, a hint; 0: not known */
 };
 
+/* Does the reply say what an answer to this request of this owner must? Believing it makes a
+ * leader, so every arbiter asks this of each reply and hands on none that does not fit. It is also
+ * all that the proofs of tests/proof assume of what an arbiter answers. */
+bool reply_fits(const struct request *q, const char *owner, const struct reply *reply);
+
 #endif

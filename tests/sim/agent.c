@@ -391,6 +391,8 @@ static void take_answer(struct world *w, struct host *h, uint32_t number)
 
         if (w->mutation == MUTATION_STALE_REPLY_BELIEVED && !n->member.in_flight)
             continue;
+        /* As arbiter/lease.c asks of each answer. */
+        assert(w->mutation != MUTATION_NONE || reply_fits(&one->request, h->owner, &one->reply));
         if (one->reply.outcome == OUTCOME_GRANTED && one->request.operation != OPERATION_OBSERVE)
             n->zombie = one->zombie;
         witness_answer(w, n, one, &one->reply);

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "election/record.h"
+
+#include <assert.h>
+#include <string.h>
+
+static bool record_fits(const struct record *r)
+{
+    return r->term <= INT64_MAX && r->lease <= INT64_MAX && r->stop <= INT64_MAX &&
+           r->duration <= INT64_MAX && memchr(r->owner, '\0', sizeof r->owner) &&
+           (r->clean || !r->claimable);
+}
+
+static bool granted_fits(const struct request *q, const char *owner, const struct reply *reply)
+{
+    const struct record *r = &reply->record;
+    bool ours = strcmp(r->owner, owner) == 0;
+    bool fresh = memcmp(&r->nonce, &q->fresh_nonce, sizeof r->nonce) == 0;
+
+    switch (q->operation) {
+    case OPERATION_OBSERVE:
+        return true;
+    case OPERATION_CLAIM:
+        return ours && fresh && !r->clean && r->term > q->expected_term &&
+               r->term >= q->term_floor && r->term > reply->epoch.timeline << TERM_TIMELINE_SHIFT &&
+               r->lease == q->lease && r->stop == q->stop && r->duration == q->duration;
+    case OPERATION_RENEW:
+        return ours && fresh && !r->clean && r->term == q->term;
+    case OPERATION_RELEASE:
+        return ours && r->clean && r->term == q->term;
+    }
+    return false;
+}
+
+bool reply_fits(const struct request *q, const char *owner, const struct reply *reply)
+{
+    assert(q);
+    assert(owner);
+    assert(reply);
+
+    if (reply->outcome == OUTCOME_UNKNOWN)
+        return !reply->has_record;
+    if (reply->outcome != OUTCOME_GRANTED && reply->outcome != OUTCOME_DENIED)
+        return false;
+    if (reply->epoch.timeline == 0 || reply->epoch.timeline > UINT32_MAX)
+        return false;
+    if (reply->has_record && !record_fits(&reply->record))
+        return false;
+    return reply->outcome == OUTCOME_DENIED || (reply->has_record && granted_fits(q, owner, reply));
+}
