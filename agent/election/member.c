@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 /* After a release others go first: the notification reaches them in a few milliseconds. */
@@ -113,7 +114,7 @@ static void begin_ending(struct member *m, enum member_reason reason, usec_t now
                          struct update *update)
 {
     m->reason = reason;
-    if (reason == REASON_START_FAILED)
+    if (reason == REASON_START_FAILED && m->failed_starts < UINT_MAX)
         m->failed_starts++;
     m->told_at = now;
     enter(m, MEMBER_ENDING, now);
@@ -315,8 +316,6 @@ static void ask_as_standby(struct member *m, const struct member_event *event,
 
 static void on_send(struct member *m, const struct member_event *event, struct update *update)
 {
-    assert(!m->in_flight);
-
     switch (m->state) {
     case MEMBER_STANDBY:
         if (!m->stopping)
@@ -604,7 +603,6 @@ static void on_reply(struct member *m, const struct member_event *event, struct 
 {
     const struct reply *reply = event->reply;
 
-    assert(m->in_flight);
     m->in_flight = false;
 
     enum pause_verdict pause = pause_judge(&m->pause, reply, m->sent_at, event->now, m->lease);
@@ -844,8 +842,6 @@ static void on_stop(struct member *m, usec_t now, struct update *update)
 
 static void on_resume(struct member *m, const struct member_event *event)
 {
-    assert(event->budget);
-
     m->budget = *event->budget;
     if (!m->stopping)
         return;
@@ -885,11 +881,46 @@ void member_init(struct member *m, const char *owner)
     memcpy(m->owner, owner, strlen(owner) + 1);
 }
 
+static bool budget_fits(const struct budget *b)
+{
+    return b->lease <= BUDGET_LEASE_MAX_USEC && b->duration >= BUDGET_RENEW_MIN_USEC &&
+           b->duration < b->lease;
+}
+
+bool member_event_fits(const struct member *m, const struct member_event *event)
+{
+    assert(m);
+    assert(event);
+
+    usec_t now = event->now;
+
+    if (now > MEMBER_TIME_MAX || now < m->since || now < m->seen_at || now < m->sent_at)
+        return false;
+    switch (event->type) {
+    case EVENT_SEND:
+        return !m->in_flight;
+    case EVENT_REPLY:
+        return m->in_flight && event->reply;
+    case EVENT_LOCAL:
+        return event->local && event->local->asked_at > 0 && event->local->asked_at <= now;
+    case EVENT_RESUME:
+        return event->budget && budget_fits(event->budget);
+    case EVENT_CLOCK:
+    case EVENT_CONNECTED:
+    case EVENT_HINT:
+    case EVENT_STARTED:
+    case EVENT_STOP:
+        return true;
+    }
+    return true;
+}
+
 void member_step(struct member *m, const struct member_event *event, struct update *update)
 {
     assert(m);
     assert(event);
     assert(update);
+    assert(member_event_fits(m, event));
 
     *update = (struct update){.note = NOTE_NONE};
     switch (event->type) {

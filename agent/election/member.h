@@ -22,6 +22,9 @@
 #include "election/pause.h"
 #include "election/record.h"
 
+/* Times beyond this are none: CLOCK_BOOTTIME gets there in 73,000 years. */
+#define MEMBER_TIME_MAX ((usec_t)1 << 61)
+
 enum member_state {
     MEMBER_STANDBY,    /* observes; claims when it may */
     MEMBER_CONFIRMING, /* a claim of unknown outcome turned out ours: a renewal must prove it */
@@ -185,6 +188,15 @@ struct member {
 
 /* owner: NODE/INSTANCE_ID. Starts as a stopped standby: EVENT_RESUME makes it take part. */
 void member_init(struct member *m, const char *owner);
+
+/* What the daemon owes a member with each event, as far as a member can see it; member_step()
+ * asserts it, and the proofs of tests/proof assume no more of the daemon. Times are times, and do
+ * not run backwards; nothing is asked while an answer is due, and nothing is answered that was not
+ * asked; a look bears the time of its question; a budget is one that budget_compute() made. What a
+ * reply says is the arbiter's: reply_fits().
+ *
+ * What no member can see, tests/proof/README.md lists. */
+bool member_event_fits(const struct member *m, const struct member_event *event);
 
 /* The one function: judges the event, moves the member, says what to do. */
 void member_step(struct member *m, const struct member_event *event, struct update *update);

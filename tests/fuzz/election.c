@@ -340,7 +340,7 @@ static void look(struct account *a, char *line)
     usec_t age = (usec_t)(fuzz_number(&line) & INT32_MAX);
     uint64_t term = (uint64_t)(fuzz_number(&line) & INT32_MAX);
     struct local l = {
-        .asked_at = usec_max(usec_sub(a->now, age), a->local.asked_at),
+        .asked_at = usec_max(usec_max(usec_sub(a->now, age), a->local.asked_at), 1),
         .keeper = strchr(flags, 'a')   ? LOCAL_KEEPER_ACTIVE
                   : strchr(flags, 'b') ? LOCAL_KEEPER_BUSY
                   : strchr(flags, '?') ? LOCAL_KEEPER_UNKNOWN

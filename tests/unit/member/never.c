@@ -125,6 +125,75 @@ TEST(no_event_that_there_is_not)
     ck_assert_uint_eq(f.u.actions, 0);
 }
 
+/* What the daemon owes: each event as it must not come. */
+TEST(events_that_do_not_fit)
+{
+    struct local l = {.asked_at = f.now};
+    struct reply r = {.outcome = OUTCOME_UNKNOWN};
+    struct budget short_lease = {.lease = 1, .duration = BUDGET_RENEW_MIN_USEC};
+    struct member_event e[] = {
+        {.type = EVENT_REPLY, .now = f.now, .reply = &r}, /* nothing was asked */
+        {.type = EVENT_LOCAL, .now = f.now},
+        {.type = EVENT_LOCAL, .now = f.now - 1, .local = &l}, /* asked later than now */
+        {.type = EVENT_RESUME, .now = f.now},
+        {.type = EVENT_RESUME, .now = f.now, .budget = &short_lease},
+        {.type = EVENT_CLOCK, .now = MEMBER_TIME_MAX + 1},
+        {.type = EVENT_CLOCK, .now = f.m.since - 1}, /* time runs backwards */
+        {.type = EVENT_SEND},                        /* asked already */
+        {.type = EVENT_REPLY},                       /* nothing is answered */
+        {.type = EVENT_REPLY, .reply = &r},          /* before it was asked */
+    };
+    unsigned n = 0;
+
+    l.asked_at = f.now;
+    for (; n < 7; n++)
+        ck_assert_msg(!member_event_fits(&f.m, &e[n]), "event %u", n);
+    f.now = member_due(&f.m);
+    ask();
+    ck_assert(f.m.in_flight);
+    for (; n < sizeof e / sizeof e[0]; n++) {
+        e[n].now = f.now - (n == 9);
+        ck_assert_msg(!member_event_fits(&f.m, &e[n]), "event %u", n);
+    }
+    e[8].reply = &r;
+    ck_assert(member_event_fits(&f.m, &e[8]));
+}
+
+/* An answer is believed when it is one to the question, and the asker's. */
+TEST(replies_that_do_not_fit)
+{
+    struct request q = {.operation = OPERATION_CLAIM,
+                        .expected_term = 4,
+                        .term_floor = ((uint64_t)1 << TERM_TIMELINE_SHIFT) + 1,
+                        .lease = 15 * SEC,
+                        .stop = 5 * SEC,
+                        .duration = 8 * SEC};
+    const struct reply good = {.outcome = OUTCOME_GRANTED,
+                               .has_record = true,
+                               .record = {.term = q.term_floor,
+                                          .owner = "a/1",
+                                          .lease = q.lease,
+                                          .stop = q.stop,
+                                          .duration = q.duration},
+                               .epoch = {.system_id = 7, .timeline = 1}};
+    struct reply bad[9];
+
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        bad[i] = good;
+    bad[0].record.term--;
+    bad[1].record.lease++;
+    bad[2].record.owner[0] = 'b';
+    bad[3].record.nonce.bytes[15] = 1;
+    bad[4].record.clean = true;
+    bad[5].record.claimable = true;
+    bad[6].epoch.timeline = 0;
+    bad[7].has_record = false;
+    bad[8].outcome = OUTCOME_UNKNOWN;
+    ck_assert(reply_fits(&q, "a/1", &good));
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        ck_assert_msg(!reply_fits(&q, "a/1", &bad[i]), "reply %zu", i);
+}
+
 /* As good as none: the term goes on until its deadline, and no longer. */
 TEST(no_outcome_that_there_is_not)
 {

@@ -49,6 +49,7 @@ TEST(look_from_before_the_ticket, .times = 2)
 {
     starting();
     keeper_lives(f.m.term);
+    f.now += 10 * MSEC;
     look_asked_at(f.m.since + (usec_t)_i);
     ck_assert_int_eq(f.m.state, _i ? MEMBER_LEADING : MEMBER_STARTING);
 }
