@@ -902,7 +902,8 @@ bool member_event_fits(const struct member *m, const struct member_event *event)
     case EVENT_REPLY:
         return m->in_flight && event->reply;
     case EVENT_LOCAL:
-        return event->local && event->local->asked_at > 0 && event->local->asked_at <= now;
+        return event->local && event->local->asked_at > 0 && event->local->asked_at <= now &&
+               event->local->keeper_term <= INT64_MAX;
     case EVENT_RESUME:
         return event->budget && budget_fits(event->budget);
     case EVENT_CLOCK:

@@ -128,13 +128,15 @@ TEST(no_event_that_there_is_not)
 /* What the daemon owes: each event as it must not come. */
 TEST(events_that_do_not_fit)
 {
-    struct local l = {.asked_at = f.now};
+    struct local l = {.asked_at = f.now + 1};
+    struct local no_term = {.asked_at = f.now, .keeper_term = (uint64_t)INT64_MAX + 1};
     struct reply r = {.outcome = OUTCOME_UNKNOWN};
     struct budget short_lease = {.lease = 1, .duration = BUDGET_RENEW_MIN_USEC};
     struct member_event e[] = {
         {.type = EVENT_REPLY, .now = f.now, .reply = &r}, /* nothing was asked */
         {.type = EVENT_LOCAL, .now = f.now},
-        {.type = EVENT_LOCAL, .now = f.now - 1, .local = &l}, /* asked later than now */
+        {.type = EVENT_LOCAL, .now = f.now, .local = &l}, /* asked later than now */
+        {.type = EVENT_LOCAL, .now = f.now, .local = &no_term},
         {.type = EVENT_RESUME, .now = f.now},
         {.type = EVENT_RESUME, .now = f.now, .budget = &short_lease},
         {.type = EVENT_CLOCK, .now = MEMBER_TIME_MAX + 1},
@@ -145,18 +147,17 @@ TEST(events_that_do_not_fit)
     };
     unsigned n = 0;
 
-    l.asked_at = f.now;
-    for (; n < 7; n++)
+    for (; n < 8; n++)
         ck_assert_msg(!member_event_fits(&f.m, &e[n]), "event %u", n);
     f.now = member_due(&f.m);
     ask();
     ck_assert(f.m.in_flight);
     for (; n < sizeof e / sizeof e[0]; n++) {
-        e[n].now = f.now - (n == 9);
+        e[n].now = f.now - (n == 10);
         ck_assert_msg(!member_event_fits(&f.m, &e[n]), "event %u", n);
     }
-    e[8].reply = &r;
-    ck_assert(member_event_fits(&f.m, &e[8]));
+    e[9].reply = &r;
+    ck_assert(member_event_fits(&f.m, &e[9]));
 }
 
 /* An answer is believed when it is one to the question, and the asker's. */
