@@ -53,6 +53,10 @@ usec_t budget_smallest_lease(usec_t stop)
     if (budget_compute(BUDGET_LEASE_MAX_USEC, stop, &b) < 0)
         return USEC_INFINITY;
     /* D grows with L (K takes a tenth of it at most), so bisect: high always does, low never. */
+    /*@ loop invariant 0 <= low < high <= 864000;
+        loop invariant accepted(high * 100000, stop) && !accepted(low * 100000, stop);
+        loop assigns low, high, b;
+        loop variant high - low; */
     while (high - low > 1) {
         usec_t middle = low + (high - low) / 2;
 
