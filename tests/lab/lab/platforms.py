@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What hosts are made of: the Debian releases the lab boots, and where it keeps them."""
+"""What hosts are made of: the Debian releases the lab boots, and where it keeps them. And what the
+proofs need that only one of the two releases has."""
 
 import os
 
@@ -14,6 +15,9 @@ _HOST = ["systemd", "systemd-sysv", "dbus", "polkitd", "libpam-systemd", "iprout
          "pgbouncer"]
 _BUILD = ["gcc", "libc6-dev", "meson", "ninja-build", "pkg-config", "libsystemd-dev",
           "libconfig-dev", "libpq-dev", "libjansson-dev", "check", "python3"]
+# Neither release has all of it.
+_PROOF = {"bookworm": ["frama-c-base", "why3", "cvc4", "libc6-dev"],
+          "trixie": ["cbmc", "libc6-dev"]}
 
 
 class Platform:
@@ -23,6 +27,7 @@ class Platform:
         self.name, self.suite, self.postgresql = name, suite, postgresql
         self.packages = _HOST + packages + [f"postgresql-{postgresql}"]
         self.build_packages = _BUILD
+        self.proof_packages = _PROOF[suite]
 
     def __repr__(self):
         return f"systemd {self.name} (Debian {self.suite}, PostgreSQL {self.postgresql})"

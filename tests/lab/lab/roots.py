@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Root file systems of Debian, made once and kept: one to run hosts from, one to build in."""
+"""Root file systems of Debian, made once and kept: one to run hosts from, one to build in, one with the
+provers of each release."""
 
 import contextlib
 import fcntl
@@ -45,9 +46,26 @@ def build_root(name, say=print):
     return _root(p, "build", p.build_packages, say)
 
 
-def _root(p, purpose, packages, say):
+def proof_root(name, say=print):
+    """Programs are run from it, nothing is built in it."""
+    p = platform(name)
+    return _root(p, "proof", p.proof_packages, say)
+
+
+def find_proof_root(name):
+    """None when it was not made yet: whoever only uses it does not install it."""
+    p = platform(name)
+    path = _path(p, "proof", p.proof_packages)
+    return path if os.path.isdir(path) else None
+
+
+def _path(p, purpose, packages):
     key = hashlib.sha256(repr((_RECIPE, _MASKED, sorted(packages))).encode()).hexdigest()[:12]
-    path = f"{CACHE}/{p.suite}-{purpose}-{key}"
+    return f"{CACHE}/{p.suite}-{purpose}-{key}"
+
+
+def _root(p, purpose, packages, say):
+    path = _path(p, purpose, packages)
     with locked(f"{p.suite}-{purpose}"):
         if not os.path.isdir(path):
             _make(p, purpose, packages, path, say)
