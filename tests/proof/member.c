@@ -1,0 +1,664 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The election, one step from anywhere: any member that the invariant admits, any event that
+ * member_event_fits() and reply_fits() let through, one real member_step(). What the step does is
+ * judged by an account of its own, kept from what was told to the member and from what it wanted
+ * done, never from what it believes; and the invariant, which ties the two together, must hold
+ * again. member_init() is where it begins. So what is said here holds after any number of steps. */
+#include <string.h>
+
+#include "base/names.h"
+
+#define STRING_SIZE (OWNER_MAX + 1)
+#include "prove.h"
+
+#define pause_judge noted_pause_judge
+#include "election/member.c"
+#undef pause_judge
+#include "election/pause.c"
+#include "election/record.c"
+
+/* ---- what stands around it ---- */
+
+/* The arithmetic is proven in budget.acsl.h. Here it may say anything; what it was asked is noted.
+ */
+static struct {
+    unsigned asked;
+    usec_t lease, stop, duration;
+    bool holds;
+} judged;
+
+bool budget_holds(usec_t lease, usec_t stop, usec_t duration)
+{
+    bool holds;
+
+    judged.asked++;
+    judged.lease = lease;
+    judged.stop = stop;
+    judged.duration = duration;
+    judged.holds = holds;
+    return holds;
+}
+
+/* The real one, which is proven in pause.c; its verdict is noted. */
+static enum pause_verdict pause_said;
+
+enum pause_verdict noted_pause_judge(struct pause_watch *w, const struct reply *reply, usec_t sent,
+                                     usec_t now, usec_t lease)
+{
+    pause_said = pause_judge(w, reply, sent, now, lease);
+    return pause_said;
+}
+
+/* ---- the account ---- */
+
+static struct account {
+    usec_t now; /* of the last step */
+    bool stopped;
+    struct budget budget; /* of the last EVENT_RESUME */
+    struct local look;    /* the last one; asked_at 0: none */
+
+    /* The question under way. */
+    bool asked, asked_fit;
+    struct request request;
+    usec_t sent_at;
+
+    /* The record as it was read last in this connection, by a clock that could be trusted; since
+     * when it was read unchanged, without a gap of more than half its lease. */
+    bool seen, ours; /* it names this very owner, and is not clean */
+    struct record record;
+    struct epoch epoch;
+    usec_t same_since, seen_at;
+    bool was_told; /* of a release, in this connection: the last time */
+    struct told told;
+
+    uint64_t top;      /* the highest term that was ever read, ticketed, adopted or ended */
+    uint64_t ticketed; /* the highest that had a ticket or was adopted */
+    uint64_t ended;    /* the highest that was ended, or given up before it began */
+
+    /* The term whose ticket is out, or whose keeper was adopted. */
+    uint64_t term;
+    usec_t until, duration; /* the last deadline that was given out for it, and its D */
+    bool denied;            /* a renewal of it was denied while it was held */
+
+    /* The end. */
+    usec_t unlinked_at;
+    bool proven; /* PID 1 was asked since, and all was dead */
+
+    /* The last claim whose outcome is not known. */
+    bool open;
+    struct nonce open_nonce;
+    struct epoch open_epoch;
+    /* One nonce, any: was it read in this node's own record of the term that is held? */
+    struct nonce any;
+    bool any_was_read;
+} a;
+
+static bool all_dead(const struct local *l)
+{
+    return l->keeper == LOCAL_KEEPER_GONE && l->units_dead && l->slice_empty;
+}
+
+static bool ours(const struct member *m, const struct record *r)
+{
+    return strcmp(r->owner, m->owner) == 0;
+}
+
+/* L of a record; what cannot be one counts as the own L. */
+static usec_t lease_of(const struct record *r, usec_t own)
+{
+    return r->lease > BUDGET_RENEW_MIN_USEC ? r->lease : own;
+}
+
+static bool holds_term(enum member_state s)
+{
+    return s == MEMBER_STARTING || s == MEMBER_LEADING || s == MEMBER_ADOPTING;
+}
+
+/* What was told, before the member is. */
+static void account_for_reply(const struct member *m, const struct member_event *e)
+{
+    const struct reply *reply = e->reply;
+    const struct record *r = &reply->record;
+    bool same = a.seen && a.record.term == r->term && nonce_equal(&a.record.nonce, &r->nonce) &&
+                epoch_equal(&a.epoch, &reply->epoch);
+    usec_t lease = lease_of(&a.record, a.budget.lease);
+
+    if (a.request.operation == OPERATION_CLAIM && reply->outcome == OUTCOME_UNKNOWN) {
+        a.open = true;
+        a.open_nonce = a.request.fresh_nonce;
+        a.open_epoch = a.request.epoch;
+    }
+    if (a.request.operation == OPERATION_RENEW && reply->outcome == OUTCOME_DENIED &&
+        holds_term(m->state))
+        a.denied = true;
+    if (!reply->has_record)
+        return;
+    if (r->term > a.top)
+        a.top = r->term;
+    if (!same || e->now - a.seen_at > lease / 2)
+        a.same_since = e->now;
+    a.seen = a.asked_fit;
+    a.ours = ours(m, r) && !r->clean;
+    a.record = *r;
+    a.epoch = reply->epoch;
+    a.seen_at = e->now;
+    if (r->term == m->term && ours(m, r) && nonce_equal(&r->nonce, &a.any))
+        a.any_was_read = true;
+}
+
+static void account_for_event(const struct member *m, const struct member_event *e)
+{
+    if (e->type == EVENT_REPLY)
+        account_for_reply(m, e);
+    if (e->type == EVENT_CONNECTED)
+        a.seen = a.was_told = false;
+    if (e->type == EVENT_HINT && e->told) {
+        a.was_told = true;
+        a.told = *e->told;
+    }
+    if (e->type == EVENT_STOP)
+        a.stopped = true;
+    if (e->type == EVENT_RESUME) {
+        a.stopped = false;
+        a.budget = *e->budget;
+    }
+    if (e->type == EVENT_LOCAL) {
+        a.look = *e->local;
+        if (all_dead(e->local) && e->local->asked_at > a.unlinked_at)
+            a.proven = true;
+    }
+}
+
+/* What it did, after that was judged. */
+static void account_for_update(const struct member *before, const struct member *m,
+                               const struct member_event *e, const struct update *u)
+{
+    bool adopted = m->state == MEMBER_ADOPTING && before->state != MEMBER_ADOPTING;
+
+    a.now = e->now;
+    if (e->type == EVENT_REPLY)
+        a.asked = false;
+    if (u->actions & ACTION_REQUEST) {
+        a.asked = true;
+        a.asked_fit = e->fit;
+        a.seen = a.seen && e->fit;
+        a.request = u->request;
+        a.sent_at = e->now;
+    }
+    if (u->actions & ACTION_TICKET) {
+        a.term = a.ticketed = e->reply->record.term;
+        a.duration = e->reply->record.duration;
+        a.until = a.sent_at + a.duration;
+        a.open = a.proven = false;
+    }
+    if (adopted) {
+        a.term = a.ticketed = e->local->keeper_term;
+        a.duration = e->local->keeper_duration;
+        a.until = e->local->keeper_deadline;
+        a.proven = false;
+    }
+    if (a.term > a.top)
+        a.top = a.term;
+    if (u->actions & ACTION_EXTEND)
+        a.until = m->deadline;
+    if (u->actions & ACTION_UNLINK) {
+        if (m->term > a.ended)
+            a.ended = m->term;
+        if (m->term > a.top)
+            a.top = m->term;
+        a.unlinked_at = e->now;
+        a.proven = false;
+    }
+    /* Given up without an end: a claim that was denied before anything began. */
+    if (m->term != before->term && before->term > a.ended)
+        a.ended = before->term;
+    if (a.ended > a.top)
+        a.top = a.ended;
+    if (m->term != before->term ||
+        (before->state == MEMBER_STANDBY && m->state != MEMBER_STANDBY)) {
+        a.denied = false;
+        a.any_was_read = e->type == EVENT_REPLY && e->reply->has_record &&
+                         e->reply->record.term == m->term && ours(m, &e->reply->record) &&
+                         nonce_equal(&e->reply->record.nonce, &a.any);
+    }
+}
+
+/* ---- the invariant ---- */
+
+static bool times_fit(const struct member *m)
+{
+    const struct pause_watch *w = &m->pause;
+    int64_t most = INT64_MAX / 2;
+
+    return a.now <= MEMBER_TIME_MAX && m->since <= a.now && m->seen_at <= a.now &&
+           m->sent_at <= a.now && m->told_at <= a.now && m->stray_since <= a.now &&
+           m->seen_since <= m->seen_at && a.sent_at <= a.now && a.seen_at <= a.now &&
+           a.same_since <= a.seen_at && a.unlinked_at <= a.now && a.look.asked_at <= a.now &&
+           w->at <= a.now && w->least >= -most && w->most <= most && w->least <= w->most;
+}
+
+static bool budget_known(const struct member *m)
+{
+    const struct budget *b = &m->budget;
+
+    return b->lease == a.budget.lease && b->stop == a.budget.stop &&
+           b->duration == a.budget.duration && m->stopping == a.stopped &&
+           (budget_fits(b) || (b->lease == 0 && b->duration == 0 && m->stopping));
+}
+
+static bool look_known(const struct member *m)
+{
+    const struct local *l = &m->local;
+
+    return l->asked_at == a.look.asked_at && l->keeper == a.look.keeper &&
+           l->units_dead == a.look.units_dead && l->slice_empty == a.look.slice_empty &&
+           l->guarded == a.look.guarded && (unsigned)l->keeper <= LOCAL_KEEPER_ACTIVE;
+}
+
+static bool question_known(const struct member *m)
+{
+    enum member_state s = m->state;
+    bool holds = s == MEMBER_CONFIRMING || s == MEMBER_LEADING || s == MEMBER_ADOPTING ||
+                 s == MEMBER_ENDING || s == MEMBER_RELEASING;
+
+    if (m->in_flight != a.asked)
+        return false;
+    if (!a.asked)
+        return true;
+    if (m->operation != a.request.operation || m->sent_at != a.sent_at ||
+        m->sent_fit != a.asked_fit || !nonce_equal(&m->sent_nonce, &a.request.fresh_nonce))
+        return false;
+    switch (a.request.operation) {
+    case OPERATION_OBSERVE:
+        return s != MEMBER_CONFIRMING && s != MEMBER_STARTING;
+    case OPERATION_CLAIM:
+        return s == MEMBER_STANDBY && a.asked_fit && a.request.term_floor > a.top &&
+               epoch_equal(&a.request.epoch, &m->epoch);
+    case OPERATION_RENEW:
+        return holds && a.request.term == m->term && a.asked_fit && m->release &&
+               (s != MEMBER_LEADING || m->has_nonce);
+    case OPERATION_RELEASE:
+        return s == MEMBER_RELEASING && a.request.term == m->term;
+    }
+    return false;
+}
+
+static bool observation_known(const struct member *m)
+{
+    const struct record *r = &m->record, *v = &a.record;
+
+    if (m->has_told && m->state == MEMBER_STANDBY &&
+        (m->stopping || !a.was_told || m->told.term != a.told.term ||
+         !nonce_equal(&m->told.nonce, &a.told.nonce)))
+        return false;
+    if (m->claim_open && (!a.open || !nonce_equal(&m->claim_nonce, &a.open_nonce) ||
+                          !epoch_equal(&m->claim_epoch, &a.open_epoch)))
+        return false;
+    if (!memchr(r->owner, '\0', sizeof r->owner) || (r->claimable && !r->clean))
+        return false;
+    if (m->state != MEMBER_STANDBY || !m->observed)
+        return true;
+    return a.seen && r->term == v->term && nonce_equal(&r->nonce, &v->nonce) &&
+           epoch_equal(&m->epoch, &a.epoch) && r->lease == v->lease && r->clean == v->clean &&
+           r->claimable == v->claimable && (ours(m, r) && !r->clean) == a.ours &&
+           m->seen_at == a.seen_at && m->seen_since >= a.same_since;
+}
+
+static bool terms_known(const struct member *m)
+{
+    uint64_t top = usec_max(usec_max(m->highest_term, m->over_term), m->term);
+    bool over = m->state == MEMBER_ENDING || m->state == MEMBER_RELEASING;
+
+    return top <= INT64_MAX && a.top <= top && a.ticketed <= a.top && a.term <= a.ticketed &&
+           a.ended <= a.top && a.ended == (over ? usec_max(m->over_term, m->term) : m->over_term) &&
+           (!m->observed || m->record.term <= m->highest_term);
+}
+
+static bool term_known(const struct member *m)
+{
+    bool read = !m->has_nonce || !nonce_equal(&m->nonce, &a.any) || a.any_was_read;
+
+    switch (m->state) {
+    case MEMBER_STANDBY:
+        return m->term == 0 && m->duration == 0 && !m->has_nonce && !m->release &&
+               a.ticketed <= m->over_term;
+    case MEMBER_CONFIRMING:
+        return m->term > m->over_term && m->has_nonce && read && m->claim_open && m->release &&
+               !a.denied && !m->stopping && a.ticketed <= m->over_term;
+    case MEMBER_STARTING:
+    case MEMBER_LEADING:
+    case MEMBER_ADOPTING:
+        return m->term == a.term && m->term > m->over_term && m->term == a.ticketed &&
+               m->deadline == a.until && m->duration == a.duration && m->release && !a.denied &&
+               !m->stopping && read && (m->state == MEMBER_ADOPTING || m->has_nonce);
+    case MEMBER_ENDING:
+        return m->since == a.unlinked_at && read && (!m->release || !a.denied) &&
+               a.ticketed <= usec_max(m->over_term, m->term);
+    case MEMBER_RELEASING:
+        return a.proven && m->release && !a.denied && read && m->since >= a.unlinked_at &&
+               a.ticketed <= usec_max(m->over_term, m->term);
+    }
+    return false;
+}
+
+/* It never sleeps through what it has to do. */
+static bool awake(const struct member *m)
+{
+    bool asks = m->state == MEMBER_STANDBY
+                    ? !m->stopping
+                    : m->state != MEMBER_STARTING && m->state != MEMBER_ENDING;
+
+    return !asks || m->due <= a.now + BUDGET_POLL_MAX_USEC;
+}
+
+static bool invariant(const struct member *m)
+{
+    return memchr(m->owner, '\0', sizeof m->owner) && m->namesake_changes <= NAMESAKE_CHANGES &&
+           times_fit(m) && budget_known(m) && look_known(m) && question_known(m) &&
+           observation_known(m) && terms_known(m) && term_known(m) && awake(m);
+}
+
+/* ---- the properties ---- */
+
+static void check_ready(usec_t now, bool when)
+{
+    usec_t poll = usec_min(a.budget.duration / BUDGET_TRIES, BUDGET_POLL_MAX_USEC);
+
+    PROVE("host-empty-and-guarded", when, all_dead(&a.look) && a.look.guarded);
+    PROVE("host-looked-at-lately", when,
+          a.look.asked_at > 0 && now - a.look.asked_at <= 2 * poll + USEC_PER_SEC);
+}
+
+static void check_claim(const struct member *before, const struct member_event *e,
+                        const struct update *u)
+{
+    const struct request *q = &u->request;
+    bool claims = (u->actions & ACTION_REQUEST) && q->operation == OPERATION_CLAIM;
+    usec_t lease = lease_of(&a.record, a.budget.lease);
+    bool read = q->expected_term == a.record.term &&
+                nonce_equal(&q->expected_nonce, &a.record.nonce) &&
+                epoch_equal(&q->epoch, &a.epoch);
+    bool told = a.was_told && a.told.term == a.record.term && q->expected_term == a.told.term &&
+                nonce_equal(&q->expected_nonce, &a.told.nonce) && epoch_equal(&q->epoch, &a.epoch);
+
+    PROVE("claim-only-as-standby", claims, before->state == MEMBER_STANDBY && !a.stopped);
+    PROVE("claim-only-when-allowed", claims, e->fit && e->may_claim);
+    PROVE("claim-of-what-was-read", claims && !q->rests_on_clean, a.seen && read);
+    PROVE("claim-after-a-full-lease", claims && !q->rests_on_clean,
+          e->now - a.same_since >= lease && e->now - a.seen_at <= lease / 2);
+    PROVE("claim-of-what-is-clean", claims && q->rests_on_clean,
+          a.seen && ((read && a.record.claimable) || told));
+    PROVE("claim-not-of-its-own", claims, !a.ours);
+    PROVE("claim-above-every-term", claims,
+          q->term_floor > a.top && q->term_floor > a.ended && q->term_floor > a.ticketed);
+    PROVE("claim-by-its-own-budget", claims,
+          q->lease == a.budget.lease && q->stop == a.budget.stop &&
+              q->duration == a.budget.duration && budget_fits(&a.budget));
+    PROVE("claim-not-at-a-replaced-server", claims,
+          a.record.term == 0 || a.record.term >> TERM_TIMELINE_SHIFT > a.epoch.timeline ||
+              a.epoch.timeline >= a.top >> TERM_TIMELINE_SHIFT);
+    PROVE("nonce-is-the-fresh-one", claims, nonce_equal(&q->fresh_nonce, &e->nonce));
+    check_ready(e->now, claims);
+}
+
+static void check_request(const struct member *before, const struct member_event *e,
+                          const struct update *u)
+{
+    const struct request *q = &u->request;
+    bool asks = (u->actions & ACTION_REQUEST) != 0;
+    bool renews = asks && q->operation == OPERATION_RENEW;
+    bool releases = asks && q->operation == OPERATION_RELEASE;
+
+    PROVE("one-question-at-a-time", asks, e->type == EVENT_SEND && !a.asked);
+    check_claim(before, e, u);
+    PROVE("renew-only-the-held-term", renews,
+          q->term > a.ended &&
+              (before->state == MEMBER_CONFIRMING ? a.open && q->term == before->term
+                                                  : q->term == a.term && q->term == a.ticketed));
+    PROVE("renew-only-by-a-fit-clock", renews, e->fit);
+    PROVE("renew-not-when-stopped", renews, !a.stopped);
+    PROVE("nonce-is-the-fresh-one", renews, nonce_equal(&q->fresh_nonce, &e->nonce));
+    PROVE("release-only-with-proof", releases, a.proven && q->term <= a.ended);
+    PROVE("release-only-the-ended-term", releases,
+          q->term == before->term && before->state == MEMBER_RELEASING);
+    PROVE("release-not-after-a-denial", releases, !a.denied);
+    PROVE("release-by-a-nonce-that-was-read", releases && nonce_equal(&q->expected_nonce, &a.any),
+          a.any_was_read);
+}
+
+static void check_ticket(const struct member *m, const struct member_event *e,
+                         const struct update *u)
+{
+    bool ticket = (u->actions & ACTION_TICKET) != 0;
+    const struct reply *reply = e->type == EVENT_REPLY ? e->reply : NULL;
+    bool granted = reply && a.asked && reply->outcome == OUTCOME_GRANTED && reply->has_record;
+    const struct record *r = &reply->record;
+    bool claimed = granted && a.request.operation == OPERATION_CLAIM;
+    bool confirmed = granted && a.request.operation == OPERATION_RENEW && a.open &&
+                     epoch_equal(&reply->epoch, &a.open_epoch);
+
+    PROVE("ticket-only-when-granted", ticket, claimed || confirmed);
+    if (!ticket || !granted)
+        return;
+    PROVE("ticket-once-for-a-term", true, r->term > a.ticketed && r->term > a.ended);
+    PROVE("ticket-as-granted", true,
+          m->term == r->term && m->lease == r->lease && m->stop == r->stop &&
+              m->duration == r->duration);
+    PROVE("ticket-counts-from-the-send", true, m->deadline == a.sent_at + r->duration);
+    PROVE("ticket-before-half-of-d", true, e->now < a.sent_at + r->duration / 2);
+    PROVE("ticket-keeps-the-budget", true,
+          judged.asked == 1 && judged.holds && judged.lease == m->lease && judged.stop == m->stop &&
+              judged.duration == m->duration);
+    PROVE("ticket-not-when-stopped", true, !a.stopped);
+    PROVE("ticket-by-a-fit-clock", true, a.asked_fit);
+    PROVE("ticket-stands-alone", true,
+          (u->actions & ~(unsigned)(ACTION_TICKET | ACTION_LOOK)) == 0 &&
+              m->state == MEMBER_STARTING);
+    check_ready(e->now, true);
+}
+
+static void check_extend(const struct member *before, const struct member *m,
+                         const struct member_event *e, const struct update *u)
+{
+    bool extends = (u->actions & ACTION_EXTEND) != 0;
+    bool renewed = e->type == EVENT_REPLY && a.asked && a.request.operation == OPERATION_RENEW &&
+                   e->reply->outcome == OUTCOME_GRANTED;
+
+    PROVE("extend-only-when-renewed", extends,
+          renewed && a.request.term == a.term && m->term == a.term && a.term > a.ended);
+    PROVE("extend-before-the-deadline", extends, e->now < a.until);
+    PROVE("extend-counts-from-the-send", extends,
+          m->deadline == usec_max(a.until, usec_add(a.sent_at, a.duration)));
+    PROVE("extend-not-after-a-pause", extends, pause_said != PAUSE_LIKELY);
+    PROVE("extend-stands-alone", extends, u->actions == ACTION_EXTEND && member_leads(m));
+    PROVE("deadline-moves-only-by-extending",
+          holds_term(before->state) && holds_term(m->state) && m->deadline != before->deadline,
+          extends);
+    PROVE("leads-only-by-grant-or-look", m->state == MEMBER_LEADING && !member_leads(before),
+          before->state == MEMBER_STARTING && e->type == EVENT_LOCAL &&
+              e->local->keeper == LOCAL_KEEPER_ACTIVE && e->local->keeper_term == a.term &&
+              e->local->asked_at > before->since);
+    PROVE("leads-adopted-only-when-renewed",
+          m->state == MEMBER_LEADING && before->state == MEMBER_ADOPTING, extends);
+    PROVE("renewed-keeps-leading",
+          renewed && member_leads(before) && e->now < a.until && pause_said != PAUSE_LIKELY,
+          extends && m->state == MEMBER_LEADING);
+}
+
+static void check_end(const struct member *before, const struct member *m,
+                      const struct member_event *e, const struct update *u)
+{
+    bool ends = (u->actions & ACTION_UNLINK) != 0;
+    bool begins = m->state == MEMBER_ENDING && before->state != MEMBER_ENDING;
+    bool held = holds_term(before->state);
+    const struct local *l = e->type == EVENT_LOCAL ? e->local : NULL;
+
+    PROVE("end-is-whole", ends || begins,
+          begins && (u->actions & ACTION_UNLINK) && (u->actions & ACTION_END) &&
+              (u->actions & ACTION_LOOK) && m->since == e->now);
+    PROVE("end-is-the-only-way-out", held && !holds_term(m->state),
+          m->state == MEMBER_ENDING && ends && m->term == before->term);
+    PROVE("end-at-the-deadline", held && e->type == EVENT_CLOCK && e->now >= a.until, ends);
+    PROVE("end-when-stopped", e->type == EVENT_STOP && (held || before->state == MEMBER_CONFIRMING),
+          ends);
+    PROVE("end-when-denied",
+          e->type == EVENT_REPLY && a.asked && a.request.operation == OPERATION_RENEW &&
+              e->reply->outcome == OUTCOME_DENIED && held,
+          ends);
+    PROVE("end-when-paused",
+          e->type == EVENT_REPLY && a.asked && a.request.operation == OPERATION_RENEW &&
+              e->reply->outcome == OUTCOME_GRANTED && pause_said == PAUSE_LIKELY && held,
+          ends);
+    PROVE("end-when-renewed-too-late",
+          e->type == EVENT_REPLY && a.asked && a.request.operation == OPERATION_RENEW &&
+              e->reply->outcome == OUTCOME_GRANTED && e->now >= a.until && held,
+          ends);
+    PROVE("end-when-the-keeper-is-gone",
+          member_leads(before) && l && l->asked_at > before->since &&
+              l->keeper == LOCAL_KEEPER_GONE,
+          ends);
+    PROVE("end-when-the-keeper-is-not-there-in-time",
+          before->state == MEMBER_STARTING && e->type == EVENT_CLOCK && e->now >= a.until, ends);
+    PROVE("ending-until-proof", before->state == MEMBER_ENDING && m->state != MEMBER_ENDING,
+          l && all_dead(l) && l->asked_at > a.unlinked_at &&
+              (m->state == MEMBER_RELEASING || m->state == MEMBER_STANDBY));
+    PROVE("ending-tells-again",
+          before->state == MEMBER_ENDING && m->state == MEMBER_ENDING && e->type == EVENT_CLOCK &&
+              e->now >= before->told_at + TELL_AGAIN_USEC,
+          (u->actions & ACTION_END) && (u->actions & ACTION_LOOK));
+    PROVE("releasing-ends-by-an-answer",
+          before->state == MEMBER_RELEASING && m->state != MEMBER_RELEASING,
+          e->type == EVENT_REPLY && e->reply->outcome != OUTCOME_UNKNOWN &&
+              (a.request.operation == OPERATION_RELEASE ||
+               a.request.operation == OPERATION_OBSERVE) &&
+              m->state == MEMBER_STANDBY);
+    PROVE("stopped-leads-nothing", a.stopped, !holds_term(m->state));
+}
+
+static void check_memory(const struct member *before, const struct member *m,
+                         const struct member_event *e, const struct update *u)
+{
+    bool adopted = m->state == MEMBER_ADOPTING && before->state != MEMBER_ADOPTING;
+    bool unknown = e->type == EVENT_REPLY && e->reply->outcome == OUTCOME_UNKNOWN;
+
+    PROVE("unknown-moves-nothing", unknown,
+          m->state == before->state && m->term == before->term && m->deadline == before->deadline &&
+              m->duration == before->duration && u->actions == 0);
+    PROVE("terms-never-forgotten", true,
+          m->over_term >= before->over_term && m->highest_term >= before->highest_term);
+    PROVE("over-is-over",
+          (holds_term(m->state) || m->state == MEMBER_CONFIRMING) &&
+              !(m->state == before->state && m->term == before->term),
+          m->term > a.ended);
+    PROVE("adopt-only-its-own-live-keeper", adopted,
+          before->state == MEMBER_STANDBY && e->type == EVENT_LOCAL && e->local->keeper_ours &&
+              e->local->keeper == LOCAL_KEEPER_ACTIVE && e->local->keeper_term == m->term &&
+              m->term > a.ended && m->deadline == e->local->keeper_deadline &&
+              e->now < m->deadline && !a.stopped);
+    PROVE("adopt-without-a-ticket", adopted, u->actions == 0 && !m->has_nonce);
+    PROVE("confirm-only-its-own-claim",
+          m->state == MEMBER_CONFIRMING && before->state != MEMBER_CONFIRMING,
+          e->type == EVENT_REPLY && a.open && a.ours && m->term == e->reply->record.term &&
+              nonce_equal(&e->reply->record.nonce, &a.open_nonce) &&
+              epoch_equal(&e->reply->epoch, &a.open_epoch) && m->term > a.ended);
+    PROVE("new-budget-not-for-a-running-term", e->type == EVENT_RESUME,
+          m->lease == before->lease && m->stop == before->stop && m->duration == before->duration &&
+              m->deadline == before->deadline);
+    PROVE("settled-means-nothing-runs", member_settled(m),
+          a.stopped && !(a.asked && e->type != EVENT_REPLY) && all_dead(&a.look) &&
+              !holds_term(m->state) && !(u->actions & ACTION_REQUEST));
+    PROVE("reconnected-observes-anew", e->type == EVENT_CONNECTED, !m->observed && !m->has_told);
+}
+
+static void check_wake(const struct member *m)
+{
+    PROVE("wakes-by-the-deadline", holds_term(m->state), member_wake(m) <= m->deadline);
+    PROVE("wakes-while-ending", m->state == MEMBER_ENDING,
+          member_wake(m) <= a.now + TELL_AGAIN_USEC);
+    PROVE("asks-in-time",
+          !m->in_flight && (m->state == MEMBER_STANDBY
+                                ? !m->stopping
+                                : m->state != MEMBER_STARTING && m->state != MEMBER_ENDING),
+          member_due(m) <= a.now + BUDGET_POLL_MAX_USEC);
+    PROVE("asks-within-limits", true,
+          member_limit(m) > 0 && member_limit(m) <= BUDGET_POLL_MAX_USEC);
+}
+
+/* ---- a step, and the beginning ---- */
+
+/* A step is proven in parts, each by itself: for each kind of event, EVENT, and replies for each
+ * state that they can meet, STATE. */
+
+static void check_step(const struct member *before, const struct member *m,
+                       const struct member_event *e, const struct update *u)
+{
+    check_request(before, e, u);
+    check_ticket(m, e, u);
+    check_extend(before, m, e, u);
+    check_end(before, m, e, u);
+    check_memory(before, m, e, u);
+    account_for_update(before, m, e, u);
+    PROVE("invariant-times", true, times_fit(m));
+    PROVE("invariant-budget", true, budget_known(m));
+    PROVE("invariant-look", true, look_known(m));
+    PROVE("invariant-question", true, question_known(m));
+    PROVE("invariant-observation", true, observation_known(m));
+    PROVE("invariant-terms", true, terms_known(m));
+    PROVE("invariant-term", true, term_known(m));
+    PROVE("invariant-awake", true, awake(m));
+    PROVE("member-invariant", true, invariant(m));
+    check_wake(m);
+}
+
+#ifdef EVENT
+
+int main(void)
+{
+    struct member m, before;
+    struct account any;
+    struct reply reply;
+    struct told told;
+    struct local local;
+    struct budget budget;
+    struct member_event e;
+    struct update u;
+    bool is_told;
+
+    a = any;
+    e.type = EVENT;
+#ifdef STATE
+    m.state = STATE;
+#endif
+    ASSUME(invariant(&m));
+    /* Its pointers are those of its type. */
+    e.reply = e.type == EVENT_REPLY ? &reply : NULL;
+    e.told = e.type == EVENT_HINT && is_told ? &told : NULL;
+    e.local = e.type == EVENT_LOCAL ? &local : NULL;
+    e.budget = e.type == EVENT_RESUME ? &budget : NULL;
+    ASSUME(e.now >= a.now && (unsigned)local.keeper <= LOCAL_KEEPER_ACTIVE);
+    ASSUME(member_event_fits(&m, &e));
+    ASSUME(e.type != EVENT_REPLY || reply_fits(&a.request, m.owner, &reply));
+
+    account_for_event(&m, &e);
+    before = m;
+    member_step(&m, &e, &u);
+    check_step(&before, &m, &e, &u);
+    return 0;
+}
+
+#else
+
+int main(void)
+{
+    struct member m;
+    char owner[OWNER_MAX + 1];
+    struct account none = {.stopped = true};
+
+    owner[OWNER_MAX] = '\0';
+    a = none;
+    member_init(&m, owner);
+    PROVE("member-begins-within-the-invariant", true, invariant(&m));
+    return 0;
+}
+
+#endif

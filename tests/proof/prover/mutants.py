@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Deliberate breaks of the shipped sources. Each must be refuted by the property that is named with it."""
+
+import os
+import shutil
+
+from .tools import BUILD, SOURCE, ToolFailed
+
+BUDGET, USEC = "base/budget.c", "base/usec.h"
+RULES = "keeper/rules.c"
+MEMBER, PAUSE, RECORD = "election/member.c", "election/pause.c", "election/record.c"
+
+
+class Mutant:
+    """old stands once in the file, and new takes its place. part: of the proof, where it is refuted."""
+
+    def __init__(self, name, proof, part, file, old, new, by):
+        self.name, self.proof, self.part, self.file = name, proof, part, file
+        self.old, self.new, self.by = old, new, by
+
+
+def _budget(name, file, old, new, by):
+    return Mutant(name, "budget", "budget", file, old, new, by)
+
+
+def _keeper(part, name, old, new, by):
+    return Mutant(name, "keeper", part, RULES, old, new, by)
+
+
+def _member(part, name, old, new, by, file=MEMBER):
+    return Mutant(name, "member", part, file, old, new, by)
+
+
+MUTANTS = [
+    # ---- the budget ----
+    _budget("lease-rounded-up", BUDGET,
+            "(2 * lease + BUDGET_CLOCK_RATE_DIVISOR - 1) / BUDGET_CLOCK_RATE_DIVISOR",
+            "2 * lease / BUDGET_CLOCK_RATE_DIVISOR", "lease-rounded-down"),
+    _budget("kill-not-spent", BUDGET, "usec_t spent = BUDGET_SLACK_USEC + stop + kill;",
+            "usec_t spent = BUDGET_SLACK_USEC + stop;", "budget-promise"),
+    _budget("least-duration-refused", BUDGET, "duration < BUDGET_RENEW_MIN_USEC", "duration <= BUDGET_RENEW_MIN_USEC",
+            "budget-accepts"),
+    _budget("smallest-is-too-small", BUDGET, "return high * SMALLEST_LEASE_STEP;", "return low * SMALLEST_LEASE_STEP;",
+            "budget-smallest"),
+    _budget("judged-without-kill", BUDGET, "BUDGET_SLACK_USEC + stop + budget_kill(lease) <=",
+            "BUDGET_SLACK_USEC + stop <=", "budget-judges"),
+    _budget("kill-at-least-a-second", BUDGET, "usec_min(BUDGET_KILL_MAX_USEC", "usec_max(BUDGET_KILL_MAX_USEC",
+            "budget-kill"),
+    _budget("sums-wrap", USEC, "a > USEC_INFINITY - b ? USEC_INFINITY : a + b", "a + b", "saturating-add"),
+    # ---- the keeper's rules ----
+    _keeper("ticket", "ticket-of-any-group", "if (strcmp(t->group, group) != 0)", "if (strcmp(t->group, group) < 0)",
+            "ticket-own-group"),
+    _keeper("ticket", "ticket-of-any-term", "t->term > INT64_MAX", "t->term == UINT64_MAX", "ticket-term-bounds"),
+    _keeper("ticket", "ticket-of-any-budget", "budget_holds(t->lease, t->stop, t->duration)", "budget_holds(t->lease, t->stop, 1)",
+            "ticket-keeps-budget"),
+    _keeper("ticket", "ticket-too-far", "if (t->deadline > usec_add(now, t->duration))", "if (t->deadline > usec_add(now, t->lease))",
+            "ticket-in-time"),
+    _keeper("message", "extended-too-late", "if (now >= k->deadline)\n        return MESSAGE_TOO_LATE;",
+            "if (now > k->deadline)\n        return MESSAGE_TOO_LATE;", "extend-proper"),
+    _keeper("message", "extended-too-far", "if (deadline > usec_add(now, k->duration))",
+            "if (deadline > usec_add(k->deadline, k->duration))", "extend-at-most-d-ahead"),
+    _keeper("message", "extended-back", "    if (deadline <= k->deadline)\n        return MESSAGE_NOT_LATER;\n", "",
+            "keeper-deadline-never-back"),
+    _keeper("message", "extended-by-any-term", "    if (m->term != k->term)\n        return MESSAGE_OTHER_TERM;\n", "",
+            "extend-proper"),
+    _keeper("message", "extended-while-ending", "        return MESSAGE_ALREADY_ENDING;\n    /* However early",
+            "        k->phase = KEEPER_LEADING;\n    /* However early", "keeper-ends-for-good"),
+    _keeper("message", "ended-by-anybody", "    if (!from_agent)\n        return MESSAGE_WRONG_SENDER;\n", "",
+            "message-ends-only-as-told"),
+    _keeper("end", "last-reason-stays", "    if (k->phase == KEEPER_ENDING)\n        return;\n", "", "keeper-ends-for-good"),
+    _keeper("end", "ended-at-the-deadline", "k->ended = now;", "k->ended = k->deadline;", "keeper-end-is-now"),
+    _keeper("deadline", "deadline-missed", "k->phase == KEEPER_LEADING && now >= k->deadline",
+            "k->phase == KEEPER_LEADING && now > k->deadline", "deadline-ends-it"),
+    _keeper("times", "kill-from-the-end", "usec_add(usec_min(k->ended, k->deadline), k->stop)", "usec_add(k->ended, k->stop)",
+            "kill-by-deadline-and-s"),
+    _keeper("times", "kill-from-the-deadline", "usec_add(usec_min(k->ended, k->deadline), k->stop)",
+            "usec_add(k->deadline, k->stop)", "kill-by-end-and-s"),
+    _keeper("times", "exit-before-children", "!units_up && children == 0", "!units_up", "exit-leaves-nothing"),
+    _keeper("times", "exit-before-answer", "barrier_answered && !units_up", "!units_up", "exit-leaves-nothing"),
+    _keeper("times", "watchdog-late", "BUDGET_SLACK_USEC - KEEPER_WATCHDOG_ACCURACY_USEC)", "BUDGET_SLACK_USEC)",
+            "watchdog-within-slack"),
+    _keeper("times", "watchdog-off", "usec_max(usec_sub(at, now), 1)", "usec_sub(at, now)", "watchdog-never-off"),
+    _keeper("times", "sleeps-past-deadline", "k->phase == KEEPER_LEADING ? k->deadline :",
+            "k->phase == KEEPER_LEADING ? usec_add(k->deadline, BUDGET_SLACK_USEC) :", "wakes-by-deadline"),
+    _keeper("times", "sleeps-past-kill", "return usec_min(usec_add(now, interval), kill_time);", "return usec_add(now, interval);",
+            "wakes-by-kill"),
+    _keeper("fence", "fence-from-its-begin", "usec_add(usec_min(now, state->deadline), state->stop)",
+            "usec_add(now, state->stop)", "fence-kills-by-deadline-and-s"),
+    _keeper("last-resort", "reboot-after-k", "usec_max(alert, usec_sub(kill, KEEPER_REBOOT_EARLY_USEC))",
+            "usec_add(kill, KEEPER_REBOOT_EARLY_USEC)", "reboot-by-k"),
+    _keeper("last-resort", "alert-at-the-reboot", "reboot ? kill / 2 : kill", "kill", "alert-before-reboot"),
+    # ---- claims ----
+    _member("send", "observed-for-half", "return usec_add(m->seen_since, record_lease(m, &m->record));",
+            "return usec_add(m->seen_since, record_lease(m, &m->record) / 2);", "claim-after-a-full-lease"),
+    _member("send", "claim-after-a-gap", "(m->record.claimable || !observation_gap(m, now))", "true",
+            "claim-after-a-full-lease"),
+    _member("reply-standby", "gap-unseen", "if (!same || observation_gap(m, now))", "if (!same)", "invariant-observation"),
+    _member("reply-standby", "change-unseen", "nonce_equal(&m->record.nonce, &r->nonce) && epoch_equal",
+            "epoch_equal", "invariant-observation"),
+    _member("send", "claim-of-another-nonce", ".expected_nonce = m->record.nonce", ".expected_nonce = m->told.nonce",
+            "claim-of-what-was-read"),
+    _member("send", "clean-untold", "return m->has_told && m->observed &&", "return m->observed &&", "claim-of-what-is-clean"),
+    _member("send", "claim-of-its-own", "    if (record_ours(m, &m->record) && !m->record.clean)\n        return USEC_INFINITY;",
+            "    if (false)\n        return USEC_INFINITY;", "claim-not-of-its-own"),
+    _member("send", "claim-of-an-old-term", ".term_floor = floor + 1", ".term_floor = floor", "claim-above-every-term"),
+    _member("send", "claim-where-it-was-replaced", "if (!m->observed || member_replaced_by(m) > 0)", "if (!m->observed)",
+            "claim-not-at-a-replaced-server"),
+    _member("send", "claim-while-stopped", "        if (!m->stopping)\n            ask_as_standby", "        ask_as_standby",
+            "claim-only-as-standby"),
+    _member("send", "claim-without-a-slot", "if (event->may_claim) {", "if (true) {", "claim-only-when-allowed"),
+    _member("send", "claim-by-an-unfit-clock", "if (!event->fit) {\n        forget", "if (false) {\n        forget",
+            "claim-only-when-allowed"),
+    _member("send", "claim-with-another-lease", ".term_floor = floor + 1,\n        .lease = m->budget.lease",
+            ".term_floor = floor + 1,\n        .lease = m->record.lease", "claim-by-its-own-budget"),
+    _member("send", "claim-unguarded", "local_all_dead(&m->local) && m->local.guarded;", "local_all_dead(&m->local);",
+            "host-empty-and-guarded"),
+    _member("send", "claim-unlooked", "return look_is_fresh(m, now) && local_all_dead", "return local_all_dead",
+            "host-looked-at-lately"),
+    _member("connected", "reconnect-ignored", "static void on_connected(struct member *m, usec_t now)\n{\n    forget_observation(m);",
+            "static void on_connected(struct member *m, usec_t now)\n{", "reconnected-observes-anew"),
+    # ---- tickets ----
+    _member("reply-standby", "denial-believed", "m->operation == OPERATION_CLAIM && reply->outcome == OUTCOME_GRANTED",
+            "m->operation == OPERATION_CLAIM && reply->has_record", "ticket-only-when-granted"),
+    _member("reply-confirming", "claim-of-another-history", "return m->claim_open && epoch_equal(epoch, &m->claim_epoch);",
+            "return m->claim_open;", "ticket-only-when-granted"),
+    _member("reply-standby", "old-term-granted", "r->term >= q->term_floor && ", "", "ticket-once-for-a-term", RECORD),
+    _member("reply-standby", "deadline-from-reply", "m->deadline = usec_add(m->sent_at, m->duration);\n    m->claim_open",
+            "m->deadline = usec_add(m->seen_at, m->duration);\n    m->claim_open", "ticket-counts-from-the-send"),
+    _member("reply-standby", "ticket-late", "usec_add(m->sent_at, m->duration / 2)", "usec_add(m->sent_at, m->duration)",
+            "ticket-before-half-of-d"),
+    _member("reply-standby", "ticket-of-any-budget-of-a-record",
+            "    else if (!budget_holds(m->lease, m->stop, m->duration))\n        reason = REASON_LOCAL;\n", "",
+            "ticket-keeps-the-budget"),
+    _member("reply-standby", "ticket-while-stopped", "    if (m->stopping)\n        reason = REASON_STOPPED;\n    else if",
+            "    if", "ticket-not-when-stopped"),
+    _member("reply-standby", "ticket-and-extension", "ACTION_TICKET | ACTION_LOOK", "ACTION_TICKET | ACTION_EXTEND",
+            "ticket-stands-alone"),
+    _member("reply-standby", "confirm-any-claim", "nonce_equal(&r->nonce, &m->claim_nonce) &&", "",
+            "confirm-only-its-own-claim"),
+    _member("reply-standby", "confirm-what-ended", "&m->claim_nonce) &&\n        r->term > m->over_term)", "&m->claim_nonce))",
+            "over-is-over"),
+    # ---- renewals ----
+    _member("send", "renew-by-an-unfit-clock", "if (event->fit) {\n            request_renew", "if (true) {\n            request_renew",
+            "renew-only-by-a-fit-clock"),
+    _member("send", "renew-with-the-old-nonce", ".term = m->term,\n        .fresh_nonce = *fresh",
+            ".term = m->term,\n        .fresh_nonce = m->nonce", "nonce-is-the-fresh-one"),
+    _member("send", "two-questions", "        m->in_flight = true;\n", "", "invariant-question"),
+    _member("reply-leading", "extend-late", "if (now >= old_deadline) {",
+            "if (now >= usec_add(old_deadline, BUDGET_SLACK_USEC)) {", "extend-before-the-deadline"),
+    _member("reply-leading", "extend-from-the-reply", "usec_max(old_deadline, usec_add(m->sent_at, m->duration))",
+            "usec_max(old_deadline, usec_add(now, m->duration))", "extend-counts-from-the-send"),
+    _member("reply-leading", "extend-unsaid", "    update->actions |= ACTION_EXTEND;\n", "",
+            "deadline-moves-only-by-extending"),
+    _member("reply-leading", "pause-ignored", "if (pause == PAUSE_LIKELY) {", "if (false) {", "extend-not-after-a-pause"),
+    _member("reply-leading", "step-ends", "if (pause == PAUSE_LIKELY) {", "if (pause != PAUSE_NONE) {",
+            "renewed-keeps-leading"),
+    _member("reply-leading", "unknown-believed", "case OUTCOME_UNKNOWN:\n        m->due = usec_add(event->now, interval / RETRY_PART);",
+            "case OUTCOME_UNKNOWN:\n        on_renewed(m, reply, pause, event->now, update);", "unknown-moves-nothing"),
+    _member("reply-leading", "denial-ignored", "        begin_ending(m, REASON_DENIED, event->now, update);\n", "",
+            "end-when-denied"),
+    _member("reply-adopting", "denial-without-an-end", "case OUTCOME_DENIED:\n        if (m->state == MEMBER_CONFIRMING) {",
+            "case OUTCOME_DENIED:\n        if (m->state != MEMBER_LEADING) {", "end-is-the-only-way-out"),
+    _member("reply-leading", "denied-and-released", "m->release = false; /* the record", "/* the record", "invariant-term"),
+    _member("resume", "budget-for-a-running-term", "    m->budget = *event->budget;\n",
+            "    m->budget = *event->budget;\n    m->duration = m->budget.duration;\n", "new-budget-not-for-a-running-term"),
+    # ---- keepers, found and lost ----
+    _member("local", "leads-by-an-old-look", "    if (l->asked_at <= m->since)\n        return; /* asked before the ticket was out */\n",
+            "", "leads-only-by-grant-or-look"),
+    _member("local", "leads-by-any-keeper", "l->keeper == LOCAL_KEEPER_ACTIVE && l->keeper_term == m->term",
+            "l->keeper == LOCAL_KEEPER_ACTIVE", "leads-only-by-grant-or-look"),
+    _member("local", "leads-as-adopted", "enter(m, MEMBER_ADOPTING, now);", "enter(m, MEMBER_LEADING, now);",
+            "leads-only-by-grant-or-look"),
+    _member("local", "adopt-anybodys", "l->keeper_ours && l->keeper_term > m->over_term", "l->keeper_term > m->over_term",
+            "adopt-only-its-own-live-keeper"),
+    _member("local", "adopt-what-ended", "l->keeper_ours && l->keeper_term > m->over_term", "l->keeper_ours", "over-is-over"),
+    _member("local", "adopt-while-stopped", "            if (m->stopping)\n                begin_ending(m, REASON_STOPPED, now, update);\n",
+            "", "stopped-leads-nothing"),
+    _member("local", "adopt-with-an-extension", "            adopt(m, now);\n",
+            "            adopt(m, now);\n            update->actions |= ACTION_EXTEND;\n", "adopt-without-a-ticket"),
+    _member("local", "keeper-loss-ignored", "(m->local.keeper == LOCAL_KEEPER_GONE || m->local.keeper_term != m->term)",
+            "(m->local.keeper_term != m->term)", "end-when-the-keeper-is-gone"),
+    # ---- ends ----
+    _member("clock", "deadline-passed-over", "        if (now >= m->deadline)\n            begin_ending(m, REASON_DEADLINE",
+            "        if (now > m->deadline)\n            begin_ending(m, REASON_DEADLINE", "end-at-the-deadline"),
+    _member("clock", "start-past-its-deadline", "        if (now >= m->deadline)\n            begin_ending(m, REASON_START_FAILED",
+            "        if (now > m->deadline)\n            begin_ending(m, REASON_START_FAILED",
+            "end-when-the-keeper-is-not-there-in-time"),
+    _member("stop", "stop-while-confirming", "    case MEMBER_CONFIRMING:\n        begin_ending(m, REASON_STOPPED, now, update);\n        return;",
+            "        begin_ending(m, REASON_STOPPED, now, update);\n        return;\n    case MEMBER_CONFIRMING:\n        return;",
+            "end-when-stopped"),
+    _member("clock", "ticket-left", "update->actions |= ACTION_UNLINK | ACTION_END | ACTION_LOOK;",
+            "update->actions |= ACTION_END | ACTION_LOOK;", "end-is-the-only-way-out"),
+    _member("clock", "keeper-untold", "update->actions |= ACTION_UNLINK | ACTION_END | ACTION_LOOK;",
+            "update->actions |= ACTION_UNLINK | ACTION_LOOK;", "end-is-whole"),
+    _member("clock", "told-once", "        update->actions |= ACTION_END | ACTION_LOOK;\n        if", "        update->actions |= ACTION_LOOK;\n        if",
+            "ending-tells-again"),
+    _member("local", "proof-from-before", "    if (l->asked_at <= m->since)\n        return;\n    /* A start", "    /* A start",
+            "ending-until-proof"),
+    _member("local", "proof-of-nothing", "    if (!local_all_dead(l))\n        return;\n    if (!m->release)", "    if (!m->release)",
+            "ending-until-proof"),
+    _member("local", "proof-of-units-alone", "l->keeper == LOCAL_KEEPER_GONE && l->units_dead && l->slice_empty;",
+            "l->keeper == LOCAL_KEEPER_GONE && l->units_dead;", "ending-until-proof"),
+    # ---- releases, memory ----
+    _member("reply-releasing", "unknown-is-released", "        m->due = usec_add(event->now, member_limit(m) / RETRY_PART);\n        return;\n    }\n    if (m->operation == OPERATION_RELEASE",
+            "        finish_release(m, NOTE_LOST, event->now, update);\n        return;\n    }\n    if (m->operation == OPERATION_RELEASE",
+            "releasing-ends-by-an-answer"),
+    _member("send", "release-of-the-last-term", "        .operation = OPERATION_RELEASE,\n        .term = m->term,",
+            "        .operation = OPERATION_RELEASE,\n        .term = m->highest_term,", "release-only-the-ended-term"),
+    _member("send", "release-by-any-nonce", ".expected_nonce = m->nonce,", ".expected_nonce = m->sent_nonce,",
+            "release-by-a-nonce-that-was-read"),
+    _member("reply-ending", "nonce-of-anybody", "record_ours(m, &reply->record) &&\n        reply->record.term == m->term)",
+            "reply->record.term > 0)", "invariant-term"),
+    _member("reply-releasing", "end-forgotten", "    if (m->term > m->over_term)\n        m->over_term = m->term;\n", "",
+            "invariant-terms"),
+    _member("reply-standby", "term-forgotten", "        m->highest_term = reply->record.term;\n", "        m->highest_term++;\n",
+            "invariant-terms"),
+    _member("stop", "settled-unlooked", " && m->local.asked_at > 0 &&\n           local_all_dead(&m->local);", ";",
+            "settled-means-nothing-runs"),
+    # ---- waking up ----
+    _member("clock", "starts-unwatched", "return usec_min(m->deadline, m->look_at);", "return m->look_at;",
+            "wakes-by-the-deadline"),
+    _member("clock", "ends-unwatched", "return usec_add(m->told_at, TELL_AGAIN_USEC);",
+            "return usec_add(m->told_at, STOP_FALLBACK_USEC);", "wakes-while-ending"),
+    _member("send", "asks-no-more", "in every batch from here on */\n        m->due = usec_add(event->now, member_limit(m) / RETRY_PART);",
+            "in every batch from here on */\n        m->due = USEC_INFINITY;", "asks-in-time"),
+    _member("clock", "no-limit-to-speak-of", "usec_max(duration, BUDGET_RENEW_MIN_USEC) / BUDGET_TRIES",
+            "duration / BUDGET_TRIES", "asks-within-limits"),
+    # ---- what C itself forbids ----
+    _member("clock", "failed-starts-wrap", " && m->failed_starts < UINT_MAX", "", "member-no-undefined-behaviour"),
+    _member("reply-leading", "times-of-any-size", " || reply->arbiter_time > TIME_MAX", "",
+            "member-no-undefined-behaviour", PAUSE),
+    _member("reply-standby", "granted-without-a-record", "(reply->has_record && granted_fits(q, owner, reply))",
+            "granted_fits(q, owner, reply)", "member-assertions-hold", RECORD),
+]
+
+
+def some(number, n):
+    """n of them for a number, others for the next: after all numbers in a row, all have been."""
+    first = number * n
+    return [MUTANTS[i % len(MUTANTS)] for i in range(first, first + n)]
+
+
+def judge(m, proof):
+    """(refuted by the one that names it, what came of it, seconds)."""
+    folder = os.path.join(BUILD, "mutants", m.name)
+    shutil.rmtree(folder, ignore_errors=True)
+    for part in ("base", "election", "keeper"):
+        shutil.copytree(os.path.join(SOURCE, "agent", part), os.path.join(folder, part),
+                        ignore=shutil.ignore_patterns("meson.build"))
+    path = os.path.join(folder, m.file)
+    with open(path, encoding="utf-8") as f:
+        text = f.read()
+    if text.count(m.old) != 1:
+        raise ToolFailed(f"agent/{m.file} has what it replaces {text.count(m.old)} times instead of once: {m.old!r}")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text.replace(m.old, m.new))
+    try:
+        refuted, seconds = proof.refuted(f"mutants/{m.name}", m.part, m.by)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    others = len(refuted - {m.by})
+    if m.by in refuted:
+        return True, f"by {m.by}" + (f", and {others} more" if others else ""), seconds
+    return False, f"{m.by} still holds; refuted: {', '.join(sorted(refuted)) or 'nothing'}", seconds
