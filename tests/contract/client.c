@@ -108,6 +108,7 @@ struct client *client_new(void)
 
     ck_assert_ptr_nonnull(c);
     ck_assert_int_ge(sd_event_new(&c->event), 0);
+    c->owner = "";
     return c;
 }
 
@@ -115,6 +116,7 @@ struct client *client_open(arbiter_maker make, const char *owner)
 {
     struct client *c = client_new();
 
+    c->owner = owner;
     ck_assert_int_eq(make(c->event, owner, &client_handler, c, &c->arbiter), 0);
     ck_assert_uint_eq(c->connects, 0);
     client_await(c, &c->connects, 1);
@@ -194,6 +196,8 @@ struct reply client_ask(struct client *c, const struct request *request)
     client_send(c, request, 1, CLIENT_LIMIT);
     client_await(c, &c->answers, before + 1);
     ck_assert_uint_eq(c->n, 1);
+    /* Of the answers, this is all that the proofs of the election assume. */
+    ck_assert(!*c->owner || reply_fits(request, c->owner, &c->replies[0]));
     return c->replies[0];
 }
 

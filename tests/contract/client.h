@@ -16,6 +16,7 @@
 struct client {
     sd_event *event;
     struct arbiter *arbiter;
+    const char *owner; /* "": what it hands on is not judged */
     bool in_send;
     unsigned answers, connects, losses, hints, notices;
     struct reply replies[ARBITER_BATCH_MAX];
