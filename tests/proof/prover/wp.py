@@ -77,7 +77,7 @@ class BudgetProof:
         proven, goals = TOTAL.search(said).groups()
         if proven != goals:
             self.assertions.broken.append(f"{proven} of {goals} goals proven")
-        for line in re.findall(r"^\[\w+\] (?:User )?(?:Warning|Error).*$", said, re.M):
+        for line in re.findall(r"^\[[\w:-]+\] (?:User )?(?:Warning|Error).*$", said, re.M):
             self.assertions.broken.append(line)
         # No contract and no path of the code contradicts itself: each was looked at.
         for p in self.all_properties():
