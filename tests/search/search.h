@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TENURE_TESTS_SEARCH_H
+#define TENURE_TESTS_SEARCH_H
+
+/* Every state that a small world can reach, one after the other: two or three nodes of one group
+ * with their agents, keepers, fences and units, and one record. Election and keeper's rules are
+ * those that are shipped; around them stands the smallest model that can do to them what
+ * agent/SAFETY.md allows. The simulation (tests/sim) samples a rich world; this exhausts a poor
+ * one.
+ *
+ * What is made discrete, and why that is enough, or what it leaves out:
+ *
+ * - Time is a row of ticks. All clocks of a tick read the same, and whatever is due in it happens
+ *   in it, in every order. A tick ends when nothing that is due is left. So what is promised to be
+ *   done before a time is done before the tick of that time begins, and what is allowed from a time
+ *   on is allowed in its tick, before or after anything else of that tick. What is compared with a
+ *   clock by ">=" or "<=" loses nothing that way: a run on real time that goes wrong has its like
+ * on the grid, with each time rounded to one of the ticks beside it. It loses something where less
+ *   than a tick counts: an extension that is read a moment before the deadline has its like only a
+ *   tick before. The finer grid (--fine) halves that; what decides by less than a tick at all
+ *   (watchdog's accuracy, retries after 50 ms) is left to the simulation.
+ * - The budget is that of the grid: every part of it is a whole number of ticks, rounded up, and D
+ *   is what is left, so that D + S + (delta + K) + rate = L exactly. One tick more of anything, and
+ *   two may run (deliberate breaks show it). That a real budget keeps its inequality, is arithmetic
+ *   and has nothing to do with the order of events.
+ * - Clocks run alike, but for a deviation by which one of them gains or loses one tick, once in a
+ *   run: that is far more than 1/1000 of a lease, and only the difference of two clocks matters.
+ * - Lateness, loss, crashes and orders by hand are *deviations*, and a run has at most as many as
+ *   asked for, anywhere. What is late may come at any later time, or never. Never late, as
+ *   SAFETY.md assumes: keeper or PID 1 at the deadline, SIGKILL. Between two processes of a host
+ *   nothing is late without a deviation, but anything may come in between within the tick.
+ * - What is the same but for names is one state: times count from now, and those that are too old
+ * to matter are alike; terms are compared only, so their order is kept; a nonce is equal to another
+ *   or not. What is not read any more is cleared (pack.c says what, and why).
+ * - Left out: failovers and forks (one history), the method advisory, several groups, different
+ *   budgets and a change of them, guards that are lost, a stray unit without a keeper, PID 1 that
+ *   hangs for longer than one call, what an operator does to units. The simulation has them. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/ticket.h"
+#include "election/member.h"
+#include "keeper/rules.h"
+
+#define SEARCH_NODES_MAX 3
+#define SEARCH_STRAYS_MAX 3
+#define SEARCH_MESSAGES_MAX 4
+#define SEARCH_CHOICES_MAX 160
+#define SEARCH_PACKED_MAX 512
+#define SEARCH_DEVIATIONS_MAX 2
+#define SEARCH_TEXT_MAX 160
+#define SEARCH_TIMELINE 1
+
+/* Everything a world has in common with all others. */
+struct grid {
+    const char *name;
+    unsigned nodes;
+    usec_t tick;
+    struct budget budget;
+    usec_t rest;       /* delta + K, in whole ticks: from SIGKILL's time until all is gone */
+    unsigned skew_max; /* ticks that all clocks may be off in a run */
+};
+
+extern struct grid grid;
+
+/* Now, by every clock: the times of a state count from here. */
+#define SEARCH_NOW(g) (100 * (g).tick)
+
+enum pending {
+    PENDING_NO,
+    PENDING_NOW,  /* within this tick */
+    PENDING_LATE, /* at any time, or never: a deviation */
+};
+
+struct exchange {
+    bool sent;     /* on its way to the arbiter */
+    bool answered; /* on its way back */
+    bool late;     /* both at any time, or never */
+    unsigned node; /* who sent it */
+    struct request request;
+    struct reply reply;
+    char owner[OWNER_MAX + 1];
+    usec_t at; /* in true time: when it was sent */
+};
+
+struct message {
+    enum pending pending;
+    uint32_t verb;
+    uint64_t term;
+    usec_t deadline;
+};
+
+enum keeper_unit {
+    UNIT_INACTIVE,
+    UNIT_ACTIVE,
+    UNIT_DEACTIVATING,
+};
+
+/* What a host has in files: the ticket, the keeper's state, and what its units were started by. */
+struct paper {
+    uint64_t term;
+    usec_t deadline;
+    char owner[OWNER_MAX + 1];
+};
+
+/* What was really told and done, written without looking into the member. */
+struct witness {
+    bool seen, claimable;
+    uint64_t term;
+    struct nonce nonce;
+    usec_t since, last;
+    bool was_told;
+    struct told told;
+    uint64_t acked_term;
+    usec_t acked_deadline;
+    uint64_t released_term, ticketed_term;
+};
+
+enum start_answer {
+    START_UNANSWERED,
+    START_DONE,
+    START_REFUSED,
+};
+
+struct node {
+    char owner[OWNER_MAX + 1];
+
+    /* the agent */
+    bool alive, connected, stalled, retired;
+    struct member member;
+    unsigned effect; /* decided, not carried out: it stands still in between */
+    struct paper effect_paper;
+    struct exchange x;
+    bool look_wanted, looking; /* looking: asked and answered, and the answer is on its way */
+    struct local look;
+    bool start_pending, start_time_up;
+    enum start_answer start_answer;
+    enum pending hint;
+    bool hint_says;
+    struct told told;
+    enum pending late_hint;
+    struct told late_told;
+    struct witness witness;
+
+    /* the host */
+    enum pending start, units_start;
+    bool start_queued;
+    bool has_ticket;
+    struct paper ticket;
+    enum keeper_unit unit;
+    bool stop_queued, keeper_alive, frozen;
+    struct keeper keeper;
+    bool has_state;
+    struct paper state;
+    struct message messages[SEARCH_MESSAGES_MAX];
+    usec_t fence_kill_at, watchdog_at;
+    bool running, stop_begun;
+    usec_t killed_at; /* 0: not */
+    struct paper run; /* what they run by, with the deadline that was last accepted */
+};
+
+enum violation {
+    VIOLATION_NONE,
+    VIOLATION_TWO_LEADERS,
+    VIOLATION_TERM_REUSED,
+    VIOLATION_SECOND_TICKET,
+    VIOLATION_TICKET,
+    VIOLATION_DEADLINE,
+    VIOLATION_CLAIM,
+    VIOLATION_RELEASE,
+    VIOLATION_STOP,
+    VIOLATION_ALIVE,
+    VIOLATIONS,
+};
+
+struct world {
+    struct node nodes[SEARCH_NODES_MAX];
+    struct record row;
+    usec_t written_at;                         /* when the nonce last changed, in true time */
+    struct exchange strays[SEARCH_STRAYS_MAX]; /* given up, and yet on their way */
+    uint64_t started_term;                     /* the highest that a keeper began with */
+    unsigned deviations;                       /* left */
+    unsigned skew;                             /* left */
+    uint8_t next_nonce;
+
+    enum violation violation;
+    char text[SEARCH_TEXT_MAX];
+};
+
+enum choice_kind {
+    /* what happens by itself */
+    CHOICE_BOOT,
+    CHOICE_CONNECT,
+    CHOICE_SEND,
+    CHOICE_EXECUTE,
+    CHOICE_DELIVER,
+    CHOICE_TIME_UP,
+    CHOICE_STRAY,
+    CHOICE_CLOCK,
+    CHOICE_LOOK,
+    CHOICE_LOOK_ANSWER,
+    CHOICE_LOOK_TIME_UP,
+    CHOICE_STARTED,
+    CHOICE_HINT,
+    CHOICE_LATE_HINT,
+    CHOICE_GO_ON,
+    CHOICE_RESUME,
+    CHOICE_START,
+    CHOICE_START_QUEUED,
+    CHOICE_UNITS_START,
+    CHOICE_MESSAGE,
+    CHOICE_DEADLINE,
+    CHOICE_KILL,
+    CHOICE_GONE,
+    CHOICE_EXIT,
+    CHOICE_WATCHDOG,
+    CHOICE_FENCE_DONE,
+    CHOICE_THAW,
+    CHOICE_TICK,
+    /* deviations */
+    CHOICE_REQUEST_LATE,
+    CHOICE_ROW_LOCKED,
+    CHOICE_RESET,
+    CHOICE_STALL,
+    CHOICE_CRASH,
+    CHOICE_REBOOT,
+    CHOICE_UNFIT,
+    CHOICE_LOOK_HELD,
+    CHOICE_HINT_LATE,
+    CHOICE_LIE,
+    CHOICE_STOP,
+    CHOICE_START_LATE,
+    CHOICE_START_REFUSED,
+    CHOICE_UNITS_LATE,
+    CHOICE_MESSAGE_LATE,
+    CHOICE_MESSAGE_TWICE,
+    CHOICE_KEEPER_KILLED,
+    CHOICE_KEEPER_FROZEN,
+    CHOICE_CLOCK_SLOW,
+    CHOICE_CLOCK_FAST,
+    CHOICES,
+};
+#define CHOICE_FIRST_DEVIATION CHOICE_REQUEST_LATE
+
+struct choice {
+    enum choice_kind kind;
+    uint8_t node, number;
+    bool stalls; /* a deviation: the agent stands still between its decision and what it does */
+};
+
+/* Deliberate breaks, by the names they have in the simulation. */
+enum search_break {
+    BREAK_NONE,
+    BREAK_DEADLINE_FROM_REPLY,
+    BREAK_UNKNOWN_RENEWAL_BELIEVED,
+    BREAK_UNKNOWN_CLAIM_BELIEVED,
+    BREAK_OBSERVATION_KEPT,
+    BREAK_OBSERVATION_HALVED,
+    BREAK_RECONNECT_IGNORED,
+    BREAK_PROOF_FROM_BEFORE,
+    BREAK_PROOF_INVENTED,
+    BREAK_TICKET_LEFT,
+    BREAK_ADOPTED_BY_READING,
+    BREAK_TERM_TWICE,
+    BREAK_KEEPER_ADDS_GRACE,
+    BREAK_KEEPER_BELIEVES_TICKET,
+    BREAK_KEEPER_KILLS_LATE,
+    BREAK_KEEPER_NEVER_KILLS,
+    BREAK_CLAIM_IGNORES_NONCE,
+    BREAK_CLEAN_UNTESTED,
+    BREAK_HEARSAY_OBSERVED,
+    BREAK_RENEWS_ANYBODYS,
+    BREAK_NONCE_COUNTS,
+    BREAK_STALE_REPLY_BELIEVED,
+    BREAK_RELEASE_IGNORES_TERM,
+    BREAK_RELEASE_IGNORES_NONCE,
+    BREAK_TICKET_TWICE,
+    BREAK_KEEPER_BELIEVES_LATE,
+    BREAK_KILL_FROM_THE_END,
+    BREAK_HOST_TAKEN_FOR_EMPTY,
+    BREAK_RELEASE_TAKEN_BACK,
+    BREAK_TERM_NOT_RAISED,
+    BREAK_RATE_FORGOTTEN,
+    BREAKS,
+};
+
+extern enum search_break broken;
+
+/* Situations that must have come about, or the search has proven nothing. */
+enum cover {
+    COVER_CLAIM_OBSERVED,
+    COVER_CLAIM_CLEAN,
+    COVER_CLAIM_TOLD,
+    COVER_CLAIM_DENIED,
+    COVER_RELEASED,
+    COVER_RENEWED,
+    COVER_STRAY_CLAIM,
+    COVER_STRAY_RENEWAL,
+    COVER_STRAY_RELEASE,
+    COVER_UNITS_STARTED,
+    COVER_TERM_AFTER_DEADLINE, /* another leads after a deadline alone ended the last term */
+    COVER_KILLED_BY_KEEPER,
+    COVER_KILLED_BY_FENCE,
+    COVER_KILLED_BY_WATCHDOG,
+    COVER_GONE_AT_THE_LAST_MOMENT,
+    COVER_TICKET_REFUSED,
+    COVER_TICKET_MISSING,
+    COVER_EXTENSION_LATE,
+    COVER_EXTENSION_NOT_LATER,
+    COVER_EXTENSION_ENDING,
+    COVERS,
+};
+
+struct coverage {
+    uint64_t covers[COVERS];
+    uint64_t choices[CHOICES];
+    uint64_t stalls;
+    uint64_t moves[MEMBER_RELEASING + 1][MEMBER_RELEASING + 1];
+    uint64_t reasons[REASON_FOREIGN_KEEPER + 1];
+};
+
+extern struct coverage coverage;
+
+/* world.c */
+void world_init(struct world *w, unsigned deviations);
+unsigned world_choices(const struct world *w, struct choice *ret);
+void world_apply(struct world *w, const struct choice *c);
+void world_violate(struct world *w, enum violation v, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+const char *violation_name(enum violation v);
+const char *choice_name(enum choice_kind kind);
+const char *cover_name(enum cover c);
+
+/* agent.c */
+usec_t agent_now(const struct node *n);
+void agent_step(struct world *w, struct node *n, struct member_event event, bool stalls);
+void agent_carry_out(struct world *w, struct node *n);
+void agent_boot(struct world *w, struct node *n);
+void agent_connect(struct world *w, struct node *n, bool stalls);
+void agent_send(struct world *w, struct node *n, bool fit, bool stalls);
+void agent_deliver(struct world *w, struct node *n, bool stalls);
+void agent_lose_connection(struct world *w, struct node *n, bool stalls);
+void agent_crash(struct world *w, struct node *n);
+void agent_look_at_host(struct node *n, struct local *ret);
+void agent_take_look(struct world *w, struct node *n, const struct local *look, bool stalls);
+void agent_started(struct world *w, struct node *n, bool stalls);
+void agent_hint(struct world *w, struct node *n, const struct told *told, bool stalls);
+
+/* arbiter.c */
+void arbiter_execute(struct world *w, struct exchange *x, bool locked);
+bool arbiter_is_void(const struct world *w, const struct exchange *x);
+struct nonce arbiter_nonce(struct world *w);
+bool nonce_same(const struct nonce *a, const struct nonce *b);
+
+/* machine.c */
+void machine_start(struct world *w, struct node *n, bool queued);
+void machine_units_start(struct world *w, struct node *n);
+void machine_message(struct world *w, struct node *n, unsigned number);
+void machine_send(struct node *n, uint32_t verb, uint64_t term, usec_t deadline);
+void machine_deadline(struct node *n);
+bool machine_kill_due(const struct node *n);
+void machine_kill(struct node *n);
+bool machine_must_be_gone(const struct node *n);
+void machine_gone(struct node *n);
+void machine_stop_keeper(struct node *n);
+bool machine_may_exit(const struct node *n);
+void machine_exit(struct node *n);
+bool machine_watchdog_due(const struct node *n);
+void machine_keeper_killed(struct node *n);
+void machine_fence_done(struct world *w, struct node *n);
+void machine_reboot(struct world *w, struct node *n);
+
+/* witness.c */
+void witness_send(struct world *w, struct node *n, const struct request *q, bool fit);
+void witness_answer(struct node *n, const struct reply *told, enum operation operation, bool fit);
+void witness_claimed(struct world *w, const struct exchange *x);
+void witness_released(struct world *w, const struct exchange *x);
+void witness_ticket(struct world *w, struct node *n, const struct paper *t);
+void witness_extend(struct world *w, const struct node *n, const struct paper *t);
+void witness_extended(struct world *w, const struct node *n);
+void witness_keeper(struct world *w, const struct node *n);
+void witness_tick(struct world *w, const struct node *n);
+/* What must hold in every state. */
+void witness_state(struct world *w);
+
+/* breaks.c */
+const char *break_name(enum search_break b);
+enum violation break_found_by(enum search_break b);
+unsigned break_deviations(enum search_break b);
+void break_grid(enum search_break b);
+void break_before(struct node *n, struct member_event *event, struct reply *spare_reply,
+                  struct local *spare_local);
+void break_after(struct node *n, const struct member *before, const struct member_event *event,
+                 struct update *update);
+
+/* pack.c */
+/* Makes alike what cannot be told apart, and writes it down; returns the length. */
+size_t pack(struct world *w, uint8_t *ret);
+void unpack(const uint8_t *packed, struct world *ret);
+/* Time goes on by a tick: for one node (true time is no node's), or for true time alone. */
+void shift_node(struct node *n);
+void shift_true(struct world *w);
+
+/* search.c */
+struct result {
+    uint64_t states, transitions;
+    unsigned depth;
+    size_t longest;
+    bool complete;
+    enum violation violation;
+    double seconds;
+};
+
+struct search_options {
+    unsigned deviations;
+    uint64_t states_max;
+    enum violation only;
+    bool quiet;
+};
+
+struct result search(const struct search_options *o);
+
+#endif
