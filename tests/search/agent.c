@@ -127,7 +127,7 @@ void agent_send(struct world *w, struct node *n, bool fit, bool stalls)
         n->x = (struct exchange){.sent = true,
                                  .node = (unsigned)(n - w->nodes),
                                  .request = u.request,
-                                 .at = SEARCH_NOW(grid)};
+                                 .age = SEARCH_NOW(grid) - w->written_at};
         n->x.request.group = "group";
         memcpy(n->x.owner, n->owner, sizeof n->owner);
         witness_send(w, n, &n->x.request, fit);

@@ -126,6 +126,16 @@ static void count(const struct exchange *x, bool granted)
     }
 }
 
+/* Whatever is under way was sent before this. */
+static void written(struct world *w)
+{
+    w->written_at = SEARCH_NOW(grid);
+    for (unsigned i = 0; i < grid.nodes; i++)
+        w->nodes[i].x.age = 0;
+    for (unsigned i = 0; i < SEARCH_STRAYS_MAX; i++)
+        w->strays[i].age = 0;
+}
+
 static void write_row(struct world *w, struct exchange *x, const struct record *after)
 {
     if (x->request.operation == OPERATION_CLAIM)
@@ -135,7 +145,7 @@ static void write_row(struct world *w, struct exchange *x, const struct record *
     if (x->request.operation == OPERATION_RELEASE)
         witness_released(w, x);
     else
-        w->written_at = SEARCH_NOW(grid);
+        written(w);
     w->row = *after;
     w->row.claimable = w->row.clean;
     if (x->request.operation == OPERATION_RELEASE)

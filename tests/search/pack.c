@@ -61,6 +61,12 @@ static usec_t ticks(usec_t span)
     return (span + grid.tick - 1) / grid.tick;
 }
 
+/* Deadlines are compared with each other, so they all grow equally old. */
+static usec_t past_deadline(usec_t t)
+{
+    return past(t, ticks(grid.budget.stop + grid.rest) + 1);
+}
+
 /* Times of questions and of the decisions they are compared with keep their order within a tick. */
 static void tidy_stamps(struct node *n)
 {
@@ -97,7 +103,7 @@ static void tidy_term(struct member *m)
 
     m->reason = REASON_NONE;
     m->failed_starts = 0; /* shorter waits: more can happen */
-    m->deadline = past(m->deadline, 1);
+    m->deadline = past_deadline(m->deadline);
     m->told_at = m->state == MEMBER_ENDING ? past(m->told_at, 1) : 0;
     if (!lives)
         m->since = 0;
@@ -132,7 +138,7 @@ static void tidy_observation(struct member *m)
         m->sent_nonce = (struct nonce){{0}};
     }
     if (m->in_flight || m->state == MEMBER_STARTING)
-        m->sent_at = past(m->sent_at, ticks(grid.budget.duration) + 1);
+        m->sent_at = past(m->sent_at, ticks(grid.budget.lease) + 1);
     else
         m->sent_at = 0;
 }
@@ -161,7 +167,7 @@ static void tidy_agent(struct node *n)
 
     if (n->effect == 0)
         n->effect_paper = (struct paper){0};
-    n->effect_paper.deadline = past(n->effect_paper.deadline, 1);
+    n->effect_paper.deadline = past_deadline(n->effect_paper.deadline);
     if (!n->looking)
         n->look = (struct local){0};
     if (!n->start_pending) {
@@ -180,7 +186,7 @@ static void tidy_agent(struct node *n)
         v->told = (struct told){0};
     if (v->acked_term == 0)
         v->acked_deadline = 0;
-    v->acked_deadline = past(v->acked_deadline, ticks(grid.budget.stop + grid.rest));
+    v->acked_deadline = past_deadline(v->acked_deadline);
 }
 
 /* A message that no keeper will ever take, as terms stay and deadlines only grow. */
@@ -210,7 +216,7 @@ static void tidy_messages(struct node *n)
     for (unsigned i = 0; i < SEARCH_MESSAGES_MAX; i++) {
         if (is_void(n, &m[i]))
             m[i] = (struct message){0};
-        m[i].deadline = past(m[i].deadline, 1);
+        m[i].deadline = past_deadline(m[i].deadline);
     }
     for (unsigned i = 1; i < SEARCH_MESSAGES_MAX; i++)
         for (unsigned j = i; j > 0 && earlier(&m[j], &m[j - 1]); j--) {
@@ -231,10 +237,10 @@ static void tidy_host(struct node *n)
         n->state = (struct paper){0};
     if (!n->running && !n->keeper_alive)
         n->run = (struct paper){0};
-    n->ticket.deadline = past(n->ticket.deadline, 1);
-    n->state.deadline = past(n->state.deadline, ticks(grid.budget.stop) + 1);
-    n->run.deadline = past(n->run.deadline, ticks(grid.budget.stop + grid.rest) + 4);
-    k->deadline = past(k->deadline, ticks(grid.budget.stop) + 1);
+    n->ticket.deadline = past_deadline(n->ticket.deadline);
+    n->state.deadline = past_deadline(n->state.deadline);
+    n->run.deadline = past_deadline(n->run.deadline);
+    k->deadline = past_deadline(k->deadline);
     k->ended = past(k->ended, ticks(grid.budget.stop) + 1);
     n->killed_at = past(n->killed_at, ticks(grid.rest));
     n->watchdog_at = n->keeper_alive ? past(n->watchdog_at, 0) : 0;
@@ -511,6 +517,16 @@ static void visit_request(struct codec *c, struct request *q)
     }
 }
 
+/* Longer than a lease is as good as a lease. */
+static void visit_age(struct codec *c, usec_t *age)
+{
+    usec_t v = usec_min(*age, grid.budget.lease + grid.tick) / grid.tick;
+
+    SMALL(c, v);
+    if (c->mode == MODE_READ)
+        *age = v * grid.tick;
+}
+
 static void visit_exchange(struct codec *c, struct exchange *x)
 {
     FLAGS(c, &x->sent, &x->answered, &x->late);
@@ -518,8 +534,8 @@ static void visit_exchange(struct codec *c, struct exchange *x)
         SMALL(c, x->node);
         visit_owner(c, x->owner);
         visit_request(c, &x->request);
-        if (c->mode != MODE_SHIFT && x->request.operation == OPERATION_CLAIM)
-            visit_time(c, &x->at); /* true time is shifted apart */
+        if (x->request.operation == OPERATION_CLAIM)
+            visit_age(c, &x->age);
     }
     if (x->answered) {
         SMALL(c, x->reply.outcome);
@@ -693,8 +709,4 @@ void shift_true(struct world *w)
     struct codec c = {.mode = MODE_SHIFT};
 
     visit_time(&c, &w->written_at);
-    for (unsigned i = 0; i < grid.nodes; i++)
-        visit_time(&c, &w->nodes[i].x.at);
-    for (unsigned i = 0; i < SEARCH_STRAYS_MAX; i++)
-        visit_time(&c, &w->strays[i].at);
 }

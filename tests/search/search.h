@@ -82,7 +82,7 @@ struct exchange {
     struct request request;
     struct reply reply;
     char owner[OWNER_MAX + 1];
-    usec_t at; /* in true time: when it was sent */
+    usec_t age; /* in true time: for how long the record had not been written when it was sent */
 };
 
 struct message {

@@ -100,7 +100,7 @@ void witness_claimed(struct world *w, const struct exchange *x)
 
     if (x->request.rests_on_clean && !w->row.clean)
         world_violate(w, VIOLATION_CLAIM, "%c claims as clean what is not", x->owner[0]);
-    if (!w->row.clean && usec_sub(x->at, w->written_at) < wait)
+    if (!w->row.clean && x->age < wait)
         world_violate(w, VIOLATION_CLAIM, "%c claims too soon after the last write", x->owner[0]);
     check_others_are_over(w, x);
 }
