@@ -140,11 +140,11 @@ void agent_send(struct world *w, struct node *n, bool fit, bool stalls)
 
 void agent_deliver(struct world *w, struct node *n, bool stalls)
 {
-    struct reply reply = n->x.reply;
+    struct exchange x = n->x;
 
     n->x = (struct exchange){0};
-    witness_answer(n, &reply, n->member.operation, n->member.sent_fit);
-    agent_step(w, n, (struct member_event){.type = EVENT_REPLY, .reply = &reply}, stalls);
+    witness_answer(n, &x);
+    agent_step(w, n, (struct member_event){.type = EVENT_REPLY, .reply = &x.reply}, stalls);
 }
 
 /* Nobody waits for it any more; it may get there all the same. */

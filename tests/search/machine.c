@@ -47,7 +47,6 @@ static void is_ending(struct node *n)
 
 static void count_verdict(enum message_verdict v)
 {
-    coverage.covers[COVER_EXTENSION_LATE] += v == MESSAGE_TOO_LATE;
     coverage.covers[COVER_EXTENSION_NOT_LATER] += v == MESSAGE_NOT_LATER;
     coverage.covers[COVER_EXTENSION_ENDING] += v == MESSAGE_ALREADY_ENDING;
 }
@@ -133,7 +132,6 @@ void machine_start(struct world *w, struct node *n, bool queued)
 
 void machine_units_start(struct world *w, struct node *n)
 {
-    (void)w;
     n->units_start = PENDING_NO;
     if (n->unit != UNIT_ACTIVE || n->stop_queued || !n->has_state || n->running)
         return;
@@ -141,6 +139,7 @@ void machine_units_start(struct world *w, struct node *n)
     n->running = true;
     n->killed_at = 0;
     n->look_wanted = n->alive;
+    witness_started(w, n);
 }
 
 /* ---- the end ---- */
@@ -165,9 +164,6 @@ bool machine_kill_due(const struct node *n)
         return now() >= n->fence_kill_at;
     if (!n->keeper_alive || n->frozen)
         return false;
-    if (broken == BREAK_KILL_FROM_THE_END)
-        return n->keeper.phase == KEEPER_ENDING &&
-               now() >= usec_add(n->keeper.ended, n->keeper.stop);
     return keeper_kill_due(&n->keeper, now());
 }
 
@@ -251,8 +247,6 @@ void machine_keeper_killed(struct node *n)
     n->stop_begun = true;
     n->units_start = PENDING_NO;
     n->fence_kill_at = fence_kill_time(n->has_state ? &state : NULL, now());
-    if (broken == BREAK_KILL_FROM_THE_END)
-        n->fence_kill_at = usec_add(now(), grid.budget.stop);
     n->look_wanted = n->alive;
 }
 
@@ -299,7 +293,7 @@ void machine_reboot(struct world *w, struct node *n)
     former[2] = '0';
     rename_everywhere(w, n->owner, former);
     memcpy(former, n->owner, sizeof former);
-    *n = (struct node){.retired = retired};
+    *n = (struct node){.retired = retired, .name = n->name};
     memcpy(n->owner, former, sizeof former);
     n->witness.released_term = v.released_term;
     n->witness.ticketed_term = v.ticketed_term;

@@ -14,13 +14,14 @@
  * steps, packed. */
 #define BYTES_PER_STATE 48
 #define MEMORY_MIB_DEFAULT 1024u
-#define BREAK_STATES_MAX 4000000u
+#define BREAK_STATES_MAX 30000000u
 /* One tick less of lease, and what is accepted is another grid: so few states are a mistake. */
 #define STATES_MIN 500000u
 
 struct arguments {
     struct search_options o;
-    uint64_t nodes, deviations, memory;
+    uint64_t nodes, deviations, orders, memory;
+    bool skew;
     bool fine, breaks;
     enum search_break one;
 };
@@ -113,6 +114,8 @@ int main(int argc, char *argv[])
         {"nodes", required_argument, NULL, 'n'},
         {"deviations", required_argument, NULL, 'd'},
         {"fine", no_argument, NULL, 'f'},
+        {"orders", required_argument, NULL, 'o'},
+        {"skew", no_argument, NULL, 's'},
         {"memory", required_argument, NULL, 'm'},
         {"break", required_argument, NULL, 'b'},
         {"breaks", no_argument, NULL, 'a'},
@@ -121,6 +124,7 @@ int main(int argc, char *argv[])
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         if ((c == 'n' && parse_u64(optarg, &a.nodes) < 0) ||
             (c == 'd' && parse_u64(optarg, &a.deviations) < 0) ||
+            (c == 'o' && parse_u64(optarg, &a.orders) < 0) ||
             (c == 'm' && parse_u64(optarg, &a.memory) < 0) || c == '?')
             return usage(argv[0]);
         if (c == 'b')
@@ -128,6 +132,7 @@ int main(int argc, char *argv[])
                 if (strcmp(optarg, break_name((enum search_break)b)) == 0)
                     a.one = (enum search_break)b;
         a.fine = a.fine || c == 'f';
+        a.skew = a.skew || c == 's';
         a.breaks = a.breaks || c == 'a';
     }
     make_grid(a.fine, (unsigned)a.nodes);
@@ -136,6 +141,7 @@ int main(int argc, char *argv[])
             make_grid(a.fine, (unsigned)a.nodes);
             break_grid((enum search_break)b);
             struct search_options o = {.deviations = break_deviations((enum search_break)b),
+                                       .orders = break_orders((enum search_break)b),
                                        .states_max = BREAK_STATES_MAX,
                                        .only = break_found_by((enum search_break)b),
                                        .quiet = true};
@@ -148,6 +154,8 @@ int main(int argc, char *argv[])
         return 0;
     }
     break_grid(a.one);
+    a.o.orders = (unsigned)a.orders;
+    grid.skew_is_free |= a.skew;
     a.o.deviations = (unsigned)a.deviations;
     a.o.states_max = a.memory * 1048576 / BYTES_PER_STATE;
     struct result r = search(&a.o);

@@ -18,6 +18,7 @@ enum mode {
     MODE_WRITE,
     MODE_READ,
     MODE_SHIFT,
+    MODE_RENAME, /* nodes have changed places */
 };
 
 struct codec {
@@ -27,7 +28,8 @@ struct codec {
     unsigned n_terms, n_nonces;
     uint64_t terms[TERMS_MAX]; /* in their order */
     uint8_t nonces[NONCES_MAX];
-    unsigned node;
+    unsigned place[SEARCH_NODES_MAX]; /* to which each node moves */
+    int self; /* whose fields alone are written, so that names mean "me" or "another"; or -1 */
 };
 
 /* ---- clearing ---- */
@@ -399,9 +401,15 @@ static void visit_nonce(struct codec *c, struct nonce *nonce)
 /* "", or that of a node's present boot or of an earlier one. */
 static void visit_owner(struct codec *c, char *owner)
 {
-    unsigned v =
-        owner[0] == '\0' ? 0 : (unsigned)(owner[0] - 'a') * 2 + (unsigned)(owner[2] - '0') + 1;
+    if (c->mode == MODE_RENAME && owner[0] != '\0')
+        owner[0] = (char)('a' + c->place[owner[0] - 'a']);
 
+    unsigned v = 0;
+
+    if (owner[0] != '\0')
+        v = (unsigned)(owner[0] - 'a') * 2 + (unsigned)(owner[2] - '0') + 1;
+    if (c->self >= 0 && v > 0)
+        v = owner[0] - 'a' == c->self ? (unsigned)(owner[2] - '0') + 1 : 3;
     SMALL(c, v);
     if (c->mode != MODE_READ)
         return;
@@ -529,9 +537,12 @@ static void visit_age(struct codec *c, usec_t *age)
 
 static void visit_exchange(struct codec *c, struct exchange *x)
 {
-    FLAGS(c, &x->sent, &x->answered, &x->late);
+    FLAGS(c, &x->sent, &x->answered, &x->late, &x->stale);
+    if (x->sent && c->mode == MODE_RENAME)
+        x->node = c->place[x->node];
     if (x->sent) {
-        SMALL(c, x->node);
+        if (c->self < 0)
+            SMALL(c, x->node);
         visit_owner(c, x->owner);
         visit_request(c, &x->request);
         if (x->request.operation == OPERATION_CLAIM)
@@ -643,6 +654,7 @@ static void visit_node(struct codec *c, struct node *n)
 static void visit(struct codec *c, struct world *w)
 {
     SMALL(c, w->deviations);
+    SMALL(c, w->orders);
     SMALL(c, w->skew);
     visit_record(c, &w->row);
     visit_time(c, &w->written_at);
@@ -653,14 +665,79 @@ static void visit(struct codec *c, struct world *w)
         visit_node(c, &w->nodes[i]);
 }
 
+/* ---- nodes are alike ---- */
+
+struct face {
+    unsigned node;
+    size_t length;
+    uint8_t bytes[SEARCH_PACKED_MAX];
+};
+
+static bool before(const struct face *a, const struct face *b)
+{
+    return a->length != b->length ? a->length < b->length
+                                  : memcmp(a->bytes, b->bytes, a->length) < 0;
+}
+
+static void draw(const struct codec *terms, struct node *n, unsigned i, struct face *ret)
+{
+    struct codec c = *terms;
+
+    c.mode = MODE_WRITE;
+    c.self = (int)i;
+    c.out = ret->bytes;
+    ret->node = i;
+    visit_node(&c, n);
+    ret->length = (size_t)(c.out - ret->bytes);
+}
+
+static void change_places(struct world *w, const struct face *faces)
+{
+    static struct node nodes[SEARCH_NODES_MAX];
+    struct codec c = {.mode = MODE_RENAME, .self = -1};
+
+    memcpy(nodes, w->nodes, sizeof nodes);
+    for (unsigned i = 0; i < grid.nodes; i++) {
+        w->nodes[i] = nodes[faces[i].node];
+        c.place[faces[i].node] = i;
+    }
+    visit(&c, w);
+    for (unsigned i = 0; i < grid.nodes; i++)
+        w->nodes[i].owner[0] = w->nodes[i].member.owner[0] = (char)('a' + i);
+}
+
+/* No node differs from another but in what it is doing, so states that differ in who does it are
+ * one. In which order nodes stand does not matter for that, as long as it is always the same one:
+ * here that of what each of them looks like by itself. Nodes that look alike may stand either way;
+ * then two states are looked at where one would do. */
+static void sort_nodes(struct world *w, const struct codec *terms)
+{
+    static struct face faces[SEARCH_NODES_MAX];
+    static struct face spare;
+    bool sorted = true;
+
+    for (unsigned i = 0; i < grid.nodes; i++)
+        draw(terms, &w->nodes[i], i, &faces[i]);
+    for (unsigned i = 1; i < grid.nodes; i++)
+        for (unsigned j = i; j > 0 && before(&faces[j], &faces[j - 1]); j--) {
+            spare = faces[j];
+            faces[j] = faces[j - 1];
+            faces[j - 1] = spare;
+            sorted = false;
+        }
+    if (!sorted)
+        change_places(w, faces);
+}
+
 /* ---- all of it ---- */
 
 size_t pack(struct world *w, uint8_t *ret)
 {
-    struct codec c = {.mode = MODE_TERMS};
+    struct codec c = {.mode = MODE_TERMS, .self = -1};
 
     tidy(w);
     visit(&c, w);
+    sort_nodes(w, &c);
     c.mode = MODE_WRITE;
     c.out = ret;
     visit(&c, w);
@@ -682,7 +759,7 @@ static void blank(struct world *w)
 
 void unpack(const uint8_t *packed, struct world *ret)
 {
-    struct codec c = {.mode = MODE_READ, .in = packed};
+    struct codec c = {.mode = MODE_READ, .in = packed, .self = -1};
 
     *ret = (struct world){0};
     blank(ret);
@@ -699,14 +776,14 @@ void unpack(const uint8_t *packed, struct world *ret)
 
 void shift_node(struct node *n)
 {
-    struct codec c = {.mode = MODE_SHIFT};
+    struct codec c = {.mode = MODE_SHIFT, .self = -1};
 
     visit_node(&c, n);
 }
 
 void shift_true(struct world *w)
 {
-    struct codec c = {.mode = MODE_SHIFT};
+    struct codec c = {.mode = MODE_SHIFT, .self = -1};
 
     visit_time(&c, &w->written_at);
 }

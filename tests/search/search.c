@@ -128,7 +128,7 @@ static void queue_add(struct queue *q, const uint8_t *bytes, size_t length)
 
 static void tell_node(const struct node *n)
 {
-    printf(" | %c %s", n->owner[0], n->alive ? member_state_name(n->member.state) : "no agent");
+    printf(" | %c %s", n->name, n->alive ? member_state_name(n->member.state) : "no agent");
     if (n->member.term > 0)
         printf(" term %" PRIu64, n->member.term & UINT32_MAX);
     if (n->stalled)
@@ -145,29 +145,46 @@ static void tell_node(const struct node *n)
                                                  : "");
 }
 
-static void tell(const struct world *w, unsigned tick, const struct choice *c)
+static void tell(const struct world *w, unsigned tick, const struct choice *c, char name)
 {
     printf("tick %2u  ", tick);
     if (c->kind == CHOICE_TICK)
         printf("%s", choice_name(c->kind));
     else
-        printf("%c: %s%s%s", 'a' + c->node, c->kind >= CHOICE_FIRST_DEVIATION ? "DEVIATION: " : "",
+        printf("%c: %s%s%s", name, c->kind >= CHOICE_FIRST_DEVIATION ? "DEVIATION: " : "",
                choice_name(c->kind),
                c->stalls ? ", and DEVIATION: it stands still before it does what it decided" : "");
     printf("\n         record: term %" PRIu64 " of %c%s", w->row.term & UINT32_MAX,
-           w->row.owner[0] ? w->row.owner[0] : '-', w->row.clean ? ", clean" : "");
-    for (unsigned i = 0; i < grid.nodes; i++)
-        tell_node(&w->nodes[i]);
+           w->row.owner[0] ? w->nodes[w->row.owner[0] - 'a'].name : '-',
+           w->row.clean ? ", clean" : "");
+    for (char one = 'a'; one < (char)('a' + grid.nodes); one++)
+        for (unsigned i = 0; i < grid.nodes; i++)
+            if (w->nodes[i].name == one)
+                tell_node(&w->nodes[i]);
     printf("\n");
+}
+
+/* Names of nodes are kept, for people. */
+static void pack_by_name(struct world *w)
+{
+    uint8_t packed[SEARCH_PACKED_MAX];
+    char name[SEARCH_NODES_MAX];
+
+    (void)pack(w, packed);
+    for (unsigned i = 0; i < grid.nodes; i++)
+        name[i] = w->nodes[i].name;
+    unpack(packed, w);
+    for (unsigned i = 0; i < grid.nodes; i++)
+        w->nodes[i].name = name[i];
 }
 
 /* The way to a state, and what happened in it at last. Terms count up to the greatest that somebody
  * still remembers, so numbers can fall. */
-static void tell_way(const struct seen *s, uint64_t to, unsigned last, unsigned deviations)
+static void tell_way(const struct seen *s, uint64_t to, unsigned last,
+                     const struct search_options *o)
 {
     static struct choice choices[SEARCH_CHOICES_MAX];
     static struct world w;
-    uint8_t packed[SEARCH_PACKED_MAX];
     unsigned steps = 1, tick = 0;
     uint8_t *way;
 
@@ -179,19 +196,19 @@ static void tell_way(const struct seen *s, uint64_t to, unsigned last, unsigned 
     way[steps - 1] = (uint8_t)last;
     for (uint64_t i = to, at = steps - 1; i > 0; i = s->from[i])
         way[--at] = s->choice[i];
-    world_init(&w, deviations);
+    world_init(&w, o->deviations, o->orders);
     for (unsigned i = 0; i < steps; i++) {
         (void)world_choices(&w, choices);
 
         struct choice c = choices[way[i]];
+        char name = w.nodes[c.node].name;
 
         world_apply(&w, &c);
         tick += c.kind == CHOICE_TICK || c.kind == CHOICE_CLOCK_SLOW;
-        tell(&w, tick, &c);
+        tell(&w, tick, &c, name);
         if (w.violation != VIOLATION_NONE && i == steps - 1)
             printf("VIOLATION: %s: %s\n", violation_name(w.violation), w.text);
-        (void)pack(&w, packed);
-        unpack(packed, &w);
+        pack_by_name(&w);
     }
     free(way);
 }
@@ -222,7 +239,7 @@ static bool expand(struct search *s, const struct world *w, uint64_t number)
             (s->o->only == VIOLATION_NONE || s->o->only == after.violation)) {
             s->result.violation = after.violation;
             if (!s->o->quiet)
-                tell_way(&s->seen, number, i, s->o->deviations);
+                tell_way(&s->seen, number, i, s->o);
             return false;
         }
 
@@ -262,7 +279,7 @@ static void begin(struct search *s)
     static struct world w;
     uint8_t packed[SEARCH_PACKED_MAX];
 
-    world_init(&w, s->o->deviations);
+    world_init(&w, s->o->deviations, s->o->orders);
 
     size_t length = pack(&w, packed);
 

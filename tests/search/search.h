@@ -59,6 +59,7 @@ struct grid {
     unsigned nodes;
     usec_t tick;
     struct budget budget;
+    bool skew_is_free; /* clocks that are off do not count as a deviation */
     usec_t rest;       /* delta + K, in whole ticks: from SIGKILL's time until all is gone */
     unsigned skew_max; /* ticks that all clocks may be off in a run */
 };
@@ -77,6 +78,7 @@ enum pending {
 struct exchange {
     bool sent;     /* on its way to the arbiter */
     bool answered; /* on its way back */
+    bool stale;    /* with a deliberate break only: answers an earlier request */
     bool late;     /* both at any time, or never */
     unsigned node; /* who sent it */
     struct request request;
@@ -126,6 +128,7 @@ enum start_answer {
 
 struct node {
     char owner[OWNER_MAX + 1];
+    char name; /* for people: nodes change places when that makes a state like another */
 
     /* the agent */
     bool alive, connected, stalled, retired;
@@ -181,8 +184,9 @@ struct world {
     usec_t written_at;                         /* when the nonce last changed, in true time */
     struct exchange strays[SEARCH_STRAYS_MAX]; /* given up, and yet on their way */
     uint64_t started_term;                     /* the highest that a keeper began with */
-    unsigned deviations;                       /* left */
-    unsigned skew;                             /* left */
+    unsigned orders;     /* left: what an operator may do without it being a deviation */
+    unsigned deviations; /* left */
+    unsigned skew;       /* left */
     uint8_t next_nonce;
 
     enum violation violation;
@@ -231,6 +235,7 @@ enum choice_kind {
     CHOICE_HINT_LATE,
     CHOICE_LIE,
     CHOICE_STOP,
+    CHOICE_START_BY_HAND,
     CHOICE_START_LATE,
     CHOICE_START_REFUSED,
     CHOICE_UNITS_LATE,
@@ -278,7 +283,6 @@ enum search_break {
     BREAK_RELEASE_IGNORES_NONCE,
     BREAK_TICKET_TWICE,
     BREAK_KEEPER_BELIEVES_LATE,
-    BREAK_KILL_FROM_THE_END,
     BREAK_HOST_TAKEN_FOR_EMPTY,
     BREAK_RELEASE_TAKEN_BACK,
     BREAK_TERM_NOT_RAISED,
@@ -300,14 +304,13 @@ enum cover {
     COVER_STRAY_RENEWAL,
     COVER_STRAY_RELEASE,
     COVER_UNITS_STARTED,
-    COVER_TERM_AFTER_DEADLINE, /* another leads after a deadline alone ended the last term */
+    COVER_TERM_AFTER_DEADLINE,
     COVER_KILLED_BY_KEEPER,
     COVER_KILLED_BY_FENCE,
     COVER_KILLED_BY_WATCHDOG,
     COVER_GONE_AT_THE_LAST_MOMENT,
     COVER_TICKET_REFUSED,
     COVER_TICKET_MISSING,
-    COVER_EXTENSION_LATE,
     COVER_EXTENSION_NOT_LATER,
     COVER_EXTENSION_ENDING,
     COVERS,
@@ -324,7 +327,7 @@ struct coverage {
 extern struct coverage coverage;
 
 /* world.c */
-void world_init(struct world *w, unsigned deviations);
+void world_init(struct world *w, unsigned deviations, unsigned orders);
 unsigned world_choices(const struct world *w, struct choice *ret);
 void world_apply(struct world *w, const struct choice *c);
 void world_violate(struct world *w, enum violation v, const char *format, ...)
@@ -374,13 +377,14 @@ void machine_reboot(struct world *w, struct node *n);
 
 /* witness.c */
 void witness_send(struct world *w, struct node *n, const struct request *q, bool fit);
-void witness_answer(struct node *n, const struct reply *told, enum operation operation, bool fit);
+void witness_answer(struct node *n, const struct exchange *x);
 void witness_claimed(struct world *w, const struct exchange *x);
 void witness_released(struct world *w, const struct exchange *x);
 void witness_ticket(struct world *w, struct node *n, const struct paper *t);
 void witness_extend(struct world *w, const struct node *n, const struct paper *t);
 void witness_extended(struct world *w, const struct node *n);
 void witness_keeper(struct world *w, const struct node *n);
+void witness_started(struct world *w, const struct node *n);
 void witness_tick(struct world *w, const struct node *n);
 /* What must hold in every state. */
 void witness_state(struct world *w);
@@ -389,6 +393,7 @@ void witness_state(struct world *w);
 const char *break_name(enum search_break b);
 enum violation break_found_by(enum search_break b);
 unsigned break_deviations(enum search_break b);
+unsigned break_orders(enum search_break b);
 void break_grid(enum search_break b);
 void break_before(struct node *n, struct member_event *event, struct reply *spare_reply,
                   struct local *spare_local);
@@ -414,7 +419,7 @@ struct result {
 };
 
 struct search_options {
-    unsigned deviations;
+    unsigned deviations, orders;
     uint64_t states_max;
     enum violation only;
     bool quiet;

@@ -27,11 +27,11 @@ static void check_claim(struct world *w, struct node *n, const struct request *q
     if (fit && q->rests_on_clean && hearsay && !(same && v->claimable))
         return; /* the arbiter alone can say whether it is true */
     if (!fit || !same)
-        world_violate(w, VIOLATION_CLAIM, "%c claims what it has not seen", n->owner[0]);
+        world_violate(w, VIOLATION_CLAIM, "%c claims what it has not seen", n->name);
     else if (q->rests_on_clean && !v->claimable)
-        world_violate(w, VIOLATION_CLAIM, "%c takes the record for clean", n->owner[0]);
+        world_violate(w, VIOLATION_CLAIM, "%c takes the record for clean", n->name);
     else if (!q->rests_on_clean && (now - v->since < lease || now - v->last > lease / 2))
-        world_violate(w, VIOLATION_CLAIM, "%c has not observed for a lease", n->owner[0]);
+        world_violate(w, VIOLATION_CLAIM, "%c has not observed for a lease", n->name);
 }
 
 void witness_send(struct world *w, struct node *n, const struct request *q, bool fit)
@@ -43,23 +43,26 @@ void witness_send(struct world *w, struct node *n, const struct request *q, bool
     if (q->operation == OPERATION_CLAIM)
         check_claim(w, n, q, fit);
     if (q->operation == OPERATION_RENEW && q->term <= v->released_term)
-        world_violate(w, VIOLATION_RELEASE, "%c renews a term that it released", n->owner[0]);
+        world_violate(w, VIOLATION_RELEASE, "%c renews a term that it released", n->name);
     if (q->operation != OPERATION_RELEASE)
         return;
     if (!all_dead(n))
-        world_violate(w, VIOLATION_RELEASE, "%c releases, and%s%s%s", n->owner[0],
+        world_violate(w, VIOLATION_RELEASE, "%c releases, and%s%s%s", n->name,
                       n->running ? " units run" : "", n->keeper_alive ? " the keeper lives" : "",
                       n->has_ticket ? " the ticket is out" : "");
     v->released_term = usec_max(v->released_term, q->term);
 }
 
-void witness_answer(struct node *n, const struct reply *told, enum operation operation, bool fit)
+void witness_answer(struct node *n, const struct exchange *x)
 {
     struct witness *v = &n->witness;
+    const struct reply *told = &x->reply;
     const struct record *r = &told->record;
+    enum operation operation = n->member.operation;
+    bool fit = n->member.sent_fit;
     usec_t now = SEARCH_NOW(grid);
 
-    if (told->outcome == OUTCOME_GRANTED &&
+    if (!x->stale && told->outcome == OUTCOME_GRANTED &&
         (operation == OPERATION_CLAIM || operation == OPERATION_RENEW)) {
         usec_t deadline = n->member.sent_at + r->duration;
 
@@ -89,7 +92,7 @@ static void check_others_are_over(struct world *w, const struct exchange *x)
 
         if (i != x->node && n->witness.acked_term > 0 && over > SEARCH_NOW(grid))
             world_violate(w, VIOLATION_CLAIM, "%c claims before the term of %c is over",
-                          x->owner[0], n->owner[0]);
+                          w->nodes[x->node].name, n->name);
     }
 }
 
@@ -99,10 +102,12 @@ void witness_claimed(struct world *w, const struct exchange *x)
     usec_t wait = grid.budget.lease - grid.skew_max * grid.tick;
 
     if (x->request.rests_on_clean && !w->row.clean)
-        world_violate(w, VIOLATION_CLAIM, "%c claims as clean what is not", x->owner[0]);
+        world_violate(w, VIOLATION_CLAIM, "%c claims as clean what is not", w->nodes[x->node].name);
     if (!w->row.clean && x->age < wait)
-        world_violate(w, VIOLATION_CLAIM, "%c claims too soon after the last write", x->owner[0]);
+        world_violate(w, VIOLATION_CLAIM, "%c claims too soon after the last write",
+                      w->nodes[x->node].name);
     check_others_are_over(w, x);
+    coverage.covers[COVER_TERM_AFTER_DEADLINE] += !w->row.clean && w->row.term > 0;
 }
 
 void witness_released(struct world *w, const struct exchange *x)
@@ -112,9 +117,9 @@ void witness_released(struct world *w, const struct exchange *x)
     n->witness.acked_term = 0;
     n->witness.acked_deadline = 0;
     if (n->running && n->run.term <= x->request.term)
-        world_violate(w, VIOLATION_RELEASE, "the record is clean, but %c runs", n->owner[0]);
+        world_violate(w, VIOLATION_RELEASE, "the record is clean, but %c runs", n->name);
     if (w->row.term != x->request.term || !nonce_same(&w->row.nonce, &x->request.expected_nonce))
-        world_violate(w, VIOLATION_RELEASE, "%c gave back what it had not seen last", n->owner[0]);
+        world_violate(w, VIOLATION_RELEASE, "%c gave back what it had not seen last", n->name);
 }
 
 void witness_ticket(struct world *w, struct node *n, const struct paper *t)
@@ -122,12 +127,12 @@ void witness_ticket(struct world *w, struct node *n, const struct paper *t)
     struct witness *v = &n->witness;
 
     if (t->term <= v->ticketed_term)
-        world_violate(w, VIOLATION_SECOND_TICKET, "by %c", n->owner[0]);
+        world_violate(w, VIOLATION_SECOND_TICKET, "by %c", n->name);
     v->ticketed_term = usec_max(v->ticketed_term, t->term);
     if (t->term <= v->released_term)
-        world_violate(w, VIOLATION_TICKET, "%c had released that term", n->owner[0]);
+        world_violate(w, VIOLATION_TICKET, "%c had released that term", n->name);
     if (n->running || n->keeper_alive)
-        world_violate(w, VIOLATION_TICKET, "%c is not empty", n->owner[0]);
+        world_violate(w, VIOLATION_TICKET, "%c is not empty", n->name);
     witness_extend(w, n, t);
 }
 
@@ -136,14 +141,14 @@ void witness_extend(struct world *w, const struct node *n, const struct paper *t
     const struct witness *v = &n->witness;
 
     if (t->term != v->acked_term || t->deadline > v->acked_deadline)
-        world_violate(w, VIOLATION_DEADLINE, "%c was not told so", n->owner[0]);
+        world_violate(w, VIOLATION_DEADLINE, "%c was not told so", n->name);
 }
 
 /* The keeper has believed a message: run.deadline is still the one from before. */
 void witness_extended(struct world *w, const struct node *n)
 {
     if (SEARCH_NOW(grid) >= n->run.deadline)
-        world_violate(w, VIOLATION_STOP, "%c goes on after its deadline", n->owner[0]);
+        world_violate(w, VIOLATION_STOP, "%c goes on after its deadline", n->name);
 }
 
 void witness_keeper(struct world *w, const struct node *n)
@@ -151,9 +156,14 @@ void witness_keeper(struct world *w, const struct node *n)
     uint64_t term = n->keeper.term;
 
     if (term <= w->started_term)
-        world_violate(w, VIOLATION_TERM_REUSED, "a keeper of %c by a term that had one",
-                      n->owner[0]);
+        world_violate(w, VIOLATION_TERM_REUSED, "a keeper of %c by a term that had one", n->name);
     w->started_term = usec_max(w->started_term, term);
+}
+
+void witness_started(struct world *w, const struct node *n)
+{
+    if (SEARCH_NOW(grid) > n->run.deadline)
+        world_violate(w, VIOLATION_STOP, "%c starts units after its deadline", n->name);
 }
 
 /* A tick has begun: what was promised to be done before it is done. */
@@ -164,9 +174,9 @@ void witness_tick(struct world *w, const struct node *n)
     if (!n->running)
         return;
     if (!n->stop_begun && now > n->run.deadline)
-        world_violate(w, VIOLATION_STOP, "%c", n->owner[0]);
+        world_violate(w, VIOLATION_STOP, "%c", n->name);
     if (now >= n->run.deadline + grid.budget.stop + grid.rest)
-        world_violate(w, VIOLATION_ALIVE, "%c", n->owner[0]);
+        world_violate(w, VIOLATION_ALIVE, "%c", n->name);
 }
 
 void witness_state(struct world *w)

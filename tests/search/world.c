@@ -63,6 +63,7 @@ static const char *const names[CHOICES] = {
     [CHOICE_HINT_LATE] = "the release notice is late, or lost",
     [CHOICE_LIE] = "somebody forges a release notice",
     [CHOICE_STOP] = "the operator has it give up",
+    [CHOICE_START_BY_HAND] = "the operator starts the keeper",
     [CHOICE_START_LATE] = "the keeper's start is late",
     [CHOICE_START_REFUSED] = "PID 1 refuses to start the keeper",
     [CHOICE_UNITS_LATE] = "the units' start is late",
@@ -85,14 +86,13 @@ static const char *const covers[COVERS] = {
     [COVER_STRAY_RENEWAL] = "renewals granted late, or after they were given up",
     [COVER_STRAY_RELEASE] = "releases granted late, or after they were given up",
     [COVER_UNITS_STARTED] = "starts of the units",
-    [COVER_TERM_AFTER_DEADLINE] = "starts of the units after another's term has run out",
+    [COVER_TERM_AFTER_DEADLINE] = "claims after a term that has run out",
     [COVER_KILLED_BY_KEEPER] = "units killed by the keeper",
     [COVER_KILLED_BY_FENCE] = "units killed by the fence",
     [COVER_KILLED_BY_WATCHDOG] = "keepers ended by the watchdog",
     [COVER_GONE_AT_THE_LAST_MOMENT] = "units gone at the last moment that is allowed",
     [COVER_TICKET_REFUSED] = "tickets that a keeper refused",
     [COVER_TICKET_MISSING] = "starts without a ticket",
-    [COVER_EXTENSION_LATE] = "extensions read after the deadline",
     [COVER_EXTENSION_NOT_LATER] = "extensions that were none",
     [COVER_EXTENSION_ENDING] = "extensions and ends read while ending",
 };
@@ -125,12 +125,14 @@ void world_violate(struct world *w, enum violation v, const char *format, ...)
     va_end(ap);
 }
 
-void world_init(struct world *w, unsigned deviations)
+void world_init(struct world *w, unsigned deviations, unsigned orders)
 {
     uint8_t packed[SEARCH_PACKED_MAX];
 
-    *w = (struct world){
-        .deviations = deviations, .skew = grid.skew_max, .written_at = SEARCH_NOW(grid)};
+    *w = (struct world){.deviations = deviations,
+                        .orders = orders,
+                        .skew = grid.skew_max,
+                        .written_at = SEARCH_NOW(grid)};
     w->row.nonce.bytes[0] = 1;
     w->row.lease = grid.budget.lease;
     w->row.stop = grid.budget.stop;
@@ -141,6 +143,7 @@ void world_init(struct world *w, unsigned deviations)
         n->owner[0] = (char)('a' + i);
         n->owner[1] = '/';
         n->owner[2] = '1';
+        n->name = n->owner[0];
         member_init(&n->member, n->owner);
     }
     (void)pack(w, packed);
@@ -153,7 +156,7 @@ struct list {
     struct choice *at;
     unsigned n;
     unsigned urgent[SEARCH_NODES_MAX]; /* time cannot go on before they have happened */
-    bool deviates;
+    bool deviates, orders;
 };
 
 static void add(struct list *l, enum choice_kind kind, unsigned node, unsigned number)
@@ -232,7 +235,8 @@ static void list_agent(struct list *l, const struct node *n, unsigned i)
         add_step(l, CHOICE_LATE_HINT, i, false);
     if (n->retired)
         add(l, CHOICE_RESUME, i, 0);
-    add_deviation(l, !n->retired, CHOICE_STOP, i, 0);
+    if (!n->retired && (l->deviates || l->orders))
+        add(l, CHOICE_STOP, i, 0);
     add_deviation(l, true, CHOICE_STALL, i, 0);
 }
 
@@ -291,6 +295,8 @@ static void list_host(struct list *l, const struct node *n, unsigned i)
         if (n->unit == UNIT_DEACTIVATING)
             add(l, CHOICE_START_QUEUED, i, 0);
     }
+    if (n->start == PENDING_NO && (l->deviates || l->orders))
+        add(l, CHOICE_START_BY_HAND, i, 0);
     add_deviation(l, n->start == PENDING_NOW, CHOICE_START_LATE, i, 0);
     add_deviation(l, n->start == PENDING_NOW, CHOICE_START_REFUSED, i, 0);
     if (n->units_start != PENDING_NO)
@@ -324,7 +330,7 @@ static void list_node(struct list *l, const struct world *w, unsigned i)
 
 unsigned world_choices(const struct world *w, struct choice *ret)
 {
-    struct list l = {.at = ret, .deviates = w->deviations > 0};
+    struct list l = {.at = ret, .deviates = w->deviations > 0, .orders = w->orders > 0};
     unsigned urgent = 0;
 
     for (unsigned i = 0; i < grid.nodes; i++)
@@ -337,8 +343,10 @@ unsigned world_choices(const struct world *w, struct choice *ret)
     if (urgent == 0)
         add(&l, CHOICE_TICK, 0, 0);
     for (unsigned i = 0; i < grid.nodes && w->skew > 0; i++) {
-        add_deviation(&l, urgent == 0, CHOICE_CLOCK_SLOW, i, 0);
-        add_deviation(&l, l.urgent[i] == 0, CHOICE_CLOCK_FAST, i, 0);
+        if (urgent == 0 && (l.deviates || grid.skew_is_free))
+            add(&l, CHOICE_CLOCK_SLOW, i, 0);
+        if (l.urgent[i] == 0 && (l.deviates || grid.skew_is_free))
+            add(&l, CHOICE_CLOCK_FAST, i, 0);
     }
     return l.n;
 }
@@ -390,6 +398,10 @@ static void stray(struct world *w, unsigned number)
 
     w->strays[number] = (struct exchange){0};
     arbiter_execute(w, &x, false);
+    if (broken == BREAK_STALE_REPLY_BELIEVED && w->nodes[x.node].x.sent) {
+        x.stale = true;
+        w->nodes[x.node].x = x;
+    }
 }
 
 static void apply_agent(struct world *w, struct node *n, const struct choice *c)
@@ -495,6 +507,8 @@ static void apply_deviation(struct world *w, struct node *n, const struct choice
         arbiter_execute(w, &n->x, true);
     else if (c->kind == CHOICE_REBOOT)
         machine_reboot(w, n);
+    else if (c->kind == CHOICE_START_BY_HAND)
+        n->start = PENDING_NOW;
     else if (c->kind == CHOICE_START_LATE)
         n->start = PENDING_LATE;
     else if (c->kind == CHOICE_START_REFUSED) {
@@ -520,14 +534,25 @@ static void apply_deviation(struct world *w, struct node *n, const struct choice
         apply_deviation_of_agent(w, n, c);
 }
 
+/* Orders by hand and clocks count as deviations when none is given for nothing. */
+static void pay(struct world *w, const struct choice *c)
+{
+    bool order = c->kind == CHOICE_STOP || c->kind == CHOICE_START_BY_HAND;
+    bool skew = c->kind == CHOICE_CLOCK_SLOW || c->kind == CHOICE_CLOCK_FAST;
+
+    if (order && w->orders > 0)
+        w->orders--;
+    else if ((c->kind >= CHOICE_FIRST_DEVIATION || c->stalls) && !(skew && grid.skew_is_free))
+        w->deviations--;
+}
+
 void world_apply(struct world *w, const struct choice *c)
 {
     struct node *n = &w->nodes[c->node];
 
     coverage.choices[c->kind]++;
     coverage.stalls += c->stalls;
-    if (c->kind >= CHOICE_FIRST_DEVIATION || c->stalls)
-        w->deviations--;
+    pay(w, c);
     if (c->kind >= CHOICE_FIRST_DEVIATION)
         apply_deviation(w, n, c);
     else if (c->kind == CHOICE_TICK)
