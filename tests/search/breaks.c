@@ -11,36 +11,37 @@ static const struct {
     const char *name;
     enum violation found_by;
     unsigned deviations, orders; /* as few as it takes */
+    bool quick;
 } breaks[BREAKS] = {
     [BREAK_NONE] = {"none", VIOLATION_NONE, 1, 0},
-    [BREAK_DEADLINE_FROM_REPLY] = {"deadline-from-reply", VIOLATION_DEADLINE, 1, 0},
-    [BREAK_UNKNOWN_RENEWAL_BELIEVED] = {"unknown-renewal-believed", VIOLATION_DEADLINE, 1, 0},
-    [BREAK_UNKNOWN_CLAIM_BELIEVED] = {"unknown-claim-believed", VIOLATION_DEADLINE, 1, 0},
-    [BREAK_OBSERVATION_KEPT] = {"observation-kept", VIOLATION_TWO_LEADERS, 1, 0},
+    [BREAK_DEADLINE_FROM_REPLY] = {"deadline-from-reply", VIOLATION_DEADLINE, 1, 0, true},
+    [BREAK_UNKNOWN_RENEWAL_BELIEVED] = {"unknown-renewal-believed", VIOLATION_DEADLINE, 1, 0, true},
+    [BREAK_UNKNOWN_CLAIM_BELIEVED] = {"unknown-claim-believed", VIOLATION_DEADLINE, 1, 0, true},
+    [BREAK_OBSERVATION_KEPT] = {"observation-kept", VIOLATION_TWO_LEADERS, 1, 0, true},
     [BREAK_OBSERVATION_HALVED] = {"observation-halved", VIOLATION_TWO_LEADERS, 1, 0},
-    [BREAK_RECONNECT_IGNORED] = {"reconnect-ignored", VIOLATION_CLAIM, 1, 0},
+    [BREAK_RECONNECT_IGNORED] = {"reconnect-ignored", VIOLATION_CLAIM, 1, 0, true},
     [BREAK_PROOF_FROM_BEFORE] = {"proof-from-before", VIOLATION_RELEASE, 1, 1},
     [BREAK_PROOF_INVENTED] = {"proof-invented", VIOLATION_TWO_LEADERS, 1, 0},
-    [BREAK_TICKET_LEFT] = {"ticket-left", VIOLATION_RELEASE, 1, 0},
-    [BREAK_ADOPTED_BY_READING] = {"adopted-by-reading", VIOLATION_DEADLINE, 1, 0},
-    [BREAK_TERM_TWICE] = {"term-twice", VIOLATION_SECOND_TICKET, 1, 0},
-    [BREAK_KEEPER_ADDS_GRACE] = {"keeper-adds-grace", VIOLATION_STOP, 1, 0},
+    [BREAK_TICKET_LEFT] = {"ticket-left", VIOLATION_RELEASE, 1, 0, true},
+    [BREAK_ADOPTED_BY_READING] = {"adopted-by-reading", VIOLATION_DEADLINE, 1, 0, true},
+    [BREAK_TERM_TWICE] = {"term-twice", VIOLATION_SECOND_TICKET, 1, 0, true},
+    [BREAK_KEEPER_ADDS_GRACE] = {"keeper-adds-grace", VIOLATION_STOP, 1, 0, true},
     [BREAK_KEEPER_BELIEVES_TICKET] = {"keeper-believes-ticket", VIOLATION_STOP, 1, 0},
-    [BREAK_KEEPER_KILLS_LATE] = {"keeper-kills-late", VIOLATION_ALIVE, 1, 0},
+    [BREAK_KEEPER_KILLS_LATE] = {"keeper-kills-late", VIOLATION_ALIVE, 1, 0, true},
     [BREAK_KEEPER_NEVER_KILLS] = {"keeper-never-kills", VIOLATION_TWO_LEADERS, 1, 0},
     [BREAK_CLAIM_IGNORES_NONCE] = {"claim-ignores-nonce", VIOLATION_CLAIM, 1, 0},
-    [BREAK_CLEAN_UNTESTED] = {"clean-untested", VIOLATION_CLAIM, 1, 0},
-    [BREAK_HEARSAY_OBSERVED] = {"hearsay-observed", VIOLATION_CLAIM, 1, 0},
+    [BREAK_CLEAN_UNTESTED] = {"clean-untested", VIOLATION_CLAIM, 1, 0, true},
+    [BREAK_HEARSAY_OBSERVED] = {"hearsay-observed", VIOLATION_CLAIM, 1, 0, true},
     [BREAK_RENEWS_ANYBODYS] = {"renews-anybodys", VIOLATION_TWO_LEADERS, 1, 0},
     [BREAK_NONCE_COUNTS] = {"nonce-counts", VIOLATION_CLAIM, 1, 0},
     [BREAK_STALE_REPLY_BELIEVED] = {"stale-reply-believed", VIOLATION_DEADLINE, 1, 0},
     [BREAK_RELEASE_IGNORES_TERM] = {"release-ignores-term", VIOLATION_RELEASE, 1, 0},
     [BREAK_RELEASE_IGNORES_NONCE] = {"release-ignores-nonce", VIOLATION_RELEASE, 1, 0},
     [BREAK_TICKET_TWICE] = {"ticket-twice", VIOLATION_TERM_REUSED, 1, 1},
-    [BREAK_KEEPER_BELIEVES_LATE] = {"keeper-believes-late", VIOLATION_STOP, 1, 0},
+    [BREAK_KEEPER_BELIEVES_LATE] = {"keeper-believes-late", VIOLATION_STOP, 1, 0, true},
     [BREAK_HOST_TAKEN_FOR_EMPTY] = {"host-taken-for-empty", VIOLATION_TICKET, 1, 1},
     [BREAK_RELEASE_TAKEN_BACK] = {"release-taken-back", VIOLATION_TICKET, 1, 1},
-    [BREAK_TERM_NOT_RAISED] = {"term-not-raised", VIOLATION_TERM_REUSED, 1, 0},
+    [BREAK_TERM_NOT_RAISED] = {"term-not-raised", VIOLATION_TERM_REUSED, 1, 0, true},
     [BREAK_RATE_FORGOTTEN] = {"rate-forgotten", VIOLATION_CLAIM, 1, 0},
 };
 
@@ -62,6 +63,11 @@ unsigned break_deviations(enum search_break b)
 unsigned break_orders(enum search_break b)
 {
     return breaks[b].orders;
+}
+
+bool break_is_quick(enum search_break b)
+{
+    return breaks[b].quick;
 }
 
 /* A D that was computed without the rate of clocks. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* search: looks at every state, says how many there were and what came about in them; or shows the
+/* search: looks at every state, says how many there are and what came about in them; or shows the
  * shortest way to one that must not be. */
 #include <getopt.h>
 #include <inttypes.h>
@@ -10,45 +10,68 @@
 #include "base/parse.h"
 #include "search.h"
 
-/* Of a state that was seen, with its share of the table. Beside it there are the states of two
- * steps, packed. */
-#define BYTES_PER_STATE 48
-#define MEMORY_MIB_DEFAULT 1024u
-#define BREAK_STATES_MAX 30000000u
-/* One tick less of lease, and what is accepted is another grid: so few states are a mistake. */
-#define STATES_MIN 500000u
+/* What a state takes that was seen: 16 bytes in a table that is at most four fifths and at least
+ * two fifths full, and 5 for the way to it. Beside that, the states of two steps are kept whole. */
+#define BYTES_PER_STATE 45u
+#define MEMORY_MIB_DEFAULT 512u
+#define MEMORY_MIB_MAX (128u * 1024u) /* states are counted by 32 bits */
+/* Fewer with a deviation, and the world has become another: it proves nothing. */
+#define STATES_MIN 1000000u
+/* Deliberate breaks that are found among so few are looked for in each run of the tests. */
+#define QUICK_STATES_MAX 400000u
+/* The chance that any two of n states agree in 128 bits is below n * n / 2 / 2^128. */
+#define PRINTS 6.8e38
 
 struct arguments {
-    struct search_options o;
+    struct search_options search;
     uint64_t nodes, deviations, orders, memory;
-    bool skew;
-    bool fine, breaks;
+    bool fine, skew, breaks, quick, list;
     enum search_break one;
 };
 
-/* D + S + rest + skew = L. */
-static void make_grid(bool fine, unsigned nodes)
+/* D + S + rest + skew = L: nothing is to spare. */
+static void make_grid(const struct arguments *a, enum search_break b)
 {
-    usec_t tick = fine ? USEC_PER_SEC / 2 : USEC_PER_SEC;
+    usec_t tick = a->fine ? USEC_PER_SEC / 2 : USEC_PER_SEC;
 
     grid = (struct grid){
-        .name = fine ? "fine" : "coarse",
-        .nodes = nodes,
+        .name = a->fine ? "fine" : "coarse",
+        .nodes = (unsigned)a->nodes,
         .tick = tick,
         .budget = {.lease = 5 * USEC_PER_SEC,
                    .stop = 1 * USEC_PER_SEC,
                    .kill = budget_kill(5 * USEC_PER_SEC),
-                   .duration = fine ? 5 * tick : 2 * tick},
+                   .duration = a->fine ? 5 * tick : 2 * tick},
+        .skew_is_free = a->skew,
         .rest = USEC_PER_SEC,
         .skew_max = 1,
     };
     grid.budget.poll = grid.budget.request = grid.budget.duration / BUDGET_TRIES;
+    break_grid(b);
 }
+
+/* ---- telling ---- */
 
 /* A count and what was counted, on a line of its own: tests/search/evidence reads them. */
 static void print_count(uint64_t count, const char *what)
 {
     printf("%14" PRIu64 "  %s\n", count, what);
+}
+
+static void print_result(const struct arguments *a, const struct result *r)
+{
+    double n = (double)r->states;
+
+    printf("%s grid, %" PRIu64 " nodes, at most %" PRIu64 " deviations, %" PRIu64
+           " orders by hand beside them%s\n",
+           grid.name, a->nodes, a->deviations, a->orders,
+           a->skew ? ", clocks may be off beside them" : "");
+    print_count(r->states, "states");
+    print_count(r->transitions, "transitions, with all invariants after each");
+    print_count(r->depth, "steps to the farthest state");
+    print_count(r->longest, "bytes of the longest state");
+    printf("%14.1f  seconds of one core\n", r->seconds);
+    printf("%14.0e  chance at most that two states were taken for one\n", n * n / PRINTS);
 }
 
 static void print_coverage(void)
@@ -58,9 +81,9 @@ static void print_coverage(void)
     for (int i = 0; i < COVERS; i++)
         print_count(coverage.covers[i], cover_name((enum cover)i));
     for (int i = 0; i < CHOICES; i++) {
-        (void)snprintf(what, sizeof what, "%s%s",
-                       i >= CHOICE_FIRST_DEVIATION ? "deviations: " : "steps: ",
-                       choice_name((enum choice_kind)i));
+        (void)snprintf(what, sizeof what,
+                       "%s: ", i >= CHOICE_FIRST_DEVIATION ? "deviations" : "steps");
+        (void)strncat(what, choice_name((enum choice_kind)i), sizeof what - strlen(what) - 1);
         print_count(coverage.choices[i], what);
     }
     print_count(coverage.stalls,
@@ -74,93 +97,222 @@ static void print_coverage(void)
                 print_count(coverage.moves[from][to], what);
             }
     for (int r = 1; r <= REASON_FOREIGN_KEEPER; r++)
-        if (coverage.reasons[r] > 0)
-            print_count(coverage.reasons[r], member_reason_text((enum member_reason)r));
+        if (coverage.reasons[r] > 0) {
+            (void)snprintf(what, sizeof what, "terms that ended because %s",
+                           member_reason_text((enum member_reason)r));
+            print_count(coverage.reasons[r], what);
+        }
+}
+
+/* ---- what must have come about ---- */
+
+static bool happened(uint64_t count, const char *what)
+{
+    if (count == 0)
+        printf("never: %s\n", what);
+    return count > 0;
+}
+
+/* A release needs something that makes a leader give up, so what can go wrong with one needs more
+ * than a single deviation. */
+static bool needs_two(enum choice_kind kind)
+{
+    return kind == CHOICE_LATE_HINT || kind == CHOICE_HINT_LATE || kind == CHOICE_START_QUEUED;
+}
+
+static bool all_moved(void)
+{
+    static const enum member_state moves[][2] = {
+        {MEMBER_STANDBY, MEMBER_CONFIRMING}, {MEMBER_STANDBY, MEMBER_STARTING},
+        {MEMBER_STANDBY, MEMBER_ADOPTING},   {MEMBER_STANDBY, MEMBER_ENDING},
+        {MEMBER_CONFIRMING, MEMBER_STANDBY}, {MEMBER_CONFIRMING, MEMBER_STARTING},
+        {MEMBER_CONFIRMING, MEMBER_ENDING},  {MEMBER_STARTING, MEMBER_LEADING},
+        {MEMBER_STARTING, MEMBER_ENDING},    {MEMBER_LEADING, MEMBER_ENDING},
+        {MEMBER_ADOPTING, MEMBER_LEADING},   {MEMBER_ENDING, MEMBER_STANDBY},
+        {MEMBER_ENDING, MEMBER_RELEASING},   {MEMBER_RELEASING, MEMBER_STANDBY},
+    };
+    bool all = true;
+
+    for (size_t i = 0; i < sizeof moves / sizeof moves[0]; i++)
+        all = happened(coverage.moves[moves[i][0]][moves[i][1]], member_state_name(moves[i][1])) &&
+              all;
+    for (int r = REASON_STOPPED; r <= REASON_FOREIGN_KEEPER; r++)
+        if (r != REASON_PAUSED) /* needs the arbiter's wall clock, which is not here */
+            all = happened(coverage.reasons[r], member_reason_text((enum member_reason)r)) && all;
+    return all;
+}
+
+/* A search that has come across nothing proves nothing. */
+static bool covered(const struct arguments *a, const struct result *r)
+{
+    bool two = a->deviations + a->orders >= 2, all = r->states >= STATES_MIN;
+
+    if (a->deviations == 0)
+        return true;
+    if (!all)
+        printf("so few states are a mistake\n");
+    for (int i = 0; i < COVERS; i++)
+        all = ((i == COVER_STRAY_RELEASE && !two) ||
+               happened(coverage.covers[i], cover_name((enum cover)i))) &&
+              all;
+    for (int i = 0; i < CHOICES; i++)
+        all = ((needs_two((enum choice_kind)i) && !two) ||
+               happened(coverage.choices[i], choice_name((enum choice_kind)i))) &&
+              all;
+    all = happened(coverage.stalls, "the agent stands still before it does what it decided") && all;
+    return all_moved() && all;
+}
+
+/* ---- what is asked for ---- */
+
+static int prove(struct arguments *a)
+{
+    make_grid(a, a->one);
+    a->search.deviations = (unsigned)a->deviations;
+    a->search.orders = (unsigned)a->orders;
+    a->search.states_max = a->memory * 1024 * 1024 / BYTES_PER_STATE;
+
+    struct result r = search(&a->search);
+
+    print_result(a, &r);
+    if (r.violation != VIOLATION_NONE)
+        return EXIT_FAILURE;
+    print_coverage();
+    if (!r.complete) {
+        printf("not all states: --memory %" PRIu64 " has no room for more\n", a->memory);
+        return EXIT_FAILURE;
+    }
+    if (a->one == BREAK_NONE && !covered(a, &r))
+        return EXIT_FAILURE;
+    printf("all states: no violation\n");
+    return EXIT_SUCCESS;
+}
+
+/* Not by another invariant before, but by the one that is there for it. */
+static bool find_break(const struct arguments *a, enum search_break b, bool *ret_tried)
+{
+    struct search_options o = {.deviations = break_deviations(b),
+                               .orders = break_orders(b),
+                               .states_max = a->memory * 1024 * 1024 / BYTES_PER_STATE,
+                               .only = break_found_by(b),
+                               .quiet = true};
+
+    *ret_tried = (!a->quick || break_is_quick(b)) && (a->one == BREAK_NONE || a->one == b);
+    if (!*ret_tried)
+        return true;
+    if (a->quick)
+        o.states_max = QUICK_STATES_MAX;
+    make_grid(a, b);
+
+    struct result r = search(&o);
+    bool found = r.violation == o.only;
+
+    printf("%-26s %s %9" PRIu64 " states, %3u steps, %5.1f s: %s\n", break_name(b),
+           found ? "found after" : "NOT FOUND in", r.states, r.depth, r.seconds,
+           violation_name(o.only));
+    (void)fflush(stdout);
+    return found;
+}
+
+static int prove_breaks(const struct arguments *a)
+{
+    int tried = 0, missed = 0;
+
+    for (int b = BREAK_NONE + 1; b < BREAKS; b++) {
+        bool is_tried;
+
+        missed += !find_break(a, (enum search_break)b, &is_tried);
+        tried += is_tried;
+    }
+    printf("%d%%: Checks: %d, Failures: %d, Errors: 0\n", 100 * (tried - missed) / tried, tried,
+           missed);
+    return missed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int list_breaks(void)
+{
+    for (int b = BREAK_NONE + 1; b < BREAKS; b++)
+        printf("%s\n", break_name((enum search_break)b));
+    return EXIT_SUCCESS;
 }
 
 static int usage(const char *name)
 {
     (void)fprintf(stderr,
-                  "Usage: %s [--nodes N] [--deviations N] [--fine] [--memory MIB] [--break NAME]\n"
-                  "       %s --breaks\n\n"
+                  "Usage: %s [--nodes N] [--deviations N] [--orders N] [--skew] [--fine]\n"
+                  "       [--memory MIB] [--break NAME]\n"
+                  "       %s --breaks [--quick | --break NAME | --list]\n\n"
                   "  --nodes N       2 or 3 (2)\n"
-                  "  --deviations N  0, 1 or 2 (1)\n"
+                  "  --deviations N  0, 1 or 2: what may go wrong in a run (1)\n"
+                  "  --orders N      0 or 1: what an operator may order beside that (0)\n"
+                  "  --skew          clocks may be off beside that\n"
                   "  --fine          ticks of half the length\n"
-                  "  --memory MIB    for the states that were seen (%u)\n"
-                  "  --break NAME    with a deliberate break; shows the way to what it breaks\n"
-                  "  --breaks        each deliberate break must be found\n",
+                  "  --memory MIB    for the states that were seen (%u); fails beyond\n"
+                  "  --break NAME    with a deliberate break, and shows the way to what it breaks\n"
+                  "  --breaks        each deliberate break must be found\n"
+                  "  --quick         those that are found quickly\n"
+                  "  --list          their names\n",
                   name, name, MEMORY_MIB_DEFAULT);
     return EXIT_FAILURE;
 }
 
-static void print_result(const struct arguments *a, const struct result *r)
+static bool find_name(const char *name, enum search_break *ret)
 {
-    double n = (double)r->states;
+    for (int b = 0; b < BREAKS; b++)
+        if (strcmp(name, break_name((enum search_break)b)) == 0) {
+            *ret = (enum search_break)b;
+            return true;
+        }
+    return false;
+}
 
-    printf("%s grid: %" PRIu64 " nodes, at most %" PRIu64 " deviations\n", grid.name, a->nodes,
-           a->deviations);
-    print_count(r->states, "states");
-    print_count(r->transitions, "transitions, with all invariants after each");
-    print_count(r->depth, "steps to the farthest state");
-    print_count(r->longest, "bytes of the longest state");
-    printf("%14.1f  seconds\n", r->seconds);
-    printf("%14.0e  chance that a state was taken for another\n", n * n / 6.8e38);
+static bool take_number(int c, struct arguments *a)
+{
+    uint64_t *number = c == 'n'   ? &a->nodes
+                       : c == 'd' ? &a->deviations
+                       : c == 'o' ? &a->orders
+                       : c == 'm' ? &a->memory
+                                  : NULL;
+
+    return !number || parse_u64(optarg, number) >= 0;
+}
+
+static bool in_bounds(const struct arguments *a)
+{
+    return a->nodes >= 2 && a->nodes <= SEARCH_NODES_MAX &&
+           a->deviations <= SEARCH_DEVIATIONS_MAX && a->orders <= 1 && a->memory >= 1 &&
+           a->memory <= MEMORY_MIB_MAX;
 }
 
 int main(int argc, char *argv[])
 {
-    struct arguments a = {.nodes = 2, .deviations = 1, .memory = MEMORY_MIB_DEFAULT};
     static const struct option options[] = {
         {"nodes", required_argument, NULL, 'n'},
         {"deviations", required_argument, NULL, 'd'},
-        {"fine", no_argument, NULL, 'f'},
         {"orders", required_argument, NULL, 'o'},
-        {"skew", no_argument, NULL, 's'},
         {"memory", required_argument, NULL, 'm'},
         {"break", required_argument, NULL, 'b'},
+        {"skew", no_argument, NULL, 's'},
+        {"fine", no_argument, NULL, 'f'},
         {"breaks", no_argument, NULL, 'a'},
+        {"quick", no_argument, NULL, 'q'},
+        {"list", no_argument, NULL, 'l'},
         {0},
     };
+    struct arguments a = {.nodes = 2, .deviations = 1, .memory = MEMORY_MIB_DEFAULT};
+
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-        if ((c == 'n' && parse_u64(optarg, &a.nodes) < 0) ||
-            (c == 'd' && parse_u64(optarg, &a.deviations) < 0) ||
-            (c == 'o' && parse_u64(optarg, &a.orders) < 0) ||
-            (c == 'm' && parse_u64(optarg, &a.memory) < 0) || c == '?')
+        if (c == '?' || (c == 'b' && !find_name(optarg, &a.one)) || !take_number(c, &a))
             return usage(argv[0]);
-        if (c == 'b')
-            for (int b = 0; b < BREAKS; b++)
-                if (strcmp(optarg, break_name((enum search_break)b)) == 0)
-                    a.one = (enum search_break)b;
-        a.fine = a.fine || c == 'f';
         a.skew = a.skew || c == 's';
+        a.fine = a.fine || c == 'f';
         a.breaks = a.breaks || c == 'a';
+        a.quick = a.quick || c == 'q';
+        a.list = a.list || c == 'l';
     }
-    make_grid(a.fine, (unsigned)a.nodes);
-    if (a.breaks) {
-        for (int b = 1; b < BREAKS; b++) {
-            make_grid(a.fine, (unsigned)a.nodes);
-            break_grid((enum search_break)b);
-            struct search_options o = {.deviations = break_deviations((enum search_break)b),
-                                       .orders = break_orders((enum search_break)b),
-                                       .states_max = BREAK_STATES_MAX,
-                                       .only = break_found_by((enum search_break)b),
-                                       .quiet = true};
-            struct result r = search(&o);
-            printf("%-26s %s %9lu states depth %u %.1f s (%s)\n", break_name((enum search_break)b),
-                   r.violation ? "found" : "NOT FOUND", r.states, r.depth, r.seconds,
-                   violation_name(o.only));
-            fflush(stdout);
-        }
-        return 0;
-    }
-    break_grid(a.one);
-    a.o.orders = (unsigned)a.orders;
-    grid.skew_is_free |= a.skew;
-    a.o.deviations = (unsigned)a.deviations;
-    a.o.states_max = a.memory * 1048576 / BYTES_PER_STATE;
-    struct result r = search(&a.o);
-    print_result(&a, &r);
-    print_coverage();
-    printf("%s\n", r.complete ? "complete" : "NOT COMPLETE");
-    return 0;
+    if (optind < argc || !in_bounds(&a))
+        return usage(argv[0]);
+    if (a.list)
+        return list_breaks();
+    return a.breaks ? prove_breaks(&a) : prove(&a);
 }

@@ -394,6 +394,7 @@ const char *break_name(enum search_break b);
 enum violation break_found_by(enum search_break b);
 unsigned break_deviations(enum search_break b);
 unsigned break_orders(enum search_break b);
+bool break_is_quick(enum search_break b);
 void break_grid(enum search_break b);
 void break_before(struct node *n, struct member_event *event, struct reply *spare_reply,
                   struct local *spare_local);
@@ -413,9 +414,9 @@ struct result {
     uint64_t states, transitions;
     unsigned depth;
     size_t longest;
-    bool complete;
+    bool complete; /* all states were looked at */
     enum violation violation;
-    double seconds;
+    double seconds; /* of one core */
 };
 
 struct search_options {
