@@ -39,7 +39,6 @@ static const struct {
     [BREAK_RELEASE_IGNORES_NONCE] = {"release-ignores-nonce", VIOLATION_RELEASE, 1, 0},
     [BREAK_TICKET_TWICE] = {"ticket-twice", VIOLATION_TERM_REUSED, 1, 1},
     [BREAK_KEEPER_BELIEVES_LATE] = {"keeper-believes-late", VIOLATION_STOP, 1, 0, true},
-    [BREAK_HOST_TAKEN_FOR_EMPTY] = {"host-taken-for-empty", VIOLATION_TICKET, 1, 1},
     [BREAK_RELEASE_TAKEN_BACK] = {"release-taken-back", VIOLATION_TICKET, 1, 1},
     [BREAK_TERM_NOT_RAISED] = {"term-not-raised", VIOLATION_TERM_REUSED, 1, 0, true},
     [BREAK_RATE_FORGOTTEN] = {"rate-forgotten", VIOLATION_CLAIM, 1, 0},
@@ -116,10 +115,6 @@ static void break_local(struct node *n, struct member_event *event, struct local
     const struct member *m = &n->member;
 
     *spare = *event->local;
-    if (broken == BREAK_HOST_TAKEN_FOR_EMPTY && m->state == MEMBER_STANDBY) {
-        spare->keeper = LOCAL_KEEPER_GONE;
-        spare->units_dead = spare->slice_empty = true;
-    }
     if (m->state == MEMBER_ENDING &&
         (broken == BREAK_PROOF_FROM_BEFORE || broken == BREAK_PROOF_INVENTED))
         spare->asked_at = event->now;

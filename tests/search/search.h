@@ -11,30 +11,35 @@
  * What is made discrete, and why that is enough, or what it leaves out:
  *
  * - Time is a row of ticks. All clocks of a tick read the same, and whatever is due in it happens
- *   in it, in every order. A tick ends when nothing that is due is left. So what is promised to be
- *   done before a time is done before the tick of that time begins, and what is allowed from a time
- *   on is allowed in its tick, before or after anything else of that tick. What is compared with a
- *   clock by ">=" or "<=" loses nothing that way: a run on real time that goes wrong has its like
- * on the grid, with each time rounded to one of the ticks beside it. It loses something where less
- *   than a tick counts: an extension that is read a moment before the deadline has its like only a
- *   tick before. The finer grid (--fine) halves that; what decides by less than a tick at all
- *   (watchdog's accuracy, retries after 50 ms) is left to the simulation.
- * - The budget is that of the grid: every part of it is a whole number of ticks, rounded up, and D
- *   is what is left, so that D + S + (delta + K) + rate = L exactly. One tick more of anything, and
- *   two may run (deliberate breaks show it). That a real budget keeps its inequality, is arithmetic
- *   and has nothing to do with the order of events.
+ *   in it, in every order. A tick ends when nothing that is due is left. So what is promised to
+ *   be done before a time is done before the tick of that time begins, and what is allowed from a
+ *   time on is allowed in its tick, before or after anything else of that tick. Why that is
+ *   enough: what decides here is whether a clock has reached a time, and the spans of the budget
+ *   are whole ticks; take a run on real time, move each time to the tick before or after it, by
+ *   whether the part behind the tick is below some limit: the order stays, and no span gets
+ *   shorter or longer than its bound. What it leaves out is all that needs less than a tick: an
+ *   extension that is read a moment before the deadline is on the grid one that is read a tick
+ *   before, or too late; a member that would ask again after a part of a tick (p, retries, 300 ms
+ *   after a release) asks in the next one. On the finer grid (--fine) these are half as long; the
+ *   simulation has no ticks.
+ * - The budget is that of the grid: every part of it is a whole number of ticks, rounded up, and
+ *   D is what is left, so that D + S + (delta + K) + rate = L exactly. One tick more of anything,
+ *   and two may run (deliberate breaks show it). That a real budget keeps its inequality is
+ *   arithmetic, and has nothing to do with the order of events.
  * - Clocks run alike, but for a deviation by which one of them gains or loses one tick, once in a
- *   run: that is far more than 1/1000 of a lease, and only the difference of two clocks matters.
- * - Lateness, loss, crashes and orders by hand are *deviations*, and a run has at most as many as
+ *   run: that is far more than 1/1000 of a lease. A leader's that loses and a standby's that gains
+ *   come to the same: only their difference matters, and L has one tick for it.
+ * - Lateness, loss, crashes and orders by hand are deviations, and a run has at most as many as
  *   asked for, anywhere. What is late may come at any later time, or never. Never late, as
  *   SAFETY.md assumes: keeper or PID 1 at the deadline, SIGKILL. Between two processes of a host
  *   nothing is late without a deviation, but anything may come in between within the tick.
  * - What is the same but for names is one state: times count from now, and those that are too old
- * to matter are alike; terms are compared only, so their order is kept; a nonce is equal to another
- *   or not. What is not read any more is cleared (pack.c says what, and why).
+ *   to matter are alike; terms are compared only, so their order is kept; a nonce is equal to
+ *   another or not; nodes may change places. What is not read any more is cleared (pack.c).
  * - Left out: failovers and forks (one history), the method advisory, several groups, different
- *   budgets and a change of them, guards that are lost, a stray unit without a keeper, PID 1 that
- *   hangs for longer than one call, what an operator does to units. The simulation has them. */
+ *   budgets and a change of them, waits that grow after failed starts, guards that are lost, the
+ *   arbiter's wall clock, a stray unit without a keeper, PID 1 that hangs for longer than one
+ *   call, what an operator does to units. The simulation has them. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -283,7 +288,6 @@ enum search_break {
     BREAK_RELEASE_IGNORES_NONCE,
     BREAK_TICKET_TWICE,
     BREAK_KEEPER_BELIEVES_LATE,
-    BREAK_HOST_TAKEN_FOR_EMPTY,
     BREAK_RELEASE_TAKEN_BACK,
     BREAK_TERM_NOT_RAISED,
     BREAK_RATE_FORGOTTEN,
