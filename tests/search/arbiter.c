@@ -99,7 +99,6 @@ static void tell_everybody(struct world *w, const struct record *r)
         if (!n->alive || !n->connected)
             continue;
         n->hint = PENDING_NOW;
-        n->hint_says = true;
         n->told = (struct told){.term = r->term, .nonce = r->nonce};
     }
 }

@@ -13,7 +13,7 @@ static const struct {
     unsigned deviations, orders; /* as few as it takes */
     bool quick;
 } breaks[BREAKS] = {
-    [BREAK_NONE] = {"none", VIOLATION_NONE, 1, 0},
+    [BREAK_NONE] = {"none", VIOLATION_NONE, 0, 0},
     [BREAK_DEADLINE_FROM_REPLY] = {"deadline-from-reply", VIOLATION_DEADLINE, 1, 0, true},
     [BREAK_UNKNOWN_RENEWAL_BELIEVED] = {"unknown-renewal-believed", VIOLATION_DEADLINE, 1, 0, true},
     [BREAK_UNKNOWN_CLAIM_BELIEVED] = {"unknown-claim-believed", VIOLATION_DEADLINE, 1, 0, true},

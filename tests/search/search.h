@@ -146,7 +146,6 @@ struct node {
     bool start_pending, start_time_up;
     enum start_answer start_answer;
     enum pending hint;
-    bool hint_says;
     struct told told;
     enum pending late_hint;
     struct told late_told;

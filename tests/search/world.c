@@ -143,11 +143,12 @@ void world_init(struct world *w, unsigned deviations, unsigned orders)
         n->owner[0] = (char)('a' + i);
         n->owner[1] = '/';
         n->owner[2] = '1';
-        n->name = n->owner[0];
         member_init(&n->member, n->owner);
     }
     (void)pack(w, packed);
     unpack(packed, w);
+    for (unsigned i = 0; i < grid.nodes; i++)
+        w->nodes[i].name = (char)('a' + i);
 }
 
 /* ---- what can happen ---- */
