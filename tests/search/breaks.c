@@ -11,37 +11,37 @@ static const struct {
     const char *name;
     enum violation found_by;
     unsigned deviations, orders; /* as few as it takes */
-    bool quick;
+    bool quick;                  /* found among few states */
 } breaks[BREAKS] = {
-    [BREAK_NONE] = {"none", VIOLATION_NONE, 0, 0},
+    [BREAK_NONE] = {"none", VIOLATION_NONE, 0, 0, false},
     [BREAK_DEADLINE_FROM_REPLY] = {"deadline-from-reply", VIOLATION_DEADLINE, 1, 0, true},
     [BREAK_UNKNOWN_RENEWAL_BELIEVED] = {"unknown-renewal-believed", VIOLATION_DEADLINE, 1, 0, true},
     [BREAK_UNKNOWN_CLAIM_BELIEVED] = {"unknown-claim-believed", VIOLATION_DEADLINE, 1, 0, true},
     [BREAK_OBSERVATION_KEPT] = {"observation-kept", VIOLATION_TWO_LEADERS, 1, 0, true},
-    [BREAK_OBSERVATION_HALVED] = {"observation-halved", VIOLATION_TWO_LEADERS, 1, 0},
+    [BREAK_OBSERVATION_HALVED] = {"observation-halved", VIOLATION_TWO_LEADERS, 1, 0, false},
     [BREAK_RECONNECT_IGNORED] = {"reconnect-ignored", VIOLATION_CLAIM, 1, 0, true},
-    [BREAK_PROOF_FROM_BEFORE] = {"proof-from-before", VIOLATION_RELEASE, 1, 1},
-    [BREAK_PROOF_INVENTED] = {"proof-invented", VIOLATION_TWO_LEADERS, 1, 0},
+    [BREAK_PROOF_FROM_BEFORE] = {"proof-from-before", VIOLATION_RELEASE, 1, 1, false},
+    [BREAK_PROOF_INVENTED] = {"proof-invented", VIOLATION_TWO_LEADERS, 1, 0, false},
     [BREAK_TICKET_LEFT] = {"ticket-left", VIOLATION_RELEASE, 1, 0, true},
     [BREAK_ADOPTED_BY_READING] = {"adopted-by-reading", VIOLATION_DEADLINE, 1, 0, true},
     [BREAK_TERM_TWICE] = {"term-twice", VIOLATION_SECOND_TICKET, 1, 0, true},
     [BREAK_KEEPER_ADDS_GRACE] = {"keeper-adds-grace", VIOLATION_STOP, 1, 0, true},
-    [BREAK_KEEPER_BELIEVES_TICKET] = {"keeper-believes-ticket", VIOLATION_STOP, 1, 0},
+    [BREAK_KEEPER_BELIEVES_TICKET] = {"keeper-believes-ticket", VIOLATION_STOP, 1, 0, true},
     [BREAK_KEEPER_KILLS_LATE] = {"keeper-kills-late", VIOLATION_ALIVE, 1, 0, true},
-    [BREAK_KEEPER_NEVER_KILLS] = {"keeper-never-kills", VIOLATION_TWO_LEADERS, 1, 0},
-    [BREAK_CLAIM_IGNORES_NONCE] = {"claim-ignores-nonce", VIOLATION_CLAIM, 1, 0},
+    [BREAK_KEEPER_NEVER_KILLS] = {"keeper-never-kills", VIOLATION_TWO_LEADERS, 1, 0, false},
+    [BREAK_CLAIM_IGNORES_NONCE] = {"claim-ignores-nonce", VIOLATION_CLAIM, 1, 0, false},
     [BREAK_CLEAN_UNTESTED] = {"clean-untested", VIOLATION_CLAIM, 1, 0, true},
     [BREAK_HEARSAY_OBSERVED] = {"hearsay-observed", VIOLATION_CLAIM, 1, 0, true},
-    [BREAK_RENEWS_ANYBODYS] = {"renews-anybodys", VIOLATION_TWO_LEADERS, 1, 0},
-    [BREAK_NONCE_COUNTS] = {"nonce-counts", VIOLATION_CLAIM, 1, 0},
-    [BREAK_STALE_REPLY_BELIEVED] = {"stale-reply-believed", VIOLATION_DEADLINE, 1, 0},
-    [BREAK_RELEASE_IGNORES_TERM] = {"release-ignores-term", VIOLATION_RELEASE, 1, 0},
-    [BREAK_RELEASE_IGNORES_NONCE] = {"release-ignores-nonce", VIOLATION_RELEASE, 1, 0},
-    [BREAK_TICKET_TWICE] = {"ticket-twice", VIOLATION_TERM_REUSED, 1, 1},
+    [BREAK_RENEWS_ANYBODYS] = {"renews-anybodys", VIOLATION_TWO_LEADERS, 1, 0, false},
+    [BREAK_NONCE_COUNTS] = {"nonce-counts", VIOLATION_CLAIM, 1, 0, false},
+    [BREAK_STALE_REPLY_BELIEVED] = {"stale-reply-believed", VIOLATION_DEADLINE, 1, 0, true},
+    [BREAK_RELEASE_IGNORES_TERM] = {"release-ignores-term", VIOLATION_RELEASE, 1, 0, false},
+    [BREAK_RELEASE_IGNORES_NONCE] = {"release-ignores-nonce", VIOLATION_RELEASE, 1, 0, false},
+    [BREAK_TICKET_TWICE] = {"ticket-twice", VIOLATION_TERM_REUSED, 1, 1, false},
     [BREAK_KEEPER_BELIEVES_LATE] = {"keeper-believes-late", VIOLATION_STOP, 1, 0, true},
-    [BREAK_RELEASE_TAKEN_BACK] = {"release-taken-back", VIOLATION_TICKET, 1, 1},
+    [BREAK_RELEASE_TAKEN_BACK] = {"release-taken-back", VIOLATION_TICKET, 1, 1, false},
     [BREAK_TERM_NOT_RAISED] = {"term-not-raised", VIOLATION_TERM_REUSED, 1, 0, true},
-    [BREAK_RATE_FORGOTTEN] = {"rate-forgotten", VIOLATION_CLAIM, 1, 0},
+    [BREAK_RATE_FORGOTTEN] = {"rate-forgotten", VIOLATION_CLAIM, 1, 0, false},
 };
 
 const char *break_name(enum search_break b)
