@@ -289,7 +289,7 @@ static void put(struct codec *c, unsigned v)
         if ((c)->mode == MODE_WRITE)                                                               \
             put((c), (unsigned)(field));                                                           \
         else if ((c)->mode == MODE_READ)                                                           \
-            (field) = (typeof(field))*(c)->in++;                                                   \
+            (field) = (__typeof__(field))*(c)->in++;                                               \
     } while (0)
 
 /* Eight conditions a byte. */
