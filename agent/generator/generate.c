@@ -12,11 +12,37 @@
 #include "config/unit_name.h"
 #include "generator/guard.h"
 
-/* The next quoted string of a text that libconfig wrote, with its escapes undone; false at the end.
- * A string too long or broken off is handed out as "". */
-static bool next_string(const char **p, char *ret, size_t size)
+/* Where a comment that begins here ends; s itself if none does. */
+static const char *after_comment(const char *s)
 {
-    const char *s = strchr(*p, '"');
+    const char *end = NULL;
+
+    if (s[0] == '#' || (s[0] == '/' && s[1] == '/'))
+        end = strchr(s, '\n');
+    else if (s[0] == '/' && s[1] == '*')
+        end = strstr(s, "*/");
+    else
+        return s;
+    return end ? end + 1 : s + strlen(s);
+}
+
+/* Where the next quoted string begins, NULL if there is none. */
+static const char *next_quote(const char *s, bool comments)
+{
+    while (*s && *s != '"') {
+        const char *end = comments ? after_comment(s) : s;
+
+        s = end == s ? s + 1 : end;
+    }
+    return *s ? s : NULL;
+}
+
+/* The next quoted string of a text in libconfig's syntax, with its escapes undone; false at the
+ * end. A string too long or broken off is handed out as "". comments: what stands in them does not
+ * count; in a text that got damaged it does. */
+static bool next_string(const char **p, bool comments, char *ret, size_t size)
+{
+    const char *s = next_quote(*p, comments);
     size_t n = 0;
 
     if (!s)
@@ -32,26 +58,78 @@ static bool next_string(const char **p, char *ret, size_t size)
     return true;
 }
 
-static int lock_units(const char *path, int dir_fd)
+/* All units that are found by name, each with a guard that refuses to start it. */
+struct lock {
+    int dir_fd;
+    size_t n;  /* found */
+    int first; /* the first error */
+};
+
+static void lock_failed(struct lock *l, int r)
+{
+    if (r < 0 && l->first == 0)
+        l->first = r;
+}
+
+static int lock_unit(int dir_fd, const char *unit)
+{
+    char guard[GUARD_LOCK_SIZE_MAX];
+    int r = guard_lock_text(unit, guard, sizeof guard);
+
+    return r < 0 ? r : guard_write(dir_fd, unit, guard);
+}
+
+static void lock_units(struct lock *l, const char *path, bool comments)
 {
     _cleanup_free_ char *text = NULL;
-    char name[UNIT_NAME_LEN_MAX + 2], guard[GUARD_SIZE_MAX];
-    int first = 0;
+    char name[UNIT_NAME_LEN_MAX + 2];
     int r = file_read(path, CONFIG_SNAPSHOT_SIZE_MAX, &text);
 
-    if (r < 0)
-        return r == -ENOENT ? 0 : r;
-    r = guard_lock_text(guard, sizeof guard);
-    if (r < 0)
-        return r;
-    for (const char *p = text; next_string(&p, name, sizeof name);) {
+    if (r < 0) {
+        lock_failed(l, r == -ENOENT ? 0 : r);
+        return;
+    }
+    for (const char *p = text; next_string(&p, comments, name, sizeof name);) {
         if (unit_name_problem(name))
             continue;
-        r = guard_write(dir_fd, name, guard);
-        if (r < 0 && first == 0)
-            first = r;
+        l->n++;
+        lock_failed(l, lock_unit(l->dir_fd, name));
     }
-    return first;
+}
+
+static void lock_declared(struct lock *l, const struct generate_paths *paths)
+{
+    char **names;
+    size_t n;
+
+    lock_units(l, paths->main_file, true);
+    int r = file_names(paths->groups_dir, ".conf", CONFIG_FILES_MAX, &names, &n);
+    if (r < 0) {
+        lock_failed(l, r == -ENOENT ? 0 : r);
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        _cleanup_free_ char *path = NULL;
+
+        if (asprintf(&path, "%s/%s", paths->groups_dir, names[i]) < 0) {
+            path = NULL;
+            lock_failed(l, -ENOMEM);
+        } else
+            lock_units(l, path, true);
+    }
+    file_names_free(names, n);
+}
+
+static int lock_all(const struct generate_paths *paths, const char *copy, int dir_fd,
+                    size_t *ret_found)
+{
+    struct lock l = {.dir_fd = dir_fd};
+
+    lock_units(&l, paths->snapshot, false);
+    lock_units(&l, copy, false);
+    lock_declared(&l, paths);
+    *ret_found = l.n;
+    return l.first;
 }
 
 static int write_groups(const struct tenure_config *c, int dir_fd, const char *const unit_dirs[])
@@ -86,37 +164,37 @@ static int load_either(const char *path, const char *copy, struct config_problem
     return r;
 }
 
-int generate(const char *path, const char *early_dir, const char *const unit_dirs[],
-             struct config_problems *problems, enum generate_source *ret)
+int generate(const struct generate_paths *paths, struct config_problems *problems,
+             enum generate_source *ret)
 {
-    assert(path);
-    assert(early_dir);
+    assert(paths && paths->snapshot && paths->main_file && paths->groups_dir && paths->early_dir);
     assert(problems);
     assert(ret);
 
     _cleanup_config_ struct tenure_config *config = NULL;
     _cleanup_free_ char *copy = NULL;
-    _cleanup_close_ int dir_fd = open(early_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    _cleanup_close_ int dir_fd = open(paths->early_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
     *ret = GENERATE_NOTHING;
     if (dir_fd < 0)
         return -errno;
-    if (asprintf(&copy, "%s%s", path, CONFIG_SNAPSHOT_COPY_SUFFIX) < 0) {
+    if (asprintf(&copy, "%s%s", paths->snapshot, CONFIG_SNAPSHOT_COPY_SUFFIX) < 0) {
         copy = NULL;
         return -ENOMEM;
     }
 
     enum generate_source source;
-    int r = load_either(path, copy, problems, &config, &source);
-    if (r == -ENOENT)
-        return 0;
+    int r = load_either(paths->snapshot, copy, problems, &config, &source);
     if (r == 0) {
         *ret = source;
-        return write_groups(config, dir_fd, unit_dirs ? unit_dirs : trigger_unit_dirs);
+        return write_groups(config, dir_fd,
+                            paths->unit_dirs ? paths->unit_dirs : trigger_unit_dirs);
     }
 
-    *ret = GENERATE_LOCK;
-    r = lock_units(path, dir_fd);
-    int r_copy = lock_units(copy, dir_fd);
-    return r < 0 ? r : r_copy;
+    size_t found = 0;
+    bool missing = r == -ENOENT;
+    r = lock_all(paths, copy, dir_fd, &found);
+    if (!missing || found > 0)
+        *ret = GENERATE_LOCK;
+    return r;
 }

@@ -166,17 +166,21 @@ int guard_keeper_text(const struct config_group *g, char *ret, size_t size)
     return finish(&t);
 }
 
-int guard_lock_text(char *ret, size_t size)
+int guard_lock_text(const char *unit, char *ret, size_t size)
 {
+    assert(unit);
     assert(ret);
     assert(size > 0);
 
     struct text t = {.buffer = ret, .size = size};
 
-    add(&t, "# Written by tenure-generator: the applied configuration is broken, so nothing that "
-            "it names may start.\n"
+    add(&t, "# Written by tenure-generator: the applied configuration is missing or broken, so "
+            "nothing that belongs to a group may start.\n"
             "[Unit]\n"
             "AssertPathExists=" GUARD_LOCK_PATH "\n");
+    /* A restart by itself is a start without this question on systemd 257. */
+    if (strcmp(unit_name_suffix(unit), "service") == 0)
+        add(&t, "\n[Service]\nRestart=no\n");
     return finish(&t);
 }
 

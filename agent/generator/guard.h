@@ -9,8 +9,9 @@
 
 #define GUARD_FILE "zz-tenure.conf"
 #define GUARD_SIZE_MAX ((CONFIG_UNITS_MAX + 8) * 512) /* bytes; a keeper's names all its units */
+#define GUARD_LOCK_SIZE_MAX 512
 /* Never exists; its name is what `systemctl status` of a locked unit shows. */
-#define GUARD_LOCK_PATH TENURE_RUN_DIR "/applied.conf-is-broken/run-tenurectl-apply"
+#define GUARD_LOCK_PATH TENURE_RUN_DIR "/nothing-is-applied/run-tenurectl-apply"
 /* On top of S before PID 1 kills a keeper that ends and has the fence kill what is left: with PID
  * 1's timer accuracy of 250 ms this is the slack of the budget. */
 #define GUARD_KEEPER_STOP_EXTRA_USEC (50 * USEC_PER_MSEC)
@@ -19,7 +20,7 @@
  * returns the length, or -ENOBUFS (GUARD_SIZE_MAX always does). */
 int guard_unit_text(const struct config_group *g, const char *unit, char *ret, size_t size);
 int guard_keeper_text(const struct config_group *g, char *ret, size_t size);
-int guard_lock_text(char *ret, size_t size);
+int guard_lock_text(const char *unit, char *ret, size_t size);
 
 /* Writes UNIT.d/GUARD_FILE below the open directory. Returns 0 or negative errno. */
 int guard_write(int dir_fd, const char *unit, const char *text);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /* tenure-generator: run by PID 1 at boot and at every daemon-reload, before any unit is loaded.
- * Reads the applied configuration alone; no bus, no network, nothing that could hang. */
+ * Reads the applied configuration, and without one what is to be applied; no bus, no network,
+ * nothing that could hang. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -79,7 +80,13 @@ int main(int argc, char *argv[])
         return 2;
     }
 
-    int r = generate(CONFIG_SNAPSHOT_FILE, argv[2], NULL, &problems, &source);
+    const struct generate_paths paths = {
+        .snapshot = CONFIG_SNAPSHOT_FILE,
+        .main_file = CONFIG_MAIN_FILE,
+        .groups_dir = CONFIG_GROUPS_DIR,
+        .early_dir = argv[2],
+    };
+    int r = generate(&paths, &problems, &source);
     switch (source) {
     case GENERATE_NOTHING:
     case GENERATE_SNAPSHOT:
@@ -89,8 +96,8 @@ int main(int argc, char *argv[])
                  CONFIG_SNAPSHOT_FILE, first_problem(&problems, why, sizeof why));
         break;
     case GENERATE_LOCK:
-        complain("neither %s (%s) nor its copy can be used: no unit they name can start; run "
-                 "`tenurectl apply`",
+        complain("neither %s (%s) nor its copy can be used: no unit that they, or the files below "
+                 "/etc/tenure, name can start; run `tenurectl apply`",
                  CONFIG_SNAPSHOT_FILE, first_problem(&problems, why, sizeof why));
         break;
     }

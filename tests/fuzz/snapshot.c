@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An applied configuration and its copy, divided by a line of "%%", as the generator finds them at
- * boot: damaged or not, it must name nothing outside its directory, and lock what it cannot guard.
- */
+/* An applied configuration, its copy, a main file and a group's file, divided by lines of "%%", as
+ * the generator finds them at boot: damaged or not, it must name nothing outside its directory, and
+ * lock what it cannot guard. A part of "!" alone is a file that is missing. */
 #include <assert.h>
 #include <dirent.h>
 #include <errno.h>
@@ -70,20 +70,34 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *parts[FUZZ_PARTS_MAX];
     enum generate_source source = GENERATE_NOTHING;
     const char *path = fuzz_path("applied.conf"), *early = fuzz_path("early");
+    const struct generate_paths paths = {
+        .snapshot = path,
+        .main_file = fuzz_path("tenure.conf"),
+        .groups_dir = fuzz_path("groups.d"),
+        .early_dir = early,
+        .unit_dirs = no_dirs,
+    };
 
     fuzz_parts(text, parts);
     fuzz_directory_clear();
+    (void)mkdir(paths.groups_dir, 0755);
+    for (size_t i = 0; i < FUZZ_PARTS_MAX; i++)
+        if (parts[i] && strcmp(parts[i], "!") == 0)
+            parts[i] = NULL;
     fuzz_file("applied.conf", parts[0], parts[0] ? strlen(parts[0]) : 0);
     fuzz_file("applied.conf" CONFIG_SNAPSHOT_COPY_SUFFIX, parts[1],
               parts[1] ? strlen(parts[1]) : 0);
+    fuzz_file("tenure.conf", parts[2], parts[2] ? strlen(parts[2]) : 0);
+    fuzz_file("groups.d/a.conf", parts[3], parts[3] ? strlen(parts[3]) : 0);
     (void)mkdir(early, 0755);
 
-    int r = generate(path, early, no_dirs, &problems, &source);
+    int r = generate(&paths, &problems, &source);
     assert(r == 0);
     assert(source != GENERATE_NOTHING || (!parts[0] && !parts[1]));
     assert((source == GENERATE_SNAPSHOT) == (problems.n == 0 && parts[0]));
     size_t n = check_names(early);
     assert(source != GENERATE_NOTHING || n == 0);
+    assert(source != GENERATE_LOCK || parts[0] || parts[1] || n > 0);
     check_applied(path);
     return 0;
 }
