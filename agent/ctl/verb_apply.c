@@ -14,9 +14,9 @@
 #define RETIRE_EXTRA_USEC (30 * USEC_PER_SEC)
 
 struct plan {
-    struct tenure_config *before; /* what is applied; NULL: nothing, or not readable */
+    struct tenure_config *before; /* what is applied; NULL: it cannot be read */
     struct tenure_config *after;
-    bool before_broken;
+    bool before_broken;  /* neither the snapshot nor its copy is there and readable */
     const char **retire; /* names, in the models */
     size_t n_retire;
     usec_t timeout;
@@ -47,7 +47,8 @@ static int load_applied(const char *snapshot, struct plan *p)
     int r_copy = config_load_snapshot(copy, &of_copy, &p->before);
     if (r_copy == 0 || r_copy == -ENOMEM)
         return r_copy;
-    p->before_broken = r != -ENOENT || r_copy != -ENOENT;
+    /* Missing is not empty: somebody may have taken away what the agent and live keepers go by. */
+    p->before_broken = true;
     return 0;
 }
 
@@ -116,7 +117,7 @@ static int refuse_live_keepers(const struct ctl *ctl, sd_bus *bus, const struct 
     return CTL_OK;
 }
 
-/* With a snapshot that cannot be read nobody but the agent knows what is applied. */
+/* Without a snapshot that can be read nobody but the agent knows what is applied. */
 static int plan_from_agent(const struct ctl *ctl, const struct agent_view *v, struct plan *p)
 {
     free(p->retire);
@@ -144,7 +145,7 @@ static int lead_down(const struct ctl *ctl, sd_bus *bus, struct plan *p)
     if (p->before_broken) {
         r = agent_look(bus, &view);
         if (r < 0)
-            return ctl_fail(ctl, "%s is broken and tenured does not say what is applied: %s",
+            return ctl_fail(ctl, "%s cannot be used and tenured does not say what is applied: %s",
                             ctl->snapshot, strerror(-r));
         r = plan_from_agent(ctl, view, p);
         if (r != CTL_OK)
@@ -153,9 +154,10 @@ static int lead_down(const struct ctl *ctl, sd_bus *bus, struct plan *p)
     r = p->n_retire == 0 ? 0 : agent_retire(bus, p->retire, p->n_retire, p->timeout, &error);
     p->n_retire = 0; /* the view they may point into goes */
     if (r == 0 && p->before_broken)
-        return refuse_live_keepers(ctl, bus, p,
-                                   "what is applied is broken and tenured does not know it: stop "
-                                   "its keeper, or wait until its deadline has passed");
+        return refuse_live_keepers(
+            ctl, bus, p,
+            "what is applied cannot be read and tenured does not know it: stop "
+            "its keeper, or wait until its deadline has passed");
     if (r == 0)
         return CTL_OK;
     /* Whatever was led down already comes back. */

@@ -466,7 +466,8 @@ TEST(apply_leads_down_what_goes, .root = true)
     folder_put("groups.d/d.conf", GROUP("budget", "d.service"));
     ck_assert_int_eq(RUN("apply"), CTL_OK);
     ASSERT_CONTAINS(out, "Applied 4 groups: 4 new, 0 removed, 0 changed, 0 as before.");
-    expect_log("daemon-reload (snapshot)\nagent reloads (snapshot)\n");
+    /* Nothing is applied that could be read, but the agent has groups. */
+    expect_log("Retire a b-b\ndaemon-reload (snapshot)\nagent reloads (snapshot)\n");
 
     ck_assert_int_eq(unlink(in_folder("groups.d/a.conf")), 0);
     folder_put("groups.d/b.conf", GROUP("other", "e.service"));
@@ -495,8 +496,9 @@ TEST(apply_agent_cannot_lead_down, .root = true)
 {
     start_playing(&(struct stand_in){.agent = true, .retire_error = "a.service does not stop"});
     folder_put("tenure.conf", MAIN("dbname=tenure") GROUP("g", "a.service"));
-    ck_assert_int_eq(RUN("apply"), CTL_OK);
-    expect_log("daemon-reload (snapshot)\nagent reloads (snapshot)\n");
+    ck_assert_int_eq(RUN("apply"), CTL_FAILED); /* it has groups, and no snapshot says which */
+    expect_log("Retire a b-b\nagent reloads\n");
+    folder_put("applied.conf", MAIN("dbname=tenure") GROUP("g", "a.service"));
     folder_put("tenure.conf", MAIN("dbname=tenure"));
     ck_assert_int_eq(RUN("apply"), CTL_FAILED);
     ASSERT_CONTAINS(err, "a.service does not stop; nothing is changed");
@@ -520,7 +522,7 @@ TEST(apply_systemd_refuses, .root = true)
     folder_put("tenure.conf", MAIN("dbname=tenure"));
     ck_assert_int_eq(RUN("apply"), CTL_FAILED);
     ASSERT_CONTAINS(err, "systemd did not reload: a generator hangs");
-    expect_log("daemon-reload (snapshot)\n");
+    expect_log("Retire a b-b\ndaemon-reload (snapshot)\n");
     stop_playing();
 }
 
@@ -528,6 +530,7 @@ TEST(apply_without_agent_spares_live_keepers, .root = true)
 {
     start_playing(&(struct stand_in){.keeper = "tenure@g\\x2d1.service"});
     folder_put("tenure.conf", MAIN("dbname=tenure") GROUP("g-1", "a.service"));
+    folder_put("applied.conf", MAIN("dbname=tenure") GROUP("g-1", "a.service"));
     ck_assert_int_eq(RUN("apply"), CTL_OK);
     folder_put("tenure.conf", MAIN("dbname=tenure") GROUP("g-1", "b.service"));
     ck_assert_int_eq(RUN("apply"), CTL_FAILED);
@@ -536,11 +539,19 @@ TEST(apply_without_agent_spares_live_keepers, .root = true)
     /* A group that stays is not in the way. */
     folder_put("tenure.conf", MAIN("dbname=tenure") GROUP("g-1", "a.service"));
     ck_assert_int_eq(RUN("apply"), CTL_OK);
-    /* Nor is anything known to be, when nobody knows what is applied. */
+    /* Any may be, when nobody knows what is applied. */
     folder_put("applied.conf", "rubbish");
     folder_put("applied.conf.copy", "rubbish");
     ck_assert_int_eq(RUN("apply"), CTL_FAILED);
     ASSERT_CONTAINS(err, "group \"g-1\" still leads here");
+    expect_log("daemon-reload (snapshot)\ndaemon-reload (snapshot)\n");
+    /* Missing is not empty, for an agent that is being started either. */
+    ck_assert_int_eq(unlink(in_folder("applied.conf")) | unlink(in_folder("applied.conf.copy")), 0);
+    ck_assert_int_eq(RUN("apply"), CTL_FAILED);
+    ASSERT_CONTAINS(err, "group \"g-1\" still leads here");
+    ck_assert_int_eq(RUN("apply", "--if-missing"), CTL_FAILED);
+    ASSERT_CONTAINS(err, "group \"g-1\" still leads here");
+    expect_log("");
     stop_playing();
 }
 
@@ -549,7 +560,7 @@ TEST(apply_with_a_damaged_snapshot, .root = true)
     start_playing(&(struct stand_in){.agent = true});
     folder_put("tenure.conf", MAIN("dbname=tenure") GROUP("g", "a.service"));
     ck_assert_int_eq(RUN("apply"), CTL_OK);
-    expect_log("daemon-reload (snapshot)\nagent reloads (snapshot)\n");
+    expect_log("Retire a b-b\ndaemon-reload (snapshot)\nagent reloads (snapshot)\n");
     folder_put("tenure.conf", MAIN("dbname=tenure") GROUP("h", "a.service"));
     folder_put("applied.conf", "rubbish"); /* the copy tells what goes */
     ck_assert_int_eq(RUN("apply"), CTL_OK);
