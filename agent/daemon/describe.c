@@ -167,7 +167,9 @@ static void describe_leading(const struct seat *s, usec_t now, char ret[static R
     else if (v && v->asked_at > 0 && usec_sub(now, v->asked_at) > UNANSWERED_AFTER_USEC)
         (void)snprintf(ret, REASON_MAX,
                        "leads, but PID 1 does not answer: no unit that fails is started again");
-    else if (v && v->unguarded) /* what runs is guarded still; its next start would not be */
+    else if (v && v->lost)
+        (void)snprintf(ret, REASON_MAX, "leads, but guards are not in effect: %s", v->problem);
+    else if (v && v->unguarded)
         (void)snprintf(ret, REASON_MAX, "leads, but could not take over again: %s", v->problem);
     else if (units[0])
         (void)snprintf(ret, REASON_MAX, "leads, but %s", units);
@@ -450,6 +452,31 @@ static void tell_stuck(struct seat *s, const struct api_group *g, usec_t now)
     s->stuck_told = what[0] != '\0';
 }
 
+/* What runs here would outlive the term: once for each reason, and when it is mended. */
+static void tell_lost(struct seat *s, const struct api_group *g)
+{
+    const struct group_view *v = host_view(s->daemon->host, g->name);
+    struct journal_context c = {.message_id = MESSAGE_UNGUARDED,
+                                .node = s->daemon->config->node,
+                                .group = g->name,
+                                .term = s->member.term};
+
+    if (!v || !holds_term(&s->member)) {
+        s->lost_told[0] = '\0';
+        return;
+    }
+    if (v->lost && strcmp(s->lost_told, v->problem) != 0) {
+        (void)snprintf(s->lost_told, sizeof s->lost_told, "%s", v->problem);
+        c.reason = v->problem;
+        journal_write(LOG_ALERT, &c,
+                      "%s: this node leads, and guards of the group are not in effect: %s", g->name,
+                      v->problem);
+    } else if (v->guarded && s->lost_told[0]) {
+        s->lost_told[0] = '\0';
+        journal_write(LOG_NOTICE, &c, "%s: all guards of the group are in effect again", g->name);
+    }
+}
+
 void describe_changes(struct daemon *d)
 {
     usec_t now = clock_boottime();
@@ -463,6 +490,7 @@ void describe_changes(struct daemon *d)
             continue;
         tell_blocked(s, &g, now);
         tell_stuck(s, &g, now);
+        tell_lost(s, &g);
         (void)snprintf(told, sizeof told, "%s %" PRIu64 " %s %s", g.role, g.term, g.leader,
                        g.reason);
         if (strcmp(told, s->told) == 0)

@@ -23,5 +23,6 @@
 #define MESSAGE_HELD_UP "d8f4c0e6a5e44d0db17b2d6c02b7a010"
 #define MESSAGE_STEP "d8f4c0e6a5e44d0db17b2d6c02b7a011"
 #define MESSAGE_STUCK "d8f4c0e6a5e44d0db17b2d6c02b7a012"
+#define MESSAGE_UNGUARDED "d8f4c0e6a5e44d0db17b2d6c02b7a013"
 
 #endif

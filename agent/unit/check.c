@@ -9,8 +9,8 @@
 #include "base/clock.h"
 #include "unit/internal.h"
 
-/* One group is checked step by step, one call after another, and stops at the first thing that is
- * wrong; several groups are checked side by side. */
+/* One group is checked step by step, one call after another, to the end: what is said is the worst
+ * that was found, the first of several. Several groups are checked side by side. */
 enum {
     STEP_SLICE,
     STEP_KEEPER,
@@ -26,8 +26,8 @@ static const char *step_unit(const struct group *g)
     return g->units[g->check_step - STEP_UNITS].name;
 }
 
-static bool judge_step(struct group *g, const struct unit_properties *p,
-                       char problem[static HOST_PROBLEM_MAX])
+static enum guard_verdict judge_step(struct group *g, const struct unit_properties *p,
+                                     char problem[static HOST_PROBLEM_MAX])
 {
     const struct guards guards = {
         .group = g->name,
@@ -46,11 +46,25 @@ static bool judge_step(struct group *g, const struct unit_properties *p,
     return guards_of_unit(&guards, step_unit(g), p, problem);
 }
 
+static void take_step(struct group *g, const struct unit_properties *p)
+{
+    char problem[HOST_PROBLEM_MAX] = "";
+    enum guard_verdict verdict = judge_step(g, p, problem);
+
+    if (verdict > g->checking_verdict) {
+        g->checking_verdict = verdict;
+        (void)snprintf(g->checking_problem, sizeof g->checking_problem, "%s", problem);
+    }
+    g->check_step++;
+}
+
 static void finish_check(struct host *h, struct group *g)
 {
     g->checked = g->checking;
     g->checking = 0;
     g->check_retry = 0;
+    g->check_verdict = g->checking_verdict;
+    (void)snprintf(g->check_problem, sizeof g->check_problem, "%s", g->checking_problem);
     g->start_checked = true;
     /* What is wrong may be put right without a daemon-reload, a unit of before the guards by
      * stopping it for instance; and files change without one, which is better told of before a
@@ -94,15 +108,9 @@ static void properties_answered(struct host *h, struct group *g, sd_bus_message 
     /* Asked before a reload, it says nothing after it, whatever it says: begin anew, at once. */
     if (g->checking != h->generation)
         return;
-    if (!judge_step(g, &p, g->check_problem)) {
+    take_step(g, &p);
+    if (g->check_step == STEP_UNITS + g->view.n_units)
         finish_check(h, g);
-        return;
-    }
-    g->check_step++;
-    if (g->check_step == STEP_UNITS + g->view.n_units) {
-        g->check_problem[0] = '\0';
-        finish_check(h, g);
-    }
 }
 
 /* GetAll with an empty interface name answers for all interfaces of the object at once. */
@@ -128,6 +136,8 @@ static void continue_group(struct host *h, struct group *g)
     if (g->checking != h->generation) {
         g->checking = h->generation;
         g->check_step = STEP_SLICE;
+        g->checking_verdict = GUARDS_GOOD;
+        g->checking_problem[0] = '\0';
     }
     int r = ask_properties(h, g);
     if (r < 0) {

@@ -143,8 +143,22 @@ static bool loaded(char problem[static HOST_PROBLEM_MAX], const char *unit,
         return wrong_do(problem, unit,
                         "LoadState is not-found: install the unit on this host, or take it out of "
                         "the group");
-    return word_is(problem, unit, "LoadState", p->load_state, "loaded") &&
-           (strcmp(p->id, unit) == 0 ||
+    return word_is(problem, unit, "LoadState", p->load_state, "loaded");
+}
+
+/* Without its files PID 1 starts nothing of it; but what is up has lost its guards with them. */
+static enum guard_verdict not_loaded(const struct unit_properties *p)
+{
+    bool down = strcmp(p->active_state, "inactive") == 0 || strcmp(p->active_state, "failed") == 0;
+
+    return down ? GUARDS_WRONG : GUARDS_LOST;
+}
+
+/* What was asked about is what its files say now. */
+static bool current(char problem[static HOST_PROBLEM_MAX], const char *unit,
+                    const struct unit_properties *p)
+{
+    return (strcmp(p->id, unit) == 0 ||
             wrong_do(problem, unit, "it is another name of %s: declare that one", p->id)) &&
            (!p->need_daemon_reload ||
             wrong_do(problem, unit,
@@ -171,7 +185,6 @@ static bool processes_guarded(const struct guards *g, const char *unit,
                               const struct unit_properties *p,
                               char problem[static HOST_PROBLEM_MAX])
 {
-    static const char *const kill_modes[] = {"control-group", "mixed", NULL};
     char cgroup[GROUP_PATH_SIZE];
 
     if (!word_is(problem, unit, "Slice", p->slice, g->slice_unit))
@@ -185,9 +198,6 @@ static bool processes_guarded(const struct guards *g, const char *unit,
                         "ControlGroup is %s, not below %s: stop it, it was started before the "
                         "group's guards",
                         p->control_group, cgroup);
-    if (!one_of(p->kill_mode, kill_modes))
-        return wrong(problem, unit, "KillMode is %s, not control-group or mixed",
-                     or_nothing(p->kill_mode));
     if (!p->send_sigkill)
         return wrong(problem, unit, "SendSIGKILL is no, not yes");
     return p->final_kill_signal == SIGKILL ||
@@ -202,9 +212,49 @@ static bool service_guarded(const struct guards *g, const char *unit,
     (void)snprintf(env, sizeof env, TENURE_GROUPS_DIR "/%s/" KEEPER_ENV_FILE, g->group);
     return lists(problem, unit, "EnvironmentFiles", p->environment_files, env) &&
            at_most(problem, unit, "TimeoutStopUSec", p->timeout_stop, g->stop) &&
-           word_is(problem, unit, "TimeoutStopFailureMode", p->timeout_stop_failure_mode, "kill") &&
-           /* Restarts without the unit ever being inactive: BindsTo would not hold it. */
-           (strcmp(p->restart_mode, "direct") != 0 ||
+           word_is(problem, unit, "TimeoutStopFailureMode", p->timeout_stop_failure_mode, "kill");
+}
+
+static bool has_processes(const char *unit)
+{
+    static const char *const with_processes[] = {"service", "socket", "mount", "swap", NULL};
+
+    return one_of(suffix(unit), with_processes);
+}
+
+/* What the drop-in says. */
+static bool drop_in_holds(const struct guards *g, const char *unit, const struct unit_properties *p,
+                          char problem[static HOST_PROBLEM_MAX])
+{
+    char state[GROUP_PATH_SIZE];
+
+    (void)snprintf(state, sizeof state, TENURE_GROUPS_DIR "/%s/" KEEPER_STATE_FILE, g->group);
+    if (!lists(problem, unit, "BindsTo", p->binds_to, g->keeper_unit) ||
+        !lists(problem, unit, "After", p->after, g->keeper_unit) ||
+        !lists(problem, unit, "AssertPathExists", p->asserts_path_exists, state))
+        return false;
+    if (!has_processes(unit))
+        return true;
+    if (!processes_guarded(g, unit, p, problem))
+        return false;
+    return strcmp(suffix(unit), "service") == 0
+               ? service_guarded(g, unit, p, problem)
+               : at_most(problem, unit, "TimeoutUSec", p->timeout, g->stop);
+}
+
+/* What the unit's own files say, and no drop-in of ours can undo. */
+static bool can_be_led(const char *unit, const struct unit_properties *p,
+                       char problem[static HOST_PROBLEM_MAX])
+{
+    static const char *const kill_modes[] = {"control-group", "mixed", NULL};
+
+    if (has_processes(unit) && !one_of(p->kill_mode, kill_modes))
+        return wrong(problem, unit, "KillMode is %s, not control-group or mixed",
+                     or_nothing(p->kill_mode));
+    if (strcmp(suffix(unit), "service") != 0)
+        return true;
+    /* Restarts without the unit ever being inactive: BindsTo would not hold it. */
+    return (strcmp(p->restart_mode, "direct") != 0 ||
             wrong(problem, unit, "RestartMode is direct, not normal")) &&
            /* PID 1 keeps what the service gave it, a listening socket say, when all is dead. */
            (strcmp(p->fd_store_preserve, "yes") != 0 ||
@@ -260,29 +310,20 @@ bool guards_may_rest(const struct guards *g, const struct unit_properties *p)
     return triggered_within(g, p) || strcmp(p->type, "oneshot") == 0;
 }
 
-bool guards_of_unit(const struct guards *g, const char *unit, const struct unit_properties *p,
-                    char problem[static HOST_PROBLEM_MAX])
+enum guard_verdict guards_of_unit(const struct guards *g, const char *unit,
+                                  const struct unit_properties *p,
+                                  char problem[static HOST_PROBLEM_MAX])
 {
-    static const char *const with_processes[] = {"service", "socket", "mount", "swap", NULL};
-    char state[GROUP_PATH_SIZE];
-    const char *type = suffix(unit);
-
     assert(g);
     assert(p);
-    (void)snprintf(state, sizeof state, TENURE_GROUPS_DIR "/%s/" KEEPER_STATE_FILE, g->group);
-    if (!loaded(problem, unit, p) ||
-        !lists(problem, unit, "BindsTo", p->binds_to, g->keeper_unit) ||
-        !lists(problem, unit, "After", p->after, g->keeper_unit) ||
-        !lists(problem, unit, "AssertPathExists", p->asserts_path_exists, state) ||
-        !triggers_guarded(g, unit, p, problem) || !pulled_up(g, unit, p, problem))
-        return false;
-    if (!one_of(type, with_processes))
-        return true;
-    if (!processes_guarded(g, unit, p, problem))
-        return false;
-    return strcmp(type, "service") == 0
-               ? service_guarded(g, unit, p, problem)
-               : at_most(problem, unit, "TimeoutUSec", p->timeout, g->stop);
+    if (!loaded(problem, unit, p))
+        return not_loaded(p);
+    if (!drop_in_holds(g, unit, p, problem))
+        return GUARDS_LOST;
+    return current(problem, unit, p) && can_be_led(unit, p, problem) &&
+                   triggers_guarded(g, unit, p, problem) && pulled_up(g, unit, p, problem)
+               ? GUARDS_GOOD
+               : GUARDS_WRONG;
 }
 
 /* /lib is /usr/lib on every system we support, and PID 1 reports the one it searched first. */
@@ -333,32 +374,51 @@ static bool units_told(const struct guards *g, const struct unit_properties *p,
                  "Environment has no " KEEPER_UNITS_ENV " that names the group's units");
 }
 
-bool guards_of_keeper(const struct guards *g, const struct unit_properties *p,
-                      char problem[static HOST_PROBLEM_MAX])
+/* What the drop-in says. */
+static bool keeper_drop_in_holds(const struct guards *g, const struct unit_properties *p,
+                                 char problem[static HOST_PROBLEM_MAX])
 {
     const char *unit = g->keeper_unit;
-    assert(p);
-    if (!loaded(problem, unit, p) ||
-        !(packaged(p->fragment_path) ||
-          wrong(problem, unit, "FragmentPath is %s, not " TENURE_UNIT_DIR "/tenure@.service",
-                or_nothing(p->fragment_path))) ||
-        !word_is(problem, unit, "Type", p->type, "notify") ||
-        !word_is(problem, unit, "Restart", p->restart, "no") ||
-        !program_is(problem, unit, "ExecStart", p->exec_start) ||
-        !program_is(problem, unit, "ExecStopPost", p->exec_stop_post) ||
-        !keeper_timeout(problem, unit, "TimeoutStopUSec", p->timeout_stop, g->stop) ||
-        !keeper_timeout(problem, unit, "TimeoutAbortUSec", p->timeout_abort, g->stop) ||
-        !(p->watchdog_signal == 9 ||
-          wrong(problem, unit, "WatchdogSignal is %d, not 9 (SIGKILL)", p->watchdog_signal)) ||
-        !lists(problem, unit, "Requires", p->requires, g->slice_unit) ||
-        !lists(problem, unit, "After", p->after, g->slice_unit) || !units_told(g, p, problem))
-        return false;
-    return true;
+
+    return keeper_timeout(problem, unit, "TimeoutStopUSec", p->timeout_stop, g->stop) &&
+           keeper_timeout(problem, unit, "TimeoutAbortUSec", p->timeout_abort, g->stop) &&
+           lists(problem, unit, "Requires", p->requires, g->slice_unit) &&
+           lists(problem, unit, "After", p->after, g->slice_unit) && units_told(g, p, problem);
 }
 
-bool guards_of_slice(const struct guards *g, const struct unit_properties *p,
-                     char problem[static HOST_PROBLEM_MAX])
+/* What the unit's own file says. */
+static bool is_the_keeper(const char *unit, const struct unit_properties *p,
+                          char problem[static HOST_PROBLEM_MAX])
+{
+    return (packaged(p->fragment_path) ||
+            wrong(problem, unit, "FragmentPath is %s, not " TENURE_UNIT_DIR "/tenure@.service",
+                  or_nothing(p->fragment_path))) &&
+           word_is(problem, unit, "Type", p->type, "notify") &&
+           word_is(problem, unit, "Restart", p->restart, "no") &&
+           program_is(problem, unit, "ExecStart", p->exec_start) &&
+           program_is(problem, unit, "ExecStopPost", p->exec_stop_post) &&
+           (p->watchdog_signal == 9 ||
+            wrong(problem, unit, "WatchdogSignal is %d, not 9 (SIGKILL)", p->watchdog_signal));
+}
+
+enum guard_verdict guards_of_keeper(const struct guards *g, const struct unit_properties *p,
+                                    char problem[static HOST_PROBLEM_MAX])
+{
+    assert(g);
+    assert(p);
+    if (!loaded(problem, g->keeper_unit, p))
+        return not_loaded(p);
+    if (!keeper_drop_in_holds(g, p, problem))
+        return GUARDS_LOST;
+    return current(problem, g->keeper_unit, p) && is_the_keeper(g->keeper_unit, p, problem)
+               ? GUARDS_GOOD
+               : GUARDS_WRONG;
+}
+
+enum guard_verdict guards_of_slice(const struct guards *g, const struct unit_properties *p,
+                                   char problem[static HOST_PROBLEM_MAX])
 {
     assert(p);
-    return loaded(problem, g->slice_unit, p);
+    return loaded(problem, g->slice_unit, p) && current(problem, g->slice_unit, p) ? GUARDS_GOOD
+                                                                                   : GUARDS_WRONG;
 }

@@ -18,6 +18,7 @@
 struct unit_properties {
     char id[UNIT_NAME_LEN_MAX + 1];
     char load_state[PROPERTY_MAX];
+    char active_state[PROPERTY_MAX];
     char slice[UNIT_NAME_LEN_MAX + 1];
     char kill_mode[PROPERTY_MAX];
     char restart[PROPERTY_MAX];
@@ -54,14 +55,22 @@ struct guards {
     usec_t stop;
 };
 
-/* True when all is as it must be; else false, and problem names unit, property, value, what would
- * be right, and what to do. */
-bool guards_of_unit(const struct guards *g, const char *unit, const struct unit_properties *p,
-                    char problem[static HOST_PROBLEM_MAX]);
-bool guards_of_keeper(const struct guards *g, const struct unit_properties *p,
-                      char problem[static HOST_PROBLEM_MAX]);
-bool guards_of_slice(const struct guards *g, const struct unit_properties *p,
-                     char problem[static HOST_PROBLEM_MAX]);
+enum guard_verdict {
+    GUARDS_GOOD,
+    GUARDS_WRONG, /* not fit for a start: a unit is missing, changed, or of a kind that cannot be
+                     led */
+    GUARDS_LOST,  /* what the drop-ins say is not in effect, whatever else is wrong */
+};
+
+/* GUARDS_GOOD when all is as it must be; else problem names unit, property, value, what would be
+ * right, and what to do. */
+enum guard_verdict guards_of_unit(const struct guards *g, const char *unit,
+                                  const struct unit_properties *p,
+                                  char problem[static HOST_PROBLEM_MAX]);
+enum guard_verdict guards_of_keeper(const struct guards *g, const struct unit_properties *p,
+                                    char problem[static HOST_PROBLEM_MAX]);
+enum guard_verdict guards_of_slice(const struct guards *g, const struct unit_properties *p,
+                                   char problem[static HOST_PROBLEM_MAX]);
 
 /* Is it in order that this unit is inactive while its group is led: because another unit of the
  * group starts it when it is time, or because it is a oneshot, which does its work and is done? */

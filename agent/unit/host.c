@@ -276,6 +276,8 @@ void group_judge(const struct host *h, struct group *g)
                   "keeper: run systemctl service-watchdogs yes";
     g->view.guarded = g->checked == h->generation && !*problem && h->watchdogs_known;
     g->view.unguarded = h->connected && g->checked == h->generation && *problem;
+    g->view.lost = h->connected && g->checked == h->generation && *g->check_problem &&
+                   g->check_verdict == GUARDS_LOST;
     if (!g->view.guarded && !*problem)
         problem = "systemd has not said yet whether service watchdogs are on";
     (void)snprintf(g->view.problem, sizeof g->view.problem, "%s", problem);

@@ -55,7 +55,9 @@ struct group_view {
      * False as long as not checked since the last daemon-reload; then problem says so. */
     bool guarded;
     char problem[HOST_PROBLEM_MAX]; /* which property of which unit is wrong, "" if guarded */
-    bool unguarded; /* it is known that they are not in effect, and not only that it is unknown */
+    bool unguarded; /* it is known that they are not as they must be, and not only that it is
+                       unknown */
+    bool lost; /* unguarded, because what the drop-ins of units and keeper say is not in effect */
     size_t n_units;
     const struct unit_view *units; /* in the order of host_add_group() */
 };

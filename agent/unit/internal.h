@@ -76,6 +76,10 @@ struct group {
     usec_t check_at; /* not before, after a call that failed */
     usec_t check_retry;
     char check_problem[HOST_PROBLEM_MAX];
+    enum guard_verdict check_verdict;
+    /* Of the check under way: the worst so far. */
+    char checking_problem[HOST_PROBLEM_MAX];
+    enum guard_verdict checking_verdict;
 
     bool start_wanted, start_in_flight;
     bool start_checked; /* since the start was asked for */

@@ -177,6 +177,7 @@ static const struct {
 } properties[] = {
     PROPERTY("Id", read_unit_name, id),
     PROPERTY("LoadState", read_word, load_state),
+    PROPERTY("ActiveState", read_word, active_state),
     PROPERTY("Slice", read_unit_name, slice),
     PROPERTY("KillMode", read_word, kill_mode),
     PROPERTY("Restart", read_word, restart),

@@ -70,15 +70,15 @@ static void judge(const struct unit_properties *p)
 
     assert(strlen(p->id) <= UNIT_NAME_LEN_MAX && strlen(p->load_state) < PROPERTY_MAX);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        bool good = guards_of_unit(&guards, names[i], p, problem);
+        bool good = guards_of_unit(&guards, names[i], p, problem) == GUARDS_GOOD;
 
         check(good, names[i], problem);
         if (good) /* of all there is, what nothing else makes up for */
             assert(p->binds_to && p->after && p->asserts_path_exists && !p->need_daemon_reload &&
                    strcmp(p->load_state, "loaded") == 0 && strcmp(p->id, names[i]) == 0);
     }
-    check(guards_of_keeper(&guards, p, problem), GUARDS_KEEPER, problem);
-    check(guards_of_slice(&guards, p, problem), GUARDS_SLICE, problem);
+    check(guards_of_keeper(&guards, p, problem) == GUARDS_GOOD, GUARDS_KEEPER, problem);
+    check(guards_of_slice(&guards, p, problem) == GUARDS_GOOD, GUARDS_SLICE, problem);
     (void)guards_may_rest(&guards, p);
 }
 

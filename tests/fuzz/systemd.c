@@ -77,6 +77,7 @@ static void viewed(void *userdata, const char *group)
 
     assert(v && find(t, group));
     assert(v->guarded == !*v->problem && !(v->guarded && v->unguarded));
+    assert(!v->lost || v->unguarded);
     for (size_t i = 0; i < v->n_units; i++)
         assert(!v->units_dead || v->units[i].dead || !v->asked_at);
     assert(!(v->keeper_queued && v->keeper == KEEPER_ACTIVE));

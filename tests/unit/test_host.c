@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/guard.h"
 #include "support/folder.h"
 #include "support/guards.h"
 #include "support/socket.h"
@@ -54,11 +55,13 @@ static struct unit_properties good_service(void)
     };
 }
 
-static void refused(const char *unit, const struct unit_properties *p, const char *says)
+static void refused(const char *unit, const struct unit_properties *p, enum guard_verdict verdict,
+                    const char *says)
 {
     char problem[HOST_PROBLEM_MAX] = "";
+    enum guard_verdict found = guards_of_unit(&guards, unit, p, problem);
 
-    ck_assert(!guards_of_unit(&guards, unit, p, problem));
+    ck_assert_msg(found == verdict, "%d, not %d: %s", (int)found, (int)verdict, problem);
     ck_assert_msg(strncmp(problem, unit, strlen(unit)) == 0, "unit not named: %s", problem);
     ASSERT_CONTAINS(problem, says);
 }
@@ -68,47 +71,56 @@ TEST(a_guarded_service)
     struct unit_properties p = good_service();
     char problem[HOST_PROBLEM_MAX] = "";
 
-    ck_assert_msg(guards_of_unit(&guards, "w.service", &p, problem), "%s", problem);
+    ck_assert_msg(guards_of_unit(&guards, "w.service", &p, problem) == GUARDS_GOOD, "%s", problem);
     p.timeout_stop = 1 * USEC_PER_SEC; /* sooner is fine */
     strcpy(p.kill_mode, "mixed");
     p.restart_mode[0] = '\0'; /* systemd 252 has none */
     p.control_group = (char[]){"/tenure.slice/" GUARDS_SLICE "/w.service"};
-    ck_assert_msg(guards_of_unit(&guards, "w.service", &p, problem), "%s", problem);
+    ck_assert_msg(guards_of_unit(&guards, "w.service", &p, problem) == GUARDS_GOOD, "%s", problem);
 }
 
-#define BROKEN(change, says)                                                                       \
+#define REFUSED_AS(verdict, change, says)                                                          \
     do {                                                                                           \
         struct unit_properties p = good_service();                                                 \
         change;                                                                                    \
-        refused("w.service", &p, says);                                                            \
+        refused("w.service", &p, verdict, says);                                                   \
     } while (0)
+#define LOST(change, says) REFUSED_AS(GUARDS_LOST, change, says)
+#define BROKEN(change, says) REFUSED_AS(GUARDS_WRONG, change, says)
 
 TEST(each_missing_guard_of_a_service_is_named)
 {
     char other[] = "x.service", elsewhere[] = "/system.slice/w.service";
     char sibling[] = "/tenure.slice/tenure-a.slice/w.service";
 
-    BROKEN(strcpy(p.load_state, "not-found"), "LoadState is not-found");
-    BROKEN(strcpy(p.load_state, "masked"), "systemctl unmask w.service");
-    BROKEN(strcpy(p.load_state, "bad-setting"), "LoadState is bad-setting, not loaded");
+    LOST(strcpy(p.load_state, "not-found"), "LoadState is not-found");
+    LOST(strcpy(p.load_state, "masked"), "systemctl unmask w.service");
+    LOST(strcpy(p.load_state, "bad-setting"), "LoadState is bad-setting, not loaded");
     BROKEN(strcpy(p.id, "x.service"), "another name of x.service");
     BROKEN(p.need_daemon_reload = true, "NeedDaemonReload is yes");
-    BROKEN(p.binds_to = NULL, "BindsTo does not name " GUARDS_KEEPER);
-    BROKEN(p.after = LIST(other), "After does not name " GUARDS_KEEPER);
-    BROKEN(p.asserts_path_exists = NULL, "AssertPathExists does not name " GROUP_DIR "live/state");
-    BROKEN(p.environment_files = NULL, "EnvironmentFiles does not name " GROUP_DIR "env");
-    BROKEN(strcpy(p.slice, "system.slice"), "Slice is system.slice, not " GUARDS_SLICE);
-    BROKEN(strcpy(p.slice, ""), "Slice is nothing");
-    BROKEN(p.control_group = elsewhere, "ControlGroup is /system.slice/w.service, not below");
-    BROKEN(p.control_group = sibling, "ControlGroup is");
-    BROKEN(p.timeout_stop = 5 * USEC_PER_SEC + 1, "TimeoutStopUSec is 5s, more than");
-    BROKEN(p.timeout_stop = USEC_INFINITY, "TimeoutStopUSec is infinity, more than");
-    BROKEN(p.timeout_stop = 0, "TimeoutStopUSec");
-    BROKEN(strcpy(p.timeout_stop_failure_mode, "abort"), "TimeoutStopFailureMode is abort");
+    /* What does not run cannot be started without its files; what runs has lost its guards. */
+    BROKEN((strcpy(p.load_state, "masked"), strcpy(p.active_state, "inactive")), "unmask");
+    BROKEN((strcpy(p.load_state, "not-found"), strcpy(p.active_state, "failed")), "not-found");
+    LOST((strcpy(p.load_state, "masked"), strcpy(p.active_state, "active")), "unmask");
+    LOST((strcpy(p.load_state, "not-found"), strcpy(p.active_state, "deactivating")), "not-found");
+    /* The worse of two is what counts. */
+    LOST((p.need_daemon_reload = true, p.binds_to = NULL), "BindsTo does not name");
+    LOST(p.binds_to = NULL, "BindsTo does not name " GUARDS_KEEPER);
+    LOST(p.after = LIST(other), "After does not name " GUARDS_KEEPER);
+    LOST(p.asserts_path_exists = NULL, "AssertPathExists does not name " GROUP_DIR "live/state");
+    LOST(p.environment_files = NULL, "EnvironmentFiles does not name " GROUP_DIR "env");
+    LOST(strcpy(p.slice, "system.slice"), "Slice is system.slice, not " GUARDS_SLICE);
+    LOST(strcpy(p.slice, ""), "Slice is nothing");
+    LOST(p.control_group = elsewhere, "ControlGroup is /system.slice/w.service, not below");
+    LOST(p.control_group = sibling, "ControlGroup is");
+    LOST(p.timeout_stop = 5 * USEC_PER_SEC + 1, "TimeoutStopUSec is 5s, more than");
+    LOST(p.timeout_stop = USEC_INFINITY, "TimeoutStopUSec is infinity, more than");
+    LOST(p.timeout_stop = 0, "TimeoutStopUSec");
+    LOST(strcpy(p.timeout_stop_failure_mode, "abort"), "TimeoutStopFailureMode is abort");
     BROKEN(strcpy(p.kill_mode, "process"), "KillMode is process");
     BROKEN(strcpy(p.kill_mode, "none"), "KillMode is none");
-    BROKEN(p.final_kill_signal = 15, "FinalKillSignal is 15, not 9 (SIGKILL)");
-    BROKEN(p.send_sigkill = false, "SendSIGKILL is no");
+    LOST(p.final_kill_signal = 15, "FinalKillSignal is 15, not 9 (SIGKILL)");
+    LOST(p.send_sigkill = false, "SendSIGKILL is no");
     BROKEN(strcpy(p.restart_mode, "direct"), "RestartMode is direct");
     BROKEN(strcpy(p.fd_store_preserve, "yes"), "FileDescriptorStorePreserve is yes");
     BROKEN(p.accept = true, "Accept is yes");
@@ -126,21 +138,21 @@ TEST(other_types_of_units)
     p.send_sigkill = false;
     p.timeout_stop = 0;
     p.triggers = LIST(declared);
-    ck_assert_msg(guards_of_unit(&guards, "w.timer", &p, problem), "%s", problem);
+    ck_assert_msg(guards_of_unit(&guards, "w.timer", &p, problem) == GUARDS_GOOD, "%s", problem);
     p.binds_to = NULL;
-    refused("w.timer", &p, "BindsTo");
+    refused("w.timer", &p, GUARDS_LOST, "BindsTo");
 
     p = good_service();
     strcpy(p.id, "w.socket");
     p.timeout_stop = 0; /* TimeoutUSec instead */
     p.environment_files = NULL;
-    ck_assert_msg(guards_of_unit(&guards, "w.socket", &p, problem), "%s", problem);
+    ck_assert_msg(guards_of_unit(&guards, "w.socket", &p, problem) == GUARDS_GOOD, "%s", problem);
     p.timeout = 6 * USEC_PER_SEC;
-    refused("w.socket", &p, "TimeoutUSec is 6s");
+    refused("w.socket", &p, GUARDS_LOST, "TimeoutUSec is 6s");
     p = good_service();
     strcpy(p.id, "w.mount");
     strcpy(p.slice, "system.slice");
-    refused("w.mount", &p, "Slice");
+    refused("w.mount", &p, GUARDS_LOST, "Slice");
 }
 
 TEST(a_unit_is_started_by_its_keeper_or_when_it_is_time)
@@ -150,12 +162,12 @@ TEST(a_unit_is_started_by_its_keeper_or_when_it_is_time)
 
     ck_assert(!guards_may_rest(&guards, &p));
     p.wanted_by = NULL;
-    refused("w.service", &p, "WantedBy does not name " GUARDS_KEEPER);
+    refused("w.service", &p, GUARDS_WRONG, "WantedBy does not name " GUARDS_KEEPER);
     p.triggered_by = LIST(stranger);
-    refused("w.service", &p, "WantedBy does not name " GUARDS_KEEPER);
+    refused("w.service", &p, GUARDS_WRONG, "WantedBy does not name " GUARDS_KEEPER);
     ck_assert(!guards_may_rest(&guards, &p));
     p.triggered_by = LIST(stranger, timer);
-    ck_assert_msg(guards_of_unit(&guards, "w.service", &p, problem), "%s", problem);
+    ck_assert_msg(guards_of_unit(&guards, "w.service", &p, problem) == GUARDS_GOOD, "%s", problem);
     ck_assert(guards_may_rest(&guards, &p));
 
     p = good_service();
@@ -188,21 +200,25 @@ static struct unit_properties good_keeper(void)
     };
 }
 
-static void keeper_refused(const struct unit_properties *p, const char *says)
+static void keeper_refused(const struct unit_properties *p, enum guard_verdict verdict,
+                           const char *says)
 {
     char problem[HOST_PROBLEM_MAX] = "";
+    enum guard_verdict found = guards_of_keeper(&guards, p, problem);
 
-    ck_assert(!guards_of_keeper(&guards, p, problem));
+    ck_assert_msg(found == verdict, "%d, not %d: %s", (int)found, (int)verdict, problem);
     ck_assert_msg(strncmp(problem, GUARDS_KEEPER, strlen(GUARDS_KEEPER)) == 0, "%s", problem);
     ASSERT_CONTAINS(problem, says);
 }
 
-#define BROKEN_KEEPER(change, says)                                                                \
+#define KEEPER_REFUSED_AS(verdict, change, says)                                                   \
     do {                                                                                           \
         struct unit_properties p = good_keeper();                                                  \
         change;                                                                                    \
-        keeper_refused(&p, says);                                                                  \
+        keeper_refused(&p, verdict, says);                                                         \
     } while (0)
+#define LOST_KEEPER(change, says) KEEPER_REFUSED_AS(GUARDS_LOST, change, says)
+#define BROKEN_KEEPER(change, says) KEEPER_REFUSED_AS(GUARDS_WRONG, change, says)
 
 TEST(the_keeper_unit)
 {
@@ -211,23 +227,24 @@ TEST(the_keeper_unit)
     char fewer[] = "TENURE_UNITS=w.service", more[] = "TENURE_UNITS=w.service w.timer x.path";
     char prefix[] = "TENURE_UNITS=w.servicew.timer";
 
-    ck_assert_msg(guards_of_keeper(&guards, &good, problem), "%s", problem);
-    BROKEN_KEEPER(strcpy(p.load_state, "masked"), "masked");
+    ck_assert_msg(guards_of_keeper(&guards, &good, problem) == GUARDS_GOOD, "%s", problem);
+    BROKEN_KEEPER((strcpy(p.load_state, "masked"), strcpy(p.active_state, "inactive")), "masked");
+    LOST_KEEPER(strcpy(p.load_state, "masked"), "masked");
     BROKEN_KEEPER(p.fragment_path = other, "FragmentPath is /etc/x");
     BROKEN_KEEPER(p.fragment_path = NULL, "FragmentPath is nothing");
     BROKEN_KEEPER(strcpy(p.type, "simple"), "Type is simple, not notify");
     BROKEN_KEEPER(strcpy(p.restart, "always"), "Restart is always, not no");
     BROKEN_KEEPER(p.exec_start = other, "ExecStart is /etc/x");
     BROKEN_KEEPER(p.exec_stop_post = empty, "ExecStopPost is nothing");
-    BROKEN_KEEPER(p.timeout_stop += 1, "TimeoutStopUSec");
-    BROKEN_KEEPER(p.timeout_abort -= 1, "TimeoutAbortUSec is 4.999s, not 5s to 5.050s");
+    LOST_KEEPER(p.timeout_stop += 1, "TimeoutStopUSec");
+    LOST_KEEPER(p.timeout_abort -= 1, "TimeoutAbortUSec is 4.999s, not 5s to 5.050s");
     BROKEN_KEEPER(p.watchdog_signal = 6, "WatchdogSignal is 6");
-    BROKEN_KEEPER(p.requires = NULL, "Requires does not name " GUARDS_SLICE);
-    BROKEN_KEEPER(p.after = NULL, "After does not name " GUARDS_SLICE);
-    BROKEN_KEEPER(p.environment = NULL, "Environment has no TENURE_UNITS");
-    BROKEN_KEEPER(p.environment = LIST(fewer), "Environment has no TENURE_UNITS");
-    BROKEN_KEEPER(p.environment = LIST(more), "Environment has no TENURE_UNITS");
-    BROKEN_KEEPER(p.environment = LIST(prefix), "Environment has no TENURE_UNITS");
+    LOST_KEEPER(p.requires = NULL, "Requires does not name " GUARDS_SLICE);
+    LOST_KEEPER(p.after = NULL, "After does not name " GUARDS_SLICE);
+    LOST_KEEPER(p.environment = NULL, "Environment has no TENURE_UNITS");
+    LOST_KEEPER(p.environment = LIST(fewer), "Environment has no TENURE_UNITS");
+    LOST_KEEPER(p.environment = LIST(more), "Environment has no TENURE_UNITS");
+    LOST_KEEPER(p.environment = LIST(prefix), "Environment has no TENURE_UNITS");
 }
 
 /* ---- cgroups ---- */
