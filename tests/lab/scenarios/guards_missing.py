@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The applied configuration is away, as after a deployment that removes what it does not know: missing is not empty.
+Nothing runs unguarded, and nothing is taken for new that was applied before."""
+
+import json
+import time
+
+from lab.scenario import scenario
+
+from .units import ETC, everywhere, reload
+
+APPLIED = ("/etc/tenure/applied.conf", "/etc/tenure/applied.conf.copy")
+OTHER = "other.service"
+LOST = "guards of the group are not in effect"
+MESSAGE_UNGUARDED = "d8f4c0e6a5e44d0db17b2d6c02b7a013"
+
+
+def restarts_always(t, *hosts):
+    """The unit is one that PID 1 starts again, as most are."""
+    def write(host):
+        host.write_file(f"{ETC}/{t.unit}.d/restart.conf", "[Service]\nRestart=always\nRestartSec=100ms\n")
+        host.systemctl("daemon-reload")
+    everywhere(hosts or t.hosts, write)
+
+
+def remove_applied(host):
+    host.run("rm", "-f", *APPLIED)
+
+
+def applied_is_gone(host):
+    return not any(host.exists(path) for path in APPLIED)
+
+
+def files_go(t, host):
+    t.fault(f"what is applied is removed on {host}", lambda: remove_applied(host))
+    t.effect("it is gone", lambda: applied_is_gone(host))
+
+
+def other_units(t, host):
+    """A deployment brings other units for the group."""
+    host.write_file(f"{ETC}/{OTHER}", "[Service]\nExecStart=/bin/sleep infinity\n")
+    t.cluster.configure(host, [{"name": t.group, "units": [OTHER], "lease": t.cluster.lease,
+                                "stop_timeout": t.cluster.stop_timeout}])
+
+
+def alerts(host):
+    """Which guards a leader has lost, by its journal."""
+    lines = host.sh(f"journalctl -q -b -o json -p alert MESSAGE_ID={MESSAGE_UNGUARDED}", check=False).splitlines()
+    return [json.loads(line)["TENURE_REASON"] for line in lines]
+
+
+def is_refused(t, host, unit):
+    r = host.systemctl("start", unit, check=False)
+    t.check(f"{unit} cannot be started on {host}", not r.ok and host.state(unit) in ("inactive", "failed"))
+
+
+@scenario("what is applied is removed on the leader, units are reloaded, it is handed over: told, and one host runs it")
+def guards_missing_leader(t):
+    t.spent, old = True, t.leader
+    restarts_always(t)
+    files_go(t, old)
+    t.fault(f"daemon-reload on {old}", lambda: old.systemctl("daemon-reload"))
+    t.effect("PID 1 has read the units anew", lambda: old.property(t.unit, "NeedDaemonReload") == "no")
+    time.sleep(1)
+    t.note(f"told: {alerts(old) or 'nothing'}")
+    t.stop_agent(old)
+    t.next_leader()
+    time.sleep(3)
+    t.check(f"{t.unit} does not run on {old}", old.state(t.unit) in ("inactive", "failed"))
+    t.gap_at_most(2000)
+
+
+@scenario("what is applied is removed on the leader, and a deployment brings other units: stepped down before they count")
+def guards_missing_units_changed(t):
+    t.spent, old = True, t.leader
+    restarts_always(t)
+    files_go(t, old)
+    t.fault(f"other units on {old}, systemctl reload tenured", lambda: (other_units(t, old), reload(old)))
+    t.effect("they are applied", lambda: t.cluster.status(old).get("units", [{}])[0].get("name") == OTHER)
+    t.next_leader()
+    time.sleep(3)
+    t.check(f"{t.unit} does not run on {old}", old.state(t.unit) in ("inactive", "failed"))
+    t.gap_at_most(2000)
+
+
+@scenario("what is applied is removed on the leader, and a deployment takes its group away: stepped down first")
+def guards_missing_group_removed(t):
+    t.spent, old = True, t.leader
+    restarts_always(t)
+    files_go(t, old)
+    t.fault(f"the group is taken away on {old}, systemctl reload tenured",
+            lambda: (old.run("rm", f"/etc/tenure/groups.d/{t.group}.conf"), reload(old)))
+    t.effect("the group is not of this host any more", lambda: not t.cluster.status(old).get("role"))
+    t.next_leader()
+    time.sleep(3)
+    t.check(f"{t.unit} does not run on {old}", old.state(t.unit) in ("inactive", "failed"))
+    t.gap_at_most(2000)
+
+
+@scenario("what is applied is removed on a standby whose unit is enabled, and it boots: the unit does not start")
+def guards_missing_boot(t):
+    t.spent, host = True, t.standbys[0]
+    host.systemctl("enable", "--quiet", t.unit)
+    files_go(t, host)
+    booted = host.boots
+    t.fault(f"{host} is rebooted", host.reboot)
+    t.effect("it has booted anew", lambda: host.up and host.boots == booted + 1)
+    t.until(f"{host} stands by", lambda: t.cluster.status(host).get("role") == "standby")
+    t.silent(host)
+    t.check(f"{t.unit} did not run on {host}", host.state(t.unit) == "inactive")
+    t.gap_at_most(0)
+
+
+@scenario("what is applied is removed on a standby, units are reloaded: its unit cannot be started")
+def guards_missing_standby(t):
+    t.spent, host = True, t.standbys[0]
+    files_go(t, host)
+    t.fault(f"daemon-reload on {host}", lambda: host.systemctl("daemon-reload"))
+    t.effect("PID 1 has read the units anew", lambda: host.property(t.unit, "NeedDaemonReload") == "no")
+    is_refused(t, host, t.unit)
+    time.sleep(1)
+    t.silent(host)
+    t.gap_at_most(0)
+
+
+@scenario("what is applied is removed on the leader, other units are deployed, the agent dies: its keeper's are not theirs")
+def guards_missing_agent_killed(t):
+    t.spent, old = True, t.leader
+    restarts_always(t)
+    files_go(t, old)
+    other_units(t, old)
+    agent = old.main_pid("tenured.service")
+    t.fault(f"kill -9 of the agent on {old}", lambda: old.kill("tenured.service"))
+    t.effect("there is another agent", lambda: old.main_pid("tenured.service") not in (0, agent))
+    t.check("the live keeper's units were not changed under it", old.property(t.unit, "BindsTo") == t.keeper)
+    t.check("nor others started beside them", old.state(OTHER) == "inactive")
+    t.next_leader()
+    time.sleep(2)
+    t.check(f"{t.unit} does not run on {old}", old.state(t.unit) in ("inactive", "failed"))
+    t.gap_at_most(t.lease_ms + 2000)
+
+
+@scenario("a drop-in undoes a guard where the group is led: told with an alert, and again when it is mended")
+def guards_undone_on_the_leader(t):
+    host = t.leader
+    drop_in = f"{ETC}/{t.unit}.d/~~~.conf"
+    t.check("nothing was told yet", not alerts(host))
+    t.fault(f"Slice=batch.slice for the unit on {host}, daemon-reload", lambda: (
+        host.write_file(drop_in, "[Service]\nSlice=batch.slice\n"), host.systemctl("daemon-reload")))
+    t.effect("it is what PID 1 goes by", lambda: host.property(t.unit, "Slice") == "batch.slice")
+    t.until("an alert names the unit and what is wrong", lambda: any(
+        reason.startswith(f"{t.unit}: Slice is batch.slice") for reason in alerts(host)))
+    t.until("so does its status", lambda: (lambda s: s.get("role") == "leader" and "not in effect" in s["reason"]
+                                           and "batch.slice" in s["reason"])(t.cluster.status(host)))
+    host.run("rm", drop_in)
+    host.systemctl("daemon-reload")
+    t.until("the journal tells when it is mended", lambda: t.said(host, "tenured", "are in effect again"))
+    t.check(f"it was told once: {alerts(host)}", len(alerts(host)) == 1)
+    t.undisturbed(seconds=0.5)
+    t.gap_at_most(0)
