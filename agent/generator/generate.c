@@ -10,7 +10,9 @@
 #include "config/file.h"
 #include "config/trigger.h"
 #include "config/unit_name.h"
-#include "generator/guard.h"
+#include "guard/each.h"
+#include "guard/file.h"
+#include "guard/text.h"
 
 /* Where a comment that begins here ends; s itself if none does. */
 static const char *after_comment(const char *s)
@@ -73,10 +75,10 @@ static void lock_failed(struct lock *l, int r)
 
 static int lock_unit(int dir_fd, const char *unit)
 {
-    char guard[GUARD_LOCK_SIZE_MAX];
-    int r = guard_lock_text(unit, guard, sizeof guard);
+    _cleanup_free_ char *text = NULL;
+    int r = guard_lock_text(unit, &text);
 
-    return r < 0 ? r : guard_write(dir_fd, unit, guard);
+    return r < 0 ? r : guard_file_write(dir_fd, unit, GUARD_LOCK_FILE, text);
 }
 
 static void lock_units(struct lock *l, const char *path, bool comments)
@@ -132,19 +134,11 @@ static int lock_all(const struct generate_paths *paths, const char *copy, int di
     return l.first;
 }
 
-static int write_groups(const struct tenure_config *c, int dir_fd, const char *const unit_dirs[])
+static int write_guard(void *userdata, const char *unit, const char *text)
 {
-    int first = 0;
+    const int *dir_fd = userdata;
 
-    for (size_t i = 0; i < c->n_groups; i++) {
-        int r = guard_write_group(dir_fd, &c->groups[i], unit_dirs);
-
-        if (r < 0 && first == 0)
-            first = r;
-    }
-    if (c->n_groups > 0 && first == 0)
-        first = guard_write_agent(dir_fd, c);
-    return first;
+    return guard_file_write(*dir_fd, unit, GUARD_FILE, text);
 }
 
 /* The snapshot, or its copy. -ENOENT: there is neither. */
@@ -187,8 +181,8 @@ int generate(const struct generate_paths *paths, struct config_problems *problem
     int r = load_either(paths->snapshot, copy, problems, &config, &source);
     if (r == 0) {
         *ret = source;
-        return write_groups(config, dir_fd,
-                            paths->unit_dirs ? paths->unit_dirs : trigger_unit_dirs);
+        return guard_each(config, paths->unit_dirs ? paths->unit_dirs : trigger_unit_dirs,
+                          write_guard, &dir_fd);
     }
 
     size_t found = 0;

@@ -9,7 +9,9 @@
 #include <string.h>
 
 #include "base/budget.h"
+#include "base/guard.h"
 #include "base/parse.h"
+#include "unit/properties.h"
 
 #define GROUP_PATH_SIZE 512
 #define PID1_ACCURACY_USEC (250 * USEC_PER_MSEC)
@@ -31,6 +33,8 @@ void unit_properties_clear(struct unit_properties *p)
     free_list(p->after);
     free_list(p->wanted_by);
     free_list(p->requires);
+    free_list(p->before);
+    free_list(p->propagates_stop_to);
     free_list(p->triggers);
     free_list(p->triggered_by);
     free_list(p->environment);
@@ -165,13 +169,6 @@ static bool current(char problem[static HOST_PROBLEM_MAX], const char *unit,
                      "NeedDaemonReload is yes, its files changed: run systemctl daemon-reload"));
 }
 
-static const char *suffix(const char *unit)
-{
-    const char *dot = strrchr(unit, '.');
-
-    return dot ? dot + 1 : "";
-}
-
 static bool one_of(const char *word, const char *const *list)
 {
     for (; *list; list++)
@@ -180,66 +177,109 @@ static bool one_of(const char *word, const char *const *list)
     return false;
 }
 
-/* Where the processes are, and how they die: units that have any. */
-static bool processes_guarded(const struct guards *g, const char *unit,
-                              const struct unit_properties *p,
-                              char problem[static HOST_PROBLEM_MAX])
+/* Slice= tells where the next start goes; this is where it runs now. */
+static bool runs_in_slice(const struct guards *g, const char *unit, const struct unit_properties *p,
+                          char problem[static HOST_PROBLEM_MAX])
 {
     char cgroup[GROUP_PATH_SIZE];
 
-    if (!word_is(problem, unit, "Slice", p->slice, g->slice_unit))
-        return false;
-    /* Slice= tells where the next start goes; this is where it runs now. */
-    if (snprintf(cgroup, sizeof cgroup, "/tenure.slice/%s/", g->slice_unit) < 0)
-        return false;
-    if (p->control_group && *p->control_group &&
-        strncmp(p->control_group, cgroup, strlen(cgroup)) != 0)
-        return wrong_do(problem, unit,
-                        "ControlGroup is %s, not below %s: stop it, it was started before the "
-                        "group's guards",
-                        p->control_group, cgroup);
-    if (!p->send_sigkill)
-        return wrong(problem, unit, "SendSIGKILL is no, not yes");
-    return p->final_kill_signal == SIGKILL ||
-           wrong(problem, unit, "FinalKillSignal is %d, not 9 (SIGKILL)", p->final_kill_signal);
+    (void)snprintf(cgroup, sizeof cgroup, "/tenure.slice/%s/", g->slice_unit);
+    return !p->control_group || !*p->control_group ||
+           strncmp(p->control_group, cgroup, strlen(cgroup)) == 0 ||
+           wrong_do(problem, unit,
+                    "ControlGroup is %s, not below %s: stop it, it was started before the group's "
+                    "guards",
+                    p->control_group, cgroup);
 }
 
-static bool service_guarded(const struct guards *g, const char *unit,
-                            const struct unit_properties *p, char problem[static HOST_PROBLEM_MAX])
+/* "TENURE_UNITS=a.service b.timer": all the group's units, in their order. */
+static bool names_all_units(const struct guards *g, const char *variable)
 {
-    char env[GROUP_PATH_SIZE];
+    static const char key[] = KEEPER_UNITS_ENV "=";
 
-    (void)snprintf(env, sizeof env, TENURE_GROUPS_DIR "/%s/" KEEPER_ENV_FILE, g->group);
-    return lists(problem, unit, "EnvironmentFiles", p->environment_files, env) &&
-           at_most(problem, unit, "TimeoutStopUSec", p->timeout_stop, g->stop) &&
-           word_is(problem, unit, "TimeoutStopFailureMode", p->timeout_stop_failure_mode, "kill");
+    if (strncmp(variable, key, strlen(key)) != 0)
+        return false;
+    variable += strlen(key);
+    for (size_t i = 0; i < g->n_units; i++) {
+        size_t length = strlen(g->units[i].name);
+
+        if (i > 0 && *variable++ != ' ')
+            return false;
+        if (strncmp(variable, g->units[i].name, length) != 0)
+            return false;
+        variable += length;
+    }
+    return *variable == '\0';
 }
 
-static bool has_processes(const char *unit)
+/* By it the keeper knows whose stop it has to wait for. */
+static bool units_told(const struct guards *g, const char *unit, const struct unit_properties *p,
+                       char problem[static HOST_PROBLEM_MAX])
 {
-    static const char *const with_processes[] = {"service", "socket", "mount", "swap", NULL};
+    for (char **e = p->environment; e && *e; e++)
+        if (names_all_units(g, *e))
+            return true;
+    return wrong(problem, unit,
+                 "Environment has no " KEEPER_UNITS_ENV " that names the group's units");
+}
 
-    return one_of(suffix(unit), with_processes);
+/* One setting of the drop-in, with this value. */
+static bool setting_holds(const struct guards *g, const char *unit, const struct unit_properties *p,
+                          const struct guard_setting *s, const char *value,
+                          char problem[static HOST_PROBLEM_MAX])
+{
+    const void *at = properties_find(p, s->property);
+
+    assert(at);
+    switch (s->proof) {
+    case GUARD_UNSEEN:
+        return true;
+    case GUARD_IS:
+        return word_is(problem, unit, s->property, at, value);
+    case GUARD_LISTS:
+        return lists(problem, unit, s->property, *(char **const *)at, value);
+    case GUARD_YES:
+        return *(const bool *)at || wrong(problem, unit, "%s is no, not yes", s->property);
+    case GUARD_SIGKILL:
+        return *(const int *)at == SIGKILL ||
+               wrong(problem, unit, "%s is %d, not 9 (SIGKILL)", s->property, *(const int *)at);
+    case GUARD_AT_MOST:
+        return at_most(problem, unit, s->property, *(const usec_t *)at, g->stop);
+    case GUARD_BETWEEN:
+        return keeper_timeout(problem, unit, s->property, *(const usec_t *)at, g->stop);
+    }
+    return false;
+}
+
+static bool setting_holds_for_all(const struct guards *g, const char *unit,
+                                  const struct unit_properties *p, const struct guard_setting *s,
+                                  char problem[static HOST_PROBLEM_MAX])
+{
+    char value[GUARD_VALUE_SIZE];
+    size_t n = s->value == GUARD_UNIT ? g->n_units : 1;
+
+    if (s->value == GUARD_ALL_UNITS)
+        return units_told(g, unit, p, problem);
+    for (size_t i = 0; i < n; i++)
+        if (guard_value(s, g->group, g->stop, s->value == GUARD_UNIT ? g->units[i].name : NULL,
+                        value, sizeof value) < 0 ||
+            !setting_holds(g, unit, p, s, value, problem))
+            return false;
+    return true;
 }
 
 /* What the drop-in says. */
-static bool drop_in_holds(const struct guards *g, const char *unit, const struct unit_properties *p,
-                          char problem[static HOST_PROBLEM_MAX])
+static bool drop_in_holds(const struct guards *g, const char *unit, enum guard_of of,
+                          const struct unit_properties *p, char problem[static HOST_PROBLEM_MAX])
 {
-    char state[GROUP_PATH_SIZE];
+    for (size_t i = 0; i < guard_n_settings; i++) {
+        const struct guard_setting *s = &guard_settings[i];
 
-    (void)snprintf(state, sizeof state, TENURE_GROUPS_DIR "/%s/" KEEPER_STATE_FILE, g->group);
-    if (!lists(problem, unit, "BindsTo", p->binds_to, g->keeper_unit) ||
-        !lists(problem, unit, "After", p->after, g->keeper_unit) ||
-        !lists(problem, unit, "AssertPathExists", p->asserts_path_exists, state))
-        return false;
-    if (!has_processes(unit))
-        return true;
-    if (!processes_guarded(g, unit, p, problem))
-        return false;
-    return strcmp(suffix(unit), "service") == 0
-               ? service_guarded(g, unit, p, problem)
-               : at_most(problem, unit, "TimeoutUSec", p->timeout, g->stop);
+        if ((s->of & (unsigned)of) && s->proof != GUARD_UNSEEN &&
+            !setting_holds_for_all(g, unit, p, s, problem))
+            return false;
+    }
+    return true;
 }
 
 /* What the unit's own files say, and no drop-in of ours can undo. */
@@ -248,10 +288,10 @@ static bool can_be_led(const char *unit, const struct unit_properties *p,
 {
     static const char *const kill_modes[] = {"control-group", "mixed", NULL};
 
-    if (has_processes(unit) && !one_of(p->kill_mode, kill_modes))
+    if (guard_type(unit) != GUARD_OF_OTHER && !one_of(p->kill_mode, kill_modes))
         return wrong(problem, unit, "KillMode is %s, not control-group or mixed",
                      or_nothing(p->kill_mode));
-    if (strcmp(suffix(unit), "service") != 0)
+    if (guard_type(unit) != GUARD_OF_SERVICE)
         return true;
     /* Restarts without the unit ever being inactive: BindsTo would not hold it. */
     return (strcmp(p->restart_mode, "direct") != 0 ||
@@ -318,7 +358,8 @@ enum guard_verdict guards_of_unit(const struct guards *g, const char *unit,
     assert(p);
     if (!loaded(problem, unit, p))
         return not_loaded(p);
-    if (!drop_in_holds(g, unit, p, problem))
+    if (!drop_in_holds(g, unit, guard_type(unit), p, problem) ||
+        (guard_type(unit) != GUARD_OF_OTHER && !runs_in_slice(g, unit, p, problem)))
         return GUARDS_LOST;
     return current(problem, unit, p) && can_be_led(unit, p, problem) &&
                    triggers_guarded(g, unit, p, problem) && pulled_up(g, unit, p, problem)
@@ -343,49 +384,6 @@ static bool program_is(char problem[static HOST_PROBLEM_MAX], const char *unit,
     return word_is(problem, unit, property, path ? path : "", TENURE_KEEPER_PATH);
 }
 
-/* "TENURE_UNITS=a.service b.timer": all the group's units, in their order. */
-static bool names_all_units(const struct guards *g, const char *variable)
-{
-    static const char key[] = KEEPER_UNITS_ENV "=";
-
-    if (strncmp(variable, key, strlen(key)) != 0)
-        return false;
-    variable += strlen(key);
-    for (size_t i = 0; i < g->n_units; i++) {
-        size_t length = strlen(g->units[i].name);
-
-        if (i > 0 && *variable++ != ' ')
-            return false;
-        if (strncmp(variable, g->units[i].name, length) != 0)
-            return false;
-        variable += length;
-    }
-    return *variable == '\0';
-}
-
-/* By it the keeper knows whose stop it has to wait for. */
-static bool units_told(const struct guards *g, const struct unit_properties *p,
-                       char problem[static HOST_PROBLEM_MAX])
-{
-    for (char **e = p->environment; e && *e; e++)
-        if (names_all_units(g, *e))
-            return true;
-    return wrong(problem, g->keeper_unit,
-                 "Environment has no " KEEPER_UNITS_ENV " that names the group's units");
-}
-
-/* What the drop-in says. */
-static bool keeper_drop_in_holds(const struct guards *g, const struct unit_properties *p,
-                                 char problem[static HOST_PROBLEM_MAX])
-{
-    const char *unit = g->keeper_unit;
-
-    return keeper_timeout(problem, unit, "TimeoutStopUSec", p->timeout_stop, g->stop) &&
-           keeper_timeout(problem, unit, "TimeoutAbortUSec", p->timeout_abort, g->stop) &&
-           lists(problem, unit, "Requires", p->requires, g->slice_unit) &&
-           lists(problem, unit, "After", p->after, g->slice_unit) && units_told(g, p, problem);
-}
-
 /* What the unit's own file says. */
 static bool is_the_keeper(const char *unit, const struct unit_properties *p,
                           char problem[static HOST_PROBLEM_MAX])
@@ -408,7 +406,7 @@ enum guard_verdict guards_of_keeper(const struct guards *g, const struct unit_pr
     assert(p);
     if (!loaded(problem, g->keeper_unit, p))
         return not_loaded(p);
-    if (!keeper_drop_in_holds(g, p, problem))
+    if (!drop_in_holds(g, g->keeper_unit, GUARD_OF_KEEPER, p, problem))
         return GUARDS_LOST;
     return current(problem, g->keeper_unit, p) && is_the_keeper(g->keeper_unit, p, problem)
                ? GUARDS_GOOD

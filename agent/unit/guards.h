@@ -38,7 +38,8 @@ struct unit_properties {
     usec_t timeout_stop;  /* services */
     usec_t timeout_abort; /* services */
     usec_t timeout;       /* sockets, mounts, swaps: TimeoutUSec */
-    char **binds_to, **after, **wanted_by, **requires, **triggers, **triggered_by;
+    char **binds_to, **after, **before, **wanted_by, **requires, **propagates_stop_to;
+    char **triggers, **triggered_by;
     char **environment, **environment_files;
     char **asserts_path_exists; /* plain ones: neither negated nor alternatives */
 };

@@ -8,7 +8,7 @@
  *   connection.c  the bus: connect, notice its loss, connect again
  *   signals.c     signals of PID 1 -> which group to look at
  *   look.c        the question: ListUnitsByNames, then cgroups and state files
- *   check.c       properties of units -> guards.c, which judges them
+ *   check.c       properties of units (properties.c) -> guards.c, which judges them
  *   control.c     StartUnit, StopUnit, the own job
  *   call.c        one asynchronous call with its limit
  *   files.c, instance.c  tickets, datagrams, cgroup.stat; the instance id
@@ -16,6 +16,7 @@
 
 #include "unit/guards.h"
 #include "unit/host.h"
+#include "unit/properties.h"
 
 #define SYSTEMD_NAME "org.freedesktop.systemd1"
 #define SYSTEMD_PATH "/org/freedesktop/systemd1"
@@ -186,9 +187,6 @@ void look_forget_group(struct host *h, const struct group *g);
 /* check.c */
 void check_continue(struct host *h, usec_t now);
 bool check_due(const struct host *h, const struct group *g);
-
-/* properties.c: fills ret from the answer to Properties.GetAll(""). Returns 0 or negative errno. */
-int properties_read(sd_bus_message *m, struct unit_properties *ret);
 
 /* control.c */
 void control_send(struct host *h, usec_t now);

@@ -199,6 +199,8 @@ static const struct {
     PROPERTY("TimeoutUSec", read_usec, timeout),
     PROPERTY("BindsTo", read_list, binds_to),
     PROPERTY("After", read_list, after),
+    PROPERTY("Before", read_list, before),
+    PROPERTY("PropagatesStopTo", read_list, propagates_stop_to),
     PROPERTY("WantedBy", read_list, wanted_by),
     PROPERTY("Requires", read_list, requires),
     PROPERTY("Triggers", read_list, triggers),
@@ -207,6 +209,19 @@ static const struct {
     PROPERTY("EnvironmentFiles", read_environment_files, environment_files),
     PROPERTY("Asserts", read_asserts, asserts_path_exists),
 };
+
+const void *properties_find(const struct unit_properties *p, const char *name)
+{
+    assert(p);
+    assert(name);
+
+    if (strcmp(name, "AssertPathExists") == 0)
+        name = "Asserts";
+    for (size_t i = 0; i < sizeof properties / sizeof properties[0]; i++)
+        if (strcmp(properties[i].name, name) == 0)
+            return (const char *)p + properties[i].offset;
+    return NULL;
+}
 
 static int read_property(sd_bus_message *m, const char *name, struct unit_properties *p)
 {

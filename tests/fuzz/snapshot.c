@@ -13,10 +13,10 @@
 #include "config/unit_name.h"
 #include "fuzz.h"
 #include "generator/generate.h"
-#include "generator/guard.h"
 #include "support/libconfig_leaks.h"
+#include "guard/text.h"
 
-/* PID 1 reads this directory: UNIT.d and KEEPER.wants, and nothing else. Returns how many. */
+/* PID 1 reads this directory: UNIT.d, and nothing else. Returns how many. */
 static size_t check_names(const char *early)
 {
     DIR *d = opendir(early);
@@ -35,7 +35,7 @@ static size_t check_names(const char *early)
         assert(dot);
         *dot = '\0';
         bool keeper = strncmp(unit, "tenure@", strlen("tenure@")) == 0;
-        assert(strcmp(dot + 1, "d") == 0 || (keeper && strcmp(dot + 1, "wants") == 0));
+        assert(strcmp(dot + 1, "d") == 0);
         assert(keeper || strcmp(unit, "tenured.service") == 0 || !unit_name_problem(unit));
         n++;
     }

@@ -9,7 +9,6 @@
 
 #include "config/file.h"
 #include "generator/generate.h"
-#include "guard/each.h"
 #include "guard/names.h"
 #include "guard/text.h"
 #include "support/file.h"
@@ -47,25 +46,30 @@ static void set_up(void)
 
 TEST_CASE(guards, .set_up = set_up, .time_limit = 60);
 
-static void expect_file(const char *name, const char *expected)
+static char *read_early(const char *name)
 {
     char path[512], *text = NULL;
 
     (void)snprintf(path, sizeof path, "%s/%s", early, name);
     ck_assert_msg(file_read(path, 65536, &text) == 0, "%s: %s", path, strerror(errno));
+    return text;
+}
+
+static void expect_file(const char *name, const char *expected)
+{
+    char *text = read_early(name);
+
     ck_assert_str_eq(text, expected);
     free(text);
 }
 
-static void expect_link(const char *name, const char *target)
+static void expect_same(const char *a, const char *b)
 {
-    char path[512], found[512];
+    char *one = read_early(a), *other = read_early(b);
 
-    (void)snprintf(path, sizeof path, "%s/%s", early, name);
-    ssize_t n = readlink(path, found, sizeof found - 1);
-    ck_assert_int_gt(n, 0);
-    found[n] = '\0';
-    ck_assert_str_eq(found, target);
+    ck_assert_str_eq(one, other);
+    free(one);
+    free(other);
 }
 
 static enum generate_source run(size_t n_problems)
@@ -86,8 +90,7 @@ static enum generate_source run(size_t n_problems)
          "\"w.target\" ]; } );\n"
 
 #define UNIT_PART                                                                                  \
-    "# Written by tenure-generator: this unit belongs to group \"a-b\" and runs on its leader "    \
-    "only.\n"                                                                                      \
+    "# Written by tenure: this unit belongs to group \"a-b\" and runs on its leader only.\n"       \
     "[Unit]\n"                                                                                     \
     "BindsTo=tenure@a\\x2db.service\n"                                                             \
     "After=tenure@a\\x2db.service\n"                                                               \
@@ -106,8 +109,8 @@ static enum generate_source run(size_t n_problems)
     "Before=shutdown.target\n"                                                                     \
     "After=sysinit.target\n"
 #define LOCK                                                                                       \
-    "# Written by tenure-generator: the applied configuration is missing or broken, so nothing "   \
-    "that belongs to a group may start.\n"                                                         \
+    "# Written by tenure: the applied configuration is missing or broken, so nothing that "        \
+    "belongs to a group may start.\n"                                                              \
     "[Unit]\n"                                                                                     \
     "AssertPathExists=/run/tenure/nothing-is-applied/run-tenurectl-apply\n"
 #define SERVICE_LOCK LOCK "\n[Service]\nRestart=no\n"
@@ -118,17 +121,17 @@ static enum generate_source run(size_t n_problems)
 
 static void expect_guards(void)
 {
-    expect_file("w.service.d/zz-tenure.conf", UNIT_PART SERVICE_PART);
-    expect_file("w@1-2.service.d/zz-tenure.conf", UNIT_PART SERVICE_PART);
-    expect_file("w.socket.d/zz-tenure.conf", UNIT_PART LATE_PART
+    expect_file("w.service.d/~tenure.conf", UNIT_PART SERVICE_PART);
+    expect_file("w@1-2.service.d/~tenure.conf", UNIT_PART SERVICE_PART);
+    expect_file("w.socket.d/~tenure.conf", UNIT_PART LATE_PART
                 "\n[Socket]\nSlice=tenure-a\\x2db.slice\nTimeoutSec=2500000us\nSendSIGKILL=yes\n"
                 "FinalKillSignal=SIGKILL\n");
-    expect_file("srv-x\\x2dy.mount.d/zz-tenure.conf", UNIT_PART LATE_PART
+    expect_file("srv-x\\x2dy.mount.d/~tenure.conf", UNIT_PART LATE_PART
                 "\n[Mount]\nSlice=tenure-a\\x2db.slice\nTimeoutSec=2500000us\nSendSIGKILL=yes\n"
                 "FinalKillSignal=SIGKILL\n");
-    expect_file("w.timer.d/zz-tenure.conf", UNIT_PART LATE_PART);
-    expect_file("w.path.d/zz-tenure.conf", UNIT_PART LATE_PART);
-    expect_file("w.target.d/zz-tenure.conf", UNIT_PART LATE_PART);
+    expect_file("w.timer.d/~tenure.conf", UNIT_PART LATE_PART);
+    expect_file("w.path.d/~tenure.conf", UNIT_PART LATE_PART);
+    expect_file("w.target.d/~tenure.conf", UNIT_PART LATE_PART);
     expect_file(
         "tenure@a\\x2db.service.d/~tenure.conf",
         "# Written by tenure: the keeper of group \"a-b\" gets its slice and its units, and "
@@ -144,7 +147,7 @@ static void expect_guards(void)
                 "# Written by tenure: systemd keeps the units of all groups loaded.\n"
                 "[Unit]\n"
                 "Before=tenure@a\\x2db.service\n");
-    ck_assert_uint_eq(folder_count("early"), 10);
+    ck_assert_uint_eq(folder_count("early"), 9);
 }
 
 TEST(every_type)
@@ -156,13 +159,16 @@ TEST(every_type)
     expect_guards();
 }
 
-static bool is_linked(const char *unit)
+static bool is_wanted(const char *unit)
 {
-    char path[512];
-    struct stat st;
+    char path[512], line[512], *text = NULL;
 
-    (void)snprintf(path, sizeof path, "%s/tenure@t.service.wants/%s", early, unit);
-    return lstat(path, &st) == 0;
+    (void)snprintf(path, sizeof path, "%s/tenure@t.service.d/~tenure.conf", early);
+    (void)snprintf(line, sizeof line, "\nWants=%s\n", unit);
+    ck_assert_int_eq(file_read(path, 65536, &text), 0);
+    bool found = strstr(text, line);
+    free(text);
+    return found;
 }
 
 /* A job of the night must not run with every takeover; but it is guarded like the others. */
@@ -175,14 +181,14 @@ TEST(what_a_timer_or_path_starts_is_not_pulled_up)
                HEAD "groups = ( { name = \"t\"; units = [ \"a.service\", \"a.timer\", \"b.path\", "
                     "\"b.service\", \"other.service\", \"c.socket\", \"c.service\" ]; } );\n");
     ck_assert_int_eq(run(0), GENERATE_SNAPSHOT);
-    ck_assert(!is_linked("a.service"));
-    ck_assert(!is_linked("other.service"));
-    ck_assert(is_linked("a.timer"));
-    ck_assert(is_linked("b.path"));
-    ck_assert(is_linked("b.service")); /* nobody else starts it */
-    ck_assert(is_linked("c.socket"));
-    ck_assert(is_linked("c.service")); /* serves the socket at once */
-    ck_assert_uint_eq(folder_count("early"), 10);
+    ck_assert(!is_wanted("a.service"));
+    ck_assert(!is_wanted("other.service"));
+    ck_assert(is_wanted("a.timer"));
+    ck_assert(is_wanted("b.path"));
+    ck_assert(is_wanted("b.service")); /* nobody else starts it */
+    ck_assert(is_wanted("c.socket"));
+    ck_assert(is_wanted("c.service")); /* serves the socket at once */
+    ck_assert_uint_eq(folder_count("early"), 9);
 }
 
 /* What lets a keeper restart the host, and no other keeper. */
@@ -193,10 +199,11 @@ TEST(reboot_is_for_those_who_ask)
                     "\"a.service\" ]; fence = \"reboot\"; } );\n");
     ck_assert_int_eq(run(0), GENERATE_SNAPSHOT);
     expect_file(
-        "tenure@f.service.d/zz-tenure.conf",
-        "# Written by tenure-generator: the keeper of group \"f\" gets its slice, and the time "
-        "it needs to end its units.\n"
-        "[Unit]\nRequires=tenure-f.slice\nAfter=tenure-f.slice\n\n"
+        "tenure@f.service.d/~tenure.conf",
+        "# Written by tenure: the keeper of group \"f\" gets its slice and its units, and the time "
+        "it needs to end them.\n"
+        "[Unit]\nRequires=tenure-f.slice\nAfter=tenure-f.slice\nPropagatesStopTo=a.service\n"
+        "Before=a.service\nWants=a.service\n\n"
         "[Service]\n"
         "TimeoutStopSec=2050000us\n"
         "TimeoutAbortSec=2050000us\n"
@@ -246,9 +253,9 @@ TEST(both_broken)
     folder_put("applied.conf" CONFIG_SNAPSHOT_COPY_SUFFIX,
                "rubbish \"v.timer\" \"\" \"\n\"v.service");
     ck_assert_int_eq(run(1), GENERATE_LOCK);
-    expect_file("w.service.d/zz-tenure.conf", SERVICE_LOCK);
-    expect_file("srv-x\\x2dy.mount.d/zz-tenure.conf", LOCK);
-    expect_file("v.timer.d/zz-tenure.conf", LOCK);
+    expect_file("w.service.d/~tenure-lock.conf", SERVICE_LOCK);
+    expect_file("srv-x\\x2dy.mount.d/~tenure-lock.conf", LOCK);
+    expect_file("v.timer.d/~tenure-lock.conf", LOCK);
     ck_assert_uint_eq(folder_count("early"), 3);
 }
 
@@ -264,11 +271,11 @@ TEST(both_missing)
     folder_put("groups.d/b.conf", "broken \"#b.service\" \"b.socket\" /* \"c.service\"");
     folder_put("groups.d/c.txt", "\"t.service\"");
     ck_assert_int_eq(run(0), GENERATE_LOCK);
-    expect_file("m.service.d/zz-tenure.conf", SERVICE_LOCK);
-    expect_file("a.service.d/zz-tenure.conf", SERVICE_LOCK);
-    expect_file("a.timer.d/zz-tenure.conf", LOCK);
-    expect_file("d\\x2de.mount.d/zz-tenure.conf", LOCK);
-    expect_file("b.socket.d/zz-tenure.conf", LOCK);
+    expect_file("m.service.d/~tenure-lock.conf", SERVICE_LOCK);
+    expect_file("a.service.d/~tenure-lock.conf", SERVICE_LOCK);
+    expect_file("a.timer.d/~tenure-lock.conf", LOCK);
+    expect_file("d\\x2de.mount.d/~tenure-lock.conf", LOCK);
+    expect_file("b.socket.d/~tenure-lock.conf", LOCK);
     ck_assert_uint_eq(folder_count("early"), 5);
 }
 
@@ -319,8 +326,8 @@ TEST(broken_and_declared)
     folder_put("groups.d/a.conf", "groups = ( { name = \"a\"; units = [ \"a.service\" ]; } );\n");
     folder_put("applied.conf", "nonsense = { \"w.service\"");
     ck_assert_int_eq(run(1), GENERATE_LOCK);
-    expect_file("w.service.d/zz-tenure.conf", SERVICE_LOCK);
-    expect_file("a.service.d/zz-tenure.conf", SERVICE_LOCK);
+    expect_file("w.service.d/~tenure-lock.conf", SERVICE_LOCK);
+    expect_file("a.service.d/~tenure-lock.conf", SERVICE_LOCK);
     ck_assert_uint_eq(folder_count("early"), 2);
 }
 
@@ -368,7 +375,7 @@ TEST(what_cannot_be_read_is_told)
     folder_put("tenure.conf", HEAD "groups = ( { name = \"m\"; units = [ \"m.service\" ]; } );\n");
     ck_assert_int_eq(generate(&paths, &problems, &source), -ENOTDIR);
     ck_assert_int_eq(source, GENERATE_LOCK);
-    expect_file("m.service.d/zz-tenure.conf", SERVICE_LOCK);
+    expect_file("m.service.d/~tenure-lock.conf", SERVICE_LOCK);
 }
 
 TEST(cannot_write)
@@ -387,13 +394,13 @@ TEST(cannot_write)
     ck_assert_int_eq(close(fd), 0);
     *strrchr(early, '/') = '\0';
     ck_assert_int_eq(generate(&paths, &problems, &source), -ENOTDIR);
-    expect_file("w.timer.d/zz-tenure.conf", UNIT_PART LATE_PART);
+    expect_file("w.timer.d/~tenure.conf", UNIT_PART LATE_PART);
 }
 
 TEST(longest_names)
 {
     struct config_group g = {.budget = {.stop = USEC_INFINITY}};
-    char unit[UNIT_NAME_LEN_MAX + 1], text[GUARD_SIZE_MAX];
+    char unit[UNIT_NAME_LEN_MAX + 1], *units[CONFIG_UNITS_MAX], *text = NULL;
 
     memset(g.name, 'g', GROUP_NAME_MAX);
     memset(g.name + 1, '-', 54); /* the most that config lets through */

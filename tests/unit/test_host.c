@@ -18,6 +18,7 @@
 #include "unit/files.h"
 #include "unit/guards.h"
 #include "unit/instance.h"
+#include "unit/properties.h"
 
 #define GROUP_DIR "/run/tenure/groups/" GUARDS_GROUP "/"
 
@@ -180,6 +181,8 @@ static struct unit_properties good_keeper(void)
     static char slice_name[] = GUARDS_SLICE, told[] = "TENURE_UNITS=w.service w.timer";
     static char *environment[] = {told, NULL};
     static char *slice[] = {slice_name, NULL};
+    static char service[] = "w.service", timer[] = "w.timer";
+    static char *both[] = {service, timer, NULL};
     static char path[] = "/lib/systemd/system/tenure@.service";
     static char program[] = "/usr/lib/tenure/tenure-keeper";
 
@@ -197,6 +200,8 @@ static struct unit_properties good_keeper(void)
         .requires = slice,
         .environment = environment,
         .after = slice,
+        .before = both,
+        .propagates_stop_to = both,
     };
 }
 
@@ -225,7 +230,7 @@ TEST(the_keeper_unit)
     struct unit_properties good = good_keeper();
     char problem[HOST_PROBLEM_MAX] = "", other[] = "/etc/x", empty[] = "";
     char fewer[] = "TENURE_UNITS=w.service", more[] = "TENURE_UNITS=w.service w.timer x.path";
-    char prefix[] = "TENURE_UNITS=w.servicew.timer";
+    char prefix[] = "TENURE_UNITS=w.servicew.timer", one[] = "w.service";
 
     ck_assert_msg(guards_of_keeper(&guards, &good, problem) == GUARDS_GOOD, "%s", problem);
     BROKEN_KEEPER((strcpy(p.load_state, "masked"), strcpy(p.active_state, "inactive")), "masked");
@@ -241,10 +246,33 @@ TEST(the_keeper_unit)
     BROKEN_KEEPER(p.watchdog_signal = 6, "WatchdogSignal is 6");
     LOST_KEEPER(p.requires = NULL, "Requires does not name " GUARDS_SLICE);
     LOST_KEEPER(p.after = NULL, "After does not name " GUARDS_SLICE);
+    LOST_KEEPER(p.propagates_stop_to = NULL, "PropagatesStopTo does not name w.service");
+    LOST_KEEPER(p.propagates_stop_to = LIST(one), "PropagatesStopTo does not name w.timer");
+    LOST_KEEPER(p.before = LIST(one), "Before does not name w.timer");
     LOST_KEEPER(p.environment = NULL, "Environment has no TENURE_UNITS");
     LOST_KEEPER(p.environment = LIST(fewer), "Environment has no TENURE_UNITS");
     LOST_KEEPER(p.environment = LIST(more), "Environment has no TENURE_UNITS");
     LOST_KEEPER(p.environment = LIST(prefix), "Environment has no TENURE_UNITS");
+}
+
+/* One table: of what a drop-in says, nothing is left unasked but what has no property. */
+TEST(every_setting_can_be_asked_for)
+{
+    static const char *const unseen[] = {"DefaultDependencies", "Conflicts", "Before", "After"};
+    struct unit_properties p = {.send_sigkill = false};
+
+    for (size_t i = 0; i < guard_n_settings; i++) {
+        const struct guard_setting *s = &guard_settings[i];
+        bool may_be_unseen = false;
+
+        for (size_t k = 0; k < sizeof unseen / sizeof unseen[0]; k++)
+            may_be_unseen = may_be_unseen || strcmp(s->key, unseen[k]) == 0;
+        if (s->proof == GUARD_UNSEEN)
+            ck_assert_msg(may_be_unseen && s->value == GUARD_WORD, "%s is not asked for", s->key);
+        else
+            ck_assert_msg(properties_find(&p, s->property), "%s is not read", s->property);
+    }
+    ck_assert_ptr_null(properties_find(&p, "Nonsense"));
 }
 
 /* ---- cgroups ---- */

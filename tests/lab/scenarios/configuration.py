@@ -154,7 +154,7 @@ def lease_changed(t):
 @scenario("an administrator's drop-in undoes a guard: that host does not take over, and says why")
 def guard_undone(t):
     bad, good = t.standbys
-    drop_in = f"/etc/systemd/system/{t.unit}.d/zzzz.conf"
+    drop_in = f"/etc/systemd/system/{t.unit}.d/~~.conf"
     bad.write_file(drop_in, "[Service]\nSendSIGKILL=no\n")
     bad.systemctl("daemon-reload")
     t.until(f"{bad} says which property of which unit is wrong", lambda: (

@@ -143,7 +143,7 @@ def guards_missing_agent_killed(t):
 @scenario("a drop-in undoes a guard where the group is led: told with an alert, and again when it is mended")
 def guards_undone_on_the_leader(t):
     host = t.leader
-    drop_in = f"{ETC}/{t.unit}.d/~~~.conf"
+    drop_in = f"{ETC}/{t.unit}.d/~~.conf"
     t.check("nothing was told yet", not alerts(host))
     t.fault(f"Slice=batch.slice for the unit on {host}, daemon-reload", lambda: (
         host.write_file(drop_in, "[Service]\nSlice=batch.slice\n"), host.systemctl("daemon-reload")))

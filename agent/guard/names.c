@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "guard/names.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/cleanup.h"
+#include "base/names.h"
+#include "config/unit_name.h"
+
+#define NAME_SIZE (UNIT_NAME_LEN_MAX + 1)
+
+/* ---- links ---- */
+
+/* Where a link leads. A file that is not there yet, on a disk that is mounted later, is named as
+ * the link does: for a new string. */
+static int follow(int dir_fd, const char *dir, const char *name, char **ret)
+{
+    _cleanup_free_ char *path = NULL;
+    char target[PATH_MAX];
+
+    if (asprintf(&path, "%s/%s", dir, name) < 0) {
+        path = NULL;
+        return -ENOMEM;
+    }
+    *ret = realpath(path, NULL);
+    if (*ret || errno == ENOMEM)
+        return *ret ? 0 : -ENOMEM;
+    ssize_t n = readlinkat(dir_fd, name, target, sizeof target - 1);
+    if (n < 0)
+        return -errno;
+    target[n] = '\0';
+    if (asprintf(ret, "%s%s%s", *target == '/' ? "" : dir, *target == '/' ? "" : "/", target) < 0) {
+        *ret = NULL;
+        return -ENOMEM;
+    }
+    return 0;
+}
+
+/* Is it in this directory itself? */
+static bool lies_in(const char *target, const char *dir)
+{
+    _cleanup_free_ char *real = realpath(dir, NULL);
+    const char *slash = strrchr(target, '/');
+    size_t length = slash ? (size_t)(slash - target) : 0;
+
+    return (strlen(dir) == length && strncmp(target, dir, length) == 0) ||
+           (real && strlen(real) == length && strncmp(target, real, length) == 0);
+}
+
+static bool leads_out(const char *target, const char *const dirs[])
+{
+    if (strcmp(target, "/dev/null") == 0) /* masked */
+        return false;
+    for (size_t i = 0; dirs[i]; i++)
+        if (lies_in(target, dirs[i]))
+            return false;
+    return true;
+}
+
+static int add_link(struct unit_links *l, const char *name, char *target)
+{
+    struct unit_link *items = realloc(l->items, (l->n + 1) * sizeof *items);
+
+    if (!items)
+        return -ENOMEM;
+    l->items = items;
+    items[l->n] = (struct unit_link){.name = strdup(name), .target = target};
+    if (!items[l->n].name)
+        return -ENOMEM;
+    l->n++;
+    return 0;
+}
+
+static int load_link(struct unit_links *l, const char *const dirs[], int dir_fd, const char *dir,
+                     const char *name)
+{
+    _cleanup_free_ char *target = NULL;
+    struct stat st;
+
+    if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISLNK(st.st_mode))
+        return 0;
+    int r = follow(dir_fd, dir, name, &target);
+    if (r < 0 || !leads_out(target, dirs))
+        return r == -ENOENT ? 0 : r;
+    r = add_link(l, name, target);
+    if (r == 0)
+        target = NULL; /* it is the list's now */
+    return r;
+}
+
+static int load_directory(struct unit_links *l, const char *const dirs[], const char *dir)
+{
+    DIR *d = opendir(dir);
+    const struct dirent *entry;
+    int first = 0;
+
+    if (!d)
+        return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
+    while ((entry = readdir(d))) {
+        if (entry->d_type != DT_LNK && entry->d_type != DT_UNKNOWN)
+            continue;
+        int r = load_link(l, dirs, dirfd(d), dir, entry->d_name);
+
+        if (r < 0 && first == 0)
+            first = r;
+    }
+    (void)closedir(d);
+    return first;
+}
+
+int unit_links_load(const char *const dirs[], struct unit_links *ret)
+{
+    assert(dirs);
+    assert(ret);
+
+    int first = 0;
+
+    *ret = (struct unit_links){.n = 0};
+    for (size_t i = 0; dirs[i]; i++) {
+        int r = load_directory(ret, dirs, dirs[i]);
+
+        if (r < 0 && first == 0)
+            first = r;
+    }
+    return first;
+}
+
+void unit_links_clear(struct unit_links *l)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        free(l->items[i].name);
+        free(l->items[i].target);
+    }
+    free(l->items);
+    *l = (struct unit_links){.n = 0};
+}
+
+/* ---- names ---- */
+
+/* "w@1.service" -> "w@.service"; a name without an instance as it is. */
+static void template_of(const char *unit, char ret[static NAME_SIZE])
+{
+    const char *at = strchr(unit, '@'), *dot = strrchr(unit, '.');
+
+    if (at && dot && at < dot)
+        (void)snprintf(ret, NAME_SIZE, "%.*s%s", (int)(at - unit) + 1, unit, dot);
+    else
+        (void)snprintf(ret, NAME_SIZE, "%s", unit);
+}
+
+/* What the unit would be called by a link of this name; false: the link names something else. */
+static bool name_by_link(const char *link, const char *unit, bool by_template,
+                         char ret[static NAME_SIZE])
+{
+    const char *at = strchr(link, '@'), *dot = strrchr(link, '.');
+    const char *unit_at = strchr(unit, '@'), *unit_dot = strrchr(unit, '.');
+    int n;
+
+    if (!dot || !unit_dot || strcmp(dot, unit_dot) != 0)
+        return false;
+    if (by_template && at && at + 1 == dot && unit_at)
+        n = snprintf(ret, NAME_SIZE, "%.*s%s", (int)(dot - link), link, unit_at + 1);
+    else if (by_template)
+        return false;
+    else
+        n = snprintf(ret, NAME_SIZE, "%s", link);
+    return n > 0 && n < NAME_SIZE && strcmp(ret, unit) != 0 && !unit_name_problem(ret);
+}
+
+static int add_name(char ***names, size_t *n, const char *name)
+{
+    for (size_t i = 0; i < *n; i++)
+        if (strcmp((*names)[i], name) == 0)
+            return 0;
+    char **longer = realloc(*names, (*n + 1) * sizeof(char *));
+
+    if (!longer)
+        return -ENOMEM;
+    *names = longer;
+    longer[*n] = strdup(name);
+    if (!longer[*n])
+        return -ENOMEM;
+    (*n)++;
+    return 0;
+}
+
+/* Names of what one link of the unit leads to. */
+static int add_names(const struct unit_links *l, const struct unit_link *own, const char *unit,
+                     char ***names, size_t *n)
+{
+    bool by_template = strcmp(own->name, unit) != 0;
+    char name[NAME_SIZE];
+
+    for (size_t i = 0; i < l->n; i++) {
+        if (strcmp(l->items[i].target, own->target) != 0 ||
+            !name_by_link(l->items[i].name, unit, by_template, name))
+            continue;
+        int r = add_name(names, n, name);
+
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+int unit_links_names(const struct unit_links *l, const char *unit, char ***ret, size_t *ret_n)
+{
+    assert(l);
+    assert(unit);
+    assert(ret);
+    assert(ret_n);
+
+    char template[NAME_SIZE];
+    char **names = NULL;
+    size_t n = 0;
+    int r = 0;
+
+    template_of(unit, template);
+    for (size_t i = 0; i < l->n && r == 0; i++)
+        if (strcmp(l->items[i].name, unit) == 0 || strcmp(l->items[i].name, template) == 0)
+            r = add_names(l, &l->items[i], unit, &names, &n);
+    if (r < 0) {
+        unit_names_free(names, n);
+        return r;
+    }
+    *ret = names;
+    *ret_n = n;
+    return 0;
+}
+
+void unit_names_free(char **names, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        free(names[i]);
+    free(names);
+}

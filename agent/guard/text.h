@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TENURE_GUARD_TEXT_H
+#define TENURE_GUARD_TEXT_H
+
+/* The drop-ins as text, of base/guard.h's settings. Each function makes a new string for free(3),
+ * and returns 0, -ENOMEM, or -EINVAL for a group's name that is not valid. */
+
+#include "base/guard.h"
+#include "config/config.h"
+
+/* Not the name of the guards: it comes before them and hides none. */
+#define GUARD_LOCK_FILE "~tenure-lock.conf"
+/* Never exists; its name is what `systemctl status` of a locked unit shows. */
+#define GUARD_LOCK_PATH TENURE_RUN_DIR "/nothing-is-applied/run-tenurectl-apply"
+
+/* Of a unit of the group. */
+int guard_unit_text(const struct config_group *g, const char *unit, char **ret);
+
+/* Of the group's keeper. more: units that it stops beside those of the group, n_more of them;
+ * unit_dirs (NULL at the end): where a timer's or path's file says what it starts. That is not
+ * pulled up with the keeper: a job of the night must not run with every takeover. */
+int guard_keeper_text(const struct config_group *g, char *const *more, size_t n_more,
+                      const char *const unit_dirs[], char **ret);
+
+/* Of tenured.service, which names all keepers. Keepers come after the agent anyway. Said on the
+ * agent's side as well, it makes PID 1 keep them and what they want loaded for as long as it has
+ * the agent: a unit that nothing loaded refers to is read from its files anew for every question,
+ * some milliseconds each, several times a lease. */
+int guard_agent_text(const struct tenure_config *c, char **ret);
+
+/* Of a unit that must not start at all. */
+int guard_lock_text(const char *unit, char **ret);
+
+/* The group that a unit's drop-in is of, read from its text. Returns 0; -EBADMSG when it is not one
+ * that guard_unit_text() made, as far as what guards goes. */
+int guard_group_of_text(const char *text, char ret[static GROUP_NAME_MAX + 1]);
+
+#endif
