@@ -16,8 +16,6 @@
 
 #define CONFIG_MAIN_FILE "/etc/tenure/tenure.conf"
 #define CONFIG_GROUPS_DIR "/etc/tenure/groups.d"
-#define CONFIG_SNAPSHOT_FILE "/etc/tenure/applied.conf"
-#define CONFIG_SNAPSHOT_COPY_SUFFIX ".copy"
 
 #define CONFIG_GROUPS_MAX 1000
 #define CONFIG_UNITS_MAX 64 /* per group */
@@ -40,6 +38,14 @@ struct config_group {
     unsigned line;
 };
 
+/* Units that left a group on this host. Other hosts may lead it with them, so they stay guarded
+ * here until somebody says that no host does. */
+struct config_kept {
+    char name[GROUP_NAME_MAX + 1];
+    char **units;
+    size_t n_units;
+};
+
 struct config_arbiter {
     char *conninfo; /* may hold a password: never print it */
     bool require_sync;
@@ -53,7 +59,15 @@ struct tenure_config {
     struct config_arbiter arbiter;
     struct config_group *groups; /* sorted by name (strcmp); may be none */
     size_t n_groups;
+    struct config_kept *kept; /* of an applied configuration; sorted by name; no unit of groups */
+    size_t n_kept;
 };
+
+/* Where the applied configuration is, NULL at the end: its own file and the copy, on the root file
+ * system, in two trees of which neither is the administrator's to deploy; then where earlier
+ * versions had them. The first that can be read counts. */
+extern const char *const config_applied_files[];
+#define CONFIG_APPLIED_WRITTEN 2 /* so many of them are written */
 
 /* What config_load() reads. */
 struct config_paths {
@@ -76,11 +90,28 @@ int config_load(const struct config_paths *paths, struct config_problems *proble
 int config_load_snapshot(const char *path, struct config_problems *problems,
                          struct tenure_config **ret);
 
-/* Writes the model to path as one file, and a second, equal one to path + ".copy" afterwards: the
- * generator's fallback. Each atomically and durably (temporary file, fsync, rename, fsync of the
+/* What is applied, by the first of the files (NULL at the end) that can be read; *ret_from, if not
+ * NULL, says which. Returns 0; -ENOENT: there is none of them; -EBADMSG: none that is there can be
+ * used, and problems says why the first cannot; -ENOMEM. */
+int config_load_applied(const char *const files[], struct config_problems *problems,
+                        struct tenure_config **ret, size_t *ret_from);
+
+/* Writes the model to path, atomically and durably (temporary file, fsync, rename, fsync of the
  * directory), mode 0640. The group becomes that of the user "tenure" when the caller is root and
  * there is one. Returns 0 or negative errno; a file that could not be replaced is as it was. */
 int config_write_snapshot(const struct tenure_config *c, const char *path);
+
+/* Writes the first files so, their directories made if need be, and removes the others. *ret_copy:
+ * 0, or why the second could not be written although the first was: that is no failure. Returns 0
+ * or negative errno. */
+int config_write_applied(const struct tenure_config *c, const char *const files[], int *ret_copy);
+
+/* Keeps a unit for the group of this name, if it is not kept yet. Returns 0 or -ENOMEM. */
+int config_keep(struct tenure_config *c, const char *group, const char *unit);
+/* NULL when nothing is kept for it. */
+const struct config_kept *config_find_kept(const struct tenure_config *c, const char *group);
+/* The group that declares this unit; NULL: none. */
+const struct config_group *config_group_of(const struct tenure_config *c, const char *unit);
 
 struct tenure_config *config_free(struct tenure_config *c); /* returns NULL */
 

@@ -189,3 +189,29 @@ int config_load_snapshot(const char *path, struct config_problems *problems,
     load_finish(&l);
     return conclude(&l, config, ret);
 }
+
+int config_load_applied(const char *const files[], struct config_problems *problems,
+                        struct tenure_config **ret, size_t *ret_from)
+{
+    assert(files);
+    assert(problems);
+    assert(ret);
+
+    bool found = false;
+
+    for (size_t i = 0; files[i]; i++) {
+        _cleanup_problems_ struct config_problems here = {0};
+        int r = config_load_snapshot(files[i], &here, ret);
+
+        if (r == 0 && ret_from)
+            *ret_from = i;
+        if (r == 0 || r == -ENOMEM)
+            return r;
+        if (r == -EBADMSG && !found) {
+            *problems = here;
+            here = (struct config_problems){0};
+        }
+        found = found || r == -EBADMSG;
+    }
+    return found ? -EBADMSG : -ENOENT;
+}

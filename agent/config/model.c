@@ -1,22 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "config/config.h"
+#include "config/string_list.h"
+
+const char *const config_applied_files[] = {
+    "/etc/tenure.applied/applied.conf",
+    "/etc/systemd/system/tenured.service.d/applied.conf.copy",
+    "/etc/tenure/applied.conf",
+    "/etc/tenure/applied.conf.copy",
+    NULL,
+};
 
 struct tenure_config *config_free(struct tenure_config *c)
 {
     if (!c)
         return NULL;
     for (size_t i = 0; i < c->n_groups; i++) {
-        for (size_t k = 0; k < c->groups[i].n_units; k++)
-            free(c->groups[i].units[k]);
-        free(c->groups[i].units);
+        strings_free(c->groups[i].units, c->groups[i].n_units);
         free(c->groups[i].file);
     }
+    for (size_t i = 0; i < c->n_kept; i++)
+        strings_free(c->kept[i].units, c->kept[i].n_units);
     free(c->groups);
+    free(c->kept);
     free(c->arbiter.conninfo);
     free(c->arbiter.file);
     free(c);
@@ -45,6 +56,86 @@ static bool has_unit(const struct config_group *g, const char *unit)
             return true;
     return false;
 }
+
+const struct config_group *config_group_of(const struct tenure_config *c, const char *unit)
+{
+    assert(c);
+    assert(unit);
+
+    for (size_t i = 0; i < c->n_groups; i++)
+        if (has_unit(&c->groups[i], unit))
+            return &c->groups[i];
+    return NULL;
+}
+
+/* ---- what is kept ---- */
+
+/* Where it is, or would be. */
+static size_t kept_position(const struct tenure_config *c, const char *group)
+{
+    size_t low = 0, high = c->n_kept;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (strcmp(c->kept[middle].name, group) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+const struct config_kept *config_find_kept(const struct tenure_config *c, const char *group)
+{
+    assert(c);
+    assert(group);
+
+    size_t at = kept_position(c, group);
+
+    return at < c->n_kept && strcmp(c->kept[at].name, group) == 0 ? &c->kept[at] : NULL;
+}
+
+static int insert_kept(struct tenure_config *c, const char *group, size_t at)
+{
+    struct config_kept *more = reallocarray(c->kept, c->n_kept + 1, sizeof *more);
+
+    if (!more)
+        return -ENOMEM;
+    c->kept = more;
+    memmove(more + at + 1, more + at, (c->n_kept - at) * sizeof *more);
+    more[at] = (struct config_kept){.units = NULL};
+    (void)snprintf(more[at].name, sizeof more[at].name, "%s", group);
+    c->n_kept++;
+    return 0;
+}
+
+static int add_kept_unit(struct config_kept *k, const char *unit)
+{
+    for (size_t i = 0; i < k->n_units; i++)
+        if (strcmp(k->units[i], unit) == 0)
+            return 0;
+    return strings_add(&k->units, &k->n_units, unit);
+}
+
+int config_keep(struct tenure_config *c, const char *group, const char *unit)
+{
+    assert(c);
+    assert(group_name_valid(group));
+    assert(unit);
+
+    size_t at = kept_position(c, group);
+
+    if (at == c->n_kept || strcmp(c->kept[at].name, group) != 0) {
+        int r = insert_kept(c, group, at);
+
+        if (r < 0)
+            return r;
+    }
+    return add_kept_unit(&c->kept[at], unit);
+}
+
+/* ---- what changed ---- */
 
 /* Units stand once in a group, so equal numbers and one containing the other are enough. */
 static bool same_units(const struct config_group *a, const struct config_group *b)

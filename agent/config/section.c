@@ -362,6 +362,37 @@ static void load_groups(struct loader *l, const config_setting_t *s)
         load_group(l, config_setting_get_elem(s, (unsigned)i));
 }
 
+/* --- what is kept ------------------------------------------------------------------------- */
+
+/* Of a file that only this program writes: what is not as it writes it is damage. */
+static void load_kept(struct loader *l, const config_setting_t *s)
+{
+    const char *name = NULL;
+    const config_setting_t *units = config_setting_get_member(s, "units");
+
+    if (!config_setting_is_group(s) || !config_setting_lookup_string(s, "name", &name) ||
+        !group_name_valid(name) || !units || !config_setting_is_aggregate(units)) {
+        problem_at(l, s, "what is kept of a group is damaged");
+        return;
+    }
+    for (int i = 0; i < config_setting_length(units); i++) {
+        const char *unit = config_setting_get_string_elem(units, i);
+
+        if (!unit || unit_name_problem(unit))
+            problem_at(l, units, "a unit kept of group \"%s\" is damaged", name);
+        else if (config_keep(l->config, name, unit) < 0)
+            l->out_of_memory = true;
+    }
+}
+
+static void load_all_kept(struct loader *l, const config_setting_t *s)
+{
+    if (!config_setting_is_list(s))
+        problem_at(l, s, "what is kept is damaged");
+    for (int i = 0; config_setting_is_list(s) && i < config_setting_length(s); i++)
+        load_kept(l, config_setting_get_elem(s, (unsigned)i));
+}
+
 /* --- the rest ------------------------------------------------------------------------------ */
 
 static void take_node(struct loader *l, const config_setting_t *s)
@@ -458,6 +489,7 @@ void load_root(struct loader *l, const config_setting_t *root)
 {
     static const char *const main_keys[] = {"node", "arbiter", "groups", NULL};
     static const char *const groups_keys[] = {"groups", NULL};
+    static const char *const snapshot_keys[] = {"node", "arbiter", "groups", "kept", NULL};
     const config_setting_t *s;
 
     assert(l);
@@ -466,6 +498,8 @@ void load_root(struct loader *l, const config_setting_t *root)
     if (l->kind == FILE_GROUPS)
         refuse_unknown_keys(l, root, "in a file of groups", groups_keys,
                             "groups (node and arbiter belong into tenure.conf)");
+    else if (l->kind == FILE_SNAPSHOT)
+        refuse_unknown_keys(l, root, "here", snapshot_keys, "node, arbiter, groups and kept");
     else
         refuse_unknown_keys(l, root, "here", main_keys, "node, arbiter and groups");
 
@@ -475,6 +509,9 @@ void load_root(struct loader *l, const config_setting_t *root)
     s = config_setting_get_member(root, "arbiter");
     if (s && l->kind != FILE_GROUPS)
         load_arbiter(l, s);
+    s = config_setting_get_member(root, "kept");
+    if (s && l->kind == FILE_SNAPSHOT)
+        load_all_kept(l, s);
     s = config_setting_get_member(root, "groups");
     if (s)
         load_groups(l, s);

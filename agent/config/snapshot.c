@@ -37,6 +37,18 @@ static int set_span(config_setting_t *parent, const char *key, usec_t span)
     return set_string(parent, key, text);
 }
 
+static int set_units(config_setting_t *parent, char *const *units, size_t n)
+{
+    config_setting_t *s = config_setting_add(parent, "units", CONFIG_TYPE_ARRAY);
+
+    if (!s)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++)
+        if (!config_setting_set_string_elem(s, -1, units[i]))
+            return -ENOMEM;
+    return 0;
+}
+
 static int set_group(config_setting_t *list, const struct config_group *g)
 {
     config_setting_t *s = config_setting_add(list, NULL, CONFIG_TYPE_GROUP);
@@ -44,20 +56,23 @@ static int set_group(config_setting_t *list, const struct config_group *g)
     if (!s || set_string(s, "name", g->name) < 0)
         return -ENOMEM;
 
-    config_setting_t *units = config_setting_add(s, "units", CONFIG_TYPE_ARRAY);
-    if (!units)
-        return -ENOMEM;
-    for (size_t i = 0; i < g->n_units; i++)
-        if (!config_setting_set_string_elem(units, -1, g->units[i]))
-            return -ENOMEM;
-
-    if (set_string(s, "method", method_name(g->method)) < 0 ||
+    if (set_units(s, g->units, g->n_units) < 0 ||
+        set_string(s, "method", method_name(g->method)) < 0 ||
         set_span(s, "lease", g->budget.lease) < 0 ||
         set_span(s, "stop_timeout", g->budget.stop) < 0)
         return -ENOMEM;
     if (g->reboot && set_string(s, "fence", CONFIG_FENCE_REBOOT) < 0)
         return -ENOMEM;
     return 0;
+}
+
+static int set_kept(config_setting_t *list, const struct config_kept *k)
+{
+    config_setting_t *s = config_setting_add(list, NULL, CONFIG_TYPE_GROUP);
+
+    if (!s || set_string(s, "name", k->name) < 0)
+        return -ENOMEM;
+    return set_units(s, k->units, k->n_units);
 }
 
 static int set_all(config_setting_t *root, const struct tenure_config *c)
@@ -78,6 +93,14 @@ static int set_all(config_setting_t *root, const struct tenure_config *c)
         return -ENOMEM;
     for (size_t i = 0; i < c->n_groups; i++)
         if (set_group(groups, &c->groups[i]) < 0)
+            return -ENOMEM;
+
+    config_setting_t *kept =
+        c->n_kept == 0 ? NULL : config_setting_add(root, "kept", CONFIG_TYPE_LIST);
+    if (c->n_kept > 0 && !kept)
+        return -ENOMEM;
+    for (size_t i = 0; i < c->n_kept; i++)
+        if (set_kept(kept, &c->kept[i]) < 0)
             return -ENOMEM;
     return 0;
 }
@@ -118,10 +141,17 @@ static int fill_file(int fd, const config_t *lc)
     return r;
 }
 
-static int sync_directory_of(const char *path)
+/* For free(3). */
+static char *directory_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
-    _cleanup_free_ char *dir = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+
+    return slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+}
+
+static int sync_directory_of(const char *path)
+{
+    _cleanup_free_ char *dir = directory_of(path);
 
     if (!dir)
         return -ENOMEM;
@@ -130,17 +160,26 @@ static int sync_directory_of(const char *path)
     return fd < 0 || fsync(fd) < 0 ? -errno : 0;
 }
 
-static int replace_file(const config_t *lc, const char *path, const char *suffix)
+/* Its parent has to be there. */
+static int make_directory_of(const char *path)
 {
-    _cleanup_free_ char *final = NULL;
+    _cleanup_free_ char *dir = directory_of(path);
 
-    if (asprintf(&final, "%s%s", path, suffix) < 0) {
-        final = NULL;
+    if (!dir)
         return -ENOMEM;
-    }
+    dir[strlen(dir) - (strlen(dir) > 1)] = '\0'; /* the slash */
+    if (mkdir(dir, 0755) < 0)
+        return errno == EEXIST ? 0 : -errno;
+    if (chmod(dir, 0755) < 0) /* whatever the umask is */
+        return -errno;
+    return sync_directory_of(dir);
+}
 
+static int replace_file(const config_t *lc, const char *path)
+{
     _cleanup_free_ char *temporary = NULL;
-    if (asprintf(&temporary, "%s.XXXXXX", final) < 0) {
+
+    if (asprintf(&temporary, "%s.XXXXXX", path) < 0) {
         temporary = NULL;
         return -ENOMEM;
     }
@@ -149,13 +188,13 @@ static int replace_file(const config_t *lc, const char *path, const char *suffix
     if (fd < 0)
         return -errno;
     int r = fill_file(fd, lc);
-    if (r == 0 && rename(temporary, final) < 0)
+    if (r == 0 && rename(temporary, path) < 0)
         r = -errno;
     if (r < 0) {
         (void)unlink(temporary);
         return r;
     }
-    return sync_directory_of(final);
+    return sync_directory_of(path);
 }
 
 int config_write_snapshot(const struct tenure_config *c, const char *path)
@@ -169,9 +208,30 @@ int config_write_snapshot(const struct tenure_config *c, const char *path)
     config_set_options(&lc, CONFIG_OPTION_SEMICOLON_SEPARATORS);
     int r = set_all(config_root_setting(&lc), c);
     if (r == 0)
-        r = replace_file(&lc, path, "");
-    if (r == 0)
-        r = replace_file(&lc, path, CONFIG_SNAPSHOT_COPY_SUFFIX);
+        r = replace_file(&lc, path);
     config_destroy(&lc);
     return r;
+}
+
+static int write_at(const struct tenure_config *c, const char *path)
+{
+    int r = make_directory_of(path);
+
+    return r < 0 ? r : config_write_snapshot(c, path);
+}
+
+int config_write_applied(const struct tenure_config *c, const char *const files[], int *ret_copy)
+{
+    assert(c);
+    assert(files && files[0] && files[1]);
+    assert(ret_copy);
+
+    int r = write_at(c, files[0]);
+
+    if (r < 0)
+        return r;
+    *ret_copy = write_at(c, files[1]);
+    for (size_t i = CONFIG_APPLIED_WRITTEN; files[i]; i++)
+        (void)unlink(files[i]); /* where it cannot be taken away it comes last all the same */
+    return 0;
 }

@@ -80,6 +80,21 @@ static void check_trigger(struct loader *l, const struct unit_place *p)
                            p->name, triggered, g->name);
 }
 
+/* Who writes this has refused it: nobody can tell what was meant. */
+static void refuse_kept_and_declared(struct loader *l)
+{
+    for (size_t i = 0; i < l->config->n_kept; i++)
+        for (size_t k = 0; k < l->config->kept[i].n_units; k++) {
+            const char *unit = l->config->kept[i].units[k];
+            const struct config_group *g = config_group_of(l->config, unit);
+
+            if (g)
+                config_problem_add(l->problems, g->file, g->line,
+                                   "unit \"%s\" of group \"%s\" is kept for group \"%s\" as well",
+                                   unit, g->name, l->config->kept[i].name);
+        }
+}
+
 static int compare_groups(const void *a, const void *b)
 {
     return strcmp(((const struct config_group *)a)->name, ((const struct config_group *)b)->name);
@@ -128,6 +143,7 @@ void load_finish(struct loader *l)
         return;
     refuse_same_groups(l);
     refuse_same_units(l);
+    refuse_kept_and_declared(l);
     for (size_t i = 0; i < l->n_places; i++)
         check_trigger(l, &l->places[i]);
     if (l->config->n_groups > 0)

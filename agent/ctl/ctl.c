@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "arbiter/conninfo.h"
+#include "config/trigger.h"
 
 #define PROGRAM "tenurectl"
 
@@ -16,8 +17,10 @@ static const char help[] =
     "\n"
     "  status [GROUP] [--json]  who leads what, since when, and why not this host\n"
     "  check [FILE]             all problems of the configuration, each group's time budget\n"
-    "  apply [--if-missing]     check, then make the configuration the one that is acted on\n"
+    "  apply                    check, then make the configuration the one that is acted on\n"
     "                           (what `systemctl reload tenured` does)\n"
+    "      --release GROUP      no other host runs what left this group: it may start here again\n"
+    "      --if-missing         only if nothing is applied; else mend what is\n"
     "  is-leader GROUP          exit status 0: this host leads; 1: it does not; 3: cannot tell\n"
     "  schema                   the SQL that a DBA reviews and runs in the arbiter's database\n"
     "\n"
@@ -64,39 +67,87 @@ int ctl_fail(const struct ctl *ctl, const char *format, ...)
     return CTL_FAILED;
 }
 
+void ctl_warn(const struct ctl *ctl, const char *format, ...)
+{
+    va_list ap;
+
+    va_start(ap, format);
+    complain(ctl, format, ap);
+    va_end(ap);
+}
+
+const char *const *ctl_unit_dirs(const struct ctl *ctl)
+{
+    return ctl->paths.unit_dirs ? ctl->paths.unit_dirs : trigger_unit_dirs;
+}
+
 /* "-x" or "--xyz" as it was written, for the message. */
 static const char *offending(int argc, char *argv[])
 {
     return optind > 0 && optind <= argc && argv[optind - 1] ? argv[optind - 1] : "?";
 }
 
-int ctl_options(const struct ctl *ctl, int argc, char *argv[], const char *name, bool *flag)
-{
-    const struct option options[] = {
-        {"help", no_argument, NULL, 'h'},
-        {name, no_argument, NULL, 'f'},
-        {0},
-    };
-    int c;
+#define OPTIONS_MAX 4
 
+static int wrong_option(const struct ctl *ctl, int argc, char *argv[],
+                        const struct ctl_option options[])
+{
+    char known[128] = "";
+
+    for (size_t i = 0; options && options[i].name; i++)
+        (void)snprintf(known + strlen(known), sizeof known - strlen(known), "%s--%s%s",
+                       i == 0 ? "" : ", ", options[i].name, options[i].flag ? "" : " VALUE");
+    return ctl_usage(ctl, "%s has no option \"%s\": %s%s", argv[0], offending(argc, argv),
+                     known[0] ? "there is " : "it takes none", known);
+}
+
+/* Takes what getopt found. Returns false if it is one value too many. */
+static bool take_option(const struct ctl_option *o)
+{
+    if (o->flag) {
+        *o->flag = true;
+        return true;
+    }
+    if (*o->n_values >= o->room)
+        return false;
+    o->values[(*o->n_values)++] = optarg;
+    return true;
+}
+
+int ctl_options(const struct ctl *ctl, int argc, char *argv[], const struct ctl_option options[])
+{
+    struct option list[OPTIONS_MAX + 2] = {{"help", no_argument, NULL, 'h'}};
+    int c, n = 0;
+
+    for (; options && options[n].name; n++) {
+        assert(n < OPTIONS_MAX);
+        list[n + 1] = (struct option){
+            options[n].name, options[n].flag ? no_argument : required_argument, NULL, 256 + n};
+    }
     opterr = 0;
     optind = 0; /* glibc: begin anew */
-    while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-        if (c == 'f')
-            *flag = true;
-        else if (c == 'h') {
+    while ((c = getopt_long(argc, argv, "h", list, NULL)) != -1) {
+        if (c == 'h') {
             (void)fputs(help, ctl->out);
             return CTL_OK + 1;
-        } else if (name)
-            return ctl_usage(ctl, "%s has no option \"%s\": there is --%s", argv[0],
-                             offending(argc, argv), name) +
-                   1;
-        else
-            return ctl_usage(ctl, "%s has no option \"%s\": it takes none", argv[0],
-                             offending(argc, argv)) +
-                   1;
+        }
+        if (c < 256 || c >= 256 + n || !take_option(&options[c - 256]))
+            return wrong_option(ctl, argc, argv, options) + 1;
     }
     return 0;
+}
+
+void ctl_print_kept(const struct ctl *ctl, const struct tenure_config *c)
+{
+    for (size_t i = 0; i < c->n_kept; i++) {
+        (void)fprintf(ctl->out,
+                      "Left group \"%s\", and cannot start here until tenurectl apply "
+                      "--release %s:",
+                      c->kept[i].name, c->kept[i].name);
+        for (size_t k = 0; k < c->kept[i].n_units; k++)
+            (void)fprintf(ctl->out, " %s", c->kept[i].units[k]);
+        (void)fputc('\n', ctl->out);
+    }
 }
 
 /* By the very code that will use it: what is refused, is refused before anything is changed. */

@@ -16,7 +16,8 @@ enum ctl_status {
 /* What a verb works with; tests give it files and streams of their own. */
 struct ctl {
     struct config_paths paths;
-    const char *snapshot;
+    const char *const *applied; /* files as of config_load_applied() */
+    const char *copy_dir;       /* of the guards' copy */
     FILE *out;
     FILE *err;
 };
@@ -38,13 +39,30 @@ int ctl_usage(const struct ctl *ctl, const char *format, ...) __attribute__((for
 /* One line, "tenurectl: …"; returns CTL_FAILED. */
 int ctl_fail(const struct ctl *ctl, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Where unit files are, NULL at the end. */
+const char *const *ctl_unit_dirs(const struct ctl *ctl);
+
+/* One line for what is done all the same, or stays as it is. */
+void ctl_warn(const struct ctl *ctl, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* Loads and checks the configuration as `check` and `apply` do: all rules of config_load(), and
  * libpq's for conninfo. Prints every problem. Returns 0 or CTL_FAILED. */
 int ctl_load(const struct ctl *ctl, const struct config_paths *paths, struct tenure_config **ret);
 
-/* Options of a verb, which has only --help and such that are switches. Sets *flag when the long
- * option `name` is there (NULL: the verb has none), the first operand's index in optind. Returns 0
- * to go on, or an exit status + 1 (help was asked for, or wrong use). */
-int ctl_options(const struct ctl *ctl, int argc, char *argv[], const char *name, bool *flag);
+/* Prints which units are kept from starting here although they left their groups; nothing if there
+ * are none. */
+void ctl_print_kept(const struct ctl *ctl, const struct tenure_config *c);
+
+/* An option of a verb: a switch, or one with a value that may be given several times. */
+struct ctl_option {
+    const char *name; /* NULL ends a list of them */
+    bool *flag;
+    const char **values;
+    size_t *n_values, room;
+};
+
+/* Options of a verb, besides --help; the first operand's index is in optind then. options: NULL for
+ * none. Returns 0 to go on, or an exit status + 1 (help was asked for, or wrong use). */
+int ctl_options(const struct ctl *ctl, int argc, char *argv[], const struct ctl_option options[]);
 
 #endif

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl/ctl.h"
+#include "guard/copy.h"
 
 int main(int argc, char *argv[])
 {
     const struct ctl ctl = {
         .paths = {.main_file = CONFIG_MAIN_FILE, .groups_dir = CONFIG_GROUPS_DIR},
-        .snapshot = CONFIG_SNAPSHOT_FILE,
+        .applied = config_applied_files,
+        .copy_dir = GUARD_COPY_DIR,
         .out = stdout,
         .err = stderr,
     };

@@ -5,110 +5,43 @@
 #include <getopt.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 
+#include "config/file.h"
 #include "ctl/agent.h"
+#include "ctl/apply_plan.h"
 #include "ctl/ctl.h"
 #include "ctl/systemd.h"
+#include "guard/copy.h"
 
-/* How long a group may take to be led down: S + K, and room for the arbiter and PID 1. */
-#define RETIRE_EXTRA_USEC (30 * USEC_PER_SEC)
+#define STAYS "what was applied before stays in force"
 
-struct plan {
-    struct tenure_config *before; /* what is applied; NULL: it cannot be read */
-    struct tenure_config *after;
-    bool before_broken;  /* neither the snapshot nor its copy is there and readable */
-    const char **retire; /* names, in the models */
-    size_t n_retire;
-    usec_t timeout;
-    size_t count[CONFIG_CHANGED_UNITS + 1];
-};
+/* ---- stepping down ---- */
 
-static void plan_clear(struct plan *p)
-{
-    free(p->retire);
-    p->before = config_free(p->before);
-    p->after = config_free(p->after);
-}
-#define _cleanup_plan_ _cleanup_(plan_clear)
-
-/* What is applied now, or its copy when the snapshot is damaged. */
-static int load_applied(const char *snapshot, struct plan *p)
-{
-    _cleanup_problems_ struct config_problems problems = {0}, of_copy = {0};
-    _cleanup_free_ char *copy = NULL;
-    int r = config_load_snapshot(snapshot, &problems, &p->before);
-
-    if (r == 0 || r == -ENOMEM)
-        return r;
-    if (asprintf(&copy, "%s%s", snapshot, CONFIG_SNAPSHOT_COPY_SUFFIX) < 0) {
-        copy = NULL;
-        return -ENOMEM;
-    }
-    int r_copy = config_load_snapshot(copy, &of_copy, &p->before);
-    if (r_copy == 0 || r_copy == -ENOMEM)
-        return r_copy;
-    /* Missing is not empty: somebody may have taken away what the agent and live keepers go by. */
-    p->before_broken = true;
-    return 0;
-}
-
-/* Before its guards go or change, a group is led down. So are all when the node is renamed: what
- * this node owns stands in the rows by its name. */
-static int make_plan(struct plan *p)
-{
-    _cleanup_free_ struct config_difference *list = NULL;
-    size_t n;
-    int r = config_diff(p->before, p->after, &list, &n);
-
-    if (r < 0)
-        return r;
-    p->retire = calloc(n + 1, sizeof *p->retire);
-    if (!p->retire)
-        return -ENOMEM;
-
-    bool renamed = p->before && strcmp(p->before->node, p->after->node) != 0;
-    for (size_t i = 0; i < n; i++) {
-        const struct config_group *g = list[i].before;
-
-        p->count[list[i].change]++;
-        if (!g || (!renamed && list[i].change != CONFIG_REMOVED &&
-                   list[i].change != CONFIG_CHANGED_UNITS))
-            continue;
-        p->retire[p->n_retire++] = g->name;
-        p->timeout = usec_max(p->timeout, g->budget.stop + g->budget.kill);
-    }
-    p->timeout += RETIRE_EXTRA_USEC;
-    return 0;
-}
-
-/* Which live keepers are in the way when there is no agent to lead them down? */
+/* Which live keepers are in the way? */
 struct obstacle {
     const struct plan *plan;
+    const struct ctl *ctl;
     char group[GROUP_NAME_MAX + 1];
 };
 
 static void note_obstacle(void *userdata, const char *group)
 {
     struct obstacle *o = userdata;
-    const struct plan *p = o->plan;
-    bool concerned = p->before_broken;
 
-    for (size_t i = 0; i < p->n_retire; i++)
-        if (strcmp(p->retire[i], group) == 0)
-            concerned = true;
-    if (concerned)
+    if (plan_concerns(o->plan, o->ctl, group))
         (void)snprintf(o->group, sizeof o->group, "%s", group);
 }
 
-/* why: no agent leads it down, and what to do. */
+/* why: the agent does not lead it down, and what to do. */
 static int refuse_live_keepers(const struct ctl *ctl, sd_bus *bus, const struct plan *p,
                                const char *why)
 {
-    struct obstacle o = {.plan = p};
+    struct obstacle o = {.plan = p, .ctl = ctl};
     int r = systemd_each_keeper(bus, note_obstacle, &o);
 
     if (r < 0)
-        return ctl_fail(ctl, "cannot ask systemd: %s", strerror(-r));
+        return ctl_fail(ctl, "cannot ask systemd: %s; nothing is changed", strerror(-r));
     if (o.group[0])
         return ctl_fail(ctl,
                         "group \"%s\" still leads here and must be led down first, but %s; nothing "
@@ -117,73 +50,132 @@ static int refuse_live_keepers(const struct ctl *ctl, sd_bus *bus, const struct 
     return CTL_OK;
 }
 
-/* Without a snapshot that can be read nobody but the agent knows what is applied. */
-static int plan_from_agent(const struct ctl *ctl, const struct agent_view *v, struct plan *p)
-{
-    free(p->retire);
-    p->retire = calloc(v->n_groups + 1, sizeof *p->retire);
-    if (!p->retire)
-        return ctl_fail(ctl, "out of memory");
-    p->n_retire = 0;
-    for (size_t i = 0; i < v->n_groups; i++) {
-        p->retire[p->n_retire++] = v->groups[i].name;
-        p->timeout = usec_max(p->timeout, usec_add(v->groups[i].stop_timeout, RETIRE_EXTRA_USEC));
-    }
-    return CTL_OK;
-}
-
-static int lead_down(const struct ctl *ctl, sd_bus *bus, struct plan *p)
+/* What the agent has stepped down from is asked of PID 1 as well: an agent that was restarted since
+ * claims it again. */
+static int lead_down(const struct ctl *ctl, sd_bus *bus, const struct plan *p, bool agent)
 {
     _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
-    _cleanup_agent_view_ struct agent_view *view = NULL;
-    int r = agent_running(bus);
 
-    if (r < 0)
-        return ctl_fail(ctl, "cannot ask the bus for tenured: %s", strerror(-r));
-    if (r == 0)
+    if (!agent)
         return refuse_live_keepers(ctl, bus, p, "tenured does not run: start it, then apply");
-    if (p->before_broken) {
-        r = agent_look(bus, &view);
-        if (r < 0)
-            return ctl_fail(ctl, "%s cannot be used and tenured does not say what is applied: %s",
-                            ctl->snapshot, strerror(-r));
-        r = plan_from_agent(ctl, view, p);
-        if (r != CTL_OK)
-            return r;
-    }
-    r = p->n_retire == 0 ? 0 : agent_retire(bus, p->retire, p->n_retire, p->timeout, &error);
-    p->n_retire = 0; /* the view they may point into goes */
-    if (r == 0 && p->before_broken)
-        return refuse_live_keepers(
-            ctl, bus, p,
-            "what is applied cannot be read and tenured does not know it: stop "
-            "its keeper, or wait until its deadline has passed");
-    if (r == 0)
+    int r = p->n_retire == 0 ? 0 : agent_retire(bus, p->retire, p->n_retire, p->timeout, &error);
+    if (r < 0)
+        (void)ctl_fail(ctl, "cannot lead down what is removed or changed: %s; nothing is changed",
+                       error.message ? error.message : strerror(-r));
+    else if (p->n_retire == 0 && p->before)
+        return CTL_OK;
+    else if (refuse_live_keepers(ctl, bus, p,
+                                 p->before ? "tenured did not do it: apply again"
+                                           : "what is applied cannot be read and tenured does not "
+                                             "know it: stop its keeper, or wait until its deadline "
+                                             "has passed") == CTL_OK)
         return CTL_OK;
     /* Whatever was led down already comes back. */
     (void)agent_reload(bus, NULL);
-    return ctl_fail(ctl, "cannot lead down what is removed or changed: %s; nothing is changed",
-                    error.message ? error.message : strerror(-r));
+    return CTL_FAILED;
 }
 
-static int take_snapshot(const struct ctl *ctl, sd_bus *bus, const struct plan *p)
+/* ---- writing ---- */
+
+/* Is there a mount point at this directory, or at one of so many above it? */
+static bool is_mounted(const char *path, int above)
+{
+    _cleanup_free_ char *dir = strdup(path);
+    struct statx own, parent;
+    bool mounted = false;
+
+    for (int i = 0; dir && i <= above && !mounted; i++) {
+        char *slash = strrchr(dir, '/');
+
+        if (!slash || statx(AT_FDCWD, dir, 0, STATX_MNT_ID, &own) < 0)
+            return false;
+        slash[slash == dir] = '\0';
+        mounted = statx(AT_FDCWD, dir, 0, STATX_MNT_ID, &parent) == 0 &&
+                  (own.stx_mask & parent.stx_mask & STATX_MNT_ID) &&
+                  own.stx_mnt_id != parent.stx_mnt_id;
+    }
+    return mounted;
+}
+
+/* PID 1 reads these before it mounts anything. */
+static void warn_if_mounted_late(const struct ctl *ctl)
+{
+    static const char why[] = "lies on a file system of its own, which may be mounted at boot only "
+                              "after it is needed: have it on the one of /etc";
+    const char *slash = strrchr(ctl->applied[0], '/');
+    _cleanup_free_ char *dir =
+        slash ? strndup(ctl->applied[0], (size_t)(slash - ctl->applied[0])) : NULL;
+
+    if (dir && is_mounted(dir, 0))
+        ctl_warn(ctl, "%s %s", dir, why);
+    if (is_mounted(ctl->copy_dir, 1))
+        ctl_warn(ctl, "%s %s", ctl->copy_dir, why);
+}
+
+static int write_guards(const struct ctl *ctl, const struct tenure_config *c, size_t *ret_written)
+{
+    struct guard_copy copy;
+    int r = guard_copy_write(c, ctl->copy_dir, ctl_unit_dirs(ctl), &copy);
+
+    *ret_written = copy.n_written;
+    if (r < 0)
+        return ctl_fail(ctl, "cannot write the guards to %s: %s; " STAYS, ctl->copy_dir,
+                        strerror(-r));
+    if (copy.refused < 0)
+        ctl_warn(ctl,
+                 "the guards%s%s cannot be written to %s: %s; there is one copy of them only, the "
+                 "generator's",
+                 copy.refused_unit[0] ? " of " : "", copy.refused_unit, ctl->copy_dir,
+                 strerror(-copy.refused));
+    return CTL_OK;
+}
+
+static int write_configuration(const struct ctl *ctl, const struct tenure_config *c)
+{
+    int of_copy = 0;
+    int r = config_write_applied(c, ctl->applied, &of_copy);
+
+    if (r < 0)
+        return ctl_fail(ctl, "cannot write %s: %s; " STAYS, ctl->applied[0], strerror(-r));
+    if (of_copy < 0)
+        ctl_warn(ctl, "%s cannot be written: %s; there is no copy of %s", ctl->applied[1],
+                 strerror(-of_copy), ctl->applied[0]);
+    return CTL_OK;
+}
+
+static int write_all(const struct ctl *ctl, sd_bus *bus, const struct plan *p)
+{
+    size_t n;
+
+    /* Guards first: until the rest is written too they are of use, and in nobody's way. */
+    if (write_guards(ctl, p->after, &n) != CTL_OK || write_configuration(ctl, p->after) != CTL_OK) {
+        (void)agent_reload(bus, NULL);
+        return CTL_FAILED;
+    }
+    warn_if_mounted_late(ctl);
+    /* All of it is dead by now, and free by somebody's word. */
+    int r = guard_copy_prune(p->after, ctl->copy_dir, ctl_unit_dirs(ctl));
+    if (r < 0)
+        ctl_warn(ctl,
+                 "cannot remove all guards of what was released from %s: %s; its units cannot be "
+                 "started here until they are removed",
+                 ctl->copy_dir, strerror(-r));
+    return CTL_OK;
+}
+
+static int take_effect(const struct ctl *ctl, sd_bus *bus)
 {
     _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL, agent_error = SD_BUS_ERROR_NULL;
-    int r = config_write_snapshot(p->after, ctl->snapshot);
+    int r = systemd_reload(bus, &error);
 
-    if (r < 0) {
-        (void)agent_reload(bus, NULL);
-        return ctl_fail(ctl, "cannot write %s: %s", ctl->snapshot, strerror(-r));
-    }
-    r = systemd_reload(bus, &error);
     if (r < 0)
         return ctl_fail(ctl,
                         "%s is written, but systemd did not reload: %s; apply again, until then "
                         "groups whose guards are not in effect do not start",
-                        ctl->snapshot, error.message ? error.message : strerror(-r));
+                        ctl->applied[0], error.message ? error.message : strerror(-r));
     r = agent_reload(bus, &agent_error);
     if (r < 0 && r != -ENXIO)
-        return ctl_fail(ctl, "%s is written, but tenured did not take it: %s", ctl->snapshot,
+        return ctl_fail(ctl, "%s is written, but tenured did not take it: %s", ctl->applied[0],
                         agent_error.message ? agent_error.message : strerror(-r));
     return CTL_OK;
 }
@@ -195,7 +187,10 @@ static void print_summary(const struct ctl *ctl, const struct plan *p)
         p->after->n_groups, p->after->n_groups == 1 ? "" : "s", p->count[CONFIG_ADDED],
         p->count[CONFIG_REMOVED], p->count[CONFIG_CHANGED_BUDGET] + p->count[CONFIG_CHANGED_UNITS],
         p->count[CONFIG_UNCHANGED]);
+    ctl_print_kept(ctl, p->after);
 }
+
+/* ---- the whole ---- */
 
 /* One apply at a time on this host. The lock ends with the descriptor. */
 static int lock_directory_of(const char *path)
@@ -205,6 +200,8 @@ static int lock_directory_of(const char *path)
 
     if (!dir)
         return -ENOMEM;
+    if (mkdir(dir, 0755) == 0 && chmod(dir, 0755) < 0)
+        return -errno;
     _cleanup_close_ int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return -errno;
@@ -213,52 +210,173 @@ static int lock_directory_of(const char *path)
     return take_fd(&fd);
 }
 
-static int apply(const struct ctl *ctl)
+static int lock_or_fail(const struct ctl *ctl)
 {
-    _cleanup_plan_ struct plan plan = {0};
+    int lock = lock_directory_of(ctl->applied[0]);
+
+    if (lock == -EWOULDBLOCK)
+        (void)ctl_fail(ctl, "another apply is at work: try again when it is done");
+    else if (lock < 0)
+        (void)ctl_fail(ctl, "cannot lock the directory of %s: %s", ctl->applied[0],
+                       strerror(-lock));
+    return lock;
+}
+
+/* What is only looked at when the applied configuration cannot be read. */
+static int look_at_agent(const struct ctl *ctl, sd_bus *bus, bool wanted, bool *ret_running,
+                         struct agent_view **ret)
+{
+    int r = agent_running(bus);
+
+    if (r < 0)
+        return ctl_fail(ctl, "cannot ask the bus for tenured: %s", strerror(-r));
+    *ret_running = r > 0;
+    r = *ret_running && wanted ? agent_look(bus, ret) : 0;
+    if (r < 0)
+        return ctl_fail(ctl, "%s cannot be used and tenured does not say what is applied: %s",
+                        ctl->applied[0], strerror(-r));
+    return CTL_OK;
+}
+
+static int apply(const struct ctl *ctl, const char *const release[], size_t n_release)
+{
+    _cleanup_agent_view_ struct agent_view *view = NULL; /* the plan points into it */
+    _cleanup_plan_ struct plan plan = {.release = release, .n_release = n_release};
     _cleanup_bus_ sd_bus *bus = NULL;
     _cleanup_close_ int lock = -1;
+    bool agent = false;
     int r = ctl_load(ctl, &ctl->paths, &plan.after);
 
     if (r != 0) {
-        (void)ctl_fail(ctl, "nothing is changed: what was applied before stays in force");
+        (void)ctl_fail(ctl, "nothing is changed: " STAYS);
         return r;
     }
-    lock = lock_directory_of(ctl->snapshot);
-    if (lock == -EWOULDBLOCK)
-        return ctl_fail(ctl, "another apply is at work: try again when it is done");
+    lock = lock_or_fail(ctl);
     if (lock < 0)
-        return ctl_fail(ctl, "cannot lock the directory of %s: %s", ctl->snapshot, strerror(-lock));
-
-    r = load_applied(ctl->snapshot, &plan);
-    if (r == 0)
-        r = make_plan(&plan);
+        return CTL_FAILED;
+    r = plan_load_applied(&plan, ctl);
     if (r < 0)
         return ctl_fail(ctl, "%s", strerror(-r));
     r = sd_bus_open_system(&bus);
     if (r < 0)
         return ctl_fail(ctl, "cannot reach the system bus: %s; nothing is changed", strerror(-r));
-    r = lead_down(ctl, bus, &plan);
-    if (r != CTL_OK)
-        return r;
-    r = take_snapshot(ctl, bus, &plan);
+    r = look_at_agent(ctl, bus, !plan.before, &agent, &view);
+    if (r == CTL_OK)
+        r = plan_make(&plan, ctl, view);
+    if (r == CTL_OK)
+        r = lead_down(ctl, bus, &plan, agent);
+    if (r == CTL_OK)
+        r = write_all(ctl, bus, &plan);
+    if (r == CTL_OK)
+        r = take_effect(ctl, bus);
     if (r == CTL_OK)
         print_summary(ctl, &plan);
     return r;
 }
 
+/* ---- what is lost of what is applied ---- */
+
+static bool same_files(const char *a, const char *b)
+{
+    _cleanup_free_ char *one = NULL, *other = NULL;
+
+    return file_read(a, CONFIG_SNAPSHOT_SIZE_MAX, &one) == 0 &&
+           file_read(b, CONFIG_SNAPSHOT_SIZE_MAX, &other) == 0 && strcmp(one, other) == 0;
+}
+
+static void count_difference(void *userdata, const char *unit)
+{
+    (void)unit;
+    ++*(size_t *)userdata;
+}
+
+/* What is applied and where it was found; complete: all of it is there twice. */
+struct applied {
+    struct tenure_config *config;
+    bool twice;    /* itself */
+    bool complete; /* and its guards */
+};
+
+/* Returns as config_load_applied(). */
+static int look_at_applied(const struct ctl *ctl, struct applied *ret)
+{
+    _cleanup_problems_ struct config_problems problems = {0};
+    size_t from = 0, n = 0;
+    int r = config_load_applied(ctl->applied, &problems, &ret->config, &from);
+
+    if (r < 0)
+        return r;
+    ret->twice = from == 0 && same_files(ctl->applied[0], ctl->applied[1]);
+    ret->complete = ret->twice && guard_copy_compare(ret->config, ctl->copy_dir, ctl_unit_dirs(ctl),
+                                                     count_difference, &n) == 0;
+    return 0;
+}
+
+static int reload_restored(const struct ctl *ctl, size_t n)
+{
+    _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+    _cleanup_bus_ sd_bus *bus = NULL;
+
+    (void)fprintf(ctl->out, "Restored %zu guard%s of what is applied.\n", n, n == 1 ? "" : "s");
+    int r = sd_bus_open_system(&bus);
+    if (r >= 0)
+        r = systemd_reload(bus, &error);
+    return r >= 0 ? CTL_OK
+                  : ctl_fail(ctl, "they are written, but systemd did not reload: %s",
+                             error.message ? error.message : strerror(-r));
+}
+
+/* As much of it as can be written. */
+static int restore(const struct ctl *ctl, const struct applied *a)
+{
+    size_t n;
+    int of_guards = write_guards(ctl, a->config, &n);
+    int of_config = a->twice ? CTL_OK : write_configuration(ctl, a->config);
+    int reloaded = n > 0 ? reload_restored(ctl, n) : CTL_OK;
+
+    return of_guards == CTL_OK && of_config == CTL_OK ? reloaded : CTL_FAILED;
+}
+
+/* What is applied stays so, and is made whole; what is damaged is for people to look at. */
+static int apply_if_missing(const struct ctl *ctl)
+{
+    struct applied before = {.config = NULL}, now = {.config = NULL};
+    int r = look_at_applied(ctl, &before);
+
+    (void)config_free(before.config);
+    if (r == -ENOENT)
+        return apply(ctl, NULL, 0);
+    if (r < 0 || before.complete)
+        return CTL_OK;
+
+    /* Another apply may have been at work until now. */
+    _cleanup_close_ int lock = lock_or_fail(ctl);
+    if (lock < 0)
+        return CTL_FAILED;
+    r = look_at_applied(ctl, &now) < 0 || now.complete ? CTL_OK : restore(ctl, &now);
+    (void)config_free(now.config);
+    return r;
+}
+
 int verb_apply(const struct ctl *ctl, int argc, char *argv[])
 {
+    _cleanup_free_ const char **release = calloc((size_t)argc + 1, sizeof(char *));
+    size_t n_release = 0;
     bool if_missing = false;
-    int r = ctl_options(ctl, argc, argv, "if-missing", &if_missing);
-
+    const struct ctl_option options[] = {
+        {.name = "if-missing", .flag = &if_missing},
+        {.name = "release", .values = release, .n_values = &n_release, .room = (size_t)argc},
+        {0},
+    };
+    if (!release)
+        return ctl_fail(ctl, "out of memory");
+    int r = ctl_options(ctl, argc, argv, options);
     if (r != 0)
         return r - 1;
-    if (optind < argc)
-        return ctl_usage(ctl, "apply takes no argument: tenurectl apply [--if-missing]");
-    if (if_missing && access(ctl->snapshot, F_OK) == 0)
-        return CTL_OK;
+    if (optind < argc || (if_missing && n_release > 0))
+        return ctl_usage(ctl, "apply takes no argument: tenurectl apply [--if-missing | --release "
+                              "GROUP]");
     if (geteuid() != 0)
         return ctl_fail(ctl, "apply must be run as root");
-    return apply(ctl);
+    return if_missing ? apply_if_missing(ctl) : apply(ctl, release, n_release);
 }

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/parse.h"
 #include "ctl/ctl.h"
+#include "guard/copy.h"
+#include "guard/text.h"
 
 /* Polls come up to a tenth early, never late; a tenth is room for a host that is busy. */
 #define POLL_ROOM_DIVISOR 10
@@ -60,6 +64,43 @@ static void print_budgets(const struct ctl *ctl, const struct tenure_config *c)
                 ctl->out);
 }
 
+/* Units whose second guard is not what was written, by name the first. */
+struct gaps {
+    size_t n;
+    char unit[UNIT_NAME_LEN_MAX + 1];
+};
+
+static void note_gap(void *userdata, const char *unit)
+{
+    struct gaps *g = userdata;
+
+    if (g->n++ == 0)
+        (void)snprintf(g->unit, sizeof g->unit, "%s", unit);
+}
+
+/* What is said of the host, and makes no configuration wrong. */
+static void check_applied(const struct ctl *ctl)
+{
+    _cleanup_problems_ struct config_problems problems = {0};
+    _cleanup_config_ struct tenure_config *c = NULL;
+    struct gaps gaps = {.n = 0};
+    size_t from = 0;
+    if (access(ctl->applied[0], R_OK) < 0 && errno == EACCES)
+        return; /* it may hold a password, and is not for everybody */
+    int r = config_load_applied(ctl->applied, &problems, &c, &from);
+    if (r == -EBADMSG || from > 0)
+        ctl_warn(ctl, "%s cannot be used%s: run tenurectl apply", ctl->applied[0],
+                 r == 0 ? ", its copy is" : "");
+    if (r < 0)
+        return;
+    ctl_print_kept(ctl, c);
+    if (guard_copy_compare(c, ctl->copy_dir, ctl_unit_dirs(ctl), note_gap, &gaps) > 0)
+        ctl_warn(ctl,
+                 "there is one copy only, the generator's, of the guards of %zu unit%s: "
+                 "%s/%s.d/" GUARD_FILE " is missing or another one; run tenurectl apply",
+                 gaps.n, gaps.n == 1 ? "" : "s", ctl->copy_dir, gaps.unit);
+}
+
 /* groups.d beside the file; for free(3). */
 static char *groups_dir_beside(const char *file)
 {
@@ -76,7 +117,7 @@ int verb_check(const struct ctl *ctl, int argc, char *argv[])
     _cleanup_config_ struct tenure_config *config = NULL;
     _cleanup_free_ char *dir = NULL;
     struct config_paths paths = ctl->paths;
-    int r = ctl_options(ctl, argc, argv, NULL, NULL);
+    int r = ctl_options(ctl, argc, argv, NULL);
 
     if (r != 0)
         return r - 1;
@@ -93,5 +134,7 @@ int verb_check(const struct ctl *ctl, int argc, char *argv[])
     if (r != 0)
         return r;
     print_budgets(ctl, config);
+    if (!dir)
+        check_applied(ctl);
     return CTL_OK;
 }

@@ -32,7 +32,7 @@ static int keeper_leads(sd_bus *bus, const char *group)
 int verb_is_leader(const struct ctl *ctl, int argc, char *argv[])
 {
     _cleanup_bus_ sd_bus *bus = NULL;
-    int r = ctl_options(ctl, argc, argv, NULL, NULL);
+    int r = ctl_options(ctl, argc, argv, NULL);
 
     if (r != 0)
         return r - 1;

@@ -7,7 +7,7 @@
 
 int verb_schema(const struct ctl *ctl, int argc, char *argv[])
 {
-    int r = ctl_options(ctl, argc, argv, NULL, NULL);
+    int r = ctl_options(ctl, argc, argv, NULL);
 
     if (r != 0)
         return r - 1;

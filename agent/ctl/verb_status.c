@@ -57,7 +57,8 @@ int verb_status(const struct ctl *ctl, int argc, char *argv[])
     _cleanup_bus_ sd_bus *bus = NULL;
     _cleanup_agent_view_ struct agent_view *view = NULL;
     bool json = false;
-    int r = ctl_options(ctl, argc, argv, "json", &json);
+    const struct ctl_option options[] = {{.name = "json", .flag = &json}, {0}};
+    int r = ctl_options(ctl, argc, argv, options);
 
     if (r != 0)
         return r - 1;

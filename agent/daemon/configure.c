@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <assert.h>
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,36 +21,24 @@ static void text_of(const struct config_problems *problems, char ret[static REAS
                        problems->n - 1);
 }
 
-static int load_file(const char *path, struct tenure_config **ret, char text[static REASON_MAX])
-{
-    _cleanup_problems_ struct config_problems problems = {0};
-    int r = config_load_snapshot(path, &problems, ret);
-
-    if (r < 0 && r != -ENOENT)
-        text_of(&problems, text);
-    return r;
-}
-
 /* What is applied; or the copy of it that the generator would fall back on too. Returns 0; -ENOENT:
  * nothing is applied; -EBADMSG. text then says why. */
-static int load(const char *snapshot, struct tenure_config **ret, char text[static REASON_MAX])
+static int load(const char *const applied[], struct tenure_config **ret,
+                char text[static REASON_MAX])
 {
-    char copy[PATH_MAX], of_copy[REASON_MAX];
-    int r = load_file(snapshot, ret, text);
+    _cleanup_problems_ struct config_problems problems = {0};
+    size_t from = 0;
+    int r = config_load_applied(applied, &problems, ret, &from);
 
-    if (r == 0)
-        return 0;
-    (void)snprintf(copy, sizeof copy, "%s%s", snapshot, CONFIG_SNAPSHOT_COPY_SUFFIX);
-    if (load_file(copy, ret, of_copy) == 0) {
-        log_warning("%s cannot be used, so its copy is: %s", snapshot,
-                    r == -ENOENT ? strerror(ENOENT) : text);
-        return 0;
-    }
-    if (r == -ENOENT) {
+    if (r == -ENOENT)
         (void)snprintf(text, REASON_MAX, "no configuration is applied");
-        return r;
-    }
-    return -EBADMSG;
+    else if (r < 0 || problems.n > 0)
+        text_of(&problems, text);
+    else if (from > 0)
+        (void)snprintf(text, REASON_MAX, "%s", strerror(ENOENT));
+    if (r == 0 && from > 0)
+        log_warning("%s cannot be used, so %s is: %s", applied[0], applied[from], text);
+    return r == 0 || r == -ENOENT ? r : -EBADMSG;
 }
 
 static void make_owner(struct daemon *d, const char *node)
@@ -180,7 +167,7 @@ int configure_start(struct daemon *d)
 {
     struct tenure_config *c = NULL;
     char text[REASON_MAX];
-    int r = load(d->snapshot, &c, d->config_problem);
+    int r = load(d->applied, &c, d->config_problem);
 
     if (r < 0) {
         /* What runs goes on until its deadline; a later apply brings an agent that knows it. */
@@ -228,7 +215,7 @@ int configure_begin(struct daemon *d, char text[static REASON_MAX])
     struct arbiter *probe = NULL;
 
     assert(!d->next);
-    if (load(d->snapshot, &d->next, text) < 0)
+    if (load(d->applied, &d->next, text) < 0)
         return -EBADMSG;
     if (make_arbiter(d, d->next, "-", &probe, text) < 0) {
         d->next = config_free(d->next);

@@ -173,13 +173,13 @@ static void tear_down(struct daemon *d)
     sd_event_unref(d->event);
 }
 
-int daemon_run(const char *snapshot)
+int daemon_run(const char *const applied[])
 {
     static struct daemon d; /* large, and there is one */
     int r;
 
-    assert(snapshot);
-    d = (struct daemon){.snapshot = snapshot, .fit = true, .pid1 = PID1_CLOSED};
+    assert(applied);
+    d = (struct daemon){.applied = applied, .fit = true, .pid1 = PID1_CLOSED};
     (void)signal(SIGPIPE, SIG_IGN);
     journal_open();
     (void)snprintf(d.arbiter_text, sizeof d.arbiter_text, "not asked yet");

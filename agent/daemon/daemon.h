@@ -94,7 +94,7 @@ struct daemon {
     usec_t api_retry_at;   /* the API could not be offered: try again then; 0: it could */
     char api_trouble[256]; /* why, as the journal was told */
     struct arbiter *arbiter;
-    const char *snapshot;
+    const char *const *applied; /* files as of config_load_applied() */
 
     struct tenure_config *config; /* NULL: nothing is applied, or it cannot be read */
     char config_problem[REASON_MAX];
@@ -131,7 +131,7 @@ struct daemon {
 
 /* daemon.c */
 /* Returns the exit status. */
-int daemon_run(const char *snapshot);
+int daemon_run(const char *const applied[]);
 void daemon_wake(struct daemon *d);
 
 /* seat.c: the events of a member, and what it wants done. */
@@ -154,7 +154,7 @@ usec_t batch_due(const struct daemon *d);
 
 /* configure.c: what is applied, and the change to something else. */
 int configure_start(struct daemon *d);
-/* Begins to take over the snapshot. Returns 0, or -EBADMSG with the reason in text. */
+/* Begins to take over what is applied. Returns 0, or -EBADMSG with the reason in text. */
 int configure_begin(struct daemon *d, char text[static REASON_MAX]);
 /* All that stood in the way is led down. Same returns. */
 int configure_finish(struct daemon *d, char text[static REASON_MAX]);

@@ -48,5 +48,5 @@ int main(int argc, char *argv[])
                       argv[optind]);
         return EXIT_USAGE;
     }
-    return daemon_run(CONFIG_SNAPSHOT_FILE);
+    return daemon_run(config_applied_files);
 }

@@ -10,6 +10,7 @@
 #include "config/file.h"
 #include "config/trigger.h"
 #include "config/unit_name.h"
+#include "guard/copy.h"
 #include "guard/each.h"
 #include "guard/file.h"
 #include "guard/text.h"
@@ -63,6 +64,7 @@ static bool next_string(const char **p, bool comments, char *ret, size_t size)
 /* All units that are found by name, each with a guard that refuses to start it. */
 struct lock {
     int dir_fd;
+    const char *copy_dir;
     size_t n;  /* found */
     int first; /* the first error */
 };
@@ -73,12 +75,15 @@ static void lock_failed(struct lock *l, int r)
         l->first = r;
 }
 
-static int lock_unit(int dir_fd, const char *unit)
+static int lock_unit(const struct lock *l, const char *unit)
 {
     _cleanup_free_ char *text = NULL;
-    int r = guard_lock_text(unit, &text);
+    char group[GROUP_NAME_MAX + 1];
 
-    return r < 0 ? r : guard_file_write(dir_fd, unit, GUARD_LOCK_FILE, text);
+    if (guard_copy_find(l->copy_dir, unit, group) == 0)
+        return 0; /* and a leader leads on */
+    int r = guard_lock_text(unit, &text);
+    return r < 0 ? r : guard_file_write(l->dir_fd, unit, GUARD_LOCK_FILE, text);
 }
 
 static void lock_units(struct lock *l, const char *path, bool comments)
@@ -95,7 +100,7 @@ static void lock_units(struct lock *l, const char *path, bool comments)
         if (unit_name_problem(name))
             continue;
         l->n++;
-        lock_failed(l, lock_unit(l->dir_fd, name));
+        lock_failed(l, lock_unit(l, name));
     }
 }
 
@@ -122,13 +127,12 @@ static void lock_declared(struct lock *l, const struct generate_paths *paths)
     file_names_free(names, n);
 }
 
-static int lock_all(const struct generate_paths *paths, const char *copy, int dir_fd,
-                    size_t *ret_found)
+static int lock_all(const struct generate_paths *paths, int dir_fd, size_t *ret_found)
 {
-    struct lock l = {.dir_fd = dir_fd};
+    struct lock l = {.dir_fd = dir_fd, .copy_dir = paths->copy_dir};
 
-    lock_units(&l, paths->snapshot, false);
-    lock_units(&l, copy, false);
+    for (size_t i = 0; paths->applied[i]; i++)
+        lock_units(&l, paths->applied[i], false);
     lock_declared(&l, paths);
     *ret_found = l.n;
     return l.first;
@@ -141,53 +145,29 @@ static int write_guard(void *userdata, const char *unit, const char *text)
     return guard_file_write(*dir_fd, unit, GUARD_FILE, text);
 }
 
-/* The snapshot, or its copy. -ENOENT: there is neither. */
-static int load_either(const char *path, const char *copy, struct config_problems *problems,
-                       struct tenure_config **config, enum generate_source *source)
-{
-    _cleanup_problems_ struct config_problems of_copy = {0};
-    int r = config_load_snapshot(path, problems, config);
-
-    *source = GENERATE_SNAPSHOT;
-    if (r == 0 || r == -ENOMEM)
-        return r;
-    int r_copy = config_load_snapshot(copy, &of_copy, config);
-    *source = GENERATE_COPY;
-    if (r_copy != -ENOENT)
-        return r_copy;
-    return r;
-}
-
 int generate(const struct generate_paths *paths, struct config_problems *problems,
              enum generate_source *ret)
 {
-    assert(paths && paths->snapshot && paths->main_file && paths->groups_dir && paths->early_dir);
+    assert(paths && paths->applied && paths->copy_dir && paths->early_dir);
+    assert(paths->main_file && paths->groups_dir);
     assert(problems);
     assert(ret);
 
     _cleanup_config_ struct tenure_config *config = NULL;
-    _cleanup_free_ char *copy = NULL;
     _cleanup_close_ int dir_fd = open(paths->early_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    size_t from = 0, found = 0;
 
     *ret = GENERATE_NOTHING;
     if (dir_fd < 0)
         return -errno;
-    if (asprintf(&copy, "%s%s", paths->snapshot, CONFIG_SNAPSHOT_COPY_SUFFIX) < 0) {
-        copy = NULL;
-        return -ENOMEM;
-    }
-
-    enum generate_source source;
-    int r = load_either(paths->snapshot, copy, problems, &config, &source);
+    int r = config_load_applied(paths->applied, problems, &config, &from);
     if (r == 0) {
-        *ret = source;
+        *ret = from == 0 ? GENERATE_SNAPSHOT : GENERATE_COPY;
         return guard_each(config, paths->unit_dirs ? paths->unit_dirs : trigger_unit_dirs,
                           write_guard, &dir_fd);
     }
-
-    size_t found = 0;
     bool missing = r == -ENOENT;
-    r = lock_all(paths, copy, dir_fd, &found);
+    r = lock_all(paths, dir_fd, &found);
     if (!missing || found > 0)
         *ret = GENERATE_LOCK;
     return r;

@@ -7,23 +7,24 @@
 enum generate_source {
     GENERATE_NOTHING,  /* neither applied nor declared: there is nothing to guard */
     GENERATE_SNAPSHOT, /* the normal case */
-    GENERATE_COPY,     /* the snapshot is missing or broken; its copy was taken */
-    GENERATE_LOCK, /* both are missing or broken: every unit still named somewhere cannot start */
+    GENERATE_COPY,     /* the snapshot is missing or broken; a copy was taken */
+    GENERATE_LOCK,     /* all are missing or broken: no unit still named somewhere may start */
 };
 
 struct generate_paths {
-    const char *snapshot;
+    const char *const *applied;         /* files as of config_load_applied() */
+    const char *copy_dir;               /* where the other copy of the guards is */
     const char *main_file, *groups_dir; /* the administrator's own files, for GENERATE_LOCK alone */
     const char *early_dir;              /* where the guards go */
     /* Where unit files are, for what timers and paths start; NULL: systemd's usual directories. */
     const char *const *unit_dirs;
 };
 
-/* Writes the guards of the snapshot. What is applied must never lose its guards because a file got
- * damaged or lost: the copy that every apply writes beside the snapshot stands in for it. If both
- * cannot be used, all unit names that are found in their text, or in the files that were to be
- * applied, get a guard that refuses every start: missing is no less than broken, for a host that
- * boots before its first apply as well. problems: what is wrong with the snapshot. Returns 0, or
+/* Writes the guards of what is applied. That must never lose its guards because a file got damaged
+ * or lost: its copy stands in for it. If none can be used, all unit names that are found in their
+ * text, or in the files that were to be applied, get a guard that refuses every start: missing is
+ * no less than broken, for a host that boots before its first apply as well. But not those that
+ * their drop-in in copy_dir still guards. problems: what is wrong with the snapshot. Returns 0, or
  * the first error met while reading names or writing; the rest is written nevertheless. */
 int generate(const struct generate_paths *paths, struct config_problems *problems,
              enum generate_source *ret);

@@ -15,6 +15,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "generator/generate.h"
+#include "guard/copy.h"
 
 /* One datagram in the journal's own protocol, if somebody listens; never waits. */
 static bool tell_journal(const char *text)
@@ -58,9 +59,10 @@ static void complain(const char *format, ...)
         log_error("tenure-generator: %s", text);
 }
 
+/* Of the file that should count. */
 static const char *first_problem(const struct config_problems *p, char *ret, size_t size)
 {
-    if (p->n == 0)
+    if (p->n == 0 || strcmp(p->items[0].file, config_applied_files[0]) != 0)
         (void)snprintf(ret, size, "it is missing");
     else if (p->items[0].line > 0)
         (void)snprintf(ret, size, "line %u: %s", p->items[0].line, p->items[0].text);
@@ -81,7 +83,8 @@ int main(int argc, char *argv[])
     }
 
     const struct generate_paths paths = {
-        .snapshot = CONFIG_SNAPSHOT_FILE,
+        .applied = config_applied_files,
+        .copy_dir = GUARD_COPY_DIR,
         .main_file = CONFIG_MAIN_FILE,
         .groups_dir = CONFIG_GROUPS_DIR,
         .early_dir = argv[2],
@@ -93,12 +96,12 @@ int main(int argc, char *argv[])
         break;
     case GENERATE_COPY:
         complain("%s cannot be used (%s); taking its copy: run `tenurectl apply`",
-                 CONFIG_SNAPSHOT_FILE, first_problem(&problems, why, sizeof why));
+                 config_applied_files[0], first_problem(&problems, why, sizeof why));
         break;
     case GENERATE_LOCK:
         complain("neither %s (%s) nor its copy can be used: no unit that they, or the files below "
-                 "/etc/tenure, name can start; run `tenurectl apply`",
-                 CONFIG_SNAPSHOT_FILE, first_problem(&problems, why, sizeof why));
+                 "/etc/tenure, name can start outside its group's term; run `tenurectl apply`",
+                 config_applied_files[0], first_problem(&problems, why, sizeof why));
         break;
     }
     if (r < 0)

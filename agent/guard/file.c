@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/names.h"
@@ -28,23 +29,87 @@ static int write_all(int fd, const char *text, size_t length)
     return 0;
 }
 
+static int directory_name(const char *unit, char ret[static DIR_NAME_SIZE])
+{
+    int n = snprintf(ret, DIR_NAME_SIZE, "%s.d", unit);
+
+    return n < 0 || (size_t)n >= DIR_NAME_SIZE ? -ENAMETOOLONG : 0;
+}
+
+int guard_file_make_directory(int dir_fd, const char *unit)
+{
+    assert(unit);
+
+    char name[DIR_NAME_SIZE];
+    int r = directory_name(unit, name);
+
+    if (r < 0)
+        return r;
+    if (mkdirat(dir_fd, name, 0755) == 0)
+        return 1;
+    return errno == EEXIST ? 0 : -errno;
+}
+
+int guard_file_open_directory(int dir_fd, const char *unit)
+{
+    assert(unit);
+
+    char name[DIR_NAME_SIZE];
+    int r = directory_name(unit, name);
+
+    if (r < 0)
+        return r;
+    int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+static int write_staged(int drop_ins_fd, const char *text)
+{
+    _cleanup_close_ int fd = openat(drop_ins_fd, GUARD_FILE_STAGED,
+                                    O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+
+    if (fd < 0)
+        return -errno;
+    int r = write_all(fd, text, strlen(text));
+    return r == 0 && fchmod(fd, 0644) < 0 ? -errno : r; /* whatever the umask is */
+}
+
+int guard_file_stage(int drop_ins_fd, const char *text)
+{
+    assert(text);
+
+    int r = write_staged(drop_ins_fd, text);
+    if (r == -EEXIST) { /* somebody was interrupted */
+        if (unlinkat(drop_ins_fd, GUARD_FILE_STAGED, 0) < 0)
+            return -errno;
+        r = write_staged(drop_ins_fd, text);
+    }
+    if (r < 0)
+        (void)unlinkat(drop_ins_fd, GUARD_FILE_STAGED, 0);
+    return r;
+}
+
+int guard_file_publish(int drop_ins_fd, const char *file)
+{
+    assert(file);
+    return renameat(drop_ins_fd, GUARD_FILE_STAGED, drop_ins_fd, file) < 0 ? -errno : 0;
+}
+
 int guard_file_write(int dir_fd, const char *unit, const char *file, const char *text)
 {
     assert(unit);
-    assert(file);
-    assert(text);
 
-    char dir[DIR_NAME_SIZE], path[DIR_NAME_SIZE + 64];
-    int n = snprintf(dir, sizeof dir, "%s.d", unit);
+    int r = guard_file_make_directory(dir_fd, unit);
 
-    if (n < 0 || (size_t)n >= sizeof dir)
-        return -ENAMETOOLONG;
-    if (mkdirat(dir_fd, dir, 0755) < 0 && errno != EEXIST)
-        return -errno;
-    n = snprintf(path, sizeof path, "%s/%s", dir, file);
-    if (n < 0 || (size_t)n >= sizeof path)
-        return -ENAMETOOLONG;
-    _cleanup_close_ int fd =
-        openat(dir_fd, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
-    return fd < 0 ? -errno : write_all(fd, text, strlen(text));
+    if (r < 0)
+        return r;
+    _cleanup_close_ int drop_ins = guard_file_open_directory(dir_fd, unit);
+    if (drop_ins < 0)
+        return drop_ins;
+    r = guard_file_stage(drop_ins, text);
+    if (r == 0)
+        r = guard_file_publish(drop_ins, file);
+    if (r < 0)
+        (void)unlinkat(drop_ins, GUARD_FILE_STAGED, 0);
+    return r;
 }

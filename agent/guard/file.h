@@ -2,7 +2,26 @@
 #ifndef TENURE_GUARD_FILE_H
 #define TENURE_GUARD_FILE_H
 
-/* Writes UNIT.d/FILE below the open directory. Returns 0 or negative errno. */
+/* One drop-in in its directory, there whole or not at all: half of one would hide the whole one of
+ * the other copy. */
+
+/* PID 1 reads nothing that does not end in ".conf". */
+#define GUARD_FILE_STAGED "~tenure.new"
+
+/* Makes UNIT.d below the open directory. Returns 1; 0 if it was there; negative errno. */
+int guard_file_make_directory(int dir_fd, const char *unit);
+
+/* Opens UNIT.d, but no link to elsewhere. Returns the descriptor or negative errno. */
+int guard_file_open_directory(int dir_fd, const char *unit);
+
+/* Writes GUARD_FILE_STAGED in the open directory UNIT.d, for everybody to read. Returns 0 or
+ * negative errno; then there is none. */
+int guard_file_stage(int drop_ins_fd, const char *text);
+
+/* Gives the staged file its name. Same returns. */
+int guard_file_publish(int drop_ins_fd, const char *file);
+
+/* All of this: UNIT.d/FILE below the open directory. Same returns. */
 int guard_file_write(int dir_fd, const char *unit, const char *file, const char *text);
 
 #endif

@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "base/names.h"
+#include "config/string_list.h"
 #include "config/unit_name.h"
 
 #define NAME_SIZE (UNIT_NAME_LEN_MAX + 1)
@@ -66,17 +67,19 @@ static bool leads_out(const char *target, const char *const dirs[])
     return true;
 }
 
-static int add_link(struct unit_links *l, const char *name, char *target)
+static int add_link(struct unit_links *l, const char *name, const char *target)
 {
-    struct unit_link *items = realloc(l->items, (l->n + 1) * sizeof *items);
+    struct unit_link link = {.name = strdup(name), .target = strdup(target)};
+    struct unit_link *items =
+        link.name && link.target ? reallocarray(l->items, l->n + 1, sizeof *items) : NULL;
 
-    if (!items)
+    if (!items) {
+        free(link.name);
+        free(link.target);
         return -ENOMEM;
+    }
     l->items = items;
-    items[l->n] = (struct unit_link){.name = strdup(name), .target = target};
-    if (!items[l->n].name)
-        return -ENOMEM;
-    l->n++;
+    items[l->n++] = link;
     return 0;
 }
 
@@ -91,10 +94,7 @@ static int load_link(struct unit_links *l, const char *const dirs[], int dir_fd,
     int r = follow(dir_fd, dir, name, &target);
     if (r < 0 || !leads_out(target, dirs))
         return r == -ENOENT ? 0 : r;
-    r = add_link(l, name, target);
-    if (r == 0)
-        target = NULL; /* it is the list's now */
-    return r;
+    return add_link(l, name, target);
 }
 
 static int load_directory(struct unit_links *l, const char *const dirs[], const char *dir)
@@ -181,16 +181,7 @@ static int add_name(char ***names, size_t *n, const char *name)
     for (size_t i = 0; i < *n; i++)
         if (strcmp((*names)[i], name) == 0)
             return 0;
-    char **longer = realloc(*names, (*n + 1) * sizeof(char *));
-
-    if (!longer)
-        return -ENOMEM;
-    *names = longer;
-    longer[*n] = strdup(name);
-    if (!longer[*n])
-        return -ENOMEM;
-    (*n)++;
-    return 0;
+    return strings_add(names, n, name);
 }
 
 /* Names of what one link of the unit leads to. */
@@ -229,17 +220,10 @@ int unit_links_names(const struct unit_links *l, const char *unit, char ***ret, 
         if (strcmp(l->items[i].name, unit) == 0 || strcmp(l->items[i].name, template) == 0)
             r = add_names(l, &l->items[i], unit, &names, &n);
     if (r < 0) {
-        unit_names_free(names, n);
+        strings_free(names, n);
         return r;
     }
     *ret = names;
     *ret_n = n;
     return 0;
-}
-
-void unit_names_free(char **names, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        free(names[i]);
-    free(names);
 }

@@ -25,8 +25,7 @@ int unit_links_load(const char *const dirs[], struct unit_links *ret);
 void unit_links_clear(struct unit_links *l);
 
 /* Other names of this unit's file. For instances those of its template, with its instance. *ret is
- * a new array of *ret_n new strings, NULL for none. Returns 0 or -ENOMEM. */
+ * a new array of *ret_n strings, NULL for none: for strings_free(). Returns 0 or -ENOMEM. */
 int unit_links_names(const struct unit_links *l, const char *unit, char ***ret, size_t *ret_n);
-void unit_names_free(char **names, size_t n);
 
 #endif

@@ -137,6 +137,38 @@ int guard_unit_text(const struct config_group *g, const char *unit, char **ret)
     return finish(&t, ret);
 }
 
+int guard_kept_text(const char *group, const char *unit, char **ret)
+{
+    assert(group);
+    assert(unit);
+    assert(ret);
+
+    enum guard_of type = guard_type(unit);
+    struct config_group g = {.n_units = 0};
+    struct text t;
+
+    (void)snprintf(g.name, sizeof g.name, "%s", group);
+    begin(&t);
+    add(&t,
+        "# Written by tenure: this unit left group \"%s\" on this host. Other hosts may run it, "
+        "so\n"
+        "# it cannot start here. When none does: tenurectl apply --release %s.\n"
+        "# (Without tenure on this host: remove this file, then systemctl daemon-reload.)\n"
+        "[Unit]\n",
+        group, group);
+    for (size_t i = 0; i < guard_n_settings; i++) {
+        const struct guard_setting *s = &guard_settings[i];
+
+        if (!(s->of & (unsigned)type) || !s->of_unit)
+            continue;
+        if (s->value == GUARD_STATE)
+            add(&t, "%s=" GUARD_KEPT_PATH "%s\n", s->key, group);
+        else
+            add_setting(&t, s, &g, NULL);
+    }
+    return finish(&t, ret);
+}
+
 /* Whether a timer or path of the group starts this unit. (What a socket starts is pulled up by the
  * keeper as well: it serves the socket, and whoever comes first need not wait for it.) */
 static bool has_its_time(const struct config_group *g, const char *unit,
@@ -190,6 +222,27 @@ int guard_keeper_text(const struct config_group *g, char *const *more, size_t n_
     add_settings(&t, GUARD_OF_KEEPER, false, g, more, n_more);
     if (g->reboot)
         add_reboot(&t, g);
+    return finish(&t, ret);
+}
+
+int guard_kept_keeper_text(const char *group, char **units, size_t n_units, char **ret)
+{
+    assert(group);
+    assert(units || n_units == 0);
+    assert(ret);
+
+    struct config_group g = {.units = units, .n_units = n_units};
+    struct text t;
+
+    (void)snprintf(g.name, sizeof g.name, "%s", group);
+    begin(&t);
+    add(&t,
+        "# Written by tenure: group \"%s\" left this host, and its units must not run here.\n"
+        "[Unit]\n",
+        group);
+    for (size_t i = 0; i < guard_n_settings; i++)
+        for (size_t k = 0; guard_settings[i].value == GUARD_UNIT && k < n_units; k++)
+            add_setting(&t, &guard_settings[i], &g, units[k]);
     return finish(&t, ret);
 }
 
@@ -247,22 +300,40 @@ static const char *line_of(const char *text, const char *key, size_t *ret_length
     return NULL;
 }
 
+/* "tenure@INSTANCE.service" -> the group. */
+static int group_of_keeper(const char *keeper, size_t length, char ret[static GROUP_NAME_MAX + 1])
+{
+    static const char prefix[] = "tenure@", suffix[] = ".service";
+    const size_t around = strlen(prefix) + strlen(suffix);
+    char instance[GROUP_INSTANCE_MAX + 1];
+
+    if (length <= around || length - around >= sizeof instance ||
+        strncmp(keeper, prefix, strlen(prefix)) != 0 ||
+        strncmp(keeper + length - strlen(suffix), suffix, strlen(suffix)) != 0)
+        return -EBADMSG;
+    (void)snprintf(instance, sizeof instance, "%.*s", (int)(length - around),
+                   keeper + strlen(prefix));
+    return group_from_instance(instance, ret, GROUP_NAME_MAX + 1) < 0 ? -EBADMSG : 0;
+}
+
+static bool is_line(const char *line, size_t length, const char *expected)
+{
+    return strlen(expected) == length && strncmp(line, expected, length) == 0;
+}
+
 int guard_group_of_text(const char *text, char ret[static GROUP_NAME_MAX + 1])
 {
-    static const char key[] = "AssertPathExists=" TENURE_GROUPS_DIR "/";
-    static const char file[] = "/" KEEPER_STATE_FILE;
-    char group[GROUP_NAME_MAX + 1], keeper[UNIT_TEXT_MAX];
-    size_t length = 0, bound = 0;
+    char group[GROUP_NAME_MAX + 1], state[GUARD_VALUE_SIZE], kept[GUARD_VALUE_SIZE];
+    size_t bound = 0, asserted = 0;
 
     assert(text);
-    const char *path = line_of(text, key, &length);
-    if (!path || length <= strlen(file) || length - strlen(file) > GROUP_NAME_MAX ||
-        strncmp(path + length - strlen(file), file, strlen(file)) != 0)
+    const char *keeper = line_of(text, "BindsTo=", &bound);
+    const char *path = line_of(text, "AssertPathExists=", &asserted);
+    if (!keeper || !path || group_of_keeper(keeper, bound, group) < 0)
         return -EBADMSG;
-    (void)snprintf(group, sizeof group, "%.*s", (int)(length - strlen(file)), path);
-    const char *to = line_of(text, "BindsTo=", &bound);
-    if (group_keeper_unit(group, keeper, sizeof keeper) < 0 || !to || strlen(keeper) != bound ||
-        strncmp(to, keeper, bound) != 0)
+    (void)snprintf(state, sizeof state, TENURE_GROUPS_DIR "/%s/" KEEPER_STATE_FILE, group);
+    (void)snprintf(kept, sizeof kept, GUARD_KEPT_PATH "%s", group);
+    if (!is_line(path, asserted, state) && !is_line(path, asserted, kept))
         return -EBADMSG;
     memcpy(ret, group, strlen(group) + 1);
     return 0;

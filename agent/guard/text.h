@@ -13,14 +13,24 @@
 /* Never exists; its name is what `systemctl status` of a locked unit shows. */
 #define GUARD_LOCK_PATH TENURE_RUN_DIR "/nothing-is-applied/run-tenurectl-apply"
 
+/* Likewise; the name of the group follows. */
+#define GUARD_KEPT_PATH TENURE_RUN_DIR "/kept/run-tenurectl-apply--release-"
+
 /* Of a unit of the group. */
 int guard_unit_text(const struct config_group *g, const char *unit, char **ret);
+
+/* Of a unit that left the group of this name on this host: bound to its keeper still, and never to
+ * be started. */
+int guard_kept_text(const char *group, const char *unit, char **ret);
 
 /* Of the group's keeper. more: units that it stops beside those of the group, n_more of them;
  * unit_dirs (NULL at the end): where a timer's or path's file says what it starts. That is not
  * pulled up with the keeper: a job of the night must not run with every takeover. */
 int guard_keeper_text(const struct config_group *g, char *const *more, size_t n_more,
                       const char *const unit_dirs[], char **ret);
+
+/* Of the keeper of a group that left this host altogether: it stops what is kept, all of these. */
+int guard_kept_keeper_text(const char *group, char **units, size_t n_units, char **ret);
 
 /* Of tenured.service, which names all keepers. Keepers come after the agent anyway. Said on the
  * agent's side as well, it makes PID 1 keep them and what they want loaded for as long as it has
@@ -32,7 +42,7 @@ int guard_agent_text(const struct tenure_config *c, char **ret);
 int guard_lock_text(const char *unit, char **ret);
 
 /* The group that a unit's drop-in is of, read from its text. Returns 0; -EBADMSG when it is not one
- * that guard_unit_text() made, as far as what guards goes. */
+ * that guard_unit_text() or guard_kept_text() made, as far as what guards goes. */
 int guard_group_of_text(const char *text, char ret[static GROUP_NAME_MAX + 1]);
 
 #endif

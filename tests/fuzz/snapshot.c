@@ -13,8 +13,8 @@
 #include "config/unit_name.h"
 #include "fuzz.h"
 #include "generator/generate.h"
-#include "support/libconfig_leaks.h"
 #include "guard/text.h"
+#include "support/libconfig_leaks.h"
 
 /* PID 1 reads this directory: UNIT.d, and nothing else. Returns how many. */
 static size_t check_names(const char *early)
@@ -70,8 +70,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *parts[FUZZ_PARTS_MAX];
     enum generate_source source = GENERATE_NOTHING;
     const char *path = fuzz_path("applied.conf"), *early = fuzz_path("early");
+    const char *const applied[] = {path, fuzz_path("applied.conf.copy"), NULL};
     const struct generate_paths paths = {
-        .snapshot = path,
+        .applied = applied,
+        .copy_dir = fuzz_path("copy"),
         .main_file = fuzz_path("tenure.conf"),
         .groups_dir = fuzz_path("groups.d"),
         .early_dir = early,
@@ -85,8 +87,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (parts[i] && strcmp(parts[i], "!") == 0)
             parts[i] = NULL;
     fuzz_file("applied.conf", parts[0], parts[0] ? strlen(parts[0]) : 0);
-    fuzz_file("applied.conf" CONFIG_SNAPSHOT_COPY_SUFFIX, parts[1],
-              parts[1] ? strlen(parts[1]) : 0);
+    fuzz_file("applied.conf.copy", parts[1], parts[1] ? strlen(parts[1]) : 0);
     fuzz_file("tenure.conf", parts[2], parts[2] ? strlen(parts[2]) : 0);
     fuzz_file("groups.d/a.conf", parts[3], parts[3] ? strlen(parts[3]) : 0);
     (void)mkdir(early, 0755);

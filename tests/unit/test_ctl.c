@@ -33,7 +33,9 @@ static char *out, *err;
 /* Runs tenurectl with these words (NULL at the end); its answers are in out and err. */
 static int run(const char *const words[])
 {
-    char main_file[256], groups_dir[256], snapshot[256];
+    char main_file[256], groups_dir[256], snapshot[256], copy[256], copy_dir[256];
+    const char *const applied[] = {snapshot, copy, NULL};
+    const char *const unit_dirs[] = {copy_dir, NULL};
     char *argv[ARGUMENTS_MAX + 2] = {(char[]){"tenurectl"}};
     size_t n_out, n_err;
     int argc = 1;
@@ -41,6 +43,8 @@ static int run(const char *const words[])
     (void)snprintf(main_file, sizeof main_file, "%s", in_folder("tenure.conf"));
     (void)snprintf(groups_dir, sizeof groups_dir, "%s", in_folder("groups.d"));
     (void)snprintf(snapshot, sizeof snapshot, "%s", in_folder("applied.conf"));
+    (void)snprintf(copy, sizeof copy, "%s", in_folder("applied.conf.copy"));
+    (void)snprintf(copy_dir, sizeof copy_dir, "%s", in_folder("units"));
     for (size_t i = 0; words[i]; i++) {
         ck_assert_uint_lt(i, ARGUMENTS_MAX);
         argv[argc] = strdup(words[i]);
@@ -49,8 +53,9 @@ static int run(const char *const words[])
     free(out);
     free(err);
     const struct ctl ctl = {
-        .paths = {.main_file = main_file, .groups_dir = groups_dir},
-        .snapshot = snapshot,
+        .paths = {.main_file = main_file, .groups_dir = groups_dir, .unit_dirs = unit_dirs},
+        .applied = applied,
+        .copy_dir = copy_dir,
         .out = open_memstream(&out, &n_out),
         .err = open_memstream(&err, &n_err),
     };
@@ -98,7 +103,9 @@ static const struct {
     {{"check", "a", "b"}, "one file at most"},
     {{"check", "--json"}, "check has no option \"--json\": it takes none"},
     {{"apply", "now"}, "apply takes no argument"},
-    {{"apply", "--force"}, "there is --if-missing"},
+    {{"apply", "--force"}, "there is --if-missing, --release VALUE"},
+    {{"apply", "--release"}, "there is --if-missing, --release VALUE"},
+    {{"apply", "--if-missing", "--release", "a"}, "apply takes no argument"},
     {{"schema", "x"}, "schema takes no argument"},
     {{"is-leader"}, "takes one group"},
     {{"is-leader", "a", "b"}, "takes one group"},
@@ -434,6 +441,18 @@ static void expect_applied(const char *fragment)
     ASSERT_CONTAINS(text, fragment);
 }
 
+/* The copy of a unit's guard, and what it has to say. */
+static void expect_copy(const char *unit, const char *fragment)
+{
+    char path[512];
+
+    (void)snprintf(path, sizeof path, "units/%s.d/~tenure.conf", unit);
+    const char *text = file_get(in_folder(path));
+    ck_assert_int_eq(text != NULL, fragment != NULL);
+    if (fragment)
+        ASSERT_CONTAINS(text, fragment);
+}
+
 /* ---- apply ---- */
 
 TEST_CASE(apply, .set_up = set_up, .tear_down = tear_down, .time_limit = 60);
@@ -461,8 +480,8 @@ TEST(apply_leads_down_what_goes, .root = true)
     start_playing(&(struct stand_in){.agent = true});
     folder_put("tenure.conf", MAIN("dbname=tenure"));
     folder_put("groups.d/a.conf", GROUP("gone", "a.service"));
-    folder_put("groups.d/b.conf", GROUP("other", "b.service"));
-    folder_put("groups.d/c.conf", GROUP("same", "c.service"));
+    folder_put("groups.d/b.conf", GROUP("other", "o.service"));
+    folder_put("groups.d/c.conf", GROUP("same", "s.service"));
     folder_put("groups.d/d.conf", GROUP("budget", "d.service"));
     ck_assert_int_eq(RUN("apply"), CTL_OK);
     ASSERT_CONTAINS(out, "Applied 4 groups: 4 new, 0 removed, 0 changed, 0 as before.");
@@ -478,6 +497,14 @@ TEST(apply_leads_down_what_goes, .root = true)
     expect_log(
         "Retire gone other (snapshot)\ndaemon-reload (snapshot)\nagent reloads (snapshot)\n");
     expect_applied("e.service");
+    /* What left stays guarded. */
+    ASSERT_CONTAINS(
+        out, "Left group \"gone\", and cannot start here until tenurectl apply --release gone: "
+             "a.service\n");
+    ASSERT_CONTAINS(out, "--release other: o.service\n");
+    expect_copy("a.service", "kept/run-tenurectl-apply--release-gone\n");
+    expect_copy("o.service", "kept/run-tenurectl-apply--release-other\n");
+    expect_copy("e.service", "groups/other/live/state\n");
 
     /* Another name of this node: all its leaderships end first. */
     folder_put("tenure.conf",
@@ -502,6 +529,21 @@ TEST(apply_agent_cannot_lead_down, .root = true)
     folder_put("tenure.conf", MAIN("dbname=tenure"));
     ck_assert_int_eq(RUN("apply"), CTL_FAILED);
     ASSERT_CONTAINS(err, "a.service does not stop; nothing is changed");
+    expect_log("Retire g (snapshot)\nagent reloads (snapshot)\n");
+    expect_applied("a.service");
+    stop_playing();
+}
+
+/* PID 1 is asked as well: the agent may have been restarted since, and know nothing of it. */
+TEST(apply_sees_keepers_that_live_on, .root = true)
+{
+    start_playing(&(struct stand_in){.agent = true, .keeper = "tenure@g.service"});
+    folder_put("applied.conf", MAIN("dbname=tenure") GROUP("g", "a.service"));
+    folder_put("tenure.conf", MAIN("dbname=tenure"));
+    ck_assert_int_eq(RUN("apply", "--release", "g"), CTL_FAILED);
+    ASSERT_CONTAINS(
+        err, "group \"g\" still leads here and must be led down first, but tenured did not do "
+             "it: apply again; nothing is changed");
     expect_log("Retire g (snapshot)\nagent reloads (snapshot)\n");
     expect_applied("a.service");
     stop_playing();
@@ -539,13 +581,18 @@ TEST(apply_without_agent_spares_live_keepers, .root = true)
     /* A group that stays is not in the way. */
     folder_put("tenure.conf", MAIN("dbname=tenure") GROUP("g-1", "a.service"));
     ck_assert_int_eq(RUN("apply"), CTL_OK);
-    /* Any may be, when nobody knows what is applied. */
+    expect_log("daemon-reload (snapshot)\ndaemon-reload (snapshot)\n");
+    /* Any may be, when nobody knows what is applied; but not if its guards are the same. */
     folder_put("applied.conf", "rubbish");
     folder_put("applied.conf.copy", "rubbish");
+    folder_put("tenure.conf", MAIN("dbname=tenure") GROUP("g-1", "b.service"));
     ck_assert_int_eq(RUN("apply"), CTL_FAILED);
     ASSERT_CONTAINS(err, "group \"g-1\" still leads here");
-    expect_log("daemon-reload (snapshot)\ndaemon-reload (snapshot)\n");
+    folder_put("tenure.conf", MAIN("dbname=tenure") GROUP("g-1", "a.service"));
+    ck_assert_int_eq(RUN("apply"), CTL_OK);
+    expect_log("daemon-reload (snapshot)\n");
     /* Missing is not empty, for an agent that is being started either. */
+    folder_put("tenure.conf", MAIN("dbname=tenure") GROUP("g-1", "b.service"));
     ck_assert_int_eq(unlink(in_folder("applied.conf")) | unlink(in_folder("applied.conf.copy")), 0);
     ck_assert_int_eq(RUN("apply"), CTL_FAILED);
     ASSERT_CONTAINS(err, "group \"g-1\" still leads here");
@@ -561,7 +608,8 @@ TEST(apply_with_a_damaged_snapshot, .root = true)
     folder_put("tenure.conf", MAIN("dbname=tenure") GROUP("g", "a.service"));
     ck_assert_int_eq(RUN("apply"), CTL_OK);
     expect_log("Retire a b-b\ndaemon-reload (snapshot)\nagent reloads (snapshot)\n");
-    folder_put("tenure.conf", MAIN("dbname=tenure") GROUP("h", "a.service"));
+    expect_copy("b.service", "release-b-b\n"); /* the agent's, as nothing else told */
+    folder_put("tenure.conf", MAIN("dbname=tenure") GROUP("h", "x.service"));
     folder_put("applied.conf", "rubbish"); /* the copy tells what goes */
     ck_assert_int_eq(RUN("apply"), CTL_OK);
     expect_log("Retire g (snapshot)\ndaemon-reload (snapshot)\nagent reloads (snapshot)\n");
@@ -569,7 +617,210 @@ TEST(apply_with_a_damaged_snapshot, .root = true)
     folder_put("applied.conf.copy", "rubbish");
     ck_assert_int_eq(RUN("apply"), CTL_OK);
     expect_log("Retire a b-b (snapshot)\ndaemon-reload (snapshot)\nagent reloads (snapshot)\n");
+    /* What was kept is known by its guards. */
+    expect_copy("a.service", "release-g\n");
+    expect_applied("\"a.service\"");
     stop_playing();
+}
+
+/* ---- what left its group ---- */
+
+TEST(apply_keeps_what_left, .root = true)
+{
+    start_playing(&(struct stand_in){.agent = false});
+    folder_put("tenure.conf", MAIN("dbname=tenure"));
+    folder_put("groups.d/g.conf",
+               "groups = ( { name = \"g\"; units = [ \"a.service\", \"b.timer\" ]; } );");
+    ck_assert_int_eq(RUN("apply"), CTL_OK);
+    ck_assert_ptr_null(strstr(out, "Left"));
+    folder_put("groups.d/g.conf", GROUP("g", "a.service"));
+    ck_assert_int_eq(RUN("apply"), CTL_OK);
+    ASSERT_CONTAINS(out, "tenurectl apply --release g: b.timer\n");
+    expect_copy("b.timer", "release-g\n");
+
+    /* Nobody's word, nobody's unit: neither by another apply, nor for another group. */
+    ck_assert_int_eq(RUN("apply"), CTL_OK);
+    ASSERT_CONTAINS(out, "tenurectl apply --release g: b.timer\n");
+    folder_put("groups.d/h.conf", GROUP("h", "b.timer"));
+    expect_log("daemon-reload (snapshot)\ndaemon-reload (snapshot)\ndaemon-reload (snapshot)\n");
+    ck_assert_int_eq(RUN("apply"), CTL_FAILED);
+    ASSERT_CONTAINS(
+        err, "groups.d/h.conf:1: unit \"b.timer\" of group \"h\" is guarded here for group \"g\"");
+    ASSERT_CONTAINS(err, "tenurectl apply --release g");
+    expect_log("");
+    expect_copy("b.timer", "release-g\n");
+    ck_assert_int_eq(RUN("apply", "--release", "g"), CTL_OK);
+    expect_copy("b.timer", "groups/h/live/state\n");
+
+    /* A whole group leaves, comes back, leaves, and is released. */
+    ck_assert_int_eq(unlink(in_folder("groups.d/h.conf")), 0);
+    ck_assert_int_eq(RUN("apply"), CTL_OK);
+    ASSERT_CONTAINS(out, "Left group \"h\"");
+    expect_copy("b.timer", "release-h\n");
+    expect_copy("tenure@h.service", "PropagatesStopTo=b.timer\n");
+    folder_put("groups.d/h.conf", GROUP("h", "b.timer"));
+    ck_assert_int_eq(RUN("apply"), CTL_OK);
+    ck_assert_ptr_null(strstr(out, "Left"));
+    expect_copy("b.timer", "groups/h/live/state\n");
+    ck_assert_int_eq(RUN("apply", "--release", "h"), CTL_FAILED);
+    ASSERT_CONTAINS(err, "nothing is kept of group \"h\" on this host");
+    ck_assert_int_eq(unlink(in_folder("groups.d/h.conf")), 0);
+    ck_assert_int_eq(RUN("apply", "--release", "x", "--release", "h"), CTL_FAILED);
+    ASSERT_CONTAINS(err, "nothing is kept of group \"x\"");
+    expect_copy("b.timer", "groups/h/live/state\n");
+    ck_assert_int_eq(RUN("apply", "--release=h"), CTL_OK);
+    ck_assert_ptr_null(strstr(out, "Left"));
+    expect_copy("b.timer", NULL);
+    expect_copy("tenure@h.service", NULL);
+    expect_copy("a.service", "groups/g/live/state\n");
+    stop_playing();
+}
+
+/* The second names of a unit's file have guards, and leave a group only with the unit. */
+TEST(apply_knows_second_names, .root = true)
+{
+    start_playing(&(struct stand_in){.agent = false});
+    ck_assert_int_eq(mkdir(in_folder("units"), 0755), 0);
+    ck_assert_int_eq(symlink("/nowhere/a.service", in_folder("units/a.service")), 0);
+    ck_assert_int_eq(symlink("/nowhere/a.service", in_folder("units/b.service")), 0);
+    folder_put("tenure.conf", MAIN("dbname=tenure"));
+    folder_put("groups.d/g.conf", GROUP("g", "a.service"));
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(RUN("apply"), CTL_OK);
+        ck_assert_ptr_null(strstr(out, "Left"));
+        ck_assert_str_eq(err, "");
+        expect_copy("a.service", "groups/g/live/state\n");
+        expect_copy("b.service", "groups/g/live/state\n");
+        if (i == 1) /* nothing tells but the guards */
+            ck_assert_int_eq(
+                unlink(in_folder("applied.conf")) | unlink(in_folder("applied.conf.copy")), 0);
+    }
+    folder_put("groups.d/g.conf", GROUP("g", "c.service"));
+    ck_assert_int_eq(RUN("apply"), CTL_OK);
+    expect_copy("a.service", "release-g\n");
+    expect_copy("b.service", "release-g\n");
+    folder_put("groups.d/h.conf", GROUP("h", "b.service"));
+    ck_assert_int_eq(RUN("apply"), CTL_FAILED);
+    ASSERT_CONTAINS(err,
+                    "unit \"b.service\", another name of \"a.service\", of group \"h\" is guarded "
+                    "here for group \"g\"");
+    ck_assert_int_eq(RUN("apply", "--release", "g"), CTL_OK);
+    expect_copy("a.service", "groups/h/live/state\n");
+    expect_copy("b.service", "groups/h/live/state\n");
+    stop_playing();
+}
+
+/* Whatever became of the files: the guards themselves tell what was applied. */
+TEST(apply_keeps_what_its_guards_tell, .root = true)
+{
+    start_playing(&(struct stand_in){.agent = false});
+    folder_put("tenure.conf", MAIN("dbname=tenure"));
+    folder_put("groups.d/g.conf",
+               "groups = ( { name = \"g\"; units = [ \"a.service\", \"b.timer\" ]; } );");
+    ck_assert_int_eq(RUN("apply"), CTL_OK);
+    ck_assert_int_eq(unlink(in_folder("applied.conf")) | unlink(in_folder("applied.conf.copy")), 0);
+    folder_put("groups.d/g.conf", GROUP("h", "c.service"));
+    folder_put("units/b.timer.d/~tenure.conf", "half of");
+    ck_assert_int_eq(RUN("apply", "--if-missing"), CTL_OK);
+    ASSERT_CONTAINS(out, "tenurectl apply --release g: a.service\n");
+    expect_copy("a.service", "release-g\n");
+    ASSERT_CONTAINS(err,
+                    "units/b.timer.d/~tenure.conf does not tell of which group it is, and stays");
+    expect_copy("b.timer", "half of");
+    stop_playing();
+}
+
+/* ---- what is lost of what is applied ---- */
+
+TEST(apply_restores_what_is_lost, .root = true)
+{
+    start_playing(&(struct stand_in){.agent = false});
+    folder_put("tenure.conf", MAIN("dbname=tenure") GROUP("g", "a.service"));
+    ck_assert_int_eq(RUN("apply"), CTL_OK);
+    expect_log("daemon-reload (snapshot)\n");
+    folder_put("tenure.conf", MAIN("dbname=tenure") GROUP("g", "b.service")); /* not applied */
+
+    ck_assert_int_eq(RUN("apply", "--if-missing"), CTL_OK);
+    expect_log("");
+    ck_assert_int_eq(unlink(in_folder("applied.conf")), 0);
+    ck_assert_int_eq(RUN("apply", "--if-missing"), CTL_OK);
+    expect_applied("\"a.service\"");
+    expect_log("");
+    ck_assert_int_eq(unlink(in_folder("applied.conf.copy")), 0);
+    ck_assert_int_eq(RUN("apply", "--if-missing"), CTL_OK);
+    ck_assert_int_eq(access(in_folder("applied.conf.copy"), F_OK), 0);
+
+    ck_assert_int_eq(unlink(in_folder("units/a.service.d/~tenure.conf")), 0);
+    ck_assert_int_eq(RUN("check"), CTL_OK);
+    ASSERT_CONTAINS(err, "there is one copy only, the generator's, of the guards of 1 unit: ");
+    ASSERT_CONTAINS(err, "/units/a.service.d/~tenure.conf is missing");
+    ck_assert_int_eq(RUN("apply", "--if-missing"), CTL_OK);
+    ASSERT_CONTAINS(out, "Restored 1 guard of what is applied.\n");
+    expect_copy("a.service", "groups/g/live/state\n");
+    expect_log("daemon-reload (snapshot)\n");
+    ck_assert_int_eq(RUN("check"), CTL_OK);
+    ck_assert_str_eq(err, "");
+    stop_playing();
+}
+
+/* As much as can be, and no more than is needed. */
+TEST(apply_restores_what_it_can, .root = true)
+{
+    start_playing(&(struct stand_in){.agent = false});
+    folder_put("tenure.conf", MAIN("dbname=tenure") GROUP("g", "a.service"));
+    ck_assert_int_eq(RUN("apply"), CTL_OK);
+    expect_log("daemon-reload (snapshot)\n");
+
+    ck_assert_int_eq(unlink(in_folder("applied.conf.copy")), 0);
+    ck_assert_int_eq(mkdir(in_folder("applied.conf.copy"), 0755), 0);
+    ck_assert_int_eq(unlink(in_folder("units/a.service.d/~tenure.conf")), 0);
+    ck_assert_int_eq(RUN("apply", "--if-missing"), CTL_OK);
+    expect_copy("a.service", "groups/g/live/state\n");
+    ASSERT_CONTAINS(err,
+                    "applied.conf.copy cannot be written: Is a directory; there is no copy of ");
+    expect_log("daemon-reload (snapshot)\n");
+
+    /* The guards are there, if nothing else can be. */
+    ck_assert_int_eq(rmdir(in_folder("applied.conf.copy")), 0);
+    ck_assert_int_eq(rename(in_folder("applied.conf"), in_folder("applied.conf.copy")), 0);
+    ck_assert_int_eq(mkdir(in_folder("applied.conf"), 0755), 0);
+    ck_assert_int_eq(unlink(in_folder("units/a.service.d/~tenure.conf")), 0);
+    ck_assert_int_eq(RUN("apply", "--if-missing"), CTL_FAILED);
+    ASSERT_CONTAINS(err, "cannot write ");
+    expect_copy("a.service", "groups/g/live/state\n");
+    expect_log("daemon-reload (snapshot)\n");
+    stop_playing();
+}
+
+/* A host whose units directory cannot be written has what it had before. */
+TEST(apply_tells_of_one_copy, .root = true)
+{
+    start_playing(&(struct stand_in){.agent = false});
+    folder_put("units", "no directory");
+    folder_put("tenure.conf", MAIN("dbname=tenure") GROUP("g", "a.service"));
+    ck_assert_int_eq(RUN("apply"), CTL_OK);
+    ASSERT_CONTAINS(err, "there is one copy of them only, the generator's");
+    expect_log("daemon-reload (snapshot)\n");
+    ck_assert_int_eq(RUN("check"), CTL_OK);
+    ASSERT_CONTAINS(err, "there is one copy only, the generator's, of the guards of 3 units");
+    stop_playing();
+}
+
+TEST(check_tells_what_is_applied)
+{
+    folder_put("tenure.conf", MAIN("dbname=tenure") GROUP("g", "a.service"));
+    ck_assert_int_eq(RUN("check"), CTL_OK); /* nothing is applied yet */
+    ck_assert_str_eq(err, "");
+    folder_put("applied.conf", "rubbish");
+    ck_assert_int_eq(RUN("check"), CTL_OK);
+    ASSERT_CONTAINS(err, "applied.conf cannot be used: run tenurectl apply");
+    folder_put("applied.conf.copy",
+               MAIN("dbname=tenure") "kept = ( { name = \"k\"; units = [ \"k.service\" ]; } );");
+    ck_assert_int_eq(RUN("check"), CTL_OK);
+    ASSERT_CONTAINS(err, "applied.conf cannot be used, its copy is: run tenurectl apply");
+    ASSERT_CONTAINS(out, "tenurectl apply --release k: k.service\n");
+    ck_assert_int_eq(RUN("check", in_folder("tenure.conf")), CTL_OK); /* that file alone */
+    ck_assert_str_eq(err, "");
 }
 
 TEST(apply_one_at_a_time, .root = true)
@@ -580,6 +831,8 @@ TEST(apply_one_at_a_time, .root = true)
 
     ck_assert_int_eq(flock(fd, LOCK_EX), 0);
     ck_assert_int_eq(RUN("apply"), CTL_FAILED);
+    ASSERT_CONTAINS(err, "another apply is at work");
+    ck_assert_int_eq(RUN("apply", "--if-missing"), CTL_FAILED);
     ASSERT_CONTAINS(err, "another apply is at work");
     (void)close(fd);
     ck_assert_int_eq(RUN("apply"), CTL_OK);

@@ -101,6 +101,7 @@ TEST(the_rate_of_this_host_can_be_read)
 
 static struct daemon d;
 static char snapshot[64];
+static const char *const applied[] = {snapshot, NULL};
 
 /* groups: one letter each; 'A' is group a with another unit. */
 static void apply(const char *node, const char *groups)
@@ -130,7 +131,7 @@ static void set_up(void)
 {
     folder_make();
     (void)snprintf(snapshot, sizeof snapshot, "%s", in_folder("applied.conf"));
-    d = (struct daemon){.snapshot = snapshot, .fit = true, .pid1 = PID1_CLOSED};
+    d = (struct daemon){.applied = applied, .fit = true, .pid1 = PID1_CLOSED};
     memset(d.instance, 'a', INSTANCE_ID_LEN);
     ck_assert_int_ge(sd_event_new(&d.event), 0);
     ck_assert_int_ge(sd_event_add_defer(d.event, &d.chores, on_chores, NULL), 0);

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "config/file.h"
 #include "generator/generate.h"
+#include "guard/each.h"
 #include "guard/names.h"
 #include "guard/text.h"
 #include "support/file.h"
@@ -22,7 +26,8 @@ static const char *unit_dirs[2]; /* ended by NULL */
 static char copy[112], older[112], copy_dir[96];
 static const char *const applied[] = {snapshot, copy, older, NULL};
 static const struct generate_paths paths = {
-    .snapshot = snapshot,
+    .applied = applied,
+    .copy_dir = copy_dir,
     .main_file = main_file,
     .groups_dir = groups_dir,
     .early_dir = early,
@@ -232,14 +237,14 @@ static const char *const damaged[] = {
 TEST(copy_stands_in, EACH(damaged))
 {
     folder_put("applied.conf", damaged[_i]);
-    folder_put("applied.conf" CONFIG_SNAPSHOT_COPY_SUFFIX, GOOD);
+    folder_put("applied.conf.copy", GOOD);
     ck_assert_int_eq(run(1), GENERATE_COPY);
     expect_guards();
 }
 
 TEST(copy_stands_in_for_missing)
 {
-    folder_put("applied.conf" CONFIG_SNAPSHOT_COPY_SUFFIX, GOOD);
+    folder_put("applied.conf.copy", GOOD);
     ck_assert_int_eq(run(0), GENERATE_COPY);
     expect_guards();
 }
@@ -250,8 +255,7 @@ TEST(both_broken)
         "applied.conf",
         "groups = ( { name = \"a-b\"; units = [ \"w.service\", \"srv-x\\\\x2dy.mount\", \"no "
         "unit.service\", \"../x.service\", \"tenure@x.service\", \"dbus.service\", \"cut.serv");
-    folder_put("applied.conf" CONFIG_SNAPSHOT_COPY_SUFFIX,
-               "rubbish \"v.timer\" \"\" \"\n\"v.service");
+    folder_put("applied.conf.copy", "rubbish \"v.timer\" \"\" \"\n\"v.service");
     ck_assert_int_eq(run(1), GENERATE_LOCK);
     expect_file("w.service.d/~tenure-lock.conf", SERVICE_LOCK);
     expect_file("srv-x\\x2dy.mount.d/~tenure-lock.conf", LOCK);
@@ -395,6 +399,50 @@ TEST(cannot_write)
     *strrchr(early, '/') = '\0';
     ck_assert_int_eq(generate(&paths, &problems, &source), -ENOTDIR);
     expect_file("w.timer.d/~tenure.conf", UNIT_PART LATE_PART);
+}
+
+static size_t halves; /* files that PID 1 would read and that are not whole */
+
+static int check_whole(void *userdata, const char *unit, const char *text)
+{
+    char path[512], *there = NULL;
+
+    (void)userdata;
+    (void)snprintf(path, sizeof path, "%s/%s.d/" GUARD_FILE, early, unit);
+    if (file_read(path, 65536, &there) == 0 && strcmp(there, text) != 0)
+        halves++;
+    free(there);
+    return 0;
+}
+
+/* Half a guard would hide the whole one of the other copy, by its name: killed at any byte, or out
+ * of room, the generator leaves none. */
+TEST(no_half_of_a_guard, .times = 2)
+{
+    struct config_problems problems = {0};
+    struct tenure_config *c = NULL;
+    enum generate_source source;
+
+    folder_put("applied.conf", GOOD);
+    ck_assert_int_eq(config_load_snapshot(snapshot, &problems, &c), 0);
+    for (rlim_t size = 0; size < 700; size += 23) {
+        int status;
+        pid_t child = fork();
+
+        ck_assert_int_ge(child, 0);
+        if (child == 0) {
+            const struct rlimit limit = {size, size};
+
+            (void)signal(SIGXFSZ, _i == 0 ? SIG_DFL : SIG_IGN);
+            (void)setrlimit(RLIMIT_FSIZE, &limit);
+            _exit(generate(&paths, &problems, &source) == 0 ? 0 : 1);
+        }
+        ck_assert_int_eq(waitpid(child, &status, 0), child);
+        ck_assert(size > 600 || (_i == 0 ? WIFSIGNALED(status) : WEXITSTATUS(status) == 1));
+        ck_assert_int_eq(guard_each(c, unit_dirs, check_whole, NULL), 0);
+        ck_assert_uint_eq(halves, 0);
+    }
+    (void)config_free(c);
 }
 
 TEST(longest_names)

@@ -13,6 +13,8 @@ UNIT = "worker.service"
 METHODS = ("lease", "advisory")
 LEASE = "4s"
 STOP_TIMEOUT = "1s"
+# What is acted on: in two trees, neither of them the administrator's.
+APPLIED = ("/etc/tenure.applied/applied.conf", "/etc/systemd/system/tenured.service.d/applied.conf.copy")
 
 
 class Cluster:

@@ -4,8 +4,8 @@ path, where every process that exits adds up its own."""
 
 import os
 
-# After the generator's, which adds to the filter that is taken away here.
-_DROP_IN_FILE = "zzz-counters.conf"
+# After the guards', which add to the filter that is taken away here.
+_DROP_IN_FILE = "~~counters.conf"
 _DROP_IN = """[Service]
 ReadWritePaths={folder}
 UMask=0000

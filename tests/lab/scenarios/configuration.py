@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Configurations that change, are wrong, or are fought against."""
 
-from lab.cluster import METHODS
+from lab.cluster import APPLIED, METHODS
 from lab.database import PASSWORD
 from lab.scenario import scenario
 
@@ -25,11 +25,17 @@ def reload_all(t, **options):
         host.systemctl("reload", "tenured.service", **options)
 
 
+def release_all(t, group):
+    """No host runs what left the group."""
+    for host in t.hosts:
+        host.run("tenurectl", "apply", "--release", group)
+
+
 def running(t, unit):
     return [h for h in t.hosts if h.state(unit) == "active"]
 
 
-@scenario("a group is added and removed again: the other one does not notice")
+@scenario("a group is added, removed and released again: the other one does not notice, and its unit is free at last only")
 def group_added_and_removed(t):
     keeper = t.leader.main_pid(t.keeper)
 
@@ -51,7 +57,15 @@ def group_added_and_removed(t):
     for host in [h for h in t.hosts if h is not where] + [where]:
         host.systemctl("reload", "tenured.service")
     t.check("it is led down when the reload is done", not running(t, SECOND_UNIT))
-    t.check("its guards are gone", where.property(SECOND_UNIT, "BindsTo") == "")
+    # Other hosts may have the group still, for all that one host knows.
+    for host in t.hosts:
+        t.check(f"its guards stay on {host}", "tenure@work" in host.property(SECOND_UNIT, "BindsTo"))
+        t.check(f"its unit cannot be started on {host}",
+                not host.systemctl("start", SECOND_UNIT, check=False).ok and host.state(SECOND_UNIT) == "inactive")
+    release_all(t, SECOND)
+    for host in t.hosts:
+        t.check(f"its guards are gone from {host}", host.property(SECOND_UNIT, "BindsTo") == ""
+                and not host.exists(f"/etc/systemd/system/{SECOND_UNIT}.d"))
     t.check("its lease is given back", t.db.lease(SECOND)["clean"])
     t.check("the other group's keeper is the same", t.leader.main_pid(t.keeper) == keeper)
     t.undisturbed(seconds=1)
@@ -61,7 +75,7 @@ def group_added_and_removed(t):
 @scenario("a broken file: the reload fails and says why, nothing changes")
 def bad_file(t):
     old = t.leader
-    before = old.read_file("/etc/tenure/applied.conf")
+    before = old.read_file(APPLIED[0])
     old.write_file(SECOND_FILE, 'groups = ( { name = "x y"; units = [ "worker.service" ]; '
                                 'lease = "1s"; colour = "red"; } );\n')
     r = t.fault(f"a broken file on {old}, systemctl reload tenured",
@@ -73,7 +87,7 @@ def bad_file(t):
     # What others do to systemd must not bring it in either.
     old.systemctl("daemon-reload")
     old.systemctl("restart", "tenured.service")
-    t.check("what is applied is as before", old.read_file("/etc/tenure/applied.conf") == before)
+    t.check("what is applied is as before", old.read_file(APPLIED[0]) == before)
     t.until("the agent leads on", lambda: t.cluster.status(old).get("role") == "leader")
     old.run("rm", SECOND_FILE)
     t.undisturbed(seconds=1)
@@ -102,6 +116,11 @@ def units_changed(t):
         host.systemctl("reload", "tenured.service")
     t.cluster.wait_ready()
     t.check("the unit that was taken out is stopped", not running(t, SECOND_UNIT))
+    for host in t.hosts:
+        t.check(f"and cannot be started on {host}", not host.systemctl("start", SECOND_UNIT, check=False).ok)
+    release_all(t, t.group)
+    t.check("before it is released", t.leader.systemctl("start", SECOND_UNIT, check=False).ok)
+    t.leader.systemctl("stop", SECOND_UNIT)
     t.gap_at_most(4 * 1000)
 
 
@@ -141,7 +160,7 @@ def lease_changed(t):
             t.cluster.configure(host, [group])
             host.systemctl("reload", "tenured.service")
     t.fault("lease = 6s, systemctl reload tenured", change)
-    t.effect("it is applied", lambda: "6s" in old.read_file("/etc/tenure/applied.conf"))
+    t.effect("it is applied", lambda: "6s" in old.read_file(APPLIED[0]))
     t.undisturbed(seconds=t.lease_ms / 1000)
     t.check("the keeper is the same", old.main_pid(t.keeper) == keeper)
     t.check("the term's lease is the same", t.db.lease(t.group)["lease_usec"] == row["lease_usec"])
@@ -176,7 +195,7 @@ def snapshot_damaged(t):
     other.systemctl("enable", "--quiet", t.unit)
 
     def damage():
-        for path in ("/etc/tenure/applied.conf", "/etc/tenure/applied.conf.copy"):
+        for path in APPLIED:
             other.run("sh", "-c", f"echo 'nonsense = {{' >>{path}")
         other.reboot()
     booted = other.boots

@@ -57,6 +57,7 @@ def apply_examples(host):
 def remove(host):
     host.sh(f"cd {INSTALLED}; for f in *.conf; do rm /etc/tenure/groups.d/$f; done")
     reload(host)
+    host.run("tenurectl", "apply", *(f"--release={group}" for group in GROUPS))
     host.sh(f"cd {INSTALLED}; for f in *.service *.timer; do rm -f {ETC}/$f; done; "
             f"rm -rf {ETC}/report.*.d; systemctl daemon-reload")
 

@@ -5,11 +5,11 @@ Nothing runs unguarded, and nothing is taken for new that was applied before."""
 import json
 import time
 
+from lab.cluster import APPLIED
 from lab.scenario import scenario
 
 from .units import ETC, everywhere, reload
 
-APPLIED = ("/etc/tenure/applied.conf", "/etc/tenure/applied.conf.copy")
 OTHER = "other.service"
 LOST = "guards of the group are not in effect"
 MESSAGE_UNGUARDED = "d8f4c0e6a5e44d0db17b2d6c02b7a013"

@@ -21,12 +21,15 @@ def name(i):
     return f"m{i:03}"
 
 
-def write_groups(t, host, numbers):
+def write_units(host):
     """One template; each group has an instance of its own."""
     host.write_file(f"{ETC}/many@.service", "[Service]\nExecStart=/bin/sleep infinity\n")
     for i in WATCHED:
         host.write_file(f"{ETC}/many@{i}.service.d/witness.conf",
                         "[Service]\nExecStart=\nExecStart=/lab/witness /lab/beats/%H.%n\n")
+
+
+def write_groups(t, host, numbers):
     groups = ",\n".join(f'  {{ name = "{name(i)}"; units = [ "many@{i}.service" ]; lease = "{LEASE}"; '
                         f'stop_timeout = "{STOP}"; method = "{t.method}"; }}' for i in numbers)
     host.write_file("/etc/tenure/groups.d/many.conf", f"groups = (\n{groups}\n);\n")
@@ -103,7 +106,7 @@ def wall_clock(host):
 def many_groups(t):
     since, numbers = wall_clock(t.leader), range(N)
 
-    everywhere(t.hosts, lambda h: write_groups(t, h, numbers))
+    everywhere(t.hosts, lambda h: (write_units(h), write_groups(t, h, numbers)))
     everywhere(t.hosts, reload)
     # Each new row is observed for a lease; then all of them are claimed.
     all_led(t, numbers, "first claims")
@@ -156,6 +159,7 @@ def many_groups(t):
         h.run("rm", "/etc/tenure/groups.d/many.conf")
     everywhere(t.hosts, reload)
     t.check("nothing is left", not any(running(h) for h in t.hosts))
+    everywhere(t.hosts, lambda h: h.run("tenurectl", "apply", *(f"--release={name(i)}" for i in range(N + 10))))
     for h in t.hosts:
         h.sh(f"rm -r {ETC}/many@*; systemctl daemon-reload")
     t.cluster.wait_leader(timeout=30)

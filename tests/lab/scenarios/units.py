@@ -57,6 +57,7 @@ def units_of_group(t, files, **more):
     everywhere(t.hosts, undo)
     t.leader = t.cluster.wait_leader(timeout=30)
     apply_everywhere(t)
+    everywhere(t.hosts, lambda h: h.run("tenurectl", "apply", "--release", t.group))
     for host in t.hosts:
         host.run("sh", "-c", f"cd {ETC} && rm -rf " + " ".join(
             f"'{n}'" for n in {n[:n.find('@') + 1] + n[n.rindex('.'):] if "@" in n else n for n in files}))
@@ -477,6 +478,7 @@ def guards_fought(t):
             timeout=30)
     host.run("sh", "-c", "rm -f /etc/tenure/groups.d/f-*.conf")
     reload(host)
+    host.run("tenurectl", "apply", *(f"--release=f-{name}" for name in FIGHTS))
     host.systemctl("disable", "--quiet", "f-changed.service")
     host.sh(f"find {ETC} -maxdepth 1 -name 'f-*' ! -type d -delete")
     host.systemctl("daemon-reload")

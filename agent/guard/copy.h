@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TENURE_GUARD_COPY_H
+#define TENURE_GUARD_COPY_H
+
+/* The second copy of all drop-ins: on the root file system, where PID 1 finds it before anything
+ * else is mounted, and no generator that fails takes it away. */
+
+#include "base/names.h"
+#include "config/config.h"
+
+#define GUARD_COPY_DIR "/etc/systemd/system"
+
+struct guard_copy {
+    size_t n_written;
+    /* A drop-in that cannot be written there at all, whatever is tried, and why: 0 if there is
+     * none. */
+    int refused;
+    char refused_unit[UNIT_NAME_LEN_MAX + 1];
+};
+
+/* Brings the copy in dir up to date: what differs is replaced, all of it or (but for what is
+ * refused) nothing, and is on the disk when this returns. Nothing is taken away. unit_dirs: as in
+ * guard/each.h. Returns 0 or negative errno. */
+int guard_copy_write(const struct tenure_config *c, const char *dir, const char *const unit_dirs[],
+                     struct guard_copy *ret);
+
+/* Removes every drop-in that is not of this configuration. Goes on after an error; returns the
+ * first one. */
+int guard_copy_prune(const struct tenure_config *c, const char *dir, const char *const unit_dirs[]);
+
+/* Calls `differs` for each unit whose drop-in is not there, or another one. Returns how many, or
+ * negative errno. */
+int guard_copy_compare(const struct tenure_config *c, const char *dir,
+                       const char *const unit_dirs[],
+                       void (*differs)(void *userdata, const char *unit), void *userdata);
+
+/* Is there a drop-in of this unit that guards it? group: of which group. Returns 0, -ENOENT, or
+ * -EBADMSG for one that does not. */
+int guard_copy_find(const char *dir, const char *unit, char group[static GROUP_NAME_MAX + 1]);
+
+/* Calls `found` for each unit that may belong to a group and has a drop-in. group: "" for one that
+ * does not tell. Returns 0 or the first that is negative. */
+int guard_copy_scan(const char *dir,
+                    int (*found)(void *userdata, const char *unit, const char *group),
+                    void *userdata);
+
+#endif
