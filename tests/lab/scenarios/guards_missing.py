@@ -18,7 +18,8 @@ MESSAGE_UNGUARDED = "d8f4c0e6a5e44d0db17b2d6c02b7a013"
 def restarts_always(t, *hosts):
     """The unit is one that PID 1 starts again, as most are."""
     def write(host):
-        host.write_file(f"{ETC}/{t.unit}.d/restart.conf", "[Service]\nRestart=always\nRestartSec=100ms\n")
+        host.write_file(f"{ETC}/{t.unit}.d/restart.conf", "[Unit]\nStartLimitIntervalSec=0\n"
+                        "[Service]\nRestart=always\nRestartSec=100ms\n")
         host.systemctl("daemon-reload")
     everywhere(hosts or t.hosts, write)
 
