@@ -11,7 +11,7 @@
 #include "guard/names.h"
 #include "guard/text.h"
 
-/* How long a group may take to be led down: S + K, and room for the arbiter and PID 1. */
+/* How long stepping down from a group may take: S + K, and room for the arbiter and PID 1. */
 #define RETIRE_EXTRA_USEC (30 * USEC_PER_SEC)
 
 void plan_clear(struct plan *p)
@@ -111,7 +111,7 @@ static bool known_before(const struct plan *p, const char *unit)
     return config_group_of(p->before, unit) != NULL;
 }
 
-/* A guard of the copy on disk tells of a group that the applied configuration may have lost. */
+/* A guard of the copy on disk names a group that the applied configuration may have lost. */
 static int was_by_copy(void *userdata, const char *unit, const char *group)
 {
     struct keeping *k = userdata;
@@ -122,7 +122,7 @@ static int was_by_copy(void *userdata, const char *unit, const char *group)
         return was(k, unit, group);
     if (!config_group_of(k->plan->after, unit))
         ctl_warn(k->ctl,
-                 "%s/%s.d/" GUARD_FILE " does not tell of which group it is, and stays: remove "
+                 "%s/%s.d/" GUARD_FILE " does not say of which group it is, and stays: remove "
                  "it when no other host runs the unit",
                  k->ctl->copy_dir, unit);
     return 0;
@@ -229,8 +229,8 @@ static int retire_by_agent(struct plan *p, const struct ctl *ctl, const struct a
     return CTL_OK;
 }
 
-/* Before its guards go or change, a group is led down. So are all when the node is renamed: what
- * this node owns stands in the rows by its name. */
+/* Before its guards go or change, the agent steps down from a group. So it does from all when the
+ * node is renamed: what this node owns stands in the rows by its name. */
 static int compare(struct plan *p, const struct ctl *ctl)
 {
     _cleanup_free_ struct config_difference *list = NULL;

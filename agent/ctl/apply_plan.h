@@ -2,7 +2,7 @@
 #ifndef TENURE_CTL_APPLY_PLAN_H
 #define TENURE_CTL_APPLY_PLAN_H
 
-/* What an apply has to do: from what is applied now, by all that still tells of it, to what the
+/* What an apply has to do: from what is applied now, by all that still shows it, to what the
  * files say. Decides; changes nothing on the host. */
 
 #include "ctl/agent.h"
@@ -29,7 +29,7 @@ int plan_load_applied(struct plan *p, const struct ctl *ctl);
  * cannot be read. Prints what cannot be done. Returns an exit status. */
 int plan_make(struct plan *p, const struct ctl *ctl, const struct agent_view *view);
 
-/* Is this group, whose keeper lives, in the way where no agent leads it down? */
+/* Is this group, whose keeper lives, in the way where no agent steps down from it? */
 bool plan_concerns(const struct plan *p, const struct ctl *ctl, const char *group);
 
 #endif

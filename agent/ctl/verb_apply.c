@@ -33,7 +33,7 @@ static void note_obstacle(void *userdata, const char *group)
         (void)snprintf(o->group, sizeof o->group, "%s", group);
 }
 
-/* why: the agent does not lead it down, and what to do. */
+/* why: the agent does not step down from it, and what to do. */
 static int refuse_live_keepers(const struct ctl *ctl, sd_bus *bus, const struct plan *p,
                                const char *why)
 {
@@ -43,10 +43,11 @@ static int refuse_live_keepers(const struct ctl *ctl, sd_bus *bus, const struct 
     if (r < 0)
         return ctl_fail(ctl, "cannot ask systemd: %s; nothing is changed", strerror(-r));
     if (o.group[0])
-        return ctl_fail(ctl,
-                        "group \"%s\" still leads here and must be led down first, but %s; nothing "
-                        "is changed",
-                        o.group, why);
+        return ctl_fail(
+            ctl,
+            "this host still leads group \"%s\" and must step down first, but %s; nothing is "
+            "changed",
+            o.group, why);
     return CTL_OK;
 }
 
@@ -60,7 +61,8 @@ static int lead_down(const struct ctl *ctl, sd_bus *bus, const struct plan *p, b
         return refuse_live_keepers(ctl, bus, p, "tenured does not run: start it, then apply");
     int r = p->n_retire == 0 ? 0 : agent_retire(bus, p->retire, p->n_retire, p->timeout, &error);
     if (r < 0)
-        (void)ctl_fail(ctl, "cannot lead down what is removed or changed: %s; nothing is changed",
+        (void)ctl_fail(ctl,
+                       "cannot step down from what is removed or changed: %s; nothing is changed",
                        error.message ? error.message : strerror(-r));
     else if (p->n_retire == 0 && p->before)
         return CTL_OK;
@@ -70,7 +72,7 @@ static int lead_down(const struct ctl *ctl, sd_bus *bus, const struct plan *p, b
                                              "know it: stop its keeper, or wait until its deadline "
                                              "has passed") == CTL_OK)
         return CTL_OK;
-    /* Whatever was led down already comes back. */
+    /* What it has stepped down from already comes back. */
     (void)agent_reload(bus, NULL);
     return CTL_FAILED;
 }

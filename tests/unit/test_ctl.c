@@ -542,7 +542,7 @@ TEST(apply_sees_keepers_that_live_on, .root = true)
     folder_put("tenure.conf", MAIN("dbname=tenure"));
     ck_assert_int_eq(RUN("apply", "--release", "g"), CTL_FAILED);
     ASSERT_CONTAINS(
-        err, "group \"g\" still leads here and must be led down first, but tenured did not do "
+        err, "this host still leads group \"g\" and must step down first, but tenured did not do "
              "it: apply again; nothing is changed");
     expect_log("Retire g (snapshot)\nagent reloads (snapshot)\n");
     expect_applied("a.service");
@@ -576,7 +576,7 @@ TEST(apply_without_agent_spares_live_keepers, .root = true)
     ck_assert_int_eq(RUN("apply"), CTL_OK);
     folder_put("tenure.conf", MAIN("dbname=tenure") GROUP("g-1", "b.service"));
     ck_assert_int_eq(RUN("apply"), CTL_FAILED);
-    ASSERT_CONTAINS(err, "group \"g-1\" still leads here and must be led down first");
+    ASSERT_CONTAINS(err, "this host still leads group \"g-1\" and must step down first");
     expect_applied("a.service");
     /* A group that stays is not in the way. */
     folder_put("tenure.conf", MAIN("dbname=tenure") GROUP("g-1", "a.service"));
@@ -587,7 +587,7 @@ TEST(apply_without_agent_spares_live_keepers, .root = true)
     folder_put("applied.conf.copy", "rubbish");
     folder_put("tenure.conf", MAIN("dbname=tenure") GROUP("g-1", "b.service"));
     ck_assert_int_eq(RUN("apply"), CTL_FAILED);
-    ASSERT_CONTAINS(err, "group \"g-1\" still leads here");
+    ASSERT_CONTAINS(err, "this host still leads group \"g-1\"");
     folder_put("tenure.conf", MAIN("dbname=tenure") GROUP("g-1", "a.service"));
     ck_assert_int_eq(RUN("apply"), CTL_OK);
     expect_log("daemon-reload (snapshot)\n");
@@ -595,9 +595,9 @@ TEST(apply_without_agent_spares_live_keepers, .root = true)
     folder_put("tenure.conf", MAIN("dbname=tenure") GROUP("g-1", "b.service"));
     ck_assert_int_eq(unlink(in_folder("applied.conf")) | unlink(in_folder("applied.conf.copy")), 0);
     ck_assert_int_eq(RUN("apply"), CTL_FAILED);
-    ASSERT_CONTAINS(err, "group \"g-1\" still leads here");
+    ASSERT_CONTAINS(err, "this host still leads group \"g-1\"");
     ck_assert_int_eq(RUN("apply", "--if-missing"), CTL_FAILED);
-    ASSERT_CONTAINS(err, "group \"g-1\" still leads here");
+    ASSERT_CONTAINS(err, "this host still leads group \"g-1\"");
     expect_log("");
     stop_playing();
 }
@@ -725,7 +725,7 @@ TEST(apply_keeps_what_its_guards_tell, .root = true)
     ASSERT_CONTAINS(out, "tenurectl apply --release g: a.service\n");
     expect_copy("a.service", "release-g\n");
     ASSERT_CONTAINS(err,
-                    "units/b.timer.d/~tenure.conf does not tell of which group it is, and stays");
+                    "units/b.timer.d/~tenure.conf does not say of which group it is, and stays");
     expect_copy("b.timer", "half of");
     stop_playing();
 }

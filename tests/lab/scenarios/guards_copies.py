@@ -117,7 +117,7 @@ def guards_generator_fails_boot(t):
     t.gap_at_most(0)
 
 
-@scenario("the generator fails in each way on the leader, its unit crashes, it is handed over: one host runs it")
+@scenario("the generator fails in each way on the leader, its unit crashes, it steps down: one host runs it")
 def guards_generator_fails_leading(t):
     t.spent = True
     restarts_always(t)
@@ -252,7 +252,7 @@ def guards_late_configuration(t):
     t.gap_at_most(0)
 
 
-@scenario("what is applied lies on a disk that is mounted late: told when it is applied, and safe when the host boots")
+@scenario("what is applied lies on a disk that is mounted late: apply says so, and safe when the host boots")
 def guards_late_applied(t):
     t.spent, host = True, t.standbys[0]
     host.systemctl("enable", "--quiet", t.unit)
@@ -260,7 +260,7 @@ def guards_late_applied(t):
             "echo '/disk/tenure.applied /etc/tenure.applied none bind' >>/etc/fstab; systemctl daemon-reload; "
             "systemctl start etc-tenure.applied.mount; systemctl start tenured")
     said = host.run("tenurectl", "apply").err
-    t.check(f"it is told: {said}", "lies on a file system of its own" in said)
+    t.check(f"apply says so: {said}", "lies on a file system of its own" in said)
     host.sh(f"rm {APPLIED[1]}")
     t.fault(f"{host} is rebooted, and mounts what is applied late", host.reboot)
     t.effect("it is mounted", lambda: host.up and host.exists(APPLIED[0]))
@@ -331,7 +331,7 @@ def guards_copy_lost_boot(t):
     t.gap_at_most(0)
 
 
-@scenario("/etc/systemd/system cannot be written: told by apply and check, and guarded by the generator's copy")
+@scenario("/etc/systemd/system cannot be written: apply and check say so, and the unit is guarded by the generator's copy")
 def guards_copy_read_only(t):
     t.spent, host = True, t.standbys[0]
 
@@ -342,7 +342,7 @@ def guards_copy_read_only(t):
     t.effect("nothing can be written", lambda: not host.run("touch", f"{ETC}/x", check=False).ok)
     host.systemctl("start", "tenured.service")
     r = host.run("tenurectl", "apply")
-    t.check(f"apply tells: {r.err}", "there is one copy of them only" in r.err and "Read-only file system" in r.err)
+    t.check(f"apply says so: {r.err}", "there is one copy of them only" in r.err and "Read-only file system" in r.err)
     r = host.run("tenurectl", "check")
     t.check(f"so does check: {r.err}", "there is one copy only" in r.err)
     stands_by(t, host)

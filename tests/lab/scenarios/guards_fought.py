@@ -21,7 +21,7 @@ EnvironmentFile=
 """
 
 
-@scenario("drop-ins of an administrator set everything anew that guards a unit: without effect, on leader and standby")
+@scenario("drop-ins of an administrator set everything again that guards a unit: without effect, on leader and standby")
 def guards_not_undone(t):
     def undo(host):
         host.write_file(f"{ETC}/{t.unit}.d/zzzz.conf", UNDO)
@@ -63,7 +63,7 @@ QUIET = {**{name: OTHERS[name] for name in ("night.timer", "night.service")},
          "quiet.service": SERVICES["quiet.service"]}
 
 
-@scenario("units are masked while they run, without a process some of them, and their group is handed over: they end")
+@scenario("units are masked while they run, without a process some of them, and their host steps down: they end")
 def guards_masked(t):
     t.spent = True
     with units_of_group(t, QUIET):

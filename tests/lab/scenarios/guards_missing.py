@@ -55,15 +55,15 @@ def is_refused(t, host, unit):
     t.check(f"{unit} cannot be started on {host}", not r.ok and host.state(unit) in ("inactive", "failed"))
 
 
-@scenario("what is applied is removed on the leader, units are reloaded, it is handed over: told, and one host runs it")
+@scenario("what is applied is removed on the leader, units are reloaded, it steps down: reported, and one host runs it")
 def guards_missing_leader(t):
     t.spent, old = True, t.leader
     restarts_always(t)
     files_go(t, old)
     t.fault(f"daemon-reload on {old}", lambda: old.systemctl("daemon-reload"))
-    t.effect("PID 1 has read the units anew", lambda: old.property(t.unit, "NeedDaemonReload") == "no")
+    t.effect("PID 1 has read the units again", lambda: old.property(t.unit, "NeedDaemonReload") == "no")
     time.sleep(1)
-    t.note(f"told: {alerts(old) or 'nothing'}")
+    t.note(f"reported: {alerts(old) or 'nothing'}")
     t.stop_agent(old)
     t.next_leader()
     time.sleep(3)
@@ -105,7 +105,7 @@ def guards_missing_boot(t):
     files_go(t, host)
     booted = host.boots
     t.fault(f"{host} is rebooted", host.reboot)
-    t.effect("it has booted anew", lambda: host.up and host.boots == booted + 1)
+    t.effect("it has booted again", lambda: host.up and host.boots == booted + 1)
     t.until(f"{host} stands by", lambda: t.cluster.status(host).get("role") == "standby")
     t.silent(host)
     t.check(f"{t.unit} did not run on {host}", host.state(t.unit) == "inactive")
@@ -117,7 +117,7 @@ def guards_missing_standby(t):
     t.spent, host = True, t.standbys[0]
     files_go(t, host)
     t.fault(f"daemon-reload on {host}", lambda: host.systemctl("daemon-reload"))
-    t.effect("PID 1 has read the units anew", lambda: host.property(t.unit, "NeedDaemonReload") == "no")
+    t.effect("PID 1 has read the units again", lambda: host.property(t.unit, "NeedDaemonReload") == "no")
     is_refused(t, host, t.unit)
     time.sleep(1)
     t.silent(host)
@@ -141,11 +141,11 @@ def guards_missing_agent_killed(t):
     t.gap_at_most(t.lease_ms + 2000)
 
 
-@scenario("a drop-in undoes a guard where the group is led: told with an alert, and again when it is mended")
+@scenario("a drop-in undoes a guard where the group is led: an alert reports it, and a notice when it is mended")
 def guards_undone_on_the_leader(t):
     host = t.leader
     drop_in = f"{ETC}/{t.unit}.d/~~.conf"
-    t.check("nothing was told yet", not alerts(host))
+    t.check("nothing was reported yet", not alerts(host))
     t.fault(f"Slice=batch.slice for the unit on {host}, daemon-reload", lambda: (
         host.write_file(drop_in, "[Service]\nSlice=batch.slice\n"), host.systemctl("daemon-reload")))
     t.effect("it is what PID 1 goes by", lambda: host.property(t.unit, "Slice") == "batch.slice")
@@ -155,7 +155,7 @@ def guards_undone_on_the_leader(t):
                                            and "batch.slice" in s["reason"])(t.cluster.status(host)))
     host.run("rm", drop_in)
     host.systemctl("daemon-reload")
-    t.until("the journal tells when it is mended", lambda: t.said(host, "tenured", "are in effect again"))
-    t.check(f"it was told once: {alerts(host)}", len(alerts(host)) == 1)
+    t.until("the journal says when it is mended", lambda: t.said(host, "tenured", "are in effect again"))
+    t.check(f"it was reported once: {alerts(host)}", len(alerts(host)) == 1)
     t.undisturbed(seconds=0.5)
     t.gap_at_most(0)
