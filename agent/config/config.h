@@ -102,8 +102,8 @@ int config_load_applied(const char *const files[], struct config_problems *probl
 int config_write_snapshot(const struct tenure_config *c, const char *path);
 
 /* Writes the first files so, their directories made if need be, and removes the others. *ret_copy:
- * 0, or why the second could not be written although the first was: that is no failure. Returns 0
- * or negative errno. */
+ * 0, or why the second could not be written although the first was: that is no failure, and there
+ * is no second one then. Returns 0 or negative errno. */
 int config_write_applied(const struct tenure_config *c, const char *const files[], int *ret_copy);
 
 /* Keeps a unit for the group of this name, if it is not kept yet. Returns 0 or -ENOMEM. */

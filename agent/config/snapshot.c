@@ -231,6 +231,8 @@ int config_write_applied(const struct tenure_config *c, const char *const files[
     if (r < 0)
         return r;
     *ret_copy = write_at(c, files[1]);
+    if (*ret_copy < 0)
+        (void)unlink(files[1]); /* none is better than one of something else */
     for (size_t i = CONFIG_APPLIED_WRITTEN; files[i]; i++)
         (void)unlink(files[i]); /* where it cannot be taken away it comes last all the same */
     return 0;
