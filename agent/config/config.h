@@ -112,6 +112,8 @@ int config_keep(struct tenure_config *c, const char *group, const char *unit);
 const struct config_kept *config_find_kept(const struct tenure_config *c, const char *group);
 /* The group that declares this unit; NULL: none. */
 const struct config_group *config_group_of(const struct tenure_config *c, const char *unit);
+/* Declared, or kept. */
+bool config_has_unit(const struct tenure_config *c, const char *unit);
 
 struct tenure_config *config_free(struct tenure_config *c); /* returns NULL */
 

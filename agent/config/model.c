@@ -118,6 +118,18 @@ static int add_kept_unit(struct config_kept *k, const char *unit)
     return strings_add(&k->units, &k->n_units, unit);
 }
 
+bool config_has_unit(const struct tenure_config *c, const char *unit)
+{
+    assert(c);
+    assert(unit);
+
+    for (size_t i = 0; i < c->n_kept; i++)
+        for (size_t k = 0; k < c->kept[i].n_units; k++)
+            if (strcmp(c->kept[i].units[k], unit) == 0)
+                return true;
+    return config_group_of(c, unit) != NULL;
+}
+
 int config_keep(struct tenure_config *c, const char *group, const char *unit)
 {
     assert(c);

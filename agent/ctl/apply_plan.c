@@ -102,13 +102,7 @@ static int was(struct keeping *k, const char *unit, const char *group)
 
 static bool known_before(const struct plan *p, const char *unit)
 {
-    if (!p->before)
-        return false;
-    for (size_t i = 0; i < p->before->n_kept; i++)
-        for (size_t n = 0; n < p->before->kept[i].n_units; n++)
-            if (strcmp(p->before->kept[i].units[n], unit) == 0)
-                return true;
-    return config_group_of(p->before, unit) != NULL;
+    return p->before && config_has_unit(p->before, unit);
 }
 
 /* A guard of the copy on disk names a group that the applied configuration may have lost. */
@@ -138,6 +132,26 @@ static int was_before(struct keeping *k, const struct tenure_config *before)
     for (size_t i = 0; i < before->n_kept && r == 0; i++)
         for (size_t n = 0; n < before->kept[i].n_units && r == 0; n++)
             r = was(k, before->kept[i].units[n], before->kept[i].name);
+    return r;
+}
+
+/* Files of an earlier version are removed by an apply: what is there was applied since. */
+static int was_older(struct keeping *k)
+{
+    int r = 0;
+
+    for (size_t i = 0; k->ctl->applied[i] && r == 0; i++) {
+        _cleanup_problems_ struct config_problems problems = {0};
+        _cleanup_config_ struct tenure_config *older = NULL;
+
+        if (i < CONFIG_APPLIED_WRITTEN)
+            continue;
+        r = config_load_snapshot(k->ctl->applied[i], &problems, &older);
+        if (r == 0)
+            r = was_before(k, older);
+        else if (r != -ENOMEM)
+            r = 0;
+    }
     return r;
 }
 
@@ -173,6 +187,8 @@ static int keep_what_left(struct plan *p, const struct ctl *ctl, const struct ag
         r = was_before(&k, p->before);
     else if (r == 0 && view)
         r = was_by_agent(&k, view);
+    if (r == 0)
+        r = was_older(&k);
     if (r == 0)
         r = guard_copy_scan(ctl->copy_dir, was_by_copy, &k);
     unit_links_clear(&k.links);

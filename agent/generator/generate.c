@@ -65,8 +65,9 @@ static bool next_string(const char **p, bool comments, char *ret, size_t size)
 struct lock {
     int dir_fd;
     const char *copy_dir;
-    size_t n;  /* found */
-    int first; /* the first error */
+    const struct tenure_config *config; /* what has guards; NULL: nothing */
+    size_t n;                           /* found */
+    int first;                          /* the first error */
 };
 
 static void lock_failed(struct lock *l, int r)
@@ -97,7 +98,7 @@ static void lock_units(struct lock *l, const char *path, bool comments)
         return;
     }
     for (const char *p = text; next_string(&p, comments, name, sizeof name);) {
-        if (unit_name_problem(name))
+        if (unit_name_problem(name) || (l->config && config_has_unit(l->config, name)))
             continue;
         l->n++;
         lock_failed(l, lock_unit(l, name));
@@ -138,6 +139,20 @@ static int lock_all(const struct generate_paths *paths, int dir_fd, size_t *ret_
     return l.first;
 }
 
+/* An apply removes what earlier versions left. So what is there was written since, by one of them:
+ * somebody went back to it for a while. */
+static int lock_older(const struct generate_paths *paths, int dir_fd,
+                      const struct tenure_config *config, size_t from, size_t *ret_found)
+{
+    struct lock l = {.dir_fd = dir_fd, .copy_dir = paths->copy_dir, .config = config};
+
+    for (size_t i = 0; paths->applied[i]; i++)
+        if (i > from && i >= CONFIG_APPLIED_WRITTEN)
+            lock_units(&l, paths->applied[i], false);
+    *ret_found = l.n;
+    return l.first;
+}
+
 static int write_guard(void *userdata, const char *unit, const char *text)
 {
     const int *dir_fd = userdata;
@@ -162,9 +177,11 @@ int generate(const struct generate_paths *paths, struct config_problems *problem
         return -errno;
     int r = config_load_applied(paths->applied, problems, &config, &from);
     if (r == 0) {
-        *ret = from == 0 ? GENERATE_SNAPSHOT : GENERATE_COPY;
-        return guard_each(config, paths->unit_dirs ? paths->unit_dirs : trigger_unit_dirs,
-                          write_guard, &dir_fd);
+        r = guard_each(config, paths->unit_dirs ? paths->unit_dirs : trigger_unit_dirs, write_guard,
+                       &dir_fd);
+        int older = lock_older(paths, dir_fd, config, from, &found);
+        *ret = found > 0 ? GENERATE_OLDER : from == 0 ? GENERATE_SNAPSHOT : GENERATE_COPY;
+        return r < 0 ? r : older;
     }
     bool missing = r == -ENOENT;
     r = lock_all(paths, dir_fd, &found);

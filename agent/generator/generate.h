@@ -8,6 +8,7 @@ enum generate_source {
     GENERATE_NOTHING,  /* neither applied nor declared: there is nothing to guard */
     GENERATE_SNAPSHOT, /* the normal case */
     GENERATE_COPY,     /* the snapshot is missing or broken; a copy was taken */
+    GENERATE_OLDER,    /* as before, and an earlier version has applied other units since */
     GENERATE_LOCK,     /* all are missing or broken: no unit still named somewhere may start */
 };
 
@@ -24,8 +25,9 @@ struct generate_paths {
  * or lost: its copy stands in for it. If none can be used, all unit names that are found in their
  * text, or in the files that were to be applied, get a guard that refuses every start: missing is
  * no less than broken, for a host that boots before its first apply as well. But not those that
- * their drop-in in copy_dir still guards. problems: what is wrong with the snapshot. Returns 0, or
- * the first error met while reading names or writing; the rest is written nevertheless. */
+ * their drop-in in copy_dir still guards. The same for what only files of an earlier version name.
+ * problems: what is wrong with the snapshot. Returns 0, or the first error met while reading names
+ * or writing; the rest is written nevertheless. */
 int generate(const struct generate_paths *paths, struct config_problems *problems,
              enum generate_source *ret);
 

@@ -98,6 +98,11 @@ int main(int argc, char *argv[])
         complain("%s cannot be used (%s); taking its copy: run `tenurectl apply`",
                  config_applied_files[0], first_problem(&problems, why, sizeof why));
         break;
+    case GENERATE_OLDER:
+        complain("an earlier version of tenure has written %s after %s: units that only it names "
+                 "cannot start; run `tenurectl apply`",
+                 config_applied_files[CONFIG_APPLIED_WRITTEN], config_applied_files[0]);
+        break;
     case GENERATE_LOCK:
         complain("neither %s (%s) nor its copy can be used: no unit that they, or the files below "
                  "/etc/tenure, name can start outside its group's term; run `tenurectl apply`",

@@ -33,8 +33,8 @@ static char *out, *err;
 /* Runs tenurectl with these words (NULL at the end); its answers are in out and err. */
 static int run(const char *const words[])
 {
-    char main_file[256], groups_dir[256], snapshot[256], copy[256], copy_dir[256];
-    const char *const applied[] = {snapshot, copy, NULL};
+    char main_file[256], groups_dir[256], snapshot[256], copy[256], older[256], copy_dir[256];
+    const char *const applied[] = {snapshot, copy, older, NULL};
     const char *const unit_dirs[] = {copy_dir, NULL};
     char *argv[ARGUMENTS_MAX + 2] = {(char[]){"tenurectl"}};
     size_t n_out, n_err;
@@ -44,6 +44,7 @@ static int run(const char *const words[])
     (void)snprintf(groups_dir, sizeof groups_dir, "%s", in_folder("groups.d"));
     (void)snprintf(snapshot, sizeof snapshot, "%s", in_folder("applied.conf"));
     (void)snprintf(copy, sizeof copy, "%s", in_folder("applied.conf.copy"));
+    (void)snprintf(older, sizeof older, "%s", in_folder("older.conf"));
     (void)snprintf(copy_dir, sizeof copy_dir, "%s", in_folder("units"));
     for (size_t i = 0; words[i]; i++) {
         ck_assert_uint_lt(i, ARGUMENTS_MAX);
@@ -727,6 +728,23 @@ TEST(apply_keeps_what_its_guards_tell, .root = true)
     ASSERT_CONTAINS(err,
                     "units/b.timer.d/~tenure.conf does not say of which group it is, and stays");
     expect_copy("b.timer", "half of");
+    stop_playing();
+}
+
+/* So does what somebody applied who went back to an earlier version for a while. */
+TEST(apply_keeps_what_an_earlier_version_applied, .root = true)
+{
+    start_playing(&(struct stand_in){.agent = false});
+    folder_put("tenure.conf", MAIN("dbname=tenure") GROUP("g", "a.service"));
+    ck_assert_int_eq(RUN("apply"), CTL_OK);
+    folder_put("older.conf", MAIN("dbname=tenure") GROUP("h", "x.service"));
+    ck_assert_int_eq(RUN("apply"), CTL_OK);
+    ASSERT_CONTAINS(out, "tenurectl apply --release h: x.service\n");
+    expect_copy("x.service", "release-h\n");
+    ck_assert_int_eq(access(in_folder("older.conf"), F_OK), -1);
+    folder_put("older.conf", "rubbish");
+    ck_assert_int_eq(RUN("apply", "--release", "h"), CTL_OK);
+    expect_copy("x.service", NULL);
     stop_playing();
 }
 
