@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""tenurectl apply is interrupted, has no room, or finds what another version left: no unit is free that was applied."""
+
+import time
+
+from lab import clock
+from lab.cluster import APPLIED
+from lab.scenario import scenario
+
+from .guards_copies import FILE, WAYS, generators_copy, guarded, stands_by
+from .guards_missing import is_refused
+from .units import BEAT, ETC, OTHERS, SERVICES, all_dead, everywhere, nothing_usable, service, units_of_group
+
+SECOND = "second.service"
+KILLS = 10
+
+
+def set_units(t, host, *units):
+    t.cluster.configure(host, [{"name": t.group, "units": list(units), "lease": t.cluster.lease,
+                                "stop_timeout": t.cluster.stop_timeout}])
+
+
+def was_applied(host, unit):
+    return any(host.exists(path) and f'"{unit}"' in host.read_file(path) for path in APPLIED)
+
+
+def whole(t, host):
+    r = host.run("tenurectl", "apply", timeout=60)
+    t.check(f"the next apply on {host} does it all: {r.err}", r.ok and not r.err)
+    r = host.run("tenurectl", "check")
+    t.check(f"nothing is left to do on {host}: {r.err}", not r.err)
+    left = host.sh(f"ls {ETC}/*.d/~tenure.new 2>/dev/null", check=False)
+    t.check(f"nothing is left over on {host}: {left}", not left)
+
+
+def killed_apply(t, host, ms):
+    """Whether it was killed before its end."""
+    r = t.fault_in_the_dark(f"tenurectl apply on {host} is killed after {ms:.0f} ms", lambda: host.run(
+        "timeout", "-s", "KILL", f"{ms / 1000:.3f}", "tenurectl", "apply", check=False, timeout=60))
+    t.effect("it is over", lambda: not host.sh("pgrep -x tenurectl", check=False))
+    # As a package's installation does it.
+    host.systemctl("daemon-reload")
+    return not r.ok
+
+
+@scenario("tenurectl apply is killed at any moment, as a unit joins and leaves its group: not free once it was applied")
+def guards_apply_killed(t):
+    t.spent, killed, left = True, 0, False
+    everywhere(t.hosts, lambda h: h.write_file(f"{ETC}/{SECOND}", service(BEAT, "Restart=always")))
+    began = clock.now()
+    t.standbys[0].run("tenurectl", "apply")
+    takes = clock.ms(clock.now() - began)
+    for i in range(KILLS):
+        units = (t.unit,) if left else (t.unit, SECOND)
+        for host in [*t.cluster.standbys(), t.cluster.leader()]:
+            set_units(t, host, *units)
+            killed += killed_apply(t, host, 1.5 * takes * (i + 0.5) / KILLS)
+            if not t.cluster.is_leader(host):
+                is_refused(t, host, t.unit)
+                if left or was_applied(host, SECOND):
+                    is_refused(t, host, SECOND)
+            whole(t, host)
+            t.check(f"it says what is kept on {host}", left == ("Left" in host.run("tenurectl", "check").out))
+        t.leader = t.cluster.wait_ready()
+        t.until(f"{SECOND} runs where it is to", lambda: t.leader.state(SECOND) == ("inactive" if left else "active"))
+        left = not left
+    t.check(f"most of them were killed: {killed}", killed >= KILLS * 3 / 2)
+    t.figures["killed"] = killed
+    t.check("it ran", t.lab.testimony(SECOND).beats(t.began, clock.now()))
+    t.one_at_a_time(SECOND)
+    t.gap_at_most(t.lease_ms + 2000)
+
+
+@scenario("no room is left in /etc/systemd/system: apply says so and changes nothing, and does it when there is")
+def guards_no_room(t):
+    t.spent, host = True, t.standbys[0]
+    host.write_file(f"{ETC}/{SECOND}", service(BEAT))
+    before = host.read_file(APPLIED[0])
+
+    def fill():
+        host.sh(f"cp -a {ETC} /root/units; mount -t tmpfs -o size=1m tmpfs {ETC}; cp -a /root/units/. {ETC}/; "
+                f"dd if=/dev/zero of={ETC}/full bs=4k 2>/dev/null", check=False)
+    t.fault(f"it is full on {host}", fill)
+    t.effect("nothing can be written", lambda: not host.sh(f"echo x 2>/dev/null >{ETC}/x && cat {ETC}/x", check=False))
+    host.run("rm", "-f", f"{ETC}/x")
+    set_units(t, host, t.unit, SECOND)
+    r = host.run("tenurectl", "apply", check=False)
+    t.check(f"apply says so: {r.err}", not r.ok and "No space left" in r.err and "stays in force" in r.err)
+    t.check("what is applied is as before", host.read_file(APPLIED[0]) == before)
+    t.check("nothing is half done", not host.sh(f"ls -d {ETC}/{SECOND}.d {ETC}/*.d/~tenure.new 2>/dev/null", check=False))
+    host.systemctl("daemon-reload")
+    guarded(t, host)
+    is_refused(t, host, t.unit)
+    stands_by(t, host)
+    host.run("rm", f"{ETC}/full")
+    r = host.run("tenurectl", "apply")
+    t.check(f"with room it is done, with a warning: {r.err}", "lies on a file system of its own" in r.err)
+    is_refused(t, host, SECOND)
+    t.silent(host)
+    t.gap_at_most(0)
+
+
+@scenario("an earlier version was back for a while, and applied another group: what it alone names cannot start after it")
+def guards_downgraded(t):
+    t.spent, host, older = True, t.standbys[0], "/etc/tenure/applied.conf"
+    host.write_file(f"{ETC}/{SECOND}", service(BEAT))
+    host.systemctl("add-wants", "--quiet", "multi-user.target", SECOND, t.unit)
+    host.systemctl("enable", "--quiet", "tenured.service")
+    text = host.read_file(APPLIED[0]).replace(t.unit, SECOND).replace(f'"{t.group}"', '"older"')
+    booted = host.boots
+    t.fault(f"an earlier version applies {SECOND} on {host}, which boots with this one", lambda: (
+        host.write_file(older, text, 0o640, "root:tenure"), host.reboot()))
+    t.effect("it has booted", lambda: host.up and host.boots == booted + 1)
+    stands_by(t, host)
+    guarded(t, host)
+    for unit in (t.unit, SECOND):
+        is_refused(t, host, unit)
+    said = host.run("tenurectl", "apply").out
+    t.check(f"apply keeps it: {said}", f"--release older: {SECOND}" in said and not host.exists(older))
+    is_refused(t, host, SECOND)
+    t.check("it never ran", not t.lab.testimony(SECOND).beats(t.began, clock.now()))
+    host.run("tenurectl", "apply", "--release", "older")
+    t.check("until it is released", host.systemctl("start", SECOND, check=False).ok)
+    t.silent(host)
+    t.gap_at_most(0)
+
+
+KINDS = {**OTHERS, **{name: SERVICES[name] for name in ("w@1.service", "quiet.service", "forking.service")}}
+COPIES = {
+    "the persistent copy": WAYS["is masked"],
+    "the generator's copy": (f"rm -rf {ETC}/*.d; systemctl disable --quiet tenured.service",
+                             "systemctl enable --quiet --now tenured.service"),
+}
+
+
+@scenario("units of every kind, with one copy of their guards: none starts on a standby, by hand or when it boots")
+def guards_one_copy_of_each(t):
+    t.spent = True
+    with units_of_group(t, KINDS):
+        host = t.standbys[0]
+        host.systemctl("enable", "--quiet", "tenured.service")
+        for copy, (lose, mend) in COPIES.items():
+            host.systemctl("add-wants", "--quiet", "multi-user.target", t.unit, *KINDS)
+            booted = host.boots
+            t.fault_in_the_dark(f"{host} boots with {copy} alone", lambda lose=lose: (host.sh(lose), host.reboot()))
+            t.effect("it has booted", lambda booted=booted: host.up and host.boots == booted + 1)
+            t.until("all of it has started", lambda: host.system_state() in ("running", "degraded"), timeout=30)
+            t.check("there is one copy only", generators_copy(t, host) != host.exists(f"{ETC}/{t.unit}.d/{FILE}"))
+            t.check("PID 1 found no cycle", "ordering cycle" not in host.journal(lines=2000))
+            all_dead(t, host, KINDS)
+            for unit in (t.unit, *KINDS):
+                is_refused(t, host, unit)
+            nothing_usable(t, host)
+            host.sh(mend)
+            host.systemctl("daemon-reload")
+            host.run("tenurectl", "apply", timeout=60)
+            stands_by(t, host)
+            time.sleep(0.5)
+            t.silent(host)
+        t.gap_at_most(0)
