@@ -10,6 +10,7 @@
 #include "config/file.h"
 #include "config/trigger.h"
 #include "config/unit_name.h"
+#include "generator/live.h"
 #include "guard/copy.h"
 #include "guard/each.h"
 #include "guard/file.h"
@@ -160,32 +161,45 @@ static int write_guard(void *userdata, const char *unit, const char *text)
     return guard_file_write(*dir_fd, unit, GUARD_FILE, text);
 }
 
+static int guard_applied(const struct generate_paths *paths, int dir_fd,
+                         const struct tenure_config *config, size_t from, enum generate_source *ret)
+{
+    size_t found;
+    int r = guard_each(config, paths->unit_dirs ? paths->unit_dirs : trigger_unit_dirs, write_guard,
+                       &dir_fd);
+    int older = lock_older(paths, dir_fd, config, from, &found);
+
+    *ret = found > 0 ? GENERATE_OLDER : from == 0 ? GENERATE_SNAPSHOT : GENERATE_COPY;
+    return r < 0 ? r : older;
+}
+
+static int guard_without(const struct generate_paths *paths, int dir_fd, bool missing,
+                         enum generate_source *ret)
+{
+    size_t found;
+    int r = lock_all(paths, dir_fd, &found);
+    int live = guard_live(paths, dir_fd);
+
+    *ret = !missing || found > 0 ? GENERATE_LOCK : GENERATE_NOTHING;
+    return r < 0 ? r : live;
+}
+
 int generate(const struct generate_paths *paths, struct config_problems *problems,
              enum generate_source *ret)
 {
     assert(paths && paths->applied && paths->copy_dir && paths->early_dir);
-    assert(paths->main_file && paths->groups_dir);
+    assert(paths->main_file && paths->groups_dir && paths->run_dir);
     assert(problems);
     assert(ret);
 
     _cleanup_config_ struct tenure_config *config = NULL;
     _cleanup_close_ int dir_fd = open(paths->early_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    size_t from = 0, found = 0;
+    size_t from = 0;
 
     *ret = GENERATE_NOTHING;
     if (dir_fd < 0)
         return -errno;
     int r = config_load_applied(paths->applied, problems, &config, &from);
-    if (r == 0) {
-        r = guard_each(config, paths->unit_dirs ? paths->unit_dirs : trigger_unit_dirs, write_guard,
-                       &dir_fd);
-        int older = lock_older(paths, dir_fd, config, from, &found);
-        *ret = found > 0 ? GENERATE_OLDER : from == 0 ? GENERATE_SNAPSHOT : GENERATE_COPY;
-        return r < 0 ? r : older;
-    }
-    bool missing = r == -ENOENT;
-    r = lock_all(paths, dir_fd, &found);
-    if (!missing || found > 0)
-        *ret = GENERATE_LOCK;
-    return r;
+    return r == 0 ? guard_applied(paths, dir_fd, config, from, ret)
+                  : guard_without(paths, dir_fd, r == -ENOENT, ret);
 }

@@ -16,6 +16,7 @@ struct generate_paths {
     const char *const *applied;         /* files as of config_load_applied() */
     const char *copy_dir;               /* where the other copy of the guards is */
     const char *main_file, *groups_dir; /* the administrator's own files, for GENERATE_LOCK alone */
+    const char *run_dir;                /* of keepers that live */
     const char *early_dir;              /* where the guards go */
     /* Where unit files are, for what timers and paths start; NULL: systemd's usual directories. */
     const char *const *unit_dirs;
@@ -26,8 +27,9 @@ struct generate_paths {
  * text, or in the files that were to be applied, get a guard that refuses every start: missing is
  * no less than broken, for a host that boots before its first apply as well. But not those that
  * their drop-in in copy_dir still guards. The same for what only files of an earlier version name.
- * problems: what is wrong with the snapshot. Returns 0, or the first error met while reading names
- * or writing; the rest is written nevertheless. */
+ * A group that is led here keeps its guards beside that, by what is to be applied. problems: what
+ * is wrong with the snapshot. Returns 0, or the first error met while reading names or writing; the
+ * rest is written nevertheless. */
 int generate(const struct generate_paths *paths, struct config_problems *problems,
              enum generate_source *ret);
 

@@ -87,6 +87,7 @@ int main(int argc, char *argv[])
         .copy_dir = GUARD_COPY_DIR,
         .main_file = CONFIG_MAIN_FILE,
         .groups_dir = CONFIG_GROUPS_DIR,
+        .run_dir = TENURE_GROUPS_DIR,
         .early_dir = argv[2],
     };
     int r = generate(&paths, &problems, &source);

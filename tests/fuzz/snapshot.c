@@ -76,6 +76,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .copy_dir = fuzz_path("copy"),
         .main_file = fuzz_path("tenure.conf"),
         .groups_dir = fuzz_path("groups.d"),
+        .run_dir = fuzz_path("run"),
         .early_dir = early,
         .unit_dirs = no_dirs,
     };
@@ -83,6 +84,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_parts(text, parts);
     fuzz_directory_clear();
     (void)mkdir(paths.groups_dir, 0755);
+    (void)mkdir(paths.run_dir, 0755); /* one group is led */
+    (void)mkdir(fuzz_path("run/g"), 0755);
+    (void)mkdir(fuzz_path("run/g/live"), 0755);
+    fuzz_file("run/g/" KEEPER_STATE_FILE, "", 0);
     for (size_t i = 0; i < FUZZ_PARTS_MAX; i++)
         if (parts[i] && strcmp(parts[i], "!") == 0)
             parts[i] = NULL;

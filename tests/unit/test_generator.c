@@ -31,6 +31,7 @@ static const struct generate_paths paths = {
     .copy_dir = copy_dir,
     .main_file = main_file,
     .groups_dir = groups_dir,
+    .run_dir = run_dir,
     .early_dir = early,
     .unit_dirs = unit_dirs,
 };

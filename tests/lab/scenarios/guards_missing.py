@@ -8,7 +8,7 @@ import time
 from lab.cluster import APPLIED
 from lab.scenario import scenario
 
-from .units import ETC, everywhere, reload
+from .units import ETC, OTHERS, SERVICES, all_dead, everywhere, nothing_usable, reload, units_of_group
 
 OTHER = "other.service"
 LOST = "guards of the group are not in effect"
@@ -159,3 +159,30 @@ def guards_undone_on_the_leader(t):
     t.check(f"it was reported once: {alerts(host)}", len(alerts(host)) == 1)
     t.undisturbed(seconds=0.5)
     t.gap_at_most(0)
+
+
+ALL = {**OTHERS, "quiet.service": SERVICES["quiet.service"]}
+
+
+@scenario("all that was ever written for the guards is deleted on the leader, and it steps down: units of every kind end")
+def guards_missing_all(t):
+    t.spent = True
+    with units_of_group(t, ALL):
+        restarts_always(t)
+        old = t.leader
+        t.fault(f"/etc is deployed as a whole on {old}, daemon-reload", lambda: (
+            remove_applied(old), old.sh(f"cd {ETC} && rm -rf /etc/tenure.applied *.d"), old.systemctl("daemon-reload")))
+        t.effect("nothing of it is left", lambda: applied_is_gone(old) and not old.sh(f"ls -d {ETC}/*.d 2>/dev/null", check=False))
+        t.check("it leads on", t.cluster.is_leader(old))
+        t.check("what runs is bound to its term", all(t.keeper in old.property(u, "BindsTo") for u in (t.unit, *ALL)))
+        t.stop_agent(old)
+        t.leader = t.next_leader()
+        all_dead(t, old, ALL)
+        nothing_usable(t, old)
+        for unit in (t.unit, *ALL):
+            is_refused(t, old, unit)
+        t.one_at_a_time("tick.service")
+        t.gap_at_most(2000)
+        old.systemctl("start", "tenured.service")
+        t.until("it is guarded again by all that it was", lambda: t.cluster.status(old).get("role") == "standby"
+                and old.exists(f"{ETC}/night.timer.d/~tenure.conf"))
