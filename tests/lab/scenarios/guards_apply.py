@@ -9,7 +9,7 @@ from lab.scenario import scenario
 
 from .guards_copies import FILE, WAYS, generators_copy, guarded, stands_by
 from .guards_missing import is_refused
-from .units import BEAT, ETC, OTHERS, SERVICES, all_dead, everywhere, nothing_usable, service, units_of_group
+from .units import BEAT, ETC, OTHERS, SERVICES, all_dead, everywhere, nothing_usable, reload, service, units_of_group
 
 SECOND = "second.service"
 KILLS = 10
@@ -158,3 +158,46 @@ def guards_one_copy_of_each(t):
             time.sleep(0.5)
             t.silent(host)
         t.gap_at_most(0)
+
+
+@scenario("a group is renamed everywhere: refused with the way to do it, and that works; its unit never runs twice")
+def group_renamed(t):
+    t.spent, before, after = True, "before", "after"
+
+    def write(host, name):
+        t.cluster.write_group(host, {"name": name, "units": [SECOND], "lease": t.cluster.lease,
+                                     "stop_timeout": t.cluster.stop_timeout})
+
+    def remove(host, name):
+        host.run("rm", f"/etc/tenure/groups.d/{name}.conf")
+
+    def runs():
+        return [h for h in t.hosts if h.state(SECOND) == "active"]
+
+    def declare(host):
+        host.write_file(f"{ETC}/{SECOND}", service(BEAT, "Restart=always"))
+        write(host, before)
+        reload(host)
+    everywhere(t.hosts, declare)
+    t.until("it is led", runs)
+    where, pid = runs()[0], runs()[0].main_pid(SECOND)
+    t.fault("the group gets another name", lambda: everywhere(t.hosts, lambda h: (remove(h, before), write(h, after))))
+    t.effect("no reload takes it", lambda: not any(r.ok for r in everywhere(
+        t.hosts, lambda h: h.systemctl("reload", "tenured.service", check=False))))
+    said = where.run("tenurectl", "apply", check=False).err
+    t.check(f"it says what to do: {said}", f"tenurectl apply --release {before}" in said)
+    t.check("it runs on", where.main_pid(SECOND) == pid)
+    # That way.
+    everywhere(t.hosts, lambda h: remove(h, after))
+    everywhere([h for h in t.hosts if h is not where], reload)
+    reload(where)
+    t.check("it is stopped", not runs())
+    everywhere(t.hosts, lambda h: is_refused(t, h, SECOND))
+    everywhere(t.hosts, lambda h: (write(h, after), h.run("tenurectl", "apply", "--release", before)))
+    t.until("it is led by its new name", lambda: any(h.state(f"tenure@{after}.service") == "active" for h in runs()))
+    for host in t.hosts:
+        t.check(f"nothing of the old one is left on {host}", not host.exists(f"{ETC}/tenure@{before}.service.d")
+                and host.property(SECOND, "BindsTo") == f"tenure@{after}.service")
+    time.sleep(0.5)
+    t.one_at_a_time(SECOND, terms=False)
+    t.gap_at_most(0)
