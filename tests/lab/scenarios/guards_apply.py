@@ -201,3 +201,24 @@ def group_renamed(t):
     time.sleep(0.5)
     t.one_at_a_time(SECOND, terms=False)
     t.gap_at_most(0)
+
+
+@scenario("a group leaves the files of one host whose unit is enabled, and it boots with either copy lost: it does not start")
+def guards_left_boot(t):
+    t.spent, host = True, t.standbys[0]
+    host.systemctl("enable", "--quiet", "tenured.service", t.unit)
+    t.fault(f"the group leaves the files of {host}", lambda: (
+        host.run("rm", f"/etc/tenure/groups.d/{t.group}.conf"), reload(host)))
+    t.effect("it is not of this host any more", lambda: not t.cluster.status(host).get("role"))
+    for lose, mend in (("true", "true"), WAYS["is masked"], (f"rm -rf {ETC}/*.d", "true")):
+        booted = host.boots
+        t.fault_in_the_dark(f"{lose}; {host} boots", lambda lose=lose: (host.sh(lose), host.reboot()))
+        t.effect("it has booted", lambda booted=booted: host.up and host.boots == booted + 1)
+        t.until("its agent runs", lambda: host.state("tenured.service") == "active", timeout=30)
+        is_refused(t, host, t.unit)
+        host.sh(mend)
+        host.systemctl("daemon-reload")
+        is_refused(t, host, t.unit)
+    t.check("it is written again", host.exists(f"{ETC}/{t.unit}.d/{FILE}"))
+    t.silent(host, since=t.first_fault_at)
+    t.gap_at_most(0)

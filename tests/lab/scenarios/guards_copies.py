@@ -10,7 +10,7 @@ from lab.cluster import APPLIED
 from lab.scenario import scenario
 
 from .guards_missing import is_refused, restarts_always
-from .units import ETC, everywhere
+from .units import BEAT, ETC, everywhere, service, units_of_group
 
 EARLY = "/run/systemd/generator.early"
 FILE = "~tenure.conf"
@@ -471,3 +471,26 @@ def guards_second_name(t):
     t.one_at_a_time("pay.service")
     t.until("all is led", lambda: t.cluster.leader())
     t.check("it beat", t.lab.testimony("pay.service").beats(t.began, clock.now()))
+
+
+STRAY = "stray.service"
+
+
+@scenario("both copies of a unit's guards are lost on a standby, and somebody starts it: stopped by its name, and stays so")
+def guards_stray_by_name(t):
+    t.spent = True
+    with units_of_group(t, {STRAY: service(BEAT, "Restart=always", "RestartSec=0")}):
+        host = t.standbys[0]
+        t.fault(f"the generator of {host} is masked, and its units reverted", lambda: (
+            host.sh(WAYS["is masked"][0]), host.systemctl("revert", STRAY)))
+        t.effect("nothing guards it", lambda: host.property(STRAY, "BindsTo") == "")
+        began = clock.now()
+        host.systemctl("start", STRAY)
+        t.until("it is stopped", lambda: host.state(STRAY) in ("inactive", "failed"), timeout=5)
+        t.figures["stopped after"] = f"{clock.ms(clock.now() - began):.0f} ms"
+        t.stays("it stays so", lambda: host.state(STRAY) in ("inactive", "failed"), seconds=2)
+        host.sh(WAYS["is masked"][1])
+        host.systemctl("reload", "tenured.service")
+        stands_by(t, host)
+        is_refused(t, host, STRAY)
+        t.gap_at_most(0)
