@@ -246,8 +246,17 @@ static int remember_name(void *userdata, const char *unit, const char *text)
     return r < 0 ? r : 0;
 }
 
-/* What has a drop-in of ours, by the directories' names; for file_names_free(). */
-static int drop_ins_of(const char *dir, char ***ret, size_t *ret_n)
+static bool has_file(const char *dir, const char *unit, const char *file)
+{
+    char path[PATH_MAX];
+    struct stat st;
+    int n = snprintf(path, sizeof path, "%s/%s.d/%s", dir, unit, file);
+
+    return n > 0 && (size_t)n < sizeof path && lstat(path, &st) == 0;
+}
+
+/* What has a drop-in of ours, or if so wanted one that was only staged; for file_names_free(). */
+static int drop_ins_of(const char *dir, bool staged, char ***ret, size_t *ret_n)
 {
     char **names;
     size_t n, kept = 0;
@@ -256,14 +265,11 @@ static int drop_ins_of(const char *dir, char ***ret, size_t *ret_n)
     if (r < 0)
         return r;
     for (size_t i = 0; i < n; i++) {
-        char path[PATH_MAX];
-        struct stat st;
-        int length = snprintf(path, sizeof path, "%s/%s/%s", dir, names[i], GUARD_FILE);
-
-        if (length > 0 && (size_t)length < sizeof path && lstat(path, &st) == 0) {
-            names[i][strlen(names[i]) - strlen(".d")] = '\0';
+        names[i][strlen(names[i]) - strlen(".d")] = '\0';
+        if (has_file(dir, names[i], GUARD_FILE) ||
+            (staged && has_file(dir, names[i], GUARD_FILE_STAGED)))
             names[kept++] = names[i];
-        } else
+        else
             free(names[i]);
     }
     *ret = names;
@@ -276,14 +282,15 @@ static bool is_strange(const char *dir, const char *unit)
 {
     char group[GROUP_NAME_MAX + 1];
 
-    return !unit_name_problem(unit) && guard_copy_find(dir, unit, group) < 0;
+    return !unit_name_problem(unit) && has_file(dir, unit, GUARD_FILE) &&
+           guard_copy_find(dir, unit, group) < 0;
 }
 
 static int prune(const struct writer *of, const char *dir, int dir_fd)
 {
     char **units;
     size_t n, removed = 0;
-    int first = drop_ins_of(dir, &units, &n);
+    int first = drop_ins_of(dir, true, &units, &n);
 
     if (first < 0)
         return first;
@@ -382,7 +389,7 @@ int guard_copy_scan(const char *dir,
 
     char **units;
     size_t n;
-    int r = drop_ins_of(dir, &units, &n);
+    int r = drop_ins_of(dir, false, &units, &n);
 
     if (r < 0)
         return r == -ENOENT || r == -ENOTDIR ? 0 : r;

@@ -186,10 +186,12 @@ TEST(what_was_staged_is_no_obstacle)
     ck_assert_int_eq(symlink("/nowhere", in_folder("b.timer.d/~tenure.new")), 0);
     folder_put("b.timer.d/~tenure.conf", "");
     folder_put("x.service.d/~tenure.new", "half of");
+    folder_put("never.service.d/~tenure.new", "half of"); /* and taken back before it counted */
     ck_assert_uint_eq(write_copy(&both).n_written, 2);
     ck_assert_int_eq(differences(&both), 0);
     ck_assert_int_eq(guard_copy_prune(&first, folder(), no_dirs), 0);
     ck_assert(!there("x.service.d"));
+    ck_assert(!there("never.service.d"));
 }
 
 TEST(what_cannot_be_replaced_is_reported)
@@ -215,6 +217,8 @@ TEST(what_is_nobodys_goes)
     /* Nobody knows whose that is. */
     ck_assert_int_eq(mkdir(in_folder("strange.service.d"), 0755), 0);
     folder_put("strange.service.d/~tenure.conf", "half of some");
+    folder_make_folder("lost.service.d");
+    ck_assert_int_eq(symlink("/nowhere", in_folder("lost.service.d/~tenure.conf")), 0);
     ck_assert_int_eq(guard_copy_prune(&both, folder(), no_dirs), 0);
     ck_assert_int_eq(differences(&both), 0);
 
@@ -224,6 +228,7 @@ TEST(what_is_nobodys_goes)
     ck_assert(!there("tenure@two\\x2d2.service.d"));
     ck_assert(there("other.service.d/zz.conf"));
     ck_assert(there("strange.service.d/~tenure.conf"));
+    ck_assert(there("lost.service.d/~tenure.conf"));
     ck_assert(there("a.service.d/~tenure.conf"));
     ck_assert_int_eq(guard_copy_prune(&first, in_folder("missing"), no_dirs), 0);
 }
