@@ -13,7 +13,7 @@ from .shell import LabError, run
 SOURCE = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
 
 _SETUP = ["--prefix=/usr", "--sysconfdir=/etc", "--localstatedir=/var",
-          "-Dbuildtype=debugoptimized"]
+          "-Dbuildtype=debugoptimized", "-Dtests=false"]
 _STAGES_KEPT = 4
 # Hosts have no libasan.
 _SANITIZERS = ["-Db_sanitize=address,undefined", "-Db_lundef=false",
