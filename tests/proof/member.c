@@ -587,7 +587,7 @@ static void check_wake(const struct member *m)
 /* ---- a step, and the beginning ---- */
 
 /* A step is proven in parts, each by itself: for each kind of event, EVENT, and replies for each
- * state that they can meet, STATE. */
+ * state that they can meet, STATE. What can happen at all is asked of all of them at once. */
 
 static void check_step(const struct member *before, const struct member *m,
                        const struct member_event *e, const struct update *u)
@@ -610,7 +610,7 @@ static void check_step(const struct member *before, const struct member *m,
     check_wake(m);
 }
 
-#ifdef EVENT
+#ifndef BEGIN
 
 int main(void)
 {
@@ -625,7 +625,9 @@ int main(void)
     bool is_told;
 
     a = any;
+#ifdef EVENT
     e.type = EVENT;
+#endif
 #ifdef STATE
     m.state = STATE;
 #endif
@@ -635,7 +637,8 @@ int main(void)
     e.told = e.type == EVENT_HINT && is_told ? &told : NULL;
     e.local = e.type == EVENT_LOCAL ? &local : NULL;
     e.budget = e.type == EVENT_RESUME ? &budget : NULL;
-    ASSUME(e.now >= a.now && (unsigned)local.keeper <= LOCAL_KEEPER_ACTIVE);
+    ASSUME(e.now >= a.now && (unsigned)e.type <= EVENT_RESUME &&
+           (unsigned)local.keeper <= LOCAL_KEEPER_ACTIVE);
     ASSUME(member_event_fits(&m, &e));
     ASSUME(e.type != EVENT_REPLY || reply_fits(&a.request, m.owner, &reply));
 
