@@ -15,7 +15,7 @@ from .scenario import TWO_HOSTS
 from .shell import LabError
 
 # Labs for each two processors: most of a cell is waiting. tests/lab/README.md has what was measured.
-JOBS_FOR_TWO = 3
+JOBS_FOR_TWO = 4
 # A lab of its own costs about as much as a cell: fewer are left to the worker that has the lab.
 WORTH_A_LAB = 2
 READ_PULSE_S = 1.0
