@@ -324,7 +324,7 @@ static bool term_known(const struct member *m)
                a.ticketed <= m->over_term;
     case MEMBER_CONFIRMING:
         return m->term > m->over_term && m->has_nonce && read && m->claim_open && m->release &&
-               !a.denied && !m->stopping && a.ticketed <= m->over_term;
+               !a.denied && !m->stopping && a.ticketed <= m->over_term && m->term <= a.top;
     case MEMBER_STARTING:
     case MEMBER_LEADING:
     case MEMBER_ADOPTING:
@@ -519,6 +519,8 @@ static void check_end(const struct member *before, const struct member *m,
           ends);
     PROVE("end-when-the-keeper-is-not-there-in-time",
           before->state == MEMBER_STARTING && e->type == EVENT_CLOCK && e->now >= a.until, ends);
+    PROVE("end-of-a-term-that-was-known", ends,
+          m->term <= a.top || (l && l->keeper == LOCAL_KEEPER_ACTIVE && m->term == l->keeper_term));
     PROVE("ending-until-proof", before->state == MEMBER_ENDING && m->state != MEMBER_ENDING,
           l && all_dead(l) && l->asked_at > a.unlinked_at &&
               (m->state == MEMBER_RELEASING || m->state == MEMBER_STANDBY));
@@ -526,6 +528,9 @@ static void check_end(const struct member *before, const struct member *m,
           before->state == MEMBER_ENDING && m->state == MEMBER_ENDING && e->type == EVENT_CLOCK &&
               e->now >= before->told_at + TELL_AGAIN_USEC,
           (u->actions & ACTION_END) && (u->actions & ACTION_LOOK));
+    PROVE("releasing-only-after-ending",
+          before->state != MEMBER_RELEASING && m->state == MEMBER_RELEASING,
+          before->state == MEMBER_ENDING);
     PROVE("releasing-ends-by-an-answer",
           before->state == MEMBER_RELEASING && m->state != MEMBER_RELEASING,
           e->type == EVENT_REPLY && e->reply->outcome != OUTCOME_UNKNOWN &&

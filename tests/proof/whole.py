@@ -12,7 +12,7 @@ any. Of requests that were given up, and of messages to a keeper, there may be a
 one of them, whichever. Times of a host are by its own clock, in microseconds, real numbers; with each stands, as
 ..._true, when that was: no host knows that, only the invariant does."""
 
-from prover.smt import FALSE, TRUE, Names, Things, choose, every, if_so, implies
+from prover.smt import FALSE, TRUE, Things, apply, choose, every, if_so, implies, lift
 
 SLACK = 300000              # BUDGET_SLACK_USEC
 RENEW_MIN = 800000          # BUDGET_RENEW_MIN_USEC
@@ -28,6 +28,7 @@ DEADLINE = {"term": "Int", "deadline": "Real", "base": "Real", "base_true": "Rea
 # boot: of the owner, who is another after each; 0 is nobody. life: of the agent that claimed.
 RECORD = {"term": "Int", "write": "Int", "host": "Int", "boot": "Int", "life": "Int", **SPANS}
 REQUEST = {"kind": "Int", "term": "Int", "expected": "Int", "on_clean": "Bool", "boot": "Int", "life": "Int", **SPANS}
+LOOK = {"at": "Real", "taken": "Bool", "dead": "Bool", **DEADLINE, "duration": "Real"}
 HOST = {
     "clock": "Real", "life": "Int", "boot": "Int",
     "birth": "Int",         # the record's term when this agent began
@@ -43,7 +44,7 @@ HOST = {
     # The question under way; done: at the arbiter, and the answer is on its way.
     "asked": "Bool", "sent": "Real", "sent_true": "Real", "request": REQUEST,
     "done": "Bool", "granted": "Bool", "read": RECORD,
-    "look": {"there": "Bool", "at": "Real", "taken": "Bool", "dead": "Bool", **DEADLINE, "duration": "Real"},
+    "look": {"there": "Bool", **LOOK},
     "stray": {"there": "Bool", **REQUEST},
 }
 WORLD = {"now": "Real", "row": {**RECORD, "clean": "Bool", "written": "Real"}, "a": HOST, "b": HOST}
@@ -52,7 +53,15 @@ DECLARED = ["(declare-fun kill_of (Real) Real)"]
 
 
 def kill_of(lease):
-    return type(lease)(f"(kill_of {lease.text})")
+    return apply("kill_of", lease)
+
+
+def greatest(x, y):
+    return choose(x > y, x, y)
+
+
+def deadline_of(thing):
+    return {name: getattr(thing, name) for name in DEADLINE}
 
 
 def one_of(value, values):
@@ -120,6 +129,17 @@ def granted_fits(w, h):
     ])
 
 
+def true_enough(w, h, look):
+    """A look, asked for, taken, and maybe answered long after."""
+    found, asked_since = look.taken & ~look.dead, (h.state == ENDING) & (look.at > h.unlinked)
+    return every([
+        look.at <= h.clock,
+        implies(found, backed(w, h, look) & implies(look.term == w.row.term, look.duration == w.row.duration)),
+        implies(asked_since, ~h.unlink_due & ~h.ticket.there),
+        implies(asked_since & look.taken & look.dead, ~h.run.active),
+    ])
+
+
 def record_holds(w, h):
     r = w.row
     return every([
@@ -153,9 +173,7 @@ INVARIANT = {
         implies(h.term == w.row.term, h.until.duration == w.row.duration)])),
     "term-to-confirm": lambda w, h: implies(h.state == CONFIRMING, (h.term > h.birth) & (h.term <= w.row.term)),
     "ending": lambda w, h: implies(h.state == ENDING, every([
-        ~h.ticket.there | h.unlink_due, h.term <= h.ended,
-        implies(h.look.there & (h.look.at > h.unlinked), ~h.unlink_due & ~h.ticket.there &
-                implies(h.look.taken & h.look.dead, ~h.run.active))])),
+        ~h.ticket.there | h.unlink_due, h.term <= h.ended])),
     "releasing": lambda w, h: implies(h.state == RELEASING,
                                       ~h.ticket.there & ~h.run.active & ~h.unlink_due & (h.term <= h.ended)),
     "terms-known": lambda w, h: every([one_of(h.state, range(5)), h.unlinked <= h.clock,
@@ -173,9 +191,7 @@ INVARIANT = {
         implies(h.read.write == w.row.write, h.read.lease == w.row.lease),
         implies((h.read.host == h.number) & (h.read.life == h.life), h.read.term > h.birth),
         implies(h.granted & one_of(h.request.kind, [CLAIM, RENEW]), granted_fits(w, h))])),
-    "look": lambda w, h: implies(h.look.there, (h.look.at <= h.clock) & implies(
-        h.look.taken & ~h.look.dead, backed(w, h, h.look) &
-        implies(h.look.term == w.row.term, h.look.duration == w.row.duration))),
+    "look-is-true": lambda w, h: implies(h.look.there, true_enough(w, h, h.look)),
     "stray-is-harmless": lambda w, h: implies(h.stray.there, harmless(w, h, h.stray)),
 }
 
@@ -184,9 +200,8 @@ def one_at_a_time(w):
     return ~(w.a.run.active & w.b.run.active)
 
 
-def begins(w):
+def begins(w, h):
     """Before the first agent: nothing runs, nothing is known, the record is nobody's."""
-    h = w.a
     return every([w.row.term == 0, w.row.host == 0, w.row.written <= w.now, h.boot == 1, h.life == 1, h.birth == 0,
                   w.row.boot == 0, ~h.run.active, ~h.ticket.there, ~h.message.there, ~h.stray.there, *new_agent(h, h.clock)])
 
@@ -212,6 +227,10 @@ class Step:
         self.breaks += breaks
         self.holds.append(breaks.get(self.broken, formula))
 
+    def case(self, formula):
+        """What this step is about: there are others for whatever else."""
+        self.holds.append(formula)
+
     def any(self, sort):
         return self.names.any(sort)
 
@@ -222,7 +241,7 @@ def ask(s, kind):
     s.guard("one-question-at-a-time", ~w.a.asked)
     h.asked, h.done, h.sent, h.sent_true = TRUE, FALSE, w.a.clock, w.now
     h.request = s.names.things(REQUEST)
-    s.holds += [h.request.kind == kind, h.request.life == h.life, h.request.boot == h.boot]
+    s.case((h.request.kind == kind) & (h.request.life == h.life) & (h.request.boot == h.boot))
     return h.request
 
 
@@ -233,7 +252,7 @@ def ask_to_observe(s):
 def ask_to_claim(s):
     q, h = ask(s, CLAIM), s.w.a
     lease = choose(h.seen.lease > RENEW_MIN, h.seen.lease, s.any("Real"))
-    s.guard("claim-by-its-own-budget", in_budget(q), budget_without_rates=
+    s.guard("claim-by-its-own-budget, budget-promise", in_budget(q), budget_without_rates=
             (1000 * (q.duration + SLACK + q.stop + kill_of(q.lease)) <= 1000 * q.lease) & (q.duration >= RENEW_MIN) &
             (q.stop > 0) & (kill_of(q.lease) >= 0) & (q.lease > q.duration),
             budget_without_kill=(1000 * (q.duration + SLACK + q.stop) <= 998 * q.lease) & (q.duration >= RENEW_MIN) &
@@ -295,7 +314,7 @@ def read_row(s):
 def carried_out(s, kind, how):
     h = s.n.a
     s.guard("daemon 5", s.w.a.asked & ~s.w.a.done)
-    s.holds.append(h.request.kind == kind)
+    s.case(h.request.kind == kind)
     how(s, h.request)
     h.done, h.granted = TRUE, TRUE
     read_row(s)
@@ -303,7 +322,7 @@ def carried_out(s, kind, how):
 
 def carried_out_late(s, kind, how):
     q = s.names.things(REQUEST)
-    s.holds += [q.kind == kind, harmless(s.w, s.w.a, q)]
+    s.case((q.kind == kind) & harmless(s.w, s.w.a, q))
     how(s, q)
 
 
@@ -351,8 +370,8 @@ def give_up_question(s, h):
 
 
 def reply_is_lost(s):
-    """unknown-moves-nothing"""
-    s.holds.append(s.w.a.asked)
+    """Or comes too late: it moves nothing."""
+    s.case(s.w.a.asked)
     give_up_question(s, s.n.a)
 
 
@@ -368,7 +387,7 @@ def take_reply(s):
     kept = (since == w.seen.since) & (true == w.seen.since_true)
     s.guard("invariant-observation", anew | (same & kept), observation_kept=anew | (w.seen.known & kept))
     h.seen = Things(known=s.any("Bool"), write=w.read.write, lease=w.read.lease, since=since, since_true=true)
-    h.top = choose(w.read.term > w.top, w.read.term, w.top)
+    h.top = greatest(w.read.term, w.top)
     h.asked = FALSE
 
 
@@ -383,32 +402,30 @@ def reply_makes_confirm(s):
     ours = (w.read.host == w.number) & (w.read.boot == w.boot)
     s.guard("confirm-only-its-own-claim", ours & (w.read.life == w.life), adopted_by_reading=ours)
     s.guard("over-is-over", w.read.term > w.ended)
-    s.holds.append(w.state == STANDBY)
-    h.state, h.term = lift_state(CONFIRMING), w.read.term
-
-
-def lift_state(number):
-    return FALSE.__class__(str(number))
+    s.guard("end-is-the-only-way-out, ending-until-proof, releasing-ends-by-an-answer", w.state == STANDBY)
+    h.state, h.term = lift(CONFIRMING), w.read.term
 
 
 def reply_makes_ticket(s):
     take_reply(s)
     w, h = s.w.a, s.n.a
-    base, true = s.any("Real"), s.any("Real")
+    base, true, spans = s.any("Real"), s.any("Real"), s.names.things(SPANS)
     s.guard("ticket-only-when-granted", w.granted & one_of(w.request.kind, [CLAIM, RENEW]),
             ticket_by_any_answer=one_of(w.request.kind, [CLAIM, RENEW]))
     s.guard("ticket-once-for-a-term", (w.read.term > w.ended) & (w.read.term > w.ticketed),
             ticket_of_an_ended_term=w.read.term > w.ticketed)
     s.guard("ticket-counts-from-the-send", (base == w.sent) & (true == w.sent_true),
             ticket_counts_from_the_reply=(base == w.clock) & (true == s.w.now))
-    # From RELEASING and ENDING no way leads to STARTING.
-    s.guard("releasing-ends-by-an-answer", w.state != RELEASING)
-    s.guard("ending-until-proof", w.state != ENDING)
-    h.ticket = Things(there=TRUE, term=w.read.term, deadline=base + w.read.duration, base=base, base_true=true,
-                      lease=w.read.lease, stop=w.read.stop, duration=w.read.duration)
-    h.until = Things(term=w.read.term, deadline=base + w.read.duration, base=base, base_true=true,
-                     duration=w.read.duration)
-    h.state, h.term, h.ticketed = lift_state(HOLDING), w.read.term, w.read.term
+    # To STARTING no way leads from there.
+    s.guard("ticket-stands-alone, releasing-ends-by-an-answer, ending-until-proof",
+            one_of(w.state, [STANDBY, CONFIRMING, HOLDING]))
+    s.guard("ticket-as-granted", same_spans(spans, w.read), ticket_of_another_budget=TRUE)
+    h.ticket = Things(there=TRUE, term=w.read.term, deadline=base + spans.duration, base=base, base_true=true,
+                      **vars(spans))
+    h.until = Things(term=w.read.term, deadline=base + spans.duration, base=base, base_true=true,
+                     duration=spans.duration)
+    h.state, h.term, h.ticketed = lift(HOLDING), w.read.term, w.read.term
+    h.top = greatest(w.read.term, w.top)
 
 
 def reply_extends(s):
@@ -419,34 +436,32 @@ def reply_extends(s):
             unknown_renewal_believed=(w.request.kind == RENEW) & (w.request.term == w.term))
     s.guard("extend-counts-from-the-send", (base == w.sent) & (true == w.sent_true),
             extend_counts_from_the_reply=(base == w.clock) & (true == s.w.now))
-    s.holds.append(w.state == HOLDING)
+    s.guard("extend-stands-alone, leads-only-by-grant-or-look", w.state == HOLDING)
     new = Things(term=w.term, deadline=base + w.until.duration, base=base, base_true=true, duration=w.until.duration)
     h.until = if_so(keeps, w.until, new)
-    sent = Things(there=TRUE, **{name: getattr(h.until, name) for name in DEADLINE})
+    sent = Things(there=TRUE, **deadline_of(h.until))
     h.message = if_so(s.any("Bool"), sent, w.message)
 
 
 def term_ends(s):
     """For any reason. The order to unlink is carried out later, but before the next event (daemon 3)."""
     w, h, term = s.w.a, s.n.a, s.any("Int")
-    held = one_of(w.state, [CONFIRMING, HOLDING])
-    s.guard("end-of-a-term-that-was-known", choose(held, term == w.term, term <= w.top))
-    s.guard("ending-until-proof", w.state != ENDING)
-    s.guard("releasing-ends-by-an-answer", w.state != RELEASING)
-    h.state, h.term, h.unlink_due, h.unlinked = lift_state(ENDING), term, TRUE, w.clock
-    h.ended = choose(term > w.ended, term, w.ended)
+    s.guard("end-of-a-term-that-was-known", term <= w.top, end_of_any_term=TRUE)
+    s.guard("end-is-whole, releasing-ends-by-an-answer", ~one_of(w.state, [ENDING, RELEASING]))
+    h.state, h.term, h.unlink_due, h.unlinked = lift(ENDING), term, TRUE, w.clock
+    h.ended = greatest(term, w.ended)
 
 
 def ticket_is_unlinked(s):
-    s.holds.append(s.w.a.unlink_due)
+    s.case(s.w.a.unlink_due)
     s.n.a.unlink_due = s.n.a.ticket.there = FALSE
 
 
 def claim_is_given_up(s):
     """Denied, before anything began."""
     w, h = s.w.a, s.n.a
-    s.holds.append(w.state == CONFIRMING)
-    h.state, h.ended = lift_state(STANDBY), choose(w.term > w.ended, w.term, w.ended)
+    s.case(w.state == CONFIRMING)
+    h.state, h.ended = lift(STANDBY), greatest(w.term, w.ended)
 
 
 def observation_is_forgotten(s):
@@ -457,50 +472,52 @@ def observation_is_forgotten(s):
 def look_is_asked(s):
     w, h = s.w.a, s.n.a
     s.guard("daemon 3", ~w.unlink_due, looked_before_it_was_unlinked=TRUE)
-    h.look.there, h.look.at, h.look.taken = TRUE, w.clock, FALSE
+    new = s.names.things(HOST["look"]).later(there=True, at=w.clock, taken=False)
+    h.look = if_so(s.any("Bool"), new, w.look)
 
 
 def look_is_taken(s):
-    """daemon 2: what it says was true at some time after it was asked."""
+    """What it says was true at some time after it was asked."""
     w, h = s.w.a, s.n.a
-    s.holds.append(w.look.there)
+    s.case(w.look.there)
     dead = s.any("Bool")
     s.guard("daemon 2", dead == ~w.run.active, proof_invented=TRUE)
-    h.look = Things(there=TRUE, at=w.look.at, taken=TRUE, dead=dead, duration=w.run.duration,
-                    **{name: getattr(w.run, name) for name in DEADLINE})
+    h.look = Things(there=TRUE, at=w.look.at, taken=TRUE, dead=dead, duration=w.run.duration, **deadline_of(w.run))
+
+
+def any_look(s):
+    look = s.names.things(LOOK)
+    s.case(look.taken & true_enough(s.w, s.w.a, look))
+    return look
 
 
 def look_proves(s):
-    w, h = s.w.a, s.n.a
-    s.holds += [w.look.there & w.look.taken, w.state == ENDING]
-    s.guard("ending-until-proof", w.look.dead & (w.look.at > w.unlinked), proof_from_before=w.look.dead,
-            release_without_proof=w.look.at > w.unlinked)
-    h.state, h.look.there = choose(s.any("Bool"), RELEASING, STANDBY), FALSE
+    look, w, h = any_look(s), s.w.a, s.n.a
+    s.case(w.state == ENDING)
+    s.guard("ending-until-proof, releasing-only-after-ending", look.dead & (look.at > w.unlinked),
+            proof_from_before=look.dead, release_without_proof=look.at > w.unlinked)
+    h.state = choose(s.any("Bool"), RELEASING, STANDBY)
 
 
 def look_adopts(s):
-    w, h = s.w.a, s.n.a
-    s.holds += [w.look.there & w.look.taken, w.state == STANDBY]
-    s.guard("adopt-only-its-own-live-keeper", ~w.look.dead)
-    s.guard("over-is-over", w.look.term > w.ended)
-    h.state, h.term = lift_state(HOLDING), w.look.term
-    h.ticketed = choose(w.look.term > w.ticketed, w.look.term, w.ticketed)
-    h.until = Things(duration=w.look.duration, **{name: getattr(w.look, name) for name in DEADLINE})
-    h.look.there = FALSE
+    look, w, h = any_look(s), s.w.a, s.n.a
+    s.guard("adopt-only-its-own-live-keeper", (w.state == STANDBY) & ~look.dead & (look.term > w.ended),
+            adopted_what_is_dead=(w.state == STANDBY) & (look.term > w.ended))
+    h.state, h.term = lift(HOLDING), look.term
+    h.ticketed, h.top = greatest(look.term, w.ticketed), greatest(look.term, w.top)
+    h.until = Things(duration=look.duration, **deadline_of(look))
 
 
 def look_is_read(s):
-    """Of one that finds a keeper which is not its own to renew, the term may be ended."""
-    w, h = s.w.a, s.n.a
-    s.holds.append(w.look.there & w.look.taken)
-    h.look.there = FALSE
-    h.top = choose(~w.look.dead & (w.look.term > w.top), w.look.term, w.top)
+    look, w, h = any_look(s), s.w.a, s.n.a
+    s.case(~look.dead)
+    h.top = greatest(look.term, w.top)
 
 
 def release_is_over(s):
-    s.holds.append(s.w.a.state == RELEASING)
+    s.case(s.w.a.state == RELEASING)
     s.guard("one-question-at-a-time", ~s.w.a.asked)
-    s.n.a.state = lift_state(STANDBY)
+    s.n.a.state = lift(STANDBY)
 
 
 # The keeper, and what runs by it.
@@ -508,13 +525,14 @@ def release_is_over(s):
 def keeper_begins(s):
     """Also of one that somebody starts by hand, also when units of an earlier one are left: the later deadline counts."""
     w, h = s.w.a, s.n.a
-    s.holds.append(w.ticket.there)
+    new = s.names.things(HOST["run"])
+    s.case(w.ticket.there & new.active & (new.phase == LEADING))
     s.guard("ticket-in-time", w.clock < w.ticket.deadline, ticket_believed_late=TRUE)
-    s.guard("keeper-begins-by-the-ticket", TRUE)
-    t = {name: getattr(w.ticket, name) for name in [*DEADLINE, *SPANS]}
-    new = Things(active=TRUE, phase=lift_state(LEADING), kill=w.run.kill, killed=w.run.killed, **t)
-    old = w.run.later(phase=LEADING)
-    h.run = if_so(w.run.active & (w.run.deadline > w.ticket.deadline), old, new)
+    s.guard("keeper-begins-by-the-ticket", every([
+        same_spans(new, w.ticket), *(getattr(new, name) == value for name, value in deadline_of(w.ticket).items())]),
+        keeper_adds_grace=same_spans(new, w.ticket) & (new.term == w.ticket.term) & (new.base == w.ticket.base) &
+        (new.base_true == w.ticket.base_true) & (new.deadline == w.ticket.deadline + SLACK))
+    h.run = if_so(w.run.active & (w.run.deadline > w.ticket.deadline), w.run.later(phase=LEADING), new)
 
 
 def extension_arrives(s):
@@ -522,7 +540,8 @@ def extension_arrives(s):
     w, h = s.w.a, s.n.a
     m = s.names.things(DEADLINE)
     base, true = s.any("Real"), s.any("Real")
-    s.holds += [w.run.active & (w.run.phase == LEADING), backed(s.w, w, m)]
+    s.case(w.run.active & backed(s.w, w, m))
+    s.guard("extend-proper, keeper-ends-for-good", w.run.phase == LEADING)
     s.guard("extend-proper", m.term == w.run.term, extended_by_any_term=TRUE)
     s.guard("extend-proper", (base == m.base) & (true == m.base_true), keeper_counts_from_its_receipt=
             (base == w.clock) & (true == s.w.now))
@@ -533,18 +552,17 @@ def extension_arrives(s):
 def keeper_ends(s):
     """Told to, at its deadline, killed, frozen: somebody else goes on, and keeps the same bound."""
     w, h, kill = s.w.a, s.n.a, s.any("Real")
-    s.holds.append(w.run.active & (w.run.phase == LEADING))
-    s.guard("kill-by-deadline-and-s", kill <= w.run.deadline + w.run.stop, kill_from_the_end=kill == w.clock + w.run.stop)
-    s.guard("fence-kills-by-deadline-and-s", TRUE)
-    h.run.phase, h.run.kill = lift_state(STOPPING), kill
-    # In time, or at once.
-    s.holds.append(w.clock <= kill + SLACK)
+    s.case(w.run.active & (w.run.phase == LEADING))
+    # At the latest; it may be done before.
+    s.guard("kill-by-deadline-and-s, fence-kills-by-deadline-and-s", kill == w.run.deadline + w.run.stop,
+            kill_from_the_end=kill == w.clock + w.run.stop)
+    h.run.phase, h.run.kill = lift(STOPPING), kill
 
 
 def units_are_killed(s):
     w, h = s.w.a, s.n.a
-    s.holds.append(w.run.active & (w.run.phase == STOPPING))
-    h.run.phase, h.run.killed = lift_state(KILLED), w.clock
+    s.case(w.run.active & (w.run.phase == STOPPING))
+    h.run.phase, h.run.killed = lift(KILLED), w.clock
 
 
 def all_is_gone(s):
@@ -560,7 +578,7 @@ def agent_is_new(s, **changes):
                     unlink_due=FALSE, **changes)
     s.n.a.seen.known = s.n.a.look.there = FALSE
     s.n.a.unlinked = s.any("Real")
-    s.holds.append(s.n.a.unlinked <= s.n.a.clock)
+    s.case(s.n.a.unlinked <= s.n.a.clock)
 
 
 def agent_crashes(s):
@@ -576,7 +594,7 @@ def host_restarts(s):
 
 def time_passes(s):
     w, n, span = s.w, s.n, s.any("Real")
-    s.holds.append(span >= 0)
+    s.case(span >= 0)
     n.now = w.now + span
     for old, h in ((w.a, n.a), (w.b, n.b)):
         h.clock = s.any("Real")
@@ -585,24 +603,91 @@ def time_passes(s):
                 clock_at_double_rate=(999 * span <= went) & (went <= 2000 * span),
                 clock_at_half_rate=(500 * span <= went) & (went <= 1001 * span))
         run, phase = old.run, old.run.phase
-        s.guard("deadline-ends-it", TRUE)
-        s.guard("watchdog-within-slack", TRUE)
-        s.guard("assumption 2", implies(run.active & (phase == LEADING), h.clock <= run.deadline + SLACK),
-                nobody_ends_it=TRUE)
-        s.guard("assumption 2", implies(run.active & (phase == STOPPING), h.clock <= run.kill + SLACK), never_kills=TRUE)
+        s.guard("assumption 2, deadline-ends-it, wakes-by-deadline, watchdog-within-slack",
+                implies(run.active & (phase == LEADING), h.clock <= run.deadline + SLACK), nobody_ends_it=TRUE)
+        s.guard("assumption 2, kill-due-in-time, wakes-by-kill",
+                implies(run.active & (phase == STOPPING), h.clock <= run.kill + SLACK), never_kills=TRUE)
         s.guard("assumption 3", implies(run.active & (phase == KILLED), h.clock <= run.killed + kill_of(run.lease)),
                 unkillable=TRUE)
 
 
-STEPS = {f.__name__.replace("_", "-"): f for f in (
-    ask_to_observe, ask_to_claim, ask_to_renew, ask_to_release, observed, claimed, claimed_late, renewed, renewed_late,
-    released, released_late, refused, reply_is_lost, reply_is_read, reply_makes_confirm, reply_makes_ticket,
-    reply_extends, term_ends, ticket_is_unlinked, claim_is_given_up, observation_is_forgotten, look_is_asked,
-    look_is_taken, look_proves, look_adopts, look_is_read, release_is_over, keeper_begins, extension_arrives, keeper_ends,
-    units_are_killed, all_is_gone, agent_crashes, host_restarts, time_passes)}
+GROUPS = {
+    "questions": [ask_to_observe, ask_to_claim, ask_to_renew, ask_to_release],
+    "arbiter": [observed, claimed, claimed_late, renewed, renewed_late, released, released_late, refused],
+    "replies": [reply_is_lost, reply_is_read, reply_makes_confirm, reply_makes_ticket, reply_extends],
+    "ends": [term_ends, ticket_is_unlinked, claim_is_given_up, observation_is_forgotten, release_is_over],
+    "looks": [look_is_asked, look_is_taken, look_proves, look_adopts, look_is_read],
+    "keeper": [keeper_begins, extension_arrives, keeper_ends, units_are_killed, all_is_gone],
+    "hosts": [agent_crashes, host_restarts, time_passes],
+}
+STEPS = {f.__name__.replace("_", "-"): f for steps in GROUPS.values() for f in steps}
 
 
 def any_world(names):
     w = names.things(WORLD)
-    w.a.number, w.b.number = lift_state(1), lift_state(2)
+    w.a.number, w.b.number = lift(1), lift(2)
     return w
+
+
+# ---- what must be possible: runs from the beginning, after which the second host has it ----
+
+READS = "ask-to-observe observed reply-is-read"
+LEADS = "ask-to-claim claimed reply-makes-ticket keeper-begins"
+LED = f"{READS} time-passes {READS} {LEADS} time-passes ask-to-renew renewed reply-extends extension-arrives"
+RUNS = {
+    "another-follows-who-is-gone":
+        [("a", LED), ("b", READS), ("a", "time-passes keeper-ends time-passes units-are-killed time-passes all-is-gone"),
+         ("b", f"time-passes {READS} {LEADS}")],
+    "another-follows-who-gave-it-back":
+        [("a", f"{LED} term-ends ticket-is-unlinked keeper-ends all-is-gone time-passes look-is-asked look-is-taken "
+               "look-proves ask-to-release released"), ("b", f"{READS} {LEADS}")],
+    "another-follows-who-crashed":
+        [("a", f"{LED} agent-crashes"), ("b", READS), ("a", "host-restarts"), ("b", f"time-passes {READS} {LEADS}")],
+}
+
+
+# ---- deliberate breaks of guards: what of the invariant fails, and nothing else ----
+
+BREAKS = {
+    "budget-without-rates": "question",
+    "budget-without-kill": "question",
+    "claim-of-what-was-not-read": "question",
+    "claim-after-half-a-lease": "question",
+    "renewed-whatever-it-is": "question",
+    "released-while-ending": "question",
+    "released-whatever-it-is": "question",
+    "claim-ignores-nonce": "who-runs-is-in-the-record run-by-a-deadline ticket-is-in-the-record answer",
+    "clean-untested": "who-runs-is-in-the-record run-by-a-deadline ticket-is-in-the-record answer",
+    "term-not-raised": "the-record who-claimed ticket-is-in-the-record message-by-a-deadline "
+        "term-held answer look-is-true",
+    "renews-anybodys": "answer",
+    "renews-what-is-clean": "answer",
+    "release-ignores-term": "who-runs-is-in-the-record ticket-is-in-the-record answer",
+    "observation-kept": "observation",
+    "adopted-by-reading": "term-to-confirm",
+    "ticket-by-any-answer": "ticket-is-in-the-record term-held stray-is-harmless",
+    "ticket-of-an-ended-term": "ticket-is-in-the-record stray-is-harmless",
+    "ticket-of-another-budget": "ticket-is-in-the-record term-held",
+    "ticket-counts-from-the-reply": "ticket-is-in-the-record term-held",
+    "unknown-renewal-believed": "message-by-a-deadline term-held",
+    "extend-counts-from-the-reply": "message-by-a-deadline term-held",
+    "end-of-any-term": "terms-known",
+    "looked-before-it-was-unlinked": "look-is-true",
+    "proof-invented": "look-is-true",
+    "proof-from-before": "releasing",
+    "release-without-proof": "releasing",
+    "adopted-what-is-dead": "term-held terms-known",
+    "ticket-believed-late": "who-runs-is-in-the-record run-by-a-deadline run-in-time",
+    "keeper-adds-grace": "run-by-a-deadline",
+    "extended-by-any-term": "run-by-a-deadline",
+    "keeper-counts-from-its-receipt": "run-by-a-deadline",
+    "keeper-deadline-goes-back": "run-in-time",
+    "kill-from-the-end": "run-in-time",
+    "clock-at-double-rate": "run-by-a-deadline ticket-is-in-the-record message-by-a-deadline term-held "
+        "observation question look-is-true",
+    "clock-at-half-rate": "run-by-a-deadline ticket-is-in-the-record message-by-a-deadline term-held "
+        "observation question look-is-true",
+    "nobody-ends-it": "run-in-time",
+    "never-kills": "run-in-time",
+    "unkillable": "run-in-time",
+}

@@ -33,9 +33,9 @@ def _proof(proof):
 
 
 def _mutants(results):
-    yield f"## {len(results)} deliberate breaks of the sources"
+    yield f"## {len(results)} deliberate breaks"
     yield ""
     yield "| break | in | refuted |"
     yield "|---|---|---|"
     for m, why, _, seconds in results:
-        yield f"| {m.name} | `agent/{m.file}` | {why}; {seconds:.0f} s |"
+        yield f"| {m.name} | `{m.place}` | {why}; {seconds:.0f} s |"

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Deliberate breaks of the shipped sources. Each must be refuted by the property that is named with it."""
+"""Deliberate breaks: of the shipped sources, each refuted by the property that is named with it; and of guards of the
+whole, each by what it is there for."""
 
 import os
 import shutil
+
+import whole
 
 from .tools import BUILD, SOURCE, ToolFailed
 
@@ -17,6 +20,16 @@ class Mutant:
     def __init__(self, name, proof, part, file, old, new, by):
         self.name, self.proof, self.part, self.file = name, proof, part, file
         self.old, self.new, self.by = old, new, by
+        self.place = f"agent/{file}"
+
+
+class GuardBreak:
+    """by: the parts of the invariant that fail, and no other does."""
+
+    proof, place = "whole", "tests/proof/whole.py"
+
+    def __init__(self, name, by):
+        self.name, self.by = name, by
 
 
 def _budget(name, file, old, new, by):
@@ -231,6 +244,11 @@ MUTANTS = [
             "member-no-undefined-behaviour", PAUSE),
     _member("reply-standby", "granted-without-a-record", "(reply->has_record && granted_fits(q, owner, reply))",
             "granted_fits(q, owner, reply)", "member-assertions-hold", RECORD),
+    # ---- what the whole rests on, besides ----
+    _member("local", "ends-what-it-never-saw", "            m->term = l->keeper_term;\n            m->release",
+            "            m->term = l->keeper_term + 1;\n            m->release", "end-of-a-term-that-was-known"),
+    # ---- the whole ----
+    *(GuardBreak(name, by) for name, by in whole.BREAKS.items()),
 ]
 
 
@@ -242,6 +260,8 @@ def some(number, n):
 
 def judge(m, proof):
     """(refuted by the one that names it, what came of it, seconds)."""
+    if isinstance(m, GuardBreak):
+        return judge_guard(m, proof)
     folder = os.path.join(BUILD, "mutants", m.name)
     shutil.rmtree(folder, ignore_errors=True)
     for part in ("base", "election", "keeper"):
@@ -262,3 +282,10 @@ def judge(m, proof):
     if m.by in refuted:
         return True, f"by {m.by}" + (f", and {others} more" if others else ""), seconds
     return False, f"{m.by} still holds; refuted: {', '.join(sorted(refuted)) or 'nothing'}", seconds
+
+
+def judge_guard(m, proof):
+    failed, seconds = proof.broken_by(m.name)
+    if failed == set(m.by.split()):
+        return True, f"by {', '.join(m.by.split())}, and by nothing else", seconds
+    return False, f"{m.by} shall fail; refuted: {', '.join(sorted(failed)) or 'nothing'}", seconds

@@ -3,6 +3,7 @@
 
 import copy
 import itertools
+import os
 
 from .tools import BUILD, ToolFailed, in_root
 
@@ -69,6 +70,10 @@ def lift(value):
 TRUE, FALSE = lift(True), lift(False)
 
 
+def apply(function, argument):
+    return Term(f"({function} {argument.text})")
+
+
 def every(formulas):
     return Term(f"(and true {' '.join(f.text for f in formulas)})")
 
@@ -126,6 +131,7 @@ def ask(script, questions, file):
     lines = ["(set-logic QF_UFLIRA)", *script]
     for declared, formulas in questions:
         lines += ["(push 1)", *declared, *(f"(assert {f.text})" for f in formulas), "(check-sat)", "(pop 1)"]
+    os.makedirs(BUILD, exist_ok=True)
     with open(f"{BUILD}/{file}", "w", encoding="utf-8") as f:
         f.write("\n".join([*lines, ""]))
     status, said, seconds = in_root("bookworm", ["cvc4", "--lang=smt2", "--incremental", f"/build/{file}"])
