@@ -60,7 +60,7 @@ struct seat {
     char stop_trouble[HOST_TEXT_MAX]; /* why PID 1 did not stop it, as the journal was told */
     char blocked[REASON_MAX];         /* why this node could not lead, as the journal was told */
     usec_t blocked_since;
-    bool stuck_told;                  /* the journal was told that the group does not end */
+    bool stuck_told;                  /* it was logged that the group does not end */
     char lost_told[HOST_PROBLEM_MAX]; /* which guard was lost while it leads, as the journal was
                                          told */
     char

@@ -34,7 +34,7 @@ int guard_kept_keeper_text(const char *group, char **units, size_t n_units, char
 
 /* Of tenured.service, which names all keepers. Keepers come after the agent anyway. Said on the
  * agent's side as well, it makes PID 1 keep them and what they want loaded for as long as it has
- * the agent: a unit that nothing loaded refers to is read from its files anew for every question,
+ * the agent: a unit that nothing loaded refers to is read from its files again for every question,
  * some milliseconds each, several times a lease. */
 int guard_agent_text(const struct tenure_config *c, char **ret);
 
