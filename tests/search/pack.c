@@ -745,24 +745,12 @@ size_t pack(struct world *w, uint8_t *ret)
     return (size_t)(c.out - ret);
 }
 
-static void blank(struct world *w)
-{
-    for (unsigned i = 0; i < grid.nodes; i++) {
-        struct node *n = &w->nodes[i];
-
-        n->owner[0] = (char)('a' + i);
-        n->owner[1] = '/';
-        n->owner[2] = '1';
-        member_init(&n->member, n->owner);
-    }
-}
-
 void unpack(const uint8_t *packed, struct world *ret)
 {
     struct codec c = {.mode = MODE_READ, .in = packed, .self = -1};
 
     *ret = (struct world){0};
-    blank(ret);
+    world_begin_members(ret);
     visit(&c, ret);
     ret->next_nonce = (uint8_t)(c.n_nonces + 1);
     for (unsigned i = 0; i < grid.nodes; i++) {

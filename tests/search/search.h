@@ -331,6 +331,8 @@ extern struct coverage coverage;
 
 /* world.c */
 void world_init(struct world *w, unsigned deviations, unsigned orders);
+/* The owner of each node, and its member as it is before its first event. */
+void world_begin_members(struct world *w);
 unsigned world_choices(const struct world *w, struct choice *ret);
 void world_apply(struct world *w, const struct choice *c);
 void world_violate(struct world *w, enum violation v, const char *format, ...)

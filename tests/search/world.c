@@ -125,6 +125,18 @@ void world_violate(struct world *w, enum violation v, const char *format, ...)
     va_end(ap);
 }
 
+void world_begin_members(struct world *w)
+{
+    for (unsigned i = 0; i < grid.nodes; i++) {
+        struct node *n = &w->nodes[i];
+
+        n->owner[0] = (char)('a' + i);
+        n->owner[1] = '/';
+        n->owner[2] = '1';
+        member_init(&n->member, n->owner);
+    }
+}
+
 void world_init(struct world *w, unsigned deviations, unsigned orders)
 {
     uint8_t packed[SEARCH_PACKED_MAX];
@@ -137,14 +149,7 @@ void world_init(struct world *w, unsigned deviations, unsigned orders)
     w->row.lease = grid.budget.lease;
     w->row.stop = grid.budget.stop;
     w->row.duration = grid.budget.duration;
-    for (unsigned i = 0; i < grid.nodes; i++) {
-        struct node *n = &w->nodes[i];
-
-        n->owner[0] = (char)('a' + i);
-        n->owner[1] = '/';
-        n->owner[2] = '1';
-        member_init(&n->member, n->owner);
-    }
+    world_begin_members(w);
     (void)pack(w, packed);
     unpack(packed, w);
     for (unsigned i = 0; i < grid.nodes; i++)
