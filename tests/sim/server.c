@@ -362,7 +362,8 @@ void server_execute(struct world *w, uint32_t first)
     usec_t done = w->now + commit_delay(w);
     bool writes = false;
 
-    if (x->era != s->era || w->now < s->down_until)
+    /* Era 0: the second primary is gone, and whoever was connected to it does not know yet. */
+    if (s->era == 0 || x->era != s->era || w->now < s->down_until)
         return;
     end_sessions(w, s);
     if (x->connection <= s->ended[host_of(w, x)->index])
