@@ -119,6 +119,7 @@ static void queue_add(struct queue *q, const uint8_t *bytes, size_t length)
             exit(EXIT_FAILURE);
         }
     }
+    assert(q->bytes);
     memcpy(q->bytes + q->used, &n, sizeof n);
     memcpy(q->bytes + q->used + sizeof n, bytes, length);
     q->used += sizeof n + length;
@@ -168,7 +169,7 @@ static void tell(const struct world *w, unsigned tick, const struct choice *c, c
 static void pack_by_name(struct world *w)
 {
     uint8_t packed[SEARCH_PACKED_MAX];
-    char name[SEARCH_NODES_MAX];
+    char name[SEARCH_NODES_MAX] = {0};
 
     (void)pack(w, packed);
     for (unsigned i = 0; i < grid.nodes; i++)

@@ -161,7 +161,7 @@ void world_init(struct world *w, unsigned deviations, unsigned orders)
 struct list {
     struct choice *at;
     unsigned n;
-    unsigned urgent[SEARCH_NODES_MAX]; /* time cannot go on before they have happened */
+    unsigned *urgent; /* of each node: time cannot go on before they have happened */
     bool deviates, orders;
 };
 
@@ -336,8 +336,9 @@ static void list_node(struct list *l, const struct world *w, unsigned i)
 
 unsigned world_choices(const struct world *w, struct choice *ret)
 {
-    struct list l = {.at = ret, .deviates = w->deviations > 0, .orders = w->orders > 0};
-    unsigned urgent = 0;
+    unsigned urgent_of[SEARCH_NODES_MAX] = {0}, urgent = 0;
+    struct list l = {
+        .at = ret, .urgent = urgent_of, .deviates = w->deviations > 0, .orders = w->orders > 0};
 
     for (unsigned i = 0; i < grid.nodes; i++)
         list_node(&l, w, i);
