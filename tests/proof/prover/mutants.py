@@ -59,7 +59,11 @@ MUTANTS = [
             "BUDGET_SLACK_USEC + stop <=", "budget-judges"),
     _budget("kill-at-least-a-second", BUDGET, "usec_min(BUDGET_KILL_MAX_USEC", "usec_max(BUDGET_KILL_MAX_USEC",
             "budget-kill"),
-    _budget("sums-wrap", USEC, "a > USEC_INFINITY - b ? USEC_INFINITY : a + b", "a + b", "saturating-add"),
+    # Whatever follows a sum that wraps is proven of those that do not.
+    _budget("sums-wrap", USEC, "a > USEC_INFINITY - b ? USEC_INFINITY : a + b", "a + b",
+            "budget-no-undefined-behaviour-no-wrap"),
+    _budget("sums-stop-short", USEC, "a > USEC_INFINITY - b ? USEC_INFINITY : a + b",
+            "a > USEC_INFINITY - b ? USEC_INFINITY - 1 : a + b", "saturating-add"),
     # ---- the keeper's rules ----
     _keeper("ticket", "ticket-of-any-group", "if (strcmp(t->group, group) != 0)", "if (strcmp(t->group, group) < 0)",
             "ticket-own-group"),
