@@ -3,10 +3,13 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fnmatch.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/names.h"
@@ -160,6 +163,150 @@ static int scan_unit(struct trigger *t, const char *const dirs[], const char *un
     return r < 0 ? r : scan_drop_ins(t, dirs, unit);
 }
 
+/* ---- what it names ---- */
+
+#define ALIAS_STEPS_MAX 8
+
+static void append(char *ret, size_t size, const char *text, size_t length)
+{
+    size_t used = strlen(ret);
+
+    (void)snprintf(ret + used, size - used, "%.*s", (int)length, text);
+}
+
+/* What a specifier of the unit's own name stands for. Returns its length; 0: it is another one, or
+ * says nothing of this unit. */
+static size_t specified(const char *unit, char specifier, const char **ret)
+{
+    const char *dot = strrchr(unit, '.'), *at = strchr(unit, '@');
+    size_t stem = dot ? (size_t)(dot - unit) : strlen(unit);
+    size_t prefix = at ? (size_t)(at - unit) : stem;
+
+    *ret = unit;
+    switch (specifier) {
+    case 'n':
+        return strlen(unit);
+    case 'N':
+        return stem;
+    case 'p':
+        return prefix;
+    case 'i':
+        *ret = at ? at + 1 : unit;
+        return at ? stem - prefix - 1 : 0;
+    case 'j':
+        for (size_t i = prefix; i-- > 0;)
+            if (unit[i] == '-') {
+                *ret = unit + i + 1;
+                return prefix - i - 1;
+            }
+        return prefix;
+    default:
+        return 0;
+    }
+}
+
+/* The value with what this unit's name is put in; what else it has of specifiers becomes '*'.
+ * Returns whether there is none of these. */
+static bool specify(const char *unit, const char *value, char *ret, size_t size)
+{
+    bool whole = true;
+
+    ret[0] = '\0';
+    for (; *value; value++) {
+        const char *text = value;
+        size_t length = 1;
+
+        if (*value == '%') {
+            value += value[1] != '\0';
+            length = specified(unit, *value, &text);
+            whole = whole && length > 0;
+        }
+        append(ret, size, length > 0 ? text : "*", length > 0 ? length : 1);
+    }
+    return whole;
+}
+
+/* "oldjob.service", a link to realjob.service, is that one. */
+static void follow_alias(const char *const dirs[], char *name, size_t size)
+{
+    for (int step = 0; step < ALIAS_STEPS_MAX; step++) {
+        char target[PATH_MAX];
+        ssize_t n = -1;
+
+        for (size_t i = 0; dirs[i] && n < 0; i++) {
+            _cleanup_free_ char *path = NULL;
+
+            if (asprintf(&path, "%s/%s", dirs[i], name) < 0) {
+                path = NULL;
+                return;
+            }
+            n = readlink(path, target, sizeof target - 1);
+            if (n < 0 && access(path, F_OK) == 0)
+                return; /* a file, and by this name */
+        }
+        if (n < 0)
+            return;
+        target[n] = '\0';
+        const char *slash = strrchr(target, '/'), *other = slash ? slash + 1 : target;
+        if (strcmp(other, name) == 0 || strchr(other, '@') ||
+            strcmp(unit_name_suffix(other), unit_name_suffix(name)) != 0)
+            return;
+        (void)snprintf(name, size, "%s", other);
+    }
+}
+
+/* Returns as trigger_find(); of -ENODATA ret is what the name looks like, "" when nothing is
+ * known. */
+static int look_for(const char *const dirs[], const char *unit, char *ret, size_t size)
+{
+    const char *suffix = unit_name_suffix(unit);
+    bool is_socket = strcmp(suffix, "socket") == 0;
+    struct trigger t = {.key = is_socket ? "Service" : "Unit"};
+
+    t.section = is_socket ? "[Socket]" : strcmp(suffix, "timer") == 0 ? "[Timer]" : "[Path]";
+    ret[0] = '\0';
+    int r = scan_unit(&t, dirs, unit);
+    if (r < 0)
+        return r;
+    if (t.accept)
+        return -EXDEV;
+    if (!t.value[0])
+        (void)snprintf(ret, size, "%.*sservice", (int)(suffix - unit), unit);
+    else if (!specify(unit, t.value, ret, size))
+        return -ENODATA;
+    follow_alias(dirs, ret, size);
+    return 0;
+}
+
+/* Of the units that another program's generator makes there may be no file yet; a timer's service
+ * has its name. */
+static bool same_stem(const char *unit, const char *other)
+{
+    const char *suffix = unit_name_suffix(unit), *other_suffix = unit_name_suffix(other);
+
+    return strcmp(other_suffix, "service") == 0 && suffix - unit == other_suffix - other &&
+           strncmp(unit, other, (size_t)(suffix - unit)) == 0;
+}
+
+int trigger_may_start(const char *const dirs[], const char *unit, const char *other)
+{
+    assert(dirs);
+    assert(unit);
+    assert(other);
+
+    char name[UNIT_NAME_LEN_MAX + 1];
+    int r = look_for(dirs, unit, name, sizeof name);
+
+    if (r == 0)
+        return strcmp(name, other) == 0;
+    if (r == -ENOENT)
+        return same_stem(unit, other);
+    if (r == -ENODATA)
+        return name[0] ? fnmatch(name, other, FNM_NOESCAPE) == 0
+                       : strcmp(unit_name_suffix(other), "service") == 0;
+    return r == -ENOMEM ? r : 0;
+}
+
 int trigger_find(const char *const dirs[], const char *unit, char *ret, size_t size)
 {
     assert(dirs);
@@ -167,21 +314,5 @@ int trigger_find(const char *const dirs[], const char *unit, char *ret, size_t s
     assert(ret);
     assert(size > UNIT_NAME_LEN_MAX);
 
-    const char *suffix = unit_name_suffix(unit);
-    bool is_socket = strcmp(suffix, "socket") == 0;
-    struct trigger t = {.key = is_socket ? "Service" : "Unit"};
-
-    t.section = is_socket ? "[Socket]" : strcmp(suffix, "timer") == 0 ? "[Timer]" : "[Path]";
-    int r = scan_unit(&t, dirs, unit);
-    if (r < 0)
-        return r;
-    if (t.accept)
-        return -EXDEV;
-    if (strchr(t.value, '%'))
-        return -ENODATA;
-    if (t.value[0])
-        (void)snprintf(ret, size, "%s", t.value);
-    else
-        (void)snprintf(ret, size, "%.*sservice", (int)(suffix - unit), unit);
-    return 0;
+    return look_for(dirs, unit, ret, size);
 }

@@ -169,22 +169,22 @@ int guard_kept_text(const char *group, const char *unit, char **ret)
     return finish(&t, ret);
 }
 
-/* Whether a timer or path of the group starts this unit. (What a socket starts is pulled up by the
- * keeper as well: it serves the socket, and whoever comes first need not wait for it.) */
-static bool has_its_time(const struct config_group *g, const char *unit,
-                         const char *const unit_dirs[])
+/* Whether a timer or path of the group starts this unit, or may: 1, 0 or -ENOMEM. (What a socket
+ * starts is pulled up by the keeper as well: it serves the socket, and whoever comes first need not
+ * wait for it.) */
+static int has_its_time(const struct config_group *g, const char *unit,
+                        const char *const unit_dirs[])
 {
-    char triggered[UNIT_TEXT_MAX];
-
     for (size_t i = 0; i < g->n_units; i++) {
         const char *suffix = unit_name_suffix(g->units[i]);
 
-        if ((strcmp(suffix, "timer") == 0 || strcmp(suffix, "path") == 0) &&
-            trigger_find(unit_dirs, g->units[i], triggered, sizeof triggered) == 0 &&
-            strcmp(triggered, unit) == 0)
-            return true;
+        if (strcmp(suffix, "timer") != 0 && strcmp(suffix, "path") != 0)
+            continue;
+        int r = trigger_may_start(unit_dirs, g->units[i], unit);
+        if (r != 0)
+            return r;
     }
-    return false;
+    return 0;
 }
 
 /* What is added to the keeper's own confinement, for groups that may restart the host alone. */
@@ -215,9 +215,14 @@ int guard_keeper_text(const struct config_group *g, char *const *more, size_t n_
         g->name);
     add_settings(&t, GUARD_OF_KEEPER, true, g, more, n_more);
     /* Here, and not as links in a directory of the keeper's: of those both copies would count. */
-    for (size_t i = 0; i < g->n_units; i++)
-        if (!has_its_time(g, g->units[i], unit_dirs))
+    for (size_t i = 0; i < g->n_units; i++) {
+        int timed = has_its_time(g, g->units[i], unit_dirs);
+
+        if (timed < 0)
+            t.error = timed;
+        else if (!timed)
             add(&t, "Wants=%s\n", g->units[i]);
+    }
     add(&t, "\n[Service]\n");
     add_settings(&t, GUARD_OF_KEEPER, false, g, more, n_more);
     if (g->reboot)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "config/config.h"
 #include "config/trigger.h"
@@ -236,6 +237,10 @@ static const struct {
     {MAIN UNITS("[ \"accept.socket\" ]"), NULL, "tenure.conf", 4, "has Accept=yes", 0},
     {MAIN UNITS("[ \"listen.socket\" ]"), NULL, "tenure.conf", 4, "starts \"served.service\"", 0},
     {MAIN UNITS("[ \"inst@1.timer\" ]"), NULL, "tenure.conf", 4, "starts \"inst@1.service\"", 0},
+    {MAIN UNITS("[ \"job@x-1.timer\", \"job@x-1.service\" ]"), NULL, "tenure.conf", 4,
+     "starts \"job-x-1.service\"", 0},
+    {MAIN UNITS("[ \"renamed.timer\", \"old.service\" ]"), NULL, "tenure.conf", 4,
+     "starts \"new.service\"", 0},
     {MAIN UNITS("[ \"plain.timer\" ]"),
      "groups = ( { name = \"h\"; units = [ \"plain.service\" ]; } );", "tenure.conf", 4,
      "add it to the units of this group", 0},
@@ -255,7 +260,12 @@ static void put_units(void)
     folder_put("lib/accept.socket", "[Socket]\nListenStream=1\nAccept=Yes\n");
     folder_put("lib/listen.socket", "[Socket]\nAccept=no\nService=served.service\n");
     folder_put("lib/inst@.timer", "[Timer]\n");
-    folder_put("lib/specifier.timer", "[Timer]\nUnit=x%n.service\n");
+    folder_put("lib/specifier.timer", "[Timer]\nUnit=x%H.service\n");
+    folder_put("lib/job@.timer", "[Timer]\nUnit=%p-%i.service\n");
+    folder_put("lib/renamed.timer", "[Timer]\nUnit=old.service\n");
+    folder_put("lib/new.service", "[Service]\n");
+    (void)unlink(in_folder("etc/old.service"));
+    ck_assert_int_eq(symlink("../lib/new.service", in_folder("etc/old.service")), 0);
 }
 
 /* What would be right, or what to do: every message says it. */
@@ -464,7 +474,9 @@ TEST(good_triggers)
         "tenure.conf",
         MAIN UNITS("[ \"plain.timer\", \"plain.service\", \"named.timer\", \"other.service\", "
                    "\"listen.socket\", \"served.service\", \"inst@1.timer\", \"inst@1.service\", "
-                   "\"specifier.timer\", \"unknown.timer\", \"unknown.socket\" ]"));
+                   "\"specifier.timer\", \"unknown.timer\", \"unknown.socket\", "
+                   "\"job@x-1.timer\", \"job-x-1.service\", \"renamed.timer\", \"new.service\" "
+                   "]"));
     (void)config_free(load_good());
 }
 
@@ -479,6 +491,31 @@ TEST(trigger_masked)
     ck_assert_int_eq(trigger_find(dirs, "specifier.timer", name, sizeof name), -ENODATA);
     ck_assert_int_eq(trigger_find(dirs, "shadowed.path", name, sizeof name), 0);
     ck_assert_str_eq(name, "etc.service");
+}
+
+/* Who cannot tell what a timer starts must not start it. */
+TEST(what_a_timer_may_start)
+{
+    static const struct {
+        const char *timer, *unit;
+        bool may;
+    } cases[] = {
+        {"plain.timer", "plain.service", true},        {"plain.timer", "other.service", false},
+        {"named.timer", "other.service", true},        {"named.timer", "named.service", false},
+        {"specifier.timer", "xn1.service", true},      {"specifier.timer", "n1.service", false},
+        {"unknown.timer", "unknown.service", true},    {"unknown.timer", "new.service", false},
+        {"unknown.timer", "unknown.target", false},    {"job@x.timer", "job-x.service", true},
+        {"job@x.timer", "job@x.service", false},       {"job@x.timer", "job-y.service", false},
+        {"renamed.timer", "new.service", true},        {"renamed.timer", "old.service", false},
+        {"directory.timer", "anything.service", true},
+    };
+
+    put_units();
+    const char *const dirs[] = {in_folder("etc"), in_folder("lib"), NULL};
+    ck_assert_int_eq(mkdir(in_folder("etc/directory.timer"), 0755), 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        ck_assert_msg(trigger_may_start(dirs, cases[i].timer, cases[i].unit) == cases[i].may,
+                      "%s, %s", cases[i].timer, cases[i].unit);
 }
 
 TEST(unit_names_at_the_limits)

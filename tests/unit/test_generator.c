@@ -122,9 +122,11 @@ static enum generate_source run(size_t n_problems)
     "AssertPathExists=/run/tenure/nothing-is-applied/run-tenurectl-apply\n"
 #define SERVICE_LOCK LOCK "\n[Service]\nRestart=no\n"
 
-#define EACH_UNIT(key)                                                                             \
-    key "w.service\n" key "w@1-2.service\n" key "w.socket\n" key "srv-x\\x2dy.mount\n" key         \
-        "w.timer\n" key "w.path\n" key "w.target\n"
+/* There are no files of w.timer and w.path, which may start w.service therefore. */
+#define EACH_WITHOUT_TIME(key)                                                                     \
+    key "w@1-2.service\n" key "w.socket\n" key "srv-x\\x2dy.mount\n" key "w.timer\n" key           \
+        "w.path\n" key "w.target\n"
+#define EACH_UNIT(key) key "w.service\n" EACH_WITHOUT_TIME(key)
 
 static void expect_guards(void)
 {
@@ -145,11 +147,12 @@ static void expect_guards(void)
         "the time it needs to end them.\n"
         "[Unit]\nRequires=tenure-a\\x2db.slice\nAfter=tenure-a\\x2db.slice\n" EACH_UNIT(
             "PropagatesStopTo=") EACH_UNIT("Before=")
-            EACH_UNIT("Wants=") "\n[Service]\n"
-                                "TimeoutStopSec=2550000us\n"
-                                "TimeoutAbortSec=2550000us\n"
-                                "Environment=\"TENURE_UNITS=w.service w@1-2.service w.socket "
-                                "srv-x\\\\x2dy.mount w.timer w.path w.target\"\n");
+            EACH_WITHOUT_TIME(
+                "Wants=") "\n[Service]\n"
+                          "TimeoutStopSec=2550000us\n"
+                          "TimeoutAbortSec=2550000us\n"
+                          "Environment=\"TENURE_UNITS=w.service w@1-2.service w.socket "
+                          "srv-x\\\\x2dy.mount w.timer w.path w.target\"\n");
     expect_file("tenured.service.d/~tenure.conf",
                 "# Written by tenure: systemd keeps the units of all groups loaded.\n"
                 "[Unit]\n"
