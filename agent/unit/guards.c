@@ -26,6 +26,8 @@ static void free_list(char **list)
 void unit_properties_clear(struct unit_properties *p)
 {
     free(p->fragment_path);
+    free(p->source_path);
+    free(p->pam_name);
     free(p->control_group);
     free(p->exec_start);
     free(p->exec_stop_post);
@@ -35,6 +37,10 @@ void unit_properties_clear(struct unit_properties *p)
     free_list(p->requires);
     free_list(p->before);
     free_list(p->propagates_stop_to);
+    free_list(p->wants);
+    free_list(p->upholds);
+    free_list(p->required_by);
+    free_list(p->bound_by);
     free_list(p->triggers);
     free_list(p->triggered_by);
     free_list(p->environment);
@@ -138,9 +144,11 @@ static bool keeper_timeout(char problem[static HOST_PROBLEM_MAX], const char *un
                  format_span(stop, low, sizeof low), format_span(most, high, sizeof high));
 }
 
-static bool loaded(char problem[static HOST_PROBLEM_MAX], const char *unit,
-                   const struct unit_properties *p)
+bool guards_loaded(const char *unit, const struct unit_properties *p,
+                   char problem[static HOST_PROBLEM_MAX])
 {
+    assert(unit);
+    assert(p);
     if (strcmp(p->load_state, "masked") == 0)
         return wrong_do(problem, unit, "LoadState is masked: run systemctl unmask %s", unit);
     if (strcmp(p->load_state, "not-found") == 0)
@@ -150,12 +158,15 @@ static bool loaded(char problem[static HOST_PROBLEM_MAX], const char *unit,
     return word_is(problem, unit, "LoadState", p->load_state, "loaded");
 }
 
+static bool is_down(const struct unit_properties *p)
+{
+    return strcmp(p->active_state, "inactive") == 0 || strcmp(p->active_state, "failed") == 0;
+}
+
 /* Without its files PID 1 starts nothing of it; but what is up has lost its guards with them. */
 static enum guard_verdict not_loaded(const struct unit_properties *p)
 {
-    bool down = strcmp(p->active_state, "inactive") == 0 || strcmp(p->active_state, "failed") == 0;
-
-    return down ? GUARDS_WRONG : GUARDS_LOST;
+    return is_down(p) ? GUARDS_WRONG : GUARDS_LOST;
 }
 
 /* What was asked about is what its files say now. */
@@ -282,25 +293,73 @@ static bool drop_in_holds(const struct guards *g, const char *unit, enum guard_o
     return true;
 }
 
+/* A setting of the unit's own, of which another drop-in makes what can be led. */
+__attribute__((format(printf, 4, 5))) static bool wrong_own(char problem[static HOST_PROBLEM_MAX],
+                                                            const char *unit, const char *setting,
+                                                            const char *format, ...)
+{
+    size_t n = begin(problem, unit);
+    va_list ap;
+
+    va_start(ap, format);
+    (void)vsnprintf(problem + n, HOST_PROBLEM_MAX - n, format, ap);
+    va_end(ap);
+    n = strlen(problem);
+    (void)snprintf(problem + n, HOST_PROBLEM_MAX - n,
+                   ": run systemctl edit %s, and write %s below [%s]", unit, setting,
+                   guard_section(guard_type(unit)));
+    return false;
+}
+
 /* What the unit's own files say, and no drop-in of ours can undo. */
-static bool can_be_led(const char *unit, const struct unit_properties *p,
+bool guards_can_be_led(const char *unit, const struct unit_properties *p,
                        char problem[static HOST_PROBLEM_MAX])
 {
     static const char *const kill_modes[] = {"control-group", "mixed", NULL};
 
-    if (guard_type(unit) != GUARD_OF_OTHER && !one_of(p->kill_mode, kill_modes))
-        return wrong(problem, unit, "KillMode is %s, not control-group or mixed",
-                     or_nothing(p->kill_mode));
+    assert(unit);
+    assert(p);
+    if (guard_type(unit) == GUARD_OF_OTHER)
+        return true;
+    if (!one_of(p->kill_mode, kill_modes))
+        return wrong_own(problem, unit, "KillMode=mixed",
+                         "KillMode is %s, not control-group or mixed", or_nothing(p->kill_mode));
+    /* Its processes would be where logind puts those of the session. */
+    if (p->pam_name && *p->pam_name)
+        return wrong_own(problem, unit, "PAMName= (without a value)",
+                         "PAMName is %s, not empty: a session of PAM takes processes out of the "
+                         "group's slice",
+                         p->pam_name);
     if (guard_type(unit) != GUARD_OF_SERVICE)
         return true;
     /* Restarts without the unit ever being inactive: BindsTo would not hold it. */
     return (strcmp(p->restart_mode, "direct") != 0 ||
-            wrong(problem, unit, "RestartMode is direct, not normal")) &&
+            wrong_own(problem, unit, "RestartMode=normal", "RestartMode is direct, not normal")) &&
            /* PID 1 keeps what the service gave it, a listening socket say, when all is dead. */
            (strcmp(p->fd_store_preserve, "yes") != 0 ||
-            wrong(problem, unit,
-                  "FileDescriptorStorePreserve is yes, not no or restart: what it stores would "
-                  "outlive the term"));
+            wrong_own(problem, unit, "FileDescriptorStorePreserve=no",
+                      "FileDescriptorStorePreserve is yes, not no or restart: what it stores would "
+                      "outlive the term"));
+}
+
+/* What was killed while it was frozen is so for ever to newer versions of systemd (257), which
+ * neither start nor thaw it; older ones (252), whose services have no RestartMode, start it. */
+bool guards_thawed(const char *unit, const struct unit_properties *p,
+                   char problem[static HOST_PROBLEM_MAX])
+{
+    assert(unit);
+    assert(p);
+    if (strncmp(p->freezer_state, "frozen", strlen("frozen")) != 0)
+        return true;
+    if (!is_down(p))
+        return wrong_do(problem, unit, "FreezerState is %s, not running: run systemctl thaw %s",
+                        p->freezer_state,
+                        strcmp(p->freezer_state, "frozen") == 0 ? unit : p->slice);
+    return !*p->restart_mode ||
+           wrong_do(problem, unit,
+                    "FreezerState is %s, not running, although it is %s: systemd cannot start it "
+                    "again before this host is restarted",
+                    p->freezer_state, p->active_state);
 }
 
 static bool declared(const struct guards *g, const char *unit)
@@ -336,10 +395,32 @@ static bool triggered_within(const struct guards *g, const struct unit_propertie
     return false;
 }
 
-/* The keeper starts it, or another unit of the group does when it is time. */
+/* The timer or path of the group that starts it; NULL: there is none. */
+static const char *its_time(const struct guards *g, const struct unit_properties *p)
+{
+    for (char **t = p->triggered_by; t && *t; t++) {
+        const char *dot = strrchr(*t, '.');
+
+        if (dot && (strcmp(dot, ".timer") == 0 || strcmp(dot, ".path") == 0) && declared(g, *t))
+            return *t;
+    }
+    return NULL;
+}
+
+/* The keeper starts it, or another unit of the group does when it is time: not both, a job of the
+ * night would run with each takeover. */
 static bool pulled_up(const struct guards *g, const char *unit, const struct unit_properties *p,
                       char problem[static HOST_PROBLEM_MAX])
 {
+    const char *timed = its_time(g, p);
+
+    if (timed && contains(p->wanted_by, g->keeper_unit))
+        return wrong_do(problem, unit,
+                        "WantedBy names %s, so that each takeover would start it, although %s "
+                        "does: run systemctl edit %s, and write Unit=%s below [%s]; then tenurectl "
+                        "apply",
+                        g->keeper_unit, timed, timed, unit,
+                        strcmp(strrchr(timed, '.'), ".timer") == 0 ? "Timer" : "Path");
     return triggered_within(g, p) || lists(problem, unit, "WantedBy", p->wanted_by, g->keeper_unit);
 }
 
@@ -356,13 +437,14 @@ enum guard_verdict guards_of_unit(const struct guards *g, const char *unit,
 {
     assert(g);
     assert(p);
-    if (!loaded(problem, unit, p))
+    if (!guards_loaded(unit, p, problem))
         return not_loaded(p);
     if (!drop_in_holds(g, unit, guard_type(unit), p, problem) ||
         (guard_type(unit) != GUARD_OF_OTHER && !runs_in_slice(g, unit, p, problem)))
         return GUARDS_LOST;
-    return current(problem, unit, p) && can_be_led(unit, p, problem) &&
-                   triggers_guarded(g, unit, p, problem) && pulled_up(g, unit, p, problem)
+    return current(problem, unit, p) && guards_can_be_led(unit, p, problem) &&
+                   guards_thawed(unit, p, problem) && triggers_guarded(g, unit, p, problem) &&
+                   pulled_up(g, unit, p, problem)
                ? GUARDS_GOOD
                : GUARDS_WRONG;
 }
@@ -404,7 +486,7 @@ enum guard_verdict guards_of_keeper(const struct guards *g, const struct unit_pr
 {
     assert(g);
     assert(p);
-    if (!loaded(problem, g->keeper_unit, p))
+    if (!guards_loaded(g->keeper_unit, p, problem))
         return not_loaded(p);
     if (!drop_in_holds(g, g->keeper_unit, GUARD_OF_KEEPER, p, problem))
         return GUARDS_LOST;
@@ -417,6 +499,7 @@ enum guard_verdict guards_of_slice(const struct guards *g, const struct unit_pro
                                    char problem[static HOST_PROBLEM_MAX])
 {
     assert(p);
-    return loaded(problem, g->slice_unit, p) && current(problem, g->slice_unit, p) ? GUARDS_GOOD
-                                                                                   : GUARDS_WRONG;
+    return guards_loaded(g->slice_unit, p, problem) && current(problem, g->slice_unit, p)
+               ? GUARDS_GOOD
+               : GUARDS_WRONG;
 }

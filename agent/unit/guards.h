@@ -26,7 +26,10 @@ struct unit_properties {
     char fd_store_preserve[PROPERTY_MAX]; /* systemd >= 254 */
     char type[PROPERTY_MAX];
     char timeout_stop_failure_mode[PROPERTY_MAX];
+    char freezer_state[PROPERTY_MAX];
     char *fragment_path; /* owned, as all pointers here; NULL: not reported */
+    char *source_path;
+    char *pam_name;
     char *control_group;
     char *exec_start;     /* the first one's path */
     char *exec_stop_post; /* likewise */
@@ -39,6 +42,7 @@ struct unit_properties {
     usec_t timeout_abort; /* services */
     usec_t timeout;       /* sockets, mounts, swaps: TimeoutUSec */
     char **binds_to, **after, **before, **wanted_by, **requires, **propagates_stop_to;
+    char **wants, **upholds, **required_by, **bound_by;
     char **triggers, **triggered_by;
     char **environment, **environment_files;
     char **asserts_path_exists; /* plain ones: neither negated nor alternatives */
@@ -72,6 +76,16 @@ enum guard_verdict guards_of_keeper(const struct guards *g, const struct unit_pr
                                     char problem[static HOST_PROBLEM_MAX]);
 enum guard_verdict guards_of_slice(const struct guards *g, const struct unit_properties *p,
                                    char problem[static HOST_PROBLEM_MAX]);
+
+/* Parts of it, for whoever looks at a unit that has no guards yet. With the reason if not: is it
+ * loaded; can it be led at all, by what its own files say; is it not frozen, or such that it starts
+ * all the same? */
+bool guards_loaded(const char *unit, const struct unit_properties *p,
+                   char problem[static HOST_PROBLEM_MAX]);
+bool guards_can_be_led(const char *unit, const struct unit_properties *p,
+                       char problem[static HOST_PROBLEM_MAX]);
+bool guards_thawed(const char *unit, const struct unit_properties *p,
+                   char problem[static HOST_PROBLEM_MAX]);
 
 /* Is it in order that this unit is inactive while its group is led: because another unit of the
  * group starts it when it is time, or because it is a oneshot, which does its work and is done? */

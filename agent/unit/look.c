@@ -132,8 +132,11 @@ static void take_row(struct watched *w, const struct row *row)
 {
     struct unit_view *v = w->view;
 
-    if (strcmp(v->active_state, row->active) != 0 && *w->group->check_problem)
-        w->group->check_at = 0; /* what was wrong may have been put right by this */
+    bool term_is_over = v == &w->group->keeper && state_is_dead(row->active);
+
+    /* What was wrong may have been put right by this; and what was killed may not start again. */
+    if (strcmp(v->active_state, row->active) != 0 && (*w->group->check_problem || term_is_over))
+        w->group->check_at = 0;
     (void)snprintf(v->active_state, sizeof v->active_state, "%s", row->active);
     (void)snprintf(v->sub_state, sizeof v->sub_state, "%s", row->sub);
     v->dead = row->job == 0 && state_is_dead(row->active);

@@ -120,6 +120,11 @@ TEST(each_missing_guard_of_a_service_is_named)
     LOST(strcpy(p.timeout_stop_failure_mode, "abort"), "TimeoutStopFailureMode is abort");
     BROKEN(strcpy(p.kill_mode, "process"), "KillMode is process");
     BROKEN(strcpy(p.kill_mode, "none"), "KillMode is none");
+    BROKEN(strcpy(p.kill_mode, "none"), "write KillMode=mixed below [Service]");
+    BROKEN(p.pam_name = other, "PAMName is x.service, not empty");
+    BROKEN(strcpy(p.freezer_state, "frozen"), "systemctl thaw w.service");
+    BROKEN((strcpy(p.freezer_state, "frozen"), strcpy(p.active_state, "failed")),
+           "before this host is restarted");
     LOST(p.final_kill_signal = 15, "FinalKillSignal is 15, not 9 (SIGKILL)");
     LOST(p.send_sigkill = false, "SendSIGKILL is no");
     BROKEN(strcpy(p.restart_mode, "direct"), "RestartMode is direct");
@@ -160,6 +165,7 @@ TEST(a_unit_is_started_by_its_keeper_or_when_it_is_time)
 {
     struct unit_properties p = good_service();
     char problem[HOST_PROBLEM_MAX] = "", timer[] = "w.timer", stranger[] = "x.timer";
+    char keeper[] = GUARDS_KEEPER;
 
     ck_assert(!guards_may_rest(&guards, &p));
     p.wanted_by = NULL;
@@ -170,6 +176,10 @@ TEST(a_unit_is_started_by_its_keeper_or_when_it_is_time)
     p.triggered_by = LIST(stranger, timer);
     ck_assert_msg(guards_of_unit(&guards, "w.service", &p, problem) == GUARDS_GOOD, "%s", problem);
     ck_assert(guards_may_rest(&guards, &p));
+    /* Not by both. */
+    p.wanted_by = LIST(keeper);
+    refused("w.service", &p, GUARDS_WRONG, "WantedBy names " GUARDS_KEEPER);
+    refused("w.service", &p, GUARDS_WRONG, "systemctl edit w.timer, and write Unit=w.service");
 
     p = good_service();
     strcpy(p.type, "oneshot");
