@@ -164,7 +164,7 @@ static void check_conninfo(const struct tenure_config *c, struct config_problems
     (void)conninfo_free(parsed);
 }
 
-static void print_problems(const struct ctl *ctl, const struct config_problems *p)
+void ctl_print_problems(const struct ctl *ctl, const struct config_problems *p)
 {
     for (size_t i = 0; i < p->n; i++) {
         const struct config_problem *item = &p->items[i];
@@ -190,7 +190,7 @@ int ctl_load(const struct ctl *ctl, const struct config_paths *paths, struct ten
 
     if (r == 0)
         check_conninfo(config, &problems);
-    print_problems(ctl, &problems);
+    ctl_print_problems(ctl, &problems);
     if (r == -ENOMEM || problems.out_of_memory)
         return ctl_fail(ctl, "out of memory");
     if (r < 0 || problems.n > 0)

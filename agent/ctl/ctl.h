@@ -18,6 +18,7 @@ struct ctl {
     struct config_paths paths;
     const char *const *applied; /* files as of config_load_applied() */
     const char *copy_dir;       /* of the guards' copy */
+    bool asks_systemd;          /* about the units of a configuration that is checked */
     FILE *out;
     FILE *err;
 };
@@ -48,6 +49,9 @@ void ctl_warn(const struct ctl *ctl, const char *format, ...) __attribute__((for
 /* Loads and checks the configuration as `check` and `apply` do: all rules of config_load(), and
  * libpq's for conninfo. Prints every problem. Returns 0 or CTL_FAILED. */
 int ctl_load(const struct ctl *ctl, const struct config_paths *paths, struct tenure_config **ret);
+
+/* A line each, with file and line. */
+void ctl_print_problems(const struct ctl *ctl, const struct config_problems *p);
 
 /* Prints which units are kept from starting here although they left their groups; nothing if there
  * are none. */

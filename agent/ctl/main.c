@@ -8,6 +8,7 @@ int main(int argc, char *argv[])
         .paths = {.main_file = CONFIG_MAIN_FILE, .groups_dir = CONFIG_GROUPS_DIR},
         .applied = config_applied_files,
         .copy_dir = GUARD_COPY_DIR,
+        .asks_systemd = true,
         .out = stdout,
         .err = stderr,
     };

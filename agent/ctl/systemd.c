@@ -100,6 +100,26 @@ struct watchdog systemd_watchdog(sd_bus *bus)
     return w;
 }
 
+/* An empty name of an interface stands for all of the object's. */
+int systemd_unit_properties(sd_bus *bus, const char *unit, sd_bus_message **ret)
+{
+    assert(unit);
+    assert(ret);
+
+    _cleanup_message_ sd_bus_message *call = NULL;
+    _cleanup_free_ char *path = NULL;
+    int r = sd_bus_path_encode(SYSTEMD_PATH "/unit", unit, &path);
+
+    if (r >= 0)
+        r = sd_bus_message_new_method_call(bus, &call, SYSTEMD_NAME, path,
+                                           "org.freedesktop.DBus.Properties", "GetAll");
+    if (r >= 0)
+        r = sd_bus_message_append(call, "s", "");
+    if (r >= 0)
+        r = sd_bus_call(bus, call, SYSTEMD_CALL_TIMEOUT_USEC, NULL, ret);
+    return r < 0 ? r : 0;
+}
+
 int systemd_reload(sd_bus *bus, sd_bus_error *error)
 {
     _cleanup_message_ sd_bus_message *call = NULL, *reply = NULL;

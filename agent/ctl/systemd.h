@@ -50,6 +50,10 @@ struct watchdog systemd_watchdog(sd_bus *bus);
  * errno. */
 int systemd_active_state(sd_bus *bus, const char *unit, char *ret, size_t size);
 
+/* All properties of a unit, of all its interfaces: the answer to GetAll. Returns 0 or negative
+ * errno. */
+int systemd_unit_properties(sd_bus *bus, const char *unit, sd_bus_message **ret);
+
 /* daemon-reload. error: what PID 1 said. */
 int systemd_reload(sd_bus *bus, sd_bus_error *error);
 

@@ -12,6 +12,7 @@
 #include "ctl/apply_plan.h"
 #include "ctl/ctl.h"
 #include "ctl/systemd.h"
+#include "ctl/units.h"
 #include "guard/copy.h"
 
 #define STAYS "what was applied before stays in force"
@@ -75,6 +76,39 @@ static int lead_down(const struct ctl *ctl, sd_bus *bus, const struct plan *p, b
     /* What it has stepped down from already comes back. */
     (void)agent_reload(bus, NULL);
     return CTL_FAILED;
+}
+
+/* ---- the units ---- */
+
+/* Findings of after a daemon-reload, where files have changed since the last. */
+static int ask_about_units(const struct ctl *ctl, sd_bus *bus, const struct tenure_config *c,
+                           struct units_findings *ret, const char **ret_unit)
+{
+    int r = units_ask(ctl, bus, c, ret, ret_unit);
+
+    if (r < 0 || !ret->stale)
+        return r;
+    units_findings_clear(ret);
+    r = systemd_reload(bus, NULL);
+    return r < 0 ? r : units_ask(ctl, bus, c, ret, ret_unit);
+}
+
+/* insist: what would be refused is applied all the same. Without guards of any kind its units would
+ * be free to start, which is worse. */
+static int check_units(const struct ctl *ctl, sd_bus *bus, const struct tenure_config *c,
+                       bool insist)
+{
+    _cleanup_units_findings_ struct units_findings findings = {.stale = false};
+    const char *unit = "its units";
+    int r = ask_about_units(ctl, bus, c, &findings, &unit);
+    size_t n = units_print(ctl, &findings);
+
+    if (r < 0)
+        ctl_warn(ctl, "systemd cannot be asked about %s: %s; what only it knows is not checked",
+                 unit, strerror(-r));
+    if (n == 0 || insist)
+        return CTL_OK;
+    return ctl_fail(ctl, "%zu problem%s; nothing is changed: " STAYS, n, n == 1 ? "" : "s");
 }
 
 /* ---- writing ---- */
@@ -240,7 +274,7 @@ static int look_at_agent(const struct ctl *ctl, sd_bus *bus, bool wanted, bool *
     return CTL_OK;
 }
 
-static int apply(const struct ctl *ctl, const char *const release[], size_t n_release)
+static int apply(const struct ctl *ctl, const char *const release[], size_t n_release, bool insist)
 {
     _cleanup_agent_view_ struct agent_view *view = NULL; /* the plan points into it */
     _cleanup_plan_ struct plan plan = {.release = release, .n_release = n_release};
@@ -262,7 +296,9 @@ static int apply(const struct ctl *ctl, const char *const release[], size_t n_re
     r = sd_bus_open_system(&bus);
     if (r < 0)
         return ctl_fail(ctl, "cannot reach the system bus: %s; nothing is changed", strerror(-r));
-    r = look_at_agent(ctl, bus, !plan.before, &agent, &view);
+    r = ctl->asks_systemd ? check_units(ctl, bus, plan.after, insist) : CTL_OK;
+    if (r == CTL_OK)
+        r = look_at_agent(ctl, bus, !plan.before, &agent, &view);
     if (r == CTL_OK)
         r = plan_make(&plan, ctl, view);
     if (r == CTL_OK)
@@ -347,7 +383,7 @@ static int apply_if_missing(const struct ctl *ctl)
 
     (void)config_free(before.config);
     if (r == -ENOENT)
-        return apply(ctl, NULL, 0);
+        return apply(ctl, NULL, 0, true);
     if (r < 0 || before.complete)
         return CTL_OK;
 
@@ -380,5 +416,5 @@ int verb_apply(const struct ctl *ctl, int argc, char *argv[])
                               "GROUP]");
     if (geteuid() != 0)
         return ctl_fail(ctl, "apply must be run as root");
-    return if_missing ? apply_if_missing(ctl) : apply(ctl, release, n_release);
+    return if_missing ? apply_if_missing(ctl) : apply(ctl, release, n_release, false);
 }

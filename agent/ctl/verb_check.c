@@ -7,6 +7,7 @@
 
 #include "base/parse.h"
 #include "ctl/ctl.h"
+#include "ctl/units.h"
 #include "guard/copy.h"
 #include "guard/text.h"
 
@@ -101,6 +102,24 @@ static void check_applied(const struct ctl *ctl)
                  gaps.n, gaps.n == 1 ? "" : "s", ctl->copy_dir, gaps.unit);
 }
 
+/* What PID 1 knows of the units. Where it cannot be asked, say in a container in which a
+ * configuration is built, the rest of the check stands. */
+static int check_units(const struct ctl *ctl, const struct tenure_config *c)
+{
+    _cleanup_units_findings_ struct units_findings findings = {.stale = false};
+    _cleanup_bus_ sd_bus *bus = NULL;
+    const char *unit = "its units";
+    int r = sd_bus_open_system(&bus);
+
+    if (r >= 0)
+        r = units_ask(ctl, bus, c, &findings, &unit);
+    size_t n = units_print(ctl, &findings);
+    if (r < 0)
+        ctl_warn(ctl, "systemd cannot be asked about %s: %s; what only it knows is not checked",
+                 unit, strerror(-r));
+    return n == 0 ? CTL_OK : ctl_fail(ctl, "%zu problem%s", n, n == 1 ? "" : "s");
+}
+
 /* groups.d beside the file; for free(3). */
 static char *groups_dir_beside(const char *file)
 {
@@ -131,6 +150,8 @@ int verb_check(const struct ctl *ctl, int argc, char *argv[])
         paths.groups_dir = dir;
     }
     r = ctl_load(ctl, &paths, &config);
+    if (r == CTL_OK && ctl->asks_systemd)
+        r = check_units(ctl, config);
     if (r != 0)
         return r;
     print_budgets(ctl, config);
