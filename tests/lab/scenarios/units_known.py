@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What PID 1 knows of a group's units, and no text of theirs says alone: check and apply refuse it, or warn of it, with
+a remedy that works."""
+
+import time
+
+from lab.scenario import scenario
+
+from .units import ETC, apply_everywhere, everywhere, reload, service
+
+SLEEP = "/bin/sleep infinity"
+MANY = "[Install]\nWantedBy=multi-user.target\n"
+FSTAB = "tmpfs /srv/fstab tmpfs size=1m"
+GENERATOR = "/etc/systemd/system-generators/lab-cron"
+
+# name: (files below /etc/systemd/system, what is done, units, words of a refusal, words of a warning). The unit of the
+# group is the first. None: there is none.
+KNOWN = {
+    "plain": ({"k.service": service(SLEEP), "k.socket": "[Socket]\nListenStream=/run/k.sock\n"}, "",
+              ["k.service"], None, None),
+    "masked": ({}, f"ln -s /dev/null {ETC}/k.service", ["k.service"], None, "systemctl unmask k.service"),
+    "missing": ({}, "", ["k.service"], None, "install the unit on this host"),
+    "of users": ({}, "mkdir -p /etc/systemd/user; echo '[Service]' >/etc/systemd/user/k.service", ["k.service"], None,
+                 "managers of users"),
+    "KillMode": ({"k.service": service(SLEEP, "KillMode=process")}, "", ["k.service"],
+                 "write KillMode=mixed below [Service]", None),
+    "KillMode, mended": ({"k.service": service(SLEEP, "KillMode=process"),
+                          "k.service.d/override.conf": "[Service]\nKillMode=mixed\n"}, "", ["k.service"], None, None),
+    "PAM": ({"k.service": service(SLEEP, "PAMName=login")}, "", ["k.service"], "PAMName is login", None),
+    "PAM, mended": ({"k.service": service(SLEEP, "PAMName=login"),
+                     "k.service.d/override.conf": "[Service]\nPAMName=\n"}, "", ["k.service"], None, None),
+    "alias": ({"k-real.service": service(SLEEP)}, f"ln -s k-real.service {ETC}/k.service", ["k.service"],
+              "another name of k-real.service", None),
+    "socket": ({"k.service": service(SLEEP), "k-door.socket":
+                "[Socket]\nListenStream=/run/k.sock\nService=k.service\n[Install]\nWantedBy=sockets.target\n"},
+               "systemctl enable -q --now k-door.socket", ["k.service"], "TriggeredBy names k-door.socket", None),
+    "path": ({"k.service": service(SLEEP), "k.path": "[Path]\nPathExists=/run/k-go\n" + MANY},
+             "systemctl enable -q --now k.path", ["k.service"], "run systemctl disable --now k.path", None),
+    "path, declared": ({"k.service": service(SLEEP), "k.path": "[Path]\nPathExists=/run/k-go\n" + MANY},
+                       "systemctl enable -q k.path", ["k.service", "k.path"], None, None),
+    "timer's specifier": ({"k@.timer": "[Timer]\nOnCalendar=03:17\nUnit=k-%b.service\n",
+                           "k-x.service": service(SLEEP)}, f"cd {ETC} && cp k-x.service "
+                          "k-$(tr -d - </proc/sys/kernel/random/boot_id).service", ["k@x.timer", "k-x.service"],
+                          "Triggers names k-", None),
+    "target": ({"k.target": "[Unit]\nWants=k.service\n", "k.service": service(SLEEP)}, "", ["k.target"],
+               "Wants names k.service, which is not declared", None),
+    "target, declared": ({"k.target": "[Unit]\nWants=k.service network.target\n", "k.service": service(SLEEP)}, "",
+                         ["k.target", "k.service"], None, None),
+    "helper": ({"k.service": "[Unit]\nBindsTo=k-pod.service\n" + service(SLEEP), "k-pod.service": service(SLEEP)}, "",
+               ["k.service"], None, "BindsTo names k-pod.service"),
+    "helper, everywhere": ({"k.service": "[Unit]\nWants=k-pod.service\n" + service(SLEEP),
+                            "k-pod.service": service(SLEEP) + MANY}, "systemctl enable -q k-pod.service", ["k.service"],
+                           None, None),
+    "required": ({"k.service": service(SLEEP) + "[Install]\nRequiredBy=multi-user.target\n"},
+                 "systemctl enable -q k.service", ["k.service"], "systemctl disable k.service", None),
+    "fstab": ({}, f"mkdir -p /srv/fstab; echo '{FSTAB} 0 0' >>/etc/fstab", ["srv-fstab.mount"], "Add noauto", None),
+    "fstab, noauto": ({}, f"mkdir -p /srv/fstab; echo '{FSTAB},noauto 0 0' >>/etc/fstab", ["srv-fstab.mount"],
+                      None, None),
+    "fstab, in it": ({}, f"mkdir -p /srv/fstab; echo '{FSTAB},noauto 0 0' >>/etc/fstab; "
+                     "echo 'tmpfs /srv/fstab/in tmpfs size=1m 0 0' >>/etc/fstab", ["srv-fstab.mount"],
+                     "requires it through srv-fstab-in.mount", None),
+    "automount": ({}, f"mkdir -p /srv/fstab; echo '{FSTAB},x-systemd.automount 0 0' >>/etc/fstab", ["srv-fstab.mount"],
+                  "x-systemd.automount by noauto", None),
+    "docker": ({"k.service": "[Unit]\nWants=docker.service\n" + service(SLEEP)}, "", ["k.service"], None,
+               "containers of a daemon"),
+    "frozen": ({"k.service": service(SLEEP)}, "systemctl daemon-reload; systemctl start k; systemctl freeze k",
+               ["k.service"], None, "systemctl thaw k.service"),
+    "cron": ({}, f"mkdir -p /etc/systemd/system-generators; printf '#!/bin/sh\\n"
+             "printf \"[Timer]\\\\nOnCalendar=03:17\\\\nUnit=k-job.service\\\\n\" >$1/k.timer\\n"
+             "printf \"[Service]\\\\nExecStart=/bin/true\\\\n\" >$1/k-job.service\\n"
+             f"' >{GENERATOR}; chmod +x {GENERATOR}", ["k.timer", "k-job.service"], None,
+             "made by another generator"),
+}
+TIDY = (f"systemctl thaw k 2>/dev/null; systemctl stop 'k*.service' 'k*.path' 'k*.socket' srv-fstab.automount "
+        f"srv-fstab-in.mount srv-fstab.mount 2>/dev/null; cd {ETC} && rm -rf k.* k-* k@* */k.* */k-* "
+        f"/etc/systemd/user/k.service {GENERATOR}; sed -i /srv.fstab/d /etc/fstab; "
+        "rm -f /etc/tenure/groups.d/k.conf; systemctl daemon-reload; systemctl reset-failed")
+
+
+def try_known(t, host, name):
+    files, do, units, refusal, warning = KNOWN[name]
+    for path, text in files.items():
+        host.write_file(f"{ETC}/{path}", text)
+    host.sh(f"systemctl daemon-reload; {do}\nsystemctl daemon-reload")
+    t.cluster.write_group(host, {"name": "k", "units": units, "lease": "4s", "stop_timeout": "1s"})
+    try:
+        r = host.run("tenurectl", "check", check=False)
+        said = [line for line in r.err.splitlines() if "/k.conf:" in line]
+        t.note(f"{name}: {r.code} {' '.join(said) or 'nothing'}")
+        t.check(f"{name}: it is {'refused' if refusal else 'let pass'}: {r.err}", r.ok == (refusal is None))
+        words = refusal or warning
+        t.check(f"{name}: {words!r} is said, and nothing else: {said}",
+                len(said) == (words is not None) and (not words or words in said[0]))
+        t.check(f"{name}: a warning is called one: {said}", not said or ("warning: " in said[0]) == (refusal is None))
+        if refusal:
+            r = host.run("tenurectl", "apply", check=False)
+            t.check(f"{name}: apply refuses it as well: {r.err}",
+                    not r.ok and refusal in r.err and "nothing is changed" in r.err)
+    finally:
+        host.sh(TIDY, check=False)
+
+
+@scenario("groups of all kinds that PID 1 knows more of than their files say: refused, or warned of, or let pass")
+def units_known(t):
+    host = t.standbys[0]
+    keeper = t.leader.main_pid(t.keeper)
+    t.fault(f"one group after the other is written down on {host}",
+            lambda: [try_known(t, host, name) for name in KNOWN])
+    t.effect("all was tidied up", lambda: host.run("tenurectl", "check").ok)
+    reload(host)
+    t.check("the leader leads on", t.leader.main_pid(t.keeper) == keeper)
+    t.undisturbed(seconds=0.5)
+    t.gap_at_most(0)
+
+
+RAN = "/root/ran"
+JOB = f"[Service]\nType=oneshot\nExecStart=/bin/sh -c 'echo %n >>{RAN}'\n"
+AT_NIGHT = "[Timer]\nOnCalendar=*-*-* 03:17:00\n"
+# Each is made where it says what another generator writes only after ours has looked.
+LATE = ("#!/bin/sh\nsleep 0.3\n"
+        f"printf '[Timer]\\nOnCalendar=*-*-* 03:17:00\\n' >$1/late.timer\n"
+        f"printf '[Service]\\nType=oneshot\\nExecStart=/bin/sh -c \"echo late >>{RAN}\"\\n' >$1/late.service\n")
+TIMED = ["nightly@books.timer", "job-books.service", "renamed.timer", "new-job.service", "late.timer", "late.service"]
+
+
+@scenario("timers that name their jobs by a specifier or an old name, or come from a generator: a takeover runs none")
+def units_known_timers(t):
+    t.spent = True
+
+    def write(host):
+        host.write_file(f"{ETC}/nightly@.timer", AT_NIGHT + "Unit=job-%i.service\n")
+        host.write_file(f"{ETC}/job-books.service", JOB)
+        host.write_file(f"{ETC}/renamed.timer", AT_NIGHT + "Unit=old-job.service\n")
+        host.write_file(f"{ETC}/new-job.service", JOB)
+        host.write_file(GENERATOR, LATE)
+        host.sh(f"chmod +x {GENERATOR}; ln -s new-job.service {ETC}/old-job.service; systemctl daemon-reload")
+        t.cluster.write_group(host, {"name": t.group, "units": [t.unit, *TIMED], "lease": t.cluster.lease,
+                                     "stop_timeout": t.cluster.stop_timeout})
+    everywhere(t.hosts, lambda h: h.sh("mkdir -p /etc/systemd/system-generators"))
+    everywhere(t.hosts, write)
+    apply_everywhere(t)
+    t.leader = t.cluster.wait_ready()
+    t.stop_agent(t.leader)
+    new = t.next_leader()
+    for unit in TIMED[::2]:
+        t.until(f"{unit} waits", lambda u=unit: new.state(u) == "active")
+    time.sleep(1)
+    t.check("nothing is amiss", not t.cluster.status(new).get("reason"))
+    for host in t.hosts:
+        t.check(f"no job was run on {host}: {host.sh(f'cat {RAN}', check=False)}", not host.exists(RAN))
+
+
+@scenario("the unit is frozen when its term ends: where it cannot be started again its host does not lead, and says why")
+def units_known_frozen(t):
+    t.spent, old = True, t.leader
+    for_ever = t.lab.platform.name != "252"
+    t.fault(f"the unit is frozen on {old}", lambda: old.systemctl("freeze", t.unit))
+    t.effect("it is", lambda: old.property(t.unit, "FreezerState") == "frozen")
+    t.stop_agent(old)
+    new = t.next_leader()
+    old.systemctl("start", "tenured.service")
+    frozen = old.property(t.unit, "FreezerState") == "frozen"
+    t.note(f"on {old} it is {old.state(t.unit)}, {old.property(t.unit, 'FreezerState')}")
+    if frozen and for_ever:
+        t.until("its status says why it does not lead",
+                lambda: "this host is restarted" in t.cluster.status(old).get("reason", ""))
+    t.leader = new
+    for host in t.hosts:
+        if host not in (old, new):
+            t.stop_agent(host)
+    t.stop_agent(new)
+    time.sleep(t.lease_ms / 1000 + 2)
+    t.note(f"{old}: {t.cluster.status(old).get('role')}, {t.cluster.status(old).get('reason')}")
+    t.check(f"{old} leads only if it can start it", t.cluster.is_leader(old) != (frozen and for_ever))
+    if not t.cluster.is_leader(old):
+        new.systemctl("start", "tenured.service")
+        t.until(f"{new} leads again", lambda: t.cluster.is_leader(new), timeout=t.lease_ms / 1000 + 10)
