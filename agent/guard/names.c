@@ -84,11 +84,14 @@ static int add_link(struct unit_links *l, const char *name, const char *target)
 }
 
 static int load_link(struct unit_links *l, const char *const dirs[], int dir_fd, const char *dir,
-                     const char *name)
+                     const struct dirent *entry)
 {
     _cleanup_free_ char *target = NULL;
+    const char *name = entry->d_name;
     struct stat st;
 
+    if (entry->d_type != DT_LNK && entry->d_type != DT_UNKNOWN)
+        return 0;
     if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISLNK(st.st_mode))
         return 0;
     int r = follow(dir_fd, dir, name, &target);
@@ -100,18 +103,19 @@ static int load_link(struct unit_links *l, const char *const dirs[], int dir_fd,
 static int load_directory(struct unit_links *l, const char *const dirs[], const char *dir)
 {
     DIR *d = opendir(dir);
-    const struct dirent *entry;
     int first = 0;
 
     if (!d)
         return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
-    while ((entry = readdir(d))) {
-        if (entry->d_type != DT_LNK && entry->d_type != DT_UNKNOWN)
-            continue;
-        int r = load_link(l, dirs, dirfd(d), dir, entry->d_name);
+    for (;;) {
+        errno = 0; /* an error must not pass for the end: names behind it would be free */
+        const struct dirent *entry = readdir(d);
+        int r = entry ? load_link(l, dirs, dirfd(d), dir, entry) : -errno;
 
         if (r < 0 && first == 0)
             first = r;
+        if (!entry)
+            break;
     }
     (void)closedir(d);
     return first;

@@ -14,8 +14,10 @@
 #include "config/file.h"
 #include "guard/copy.h"
 #include "guard/each.h"
+#include "guard/names.h"
 #include "guard/text.h"
 #include "support/folder.h"
+#include "support/readdir.h"
 #include "support/test.h"
 
 static const char *const no_dirs[] = {NULL};
@@ -325,6 +327,34 @@ TEST(one_drop_in_for_each_unit)
         ck_assert_int_eq(guard_copy_write(&config, folder(), dirs, &copy), 0);
         ck_assert_uint_eq(copy.n_written, i == 0 ? 7 : 0);
     }
+}
+
+/* '.', '..', two links and a directory, in any order. What cannot be read to its end may have had a
+ * second name behind; what is read, and other directories, count all the same. */
+TEST(names_behind_an_error, .times = 5)
+{
+    const char *const dirs[] = {folder(), in_folder("more"), NULL};
+    struct unit_links links;
+    size_t n = 0;
+
+    ck_assert_int_eq(mkdir(in_folder("more"), 0755), 0);
+    for (const char *const *name = (const char *const[]){"x", "y", "more/z", NULL}; *name; name++) {
+        char path[512];
+
+        (void)snprintf(path, sizeof path, "%s/%s.service", folder(), *name);
+        ck_assert_int_eq(symlink("/nowhere/x.service", path), 0);
+    }
+    readdir_fails_after((unsigned)_i);
+    ck_assert_int_eq(unit_links_load(dirs, &links), -EIO);
+    ck_assert_uint_ge(links.n, 1);
+    ck_assert_str_eq(links.items[links.n - 1].name, "z.service");
+    unit_links_clear(&links);
+    readdir_fails_after((unsigned)_i);
+    ck_assert_int_eq(guard_each(&both, dirs, count_in, &n), -EIO);
+    /* That a link leads nowhere is no such error. */
+    ck_assert_int_eq(unit_links_load(dirs, &links), 0);
+    ck_assert_uint_eq(links.n, 3);
+    unit_links_clear(&links);
 }
 
 /* A thousand groups on a disk that syncs are no reason to give up. */
