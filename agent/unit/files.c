@@ -93,15 +93,22 @@ int tickets_clear(const char *tickets_dir)
     assert(tickets_dir);
 
     DIR *dir = opendir(tickets_dir);
-    const struct dirent *entry;
     int r = 0;
 
     if (!dir)
         return -errno;
-    while ((entry = readdir(dir)))
+    for (;;) {
+        errno = 0; /* an error must not pass for the end: tickets behind it would be left */
+        const struct dirent *entry = readdir(dir);
+
+        if (!entry) {
+            r = errno ? -errno : r;
+            break;
+        }
         if (entry->d_type != DT_DIR && unlinkat(dirfd(dir), entry->d_name, 0) < 0 &&
             errno != ENOENT)
             r = -errno;
+    }
     (void)closedir(dir);
     return r;
 }

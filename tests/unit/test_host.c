@@ -12,6 +12,7 @@
 #include "base/guard.h"
 #include "support/folder.h"
 #include "support/guards.h"
+#include "support/readdir.h"
 #include "support/socket.h"
 #include "support/test.h"
 #include "support/text.h"
@@ -377,6 +378,21 @@ TEST(a_ticket_is_published_whole_and_once)
     later.term = 0;
     ck_assert_int_eq(ticket_publish(folder(), &later), -EINVAL);
     ck_assert_int_eq(ticket_publish(in_folder("none"), &t), -ENOENT);
+}
+
+/* '.', '..' and two tickets, in any order: none that could not be seen is taken for gone. */
+TEST(all_tickets_are_cleared, .times = 4)
+{
+    const struct ticket t = some_ticket(7);
+
+    folder_put("c", "");
+    ck_assert_int_eq(ticket_publish(folder(), &t), 0);
+    readdir_fails_after((unsigned)_i);
+    ck_assert_int_eq(tickets_clear(folder()), -EIO);
+    ck_assert_int_eq(tickets_clear(folder()), 0);
+    ck_assert_int_ne(access(in_folder("a\\x2db"), F_OK), 0);
+    ck_assert_int_ne(access(in_folder("c"), F_OK), 0);
+    ck_assert_int_eq(tickets_clear(in_folder("none")), -ENOENT);
 }
 
 TEST(a_state_is_read_strictly)
