@@ -26,6 +26,7 @@
 
 #define STOP (5 * USEC_PER_SEC)
 #define GROUPS_MAX 4
+#define ANSWER_MAX 16384 /* the units of a group three times, and more */
 #define SYSTEMD "org.freedesktop.systemd1"
 #define KEEPER "tenure@%s.service"
 
@@ -37,28 +38,13 @@ struct talk {
     sd_bus *bus;
     struct known {
         char name[GROUP_NAME_MAX + 1];
+        char *units; /* a blank between each */
+        size_t n_units;
         bool starting, stopping;
     } known[GROUPS_MAX];
     bool asked_job;
+    bool was_guarded, was_started; /* any group, at any time */
 };
-
-int LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-    static char address[FUZZ_PATH_MAX + 16];
-    struct sockaddr_un where = {.sun_family = AF_UNIX};
-    const char *path = fuzz_path("bus");
-
-    (void)argc;
-    (void)argv;
-    (void)snprintf(where.sun_path, sizeof where.sun_path, "%s", path);
-    (void)snprintf(address, sizeof address, "unix:path=%s", path);
-    listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert(listen_fd >= 0);
-    assert(bind(listen_fd, (struct sockaddr *)&where, sizeof where) == 0);
-    assert(listen(listen_fd, 4) == 0);
-    assert(setenv("DBUS_SYSTEM_BUS_ADDRESS", address, 1) == 0);
-    return 0;
-}
 
 /* ---- what the host reports ---- */
 
@@ -78,6 +64,7 @@ static void viewed(void *userdata, const char *group)
     assert(v && find(t, group));
     assert(v->guarded == !*v->problem && !(v->guarded && v->unguarded));
     assert(!v->lost || v->unguarded);
+    t->was_guarded = t->was_guarded || v->guarded;
     for (size_t i = 0; i < v->n_units; i++)
         assert(!v->units_dead || v->units[i].dead || !v->asked_at);
     assert(!(v->keeper_queued && v->keeper == KEEPER_ACTIVE));
@@ -151,21 +138,28 @@ static void called(void *userdata, sd_bus_message *m)
             continue;
         assert(t->known[i].starting);
         assert(host_view(t->host, t->known[i].name)->guarded);
+        t->was_started = true;
     }
 }
 
 /* As words for values_append(): how many, and then each name and value. */
-static void good_keeper(char *ret, size_t size, const char *keeper, const char *slice)
+static void good_keeper(char *ret, size_t size, const struct known *g, const char *keeper,
+                        const char *slice)
 {
+    _cleanup_free_ char *joined = strdup(g->units);
+
+    assert(joined);
+    for (char *p = joined; (p = strchr(p, ' '));)
+        *p = '+';
     (void)snprintf(
         ret, size,
-        "12 Id s %s LoadState s loaded FragmentPath s " TENURE_UNIT_DIR "/tenure@.service "
+        "15 Id s %s LoadState s loaded FragmentPath s " TENURE_UNIT_DIR "/tenure@.service "
         "Type s notify Restart s no TimeoutStopUSec t 5050000 TimeoutAbortUSec t 5050000 "
         "WatchdogSignal i 9 Requires as 1 %s After as 2 basic.target %s "
         "ExecStart a(sasbttttuii) 1 " TENURE_KEEPER_PATH " 1 x 0 0 0 0 0 0 0 0 "
         "ExecStopPost a(sasbttttuii) 1 " TENURE_KEEPER_PATH " 0 0 0 0 0 0 0 0 0 "
-        "Environment as 1 TENURE_UNITS=w.service",
-        keeper, slice, slice);
+        "PropagatesStopTo as %zu %s Before as %zu %s Environment as 1 TENURE_UNITS=%s",
+        keeper, slice, slice, g->n_units, g->units, g->n_units, g->units, joined);
 }
 
 static void good_unit(char *ret, size_t size, const char *unit, const char *keeper,
@@ -181,9 +175,20 @@ static void good_unit(char *ret, size_t size, const char *unit, const char *keep
         unit, slice, keeper, keeper, keeper, group, group);
 }
 
+static bool has_unit(const struct known *g, const char *unit)
+{
+    size_t length = strlen(unit);
+
+    for (const char *p = g->units; p && (p = strstr(p, unit)); p++)
+        if ((p == g->units || p[-1] == ' ') && (!p[length] || p[length] == ' '))
+            return true;
+    return false;
+}
+
 static void answer_properties(const struct talk *t, sd_bus_message *call)
 {
-    char text[4096], keeper[UNIT_NAME_LEN_MAX + 1], slice[UNIT_NAME_LEN_MAX + 1], *words = text;
+    char text[ANSWER_MAX], keeper[UNIT_NAME_LEN_MAX + 1], slice[UNIT_NAME_LEN_MAX + 1],
+        *words = text;
     _cleanup_free_ char *unit = NULL;
 
     (void)sd_bus_path_decode(sd_bus_message_get_path(call), "/org/freedesktop/systemd1/unit",
@@ -196,10 +201,10 @@ static void answer_properties(const struct talk *t, sd_bus_message *call)
             group_slice_unit(group, slice, sizeof slice) < 0)
             continue;
         if (strcmp(unit, keeper) == 0)
-            good_keeper(text, sizeof text, keeper, slice);
+            good_keeper(text, sizeof text, &t->known[i], keeper, slice);
         else if (strcmp(unit, slice) == 0)
             (void)snprintf(text, sizeof text, "2 Id s %s LoadState s loaded", slice);
-        else if (i == 0)
+        else if (has_unit(&t->known[i], unit))
             good_unit(text, sizeof text, unit, keeper, slice, group);
         else
             continue;
@@ -288,6 +293,24 @@ static bool answers(struct talk *t, const char *verb, char *line)
 
 /* ---- the daemon ---- */
 
+static void forget(struct known *g)
+{
+    free(g->units);
+    *g = (struct known){0};
+}
+
+static void know(struct known *g, const char *name, const char *const units[], size_t n)
+{
+    char *p;
+
+    *g = (struct known){.n_units = n};
+    strcpy(g->name, name);
+    p = g->units = calloc(n, UNIT_NAME_LEN_MAX + 1);
+    assert(p);
+    for (size_t i = 0; i < n; i++)
+        p += sprintf(p, "%s%s", i > 0 ? " " : "", units[i]);
+}
+
 static void add(struct talk *t, char *line)
 {
     const char *name = fuzz_word(&line), *units[HOST_UNITS_MAX];
@@ -301,8 +324,7 @@ static void add(struct talk *t, char *line)
         n++;
     if (!g || strlen(name) > GROUP_NAME_MAX || host_add_group(t->host, name, units, n, STOP) < 0)
         return;
-    *g = (struct known){0};
-    strcpy(g->name, name);
+    know(g, name, units, n);
 }
 
 static void order(struct talk *t, const char *verb, char *line)
@@ -323,7 +345,7 @@ static void order(struct talk *t, const char *verb, char *line)
     else if (strcmp(verb, "remove") == 0) {
         assert((host_remove_group(t->host, name) == 0) == (g != NULL));
         if (g)
-            *g = (struct known){0};
+            forget(g);
     } else if (strcmp(verb, "job") == 0 && host_ask_own_job(t->host) == 0)
         t->asked_job = true;
     else if (strcmp(verb, "hangup") == 0)
@@ -344,11 +366,10 @@ static void say(struct talk *t, char *line)
         order(t, verb, line);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static struct talk converse(char *text)
 {
-    _cleanup_free_ char *text = fuzz_text(data, size);
     struct talk t = {.peer = {.called = called}};
-    char *rest = text, *line, first[] = "a-b w.service";
+    char *line, first[] = "a-b w.service";
     sd_event *event = NULL;
 
     t.peer.userdata = &t;
@@ -358,13 +379,52 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     add(&t, first);
     peer_pump(event);
     assert(t.bus);
-    while ((line = fuzz_line(&rest))) {
+    while ((line = fuzz_line(&text))) {
         say(&t, line);
         peer_pump(event);
         nothing_is_forgotten(&t);
     }
     host_free(t.host);
+    for (size_t i = 0; i < GROUPS_MAX; i++)
+        forget(&t.known[i]);
     peer_close(&t.peer);
     sd_event_unref(event);
+    return t;
+}
+
+/* A systemd in good health is one to the agent: else no input gets far. */
+static void try_good_health(void)
+{
+    /* Before it sends StartUnit the agent asks for the guards once more. */
+    char text[] = "ok\nok\nok\nok\nok\nok\nok\nok\nok\nstart a-b\nok\nok\nok\nok\nok\n";
+    struct talk t = converse(text);
+
+    assert(t.was_guarded && t.was_started);
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    static char address[FUZZ_PATH_MAX + 16];
+    struct sockaddr_un where = {.sun_family = AF_UNIX};
+    const char *path = fuzz_path("bus");
+
+    (void)argc;
+    (void)argv;
+    (void)snprintf(where.sun_path, sizeof where.sun_path, "%s", path);
+    (void)snprintf(address, sizeof address, "unix:path=%s", path);
+    listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert(listen_fd >= 0);
+    assert(bind(listen_fd, (struct sockaddr *)&where, sizeof where) == 0);
+    assert(listen(listen_fd, 4) == 0);
+    assert(setenv("DBUS_SYSTEM_BUS_ADDRESS", address, 1) == 0);
+    try_good_health();
+    return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    _cleanup_free_ char *text = fuzz_text(data, size);
+
+    (void)converse(text);
     return 0;
 }

@@ -35,7 +35,7 @@ static const char *text_word(char **words)
 
     if (strcmp(word, "\"\"") == 0)
         return "";
-    for (char *p = word; (p = strchr(p, '_'));)
+    for (char *p = word; (p = strchr(p, '+'));)
         *p = ' ';
     return word;
 }

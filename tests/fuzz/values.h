@@ -4,7 +4,7 @@
 
 /* D-Bus values of any type out of words, as busctl(1) takes them: an array is the number of its
  * elements and then these, a variant its signature and then its value. "\"\"" is the empty string,
- * "_" stands for a blank. */
+ * "+" stands for a blank. */
 
 #include <systemd/sd-bus.h>
 
