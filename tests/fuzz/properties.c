@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The properties of a unit as PID 1 tells them, a line each: name, type, value. A first line of "!"
- * and types makes the rest values of any message at all. What is read is judged. */
+ * and types makes the rest values of any message at all. What is read is judged, as that of a unit
+ * of a group, and as that of any other that this one has to do with. */
 #include <assert.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -9,6 +10,7 @@
 #include "fuzz.h"
 #include "support/guards.h"
 #include "unit/internal.h"
+#include "unit/survey.h"
 #include "values.h"
 
 static sd_bus *bus;
@@ -82,6 +84,65 @@ static void judge(const struct unit_properties *p)
     (void)guards_may_rest(&guards, p);
 }
 
+/* ---- before a configuration counts ---- */
+
+struct surveyed {
+    const char *unit;
+    const struct unit_properties *p;
+};
+
+static const char *group_of(void *userdata, const char *unit)
+{
+    (void)userdata;
+    return strncmp(unit, "w.", 2) == 0 ? guards.group : strncmp(unit, "x.", 2) == 0 ? "x" : NULL;
+}
+
+static bool of_host(void *userdata, const char *unit)
+{
+    (void)userdata;
+    return strncmp(unit, "host", 4) == 0;
+}
+
+/* The same of all others; of some it is not known. */
+static const struct unit_properties *ask(void *userdata, const char *unit)
+{
+    const struct surveyed *s = userdata;
+
+    return *unit == '-' ? NULL : s->p;
+}
+
+static void found(void *userdata, enum survey_verdict verdict, const char *text)
+{
+    const struct surveyed *s = userdata;
+    size_t length = strlen(s->unit);
+
+    assert(verdict == SURVEY_WARNING || verdict == SURVEY_REFUSED);
+    assert(strncmp(text, s->unit, length) == 0 && text[length] == ':');
+    assert(strlen(text) > length + 2 && strlen(text) < SURVEY_TEXT_MAX);
+}
+
+static void survey(const struct unit_properties *p)
+{
+    static const char *const names[] = {"w.service", "w.timer",  "w.socket",
+                                        "w.mount",   "w.target", "w.path"};
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct surveyed about = {.unit = names[i], .p = p};
+        const struct survey s = {.group_of = group_of,
+                                 .of_host = of_host,
+                                 .ask = ask,
+                                 .found = found,
+                                 .userdata = &about};
+        const struct survey_unit u = {.name = names[i],
+                                      .group = guards.group,
+                                      .properties = p,
+                                      .twins = p->before,
+                                      .n_twins = p->before && *p->before,
+                                      .of_users = p->accept};
+        survey_unit(&s, &u);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     _cleanup_free_ char *text = fuzz_text(data, size);
@@ -91,9 +152,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     assert(sd_bus_message_new_method_call(bus, &m, "a.b", "/", "a.b", "C") >= 0);
     if (append_all(m, text) >= 0 && sd_bus_message_seal(m, 1, 0) >= 0 &&
         sd_bus_message_rewind(m, true) >= 0) {
-        if (properties_read(m, &p) >= 0)
+        if (properties_read(m, &p) >= 0) {
             judge(&p);
-        else
+            survey(&p);
+        } else
             assert(p.final_kill_signal == 77 && !p.binds_to);
     }
     sd_bus_message_unref(m);
