@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -94,25 +95,28 @@ static bool is_of_users(const char *unit)
     return false;
 }
 
-/* Names of its file that PID 1 takes for other units, as systemd 252 does of links that lead out of
- * its directories. */
-static int find_twins(struct view *v, const char *unit, char ***ret, size_t *ret_n)
+/* Does PID 1 take this other name of the unit's file for another unit? */
+static bool is_twin(struct view *v, const char *unit, const char *name)
 {
-    char **names;
-    size_t n;
-    int r = unit_links_names(&v->links, unit, &names, &n);
+    const struct unit_properties *p = config_group_of(v->config, name) ? NULL : ask_other(v, name);
 
-    if (r < 0)
-        return r;
-    for (size_t i = 0; i < n && r == 0; i++) {
-        const struct unit_properties *p =
-            config_group_of(v->config, names[i]) ? NULL : ask_other(v, names[i]);
+    return p && strcmp(p->id, unit) != 0 && strcmp(p->load_state, "loaded") == 0;
+}
 
-        if (p && strcmp(p->id, unit) != 0 && strcmp(p->load_state, "loaded") == 0)
-            r = strings_add(ret, ret_n, names[i]);
+/* Of so many names of its file those that are. Returns NULL without memory; for free(3). */
+static struct survey_twin *find_twins(struct view *v, const char *unit, char *const names[],
+                                      size_t n, size_t *ret_n)
+{
+    struct survey_twin *twins = calloc(n + 1, sizeof *twins);
+
+    *ret_n = 0;
+    for (size_t i = 0; twins && i < n; i++) {
+        const char *link = unit_links_path(&v->links, names[i]);
+
+        if (link && is_twin(v, unit, names[i]))
+            twins[(*ret_n)++] = (struct survey_twin){.name = names[i], .link = link};
     }
-    strings_free(names, n);
-    return r;
+    return twins;
 }
 
 /* ---- asking ---- */
@@ -120,17 +124,21 @@ static int find_twins(struct view *v, const char *unit, char ***ret, size_t *ret
 static int ask_of(struct view *v, const struct survey *survey, const char *unit)
 {
     _cleanup_(unit_properties_clear) struct unit_properties p = {0};
-    char **twins = NULL;
-    size_t n_twins = 0;
+    _cleanup_free_ struct survey_twin *twins = NULL;
+    char **names = NULL;
+    size_t n = 0, n_twins = 0;
     int r = ask(v, unit, &p);
 
     if (r == 0)
-        r = find_twins(v, unit, &twins, &n_twins);
+        r = unit_links_names(&v->links, unit, &names, &n);
+    if (r == 0 && !(twins = find_twins(v, unit, names, n, &n_twins)))
+        r = -ENOMEM;
     if (r == 0) {
         const struct survey_unit u = {
             .name = unit,
             .group = v->group->name,
             .properties = &p,
+            .link = unit_links_path(&v->links, unit),
             .twins = twins,
             .n_twins = n_twins,
             .of_users = is_of_users(unit),
@@ -138,7 +146,7 @@ static int ask_of(struct view *v, const struct survey *survey, const char *unit)
         survey_unit(survey, &u);
         v->findings->stale = v->findings->stale || p.need_daemon_reload;
     }
-    strings_free(twins, n_twins);
+    strings_free(names, n);
     return r;
 }
 

@@ -67,17 +67,21 @@ static bool leads_out(const char *target, const char *const dirs[])
     return true;
 }
 
-static int add_link(struct unit_links *l, const char *name, const char *target)
+static int add_link(struct unit_links *l, const char *dir, const char *name, const char *target)
 {
-    struct unit_link link = {.name = strdup(name), .target = strdup(target)};
-    struct unit_link *items =
-        link.name && link.target ? reallocarray(l->items, l->n + 1, sizeof *items) : NULL;
+    struct unit_link link = {.target = strdup(target)};
+    struct unit_link *items = NULL;
 
+    if (asprintf(&link.path, "%s/%s", dir, name) < 0)
+        link.path = NULL;
+    if (link.path && link.target)
+        items = reallocarray(l->items, l->n + 1, sizeof *items);
     if (!items) {
-        free(link.name);
+        free(link.path);
         free(link.target);
         return -ENOMEM;
     }
+    link.name = link.path + strlen(dir) + 1;
     l->items = items;
     items[l->n++] = link;
     return 0;
@@ -97,7 +101,7 @@ static int load_link(struct unit_links *l, const char *const dirs[], int dir_fd,
     int r = follow(dir_fd, dir, name, &target);
     if (r < 0 || !leads_out(target, dirs))
         return r == -ENOENT ? 0 : r;
-    return add_link(l, name, target);
+    return add_link(l, dir, name, target);
 }
 
 static int load_directory(struct unit_links *l, const char *const dirs[], const char *dir)
@@ -141,7 +145,7 @@ int unit_links_load(const char *const dirs[], struct unit_links *ret)
 void unit_links_clear(struct unit_links *l)
 {
     for (size_t i = 0; i < l->n; i++) {
-        free(l->items[i].name);
+        free(l->items[i].path);
         free(l->items[i].target);
     }
     free(l->items);
@@ -230,4 +234,22 @@ int unit_links_names(const struct unit_links *l, const char *unit, char ***ret, 
     *ret = names;
     *ret_n = n;
     return 0;
+}
+
+const char *unit_links_path(const struct unit_links *l, const char *unit)
+{
+    assert(l);
+    assert(unit);
+
+    const char *of_template = NULL;
+    char template[NAME_SIZE];
+
+    template_of(unit, template);
+    for (size_t i = 0; i < l->n; i++) {
+        if (strcmp(l->items[i].name, unit) == 0)
+            return l->items[i].path;
+        if (!of_template && strcmp(l->items[i].name, template) == 0)
+            of_template = l->items[i].path;
+    }
+    return of_template;
 }

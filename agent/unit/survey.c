@@ -84,11 +84,9 @@ static void find_own_name(const struct survey *s, const struct survey_unit *u)
     for (size_t i = 0; i < u->n_twins; i++)
         say(s, u, SURVEY_WARNING,
             "its file is also that of %s, which this systemd takes for a unit of its own: guarded, "
-            "but neither started nor shown with the group. Move %s into /etc/systemd/system and "
-            "enable it there by its name, or remove the link /etc/systemd/system/%s; then "
-            "systemctl daemon-reload",
-            u->twins[i], u->properties->fragment_path ? u->properties->fragment_path : "the file",
-            u->twins[i]);
+            "but neither started nor shown with the group. Make it another name of the unit, ln "
+            "-sfn %s %s, or remove that link; then systemctl daemon-reload",
+            u->twins[i].name, u->link, u->twins[i].link);
 }
 
 static void find_what_cannot_be_led(const struct survey *s, const struct survey_unit *u)

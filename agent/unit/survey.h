@@ -14,12 +14,18 @@
 
 #define SURVEY_TEXT_MAX 1024
 
+/* Another name of a unit's file, which PID 1 takes for a unit of its own. */
+struct survey_twin {
+    const char *name;
+    const char *link; /* that makes it one */
+};
+
 struct survey_unit {
     const char *name; /* as declared */
     const char *group;
     const struct unit_properties *properties;
-    /* Other names of the same file that PID 1 takes for units of their own. */
-    char *const *twins;
+    const char *link; /* by which its file is found; for twins alone */
+    const struct survey_twin *twins;
     size_t n_twins;
     bool of_users; /* there is a file of this name for the managers of users */
 };

@@ -125,6 +125,7 @@ static void survey(const struct unit_properties *p)
 {
     static const char *const names[] = {"w.service", "w.timer",  "w.socket",
                                         "w.mount",   "w.target", "w.path"};
+    const struct survey_twin twin = {p->before ? *p->before : NULL, "/etc/b.service"};
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         struct surveyed about = {.unit = names[i], .p = p};
@@ -136,8 +137,9 @@ static void survey(const struct unit_properties *p)
         const struct survey_unit u = {.name = names[i],
                                       .group = guards.group,
                                       .properties = p,
-                                      .twins = p->before,
-                                      .n_twins = p->before && *p->before,
+                                      .link = "/etc/w.service",
+                                      .twins = &twin,
+                                      .n_twins = twin.name != NULL,
                                       .of_users = p->accept};
         survey_unit(&s, &u);
     }

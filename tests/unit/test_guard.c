@@ -329,6 +329,33 @@ TEST(one_drop_in_for_each_unit)
     }
 }
 
+static void links_to(const struct unit_links *l, const char *unit, const char *name)
+{
+    const char *path = unit_links_path(l, unit);
+
+    if (name)
+        ck_assert_str_eq(path, in_folder(name));
+    else
+        ck_assert_ptr_null(path);
+}
+
+/* Where somebody finds the link that is to be changed. */
+TEST(where_a_link_is)
+{
+    const char *const dirs[] = {folder(), NULL};
+    struct unit_links links;
+
+    ck_assert_int_eq(symlink("/nowhere/x.service", in_folder("x.service")), 0);
+    ck_assert_int_eq(symlink("/nowhere/w@.service", in_folder("w@2.service")), 0);
+    ck_assert_int_eq(symlink("/nowhere/w@.service", in_folder("w@.service")), 0);
+    ck_assert_int_eq(unit_links_load(dirs, &links), 0);
+    links_to(&links, "x.service", "x.service");
+    links_to(&links, "w@1.service", "w@.service");
+    links_to(&links, "w@2.service", "w@2.service");
+    links_to(&links, "y.service", NULL);
+    unit_links_clear(&links);
+}
+
 /* '.', '..', two links and a directory, in any order. What cannot be read to its end may have had a
  * second name behind; what is read, and other directories, count all the same. */
 TEST(names_behind_an_error, .times = 5)

@@ -186,17 +186,20 @@ TEST(a_frozen_unit)
 
 TEST(other_names)
 {
-    char twin[] = "b.service", path[] = "/opt/a.service";
+    static const struct survey_twin twins[] = {{"b.service", "/etc/b.service"}};
 
     ONE(strcpy(p.id, "b.service"), REFUSED, "another name of b.service: declare that one");
 
     struct host_of_test h = {0};
     struct unit_properties p = plain("a.service");
-    const struct survey_unit u = {
-        .name = "a.service", .group = "g", .properties = &p, .twins = LIST(twin), .n_twins = 1};
-    p.fragment_path = path;
+    const struct survey_unit u = {.name = "a.service",
+                                  .group = "g",
+                                  .properties = &p,
+                                  .link = "/lib/a.service",
+                                  .twins = twins,
+                                  .n_twins = 1};
     run(&h, &u);
-    WARNED(h, "a.service", "also that of b.service", "/opt/a.service");
+    WARNED(h, "a.service", "also that of b.service", "ln -sfn /lib/a.service /etc/b.service");
 }
 
 TEST(triggers_that_are_not_declared)
