@@ -2,8 +2,10 @@
 """What PID 1 knows of a group's units, and no text of theirs says alone: check and apply refuse it, or warn of it, with
 a remedy that works."""
 
+import os
 import time
 
+from lab.cluster import GROUP, UNIT
 from lab.scenario import scenario
 
 from .units import ETC, apply_everywhere, everywhere, reload, service
@@ -12,9 +14,15 @@ SLEEP = "/bin/sleep infinity"
 MANY = "[Install]\nWantedBy=multi-user.target\n"
 FSTAB = "tmpfs /srv/fstab tmpfs size=1m"
 GENERATOR = "/etc/systemd/system-generators/lab-cron"
+# Of a unit that was enabled by the path of its file.
+BY_PATH = ("[Service]\nExecStart=/bin/sleep infinity\n"
+           "[Install]\nAlias=k-old.service\nWantedBy=multi-user.target\n")
+INIT = ("#!/bin/sh\n### BEGIN INIT INFO\n# Provides: k\n# Required-Start:\n# Required-Stop:\n# Default-Start: 2 3 4 5\n"
+        "# Default-Stop: 0 1 6\n# Short-Description: k\n### END INIT INFO\n"
+        "[ $1 != start ] || sleep infinity &\n")
 
 # name: (files below /etc/systemd/system, what is done, units, words of a refusal, words of a warning). The unit of the
-# group is the first. None: there is none.
+# group is the first. None: there is none; {platform: words}: only there.
 KNOWN = {
     "plain": ({"k.service": service(SLEEP), "k.socket": "[Socket]\nListenStream=/run/k.sock\n"}, "",
               ["k.service"], None, None),
@@ -70,17 +78,58 @@ KNOWN = {
              "printf \"[Service]\\\\nExecStart=/bin/true\\\\n\" >$1/k-job.service\\n"
              f"' >{GENERATOR}; chmod +x {GENERATOR}", ["k.timer", "k-job.service"], None,
              "made by another generator"),
+    "timer": ({"k.service": service(SLEEP), "k-night.timer":
+               "[Timer]\nOnCalendar=03:17\nUnit=k.service\n[Install]\nWantedBy=timers.target\n"},
+              "systemctl enable -q --now k-night.timer", ["k.service"], "run systemctl disable --now k-night.timer", None),
+    "second name": ({"/opt/k.service": BY_PATH}, "systemctl enable -q /opt/k.service", ["k.service"], None,
+                    {"252": f"ln -sfn {ETC}/k.service {ETC}/k-old.service"}),
+    "second name, linked by hand": ({"/opt/k.service": BY_PATH}, f"ln -s /opt/k.service {ETC}/k.service; "
+                                    f"ln -s /opt/k.service {ETC}/k-too.service", ["k.service"], None,
+                                    f"ln -sfn {ETC}/k.service {ETC}/k-too.service"),
+    "second name, of a template": ({"/opt/k@.service": BY_PATH}, f"ln -s /opt/k@.service {ETC}/k@.service; "
+                                   f"ln -s /opt/k@.service {ETC}/k-too@.service", ["k@1.service"], None,
+                                   f"ln -sfn {ETC}/k@.service {ETC}/k-too@.service"),
+    "another group's": ({"k.service": f"[Unit]\nRequires={UNIT}\n" + service(SLEEP)}, "", ["k.service"], None,
+                        f'Requires names {UNIT} of group "{GROUP}"'),
+    "init script": ({"/etc/init.d/k": INIT}, "chmod +x /etc/init.d/k", ["k.service"],
+                    "run systemctl edit k.service, and write KillMode=mixed below [Service]", None),
+    "init script, mended": ({"/etc/init.d/k": INIT, "k.service.d/override.conf": "[Service]\nKillMode=mixed\n"},
+                            "chmod +x /etc/init.d/k", ["k.service"], None, None),
+}
+# What the words say, done: nothing is found any more.
+REMEDIES = {
+    "masked": f"systemctl unmask k.service; echo '[Service]\nExecStart={SLEEP}' >{ETC}/k.service; systemctl daemon-reload",
+    "socket": "systemctl disable -q --now k-door.socket",
+    "path": "systemctl disable -q --now k.path",
+    "timer": "systemctl disable -q --now k-night.timer",
+    "required": "systemctl disable -q k.service",
+    "fstab": "sed -i '/srv.fstab/s/size=1m/&,noauto/' /etc/fstab; systemctl daemon-reload",
+    # In a container none can be started, so there may be nothing to stop.
+    "automount": "sed -i s/x-systemd.automount/noauto/ /etc/fstab; systemctl daemon-reload; "
+                 "systemctl stop srv-fstab.automount || true",
+    "frozen": "systemctl thaw k.service",
+    "second name": f"ln -sfn {ETC}/k.service {ETC}/k-old.service; systemctl daemon-reload",
+    "second name, linked by hand": f"ln -sfn {ETC}/k.service {ETC}/k-too.service; systemctl daemon-reload",
+    "second name, of a template": f"ln -sfn {ETC}/k@.service {ETC}/k-too@.service; systemctl daemon-reload",
 }
 TIDY = (f"systemctl thaw k 2>/dev/null; systemctl stop 'k*.service' 'k*.path' 'k*.socket' srv-fstab.automount "
         f"srv-fstab-in.mount srv-fstab.mount 2>/dev/null; cd {ETC} && rm -rf k.* k-* k@* */k.* */k-* "
-        f"/etc/systemd/user/k.service {GENERATOR}; sed -i /srv.fstab/d /etc/fstab; "
+        f"/etc/systemd/user/k.service /opt/k.service /opt/k@.service /etc/init.d/k {GENERATOR}; sed -i /srv.fstab/d /etc/fstab; "
         "rm -f /etc/tenure/groups.d/k.conf; systemctl daemon-reload; systemctl reset-failed")
+
+
+def try_remedy(t, host, name):
+    host.sh(REMEDIES[name])
+    r = host.run("tenurectl", "check", check=False)
+    t.check(f"{name}: the remedy works: {r.err}", r.ok and "/k.conf:" not in r.err)
 
 
 def try_known(t, host, name):
     files, do, units, refusal, warning = KNOWN[name]
+    if isinstance(warning, dict):
+        warning = warning.get(t.lab.platform.name)
     for path, text in files.items():
-        host.write_file(f"{ETC}/{path}", text)
+        host.write_file(os.path.join(ETC, path), text)
     host.sh(f"systemctl daemon-reload; {do}\nsystemctl daemon-reload")
     t.cluster.write_group(host, {"name": "k", "units": units, "lease": "4s", "stop_timeout": "1s"})
     try:
@@ -96,6 +145,8 @@ def try_known(t, host, name):
             r = host.run("tenurectl", "apply", check=False)
             t.check(f"{name}: apply refuses it as well: {r.err}",
                     not r.ok and refusal in r.err and "nothing is changed" in r.err)
+        if name in REMEDIES:
+            try_remedy(t, host, name)
     finally:
         host.sh(TIDY, check=False)
 
