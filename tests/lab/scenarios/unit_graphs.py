@@ -28,7 +28,8 @@ class Graph:
     def __init__(self, rng, number):
         self.rng, self.name = rng, f"g{number:02}"
         self.files = {}         # below /etc/systemd/system
-        self.after = []         # commands, once the files are there
+        self.enabled = []
+        self.after = []         # commands, once all that is done
         self.declared = []
         self.findings = []      # (verdict, words), by PID 1's answers
         self.in_files = []      # words, by the files alone: then PID 1 is not asked
@@ -49,7 +50,7 @@ class Graph:
         lines = [*(["[Unit]", *unit] if unit else []), f"[{section}]", *body, *(["[Install]", *install] if install else [])]
         self.files[name] = "\n".join([*lines, ""])
         if install:
-            self.after.append(f"systemctl enable -q '{enabled_as(name)}'")
+            self.enabled.append(name.replace("@.", "@x."))
 
     def expect(self, verdict, words):
         self.findings.append((verdict, words))
@@ -57,10 +58,6 @@ class Graph:
     @property
     def refused(self):
         return bool(self.in_files) or any(verdict == REFUSED for verdict, _ in self.findings)
-
-
-def enabled_as(name):
-    return name.replace("@.", "@x.")
 
 
 BODIES = (
@@ -130,7 +127,7 @@ def door_in_use(g, unit):
     door = f"{g.stem()}-door.socket"
     g.write(door, body=[f"ListenStream=/run/{g.name}.{g.count}", f"Service={unit}"], section="Socket",
             install=("WantedBy=sockets.target",))
-    g.after.append(f"systemctl daemon-reload; systemctl start '{door}'")
+    g.after.append(f"systemctl start '{door}'")
     g.expect(REFUSED, f"TriggeredBy names {door}")
 
 
@@ -239,6 +236,7 @@ def write_units(host, graphs):
         for name, text in g.files.items():
             host.write_file(f"{ETC}/{name}", text)
     host.systemctl("daemon-reload")
+    host.systemctl("enable", "--quiet", *(name for g in graphs for name in g.enabled))
     host.sh("\n".join(line for g in graphs for line in g.after))
     host.systemctl("daemon-reload")
 
