@@ -64,10 +64,16 @@ struct tenure_config {
 };
 
 /* Where the applied configuration is, NULL at the end: its own file and the copy, on the root file
- * system, in two trees of which neither is the administrator's to deploy; then where earlier
- * versions had them. The first that can be read counts. */
+ * system, in two trees of which neither is the administrator's to deploy; where it is until the
+ * next boot when there is none of these and /etc cannot be written; then where earlier versions had
+ * them. The first that can be read counts. */
 extern const char *const config_applied_files[];
-#define CONFIG_APPLIED_WRITTEN 2 /* so many of them are written */
+enum {
+    CONFIG_APPLIED_OWN,
+    CONFIG_APPLIED_COPY,
+    CONFIG_APPLIED_VOLATILE,
+    CONFIG_APPLIED_OLDER, /* this one and all behind it are removed, never written */
+};
 
 /* What config_load() reads. */
 struct config_paths {
@@ -101,10 +107,14 @@ int config_load_applied(const char *const files[], struct config_problems *probl
  * there is one. Returns 0 or negative errno; a file that could not be replaced is as it was. */
 int config_write_snapshot(const struct tenure_config *c, const char *path);
 
-/* Writes the first files so, their directories made if need be, and removes the others. *ret_copy:
- * 0, or why the second could not be written although the first was: that is no failure, and there
- * is no second one then. Returns 0 or negative errno. */
-int config_write_applied(const struct tenure_config *c, const char *const files[], int *ret_copy);
+/* Writes the file itself and its copy so, their directories made if need be, and removes the
+ * others. Where it cannot be written at all (a root file system that is read-only), and neither it
+ * nor its copy is there from before, which would count: writes the volatile one. *ret_where: which
+ * one was written. *ret_error: 0, or why the copy, or with the volatile one the file itself, could
+ * not be written: that is no failure, and there is no such file then. Returns 0 or negative errno.
+ */
+int config_write_applied(const struct tenure_config *c, const char *const files[],
+                         size_t *ret_where, int *ret_error);
 
 /* Keeps a unit for the group of this name, if it is not kept yet. Returns 0 or -ENOMEM. */
 int config_keep(struct tenure_config *c, const char *group, const char *unit);

@@ -9,9 +9,10 @@
 #include "config/string_list.h"
 
 const char *const config_applied_files[] = {
-    "/etc/tenure.applied/applied.conf",
-    "/etc/systemd/system/tenured.service.d/applied.conf.copy",
-    "/etc/tenure/applied.conf",
+    [CONFIG_APPLIED_OWN] = "/etc/tenure.applied/applied.conf",
+    [CONFIG_APPLIED_COPY] = "/etc/systemd/system/tenured.service.d/applied.conf.copy",
+    [CONFIG_APPLIED_VOLATILE] = "/run/tenure.applied/applied.conf",
+    [CONFIG_APPLIED_OLDER] = "/etc/tenure/applied.conf",
     "/etc/tenure/applied.conf.copy",
     NULL,
 };

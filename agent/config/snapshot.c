@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/parse.h"
 #include "config/config.h"
@@ -220,20 +221,47 @@ static int write_at(const struct tenure_config *c, const char *path)
     return r < 0 ? r : config_write_snapshot(c, path);
 }
 
-int config_write_applied(const struct tenure_config *c, const char *const files[], int *ret_copy)
+/* Not for want of something that may be there next time. */
+static bool cannot_be_written(int error)
+{
+    return error == -EROFS || error == -EACCES || error == -EPERM || error == -ENOTDIR;
+}
+
+static bool is_there(const char *path)
+{
+    return access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);
+}
+
+static void remove_from(const char *const files[], size_t first)
+{
+    for (size_t i = 0; files[i]; i++)
+        if (i >= first)
+            (void)unlink(files[i]); /* where it cannot be taken away it comes last all the same */
+}
+
+int config_write_applied(const struct tenure_config *c, const char *const files[],
+                         size_t *ret_where, int *ret_error)
 {
     assert(c);
-    assert(files && files[0] && files[1]);
-    assert(ret_copy);
+    assert(files && files[CONFIG_APPLIED_OWN] && files[CONFIG_APPLIED_COPY]);
+    assert(files[CONFIG_APPLIED_VOLATILE]);
+    assert(ret_where);
+    assert(ret_error);
 
-    int r = write_at(c, files[0]);
+    int r = write_at(c, files[CONFIG_APPLIED_OWN]);
 
+    *ret_where = CONFIG_APPLIED_OWN;
+    if (cannot_be_written(r) && !is_there(files[CONFIG_APPLIED_OWN]) &&
+        !is_there(files[CONFIG_APPLIED_COPY])) {
+        *ret_where = CONFIG_APPLIED_VOLATILE;
+        *ret_error = r;
+        return write_at(c, files[CONFIG_APPLIED_VOLATILE]);
+    }
     if (r < 0)
         return r;
-    *ret_copy = write_at(c, files[1]);
-    if (*ret_copy < 0)
-        (void)unlink(files[1]); /* none is better than one of something else */
-    for (size_t i = CONFIG_APPLIED_WRITTEN; files[i]; i++)
-        (void)unlink(files[i]); /* where it cannot be taken away it comes last all the same */
+    *ret_error = write_at(c, files[CONFIG_APPLIED_COPY]);
+    if (*ret_error < 0)
+        (void)unlink(files[CONFIG_APPLIED_COPY]); /* none is better than one of something else */
+    remove_from(files, CONFIG_APPLIED_VOLATILE);
     return 0;
 }

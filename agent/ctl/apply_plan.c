@@ -144,7 +144,7 @@ static int was_older(struct keeping *k)
         _cleanup_problems_ struct config_problems problems = {0};
         _cleanup_config_ struct tenure_config *older = NULL;
 
-        if (i < CONFIG_APPLIED_WRITTEN)
+        if (i < CONFIG_APPLIED_OLDER)
             continue;
         r = config_load_snapshot(k->ctl->applied[i], &problems, &older);
         if (r == 0)

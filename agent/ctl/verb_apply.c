@@ -168,14 +168,21 @@ static int write_guards(const struct ctl *ctl, const struct tenure_config *c, si
 
 static int write_configuration(const struct ctl *ctl, const struct tenure_config *c)
 {
-    int of_copy = 0;
-    int r = config_write_applied(c, ctl->applied, &of_copy);
+    const char *own = ctl->applied[CONFIG_APPLIED_OWN];
+    size_t where = CONFIG_APPLIED_OWN;
+    int error = 0;
+    int r = config_write_applied(c, ctl->applied, &where, &error);
 
     if (r < 0)
-        return ctl_fail(ctl, "cannot write %s: %s; " STAYS, ctl->applied[0], strerror(-r));
-    if (of_copy < 0)
-        ctl_warn(ctl, "%s cannot be written: %s; there is no copy of %s", ctl->applied[1],
-                 strerror(-of_copy), ctl->applied[0]);
+        return ctl_fail(ctl, "cannot write %s: %s; " STAYS, ctl->applied[where], strerror(-r));
+    if (where == CONFIG_APPLIED_VOLATILE)
+        ctl_warn(ctl,
+                 "%s cannot be written: %s; what is applied is in %s, until this host boots, and "
+                 "applied again by the agent's next start",
+                 own, strerror(-error), ctl->applied[where]);
+    else if (error < 0)
+        ctl_warn(ctl, "%s cannot be written: %s; there is no copy of %s",
+                 ctl->applied[CONFIG_APPLIED_COPY], strerror(-error), own);
     return CTL_OK;
 }
 
@@ -248,8 +255,11 @@ static int lock_directory_of(const char *path)
 
 static int lock_or_fail(const struct ctl *ctl)
 {
-    int lock = lock_directory_of(ctl->applied[0]);
+    int lock = lock_directory_of(ctl->applied[CONFIG_APPLIED_OWN]);
 
+    /* It is not there and cannot be made: nothing that needs this lock will be written there. */
+    if (lock == -ENOENT)
+        lock = lock_directory_of(ctl->applied[CONFIG_APPLIED_VOLATILE]);
     if (lock == -EWOULDBLOCK)
         (void)ctl_fail(ctl, "another apply is at work: try again when it is done");
     else if (lock < 0)

@@ -89,7 +89,13 @@ static void check_applied(const struct ctl *ctl)
     if (access(ctl->applied[0], R_OK) < 0 && errno == EACCES)
         return; /* it may hold a password, and is not for everybody */
     int r = config_load_applied(ctl->applied, &problems, &c, &from);
-    if (r == -EBADMSG || from > 0)
+    if (r == 0 && from == CONFIG_APPLIED_VOLATILE)
+        ctl_warn(ctl,
+                 "there is no %s: what is applied is in %s, until this host boots; from then on no "
+                 "unit of a group can be started until the agent has applied it again. Make the "
+                 "directory of the first writable, and run tenurectl apply",
+                 ctl->applied[CONFIG_APPLIED_OWN], ctl->applied[CONFIG_APPLIED_VOLATILE]);
+    else if (r == -EBADMSG || from != CONFIG_APPLIED_OWN)
         ctl_warn(ctl, "%s cannot be used%s: run tenurectl apply", ctl->applied[0],
                  r == 0 ? ", its copy is" : "");
     if (r < 0)

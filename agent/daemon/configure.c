@@ -34,9 +34,10 @@ static int load(const char *const applied[], struct tenure_config **ret,
         (void)snprintf(text, REASON_MAX, "no configuration is applied");
     else if (r < 0 || problems.n > 0)
         text_of(&problems, text);
-    else if (from > 0)
+    else if (from != CONFIG_APPLIED_OWN)
         (void)snprintf(text, REASON_MAX, "%s", strerror(ENOENT));
-    if (r == 0 && from > 0)
+    /* The volatile one is there because nothing else can be: apply and check say so. */
+    if (r == 0 && from != CONFIG_APPLIED_OWN && from != CONFIG_APPLIED_VOLATILE)
         log_warning("%s cannot be used, so %s is: %s", applied[0], applied[from], text);
     return r == 0 || r == -ENOENT ? r : -EBADMSG;
 }

@@ -148,7 +148,7 @@ static int lock_older(const struct generate_paths *paths, int dir_fd,
     struct lock l = {.dir_fd = dir_fd, .copy_dir = paths->copy_dir, .config = config};
 
     for (size_t i = 0; paths->applied[i]; i++)
-        if (i > from && i >= CONFIG_APPLIED_WRITTEN)
+        if (i > from && i >= CONFIG_APPLIED_OLDER)
             lock_units(&l, paths->applied[i], false);
     *ret_found = l.n;
     return l.first;
@@ -169,7 +169,10 @@ static int guard_applied(const struct generate_paths *paths, int dir_fd,
                        &dir_fd);
     int older = lock_older(paths, dir_fd, config, from, &found);
 
-    *ret = found > 0 ? GENERATE_OLDER : from == 0 ? GENERATE_SNAPSHOT : GENERATE_COPY;
+    *ret = found > 0                         ? GENERATE_OLDER
+           : from == CONFIG_APPLIED_OWN      ? GENERATE_SNAPSHOT
+           : from == CONFIG_APPLIED_VOLATILE ? GENERATE_VOLATILE
+                                             : GENERATE_COPY;
     return r < 0 ? r : older;
 }
 

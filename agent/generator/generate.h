@@ -7,6 +7,7 @@
 enum generate_source {
     GENERATE_NOTHING,  /* neither applied nor declared: there is nothing to guard */
     GENERATE_SNAPSHOT, /* the normal case */
+    GENERATE_VOLATILE, /* what is applied until the next boot, as /etc cannot be written */
     GENERATE_COPY,     /* the snapshot is missing or broken; a copy was taken */
     GENERATE_OLDER,    /* as before, and an earlier version has applied other units since */
     GENERATE_LOCK,     /* all are missing or broken: no unit still named somewhere may start */

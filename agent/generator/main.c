@@ -94,6 +94,7 @@ int main(int argc, char *argv[])
     switch (source) {
     case GENERATE_NOTHING:
     case GENERATE_SNAPSHOT:
+    case GENERATE_VOLATILE:
         break;
     case GENERATE_COPY:
         complain("%s cannot be used (%s); taking its copy: run `tenurectl apply`",
@@ -102,7 +103,7 @@ int main(int argc, char *argv[])
     case GENERATE_OLDER:
         complain("an earlier version of tenure has written %s after %s: units that only it names "
                  "cannot start; run `tenurectl apply`",
-                 config_applied_files[CONFIG_APPLIED_WRITTEN], config_applied_files[0]);
+                 config_applied_files[CONFIG_APPLIED_OLDER], config_applied_files[0]);
         break;
     case GENERATE_LOCK:
         complain("neither %s (%s) nor its copy can be used: no unit that they, or the files below "

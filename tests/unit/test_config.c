@@ -583,14 +583,15 @@ TEST(snapshot_round_trip)
     ck_assert_uint_eq(folder_count(""), 4);
 }
 
-static char places[4][128];
-static const char *const applied[] = {places[0], places[1], places[2], places[3], NULL};
+static char places[5][128];
+static const char *const applied[] = {places[0], places[1], places[2], places[3], places[4], NULL};
 
 static void name_places(void)
 {
-    static const char *const names[] = {"own/applied.conf", "other/copy", "old.conf", "old.copy"};
+    static const char *const names[] = {"own/applied.conf", "other/copy", "run/applied.conf",
+                                        "old.conf", "old.copy"};
 
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < 5; i++)
         (void)snprintf(places[i], sizeof places[i], "%s/%s", folder(), names[i]);
 }
 
@@ -613,6 +614,7 @@ static int applied_from(size_t n_problems)
 TEST(applied_is_written_twice)
 {
     struct stat st;
+    size_t where = 77;
     int of_copy = 77;
 
     name_places();
@@ -621,9 +623,9 @@ TEST(applied_is_written_twice)
     struct tenure_config *c = load_good();
     folder_put("old.conf", MAIN);
     folder_put("old.copy", MAIN);
-    ck_assert_int_eq(applied_from(0), 2); /* of an earlier version */
+    ck_assert_int_eq(applied_from(0), CONFIG_APPLIED_OLDER);
     (void)umask(077);
-    ck_assert_int_eq(config_write_applied(c, applied, &of_copy), 0);
+    ck_assert_int_eq(config_write_applied(c, applied, &where, &of_copy), 0);
     (void)umask(022);
     ck_assert_int_eq(of_copy, 0);
     ck_assert_int_eq(stat(in_folder("own"), &st), 0);
@@ -641,9 +643,42 @@ TEST(applied_is_written_twice)
     ck_assert_int_eq(unlink(in_folder("other/copy")), 0);
     ck_assert_int_eq(rmdir(in_folder("other")), 0);
     folder_put("other", "no directory");
-    ck_assert_int_eq(config_write_applied(c, applied, &of_copy), 0);
+    ck_assert_int_eq(config_write_applied(c, applied, &where, &of_copy), 0);
     ck_assert_int_eq(of_copy, -ENOTDIR);
     ck_assert_int_eq(applied_from(0), 0);
+    (void)config_free(c);
+}
+
+/* As on a root file system that is read-only: until the next boot, and only where nothing of before
+ * would count instead. */
+TEST(applied_until_the_next_boot)
+{
+    size_t where = 77;
+    int error = 77;
+
+    name_places();
+    folder_put("tenure.conf", GOOD_MAIN);
+    struct tenure_config *c = load_good();
+    folder_put("own", "no directory");
+    folder_put("other", "no directory");
+    ck_assert_int_eq(config_write_applied(c, applied, &where, &error), 0);
+    ck_assert_uint_eq(where, CONFIG_APPLIED_VOLATILE);
+    ck_assert_int_eq(error, -ENOTDIR);
+    ck_assert_int_eq(applied_from(1), CONFIG_APPLIED_VOLATILE);
+
+    /* What can be written takes its place. */
+    ck_assert_int_eq(unlink(in_folder("own")) | unlink(in_folder("other")), 0);
+    ck_assert_int_eq(config_write_applied(c, applied, &where, &error), 0);
+    ck_assert_uint_eq(where, CONFIG_APPLIED_OWN);
+    ck_assert_int_eq(error, 0);
+    ck_assert_int_eq(access(in_folder("run/applied.conf"), F_OK), -1);
+
+    /* The copy of before would count. */
+    ck_assert_int_eq(unlink(in_folder("own/applied.conf")) | rmdir(in_folder("own")), 0);
+    folder_put("own", "no directory");
+    ck_assert_int_eq(config_write_applied(c, applied, &where, &error), -ENOTDIR);
+    ck_assert_uint_eq(where, CONFIG_APPLIED_OWN);
+    ck_assert_int_eq(applied_from(1), CONFIG_APPLIED_COPY);
     (void)config_free(c);
 }
 
@@ -651,19 +686,20 @@ TEST(applied_is_written_twice)
 TEST(no_copy_of_something_else)
 {
     char name[250], copy[512]; /* one that is made under a longer name first cannot be made */
+    size_t where = 77;
     int of_copy = 0;
 
     name_places();
     memset(name, 'x', sizeof name);
     (void)snprintf(copy, sizeof copy, "%s/%.*s", folder(), (int)sizeof name, name);
-    const char *const files[] = {places[0], copy, NULL};
+    const char *const files[] = {places[0], copy, places[2], NULL};
     folder_put("tenure.conf", GOOD_MAIN);
     struct tenure_config *c = load_good();
     FILE *f = fopen(copy, "w");
     ck_assert_ptr_nonnull(f);
     ck_assert_int_ge(fputs(MAIN, f), 0);
     ck_assert_int_eq(fclose(f), 0);
-    ck_assert_int_eq(config_write_applied(c, files, &of_copy), 0);
+    ck_assert_int_eq(config_write_applied(c, files, &where, &of_copy), 0);
     ck_assert_int_eq(of_copy, -ENAMETOOLONG);
     ck_assert_int_eq(access(copy, F_OK), -1);
     (void)config_free(c);

@@ -33,8 +33,9 @@ static char *out, *err;
 /* Runs tenurectl with these words (NULL at the end); its answers are in out and err. */
 static int run(const char *const words[])
 {
-    char main_file[256], groups_dir[256], snapshot[256], copy[256], older[256], copy_dir[256];
-    const char *const applied[] = {snapshot, copy, older, NULL};
+    char main_file[256], groups_dir[256], snapshot[256], copy[256], until_boot[256], older[256],
+        copy_dir[256];
+    const char *const applied[] = {snapshot, copy, until_boot, older, NULL};
     const char *const unit_dirs[] = {copy_dir, NULL};
     char *argv[ARGUMENTS_MAX + 2] = {(char[]){"tenurectl"}};
     size_t n_out, n_err;
@@ -44,6 +45,7 @@ static int run(const char *const words[])
     (void)snprintf(groups_dir, sizeof groups_dir, "%s", in_folder("groups.d"));
     (void)snprintf(snapshot, sizeof snapshot, "%s", in_folder("applied.conf"));
     (void)snprintf(copy, sizeof copy, "%s", in_folder("applied.conf.copy"));
+    (void)snprintf(until_boot, sizeof until_boot, "%s", in_folder("run/applied.conf"));
     (void)snprintf(older, sizeof older, "%s", in_folder("older.conf"));
     (void)snprintf(copy_dir, sizeof copy_dir, "%s", in_folder("units"));
     for (size_t i = 0; words[i]; i++) {

@@ -24,8 +24,8 @@
 static char early[96], snapshot[96];
 static char groups_dir[96], main_file[96], run_dir[96];
 static const char *unit_dirs[2]; /* ended by NULL */
-static char copy[112], older[112], copy_dir[96];
-static const char *const applied[] = {snapshot, copy, older, NULL};
+static char copy[112], until_boot[96], older[112], copy_dir[96];
+static const char *const applied[] = {snapshot, copy, until_boot, older, NULL};
 static const struct generate_paths paths = {
     .applied = applied,
     .copy_dir = copy_dir,
@@ -43,6 +43,7 @@ static void set_up(void)
     (void)snprintf(early, sizeof early, "%s", in_folder("early"));
     (void)snprintf(snapshot, sizeof snapshot, "%s", in_folder("applied.conf"));
     (void)snprintf(copy, sizeof copy, "%s.copy", snapshot);
+    (void)snprintf(until_boot, sizeof until_boot, "%s", in_folder("until-boot.conf"));
     (void)snprintf(older, sizeof older, "%s.older", snapshot);
     (void)snprintf(copy_dir, sizeof copy_dir, "%s", in_folder("copy"));
     (void)snprintf(main_file, sizeof main_file, "%s", in_folder("tenure.conf"));
@@ -348,6 +349,16 @@ TEST(declared_and_applied)
     folder_put("applied.conf", GOOD);
     ck_assert_int_eq(run(0), GENERATE_SNAPSHOT);
     expect_guards();
+}
+
+/* Where /etc cannot be written: nothing is amiss, and what is there counts before it. */
+TEST(applied_until_the_next_boot)
+{
+    folder_put("until-boot.conf", GOOD);
+    ck_assert_int_eq(run(0), GENERATE_VOLATILE);
+    expect_guards();
+    folder_put("applied.conf.copy", HEAD);
+    ck_assert_int_eq(run(0), GENERATE_COPY);
 }
 
 /* Somebody went back to an earlier version for a while, and had it apply something else. */

@@ -354,6 +354,50 @@ def guards_copy_read_only(t):
     t.gap_at_most(2000)
 
 
+ETC_IS_READ_ONLY = """[Unit]
+Before=tenured.service
+[Service]
+Type=oneshot
+ExecStart=/bin/sh -c "mount --bind /etc /etc && mount -o remount,bind,ro /etc"
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+@scenario("all of /etc is read-only and nothing is applied there: the host boots without its unit, then leads with one copy")
+def guards_etc_read_only(t):
+    t.spent, host, old = True, t.standbys[0], t.leader
+    host.systemctl("stop", "tenured.service")
+    host.sh(f"rm -rf /etc/tenure.applied {ETC}/*.d")
+    host.write_file(f"{ETC}/etc-is-read-only.service", ETC_IS_READ_ONLY)
+    host.systemctl("enable", "--quiet", t.unit, "tenured.service", "etc-is-read-only.service")
+    booted = host.boots
+    t.fault(f"{host} boots with a read-only /etc", host.reboot)
+    t.effect("it has booted, and nothing can be written", lambda: host.up and host.boots == booted + 1
+             and not host.run("touch", "/etc/x", check=False).ok)
+    stands_by(t, host)
+    t.silent(host)
+    guarded(t, host)
+    is_refused(t, host, t.unit)
+    t.check("it is applied until the next boot", host.exists("/run/tenure.applied/applied.conf") and not host.exists(APPLIED[0]))
+    r = host.run("tenurectl", "apply")
+    t.check(f"apply says so: {r.err}", "Read-only file system" in r.err and "until this host boots" in r.err)
+    r = host.run("tenurectl", "check")
+    t.check(f"so does check: {r.err}", "there is one copy only" in r.err and "until this host boots" in r.err)
+    host.systemctl("daemon-reload")
+    guarded(t, host)
+    for other in t.standbys[1:]:
+        t.stop_agent(other)
+    t.stop_agent(old)
+    t.leader = t.next_leader()
+    t.check(f"{host} leads", t.leader is host)
+    t.gap_at_most(2000)
+    host.sh("umount /etc")
+    r = host.run("tenurectl", "apply")
+    t.check(f"once it can be written all is as it should be: {r.err}", not r.err and host.exists(APPLIED[0])
+            and host.exists(f"{ETC}/{t.unit}.d/{FILE}") and not host.exists("/run/tenure.applied/applied.conf"))
+
+
 @scenario("a host boots before anything was ever applied there, and its unit is enabled: it does not start")
 def guards_before_the_first_apply(t):
     t.spent, host = True, t.standbys[0]
