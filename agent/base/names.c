@@ -109,6 +109,11 @@ int group_keeper_unit(const char *group, char *ret, size_t size)
     return format_name("tenure@", group, ".service", ret, size);
 }
 
+int group_stop_unit(const char *group, char *ret, size_t size)
+{
+    return format_name("tenure-stop@", group, ".service", ret, size);
+}
+
 int group_slice_unit(const char *group, char *ret, size_t size)
 {
     return format_name("tenure-", group, ".slice", ret, size);

@@ -20,6 +20,7 @@
 #define TENURE_TICKETS_DIR TENURE_RUN_DIR "/tickets"   /* tenure's: TICKETS/INSTANCE */
 #define TENURE_INSTANCE_DIR TENURE_RUN_DIR "/instance" /* tenure's: the id of this boot */
 #define TENURE_GROUPS_DIR TENURE_RUN_DIR "/groups"     /* root's: GROUPS/GROUP/ per keeper */
+#define TENURE_UNITS_DIR TENURE_RUN_DIR "/units"       /* root's: keepers' drop-ins as applied */
 #define TENURE_CGROUP_ROOT "/sys/fs/cgroup"
 
 /* Below TENURE_GROUPS_DIR/INSTANCE: */
@@ -35,6 +36,10 @@
 #define KEEPER_REBOOT_ENV "TENURE_REBOOT_USEC"
 #define KEEPER_UNITS_DIR                                                                           \
     "/run/systemd/units" /* PID 1's: "invocation:UNIT" of what is not inactive */
+
+/* Where the copies of keepers' drop-ins are: the generator's, the one on the root file system, and
+ * what was applied since the boot. */
+#define KEEPER_DROP_IN_DIRS "/run/systemd/generator.early", "/etc/systemd/system", TENURE_UNITS_DIR
 
 /* How a group is elected. */
 enum method {
@@ -59,9 +64,11 @@ int group_instance(const char *group, char *ret, size_t size);
 /* The reverse; -EINVAL when instance is not what group_instance() makes of a valid name. */
 int group_from_instance(const char *instance, char *ret, size_t size);
 
-/* "tenure@INSTANCE.service", "tenure-INSTANCE.slice" and the slice's path below the cgroup root,
- * "tenure.slice/tenure-INSTANCE.slice". Same errors as group_instance(). */
+/* "tenure@INSTANCE.service", "tenure-stop@INSTANCE.service", "tenure-INSTANCE.slice" and the
+ * slice's path below the cgroup root, "tenure.slice/tenure-INSTANCE.slice". Same errors as
+ * group_instance(). */
 int group_keeper_unit(const char *group, char *ret, size_t size);
+int group_stop_unit(const char *group, char *ret, size_t size);
 int group_slice_unit(const char *group, char *ret, size_t size);
 int group_slice_cgroup(const char *group, char *ret, size_t size);
 

@@ -10,20 +10,29 @@
 #include "base/budget.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "keeper/by_name.h"
 #include "keeper/cgroup.h"
+#include "keeper/declared.h"
 #include "keeper/files.h"
 #include "keeper/last_resort.h"
 #include "keeper/process.h"
 #include "keeper/rules.h"
 #include "keeper/units.h"
 
+/* What it knows of by itself is gone: so long PID 1 may take to confirm it. The agent asks again
+ * anyway, before it gives anything back. */
+#define CONFIRM_USEC (500 * USEC_PER_MSEC)
+
 struct fence {
     const struct keeper_config *config;
     char group[GROUP_NAME_MAX + 1];
+    char slice_unit[UNIT_NAME_LEN_MAX + 1];
     usec_t began;     /* absolute */
     usec_t kill_time; /* absolute */
     struct last_resort_state last_resort;
-    bool kill_logged;
+    struct by_name by_name; /* what is not in the slice */
+    usec_t gone_since;      /* absolute; 0: something is left */
+    bool kill_logged, outside_logged;
     bool trouble_logged;
 };
 
@@ -67,7 +76,8 @@ static bool sleep_or_signal(const struct fence *f)
 {
     sigset_t term;
     usec_t now = clock_boottime();
-    usec_t span = usec_sub(fence_wakeup(f->began, f->kill_time, now), now);
+    usec_t span = usec_sub(
+        usec_min(fence_wakeup(f->began, f->kill_time, now), by_name_wakeup(&f->by_name, now)), now);
     struct timespec timeout = {
         .tv_sec = (time_t)(span / USEC_PER_SEC),
         .tv_nsec = (long)(span % USEC_PER_SEC * 1000),
@@ -78,18 +88,56 @@ static bool sleep_or_signal(const struct fence *f)
     return sigtimedwait(&term, NULL, &timeout) == SIGTERM; /* else EAGAIN or EINTR: look */
 }
 
+/* After the slice, and after the last resort: nothing here may delay those. */
+static void stop_by_name(struct fence *f)
+{
+    const struct tree *outside = &f->by_name.tree;
+
+    f->by_name.kill_time = f->kill_time;
+    (void)by_name_step(&f->by_name, clock_boottime());
+    if (outside->alive == 0 || clock_boottime() < f->kill_time || f->outside_logged)
+        return;
+    f->outside_logged = true;
+    log_warning("Killing what of group \"%s\" runs outside its slice: %zu cgroups, %s the first.",
+                f->group, outside->alive, outside->first);
+}
+
+/* gone: nothing is left as far as can be seen without PID 1. */
+static bool may_go(struct fence *f, bool gone)
+{
+    usec_t now = clock_boottime();
+
+    if (!gone)
+        f->gone_since = 0;
+    else if (f->gone_since == 0)
+        f->gone_since = now;
+    if (!gone || f->by_name.phase == BY_NAME_DONE)
+        return gone;
+    if (usec_sub(now, f->gone_since) < CONFIRM_USEC)
+        return false;
+    log_warning("Nothing of group \"%s\" is left, but PID 1 has not confirmed it in time.",
+                f->group);
+    return true;
+}
+
 static int fence(struct fence *f)
 {
     for (;;) {
+        struct left left;
         uint64_t children;
-        bool up =
+
+        left.units_up =
             units_up(f->config->units_dir, f->config->units); /* first: see keeper_may_exit() */
         int r = look_and_kill(f, &children);
+        bool in_slice = r < 0 || left.units_up || children > 0;
 
-        if (r >= 0 && !up && children == 0)
+        left.children = children == UINT64_MAX ? children : children + f->by_name.tree.alive;
+        left.silent = false;
+        if ((in_slice || left.children > 0) && clock_boottime() >= f->kill_time)
+            last_resort(&f->last_resort, &left);
+        stop_by_name(f);
+        if (may_go(f, !in_slice && f->by_name.tree.alive == 0))
             return EXIT_SUCCESS;
-        if (clock_boottime() >= f->kill_time)
-            last_resort(&f->last_resort, &(struct left){.children = children, .units_up = up});
         if (r < 0 && r != -EAGAIN && !f->trouble_logged) {
             f->trouble_logged = true;
             errno = -r;
@@ -102,11 +150,39 @@ static int fence(struct fence *f)
     }
 }
 
+/* A keeper that ended well had PID 1's word that it stops what is bound to it. It knows nothing of
+ * what may run elsewhere; what does is seen at one look, and then PID 1 is asked as well. */
+static bool all_is_said(const struct fence *f, const struct declared *units)
+{
+    struct tree outside;
+
+    return !f->config->systemctl ||
+           (f->config->ended_well &&
+            tree_look(f->config->cgroup_root, units->names, f->slice_unit, false, &outside) == 0 &&
+            outside.alive == 0);
+}
+
+static void prepare_by_name(struct fence *f, struct declared *units)
+{
+    const struct keeper_config *c = f->config;
+
+    declared_add(units, c->units);
+    if (c->drop_in_dirs)
+        declared_read(units, c->drop_in_dirs, c->instance);
+    /* A valid name fits. */
+    (void)group_slice_unit(f->group, f->slice_unit, sizeof f->slice_unit);
+    if (all_is_said(f, units))
+        *units = (struct declared){.n = 0};
+    f->by_name = by_name_begin(units, c->cgroup_root, f->slice_unit,
+                               c->systemctl ? c->systemctl : "", f->kill_time);
+}
+
 int fence_run(const struct keeper_config *config)
 {
     assert(config);
 
     struct fence f = {.config = config, .began = clock_boottime()};
+    struct declared units = {.n = 0};
     struct ticket state;
     sigset_t all;
     int r = group_from_instance(config->instance, f.group, sizeof f.group);
@@ -129,5 +205,8 @@ int fence_run(const struct keeper_config *config)
     /* K of the term if that is known, else of the configuration, whose longer K ends a term. */
     usec_t kill = config->reboot_after > 0 ? config->reboot_after : BUDGET_KILL_MAX_USEC;
     last_resort_init(&f.last_resort, config, f.group, r < 0 ? kill : budget_kill(state.lease));
-    return fence(&f);
+    prepare_by_name(&f, &units);
+    r = fence(&f);
+    by_name_end(&f.by_name);
+    return r;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tenure-keeper INSTANCE           the dead-man's switch of one group, tenure@INSTANCE.service
- * tenure-keeper --fence INSTANCE   what PID 1 runs when that is gone, by ExecStopPost= */
+ * tenure-keeper --fence INSTANCE   what PID 1 runs when that is gone, by ExecStopPost=
+ * tenure-keeper --stop INSTANCE    ends what runs without a term, tenure-stop@INSTANCE.service */
 #include <errno.h>
 #include <inttypes.h>
 #include <pwd.h>
@@ -16,6 +17,7 @@
 #include "keeper/reboot.h"
 
 #define EXIT_USAGE 2
+#define SYSTEMCTL "/usr/bin/systemctl"
 
 /* A word that cannot be read must neither restart the host nor, unsaid, take that guard away. */
 static int read_reboot(usec_t *ret)
@@ -34,8 +36,17 @@ static int read_reboot(usec_t *ret)
     return 0;
 }
 
+/* systemd.exec(5): for ExecStopPost= alone. */
+static bool keeper_ended_well(void)
+{
+    const char *result = getenv("SERVICE_RESULT"), *status = getenv("EXIT_STATUS");
+
+    return result && strcmp(result, "success") == 0 && status && strcmp(status, "0") == 0;
+}
+
 int main(int argc, char *argv[])
 {
+    static const char *const drop_in_dirs[] = {KEEPER_DROP_IN_DIRS, NULL};
     struct keeper_config config = {
         .tickets_dir = TENURE_TICKETS_DIR,
         .groups_dir = TENURE_GROUPS_DIR,
@@ -43,6 +54,10 @@ int main(int argc, char *argv[])
         .notify_socket = getenv("NOTIFY_SOCKET"),
         .units_dir = KEEPER_UNITS_DIR,
         .units = getenv(KEEPER_UNITS_ENV),
+        .drop_in_dirs = drop_in_dirs,
+        .systemctl = SYSTEMCTL,
+        .ended_well = keeper_ended_well(),
+        .stop_limit = STOP_LIMIT_USEC,
         .sysrq_trigger = reboot_sysrq_trigger(),
         .restart = reboot_host,
     };
@@ -55,10 +70,15 @@ int main(int argc, char *argv[])
         config.instance = argv[2];
         return fence_run(&config);
     }
+    if (argc == 3 && strcmp(argv[1], "--stop") == 0) {
+        config.instance = argv[2];
+        return stop_run(&config);
+    }
     if (argc == 2 && strcmp(argv[1], "--version") == 0)
         return printf("tenure-keeper %s\n", TENURE_VERSION) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
     if (argc != 2 || argv[1][0] == '-') {
-        log_error("Usage: tenure-keeper [--fence] INSTANCE (started by systemd, not by hand)");
+        log_error(
+            "Usage: tenure-keeper [--fence | --stop] INSTANCE (started by systemd, not by hand)");
         return EXIT_USAGE;
     }
 

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/parse.h"
+#include "keeper/by_name.h"
+#include "keeper/declared.h"
+#include "keeper/files.h"
+#include "keeper/process.h"
+
+struct stop {
+    const struct keeper_config *config;
+    char group[GROUP_NAME_MAX + 1];
+    usec_t kill_time, limit; /* absolute */
+    struct by_name by_name;
+    bool kill_logged;
+};
+
+/* Until it is over, all that runs does so by right. A state that cannot be read may be one that the
+ * keeper writes to at this moment; one that is not root's is nobody's. */
+static bool leads(const struct stop *s)
+{
+    struct ticket state;
+    int r = state_read(s->config->groups_dir, s->group, &state);
+
+    if (r == -ENOENT || r == -EPERM)
+        return false;
+    return r < 0 || clock_boottime() < state.deadline;
+}
+
+static void log_kill(struct stop *s, usec_t now)
+{
+    if (s->kill_logged || now < s->kill_time || s->by_name.tree.alive == 0)
+        return;
+    s->kill_logged = true;
+    log_warning("Killing what is left of group \"%s\": %zu cgroups, %s the first.", s->group,
+                s->by_name.tree.alive, s->by_name.tree.first);
+}
+
+static int give_up(const struct stop *s)
+{
+    const char *unit = by_name_left(&s->by_name);
+    char span[SPAN_FORMAT_MAX];
+
+    log_line(
+        LOG_ALERT,
+        "Group \"%s\" does not end here, %s after SIGKILL: %s%s, processes: %s. Another host may "
+        "lead it: end it, or restart this host.",
+        s->group, format_span(s->config->stop_limit, span, sizeof span),
+        unit ? unit : "PID 1 has not answered", unit ? " is not dead" : "",
+        s->by_name.tree.alive > 0 ? s->by_name.tree.first : "none");
+    return EXIT_FAILURE;
+}
+
+/* Returns true when SIGTERM came. */
+static bool sleep_or_signal(const struct stop *s, usec_t now)
+{
+    usec_t span = usec_min(usec_sub(by_name_wakeup(&s->by_name, now), now), BY_NAME_INTERVAL_USEC);
+    const struct timespec timeout = {.tv_nsec = (long)(span * 1000)};
+    sigset_t term;
+
+    (void)sigemptyset(&term);
+    (void)sigaddset(&term, SIGTERM);
+    return sigtimedwait(&term, NULL, &timeout) == SIGTERM;
+}
+
+static int stop(struct stop *s)
+{
+    for (;;) {
+        if (leads(s)) {
+            log_error("Not stopping anything: this host leads group \"%s\". Its keeper comes "
+                      "first: systemctl stop tenure@%s.service",
+                      s->group, s->config->instance);
+            return EXIT_LEADS;
+        }
+        usec_t now = clock_boottime();
+        if (by_name_step(&s->by_name, now)) {
+            log_info("Nothing of group \"%s\" runs here.", s->group);
+            return EXIT_SUCCESS;
+        }
+        log_kill(s, now);
+        if (now >= s->limit)
+            return give_up(s);
+        if (sleep_or_signal(s, now)) {
+            log_warning("Stopped before all of group \"%s\" was dead.", s->group);
+            return EXIT_FAILURE;
+        }
+    }
+}
+
+int stop_run(const struct keeper_config *config)
+{
+    assert(config);
+    assert(config->drop_in_dirs);
+    assert(config->systemctl);
+
+    struct declared units = {.n = 0};
+    struct stop s = {.config = config};
+    sigset_t all;
+    usec_t now = clock_boottime();
+
+    if (group_from_instance(config->instance, s.group, sizeof s.group) < 0) {
+        log_error("\"%s\" is not the name of a group as it stands in unit names.",
+                  config->instance);
+        return EXIT_FAILURE;
+    }
+    if (sigfillset(&all) < 0 || sigprocmask(SIG_SETMASK, &all, NULL) < 0)
+        log_warning("Cannot block signals: %m");
+    declared_read(&units, config->drop_in_dirs, config->instance);
+    if (units.n == 0) {
+        log_error("No drop-in of tenure@%s.service is left that names the units of group \"%s\": "
+                  "run tenurectl apply",
+                  config->instance, s.group);
+        return EXIT_FAILURE;
+    }
+    s.kill_time = usec_add(now, units.stop > 0 ? units.stop : STOP_UNKNOWN_USEC);
+    s.limit = usec_add(s.kill_time, config->stop_limit);
+    s.by_name = by_name_begin(&units, config->cgroup_root, NULL, config->systemctl, s.kill_time);
+    int r = stop(&s);
+    by_name_end(&s.by_name);
+    return r;
+}
