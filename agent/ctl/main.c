@@ -9,6 +9,7 @@ int main(int argc, char *argv[])
         .applied = config_applied_files,
         .copy_dir = GUARD_COPY_DIR,
         .asks_systemd = true,
+        .remember_dir = TENURE_UNITS_DIR,
         .out = stdout,
         .err = stderr,
     };

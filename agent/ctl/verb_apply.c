@@ -14,6 +14,7 @@
 #include "ctl/systemd.h"
 #include "ctl/units.h"
 #include "guard/copy.h"
+#include "guard/remember.h"
 
 #define STAYS "what was applied before stays in force"
 
@@ -186,6 +187,18 @@ static int write_configuration(const struct ctl *ctl, const struct tenure_config
     return CTL_OK;
 }
 
+/* Without it nothing is less guarded. */
+static void remember(const struct ctl *ctl, const struct tenure_config *c)
+{
+    int r = guard_remember(c, ctl->remember_dir, ctl_unit_dirs(ctl));
+
+    if (r < 0)
+        ctl_warn(ctl,
+                 "cannot write %s: %s; what runs without leadership can be stopped by name only as "
+                 "long as its guards are there",
+                 ctl->remember_dir, strerror(-r));
+}
+
 static int write_all(const struct ctl *ctl, sd_bus *bus, const struct plan *p)
 {
     size_t n;
@@ -196,6 +209,7 @@ static int write_all(const struct ctl *ctl, sd_bus *bus, const struct plan *p)
         return CTL_FAILED;
     }
     warn_if_mounted_late(ctl);
+    remember(ctl, p->after);
     /* All of it is dead by now, and free by somebody's word. */
     int r = guard_copy_prune(p->after, ctl->copy_dir, ctl_unit_dirs(ctl));
     if (r < 0)
@@ -341,8 +355,9 @@ static void count_difference(void *userdata, const char *unit)
 /* What is applied and where it was found; complete: all of it is there twice. */
 struct applied {
     struct tenure_config *config;
-    bool twice;    /* itself */
-    bool complete; /* and its guards */
+    bool twice;      /* itself */
+    bool complete;   /* and its guards */
+    bool remembered; /* since the boot */
 };
 
 /* Returns as config_load_applied(). */
@@ -357,6 +372,7 @@ static int look_at_applied(const struct ctl *ctl, struct applied *ret)
     ret->twice = from == 0 && same_files(ctl->applied[0], ctl->applied[1]);
     ret->complete = ret->twice && guard_copy_compare(ret->config, ctl->copy_dir, ctl_unit_dirs(ctl),
                                                      count_difference, &n) == 0;
+    ret->remembered = guard_remembers(ret->config, ctl->remember_dir, ctl_unit_dirs(ctl));
     return 0;
 }
 
@@ -394,14 +410,17 @@ static int apply_if_missing(const struct ctl *ctl)
     (void)config_free(before.config);
     if (r == -ENOENT)
         return apply(ctl, NULL, 0, true);
-    if (r < 0 || before.complete)
+    if (r < 0 || (before.complete && before.remembered))
         return CTL_OK;
 
     /* Another apply may have been at work until now. */
     _cleanup_close_ int lock = lock_or_fail(ctl);
     if (lock < 0)
         return CTL_FAILED;
-    r = look_at_applied(ctl, &now) < 0 || now.complete ? CTL_OK : restore(ctl, &now);
+    r = look_at_applied(ctl, &now);
+    if (r == 0 && !now.remembered)
+        remember(ctl, now.config);
+    r = r < 0 || now.complete ? CTL_OK : restore(ctl, &now);
     (void)config_free(now.config);
     return r;
 }

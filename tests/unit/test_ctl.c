@@ -34,7 +34,7 @@ static char *out, *err;
 static int run(const char *const words[])
 {
     char main_file[256], groups_dir[256], snapshot[256], copy[256], until_boot[256], older[256],
-        copy_dir[256];
+        copy_dir[256], remember_dir[256];
     const char *const applied[] = {snapshot, copy, until_boot, older, NULL};
     const char *const unit_dirs[] = {copy_dir, NULL};
     char *argv[ARGUMENTS_MAX + 2] = {(char[]){"tenurectl"}};
@@ -48,6 +48,7 @@ static int run(const char *const words[])
     (void)snprintf(until_boot, sizeof until_boot, "%s", in_folder("run/applied.conf"));
     (void)snprintf(older, sizeof older, "%s", in_folder("older.conf"));
     (void)snprintf(copy_dir, sizeof copy_dir, "%s", in_folder("units"));
+    (void)snprintf(remember_dir, sizeof remember_dir, "%s", in_folder("remembered"));
     for (size_t i = 0; words[i]; i++) {
         ck_assert_uint_lt(i, ARGUMENTS_MAX);
         argv[argc] = strdup(words[i]);
@@ -59,6 +60,7 @@ static int run(const char *const words[])
         .paths = {.main_file = main_file, .groups_dir = groups_dir, .unit_dirs = unit_dirs},
         .applied = applied,
         .copy_dir = copy_dir,
+        .remember_dir = remember_dir,
         .out = open_memstream(&out, &n_out),
         .err = open_memstream(&err, &n_err),
     };
@@ -456,6 +458,18 @@ static void expect_copy(const char *unit, const char *fragment)
         ASSERT_CONTAINS(text, fragment);
 }
 
+/* The same of what is remembered of a keeper. */
+static void expect_remembered(const char *keeper, const char *fragment)
+{
+    char path[512];
+
+    (void)snprintf(path, sizeof path, "remembered/%s.d/~tenure.conf", keeper);
+    const char *text = file_get(in_folder(path));
+    ck_assert_int_eq(text != NULL, fragment != NULL);
+    if (fragment)
+        ASSERT_CONTAINS(text, fragment);
+}
+
 /* ---- apply ---- */
 
 TEST_CASE(apply, .set_up = set_up, .tear_down = tear_down, .time_limit = 60);
@@ -467,9 +481,15 @@ TEST(apply_first_and_again, .root = true)
     ck_assert_int_eq(RUN("apply", "--if-missing"), CTL_OK);
     expect_log("daemon-reload (snapshot)\n");
     expect_applied("a.service");
+    expect_remembered("tenure@g.service", "PropagatesStopTo=a.service\n");
     folder_put("tenure.conf", "rubbish");
     ck_assert_int_eq(RUN("apply", "--if-missing"), CTL_OK);
     expect_log("");
+    /* As after a boot, which empties /run. */
+    ck_assert_int_eq(rename(in_folder("remembered"), in_folder("gone")), 0);
+    ck_assert_int_eq(RUN("apply", "--if-missing"), CTL_OK);
+    expect_log("");
+    expect_remembered("tenure@g.service", "PropagatesStopTo=a.service\n");
     ck_assert_int_eq(RUN("apply"), CTL_FAILED);
     ASSERT_CONTAINS(err, "tenure.conf:1: syntax error");
     ASSERT_CONTAINS(err, "nothing is changed");
@@ -508,6 +528,8 @@ TEST(apply_leads_down_what_goes, .root = true)
     expect_copy("a.service", "kept/run-tenurectl-apply--release-gone\n");
     expect_copy("o.service", "kept/run-tenurectl-apply--release-other\n");
     expect_copy("e.service", "groups/other/live/state\n");
+    expect_remembered("tenure@gone.service", "PropagatesStopTo=a.service\n");
+    expect_remembered("tenure@other.service", "PropagatesStopTo=o.service\n");
 
     /* Another name of this node: all its leaderships end first. */
     folder_put("tenure.conf",

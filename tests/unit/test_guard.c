@@ -15,6 +15,7 @@
 #include "guard/copy.h"
 #include "guard/each.h"
 #include "guard/names.h"
+#include "guard/remember.h"
 #include "guard/text.h"
 #include "support/folder.h"
 #include "support/readdir.h"
@@ -402,4 +403,45 @@ TEST(many_are_quick)
     ck_assert_int_eq(differences(&c), 0);
     ck_assert_int_eq(guard_copy_prune(&first, folder(), no_dirs), 0);
     ck_assert(!there("u999.service.d"));
+}
+
+/* ---- what is remembered ---- */
+
+TEST_CASE(remember, .set_up = folder_make, .time_limit = 60);
+
+#define REMEMBERED(keeper) "m/" keeper ".d/~tenure.conf"
+
+TEST(keepers_are_remembered)
+{
+    ck_assert(!guard_remembers(&both, in_folder("m"), no_dirs));
+    ck_assert(!there("m")); /* only asked */
+    ck_assert_int_eq(guard_remember(&both, in_folder("m"), no_dirs), 1);
+    ck_assert(guard_remembers(&both, in_folder("m"), no_dirs));
+    ck_assert_int_eq(guard_remember(&both, in_folder("m"), no_dirs), 0);
+    ck_assert_uint_eq(folder_count("m"), 2); /* no units */
+    char *text = get(REMEMBERED("tenure@two\\x2d2.service"));
+    ck_assert(strstr(text, "\nPropagatesStopTo=x.service\n"));
+    free(text);
+}
+
+TEST(those_of_no_group_are_forgotten)
+{
+    ck_assert_int_eq(guard_remember(&both, in_folder("m"), no_dirs), 1);
+    folder_put("m/other.d/README", "somebody's");
+    ck_assert(!guard_remembers(&first, in_folder("m"), no_dirs));
+    ck_assert(there(REMEMBERED("tenure@two\\x2d2.service")));
+    /* What is not ours cannot be taken away, and is told. */
+    ck_assert_int_eq(guard_remember(&first, in_folder("m"), no_dirs), -ENOTEMPTY);
+    ck_assert(!there("m/tenure@two\\x2d2.service.d"));
+    ck_assert(there(REMEMBERED("tenure@one.service")));
+}
+
+TEST(what_is_remembered_wrongly_is_mended)
+{
+    ck_assert_int_eq(guard_remember(&both, in_folder("m"), no_dirs), 1);
+    folder_put(REMEMBERED("tenure@one.service"), "");
+    ck_assert(!guard_remembers(&both, in_folder("m"), no_dirs));
+    ck_assert_int_eq(guard_remember(&both, in_folder("m"), no_dirs), 1);
+    ck_assert(guard_remembers(&both, in_folder("m"), no_dirs));
+    ck_assert_int_eq(guard_remember(&both, in_folder("no/such"), no_dirs), -ENOENT);
 }
