@@ -28,7 +28,8 @@ static usec_t next_due(const struct daemon *d)
     usec_t due = usec_min(batch_due(d), errand_due(d));
 
     for (size_t i = 0; i < d->n_seats; i++)
-        due = usec_min(due, member_wake(&d->seats[i]->member));
+        due = usec_min(due,
+                       usec_min(member_wake(&d->seats[i]->member), seat_strays_due(d->seats[i])));
     if (d->bus && d->api_retry_at > 0)
         due = usec_min(due, d->api_retry_at);
     return due;
@@ -52,9 +53,11 @@ static int on_chores(sd_event_source *source, void *userdata)
     usec_t now = clock_boottime();
 
     (void)source;
-    for (size_t i = 0; i < d->n_seats; i++)
+    for (size_t i = 0; i < d->n_seats; i++) {
         if (member_wake(&d->seats[i]->member) <= now)
             seat_event(d->seats[i], EVENT_CLOCK);
+        seat_watch_strays(d->seats[i], now);
+    }
     batch_send(d, now);
     errand_continue(d, now);
     describe_retry(d, now);

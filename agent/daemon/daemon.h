@@ -20,6 +20,7 @@
 #include "daemon/pid1.h"
 #include "daemon/rate.h"
 #include "election/member.h"
+#include "election/stray.h"
 #include "unit/host.h"
 
 /* Groups between claim and active keeper at once. PID 1 starts them one after the other, so more
@@ -55,6 +56,11 @@ struct seat {
     /* Proof of death counts from when the ticket was known to be gone. */
     bool ticket_stuck;
     usec_t unlinked_at;
+
+    /* What runs here without a term, and what was done about it. */
+    struct stray stray;
+    usec_t stray_looked;               /* the time for which a look was asked for its sake */
+    char stray_trouble[HOST_TEXT_MAX]; /* why it is not ended, as the journal was told */
 
     char trouble[HOST_TEXT_MAX];      /* why the keeper could not be started last time */
     char stop_trouble[HOST_TEXT_MAX]; /* why PID 1 did not stop it, as the journal was told */
@@ -142,6 +148,9 @@ struct seat *daemon_seat(const struct daemon *d, const char *group);
  * there is a request. */
 bool seat_step(struct seat *s, struct member_event *event, struct request *ret_request);
 void seat_event(struct seat *s, enum member_event_type type);
+/* When seat_watch_strays() has something to do, USEC_INFINITY: never. */
+usec_t seat_strays_due(const struct seat *s);
+void seat_watch_strays(struct seat *s, usec_t now);
 extern const struct host_handler daemon_host_handler;
 
 /* batch.c: the arbiter's side. */
@@ -167,6 +176,10 @@ void errand_continue(struct daemon *d, usec_t now);
 usec_t errand_due(const struct daemon *d);
 
 /* describe.c: what people see. */
+/* What of the group is not dead here, by the last look: "a.service is active (running)"; ""
+ * nothing.
+ */
+void describe_left(const struct seat *s, char ret[static REASON_MAX]);
 void describe_unavailable(struct daemon *d, const char *text);
 void describe_retry(struct daemon *d, usec_t now);
 extern const struct api_source daemon_api_source;

@@ -70,6 +70,33 @@ static size_t count_failed(const struct group_view *v)
     return n;
 }
 
+void describe_left(const struct seat *s, char ret[static REASON_MAX])
+{
+    const struct group_view *v = host_view(s->daemon->host, s->group->name);
+    size_t i = 0;
+
+    ret[0] = '\0';
+    if (!v || v->asked_at == 0)
+        return;
+    while (i < v->n_units && v->units[i].dead)
+        i++;
+    if (i < v->n_units)
+        (void)snprintf(ret, REASON_MAX, "%s is %s (%s)", v->units[i].name, v->units[i].active_state,
+                       v->units[i].sub_state);
+    else if (!v->slice_empty)
+        (void)snprintf(ret, REASON_MAX,
+                       "processes are left in its slice, as systemd-cgls -u tenure.slice shows");
+}
+
+static void describe_runs(const struct seat *s, char ret[static REASON_MAX])
+{
+    char left[REASON_MAX];
+
+    describe_left(s, left);
+    (void)snprintf(ret, REASON_MAX, "something of the group still runs here: %.*s", REASON_MAX - 64,
+                   left);
+}
+
 /* What this node lacks to take the group over; "" nothing. */
 static void describe_obstacle(const struct seat *s, usec_t now, char ret[static REASON_MAX])
 {
@@ -101,7 +128,7 @@ static void describe_obstacle(const struct seat *s, usec_t now, char ret[static 
     else if (!v || v->asked_at == 0)
         (void)snprintf(ret, REASON_MAX, "PID 1 has not answered yet");
     else if (v->keeper == KEEPER_GONE && !(v->units_dead && v->slice_empty))
-        (void)snprintf(ret, REASON_MAX, "something of the group still runs here");
+        describe_runs(s, ret);
     else if (!member_ready(&s->member, now))
         (void)snprintf(ret, REASON_MAX, "PID 1 does not answer");
 }
@@ -205,6 +232,17 @@ static void describe_standby(const struct seat *s, usec_t now, char ret[static R
         (void)snprintf(ret, REASON_MAX, "%s leads", s->leader);
 }
 
+#define KILLED "SIGKILL has not ended it"
+#define NOT_KILLED                                                                                 \
+    "it was started again, or runs outside its slice, and is being stopped by its name"
+
+/* Keeper or fence killed all that is in the slice. Of what is elsewhere, or was started since, this
+ * can be said only when it was ended by name. */
+static bool was_killed(const struct seat *s, const struct group_view *v, usec_t now)
+{
+    return (!v->slice_empty && !v->units_stay) || stray_killed(&s->stray, &s->member, now);
+}
+
 /* What keeps a group from being dead although SIGKILL was sent to it long enough ago; "" nothing,
  * or not yet. */
 static void describe_stuck(const struct seat *s, usec_t now, char ret[static REASON_MAX])
@@ -213,24 +251,19 @@ static void describe_stuck(const struct seat *s, usec_t now, char ret[static REA
     const struct budget *b = &s->group->budget;
     const struct group_view *v = host_view(s->daemon->host, s->group->name);
     usec_t limit = usec_max(m->stop, b->stop) + usec_max(budget_kill(m->lease), b->kill);
-    size_t i = 0;
+    char left[REASON_MAX];
 
     ret[0] = '\0';
     if (m->state != MEMBER_ENDING || usec_sub(now, m->since) < limit + STUCK_AFTER_USEC)
         return;
-    while (v && i < v->n_units && v->units[i].dead)
-        i++;
+    describe_left(s, left);
     if (!v || v->asked_at <= m->since)
         (void)snprintf(ret, REASON_MAX, "not known to be dead: PID 1 does not answer");
-    else if (i < v->n_units)
-        (void)snprintf(ret, REASON_MAX, "SIGKILL has not ended it: %s is %s (%s)", v->units[i].name,
-                       v->units[i].active_state, v->units[i].sub_state);
-    else if (!v->slice_empty)
-        (void)snprintf(ret, REASON_MAX,
-                       "SIGKILL has not ended it: processes are left in its slice, as systemd-cgls "
-                       "-u tenure.slice shows");
-    else
+    else if (!left[0])
         (void)snprintf(ret, REASON_MAX, "its keeper has not ended");
+    else
+        (void)snprintf(ret, REASON_MAX, "%s: %.*s", was_killed(s, v, now) ? KILLED : NOT_KILLED,
+                       REASON_MAX - 128, left);
 }
 
 static void describe_ending(struct seat *s, usec_t now)

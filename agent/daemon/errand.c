@@ -9,6 +9,9 @@
 #include "base/log.h"
 #include "daemon/daemon.h"
 
+/* Of those that have not ended when time is up, so many are named. */
+#define UNSETTLED_LOGGED_MAX 10u
+
 static bool concerned(const struct daemon *d, const struct seat *s)
 {
     return d->errand == ERRAND_STOP || s->retired;
@@ -140,8 +143,11 @@ static void end_errand(struct daemon *d, const char *error_name, const char *tex
 
 static void too_late(const struct seat *s, char text[static REASON_MAX])
 {
-    (void)snprintf(text, REASON_MAX, "group \"%s\" is not led down in time: it is %s",
-                   s->group->name, member_state_name(s->member.state));
+    char left[REASON_MAX];
+
+    describe_left(s, left);
+    (void)snprintf(text, REASON_MAX, "group \"%s\" is not led down in time: %.*s", s->group->name,
+                   REASON_MAX - 128, left[0] ? left : member_state_name(s->member.state));
 }
 
 static void continue_retire(struct daemon *d, const struct seat *obstacle, usec_t now)
@@ -186,17 +192,39 @@ static void continue_reload(struct daemon *d, const struct seat *obstacle, usec_
     pid1_tell(&d->pid1, "READY=1");
 }
 
+/* Others wait for a lease, or they do not, when it was no term that this ran in. */
+static void log_unsettled(const struct seat *s)
+{
+    char left[REASON_MAX];
+
+    describe_left(s, left);
+    if (!left[0])
+        log_warning("ending although \"%s\" is still %s: others take over when its lease has run "
+                    "out",
+                    s->group->name, member_state_name(s->member.state));
+    else
+        log_line(LOG_ALERT,
+                 "ending although group \"%s\" has not ended here: %s. Another host may lead it: "
+                 "end it, or restart this host",
+                 s->group->name, left);
+}
+
+static void log_all_unsettled(const struct daemon *d)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < d->n_seats; i++)
+        if (!member_settled(&d->seats[i]->member) && n++ < UNSETTLED_LOGGED_MAX)
+            log_unsettled(d->seats[i]);
+    if (n > UNSETTLED_LOGGED_MAX)
+        log_warning("and %zu groups more", n - UNSETTLED_LOGGED_MAX);
+}
+
 static void continue_stop(struct daemon *d, const struct seat *obstacle, usec_t now)
 {
     if (obstacle && now < d->errand_until)
         return;
-    for (size_t i = 0; i < d->n_seats && !obstacle; i++)
-        if (!member_settled(&d->seats[i]->member))
-            obstacle = d->seats[i];
-    if (obstacle)
-        log_warning("ending although \"%s\" is still %s: others take over when its lease has run "
-                    "out",
-                    obstacle->group->name, member_state_name(obstacle->member.state));
+    log_all_unsettled(d);
     (void)sd_event_exit(d->event, 0);
 }
 

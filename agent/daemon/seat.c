@@ -213,8 +213,10 @@ static int act(struct seat *s, unsigned actions)
     /* Whether these reach anybody is seen by the look that follows, and they are repeated. */
     if (actions & ACTION_END)
         (void)host_end_keeper(h, group, s->member.term);
-    if (actions & ACTION_STOP_KEEPER)
+    if (actions & ACTION_STOP_KEEPER) {
         (void)host_stop_keeper(h, group);
+        stray_stopped(&s->stray, clock_boottime());
+    }
     if (actions & ACTION_TICKET)
         r = hand_out_ticket(s);
     /* A keeper that does not get it ends in time. */
@@ -269,6 +271,64 @@ void seat_event(struct seat *s, enum member_event_type type)
     if (type == EVENT_RESUME)
         event.budget = &s->group->budget;
     (void)seat_step(s, &event, NULL);
+}
+
+/* ---- what runs without a term ---- */
+
+static void end_strays(struct seat *s, usec_t now)
+{
+    struct journal_context c = {
+        .message_id = MESSAGE_STRAY, .node = s->daemon->config->node, .group = s->group->name};
+    char left[REASON_MAX];
+
+    if (s->stray.asked == now) {
+        s->stray_trouble[0] = '\0';
+        describe_left(s, left);
+        c.reason = left;
+        journal_write(LOG_ALERT, &c,
+                      "%s: what runs here without leadership has not ended by the stop of its "
+                      "keeper (%s): ending it by name, with SIGKILL if need be",
+                      c.group, left);
+    }
+    int r = host_end_strays(s->daemon->host, s->group->name);
+    if (r < 0 && r != -EALREADY)
+        stray_refused(&s->stray, now);
+}
+
+static void judge_strays(struct seat *s)
+{
+    struct journal_context c = {
+        .message_id = MESSAGE_STRAY, .node = s->daemon->config->node, .group = s->group->name};
+    usec_t now = clock_boottime();
+
+    switch (stray_judge(&s->stray, &s->member, now)) {
+    case STRAY_NONE:
+        return;
+    case STRAY_END:
+        end_strays(s, now);
+        return;
+    case STRAY_GONE:
+        journal_write(LOG_NOTICE, &c, "%s: nothing of it runs here without leadership any more",
+                      c.group);
+        return;
+    }
+}
+
+usec_t seat_strays_due(const struct seat *s)
+{
+    usec_t due = stray_due(&s->stray);
+
+    return due == s->stray_looked ? USEC_INFINITY : due; /* the look is on its way */
+}
+
+void seat_watch_strays(struct seat *s, usec_t now)
+{
+    usec_t due = seat_strays_due(s);
+
+    if (due > now)
+        return;
+    s->stray_looked = due;
+    host_look(s->daemon->host, s->group->name);
 }
 
 /* ---- what systemd says ---- */
@@ -331,6 +391,7 @@ static void on_viewed(void *userdata, const char *group)
         return; /* the guards were checked, PID 1 has not answered yet */
     translate(s, v, &local);
     (void)seat_step(s, &event, NULL);
+    judge_strays(s);
 }
 
 static void on_start_answered(void *userdata, const char *group, int error, const char *text)
@@ -354,6 +415,21 @@ static void on_stop_answered(void *userdata, const char *group, int error, const
         return;
     (void)snprintf(s->stop_trouble, sizeof s->stop_trouble, "%s", text);
     log_warning("%s: PID 1 did not stop the keeper: %s", group, text);
+}
+
+static void on_strays_answered(void *userdata, const char *group, int error, const char *text)
+{
+    struct seat *s = daemon_seat(userdata, group);
+
+    if (!s || error >= 0)
+        return;
+    stray_refused(&s->stray, clock_boottime());
+    if (strcmp(s->stray_trouble, text) == 0)
+        return;
+    (void)snprintf(s->stray_trouble, sizeof s->stray_trouble, "%s", text);
+    log_error("%s: what runs here without leadership cannot be ended by name: PID 1 did not start "
+              "tenure-stop@: %s",
+              group, text);
 }
 
 static void on_own_job(void *userdata, int error, const char *type)
@@ -397,6 +473,7 @@ const struct host_handler daemon_host_handler = {
     .viewed = on_viewed,
     .start_answered = on_start_answered,
     .stop_answered = on_stop_answered,
+    .strays_answered = on_strays_answered,
     .own_job = on_own_job,
     .bus_changed = on_bus_changed,
 };

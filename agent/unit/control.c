@@ -58,13 +58,25 @@ static void stop_answered(struct host *h, struct group *g, sd_bus_message *reply
         h->handler->stop_answered(h->userdata, g->name, error, text);
 }
 
-static int send_job(struct host *h, struct group *g, const char *member, const char *mode,
-                    call_done done)
+static void strays_answered(struct host *h, struct group *g, sd_bus_message *reply, int error,
+                            const char *text)
+{
+    (void)reply;
+    if (!g)
+        return;
+    g->strays_in_flight = false;
+    group_look_soon(h, g);
+    if (h->handler->strays_answered)
+        h->handler->strays_answered(h->userdata, g->name, error, text);
+}
+
+static int send_job(struct host *h, struct group *g, const char *unit, const char *member,
+                    const char *mode, call_done done)
 {
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
     int r = call_new(h, SYSTEMD_PATH, SYSTEMD_MANAGER, member, &m);
 
-    if (r < 0 || (r = sd_bus_message_append(m, "ss", g->keeper_unit, mode)) < 0)
+    if (r < 0 || (r = sd_bus_message_append(m, "ss", unit, mode)) < 0)
         return r;
     return call_send(h, m, g, done);
 }
@@ -93,7 +105,7 @@ static void send_start(struct host *h, struct group *g, usec_t now)
         refuse_start(h, g, -EPERM, g->view.problem);
         return;
     }
-    int r = send_job(h, g, "StartUnit", "fail", start_answered);
+    int r = send_job(h, g, g->keeper_unit, "StartUnit", "fail", start_answered);
     if (r == -EBUSY)
         return; /* when a call is answered */
     g->start_wanted = false;
@@ -104,7 +116,7 @@ static void send_start(struct host *h, struct group *g, usec_t now)
 
 static void send_stop(struct host *h, struct group *g)
 {
-    int r = send_job(h, g, "StopUnit", "replace-irreversibly", stop_answered);
+    int r = send_job(h, g, g->keeper_unit, "StopUnit", "replace-irreversibly", stop_answered);
 
     if (r == -EBUSY)
         return;
@@ -112,6 +124,18 @@ static void send_stop(struct host *h, struct group *g)
     g->stop_in_flight = true;
     if (r < 0)
         stop_answered(h, g, NULL, r, "StopUnit could not be sent");
+}
+
+static void send_end_strays(struct host *h, struct group *g)
+{
+    int r = send_job(h, g, g->stop_unit, "StartUnit", "replace", strays_answered);
+
+    if (r == -EBUSY)
+        return;
+    g->strays_wanted = false;
+    g->strays_in_flight = true;
+    if (r < 0)
+        strays_answered(h, g, NULL, r, "StartUnit could not be sent");
 }
 
 int host_start_keeper(struct host *h, const char *group)
@@ -140,6 +164,21 @@ int host_stop_keeper(struct host *h, const char *group)
     if (g->stop_wanted || g->stop_in_flight)
         return -EALREADY;
     g->stop_wanted = true;
+    host_pump_soon(h);
+    return 0;
+}
+
+int host_end_strays(struct host *h, const char *group)
+{
+    struct group *g = host_group(h, group);
+
+    if (!g)
+        return -ENOENT;
+    if (!h->connected)
+        return -ENOTCONN;
+    if (g->strays_wanted || g->strays_in_flight)
+        return -EALREADY;
+    g->strays_wanted = true;
     host_pump_soon(h);
     return 0;
 }
@@ -280,6 +319,8 @@ void control_send(struct host *h, usec_t now)
     for (size_t i = 0; i < h->n_groups; i++) {
         if (h->groups[i]->stop_wanted)
             send_stop(h, h->groups[i]);
+        if (i < h->n_groups && h->groups[i]->strays_wanted)
+            send_end_strays(h, h->groups[i]);
         if (i < h->n_groups && h->groups[i]->start_wanted)
             send_start(h, h->groups[i], now);
     }
@@ -288,7 +329,7 @@ void control_send(struct host *h, usec_t now)
 static struct group *waiting(const struct host *h)
 {
     for (size_t i = 0; i < h->n_groups; i++)
-        if (h->groups[i]->start_wanted || h->groups[i]->stop_wanted)
+        if (h->groups[i]->start_wanted || h->groups[i]->stop_wanted || h->groups[i]->strays_wanted)
             return h->groups[i];
     return NULL;
 }
@@ -302,9 +343,12 @@ void control_fail_waiting(struct host *h, int error, const char *text)
         if (g->start_wanted) {
             g->start_wanted = false;
             start_answered(h, g, NULL, error, text);
-        } else {
+        } else if (g->stop_wanted) {
             g->stop_wanted = false;
             stop_answered(h, g, NULL, error, text);
+        } else {
+            g->strays_wanted = false;
+            strays_answered(h, g, NULL, error, text);
         }
     }
     if (h->own_job_wanted) {

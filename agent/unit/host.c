@@ -102,7 +102,8 @@ static int group_new(const char *name, const char *const *units, size_t n_units,
     if (!g)
         return -ENOMEM;
     if (group_keeper_unit(name, g->keeper_unit, sizeof g->keeper_unit) < 0 ||
-        group_slice_unit(name, g->slice_unit, sizeof g->slice_unit) < 0)
+        group_slice_unit(name, g->slice_unit, sizeof g->slice_unit) < 0 ||
+        group_stop_unit(name, g->stop_unit, sizeof g->stop_unit) < 0)
         return -EINVAL;
     (void)snprintf(g->name, sizeof g->name, "%s", name); /* a valid name fits */
     g->view.n_units = n_units;

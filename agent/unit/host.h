@@ -75,6 +75,8 @@ struct host_handler {
     void (*start_answered)(void *userdata, const char *group, int error, const char *text);
     /* The same for host_stop_keeper(). May be NULL. */
     void (*stop_answered)(void *userdata, const char *group, int error, const char *text);
+    /* The same for host_end_strays(). May be NULL. */
+    void (*strays_answered)(void *userdata, const char *group, int error, const char *text);
     /* PID 1's type of the job that runs for this service ("restart", "stop", "" for none), or
      * negative errno. Answer to host_ask_own_job(). */
     void (*own_job)(void *userdata, int error, const char *type);
@@ -129,6 +131,11 @@ int host_start_keeper(struct host *h, const char *group);
  * and the way to end units that run without a keeper: PID 1 stops what is bound to it, also when
  * the keeper itself is inactive. Same errors. */
 int host_stop_keeper(struct host *h, const char *group);
+
+/* StartUnit of what ends the group's units by name, as root and wherever they are: for what a stop
+ * of the keeper does not reach, or does not end. It refuses by itself where the group is led. Same
+ * errors; an answer says that it was started, and looks show what came of it. */
+int host_end_strays(struct host *h, const char *group);
 
 /* Datagrams to the keeper; never block. Return 0, or negative errno when there is no such keeper
  * (-ENOENT, -ECONNREFUSED) or its queue is full (-EAGAIN). */

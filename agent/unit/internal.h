@@ -57,6 +57,7 @@ struct group {
     char name[GROUP_NAME_MAX + 1];
     char keeper_unit[UNIT_NAME_LEN_MAX + 1];
     char slice_unit[UNIT_NAME_LEN_MAX + 1];
+    char stop_unit[UNIT_NAME_LEN_MAX + 1]; /* what ends strays */
     usec_t stop;
 
     struct group_view view;
@@ -86,6 +87,7 @@ struct group {
     bool start_checked; /* since the start was asked for */
     usec_t start_until;
     bool stop_wanted, stop_in_flight;
+    bool strays_wanted, strays_in_flight;
 };
 
 struct call;

@@ -7,7 +7,7 @@
  *     error NAME TEXT       … with an error
  *     drop                  … never
  *     signal PATH INTERFACE MEMBER TYPES VALUES
- *     look|start|stop|remove GROUP, add GROUP UNIT…, limit GROUP USEC, job, hangup */
+ *     look|start|stop|strays|remove GROUP, add GROUP UNIT…, limit GROUP USEC, job, hangup */
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -40,7 +40,7 @@ struct talk {
         char name[GROUP_NAME_MAX + 1];
         char *units; /* a blank between each */
         size_t n_units;
-        bool starting, stopping;
+        bool starting, stopping, ending;
     } known[GROUPS_MAX];
     bool asked_job;
     bool was_guarded, was_started; /* any group, at any time */
@@ -86,6 +86,14 @@ static void stop_answered(void *userdata, const char *group, int error, const ch
     g->stopping = false;
 }
 
+static void strays_answered(void *userdata, const char *group, int error, const char *text)
+{
+    struct known *g = find(userdata, group);
+
+    assert(g && g->ending && error <= 0 && (error == 0 || *text));
+    g->ending = false;
+}
+
 static void own_job(void *userdata, int error, const char *type)
 {
     struct talk *t = userdata;
@@ -102,8 +110,8 @@ static void bus_changed(void *userdata, sd_bus *bus, const char *text)
     t->bus = bus;
 }
 
-static const struct host_handler handler = {viewed, start_answered, stop_answered, own_job,
-                                            bus_changed};
+static const struct host_handler handler = {viewed,          start_answered, stop_answered,
+                                            strays_answered, own_job,        bus_changed};
 
 /* ---- PID 1 ---- */
 
@@ -340,6 +348,9 @@ static void order(struct talk *t, const char *verb, char *line)
     } else if (strcmp(verb, "stop") == 0 && host_stop_keeper(t->host, name) == 0) {
         assert(g && !g->stopping);
         g->stopping = true;
+    } else if (strcmp(verb, "strays") == 0 && host_end_strays(t->host, name) == 0) {
+        assert(g && !g->ending);
+        g->ending = true;
     } else if (strcmp(verb, "limit") == 0)
         assert((host_set_stop(t->host, name, (usec_t)fuzz_number(&line)) == 0) == (g != NULL));
     else if (strcmp(verb, "remove") == 0) {

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "election/stray.h"
+
+#include <assert.h>
+
+/* Of the term that ends, or of the configuration, whichever is longer. */
+static usec_t stop_timeout(const struct member *m)
+{
+    return usec_max(m->stop, m->budget.stop);
+}
+
+static usec_t kill_time(const struct member *m)
+{
+    return usec_max(budget_kill(m->lease), budget_kill(m->budget.lease));
+}
+
+/* Keeper, PID 1 and fence have ended what they could, or have had their time for it. */
+static bool ending_is_over(const struct member *m, usec_t now)
+{
+    usec_t bound = usec_add(stop_timeout(m), kill_time(m) + BUDGET_SLACK_USEC);
+
+    if (m->local.asked_at <= m->since)
+        return false; /* nothing is known of what the end has come to */
+    return m->local.keeper == LOCAL_KEEPER_GONE || now >= usec_add(m->since, bound);
+}
+
+/* What runs here now has no right to, and no keeper that ends it. */
+static bool has_strays(const struct member *m, usec_t now)
+{
+    const struct local *l = &m->local;
+    bool alive = !l->units_dead || !l->slice_empty;
+
+    switch (m->state) {
+    case MEMBER_STANDBY:
+        return alive && l->asked_at > 0 && l->keeper == LOCAL_KEEPER_GONE;
+    case MEMBER_ENDING:
+        return alive && ending_is_over(m, now);
+    case MEMBER_CONFIRMING:
+    case MEMBER_STARTING:
+    case MEMBER_LEADING:
+    case MEMBER_ADOPTING:
+    case MEMBER_RELEASING:
+        return false;
+    }
+    return false;
+}
+
+enum stray_verdict stray_judge(struct stray *s, const struct member *m, usec_t now)
+{
+    assert(s);
+    assert(m);
+
+    if (!has_strays(m, now)) {
+        bool was = s->asked > 0;
+
+        *s = (struct stray){.since = 0};
+        return was ? STRAY_GONE : STRAY_NONE;
+    }
+    if (s->since == 0)
+        s->since = now;
+    /* After a term its own end was the stop. */
+    if (s->stopped == 0 && m->state == MEMBER_ENDING && now >= usec_add(s->since, STRAY_LASTS_USEC))
+        s->stopped = now;
+    if (s->stopped == 0 || now < usec_add(s->stopped, STRAY_STOP_USEC) || now < s->next)
+        return STRAY_NONE;
+    if (s->asked == 0)
+        s->asked = now;
+    s->pause = s->pause == 0 ? STRAY_AGAIN_USEC : usec_min(s->pause * 2, STRAY_AGAIN_MAX_USEC);
+    s->next = usec_add(now, usec_add(stop_timeout(m), s->pause));
+    return STRAY_END;
+}
+
+void stray_stopped(struct stray *s, usec_t now)
+{
+    assert(s);
+
+    if (s->since > 0 && s->stopped == 0)
+        s->stopped = now;
+}
+
+void stray_refused(struct stray *s, usec_t now)
+{
+    assert(s);
+
+    if (s->since > 0)
+        s->next = usec_add(now, usec_max(s->pause, STRAY_AGAIN_USEC));
+}
+
+usec_t stray_due(const struct stray *s)
+{
+    assert(s);
+
+    if (s->since == 0)
+        return USEC_INFINITY;
+    if (s->stopped == 0)
+        return usec_add(s->since, STRAY_LASTS_USEC);
+    return usec_max(usec_add(s->stopped, STRAY_STOP_USEC), s->next);
+}
+
+bool stray_killed(const struct stray *s, const struct member *m, usec_t now)
+{
+    assert(s);
+    assert(m);
+
+    return s->asked > 0 && now >= usec_add(s->asked, usec_add(stop_timeout(m), kill_time(m)));
+}
