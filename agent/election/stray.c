@@ -14,6 +14,13 @@ static usec_t kill_time(const struct member *m)
     return usec_max(budget_kill(m->lease), budget_kill(m->budget.lease));
 }
 
+/* Nothing of it runs. The stop of a keeper that was none waits for the units that it stops: then
+ * PID 1 has a job for it for as long as they resist. */
+static bool keeper_is_gone(const struct local *l)
+{
+    return l->keeper == LOCAL_KEEPER_GONE || l->keeper_queued;
+}
+
 /* Keeper, PID 1 and fence have ended what they could, or have had their time for it. */
 static bool ending_is_over(const struct member *m, usec_t now)
 {
@@ -21,7 +28,7 @@ static bool ending_is_over(const struct member *m, usec_t now)
 
     if (m->local.asked_at <= m->since)
         return false; /* nothing is known of what the end has come to */
-    return m->local.keeper == LOCAL_KEEPER_GONE || now >= usec_add(m->since, bound);
+    return keeper_is_gone(&m->local) || now >= usec_add(m->since, bound);
 }
 
 /* What runs here now has no right to, and no keeper that ends it. */
@@ -32,7 +39,7 @@ static bool has_strays(const struct member *m, usec_t now)
 
     switch (m->state) {
     case MEMBER_STANDBY:
-        return alive && l->asked_at > 0 && l->keeper == LOCAL_KEEPER_GONE;
+        return alive && l->asked_at > 0 && keeper_is_gone(l);
     case MEMBER_ENDING:
         return alive && ending_is_over(m, now);
     case MEMBER_CONFIRMING:

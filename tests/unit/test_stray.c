@@ -141,6 +141,16 @@ TEST(a_standby_goes_by_pid1, EACH(presences))
     ck_assert_uint_eq(stray_due(&s), USEC_INFINITY);
 }
 
+/* The stop of the keeper waits for them. */
+TEST(a_job_that_waits_for_them_is_no_keeper)
+{
+    ck_assert_int_eq(look_at(NOW), STRAY_NONE);
+    stray_stopped(&s, NOW + STRAY_LASTS_USEC);
+    m.local.keeper = LOCAL_KEEPER_BUSY;
+    m.local.keeper_queued = true;
+    ck_assert_int_eq(look_at(NOW + STRAY_LASTS_USEC + STRAY_STOP_USEC), STRAY_END);
+}
+
 static const enum member_state with_a_term[] = {MEMBER_CONFIRMING, MEMBER_STARTING, MEMBER_LEADING,
                                                 MEMBER_ADOPTING, MEMBER_RELEASING};
 
