@@ -76,8 +76,8 @@ def ended_by_name(t, host):
 
 @scenario("a standby's unit lost its guards, ignores SIGTERM and is started: killed by its name S later, and stays dead")
 def guards_stray_ignores_sigterm(t):
-    host = t.standbys[0]
     with strays(t, {STRAY: RESISTS}):
+        host = t.standbys[0]
         lose_guards(t, host, STRAY)
         start_stray(t, host)
         t.until("it is dead", lambda: is_dead(host, STRAY), timeout=10)
@@ -89,8 +89,8 @@ def guards_stray_ignores_sigterm(t):
 
 @scenario("the same when the keeper's guards are lost as well: its stop reaches nothing, and the names are remembered")
 def guards_stray_all_lost(t):
-    host = t.standbys[0]
     with strays(t, {STRAY: RESISTS}):
+        host = t.standbys[0]
         lose_everything(t, host, STRAY)
         start_stray(t, host)
         t.until("it is dead", lambda: is_dead(host, STRAY), timeout=10)
@@ -110,8 +110,8 @@ def busy_for(host, seconds):
 
 @scenario("PID 1 is busy while a stray is being killed, and starts it once more when it goes on: killed again")
 def guards_stray_restarted_by_a_busy_pid1(t):
-    host = t.standbys[0]
     with strays(t, {STRAY: RESISTS}):
+        host = t.standbys[0]
         lose_guards(t, host, STRAY)
         start_stray(t, host)
         t.until("it is being ended by name", lambda: host.state(STOPPER) == "activating", every=0.005)
@@ -159,8 +159,8 @@ ACTIVATED = ("tick.service", "door.service", "reader.service")
 
 @scenario("timer, socket and path of a standby lost their guards and are started: they and what they start end, and stay so")
 def guards_stray_activators(t):
-    host = t.standbys[0]
     with strays(t, {name: OTHERS[name] for name in (*ACTIVATORS, *ACTIVATED)}):
+        host = t.standbys[0]
         everything = (*ACTIVATORS, *ACTIVATED)
         lose_guards(t, host, *everything)
         began = clock.now()
@@ -231,8 +231,8 @@ def guards_outside_fence(t):
 
 @scenario("systemctl stop tenured while a stray runs that ignores SIGTERM: it ends when that is dead")
 def guards_stray_agent_stopped(t):
-    host = t.standbys[0]
     with strays(t, {STRAY: RESISTS}):
+        host = t.standbys[0]
         lose_guards(t, host, STRAY)
         start_stray(t, host)
         began = clock.now()
@@ -246,8 +246,8 @@ def guards_stray_agent_stopped(t):
 
 @scenario("the same, and nothing can end it: the stop of the agent has a limit, and says what is left")
 def guards_stray_left(t):
-    host = t.standbys[0]
     with strays(t, {STRAY: RESISTS}):
+        host = t.standbys[0]
         host.sh(f"ln -s /dev/null /run/systemd/system/{STOPPER}")
         lose_guards(t, host, STRAY)
         start_stray(t, host)
