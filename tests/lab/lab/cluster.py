@@ -158,7 +158,7 @@ WantedBy=multi-user.target
 
     def account(self, lines=400):
         """What each host has to say, for a failure's report."""
-        units = ["tenured.service", "tenure@*.service", self.unit]
+        units = ["tenured.service", "tenure@*.service", "tenure-stop@*.service", self.unit]
         said = []
         for host in self.lab.hosts:
             said.append(f"{host}: " + ("frozen" if host.frozen_at is not None
