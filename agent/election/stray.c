@@ -31,6 +31,12 @@ static bool ending_is_over(const struct member *m, usec_t now)
     return keeper_is_gone(&m->local) || now >= usec_add(m->since, bound);
 }
 
+static bool is_unreached(const struct member *m)
+{
+    return m->state == MEMBER_ENDING && m->local.units_stay &&
+           m->local.asked_at >= usec_add(m->since, STRAY_UNREACHED_USEC);
+}
+
 /* What runs here now has no right to, and no keeper that ends it. */
 static bool has_strays(const struct member *m, usec_t now)
 {
@@ -41,7 +47,7 @@ static bool has_strays(const struct member *m, usec_t now)
     case MEMBER_STANDBY:
         return alive && l->asked_at > 0 && keeper_is_gone(l);
     case MEMBER_ENDING:
-        return alive && ending_is_over(m, now);
+        return alive && (ending_is_over(m, now) || is_unreached(m));
     case MEMBER_CONFIRMING:
     case MEMBER_STARTING:
     case MEMBER_LEADING:
@@ -50,6 +56,13 @@ static bool has_strays(const struct member *m, usec_t now)
         return false;
     }
     return false;
+}
+
+static bool is_due(const struct stray *s, const struct member *m, usec_t now)
+{
+    if (now < s->next)
+        return false;
+    return is_unreached(m) || (s->stopped > 0 && now >= usec_add(s->stopped, STRAY_STOP_USEC));
 }
 
 enum stray_verdict stray_judge(struct stray *s, const struct member *m, usec_t now)
@@ -68,7 +81,7 @@ enum stray_verdict stray_judge(struct stray *s, const struct member *m, usec_t n
     /* After a term its own end was the stop. */
     if (s->stopped == 0 && m->state == MEMBER_ENDING && now >= usec_add(s->since, STRAY_LASTS_USEC))
         s->stopped = now;
-    if (s->stopped == 0 || now < usec_add(s->stopped, STRAY_STOP_USEC) || now < s->next)
+    if (!is_due(s, m, now))
         return STRAY_NONE;
     if (s->asked == 0)
         s->asked = now;

@@ -15,6 +15,9 @@
 /* So long a stop of the keeper is given to end them. Then S is counted again by whatever ends them
  * by name, whose stop is the first that is sure to reach them. */
 #define STRAY_STOP_USEC (250 * USEC_PER_MSEC)
+/* A unit that stays up for this long after its term's end, and PID 1 is not about to stop it: no
+ * stop has reached it. Nothing is gained by waiting then, and the budget has no time for it. */
+#define STRAY_UNREACHED_USEC (250 * USEC_PER_MSEC)
 /* Beyond S it is asked for again, twice as long later each time, up to this. Never given up: each
  * moment a stray runs, another node may lead. */
 #define STRAY_AGAIN_USEC (2 * USEC_PER_SEC)

@@ -168,6 +168,7 @@ static void end_term(void)
 {
     m.state = MEMBER_ENDING;
     m.since = NOW;
+    m.local.units_stay = false;
     m.stop = S;
     m.lease = 15 * SEC;
 }
@@ -191,6 +192,22 @@ TEST(a_keeper_that_does_not_go_has_its_time, .times = 2)
     ck_assert_uint_eq(stray_due(&s), USEC_INFINITY);
     ck_assert_int_eq(look_at(NOW + BOUND), STRAY_NONE);
     ck_assert_uint_eq(stray_due(&s), NOW + BOUND + STRAY_LASTS_USEC);
+}
+
+TEST(a_unit_that_no_stop_has_reached_is_ended_at_once)
+{
+    end_term();
+    m.local.keeper = LOCAL_KEEPER_BUSY;
+    m.local.units_stay = true;
+    ck_assert_int_eq(look_at(NOW + STRAY_UNREACHED_USEC), STRAY_NONE); /* asked a moment before */
+    ck_assert_uint_eq(stray_due(&s), USEC_INFINITY);
+    m.local.units_stay = false; /* PID 1 stops it */
+    ck_assert_int_eq(look_at(NOW + STRAY_UNREACHED_USEC + 1), STRAY_NONE);
+    m.local.units_stay = true;
+    ck_assert_int_eq(look_at(NOW + STRAY_UNREACHED_USEC + 1), STRAY_END);
+    usec_t ended = now;
+    ck_assert_int_eq(look_at(ended + S + STRAY_AGAIN_USEC - 1), STRAY_NONE);
+    ck_assert_int_eq(look_at(ended + S + STRAY_AGAIN_USEC), STRAY_END);
 }
 
 /* The longer one counts: of the term, or of the configuration. */
