@@ -15,6 +15,7 @@
 
 #define CGROUP_STAT_MAX 4096
 #define DESCENDANTS_KEY "nr_descendants "
+#define POPULATED_KEY "populated "
 
 /* Within the slice's directory. What is missing there was removed with it a moment ago (or the
  * kernel is older than 5.14, and no group can be kept): not the same as no such slice. */
@@ -33,7 +34,7 @@ int slice_open(const char *cgroup_root, const char *group, struct slice *ret)
     assert(ret);
 
     char cgroup[NAME_MAX], path[PATH_MAX];
-    _cleanup_close_ int dir_fd = -1, kill_fd = -1, stat_fd = -1;
+    _cleanup_close_ int dir_fd = -1, kill_fd = -1, stat_fd = -1, events_fd = -1;
     int r = group_slice_cgroup(group, cgroup, sizeof cgroup);
 
     if (r < 0)
@@ -51,8 +52,13 @@ int slice_open(const char *cgroup_root, const char *group, struct slice *ret)
     stat_fd = open_in(dir_fd, "cgroup.stat", O_RDONLY);
     if (stat_fd < 0)
         return stat_fd;
+    events_fd = open_in(dir_fd, "cgroup.events", O_RDONLY);
+    if (events_fd < 0)
+        return events_fd;
 
-    *ret = (struct slice){.kill_fd = take_fd(&kill_fd), .stat_fd = take_fd(&stat_fd)};
+    *ret = (struct slice){.kill_fd = take_fd(&kill_fd),
+                          .stat_fd = take_fd(&stat_fd),
+                          .events_fd = take_fd(&events_fd)};
     return 0;
 }
 
@@ -63,7 +69,34 @@ void slice_close(struct slice *s)
         (void)close(s->kill_fd);
     if (s->stat_fd >= 0)
         (void)close(s->stat_fd);
+    if (s->events_fd >= 0)
+        (void)close(s->events_fd);
     *s = SLICE_CLOSED;
+}
+
+/* The number that stands in a line of its own behind the key. */
+static int read_number(int fd, const char *key, uint64_t *ret)
+{
+    char text[CGROUP_STAT_MAX + 1];
+    ssize_t n = pread(fd, text, CGROUP_STAT_MAX, 0);
+
+    if (n < 0)
+        return -errno;
+    text[n] = '\0';
+
+    char *value = text;
+    while (strncmp(value, key, strlen(key)) != 0) {
+        value = strchr(value, '\n');
+        if (!value)
+            return -EBADMSG;
+        value++;
+    }
+    value += strlen(key);
+    char *end = strchr(value, '\n');
+    if (!end)
+        return -EBADMSG;
+    *end = '\0';
+    return parse_u64(value, ret) < 0 ? -EBADMSG : 0;
 }
 
 int slice_children(const struct slice *s, uint64_t *ret)
@@ -71,27 +104,24 @@ int slice_children(const struct slice *s, uint64_t *ret)
     assert(s);
     assert(ret);
 
-    char text[CGROUP_STAT_MAX + 1];
-    ssize_t n = pread(s->stat_fd, text, CGROUP_STAT_MAX, 0);
-
-    if (n < 0)
-        return -errno;
-    text[n] = '\0';
-
     /* Not nr_dying_descendants: those are removed cgroups, without processes by definition. */
-    char *value = text;
-    while (strncmp(value, DESCENDANTS_KEY, strlen(DESCENDANTS_KEY)) != 0) {
-        value = strchr(value, '\n');
-        if (!value)
-            return -EBADMSG;
-        value++;
-    }
-    value += strlen(DESCENDANTS_KEY);
-    char *end = strchr(value, '\n');
-    if (!end)
+    return read_number(s->stat_fd, DESCENDANTS_KEY, ret);
+}
+
+int slice_populated(const struct slice *s, bool *ret)
+{
+    assert(s);
+    assert(ret);
+
+    uint64_t populated;
+    int r = read_number(s->events_fd, POPULATED_KEY, &populated);
+
+    if (r < 0)
+        return r;
+    if (populated > 1)
         return -EBADMSG;
-    *end = '\0';
-    return parse_u64(value, ret) < 0 ? -EBADMSG : 0;
+    *ret = populated == 1;
+    return 0;
 }
 
 int slice_kill(const struct slice *s)

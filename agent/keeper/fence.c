@@ -29,6 +29,8 @@ struct fence {
     char slice_unit[UNIT_NAME_LEN_MAX + 1];
     usec_t began;     /* absolute */
     usec_t kill_time; /* absolute */
+    uint64_t term;    /* 0: not known */
+    bool had_units;   /* they may have been started */
     struct last_resort_state last_resort;
     struct by_name by_name; /* what is not in the slice */
     usec_t gone_since;      /* absolute; 0: something is left */
@@ -36,38 +38,57 @@ struct fence {
     bool trouble_logged;
 };
 
-static int kill_if_due(struct fence *f, const struct slice *slice, uint64_t children)
+static int kill_if_due(struct fence *f, const struct slice *slice, const struct keeper_look *look)
 {
-    if (children == 0 || clock_boottime() < f->kill_time)
+    if (look->children == 0 || clock_boottime() < f->kill_time)
         return 0;
-    if (!f->kill_logged) {
+    if (!f->kill_logged && look->populated) {
         f->kill_logged = true;
         log_warning("Killing what is left of group \"%s\": %" PRIu64 " cgroups.", f->group,
-                    children);
+                    look->children);
     }
     return slice_kill(slice);
 }
 
-/* By path, and anew each time: the slice may be another one than a moment ago. Returns 0 with
- * the number of cgroups left (0 when there is no slice), or a negative errno. */
-static int look_and_kill(struct fence *f, uint64_t *ret)
+/* By path, and anew each time: the slice may be another one than a moment ago. Returns 0 with what
+ * is left in it (nothing when there is no slice), or a negative errno. */
+static int look_and_kill(struct fence *f, struct keeper_look *ret)
 {
     struct slice slice = SLICE_CLOSED;
     int r = slice_open(f->config->cgroup_root, f->group, &slice);
 
-    *ret = 0;
+    ret->children = 0;
+    ret->populated = r < 0 && r != -ENOENT && r != -ENODEV;
     if (r == -ENOENT)
         return 0;
     if (r >= 0) {
-        r = slice_children(&slice, ret);
-        if (r < 0)
-            *ret = UINT64_MAX; /* not known to be empty, so kill all the same */
-        int killed = kill_if_due(f, &slice, *ret);
+        if ((r = slice_children(&slice, &ret->children)) < 0 ||
+            (r = slice_populated(&slice, &ret->populated)) < 0) {
+            ret->children = UINT64_MAX; /* not known to be empty, so kill all the same */
+            ret->populated = true;
+        }
+        int killed = kill_if_due(f, &slice, ret);
         if (r >= 0)
             r = killed;
     }
     slice_close(&slice);
     return r == -ENODEV ? -EAGAIN : r; /* removed while we looked: look again */
+}
+
+/* In this order: see struct keeper_look. Same returns. */
+static int look(struct fence *f, struct keeper_look *ret)
+{
+    const struct keeper_config *c = f->config;
+
+    *ret = (struct keeper_look){.answered = true};
+    if (f->had_units)
+        ret->stops = stops_read(c->stops_dir, f->group, f->term);
+
+    struct units_look units = units_look(c->units_dir, c->units);
+
+    ret->up = units.up;
+    ret->unlinked = units.unlinked;
+    return look_and_kill(f, ret);
 }
 
 /* Sleeps until the next look. Returns true when SIGTERM came: PID 1's patience is at its end, and
@@ -120,23 +141,26 @@ static bool may_go(struct fence *f, bool gone)
     return true;
 }
 
+/* Cgroups outside the slice count as those in it, as of the last look at them. */
+static void add_outside(struct keeper_look *found, size_t alive)
+{
+    found->populated = found->populated || alive > 0;
+    if (found->children < UINT64_MAX - alive)
+        found->children += alive;
+}
+
 static int fence(struct fence *f)
 {
     for (;;) {
-        struct left left;
-        uint64_t children;
+        struct keeper_look found;
+        int r = look(f, &found);
 
-        left.units_up =
-            units_up(f->config->units_dir, f->config->units); /* first: see keeper_may_exit() */
-        int r = look_and_kill(f, &children);
-        bool in_slice = r < 0 || left.units_up || children > 0;
-
-        left.children = children == UINT64_MAX ? children : children + f->by_name.tree.alive;
-        left.silent = false;
-        if ((in_slice || left.children > 0) && clock_boottime() >= f->kill_time)
-            last_resort(&f->last_resort, &left);
+        add_outside(&found, f->by_name.tree.alive);
+        bool gone = r >= 0 && look_gone(&found, f->config->reboot_after > 0);
+        if (!gone && clock_boottime() >= f->kill_time)
+            last_resort(&f->last_resort, &found);
         stop_by_name(f);
-        if (may_go(f, !in_slice && f->by_name.tree.alive == 0))
+        if (may_go(f, gone && f->by_name.tree.alive == 0))
             return EXIT_SUCCESS;
         if (r < 0 && r != -EAGAIN && !f->trouble_logged) {
             f->trouble_logged = true;
@@ -201,6 +225,8 @@ int fence_run(const struct keeper_config *config)
         errno = -r;
         log_warning("Not waiting for the stop timeout, the keeper's state cannot be believed: %m");
     }
+    f.term = r < 0 ? 0 : state.term;
+    f.had_units = r >= 0 || state_was_there(config->groups_dir, f.group);
     f.kill_time = fence_kill_time(r < 0 ? NULL : &state, f.began);
     /* K of the term if that is known, else of the configuration, whose longer K ends a term. */
     usec_t kill = config->reboot_after > 0 ? config->reboot_after : BUDGET_KILL_MAX_USEC;

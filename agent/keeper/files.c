@@ -191,3 +191,41 @@ int state_read(const char *groups_dir, const char *group, struct ticket *ret)
     *ret = t;
     return 0;
 }
+
+bool state_was_there(const char *groups_dir, const char *group)
+{
+    assert(group);
+
+    char path[PATH_MAX];
+    struct stat st;
+    int r = snprintf(path, sizeof path, "%s/%s/" KEEPER_LIVE_DIR, groups_dir, group);
+
+    if (r < 0 || (size_t)r >= sizeof path)
+        return true;
+    _cleanup_close_ int live_fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (live_fd < 0)
+        return errno != ENOENT;
+    /* What is published has this name no more. */
+    return fstatat(live_fd, STATE_NEW_NAME, &st, AT_SYMLINK_NOFOLLOW) < 0;
+}
+
+enum stops stops_read(const char *stops_dir, const char *group, uint64_t term)
+{
+    assert(stops_dir);
+    assert(group);
+
+    char path[PATH_MAX], text[STOPS_HEAD_MAX];
+    uint64_t of_term;
+    enum stops stops;
+    int r = snprintf(path, sizeof path, "%s/" STOPS_FILE_PREFIX "%s", stops_dir, group);
+
+    if (r < 0 || (size_t)r >= sizeof path)
+        return STOPS_UNKNOWN;
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return STOPS_UNKNOWN;
+    ssize_t n = read(fd, text, sizeof text);
+    if (n < 0 || stops_head_parse(text, (size_t)n, &of_term, &stops) < 0)
+        return STOPS_UNKNOWN;
+    return term == 0 || of_term == term ? stops : STOPS_UNKNOWN;
+}

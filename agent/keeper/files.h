@@ -5,9 +5,11 @@
 /* The keeper's files: the ticket it consumes, the env and state it publishes, and reading a state
  * that somebody else left. */
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/stops.h"
 #include "base/ticket.h"
 
 /* Takes the ticket of this instance out of tickets_dir, for good, and reads it. Whoever else
@@ -41,5 +43,13 @@ int state_remove(const struct state_file *s);
  * is the agent's user's, so only a file of our own (root's) is believed. Returns 0; -ENOENT when
  * there is none; -EPERM, -EBADMSG or another negative errno when it cannot be believed. */
 int state_read(const char *groups_dir, const char *group, struct ticket *ret);
+
+/* Did a keeper that left no state publish one before, so that units may have begun? Of one that
+ * never got so far nothing is to be stopped. */
+bool state_was_there(const char *groups_dir, const char *group);
+
+/* What the agent says of the group's stops in this term; term 0: in whichever it says. What cannot
+ * be read says nothing: STOPS_UNKNOWN. */
+enum stops stops_read(const char *stops_dir, const char *group, uint64_t term);
 
 #endif

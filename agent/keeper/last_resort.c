@@ -11,9 +11,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/parse.h"
-#include "keeper/rules.h"
 
-#define LEFT_TEXT_MAX 160
+#define LEFT_TEXT_MAX 256
 
 void last_resort_init(struct last_resort_state *l, const struct keeper_config *config,
                       const char *group, usec_t kill)
@@ -28,27 +27,39 @@ void last_resort_init(struct last_resort_state *l, const struct keeper_config *c
         l->sysrq_fd = open(config->sysrq_trigger, O_WRONLY | O_CLOEXEC);
 }
 
-/* "2 cgroups, a unit that has not stopped, no answer of PID 1" */
-static const char *left_text(const struct left *left, char *ret, size_t size)
+static const char *stops_text(const struct keeper_look *look)
 {
-    char cgroups[32] = "cgroups that cannot be counted";
+    if (look->stops == STOPS_LEFT)
+        return ", what a unit's stop failed to take away, as the agent's journal says";
+    if (look->stops == STOPS_OPEN && !look->up)
+        return ", what no agent has said to be stopped well";
+    return "";
+}
 
-    if (left->children != UINT64_MAX)
-        (void)snprintf(cgroups, sizeof cgroups, "%" PRIu64 " cgroups", left->children);
-    (void)snprintf(ret, size, "%s%s%s", cgroups,
-                   left->units_up ? ", a unit that has not stopped" : "",
-                   left->silent ? ", and PID 1 does not answer" : "");
+/* "processes in 2 cgroups, a unit that has not stopped, and PID 1 does not answer" */
+static const char *left_text(const struct keeper_look *look, char *ret, size_t size)
+{
+    char processes[64] = "no process";
+
+    if (look->populated && look->children == UINT64_MAX)
+        (void)snprintf(processes, sizeof processes, "cgroups that cannot be counted");
+    else if (look->populated)
+        (void)snprintf(processes, sizeof processes, "processes in %" PRIu64 " cgroups",
+                       look->children);
+    (void)snprintf(ret, size, "%s%s%s%s", processes,
+                   look->up ? ", a unit that has not stopped" : "", stops_text(look),
+                   look->answered ? "" : ", and PID 1 does not answer");
     return ret;
 }
 
-static void alert(struct last_resort_state *l, const struct left *left)
+static void alert(struct last_resort_state *l, const struct keeper_look *look)
 {
     char what[LEFT_TEXT_MAX], span[SPAN_FORMAT_MAX];
 
     if (l->alerted)
         return;
     l->alerted = true;
-    left_text(left, what, sizeof what);
+    left_text(look, what, sizeof what);
     /* The journal writes what is this urgent to its disk at once. */
     if (l->config->reboot_after > 0)
         log_line(LOG_ALERT,
@@ -63,13 +74,13 @@ static void alert(struct last_resort_state *l, const struct left *left)
 }
 
 /* No sync(): it could wait for the very disk that all this hangs on. */
-static void restart_host(struct last_resort_state *l, const struct left *left)
+static void restart_host(struct last_resort_state *l, const struct keeper_look *look)
 {
     char what[LEFT_TEXT_MAX];
 
     if (!l->reboot_logged)
         log_line(LOG_EMERG, "Restarting this host: SIGKILL did not end group \"%s\" (left: %s).",
-                 l->group, left_text(left, what, sizeof what));
+                 l->group, left_text(look, what, sizeof what));
     /* Ends the machine before it returns. */
     if (l->sysrq_fd >= 0 && write(l->sysrq_fd, "b", 1) < 0 && !l->reboot_logged)
         log_warning("Cannot restart by sysrq: %m");
@@ -81,23 +92,25 @@ static void restart_host(struct last_resort_state *l, const struct left *left)
     l->reboot_logged = true;
 }
 
-void last_resort(struct last_resort_state *l, const struct left *left)
+void last_resort(struct last_resort_state *l, const struct keeper_look *look)
 {
     assert(l);
-    assert(left);
+    assert(look);
 
     usec_t now = clock_boottime();
 
     l->killed = usec_min(l->killed, now);
+    if (!look_left(look))
+        return;
     switch (last_resort_due(l->killed, l->kill, l->config->reboot_after > 0, now)) {
     case LAST_RESORT_NONE:
         return;
     case LAST_RESORT_ALERT:
-        alert(l, left);
+        alert(l, look);
         return;
     case LAST_RESORT_REBOOT:
-        alert(l, left);
-        restart_host(l, left);
+        alert(l, look);
+        restart_host(l, look);
         return;
     }
 }

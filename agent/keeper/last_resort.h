@@ -5,10 +5,10 @@
 /* What keeper and fence do about a group that SIGKILL does not end: see last_resort_due(). */
 
 #include <stdbool.h>
-#include <stdint.h>
 
 #include "base/usec.h"
 #include "keeper/process.h"
+#include "keeper/rules.h"
 
 struct last_resort_state {
     const struct keeper_config *config;
@@ -24,14 +24,8 @@ struct last_resort_state {
 void last_resort_init(struct last_resort_state *l, const struct keeper_config *config,
                       const char *group, usec_t kill);
 
-/* What of the group is left, as found by a look just now. */
-struct left {
-    uint64_t children; /* cgroups; UINT64_MAX: not known */
-    bool units_up;
-    bool silent; /* PID 1 has not answered */
-};
-
-/* SIGKILL is due, and something is left. Does not return if it restarts the host. */
-void last_resort(struct last_resort_state *l, const struct left *left);
+/* SIGKILL is due, and the look, just now, found that the group is not gone. Does not return if it
+ * restarts the host. */
+void last_resort(struct last_resort_state *l, const struct keeper_look *look);
 
 #endif

@@ -53,6 +53,7 @@ int main(int argc, char *argv[])
         .cgroup_root = TENURE_CGROUP_ROOT,
         .notify_socket = getenv("NOTIFY_SOCKET"),
         .units_dir = KEEPER_UNITS_DIR,
+        .stops_dir = TENURE_INSTANCE_DIR,
         .units = getenv(KEEPER_UNITS_ENV),
         .drop_in_dirs = drop_in_dirs,
         .systemctl = SYSTEMCTL,

@@ -478,20 +478,42 @@ static void withdraw_state(struct process *p)
         log_trouble(p, TROUBLE_STATE_REMOVE, "remove the state file", r);
 }
 
-static int kill_if_due(struct process *p, const struct left *left)
+static int kill_if_due(struct process *p, const struct keeper_look *look)
 {
     if (!keeper_kill_due(&p->keeper, clock_boottime()))
         return 0;
 
     int r = slice_kill(&p->slice);
 
-    if (!p->kill_logged) {
+    if (!p->kill_logged && look->populated) {
         p->kill_logged = true;
         log_warning("Killing the group's processes, stop timeout is over: %" PRIu64
                     " cgroups left.",
-                    left->children);
+                    look->children);
     }
-    last_resort(&p->last_resort, left);
+    last_resort(&p->last_resort, look);
+    return r;
+}
+
+/* In this order: see struct keeper_look. */
+static int look(struct process *p, struct keeper_look *ret)
+{
+    const struct keeper_config *c = p->config;
+
+    *ret = (struct keeper_look){.populated = true, .children = UINT64_MAX};
+    ret->answered = p->barrier_answered;
+    ret->stops = stops_read(c->stops_dir, p->group, p->keeper.term);
+
+    struct units_look units = units_look(c->units_dir, c->units);
+
+    ret->up = units.up;
+    ret->unlinked = units.unlinked;
+    int r = slice_children(&p->slice, &ret->children);
+    if (r < 0)
+        return r;
+    r = slice_populated(&p->slice, &ret->populated);
+    if (r < 0)
+        ret->populated = true;
     return r;
 }
 
@@ -499,7 +521,7 @@ static int kill_if_due(struct process *p, const struct left *left)
  * the slice we hold was removed: there may be another of its name that only the fence can see. */
 static int end(struct process *p)
 {
-    struct left left = {.children = UINT64_MAX};
+    struct keeper_look found;
 
     if (!p->state_removed)
         withdraw_state(p);
@@ -511,13 +533,11 @@ static int end(struct process *p)
                    keeper_end_reason_text(p->keeper.reason));
     }
 
-    left.silent = !p->barrier_answered; /* in this order: see keeper_may_exit() */
-    left.units_up = units_up(p->config->units_dir, p->config->units);
-    int r = slice_children(&p->slice, &left.children);
-    if (r >= 0 && keeper_may_exit(&p->keeper, !left.silent, left.units_up, left.children))
+    int r = look(p, &found);
+    if (r >= 0 && keeper_may_exit(&p->keeper, &found, p->config->reboot_after > 0))
         return 1;
 
-    int killed = kill_if_due(p, &left);
+    int killed = kill_if_due(p, &found);
     if (r == -ENODEV || killed == -ENODEV)
         return -ENODEV;
     if (r < 0 || killed < 0)

@@ -18,6 +18,7 @@ struct keeper_config {
     const char *cgroup_root;   /* TENURE_CGROUP_ROOT */
     const char *notify_socket; /* $NOTIFY_SOCKET; the fence needs none */
     const char *units_dir;     /* KEEPER_UNITS_DIR */
+    const char *stops_dir;     /* TENURE_INSTANCE_DIR */
     const char *units; /* $TENURE_UNITS: the group's units, separated by spaces; may be NULL */
     /* Where root wrote which units these are, NULL at the end; see keeper/declared.h. */
     const char *const *drop_in_dirs;

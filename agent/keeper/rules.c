@@ -110,12 +110,39 @@ bool keeper_kill_due(const struct keeper *k, usec_t now)
     return k->phase == KEEPER_ENDING && now >= keeper_kill_time(k);
 }
 
-bool keeper_may_exit(const struct keeper *k, bool barrier_answered, bool units_up,
-                     uint64_t children)
+bool look_gone(const struct keeper_look *l, bool reboot)
+{
+    assert(l);
+
+    if (!l->answered || l->up || l->populated)
+        return false;
+    if (l->unlinked && (l->children > 0 || l->stops == STOPS_OPEN))
+        return false;
+    return !reboot || (l->stops != STOPS_OPEN && l->stops != STOPS_LEFT);
+}
+
+bool look_left(const struct keeper_look *l)
+{
+    assert(l);
+
+    switch (l->stops) {
+    case STOPS_UNKNOWN:
+        return l->populated || l->up || !l->answered;
+    case STOPS_NONE:
+    case STOPS_GONE:
+        return l->populated;
+    case STOPS_OPEN:
+    case STOPS_LEFT:
+        return true;
+    }
+    assert(false);
+}
+
+bool keeper_may_exit(const struct keeper *k, const struct keeper_look *l, bool reboot)
 {
     assert(k);
 
-    return k->phase == KEEPER_ENDING && barrier_answered && !units_up && children == 0;
+    return k->phase == KEEPER_ENDING && look_gone(l, reboot);
 }
 
 /* The next look at a slice that has been emptying since `began`. */

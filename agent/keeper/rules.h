@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/stops.h"
 #include "base/ticket.h"
 #include "base/usec.h"
 
@@ -69,6 +70,17 @@ enum last_resort {
     LAST_RESORT_REBOOT, /* restart the host, at once */
 };
 
+/* What a look found of the group, in the order in which it has to be looked at. */
+struct keeper_look {
+    bool answered; /* PID 1 has read that the term is over: what it had begun to start by then has
+                      its link and its cgroup. The fence is run by PID 1, and need not ask. */
+    bool up; /* a unit has its link: it is not inactive, and may still run something to stop */
+    bool unlinked;     /* a unit can have none, for want of room in the name */
+    bool populated;    /* there are processes below the slice; also when that is not known */
+    uint64_t children; /* cgroups below it, empty ones too; UINT64_MAX: not known */
+    enum stops stops;  /* what the agent says of the units' stops */
+};
+
 /* One term, from the accepted ticket to the exit. Its own copy of all numbers: a term keeps the
  * lease and the stop timeout it was claimed with, whatever the configuration says by now. */
 struct keeper {
@@ -106,11 +118,20 @@ void keeper_check_deadline(struct keeper *k, usec_t now);
 usec_t keeper_kill_time(const struct keeper *k);
 bool keeper_kill_due(const struct keeper *k, usec_t now);
 
-/* May the keeper go? children: cgroups below the slice, looked at *after* the barrier's answer
- * was: a start that PID 1 had under way when it read STOPPING=1 has its cgroup by then. units_up: a
- * unit is not inactive yet, and may still run something to stop; looked at in between. */
-bool keeper_may_exit(const struct keeper *k, bool barrier_answered, bool units_up,
-                     uint64_t children);
+/* Is nothing of the group left that could run, or begin to? An empty cgroup is nothing, once no
+ * unit has its link any more: until then it may be the one of a start or of an ExecStopPost= that
+ * PID 1 has under way, and is looked at last. Where a unit can have no link, it counts; and where
+ * such a unit needs no process to be up, the agent's word does, which has PID 1's answer. reboot:
+ * the host is restarted for what a stop left behind, so the agent's word on that is waited for. */
+bool look_gone(const struct keeper_look *l, bool reboot);
+
+/* Is that a reason for an alert, or to restart the host, when SIGKILL was sent long enough ago? Not
+ * a PID 1 that is busy and has yet to notice that all processes are gone: only if some unit keeps
+ * what is no process, or if nobody said that none does. */
+bool look_left(const struct keeper_look *l);
+
+/* May the keeper go? */
+bool keeper_may_exit(const struct keeper *k, const struct keeper_look *l, bool reboot);
 
 /* The next time to wake up without being asked, absolute. notify_pending: something did not get
  * into PID 1's socket. */
@@ -126,9 +147,9 @@ usec_t keeper_watchdog_span(const struct keeper *k, usec_t now);
 usec_t fence_kill_time(const struct ticket *state, usec_t now);
 usec_t fence_wakeup(usec_t began, usec_t kill_time, usec_t now);
 
-/* Keeper and fence alike, while something of the group is left. killed: when SIGKILL was first
- * sent, USEC_INFINITY before; kill: K; reboot: fence = "reboot". By killed + K the host restarts,
- * and people have been told by then; without that they are told when K is over, and that is all. */
+/* Keeper and fence alike, while look_left(). killed: when SIGKILL was first sent, USEC_INFINITY
+ * before; kill: K; reboot: fence = "reboot". By killed + K the host restarts, and people have been
+ * told by then; without that they are told when K is over, and that is all. */
 enum last_resort last_resort_due(usec_t killed, usec_t kill, bool reboot, usec_t now);
 
 /* For the log, in the words of a sentence that goes "refused: …" or "giving up: …". */

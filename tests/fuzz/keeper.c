@@ -57,9 +57,11 @@ static void check(const struct keeper *before, const struct keeper *k, usec_t no
 
     assert(k->deadline >= before->deadline && k->term == TERM);
     assert(before->phase == KEEPER_LEADING || k->phase == KEEPER_ENDING);
-    assert(keeper_may_exit(k, true, false, 0) == (k->phase == KEEPER_ENDING));
-    assert(!keeper_may_exit(k, true, true, 0) && !keeper_may_exit(k, true, false, 1) &&
-           !keeper_may_exit(k, false, false, 0));
+    assert(keeper_may_exit(k, &(struct keeper_look){.answered = true}, false) ==
+           (k->phase == KEEPER_ENDING));
+    assert(!keeper_may_exit(k, &(struct keeper_look){.answered = true, .up = true}, false) &&
+           !keeper_may_exit(k, &(struct keeper_look){.answered = true, .populated = true}, false) &&
+           !keeper_may_exit(k, &(struct keeper_look){.answered = false}, false));
     assert(watchdog > 0 && watchdog < USEC_INFINITY);
     assert(usec_add(now, watchdog) <= usec_max(now + 1, usec_add(k->deadline, BUDGET_SLACK_USEC)));
     if (k->phase == KEEPER_LEADING) {

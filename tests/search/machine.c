@@ -221,7 +221,13 @@ static void keeper_is_gone(struct node *n)
 bool machine_may_exit(const struct node *n)
 {
     return n->keeper_alive && !n->frozen && n->unit == UNIT_DEACTIVATING &&
-           keeper_may_exit(&n->keeper, true, n->running, n->running);
+           keeper_may_exit(&n->keeper,
+                           &(struct keeper_look){.answered = true,
+                                                 .up = n->running,
+                                                 .populated = n->running,
+                                                 .children = n->running,
+                                                 .stops = STOPS_NONE},
+                           false);
 }
 
 void machine_exit(struct node *n)

@@ -194,7 +194,12 @@ static void keeper_timer(struct world *w, struct node *n)
         due = now >= usec_add(n->keeper.ended, n->keeper.stop);
     if (due)
         kill_processes(w, n, n->keeper.lease);
-    if (keeper_may_exit(&n->keeper, n->barrier, n->running > 0, n->running))
+    struct keeper_look look = {.answered = n->barrier,
+                               .up = n->running,
+                               .populated = n->running,
+                               .children = n->running,
+                               .stops = STOPS_NONE};
+    if (keeper_may_exit(&n->keeper, &look, false))
         keeper_exits(w, n);
     else
         keeper_arm(w, n);

@@ -7,6 +7,7 @@
 #include "base/budget.h"
 #include "base/names.h"
 #include "base/parse.h"
+#include "base/stops.h"
 #include "base/ticket.h"
 #include "base/usec.h"
 #include "support/test.h"
@@ -446,4 +447,58 @@ TEST(ticket_longest_fits)
     ck_assert_int_gt(n, 0);
     ck_assert_int_eq(ticket_parse(text, (size_t)n, &back), 0);
     ck_assert(tickets_equal(&t, &back));
+}
+
+/* ---- what the agent says of stops ---- */
+
+TEST_CASE(stops, .time_limit = 60);
+
+TEST(stops_round_trip)
+{
+    char text[STOPS_HEAD_MAX];
+    uint64_t term = 0;
+    enum stops stops = STOPS_UNKNOWN;
+
+    for (int s = STOPS_NONE; s <= STOPS_LEFT; s++) {
+        int n = stops_head_format(INT64_MAX, (enum stops)s, text, sizeof text);
+
+        ck_assert_int_gt(n, 0);
+        ck_assert_int_eq(stops_head_parse(text, (size_t)n, &term, &stops), n);
+        ck_assert_uint_eq(term, INT64_MAX);
+        ck_assert_int_eq((int)stops, s);
+        /* Whatever comes after it. */
+        text[n] = 'x';
+        ck_assert_int_eq(stops_head_parse(text, (size_t)n + 1, &term, &stops), n);
+        for (int cut = 0; cut < n; cut++)
+            ck_assert_int_eq(stops_head_parse(text, (size_t)cut, &term, &stops), -EBADMSG);
+        ck_assert_int_eq(stops_head_format(1, (enum stops)s, text, 20), -ENOBUFS);
+    }
+    ck_assert_int_eq(stops_head_format(1, STOPS_UNKNOWN, text, sizeof text), -EINVAL);
+    ck_assert_int_eq(stops_head_format(0, STOPS_NONE, text, sizeof text), -EINVAL);
+    ck_assert_int_eq(stops_head_format((uint64_t)INT64_MAX + 1, STOPS_NONE, text, sizeof text),
+                     -EINVAL);
+    ck_assert_str_eq(stops_word(STOPS_UNKNOWN), "unknown");
+    ck_assert_str_eq(stops_word((enum stops)(STOPS_LEFT + 1)), "?");
+}
+
+static const char *const no_heads[] = {
+    "",
+    "tenure-stops 2\nterm=1\nstops=open\n",
+    "tenure-stops 1\nterm=\nstops=open\n",
+    "tenure-stops 1\nterm=0\nstops=open\n",
+    "tenure-stops 1\nterm=01\nstops=open\n",
+    "tenure-stops 1\nterm=9223372036854775808\nstops=open\n",
+    "tenure-stops 1\nterm=1\nstops=unknown\n",
+    "tenure-stops 1\nterm=1\nstops=\n",
+    "tenure-stops 1\nterm=1\nstop=open\n",
+};
+
+TEST(no_head_of_stops, EACH(no_heads))
+{
+    uint64_t term = 7;
+    enum stops stops = STOPS_GONE;
+
+    ck_assert_int_eq(stops_head_parse(no_heads[_i], strlen(no_heads[_i]), &term, &stops), -EBADMSG);
+    ck_assert_uint_eq(term, 7);
+    ck_assert_int_eq(stops, STOPS_GONE);
 }

@@ -321,17 +321,67 @@ TEST(kill_time, EACH(kill_times))
     ck_assert(keeper_kill_due(&k, kill + 1));
 }
 
-TEST(exit_needs_all_three)
-{
-    struct keeper k = leading(NOW);
+/* What a look may find: all of it, in all combinations. */
+#define LOOKS (2 * 2 * 2 * 2 * 3 * 5 * 2)
 
-    ck_assert(!keeper_may_exit(&k, true, false, 0)); /* leading */
-    keeper_end(&k, KEEPER_END_DEADLINE, NOW);
-    ck_assert(keeper_may_exit(&k, true, false, 0));
-    ck_assert(!keeper_may_exit(&k, false, false, 0));
-    ck_assert(!keeper_may_exit(&k, true, true, 0)); /* what stops it has yet to come */
-    ck_assert(!keeper_may_exit(&k, true, false, 1));
-    ck_assert(!keeper_may_exit(&k, true, false, UINT64_MAX));
+static struct keeper_look a_look(int i, bool *ret_reboot)
+{
+    static const uint64_t children[] = {0, 1, UINT64_MAX};
+    struct keeper_look l = {0};
+
+    l.answered = i % 2, i /= 2;
+    l.up = i % 2, i /= 2;
+    l.unlinked = i % 2, i /= 2;
+    l.populated = i % 2, i /= 2;
+    l.children = children[i % 3], i /= 3;
+    l.stops = (enum stops)(i % 5), i /= 5;
+    *ret_reboot = i % 2;
+    return l;
+}
+
+TEST(exit_needs_it_all)
+{
+    unsigned exits = 0;
+
+    for (int i = 0; i < LOOKS; i++) {
+        struct keeper k = leading(NOW);
+        bool reboot;
+        struct keeper_look l = a_look(i, &reboot);
+
+        ck_assert(!keeper_may_exit(&k, &l, reboot)); /* leading */
+        keeper_end(&k, KEEPER_END_DEADLINE, NOW);
+        bool may = keeper_may_exit(&k, &l, reboot);
+        ck_assert(may == look_gone(&l, reboot));
+        exits += may;
+        if (!l.answered || l.up || l.populated)
+            ck_assert(!may); /* what stops it has yet to come, or it runs */
+        else if (reboot && (l.stops == STOPS_OPEN || l.stops == STOPS_LEFT))
+            ck_assert(!may); /* an address, that nobody says is gone */
+        else if (l.unlinked && (l.children > 0 || l.stops == STOPS_OPEN))
+            ck_assert(!may); /* it may be up, unseen */
+        else
+            ck_assert(may); /* empty cgroups or not */
+    }
+    ck_assert_uint_gt(exits, 0);
+}
+
+TEST(what_counts_as_left)
+{
+    for (int i = 0; i < LOOKS; i++) {
+        bool reboot;
+        struct keeper_look l = a_look(i, &reboot);
+        bool known = l.stops == STOPS_NONE || l.stops == STOPS_GONE;
+        bool left = look_left(&l);
+
+        if (l.populated || l.stops == STOPS_OPEN || l.stops == STOPS_LEFT)
+            ck_assert(left);
+        else if (known) /* PID 1 may be busy, and empty cgroups lie about */
+            ck_assert(!left);
+        else
+            ck_assert(left == (l.up || !l.answered));
+        /* What restarts the host is never taken for gone. */
+        ck_assert(!(left && look_gone(&l, true)));
+    }
 }
 
 TEST(wakeups)
@@ -438,13 +488,15 @@ TEST(texts)
 
 /* A value that there is not is a mistake of ours: the keeper ends at once, and the fence does the
  * rest. */
-TEST(no_text_for_what_there_is_not, .times = 3, .signal = SIGABRT)
+TEST(no_text_for_what_there_is_not, .times = 4, .signal = SIGABRT)
 {
     if (_i == 0)
         (void)ticket_verdict_text((enum ticket_verdict)(TICKET_TOO_FAR + 1));
     else if (_i == 1)
         (void)message_verdict_text((enum message_verdict)(MESSAGE_TOO_FAR + 1));
-    else
+    else if (_i == 2)
         (void)keeper_end_reason_text((enum keeper_end_reason)(KEEPER_END_SIGNAL + 1));
+    else
+        (void)look_left(&(struct keeper_look){.stops = (enum stops)(STOPS_LEFT + 1)});
     ck_abort_msg("it went on");
 }

@@ -121,3 +121,77 @@ TEST(an_unreadable_slice_counts_as_full)
     set_children(0);
     ck_assert_int_eq(wait_exit(), EXIT_SUCCESS);
 }
+
+/* A unit may leave an empty folder in its slice, and a PID 1 that is busy leaves all of them. But
+ * as long as a unit is up, one of them may be that of a process to come. */
+TEST(an_empty_cgroup_is_nothing_once_no_unit_is_up)
+{
+    int status;
+
+    (void)start_leading();
+    set_up_unit("a.service", true);
+    set_populated(false);
+    ck_assert_int_eq(kill(keeper, SIGTERM), 0);
+    answer_barrier();
+    pause_for(A_WHILE);
+    ck_assert(!exited(&status));
+    set_up_unit("a.service", false);
+    ck_assert_int_eq(wait_exit(), EXIT_SUCCESS);
+    ck_assert(!killed());
+}
+
+#define LETTERS_50 "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeee"
+#define LETTERS_200 LETTERS_50 LETTERS_50 LETTERS_50 LETTERS_50
+
+/* "invocation:" and a name of 244 characters are the longest name that a file can have. */
+TEST(an_empty_cgroup_counts_where_a_unit_can_have_no_link, .times = 2)
+{
+    static const char *const names[] = {
+        "a.service " LETTERS_200 "0123456789012345678901234567890123456.service",
+        "a.service " LETTERS_200 "012345678901234567890123456789012345.service"};
+    int status;
+
+    config.units = names[_i];
+    (void)start_leading();
+    set_populated(false);
+    ck_assert_int_eq(kill(keeper, SIGTERM), 0);
+    answer_barrier();
+    if (_i == 0) {
+        pause_for(A_WHILE);
+        ck_assert(!exited(&status));
+        set_children(0);
+    }
+    ck_assert_int_eq(wait_exit(), EXIT_SUCCESS);
+}
+
+/* Neither link nor cgroup: what it keeps is known to the agent alone. */
+TEST(the_agents_word_counts_where_a_unit_can_have_no_link)
+{
+    int status;
+
+    config.units = LETTERS_200 "0123456789012345678901234567890123456.service";
+    (void)start_leading();
+    put_stops(TERM, STOPS_OPEN);
+    set_children(0);
+    ck_assert_int_eq(kill(keeper, SIGTERM), 0);
+    answer_barrier();
+    pause_for(A_WHILE);
+    ck_assert(!exited(&status));
+    put_stops(TERM, STOPS_LEFT); /* all are inactive, and this host is not to be restarted */
+    ck_assert_int_eq(wait_exit(), EXIT_SUCCESS);
+}
+
+TEST(a_slice_that_cannot_be_read_counts_as_populated)
+{
+    int status;
+
+    (void)start_leading();
+    set_children(0);
+    folder_put(CGROUP "cgroup.events", "populated 7\n");
+    ck_assert_int_eq(kill(keeper, SIGTERM), 0);
+    answer_barrier();
+    pause_for(A_WHILE);
+    ck_assert(!exited(&status));
+    set_children(0);
+    ck_assert_int_eq(wait_exit(), EXIT_SUCCESS);
+}

@@ -52,6 +52,7 @@ TEST(fence_has_nothing_to_do)
     ck_assert(!killed());
     ck_assert_int_eq(unlink(in_folder(CGROUP "cgroup.kill")), 0);
     ck_assert_int_eq(unlink(in_folder(CGROUP "cgroup.stat")), 0);
+    ck_assert_int_eq(unlink(in_folder(CGROUP "cgroup.events")), 0);
     ck_assert_int_eq(rmdir(in_folder(CGROUP)), 0);
     start_process(fence_run);
     ck_assert_int_eq(wait_exit(), EXIT_SUCCESS);
@@ -147,6 +148,7 @@ TEST(fence_leaves_when_the_slice_goes)
     pause_for(A_WHILE);
     ck_assert_int_eq(unlink(in_folder(CGROUP "cgroup.kill")), 0);
     ck_assert_int_eq(unlink(in_folder(CGROUP "cgroup.stat")), 0);
+    ck_assert_int_eq(unlink(in_folder(CGROUP "cgroup.events")), 0);
     ck_assert_int_eq(rmdir(in_folder(CGROUP)), 0);
     ck_assert_int_eq(wait_exit(), EXIT_SUCCESS);
 }
@@ -185,4 +187,77 @@ TEST(fence_does_not_unless_asked_for)
     pause_for(BUDGET_KILL_MAX_USEC + KILL);
     ck_assert(!restarted());
     assert_fence_goes_when_empty();
+}
+
+/* ---- what the agent says of the stops ---- */
+
+/* An empty folder that a unit made is no process. */
+TEST(fence_goes_though_an_empty_cgroup_is_left)
+{
+    struct ticket t = a_ticket();
+
+    leave_state(&t);
+    set_populated(false);
+    start_process(fence_run);
+    ck_assert_int_eq(wait_exit(), EXIT_SUCCESS);
+    ck_assert(!killed());
+}
+
+TEST(fence_restarts_the_host_for_what_a_stop_left)
+{
+    struct ticket t = a_ticket();
+    usec_t start = clock_boottime();
+
+    fence_by_reboot();
+    leave_state(&t);
+    put_stops(TERM, STOPS_LEFT);
+    set_children(0);
+    start_process(fence_run);
+    ck_assert(wait_restart() >= start + STOP + KILL / 2);
+}
+
+/* The keeper had ended its term, took the state away, and died: the agent's word counts all the
+ * same. */
+TEST(fence_restarts_the_host_for_what_a_stop_left_without_state)
+{
+    usec_t start = clock_boottime();
+
+    fence_by_reboot();
+    folder_make_folder(RUNTIME "live");
+    put_stops(TERM, STOPS_LEFT);
+    set_children(0);
+    start_process(fence_run);
+    ck_assert(wait_restart() - start < STOP);
+}
+
+/* A keeper whose start was refused: no unit began, and of another term the file may be. */
+TEST(fence_asks_nobody_when_no_term_began, .times = 2)
+{
+    fence_by_reboot();
+    if (_i == 1) {
+        folder_make_folder(RUNTIME "live");
+        folder_put(RUNTIME "live/state.new", "");
+    }
+    put_stops(TERM, STOPS_LEFT);
+    set_children(0);
+    start_process(fence_run);
+    ck_assert_int_eq(wait_exit(), EXIT_SUCCESS);
+    ck_assert(!restarted());
+}
+
+TEST(fence_waits_for_the_agents_word)
+{
+    struct ticket t = a_ticket();
+    int status;
+
+    fence_by_reboot();
+    leave_state(&t);
+    put_stops(TERM, STOPS_OPEN);
+    set_children(0);
+    start_process(fence_run);
+    pause_for(A_WHILE);
+    ck_assert(!exited(&status));
+    put_stops(TERM, STOPS_GONE);
+    ck_assert_int_eq(wait_exit(), EXIT_SUCCESS);
+    ck_assert(!restarted());
 }

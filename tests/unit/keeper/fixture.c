@@ -19,22 +19,46 @@ pid_t keeper = -1;
 char notified[4096];
 int barrier_fd = -1;
 
-static char tickets[PATH_MAX], groups[PATH_MAX], units[PATH_MAX], notify_path[PATH_MAX];
+static char tickets[PATH_MAX], groups[PATH_MAX], units[PATH_MAX], stops_dir[PATH_MAX];
+static char notify_path[PATH_MAX];
 static int notify_fd = -1;
 
 /* ---- the surroundings ---- */
+
+/* In place, as the keeper holds it open. */
+static void write_over(const char *path, const char *text)
+{
+    int fd = open(in_folder(path), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq((int)pwrite(fd, text, strlen(text), 0), (int)strlen(text));
+    (void)close(fd);
+}
+
+void set_populated(bool populated)
+{
+    write_over(CGROUP "cgroup.events",
+               populated ? "populated 1\nfrozen 0\n" : "populated 0\nfrozen 0\n");
+}
 
 void set_children(int n)
 {
     char text[128];
 
-    /* As the kernel writes it; in place, as the keeper holds it open. */
-    int length = snprintf(text, sizeof text, "nr_descendants %d\nnr_dying_descendants 7\n", n);
-    int fd = open(in_folder(CGROUP "cgroup.stat"), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    /* As the kernel writes it. */
+    (void)snprintf(text, sizeof text, "nr_descendants %d\nnr_dying_descendants 7\n", n);
+    write_over(CGROUP "cgroup.stat", text);
+    set_populated(n > 0);
+}
 
-    ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq((int)pwrite(fd, text, (size_t)length, 0), length);
-    (void)close(fd);
+void put_stops(uint64_t term, enum stops stops)
+{
+    char text[STOPS_HEAD_MAX + 64];
+    int n = stops_head_format(term, stops, text, sizeof text);
+
+    ck_assert_int_gt(n, 0);
+    (void)strcpy(text + n, "unit=a.service 0123456789abcdef 1 1 5\n");
+    folder_put(STOPS, text);
 }
 
 void set_up_unit(const char *name, bool up)
@@ -73,10 +97,12 @@ static void make_folders(void)
     (void)strcpy(tickets, in_folder("tickets"));
     (void)strcpy(groups, in_folder("groups"));
     (void)strcpy(units, in_folder("units"));
+    (void)strcpy(stops_dir, in_folder("instance"));
     (void)strcpy(notify_path, in_folder("notify"));
     folder_make_folder("tickets");
     folder_make_folder("groups");
     folder_make_folder("units");
+    folder_make_folder("instance");
     folder_make_folder(RUNTIME);
     folder_put(CGROUP "cgroup.kill", "");
     set_children(1);
@@ -94,6 +120,7 @@ void set_up(void)
         .cgroup_root = folder(),
         .notify_socket = notify_path,
         .units_dir = units,
+        .stops_dir = stops_dir,
         .units = "  a.service b\\x2dc.service ",
         .uid = geteuid(),
         .gid = getegid(),

@@ -11,6 +11,7 @@
 
 #include "base/budget.h"
 #include "base/clock.h"
+#include "base/stops.h"
 #include "base/ticket.h"
 #include "keeper/process.h"
 #include "support/file.h"
@@ -34,6 +35,7 @@
 /* In the temporary folder. */
 #define TICKETS "tickets/"
 #define RUNTIME "groups/" GROUP "/"
+#define STOPS "instance/stops." GROUP
 #define CGROUP "tenure.slice/tenure-" INSTANCE ".slice/"
 
 extern struct keeper_config config; /* of the processes to come */
@@ -47,8 +49,12 @@ void tear_down(void);
 
 /* ---- the surroundings ---- */
 
-/* How many cgroups are below the slice. */
+/* How many cgroups are below the slice; with processes in them, if there are any. */
 void set_children(int n);
+/* Otherwise. */
+void set_populated(bool populated);
+/* What the agent says, in a file as it writes it. */
+void put_stops(uint64_t term, enum stops stops);
 /* As PID 1 does for what is not inactive. */
 void set_up_unit(const char *name, bool up);
 /* The slice. */

@@ -54,6 +54,74 @@ TEST(keeper_restarts_the_host_for_a_pid1_that_hangs)
     ck_assert_str_eq(pressed(), "");
 }
 
+/* All processes are gone, and no unit keeps anything else: PID 1 may take its time to notice. */
+TEST(no_restart_for_a_pid1_that_is_busy, .times = 2)
+{
+    int status;
+
+    fence_by_reboot();
+    (void)start_leading();
+    put_stops(TERM, STOPS_NONE);
+    set_up_unit("a.service", true);
+    set_populated(false);
+    ck_assert_int_eq(kill(keeper, SIGTERM), 0);
+    if (_i == 1)
+        answer_barrier();
+    (void)wait_killed(clock_boottime() + PATIENCE);
+    pause_for(3 * KILL);
+    ck_assert(!restarted());
+    ck_assert(!exited(&status));
+    if (_i == 0)
+        answer_barrier();
+    set_up_unit("a.service", false);
+    ck_assert_int_eq(wait_exit(), EXIT_SUCCESS);
+}
+
+/* An address: PID 1 is done with its unit, and there it is still, or nobody knows. */
+static const struct {
+    uint64_t term;
+    enum stops stops;
+    bool restart;
+} words[] = {
+    {TERM, STOPS_LEFT, true},      {TERM, STOPS_OPEN, true},      {TERM, STOPS_GONE, false},
+    {TERM, STOPS_NONE, false},     {TERM - 1, STOPS_LEFT, false}, /* of another term */
+    {TERM - 1, STOPS_OPEN, false},
+};
+
+TEST(keeper_restarts_the_host_for_what_a_stop_left, EACH(words))
+{
+    fence_by_reboot();
+    (void)start_leading();
+    put_stops(words[_i].term, words[_i].stops);
+    set_children(0);
+    usec_t asked = clock_boottime();
+    ck_assert_int_eq(kill(keeper, SIGTERM), 0);
+    answer_barrier();
+    if (words[_i].restart)
+        ck_assert(wait_restart() >= asked + STOP + KILL / 2);
+    else {
+        ck_assert_int_eq(wait_exit(), EXIT_SUCCESS);
+        ck_assert(!restarted());
+    }
+}
+
+TEST(the_agents_word_comes_in_time)
+{
+    int status;
+
+    fence_by_reboot();
+    (void)start_leading();
+    put_stops(TERM, STOPS_OPEN);
+    set_children(0);
+    ck_assert_int_eq(kill(keeper, SIGTERM), 0);
+    answer_barrier();
+    pause_for(A_WHILE);
+    ck_assert(!exited(&status));
+    put_stops(TERM, STOPS_GONE);
+    ck_assert_int_eq(wait_exit(), EXIT_SUCCESS);
+    ck_assert(!restarted());
+}
+
 TEST(no_restart_after_an_end_in_time)
 {
     fence_by_reboot();
