@@ -29,8 +29,10 @@ void unit_properties_clear(struct unit_properties *p)
     free(p->source_path);
     free(p->pam_name);
     free(p->control_group);
-    free(p->exec_start);
-    free(p->exec_stop_post);
+    free(p->exec_start.path);
+    free(p->exec_stop.path);
+    free(p->exec_stop_post.path);
+    free(p->exec_stop_pre.path);
     free_list(p->binds_to);
     free_list(p->after);
     free_list(p->wanted_by);
@@ -475,8 +477,8 @@ static bool is_the_keeper(const char *unit, const struct unit_properties *p,
                   or_nothing(p->fragment_path))) &&
            word_is(problem, unit, "Type", p->type, "notify") &&
            word_is(problem, unit, "Restart", p->restart, "no") &&
-           program_is(problem, unit, "ExecStart", p->exec_start) &&
-           program_is(problem, unit, "ExecStopPost", p->exec_stop_post) &&
+           program_is(problem, unit, "ExecStart", p->exec_start.path) &&
+           program_is(problem, unit, "ExecStopPost", p->exec_stop_post.path) &&
            (p->watchdog_signal == 9 ||
             wrong(problem, unit, "WatchdogSignal is %d, not 9 (SIGKILL)", p->watchdog_signal));
 }

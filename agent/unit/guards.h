@@ -13,6 +13,16 @@
 #include "unit/host.h"
 
 #define PROPERTY_MAX 32 /* the longest of the words below */
+#define INVOCATION_ID_LEN 32
+
+/* ExecStart= and the like, with what became of each command when it was run last. */
+struct unit_commands {
+    char *path;           /* of the first one; owned; NULL: there is none */
+    unsigned n, n_clean;  /* clean: it ran, and exited with 0 */
+    uint64_t fingerprint; /* of what they are, not of how they ended; 0: there is none */
+    bool ran;             /* of the first one that is not clean: did it run at all, */
+    int code, status;     /* and how did it end, as in siginfo_t */
+};
 
 /* Effective properties as PID 1 reports them; strings and lists it did not report are empty. */
 struct unit_properties {
@@ -31,16 +41,20 @@ struct unit_properties {
     char *source_path;
     char *pam_name;
     char *control_group;
-    char *exec_start;     /* the first one's path */
-    char *exec_stop_post; /* likewise */
+    struct unit_commands exec_start, exec_stop, exec_stop_post;
+    struct unit_commands exec_stop_pre; /* sockets */
     bool need_daemon_reload;
     bool send_sigkill;
     bool accept; /* sockets */
     int watchdog_signal;
     int final_kill_signal;
-    usec_t timeout_stop;  /* services */
-    usec_t timeout_abort; /* services */
-    usec_t timeout;       /* sockets, mounts, swaps: TimeoutUSec */
+    usec_t timeout_stop;                    /* services */
+    usec_t timeout_abort;                   /* services */
+    usec_t timeout;                         /* sockets, mounts, swaps: TimeoutUSec */
+    char invocation[INVOCATION_ID_LEN + 1]; /* "": it was not started, or systemd forgot it */
+    char result[PROPERTY_MAX];
+    bool remain_after_exit;
+    usec_t inactive_exit, active_enter; /* the last of each, CLOCK_MONOTONIC; 0: never */
     char **binds_to, **after, **before, **wanted_by, **requires, **propagates_stop_to;
     char **wants, **upholds, **required_by, **bound_by;
     char **triggers, **triggered_by;

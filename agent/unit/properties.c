@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <assert.h>
 #include <errno.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -140,26 +141,92 @@ static int read_asserts(sd_bus_message *m, void *at)
     return sd_bus_message_exit_container(m);
 }
 
-/* The path of the first command of ExecStart= and the like. */
-static int read_command(sd_bus_message *m, void *at)
+/* The ID of the run, 128 bits, in hex. */
+static int read_invocation(sd_bus_message *m, void *at)
 {
-    static const char command[] = "sasbttttuii";
-    char **ret = at;
+    const void *bytes;
+    size_t n;
+    char *ret = at;
+    int r = sd_bus_message_enter_container(m, 'v', "ay");
+
+    if (r < 0 || (r = sd_bus_message_read_array(m, 'y', &bytes, &n)) < 0)
+        return r;
+    ret[0] = '\0';
+    if (n != INVOCATION_ID_LEN / 2)
+        n = 0; /* none */
+    for (size_t i = 0; i < n; i++)
+        (void)snprintf(ret + 2 * i, 3, "%02x", ((const unsigned char *)bytes)[i]);
+    return sd_bus_message_exit_container(m);
+}
+
+/* FNV-1a, 64 bits. Nobody makes two files that collide on purpose: a file of root's is no enemy. */
+static uint64_t fingerprint_add(uint64_t fingerprint, const void *bytes, size_t n)
+{
+    const unsigned char *p = bytes;
+
+    if (fingerprint == 0)
+        fingerprint = UINT64_C(0xcbf29ce484222325);
+    for (size_t i = 0; i < n; i++)
+        fingerprint = (fingerprint ^ p[i]) * UINT64_C(0x100000001b3);
+    return fingerprint == 0 ? 1 : fingerprint;
+}
+
+/* Its NUL too: "a", "bc" is not "ab", "c". */
+static uint64_t fingerprint_string(uint64_t fingerprint, const char *s)
+{
+    return fingerprint_add(fingerprint, s, strlen(s) + 1);
+}
+
+static int read_arguments(sd_bus_message *m, struct unit_commands *c)
+{
+    const char *argument;
+    int r = sd_bus_message_enter_container(m, 'a', "s");
+
+    if (r < 0)
+        return r;
+    while ((r = sd_bus_message_read(m, "s", &argument)) > 0)
+        c->fingerprint = fingerprint_string(c->fingerprint, argument);
+    return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
+/* One command: path, arguments, whether its failure counts, times, process, and how it ended. */
+static int read_command(sd_bus_message *m, struct unit_commands *c)
+{
+    const char *path;
+    int ignored, code, status, r;
+    uint32_t pid;
+
+    if ((r = sd_bus_message_read(m, "s", &path)) < 0)
+        return r;
+    if (!c->path && !(c->path = strdup(path)))
+        return -ENOMEM;
+    c->fingerprint = fingerprint_string(c->fingerprint, path);
+    if ((r = read_arguments(m, c)) < 0 ||
+        (r = sd_bus_message_read(m, "bttttuii", &ignored, NULL, NULL, NULL, NULL, &pid, &code,
+                                 &status)) < 0)
+        return r;
+    c->fingerprint = fingerprint_add(c->fingerprint, ignored ? "-" : "+", 1);
+    bool clean = pid > 0 && code == CLD_EXITED && status == 0;
+    if (!clean && c->n_clean == c->n) {
+        c->ran = pid > 0 && code != 0;
+        c->code = code;
+        c->status = status;
+    }
+    c->n_clean += clean;
+    c->n++;
+    return 0;
+}
+
+static int read_commands(sd_bus_message *m, void *at)
+{
+    struct unit_commands *c = at;
     int r = sd_bus_message_enter_container(m, 'v', "a(sasbttttuii)");
 
     if (r < 0 || (r = sd_bus_message_enter_container(m, 'a', "(sasbttttuii)")) < 0)
         return r;
-    while ((r = sd_bus_message_enter_container(m, 'r', command)) > 0) {
-        const char *path;
-
-        if ((r = sd_bus_message_read(m, "s", &path)) < 0)
+    while ((r = sd_bus_message_enter_container(m, 'r', "sasbttttuii")) > 0)
+        if ((r = read_command(m, c)) < 0 || (r = sd_bus_message_exit_container(m)) < 0)
             return r;
-        if (!*ret && !(*ret = strdup(path)))
-            return -ENOMEM;
-        if ((r = sd_bus_message_skip(m, command + 1)) < 0 ||
-            (r = sd_bus_message_exit_container(m)) < 0)
-            return r;
-    }
     if (r < 0 || (r = sd_bus_message_exit_container(m)) < 0)
         return r;
     return sd_bus_message_exit_container(m);
@@ -190,8 +257,15 @@ static const struct {
     PROPERTY("PAMName", read_string, pam_name),
     PROPERTY("FragmentPath", read_string, fragment_path),
     PROPERTY("ControlGroup", read_string, control_group),
-    PROPERTY("ExecStart", read_command, exec_start),
-    PROPERTY("ExecStopPost", read_command, exec_stop_post),
+    PROPERTY("ExecStart", read_commands, exec_start),
+    PROPERTY("ExecStop", read_commands, exec_stop),
+    PROPERTY("ExecStopPost", read_commands, exec_stop_post),
+    PROPERTY("ExecStopPre", read_commands, exec_stop_pre),
+    PROPERTY("InvocationID", read_invocation, invocation),
+    PROPERTY("Result", read_word, result),
+    PROPERTY("RemainAfterExit", read_bool, remain_after_exit),
+    PROPERTY("InactiveExitTimestampMonotonic", read_usec, inactive_exit),
+    PROPERTY("ActiveEnterTimestampMonotonic", read_usec, active_enter),
     PROPERTY("NeedDaemonReload", read_bool, need_daemon_reload),
     PROPERTY("SendSIGKILL", read_bool, send_sigkill),
     PROPERTY("Accept", read_bool, accept),

@@ -115,7 +115,7 @@ static void find_containers(const struct survey *s, const struct survey_unit *u)
 {
     static const char *const daemons[] = {"docker.service", "docker.socket", "containerd.service"};
     const struct unit_properties *p = u->properties;
-    bool found = is_client(p->exec_start);
+    bool found = is_client(p->exec_start.path);
 
     for (size_t i = 0; i < sizeof daemons / sizeof *daemons; i++)
         found = found || has(p->requires, daemons[i]) || has(p->wants, daemons[i]) ||

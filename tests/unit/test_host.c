@@ -203,8 +203,8 @@ static struct unit_properties good_keeper(void)
         .type = "notify",
         .restart = "no",
         .fragment_path = path,
-        .exec_start = program,
-        .exec_stop_post = program,
+        .exec_start = {.path = program},
+        .exec_stop_post = {.path = program},
         .timeout_stop = 5 * USEC_PER_SEC + 50 * USEC_PER_MSEC,
         .timeout_abort = 5 * USEC_PER_SEC,
         .watchdog_signal = 9,
@@ -250,8 +250,8 @@ TEST(the_keeper_unit)
     BROKEN_KEEPER(p.fragment_path = NULL, "FragmentPath is nothing");
     BROKEN_KEEPER(strcpy(p.type, "simple"), "Type is simple, not notify");
     BROKEN_KEEPER(strcpy(p.restart, "always"), "Restart is always, not no");
-    BROKEN_KEEPER(p.exec_start = other, "ExecStart is /etc/x");
-    BROKEN_KEEPER(p.exec_stop_post = empty, "ExecStopPost is nothing");
+    BROKEN_KEEPER(p.exec_start.path = other, "ExecStart is /etc/x");
+    BROKEN_KEEPER(p.exec_stop_post.path = empty, "ExecStopPost is nothing");
     LOST_KEEPER(p.timeout_stop += 1, "TimeoutStopUSec");
     LOST_KEEPER(p.timeout_abort -= 1, "TimeoutAbortUSec is 4.999s, not 5s to 5.050s");
     BROKEN_KEEPER(p.watchdog_signal = 6, "WatchdogSignal is 6");

@@ -350,7 +350,7 @@ TEST(a_client_of_a_daemon)
 {
     char client[] = "/usr/bin/docker";
 
-    ONE(p.exec_start = client, WARNED, "containers of a daemon", "podman");
+    ONE(p.exec_start.path = client, WARNED, "containers of a daemon", "podman");
 }
 
 TEST(containers_of_a_daemon)
@@ -359,7 +359,7 @@ TEST(containers_of_a_daemon)
     struct host_of_test h = {0};
     struct unit_properties p = plain("a.service");
 
-    p.exec_start = podman;
+    p.exec_start.path = podman;
     look(&h, "a.service", &p);
     NOTHING(h);
     /* Debian's docker.service is enabled. */
