@@ -66,9 +66,11 @@ struct seat {
     char stop_trouble[HOST_TEXT_MAX]; /* why PID 1 did not stop it, as the journal was told */
     char blocked[REASON_MAX];         /* why this node could not lead, as the journal was told */
     usec_t blocked_since;
-    bool stuck_told;                  /* it was logged that the group does not end */
-    char lost_told[HOST_PROBLEM_MAX]; /* which guard was lost while it leads, as the journal was
-                                         told */
+    bool stuck_told;                   /* it was logged that the group does not end */
+    char left_told[HOST_PROBLEM_MAX];  /* what may be left, as the journal was told */
+    char doubt_told[HOST_PROBLEM_MAX]; /* whose stop will prove nothing, likewise */
+    char lost_told[HOST_PROBLEM_MAX];  /* which guard was lost while it leads, as the journal was
+                                          told */
     char
         held_up[ARBITER_TEXT_MAX]; /* whose transaction keeps this node from claiming or renewing */
     uint64_t held_up_term;         /* the term that stays because of it */

@@ -160,7 +160,7 @@ static void describe_leader(struct seat *s)
 
     if (member_leads(&s->member))
         (void)snprintf(s->leader, sizeof s->leader, "%s", s->daemon->config->node);
-    else if (r->clean || holds_term(&s->member))
+    else if (r->clean || holds_term(&s->member) || r->term == s->member.left_term)
         s->leader[0] = '\0';
     else {
         (void)snprintf(s->leader, sizeof s->leader, "%.*s", NODE_NAME_MAX, r->owner);
@@ -196,13 +196,15 @@ static void describe_leading(const struct seat *s, usec_t now, char ret[static R
                        "leads, but PID 1 does not answer: no unit that fails is started again");
     else if (v && v->lost)
         (void)snprintf(ret, REASON_MAX, "leads, but guards are not in effect: %s", v->problem);
+    else if (v && *v->doubt)
+        (void)snprintf(ret, REASON_MAX, "leads, but its end will prove nothing: %s", v->doubt);
     else if (v && v->unguarded)
         (void)snprintf(ret, REASON_MAX, "leads, but could not take over again: %s", v->problem);
     else if (units[0])
         (void)snprintf(ret, REASON_MAX, "leads, but %s", units);
 }
 
-static void describe_standby(const struct seat *s, usec_t now, char ret[static REASON_MAX])
+static void describe_observing(const struct seat *s, usec_t now, char ret[static REASON_MAX])
 {
     const struct record *r = &s->member.record;
     const char *node = s->daemon->config->node;
@@ -218,6 +220,8 @@ static void describe_standby(const struct seat *s, usec_t now, char ret[static R
     else if (s->held_up[0] && s->held_up_term == r->term)
         (void)snprintf(ret, REASON_MAX, "would claim the lease, but a transaction holds it: %s",
                        s->held_up);
+    else if (r->term == s->member.left_term && r->term > 0)
+        (void)snprintf(ret, REASON_MAX, "nobody leads; the lease runs out");
     else if (r->clean)
         (void)snprintf(ret, REASON_MAX, "nobody leads; about to be claimed");
     else if (!r->owner[0])
@@ -243,6 +247,19 @@ static bool was_killed(const struct seat *s, const struct group_view *v, usec_t 
     return (!v->slice_empty && !v->units_stay) || stray_killed(&s->stray, &s->member, now);
 }
 
+static void describe_standby(const struct seat *s, usec_t now, char ret[static REASON_MAX])
+{
+    const struct group_view *v = host_view(s->daemon->host, s->group->name);
+    char others[REASON_MAX];
+
+    describe_observing(s, now, ret);
+    if (!v || v->stops != STOPS_LEFT)
+        return;
+    (void)snprintf(others, sizeof others, "%s", ret);
+    (void)snprintf(ret, REASON_MAX, "what its last term set up may be left here: %s; %.*s", v->left,
+                   (int)(REASON_MAX / 4), others);
+}
+
 /* What keeps a group from being dead although SIGKILL was sent to it long enough ago; "" nothing,
  * or not yet. */
 static void describe_stuck(const struct seat *s, usec_t now, char ret[static REASON_MAX])
@@ -259,11 +276,14 @@ static void describe_stuck(const struct seat *s, usec_t now, char ret[static REA
     describe_left(s, left);
     if (!v || v->asked_at <= m->since)
         (void)snprintf(ret, REASON_MAX, "not known to be dead: PID 1 does not answer");
-    else if (!left[0])
-        (void)snprintf(ret, REASON_MAX, "its keeper has not ended");
-    else
+    else if (left[0])
         (void)snprintf(ret, REASON_MAX, "%s: %.*s", was_killed(s, v, now) ? KILLED : NOT_KILLED,
                        REASON_MAX - 128, left);
+    else if (v->stops == STOPS_OPEN)
+        (void)snprintf(ret, REASON_MAX,
+                       "not known to be gone: systemd does not say how its units stopped");
+    else
+        (void)snprintf(ret, REASON_MAX, "its keeper has not ended");
 }
 
 static void describe_ending(struct seat *s, usec_t now)
@@ -510,6 +530,56 @@ static void tell_lost(struct seat *s, const struct api_group *g)
     }
 }
 
+/* An address, perhaps, that another node has by now: once for each reason. */
+static void tell_left(struct seat *s, const struct api_group *g)
+{
+    const struct group_view *v = host_view(s->daemon->host, g->name);
+    struct journal_context c = {
+        .message_id = MESSAGE_LEFT, .node = s->daemon->config->node, .group = g->name};
+
+    if (!v || v->stops != STOPS_LEFT) {
+        s->left_told[0] = '\0';
+        return;
+    }
+    if (strcmp(s->left_told, v->left) == 0)
+        return;
+    (void)snprintf(s->left_told, sizeof s->left_told, "%s", v->left);
+    c.term = v->stops_term;
+    c.reason = v->left;
+    journal_write(LOG_ALERT, &c,
+                  "%s: term %" PRIu64 " is over, and what one of its units set up may be left on "
+                  "this node: %s. It is not given back; another node leads it when its lease has "
+                  "run out: see to it that it is gone here",
+                  g->name, c.term, c.reason);
+}
+
+/* The same, foreseen: once for each reason, and when it is mended. */
+static void tell_doubt(struct seat *s, const struct api_group *g)
+{
+    const struct group_view *v = host_view(s->daemon->host, g->name);
+    struct journal_context c = {.message_id = MESSAGE_DOUBT,
+                                .node = s->daemon->config->node,
+                                .group = g->name,
+                                .term = s->member.term};
+
+    if (!v || !member_leads(&s->member)) {
+        s->doubt_told[0] = '\0';
+        return;
+    }
+    if (*v->doubt && strcmp(s->doubt_told, v->doubt) != 0) {
+        (void)snprintf(s->doubt_told, sizeof s->doubt_told, "%s", v->doubt);
+        c.reason = v->doubt;
+        journal_write(LOG_ALERT, &c,
+                      "%s: this node leads, and what one of its units has set up may be left when "
+                      "it ends: %s",
+                      g->name, v->doubt);
+    } else if (!*v->doubt && s->doubt_told[0]) {
+        s->doubt_told[0] = '\0';
+        journal_write(LOG_NOTICE, &c, "%s: all its units can be stopped as they were started",
+                      g->name);
+    }
+}
+
 void describe_changes(struct daemon *d)
 {
     usec_t now = clock_boottime();
@@ -524,6 +594,8 @@ void describe_changes(struct daemon *d)
         tell_blocked(s, &g, now);
         tell_stuck(s, &g, now);
         tell_lost(s, &g);
+        tell_left(s, &g);
+        tell_doubt(s, &g);
         (void)snprintf(told, sizeof told, "%s %" PRIu64 " %s %s", g.role, g.term, g.leader,
                        g.reason);
         if (strcmp(told, s->told) == 0)

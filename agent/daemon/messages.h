@@ -24,5 +24,7 @@
 #define MESSAGE_STEP "d8f4c0e6a5e44d0db17b2d6c02b7a011"
 #define MESSAGE_STUCK "d8f4c0e6a5e44d0db17b2d6c02b7a012"
 #define MESSAGE_UNGUARDED "d8f4c0e6a5e44d0db17b2d6c02b7a013"
+#define MESSAGE_LEFT "d8f4c0e6a5e44d0db17b2d6c02b7a018"
+#define MESSAGE_DOUBT "d8f4c0e6a5e44d0db17b2d6c02b7a019"
 
 #endif

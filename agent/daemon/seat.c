@@ -128,6 +128,13 @@ static void write_note(struct seat *s, enum member_note note, uint64_t term)
         c.message_id = MESSAGE_RELEASED;
         journal_write(LOG_NOTICE, &c, "%s: term %" PRIu64 " is given back", c.group, c.term);
         return;
+    case NOTE_LEFT:
+        c.message_id = MESSAGE_LEFT;
+        journal_write(LOG_WARNING, &c,
+                      "%s: all units are dead, but it is not proven that nothing of term %" PRIu64
+                      " is left here: it is not given back, its lease runs out",
+                      c.group, c.term);
+        return;
     case NOTE_LOST:
         c.message_id = MESSAGE_LOST;
         journal_write(LOG_NOTICE, &c,
@@ -208,8 +215,10 @@ static int act(struct seat *s, unsigned actions)
     const char *group = s->group->name;
     int r = 0;
 
-    if (actions & ACTION_UNLINK)
+    if (actions & ACTION_UNLINK) {
         unlink_ticket(s);
+        host_end_term(h, group);
+    }
     /* Whether these reach anybody is seen by the look that follows, and they are repeated. */
     if (actions & ACTION_END)
         (void)host_end_keeper(h, group, s->member.term);
@@ -354,9 +363,11 @@ static void translate(const struct seat *s, const struct group_view *v, struct l
         .asked_at = v->asked_at,
         .keeper = presence(v->keeper),
         .keeper_queued = v->keeper_queued,
-        .units_dead = v->units_dead,
+        /* Nor is it known what is dead before systemd has said how it stopped. */
+        .units_dead = v->units_dead && !(v->ending && v->stops == STOPS_OPEN),
         .units_stay = v->units_stay,
         .slice_empty = v->slice_empty,
+        .left = v->stops == STOPS_LEFT,
         .guarded = v->guarded,
     };
     /* Whoever was asked while a ticket lay about proves nothing. */

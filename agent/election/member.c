@@ -58,6 +58,13 @@ static bool record_ours(const struct member *m, const struct record *r)
     return strcmp(r->owner, m->owner) == 0;
 }
 
+/* It names us, but nothing is to be done about it any more: it runs out as a stranger's does, for
+ * this node too. */
+static bool left_to_run_out(const struct member *m, const struct record *r)
+{
+    return m->left_term > 0 && r->term == m->left_term;
+}
+
 static void enter(struct member *m, enum member_state state, usec_t now)
 {
     m->state = state;
@@ -161,7 +168,7 @@ static usec_t claimable_at(const struct member *m)
 {
     if (!m->observed || member_replaced_by(m) > 0)
         return USEC_INFINITY;
-    if (record_ours(m, &m->record) && !m->record.clean)
+    if (record_ours(m, &m->record) && !m->record.clean && !left_to_run_out(m, &m->record))
         return USEC_INFINITY; /* ours: confirmed, adopted or released, never observed away */
     if (m->record.claimable)
         return m->seen_since;
@@ -471,7 +478,7 @@ static void on_standby_reply(struct member *m, const struct member_event *event,
         observe(m, reply, event->now);
         if (namesake(m, &before, &m->record))
             update->note = NOTE_NAMESAKE;
-        if (record_ours(m, &m->record) && !m->record.clean)
+        if (record_ours(m, &m->record) && !m->record.clean && !left_to_run_out(m, &m->record))
             judge_own_record(m, event->now, update);
         if (!m->sent_fit)
             forget_observation(m);
@@ -730,8 +737,10 @@ static void on_local_while_ending(struct member *m, usec_t now, struct update *u
         update->actions |= ACTION_STOP_KEEPER | ACTION_LOOK;
     if (!local_all_dead(l))
         return;
-    if (!m->release) {
-        finish_release(m, NOTE_LOST, now, update);
+    if (l->left)
+        m->left_term = m->term;
+    if (l->left || !m->release) {
+        finish_release(m, m->release ? NOTE_LEFT : NOTE_LOST, now, update);
         return;
     }
     enter(m, MEMBER_RELEASING, now);

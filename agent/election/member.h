@@ -68,6 +68,7 @@ struct local {
     bool units_dead;
     bool units_stay; /* one is up, and PID 1 is not about to stop it */
     bool slice_empty;
+    bool left;    /* although all is dead, something of it that is no process may be left */
     bool guarded; /* the guards of all units are in effect */
 };
 
@@ -118,6 +119,7 @@ enum member_note {
     NOTE_ENDING, /* member.reason says why */
     NOTE_DEAD,   /* proven dead, about to release */
     NOTE_RELEASED,
+    NOTE_LEFT,     /* dead, and yet something may be left: not released, the lease has to run out */
     NOTE_LOST,     /* dead, and the record is another's already: nothing to release */
     NOTE_STRAY,    /* units run here without a keeper */
     NOTE_NAMESAKE, /* another live instance uses this node's name */
@@ -146,6 +148,8 @@ struct member {
     bool has_nonce;
     struct nonce nonce; /* the last one read of our record */
     bool release;       /* the record may still be ours: release it when all is dead */
+    uint64_t
+        left_term; /* the last that ended here and was not released, as something may be left */
     uint64_t over_term; /* the highest term that ended here: never taken up again */
     uint64_t highest_term;
 

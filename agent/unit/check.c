@@ -43,6 +43,7 @@ static enum guard_verdict judge_step(struct group *g, const struct unit_properti
     if (g->check_step == STEP_KEEPER)
         return guards_of_keeper(&guards, p, problem);
     g->units[g->check_step - STEP_UNITS].may_rest = guards_may_rest(&guards, p);
+    stop_see(&g->seen[g->check_step - STEP_UNITS], p);
     return guards_of_unit(&guards, step_unit(g), p, problem);
 }
 
@@ -66,6 +67,7 @@ static void finish_check(struct host *h, struct group *g)
     g->check_verdict = g->checking_verdict;
     (void)snprintf(g->check_problem, sizeof g->check_problem, "%s", g->checking_problem);
     g->start_checked = true;
+    proof_all_checked(h, g);
     /* What is wrong may be put right without a daemon-reload, a unit of before the guards by
      * stopping it for instance; and files change without one, which is better told of before a
      * takeover than by it. */

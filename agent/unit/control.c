@@ -105,9 +105,18 @@ static void send_start(struct host *h, struct group *g, usec_t now)
         refuse_start(h, g, -EPERM, g->view.problem);
         return;
     }
-    int r = send_job(h, g, g->keeper_unit, "StartUnit", "fail", start_answered);
-    if (r == -EBUSY)
+    if (calls_free(h) == 0)
         return; /* when a call is answered */
+    int r = proof_begin(g);
+    if (r < 0) {
+        char text[HOST_TEXT_MAX];
+
+        (void)snprintf(text, sizeof text, "what its units begin as cannot be written to %s: %s",
+                       TENURE_INSTANCE_DIR, strerror(-r));
+        refuse_start(h, g, r, text);
+        return;
+    }
+    r = send_job(h, g, g->keeper_unit, "StartUnit", "fail", start_answered);
     g->start_wanted = false;
     g->start_in_flight = true;
     if (r < 0)
@@ -187,7 +196,10 @@ int host_end_strays(struct host *h, const char *group)
 
 int host_write_ticket(struct host *h, const struct ticket *t)
 {
-    (void)h;
+    struct group *g = host_group(h, t->group);
+
+    if (g)
+        g->view.stops_term = t->term;
     return ticket_publish(TENURE_TICKETS_DIR, t);
 }
 

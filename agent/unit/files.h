@@ -6,8 +6,11 @@
  * of it is in memory (tmpfs, cgroupfs). Directories are arguments for the tests' sake. */
 
 #include <stdbool.h>
+#include <stddef.h>
 
+#include "base/stops.h"
 #include "base/ticket.h"
+#include "unit/stops.h"
 
 /* See host_write_ticket(). */
 int ticket_publish(const char *tickets_dir, const struct ticket *t);
@@ -23,8 +26,28 @@ int state_load(const char *groups_dir, const char *group, struct ticket *ret);
 /* Reads "nr_descendants N" out of a cgroup.stat. Returns 0 or -EBADMSG. */
 int cgroup_stat_parse(const char *text, uint64_t *ret);
 
-/* Has the group's slice no child cgroups (or does not exist)? Returns 0 or negative errno. */
-int slice_look(const char *cgroup_root, const char *group, bool *ret_empty);
+/* Reads "populated 0|1" out of a cgroup.events. Returns 0 or -EBADMSG. */
+int cgroup_events_parse(const char *text, bool *ret);
+
+/* Has the group's slice no child cgroups, or, if empty ones do not count, no processes (or does not
+ * exist)? Returns 0 or negative errno. */
+int slice_look(const char *cgroup_root, const char *group, bool empty_counts, bool *ret_empty);
+
+/* How a group's units stop: what keeper and fence read (base/stops.h), and what an agent that was
+ * restarted has to know of each unit. */
+struct stops_file {
+    uint64_t term;
+    enum stops stops;
+    size_t n;
+    const char *const *units; /* their names; borrowed */
+    struct stop_began *began; /* of each */
+};
+
+/* Replaces the file, whole or not at all. Returns 0 or negative errno. */
+int stops_save(const char *dir, const char *group, const struct stops_file *f);
+/* Fills in what the file says of the units that are named in f; of others nothing. Returns 0,
+ * -ENOENT when there is none, -EBADMSG, or another negative errno; f is then left alone. */
+int stops_load(const char *dir, const char *group, struct stops_file *f);
 
 /* An unbound datagram socket, non-blocking. Returns the descriptor or negative errno. */
 int datagram_socket(void);

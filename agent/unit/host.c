@@ -75,6 +75,8 @@ static struct group *group_free(struct group *g)
         free(g->watched[i].path);
     free(g->watched);
     free(g->units);
+    free(g->seen);
+    free(g->began);
     free(g);
     return NULL;
 }
@@ -109,7 +111,9 @@ static int group_new(const char *name, const char *const *units, size_t n_units,
     g->view.n_units = n_units;
     g->units = calloc(n_units, sizeof *g->units);
     g->watched = calloc(n_units + 1, sizeof *g->watched);
-    if (!g->units || !g->watched)
+    g->seen = calloc(n_units, sizeof *g->seen);
+    g->began = calloc(n_units, sizeof *g->began);
+    if (!g->units || !g->watched || !g->seen || !g->began)
         return -ENOMEM;
     g->view.units = g->units;
 
@@ -173,6 +177,7 @@ int host_add_group(struct host *h, const char *group, const char *const *units, 
     h->n_groups++;
     for (size_t i = 0; i <= n_units; i++)
         add_path(h, &g->watched[i]);
+    proof_inherit(g);
     group_judge(h, g);
     group_look_soon(h, TAKE_PTR(g));
     return 0;
@@ -294,6 +299,8 @@ static usec_t next_due(const struct host *h)
         due = usec_min(due, g->look_at);
         if (check_due(h, g))
             due = usec_min(due, usec_max(g->check_at, 1));
+        if (proof_due(g))
+            due = usec_min(due, usec_max(g->judge_at, 1));
         if (g->start_wanted)
             due = usec_min(due, g->start_until);
     }
@@ -331,6 +338,7 @@ static int on_pump(sd_event_source *source, void *userdata)
             h->groups[i]->look_wanted = true;
     control_send(h, now);
     look_ask(h, now);
+    proof_continue(h, now);
     check_continue(h, now);
     arm_timer(h, now);
     return 0;

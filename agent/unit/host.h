@@ -13,6 +13,7 @@
 #include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
 
+#include "base/stops.h"
 #include "base/ticket.h"
 #include "base/usec.h"
 
@@ -50,7 +51,17 @@ struct group_view {
     struct ticket state;
     bool units_dead;  /* every declared unit is inactive or failed, with no job */
     bool units_stay;  /* a declared unit is up, and PID 1 is not about to stop it */
-    bool slice_empty; /* the group's slice has no child cgroups, or does not exist */
+    bool slice_empty; /* the group's slice has no processes, looked at when every unit was dead;
+                         while one is not, no child cgroups either; or it does not exist */
+    /* Whether the stops of its units prove that nothing of them is left, what is no process
+     * included: STOPS_OPEN from the start of the keeper until host_end_term(), and from then on
+     * until all units are dead and judged. */
+    enum stops stops;
+    bool ending;                 /* host_end_term() was the last of these two */
+    uint64_t stops_term;         /* of which term; 0: none */
+    char left[HOST_PROBLEM_MAX]; /* STOPS_LEFT: of which unit, and why not */
+    /* A unit is up whose stop will not prove it: which, and why. Of the last check; "" for none. */
+    char doubt[HOST_PROBLEM_MAX];
     /* The guards are in effect: effective properties of the units are as the generator wrote them.
      * False as long as not checked since the last daemon-reload; then problem says so. */
     bool guarded;
@@ -109,9 +120,9 @@ void host_look(struct host *h, const char *group);
 /* The last view; owned by the host, valid until the next turn of the loop. NULL: unknown group. */
 const struct group_view *host_view(const struct host *h, const char *group);
 
-/* Publishes the ticket, whole or not at all and mode 0600, below TENURE_TICKETS_DIR. Synchronous
- * (tmpfs). Returns 0; -EEXIST when the group has one already: unlink it first; another negative
- * errno. */
+/* Publishes the ticket, whole or not at all and mode 0600, below TENURE_TICKETS_DIR. The next
+ * host_start_keeper() of that group is for its term. Synchronous (tmpfs). Returns 0; -EEXIST when
+ * the group has one already: unlink it first; another negative errno. */
 int host_write_ticket(struct host *h, const struct ticket *t);
 
 /* Unlinks the group's ticket. Returns 0 also when there is none (the keeper consumed it). */
@@ -126,6 +137,11 @@ int host_clear_tickets(void);
  * in effect: nothing was started then. Else -ENOENT, -ENOTCONN without a bus, -EALREADY while an
  * answer to the last one is awaited. */
 int host_start_keeper(struct host *h, const char *group);
+
+/* The term is over, and its ticket withdrawn: when all units are dead, it is judged whether their
+ * stops prove that nothing of them is left. For that systemd is asked once more of each unit that
+ * may keep what is no process. */
+void host_end_term(struct host *h, const char *group);
 
 /* StopUnit of the keeper with replace-irreversibly: the fallback when it does not end when told to,
  * and the way to end units that run without a keeper: PID 1 stops what is bound to it, also when

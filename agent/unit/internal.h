@@ -9,6 +9,7 @@
  *   signals.c     signals of PID 1 -> which group to look at
  *   look.c        the question: ListUnitsByNames, then cgroups and state files
  *   check.c       properties of units (properties.c) -> guards.c, which judges them
+ *   proof.c       the same at the end of a term -> stops.c: is anything left?
  *   control.c     StartUnit, StopUnit, the own job
  *   call.c        one asynchronous call with its limit
  *   files.c, instance.c  tickets, datagrams, cgroup.stat; the instance id
@@ -17,6 +18,7 @@
 #include "unit/guards.h"
 #include "unit/host.h"
 #include "unit/properties.h"
+#include "unit/stops.h"
 
 #define SYSTEMD_NAME "org.freedesktop.systemd1"
 #define SYSTEMD_PATH "/org/freedesktop/systemd1"
@@ -82,6 +84,24 @@ struct group {
     /* Of the check under way: the worst so far. */
     char checking_problem[HOST_PROBLEM_MAX];
     enum guard_verdict checking_verdict;
+
+    /* Of each unit, owned: what the last check saw of it; what it began as in this term. */
+    struct stop_seen *seen;
+    struct stop_began *began;
+    usec_t seen_at; /* counts if a later look finds all as it was; 0: none, or taken into account */
+    uint64_t seen_generation;
+    bool stops_changed;        /* the file has to be written */
+    int stops_error;           /* the last attempt; it was logged */
+    bool inherited;            /* an earlier agent's term, which it had not judged */
+    bool judging;              /* when all units are dead */
+    bool judge_in_flight;      /* a question about one unit */
+    bool judge_stale;          /* and it is not of this judgement */
+    bool judged;               /* all were asked: counts if the next look finds all as it was */
+    size_t judge_step;         /* next unit */
+    uint64_t judge_generation; /* that they were asked in */
+    usec_t judged_at;
+    usec_t judge_at, judge_retry; /* not before, after a call that failed */
+    char judge_problem[HOST_PROBLEM_MAX];
 
     bool start_wanted, start_in_flight;
     bool start_checked; /* since the start was asked for */
@@ -189,6 +209,21 @@ void look_forget_group(struct host *h, const struct group *g);
 /* check.c */
 void check_continue(struct host *h, usec_t now);
 bool check_due(const struct host *h, const struct group *g);
+
+/* proof.c */
+/* At host_add_group(): what an earlier agent knew. */
+void proof_inherit(struct group *g);
+/* Before StartUnit: what the units begin as. Returns 0 or negative errno: nothing may be started.
+ */
+int proof_begin(struct group *g);
+/* A look found this unit up. */
+void proof_seen_up(struct group *g, size_t unit);
+/* A check has seen all of them. */
+void proof_all_checked(struct host *h, struct group *g);
+/* A look is complete. */
+void proof_viewed(struct host *h, struct group *g);
+bool proof_due(const struct group *g);
+void proof_continue(struct host *h, usec_t now);
 
 /* control.c */
 void control_send(struct host *h, usec_t now);

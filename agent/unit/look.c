@@ -143,6 +143,8 @@ static void take_row(struct watched *w, const struct row *row)
     v->stays = !state_is_dead(row->active) && strcmp(row->active, "deactivating") != 0 &&
                !(row->job != 0 && strcmp(row->job_type, "stop") == 0);
     w->job = row->job;
+    if (!state_is_dead(row->active) && w != w->group->watched)
+        proof_seen_up(w->group, (size_t)(w - w->group->watched) - 1);
 }
 
 static enum keeper_presence presence(const struct watched *keeper)
@@ -154,7 +156,7 @@ static enum keeper_presence presence(const struct watched *keeper)
 }
 
 /* What PID 1 does not know: the files, read after its answer. */
-static void complete_view(const struct host *h, struct group *g)
+static void complete_view(struct host *h, struct group *g)
 {
     struct group_view *v = &g->view;
 
@@ -172,9 +174,11 @@ static void complete_view(const struct host *h, struct group *g)
     /* A keeper removes its state when it ends; one that cannot be read says nothing about it. */
     if (r < 0 && r != -ENOENT)
         v->keeper = KEEPER_UNKNOWN;
-    /* A slice that cannot be read is not known to be empty. */
-    if (slice_look(TENURE_CGROUP_ROOT, g->name, &v->slice_empty) < 0)
+    /* A slice that cannot be read is not known to be empty. While a unit is not dead an empty
+     * cgroup may be that of a process to come: a start, or ExecStopPost=. */
+    if (slice_look(TENURE_CGROUP_ROOT, g->name, !v->units_dead, &v->slice_empty) < 0)
         v->slice_empty = false;
+    proof_viewed(h, g);
 }
 
 /* Nothing signals that the last cgroup is gone, nor that the state file is there: look again soon

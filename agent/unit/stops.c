@@ -47,24 +47,37 @@ static uint64_t fingerprint(const struct unit_properties *p)
     return mixed * 31 + p->exec_stop_pre.fingerprint;
 }
 
-void stop_begin(struct stop_began *b, const struct unit_properties *p)
+static struct stop_definition definition(const struct unit_properties *p)
 {
-    assert(b);
-    assert(p);
-
-    b->known = loaded(p);
-    b->commands = has_commands(p);
-    b->remains = p->remain_after_exit;
-    b->fingerprint = fingerprint(p);
+    return (struct stop_definition){
+        .known = loaded(p),
+        .commands = has_commands(p),
+        .remains = p->remain_after_exit,
+        .fingerprint = fingerprint(p),
+    };
 }
 
-bool stop_keeps(const char *unit, const struct stop_began *b)
+static bool down(const struct unit_properties *p)
 {
-    assert(b);
+    return strcmp(p->active_state, "inactive") == 0 || strcmp(p->active_state, "failed") == 0;
+}
+
+void stop_see(struct stop_seen *ret, const struct unit_properties *p)
+{
+    assert(ret);
+    assert(p);
+
+    *ret = (struct stop_seen){.as = definition(p), .up = !down(p), .run = p->inactive_exit};
+    (void)snprintf(ret->load_state, sizeof ret->load_state, "%s", p->load_state);
+}
+
+bool stop_keeps(const char *unit, const struct stop_definition *as)
+{
+    assert(as);
 
     switch (guard_type(unit)) {
     case GUARD_OF_SERVICE:
-        return !b->known || b->commands || b->remains;
+        return !as->known || as->commands || as->remains;
     case GUARD_OF_SOCKET:
     case GUARD_OF_MOUNT:
         return true;
@@ -84,22 +97,21 @@ static bool was_active(const struct unit_properties *p)
 
 static bool keeps(const struct stop_began *b, const char *unit, const struct unit_properties *p)
 {
-    struct stop_began now = *b;
+    struct stop_definition as = b->as.known ? b->as : definition(p);
 
     if (guard_type(unit) == GUARD_OF_MOUNT)
         return false;
-    if (!b->known)
-        stop_begin(&now, p);
-    if (now.known && now.remains && !now.commands && guard_type(unit) == GUARD_OF_SERVICE)
+    if (guard_type(unit) == GUARD_OF_SERVICE && as.known && as.remains && !as.commands)
         return was_active(p);
-    return stop_keeps(unit, &now);
+    return stop_keeps(unit, &as);
 }
 
 static unsigned facts_of(const struct stop_began *b, const struct unit_properties *p,
                          usec_t load_stamp)
 {
     const struct unit_commands *lists[] = {&p->exec_stop, &p->exec_stop_post, &p->exec_stop_pre};
-    bool same = (b->known && b->fingerprint == fingerprint(p)) || load_stamp <= p->inactive_exit;
+    bool same =
+        (b->as.known && b->as.fingerprint == fingerprint(p)) || load_stamp <= p->inactive_exit;
     unsigned facts = STOP_FACT_CLEAN;
 
     if (*p->invocation && (!b->was_up || p->inactive_exit >= b->since))
@@ -199,26 +211,28 @@ enum stop_verdict stop_judge(const struct stop_began *b, const char *unit,
     return verdict;
 }
 
-bool stop_still_provable(struct stop_began *b, const char *unit, const struct unit_properties *p,
-                         usec_t load_stamp, char problem[static HOST_PROBLEM_MAX])
+bool stop_provable(struct stop_began *b, const char *unit, const struct stop_seen *seen,
+                   usec_t load_stamp, char problem[static HOST_PROBLEM_MAX])
 {
     assert(b);
-    assert(p);
+    assert(seen);
 
-    if (!keeps(b, unit, p))
+    const struct stop_definition *as = b->as.known ? &b->as : &seen->as;
+
+    if (seen->as.known && seen->run >= load_stamp) {
+        b->as = seen->as;
         return true;
-    if (!loaded(p)) {
+    }
+    if (guard_type(unit) == GUARD_OF_MOUNT || !stop_keeps(unit, as))
+        return true;
+    if (!seen->as.known) {
         (void)snprintf(problem, HOST_PROBLEM_MAX,
                        "%s: LoadState is %s, so it will be stopped without the commands of its own "
                        "file",
-                       unit, p->load_state);
+                       unit, seen->load_state);
         return false;
     }
-    if (p->inactive_exit >= load_stamp) {
-        stop_begin(b, p);
-        return true;
-    }
-    if (!b->known || b->fingerprint == fingerprint(p))
+    if (!b->as.known || b->as.fingerprint == seen->as.fingerprint)
         return true; /* if not known, said when it matters */
     (void)snprintf(problem, HOST_PROBLEM_MAX,
                    "%s: its commands for the stop were changed while it was up, and those it was "

@@ -10,14 +10,27 @@
 
 #include "unit/guards.h"
 
-/* What is known of a unit from before it stopped. */
-struct stop_began {
-    bool known;           /* how it was defined when it was started last: the three after this */
-    bool commands;        /* it had commands for its stop */
+/* How a unit is defined, as far as its stop goes. */
+struct stop_definition {
+    bool known;           /* the others count: it was loaded */
+    bool commands;        /* it has commands for its stop */
     bool remains;         /* RemainAfterExit= */
     uint64_t fingerprint; /* of those commands */
-    bool was_up;          /* it was seen up in this term */
-    usec_t since;         /* CLOCK_MONOTONIC: no run of this term is older; 0: not known */
+};
+
+/* What is known of a unit from before it stopped. */
+struct stop_began {
+    struct stop_definition as; /* when it was started last */
+    bool was_up;               /* it was seen up in this term */
+    usec_t since;              /* CLOCK_MONOTONIC: no run of this term is older; 0: not known */
+};
+
+/* What a check saw of it. */
+struct stop_seen {
+    struct stop_definition as; /* by its files as they are */
+    bool up;
+    usec_t run; /* CLOCK_MONOTONIC: when its last run began; 0: it has had none */
+    char load_state[PROPERTY_MAX];
 };
 
 enum stop_verdict {
@@ -43,24 +56,23 @@ enum stop_fact {
  * that keeps nothing, or was not started, leaves nothing. */
 enum stop_verdict stop_decide(bool keeps, bool started, unsigned facts);
 
-/* What a unit with these properties is about to begin as, or is up as. */
-void stop_begin(struct stop_began *b, const struct unit_properties *p);
+void stop_see(struct stop_seen *ret, const struct unit_properties *p);
 
 /* May it keep what is no process, as far as its definition goes? Services with commands for their
  * stop, or with RemainAfterExit=; sockets; mounts too, though their state alone is proof: PID 1 has
  * it from the kernel, and what failed to be unmounted stays active. */
-bool stop_keeps(const char *unit, const struct stop_began *b);
+bool stop_keeps(const char *unit, const struct stop_definition *as);
 
-/* load_stamp: when PID 1 last read its files anew, CLOCK_MONOTONIC, 0: not since the boot. problem:
- * names the unit and says what is wrong, unless STOP_PROVEN. Asked only of a unit that is inactive
- * or failed. */
+/* load_stamp: when PID 1 last read its files anew, CLOCK_MONOTONIC, 0: not since the boot; asked
+ * for after the properties were. problem: names the unit and says what is wrong, unless
+ * STOP_PROVEN. Only for a unit that is inactive or failed. */
 enum stop_verdict stop_judge(const struct stop_began *b, const char *unit,
                              const struct unit_properties *p, usec_t load_stamp,
                              char problem[static HOST_PROBLEM_MAX]);
 
-/* Of one that is up: will its stop prove anything? True if so, or if there is nothing to prove.
- * Takes note of a run that began with the files as they are now. */
-bool stop_still_provable(struct stop_began *b, const char *unit, const struct unit_properties *p,
-                         usec_t load_stamp, char problem[static HOST_PROBLEM_MAX]);
+/* Of one that is up: can its stop still prove anything? True if so, or if there is nothing to
+ * prove. Takes note of a run that began with the files as they are now. load_stamp: likewise. */
+bool stop_provable(struct stop_began *b, const char *unit, const struct stop_seen *seen,
+                   usec_t load_stamp, char problem[static HOST_PROBLEM_MAX]);
 
 #endif

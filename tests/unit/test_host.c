@@ -307,24 +307,52 @@ TEST(cgroup_stat)
     ck_assert_uint_eq(n, 77);
 }
 
+TEST(cgroup_events)
+{
+    bool populated = false;
+
+    ck_assert_int_eq(cgroup_events_parse("populated 1\nfrozen 0\n", &populated), 0);
+    ck_assert(populated);
+    ck_assert_int_eq(cgroup_events_parse("frozen 1\npopulated 0\n", &populated), 0);
+    ck_assert(!populated);
+    populated = true;
+    ck_assert_int_eq(cgroup_events_parse("", &populated), -EBADMSG);
+    ck_assert_int_eq(cgroup_events_parse("populated 2\n", &populated), -EBADMSG);
+    ck_assert_int_eq(cgroup_events_parse("frozen 0\n", &populated), -EBADMSG);
+    ck_assert(populated);
+}
+
+#define SLICE_FOLDER "tenure.slice/" GUARDS_SLICE "/"
+
+static bool slice_is_empty(bool empty_counts)
+{
+    bool empty = !empty_counts;
+
+    ck_assert_int_eq(slice_look(folder(), "a-b", empty_counts, &empty), 0);
+    return empty;
+}
+
 TEST(slices)
 {
     bool empty = false;
 
     /* Not there: nothing runs in it. */
-    ck_assert_int_eq(slice_look(folder(), "a-b", &empty), 0);
-    ck_assert(empty);
+    ck_assert(slice_is_empty(true) && slice_is_empty(false));
 
     folder_make_folder("tenure.slice");
-    folder_make_folder("tenure.slice/" GUARDS_SLICE);
-    folder_put("tenure.slice/" GUARDS_SLICE "/cgroup.stat", "nr_descendants 1\n");
-    ck_assert_int_eq(slice_look(folder(), "a-b", &empty), 0);
-    ck_assert(!empty);
-    folder_put("tenure.slice/" GUARDS_SLICE "/cgroup.stat", "nr_descendants 0\n");
-    ck_assert_int_eq(slice_look(folder(), "a-b", &empty), 0);
-    ck_assert(empty);
-    folder_put("tenure.slice/" GUARDS_SLICE "/cgroup.stat", "garbage\n");
-    ck_assert_int_eq(slice_look(folder(), "a-b", &empty), -EBADMSG);
+    folder_make_folder(SLICE_FOLDER);
+    folder_put(SLICE_FOLDER "cgroup.stat", "nr_descendants 1\n");
+    folder_put(SLICE_FOLDER "cgroup.events", "populated 1\nfrozen 0\n");
+    ck_assert(!slice_is_empty(true) && !slice_is_empty(false));
+    /* An empty folder that was left in it. */
+    folder_put(SLICE_FOLDER "cgroup.events", "populated 0\nfrozen 0\n");
+    ck_assert(!slice_is_empty(true) && slice_is_empty(false));
+    folder_put(SLICE_FOLDER "cgroup.stat", "nr_descendants 0\n");
+    ck_assert(slice_is_empty(true) && slice_is_empty(false));
+    folder_put(SLICE_FOLDER "cgroup.stat", "garbage\n");
+    ck_assert_int_eq(slice_look(folder(), "a-b", true, &empty), -EBADMSG);
+    folder_put(SLICE_FOLDER "cgroup.events", "garbage\n");
+    ck_assert_int_eq(slice_look(folder(), "a-b", false, &empty), -EBADMSG);
 }
 
 TEST(no_cgroup2_is_told)
@@ -473,4 +501,71 @@ TEST(the_instance_id_lasts_and_is_one_agents)
     ck_assert_uint_eq(strspn(again, "0123456789abcdef"), INSTANCE_ID_LEN);
     (void)close(lock);
     ck_assert_int_eq(instance_id_in(in_folder("none"), again, &lock), -ENOENT);
+}
+
+/* ---- what an agent that was restarted has to know ---- */
+
+TEST_CASE(stops_files, .set_up = folder_make);
+
+#define STOPS_PATH "stops.a-b"
+
+TEST(stops_are_found_again)
+{
+    const char *units[] = {"a.service", "b\\x2dc@1.service"}, *others[] = {"x.mount", units[1]};
+    struct stop_began began[2] = {
+        {.as = {.known = true, .commands = true, .fingerprint = UINT64_MAX}, .since = 7},
+        {.as = {.remains = true}, .was_up = true},
+    };
+    struct stop_began found[2] = {{.since = 99}, {.since = 99}};
+    struct stops_file f = {.term = 5, .stops = STOPS_OPEN, .n = 2, .units = units, .began = began};
+    struct stops_file back = {.n = 2, .units = units, .began = found};
+
+    ck_assert_int_eq(stops_load(folder(), "a-b", &back), -ENOENT);
+    ck_assert_int_eq(stops_save(folder(), "a-b", &f), 0);
+    ck_assert_uint_eq(folder_count(""), 1);
+    ck_assert_int_eq(stops_load(folder(), "a-b", &back), 0);
+    ck_assert_uint_eq(back.term, 5);
+    ck_assert_int_eq(back.stops, STOPS_OPEN);
+    ck_assert_uint_eq(found[0].as.fingerprint, UINT64_MAX);
+    ck_assert(found[0].as.known && found[0].as.commands && !found[0].as.remains);
+    ck_assert(!found[0].was_up && found[0].since == 7);
+    ck_assert(!found[1].as.known && found[1].as.remains && found[1].was_up);
+    /* Other units are declared by now. */
+    back.units = others;
+    ck_assert_int_eq(stops_load(folder(), "a-b", &back), 0);
+    ck_assert(!found[0].as.known && found[0].since == 0 && found[1].as.remains);
+    /* Replaced, in one piece. */
+    f.stops = STOPS_LEFT;
+    ck_assert_int_eq(stops_save(folder(), "a-b", &f), 0);
+    ck_assert_int_eq(stops_load(folder(), "a-b", &back), 0);
+    ck_assert_int_eq(back.stops, STOPS_LEFT);
+    ck_assert_int_eq(stops_save(folder(), "no/name", &f), -EINVAL);
+    ck_assert_int_eq(stops_save("/no/such/folder", "a-b", &f), -ENOENT);
+    f.stops = STOPS_UNKNOWN;
+    ck_assert_int_eq(stops_save(folder(), "a-b", &f), -EINVAL);
+}
+
+#define STOPS_HEAD "tenure-stops 1\nterm=1\nstops=open\n"
+
+static const char *const no_stops[] = {
+    "",
+    "garbage",
+    STOPS_HEAD "unit=a.service 1 1 1 1 1\n",
+    STOPS_HEAD "unit=a.service 1 1 1 1 1 1 1\n",
+    STOPS_HEAD "unit=a.service 1 1 1 x 1 1\n",
+    STOPS_HEAD "unit=a.service 2 1 1 1 1 1\n",
+    STOPS_HEAD "unit=a.service 1  1 1 1 1 1\n",
+    STOPS_HEAD "nonsense\n",
+};
+
+TEST(stops_that_cannot_be_read, EACH(no_stops))
+{
+    const char *units[] = {"a.service"};
+    struct stop_began began = {.since = 99};
+    struct stops_file f = {.term = 3, .n = 1, .units = units, .began = &began};
+
+    folder_put(STOPS_PATH, no_stops[_i]);
+    ck_assert_int_eq(stops_load(folder(), "a-b", &f), -EBADMSG);
+    ck_assert_uint_eq(f.term, 3);
+    ck_assert_uint_eq(began.since, 99);
 }

@@ -71,8 +71,12 @@ static struct stop_began begun(void)
     struct unit_properties p = stopped();
     struct stop_began b = {.was_up = true, .since = BEGAN - 1};
 
-    stop_begin(&b, &p);
-    ck_assert(b.known && b.commands && b.remains && b.fingerprint != 0);
+    struct stop_seen seen;
+
+    stop_see(&seen, &p);
+    ck_assert(!seen.up && seen.run == BEGAN);
+    b.as = seen.as;
+    ck_assert(b.as.known && b.as.commands && b.as.remains && b.as.fingerprint != 0);
     return b;
 }
 
@@ -129,7 +133,7 @@ TEST(an_address_that_did_not)
     NOT(STOP_FAILED, "ExecStop= exited with 1",
         (strcpy(p.active_state, "failed"), strcpy(p.result, "exit-code"),
          p.exec_stop = unclean(1, 0, true, CLD_EXITED, 1),
-         b.fingerprint = b.fingerprint + 7 * 31 * 31));
+         b.as.fingerprint = b.as.fingerprint + 7 * 31 * 31));
     /* reset-failed makes it inactive, and its Result success. */
     NOT(STOP_UNCLEAN, "was killed by signal 9",
         p.exec_stop_post = unclean(2, 1, true, CLD_KILLED, 9));
@@ -170,20 +174,20 @@ TEST(an_address_whose_unit_is_another_now)
 TEST(nobody_was_there_when_it_began)
 {
     /* An agent that was restarted: what began with the files as they are is known all the same. */
-    PROVEN(b.known = false);
-    PROVEN((b.known = false, b.was_up = false, b.since = 0));
-    JUDGED("a.service", LOADED_SINCE, STOP_CHANGED, "or it is not known", b.known = false);
+    PROVEN(b.as.known = false);
+    PROVEN((b.as.known = false, b.was_up = false, b.since = 0));
+    JUDGED("a.service", LOADED_SINCE, STOP_CHANGED, "or it is not known", b.as.known = false);
     NOT(STOP_NOT_LOADED, "masked",
-        (b.known = false, strcpy(p.load_state, "masked"),
+        (b.as.known = false, strcpy(p.load_state, "masked"),
          p.exec_stop_post = (struct unit_commands){0}, p.remain_after_exit = false));
-    JUDGED("a.service", 0, STOP_PROVEN, "", b.known = false);
+    JUDGED("a.service", 0, STOP_PROVEN, "", b.as.known = false);
 }
 
 TEST(never_started_leaves_nothing)
 {
     PROVEN((b.was_up = false, p.invocation[0] = '\0', p.inactive_exit = p.active_enter = 0,
             p.exec_stop_post = unclean(2, 0, false, 0, 0)));
-    PROVEN((b = (struct stop_began){.known = false},
+    PROVEN((b = (struct stop_began){.since = 0},
             p = (struct unit_properties){.load_state = "not-found"}));
     /* Started in an earlier term, and it may be there since. */
     NOT(STOP_FAILED, "Result is signal",
@@ -191,14 +195,15 @@ TEST(never_started_leaves_nothing)
 }
 
 #define NO_COMMANDS                                                                                \
-    (b.commands = false, p.exec_stop_post = (struct unit_commands){0}, b.fingerprint = 0)
+    (b.as.commands = false, p.exec_stop_post = (struct unit_commands){0}, b.as.fingerprint = 0)
 
 TEST(processes_alone)
 {
     /* SIGKILL ended it, or it died: it is dead. */
-    PROVEN((NO_COMMANDS, b.remains = p.remain_after_exit = false, strcpy(p.active_state, "failed"),
-            strcpy(p.result, "timeout")));
-    PROVEN((NO_COMMANDS, b.remains = p.remain_after_exit = false, strcpy(p.load_state, "masked")));
+    PROVEN((NO_COMMANDS, b.as.remains = p.remain_after_exit = false,
+            strcpy(p.active_state, "failed"), strcpy(p.result, "timeout")));
+    PROVEN(
+        (NO_COMMANDS, b.as.remains = p.remain_after_exit = false, strcpy(p.load_state, "masked")));
     /* It was "active (exited)". */
     NOT(STOP_FAILED, "Result is timeout",
         (NO_COMMANDS, strcpy(p.active_state, "failed"), strcpy(p.result, "timeout")));
@@ -212,7 +217,7 @@ TEST(processes_alone)
         (strcpy(p.active_state, "failed"), strcpy(p.result, "exit-code"), p.active_enter = 0));
     /* A worker with ExecStop= of its own. */
     NOT(STOP_FAILED, "timeout",
-        (b.remains = p.remain_after_exit = false, strcpy(p.active_state, "failed"),
+        (b.as.remains = p.remain_after_exit = false, strcpy(p.active_state, "failed"),
          strcpy(p.result, "timeout")));
 }
 
@@ -230,25 +235,25 @@ TEST(other_kinds)
            (NO_COMMANDS, strcpy(p.active_state, "failed"), strcpy(p.result, "exit-code")));
     JUDGED("a.socket", LOADED_BEFORE, STOP_NOT_LOADED, "masked",
            (NO_COMMANDS, strcpy(p.load_state, "masked")));
-    JUDGED(
-        "a.socket", LOADED_BEFORE, STOP_UNCLEAN, "ExecStopPre= exited with 1",
-        (p.exec_stop_pre = unclean(1, 0, true, CLD_EXITED, 1), b.fingerprint = b.fingerprint + 7));
+    JUDGED("a.socket", LOADED_BEFORE, STOP_UNCLEAN, "ExecStopPre= exited with 1",
+           (p.exec_stop_pre = unclean(1, 0, true, CLD_EXITED, 1),
+            b.as.fingerprint = b.as.fingerprint + 7));
 }
 
 TEST(what_may_keep_something)
 {
-    struct stop_began b = {.known = true};
+    struct stop_definition as = {.known = true};
 
-    ck_assert(!stop_keeps("a.service", &b));
-    ck_assert(!stop_keeps("a.timer", &b) && !stop_keeps("a.path", &b) &&
-              !stop_keeps("a.target", &b));
-    ck_assert(stop_keeps("a.socket", &b) && stop_keeps("a.mount", &b));
-    b.commands = true;
-    ck_assert(stop_keeps("a.service", &b) && !stop_keeps("a.timer", &b));
-    b = (struct stop_began){.known = true, .remains = true};
-    ck_assert(stop_keeps("a.service", &b));
-    b.known = b.remains = false;
-    ck_assert(stop_keeps("a.service", &b));
+    ck_assert(!stop_keeps("a.service", &as));
+    ck_assert(!stop_keeps("a.timer", &as) && !stop_keeps("a.path", &as));
+    ck_assert(!stop_keeps("a.target", &as));
+    ck_assert(stop_keeps("a.socket", &as) && stop_keeps("a.mount", &as));
+    as.commands = true;
+    ck_assert(stop_keeps("a.service", &as) && !stop_keeps("a.timer", &as));
+    as = (struct stop_definition){.known = true, .remains = true};
+    ck_assert(stop_keeps("a.service", &as));
+    as = (struct stop_definition){.known = false};
+    ck_assert(stop_keeps("a.service", &as));
 }
 
 /* ---- while it is up ---- */
@@ -263,11 +268,14 @@ static struct unit_properties running(void)
     return p;
 }
 
-static bool provable(struct stop_began *b, const struct unit_properties *p, usec_t load_stamp,
-                     const char *says)
+static bool provable(struct stop_began *b, const char *unit, const struct unit_properties *p,
+                     usec_t load_stamp, const char *says)
 {
     char problem[HOST_PROBLEM_MAX] = "";
-    bool good = stop_still_provable(b, "a.service", p, load_stamp, problem);
+    struct stop_seen seen;
+
+    stop_see(&seen, p);
+    bool good = stop_provable(b, unit, &seen, load_stamp, problem);
 
     if (!good)
         ASSERT_CONTAINS(problem, says);
@@ -279,42 +287,49 @@ TEST(what_happens_to_its_files)
     struct stop_began b = begun(), before = b;
     struct unit_properties p = running();
 
-    ck_assert(provable(&b, &p, LOADED_BEFORE, ""));
-    ck_assert(provable(&b, &p, LOADED_SINCE, ""));
-    ck_assert_uint_eq(b.fingerprint, before.fingerprint);
+    ck_assert(provable(&b, "a.service", &p, LOADED_BEFORE, ""));
+    ck_assert(provable(&b, "a.service", &p, LOADED_SINCE, ""));
+    ck_assert_uint_eq(b.as.fingerprint, before.as.fingerprint);
     strcpy(p.load_state, "masked");
-    ck_assert(!provable(&b, &p, LOADED_SINCE, "a.service: LoadState is masked"));
+    ck_assert(!provable(&b, "a.service", &p, LOADED_SINCE, "a.service: LoadState is masked"));
+    ck_assert(provable(&b, "a.mount", &p, LOADED_SINCE, ""));
     strcpy(p.load_state, "loaded");
     p.exec_stop_post.fingerprint = 8;
-    ck_assert(!provable(&b, &p, LOADED_SINCE, "were changed while it was up"));
-    ck_assert_uint_eq(b.fingerprint, before.fingerprint);
+    ck_assert(!provable(&b, "a.service", &p, LOADED_SINCE, "were changed while it was up"));
+    ck_assert_uint_eq(b.as.fingerprint, before.as.fingerprint);
     /* Started again with the new file: that is what counts from then on. */
     p.inactive_exit = LOADED_SINCE;
-    ck_assert(provable(&b, &p, LOADED_SINCE, ""));
-    ck_assert_uint_ne(b.fingerprint, before.fingerprint);
-    ck_assert(provable(&b, &p, LOADED_SINCE, ""));
+    ck_assert(provable(&b, "a.service", &p, LOADED_SINCE, ""));
+    ck_assert_uint_ne(b.as.fingerprint, before.as.fingerprint);
+    ck_assert(provable(&b, "a.service", &p, LOADED_SINCE, ""));
     p.exec_stop_post = (struct unit_commands){0};
-    ck_assert(!provable(&b, &p, LOADED_SINCE + 1, "were changed while it was up"));
+    ck_assert(!provable(&b, "a.service", &p, LOADED_SINCE + 1, "were changed while it was up"));
 }
 
 TEST(whose_beginning_is_not_known)
 {
-    struct stop_began b = {.known = false};
+    struct stop_began b = {.since = 0};
     struct unit_properties p = running();
 
-    ck_assert(provable(&b, &p, LOADED_SINCE, ""));
-    ck_assert(!b.known);
-    ck_assert(provable(&b, &p, LOADED_BEFORE, ""));
-    ck_assert(b.known);
+    ck_assert(provable(&b, "a.service", &p, LOADED_SINCE, ""));
+    ck_assert(!b.as.known);
+    ck_assert(provable(&b, "a.service", &p, LOADED_BEFORE, ""));
+    ck_assert(b.as.known);
 }
 
 TEST(that_keeps_nothing)
 {
-    struct stop_began b = {.known = true};
+    struct stop_began b = {.as.known = true};
     struct unit_properties p = running();
 
     p.exec_stop_post = (struct unit_commands){0};
     p.remain_after_exit = false;
     strcpy(p.load_state, "masked");
-    ck_assert(provable(&b, &p, LOADED_SINCE, ""));
+    ck_assert(provable(&b, "a.service", &p, LOADED_SINCE, ""));
+    /* Started again, with a file by which it does keep something. */
+    strcpy(p.load_state, "loaded");
+    p.exec_stop = clean;
+    p.inactive_exit = LOADED_SINCE;
+    ck_assert(provable(&b, "a.service", &p, LOADED_SINCE, ""));
+    ck_assert(b.as.commands);
 }
