@@ -1,0 +1,329 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What no process holds: an address that stays when its unit's stop fails, is cut short, or never runs. Nothing is given back
+then, an alert says so, and with fence = "reboot" the host restarts. And what only looks as if something were left."""
+
+import contextlib
+import os
+import signal
+import threading
+import time
+
+from lab import clock
+from lab.scenario import scenario
+from lab.shell import run
+
+from .guards_fought import mask
+from .units import ETC, all_active, back_again, service, units_of_group
+
+ADDRESS = "10.77.0.100"
+EXAMPLE = "floating-address.service"
+LEFT = "may be left on this node"
+
+
+def holds(host):
+    """The network of a host is there also while the host is down."""
+    return ADDRESS in run(["ip", "-n", host.netns, "-o", "-4", "address", "show", "dev", "host0"]).out
+
+
+def forget(host):
+    """As somebody does by hand, or the kernel of a host that restarts: of a host of the lab it lives on."""
+    run(["ip", "-n", host.netns, "address", "del", f"{ADDRESS}/24", "dev", "host0"], check=False)
+
+
+class Holders:
+    """Who has the address, looked at all the time."""
+
+    def __init__(self, t):
+        self.t, self.twice, self.over = t, [], threading.Event()
+        self.thread = threading.Thread(target=self._look, daemon=True)
+
+    def _look(self):
+        while not self.over.is_set():
+            at, found = clock.now(), [h.name for h in self.t.hosts if holds(h)]
+            if len(found) > 1:
+                self.twice.append((at, found))
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+
+    def one_at_a_time(self):
+        self.t.check(f"no two hosts had the address at once: {self.twice[:3]}", not self.twice)
+
+
+def address(*stop):
+    return service(f"/bin/ip address replace {ADDRESS}/24 dev host0", "Type=oneshot", "RemainAfterExit=yes", *stop)
+
+
+def example(t):
+    return t.leader.read_file(f"/usr/share/doc/tenure/examples/{EXAMPLE}")
+
+
+@contextlib.contextmanager
+def addresses(t, files, **more):
+    for host in t.hosts:
+        host.write_file("/etc/default/floating-address", f"ADDRESS={ADDRESS}\nPREFIX=24\nINTERFACE=host0\n")
+    with units_of_group(t, files, **more), Holders(t) as holders:
+        all_active(t, t.leader, files)
+        t.check("the leader alone has the address", [h for h in t.hosts if holds(h)] == [t.leader])
+        yield holders
+        for host in t.hosts:
+            if host is not t.leader:
+                forget(host)
+    for host in t.hosts:
+        host.run("rm", "/etc/default/floating-address")
+
+
+def stall(t, host, seconds, meanwhile):
+    """PID 1 stands still for so long, and meanwhile the term ends."""
+    try:
+        t.fault(f"SIGSTOP of PID 1 on {host}, and its agent is told to end", lambda: (
+            os.kill(host.leader, signal.SIGSTOP), meanwhile()))
+        t.effect("it stands still", lambda: host.stands_still(1))
+        time.sleep(seconds)
+    finally:
+        os.kill(host.leader, signal.SIGCONT)
+
+
+def end_agent(host):
+    """Without PID 1."""
+    pid = host.main_pid("tenured.service")
+    return lambda: host.run("kill", "-INT", pid)
+
+
+def not_given_back(t, old, term, unit, words):
+    """There is an alert that names the unit and says what is wrong, and others wait for the lease."""
+    t.note(t.until("an alert says what may be left", lambda: t.said(old, "tenured.service", LEFT, "alert"), timeout=15)[-1])
+    t.check("it names the unit, and what is wrong", [line for line in t.said(old, "tenured.service", LEFT, "alert")
+                                                     if unit in line and words in line])
+    row = t.db.lease(t.group)
+    t.check(f"the row is not clean: {row}", row["term"] != term or not row["clean"])
+    t.leader = new = t.next_leader()
+    took = clock.ms(t.testimony.first_beat(new.name, t.fault_at) - t.fault_at)
+    # The row was written a renewal's interval before at the latest.
+    least = t.lease_ms - t.duration_ms / 4 - 50
+    t.figures["taken over after"] = f"{took:.0f} ms"
+    t.check(f"taken over after {took:.0f} ms, not before {least:.0f} ms", took >= least)
+    t.check("nothing was given back", not t.said(old, "tenured.service", "is given back"))
+    t.gap_at_most(t.lease_ms + 2000)
+
+
+def stands_by_again(t, old):
+    if old.state("tenured.service") != "active":
+        old.systemctl("start", "tenured.service")
+    t.until(f"{old} stands by", lambda: t.cluster.status(old).get("role") == "standby", timeout=20)
+
+
+@scenario("the address of the example: handed over, agent restarted and units reloaded before; on one host at a time")
+def address_handed_over(t):
+    """What proves a stop is not forgotten by an agent that is restarted, nor by a daemon-reload."""
+    with addresses(t, {EXAMPLE: example(t)}, fence="reboot") as holders:
+        old, boots = t.leader, [h.boots for h in t.hosts]
+        old.systemctl("daemon-reload")
+        old.systemctl("restart", "tenured.service")
+        t.until("it leads on", lambda: t.cluster.status(old).get("role") == "leader"
+                and not t.cluster.status(old)["reason"])
+        t.stop_agent(old)
+        t.leader = t.next_leader()
+        t.gap_at_most(1000)
+        t.until("the address is there", lambda: holds(t.leader))
+        t.check("it was given back", t.said(old, "tenured.service", "is given back"))
+        t.check("nobody is alarmed", not t.said(old, "tenured.service", "", "alert"))
+        holders.one_at_a_time()
+        back_again(t, old)
+        old = t.leader
+        t.kill_keeper(old)
+        t.leader = t.cluster.wait_leader()
+        t.gap_at_most(1500)
+        t.until("the address is there", lambda: [h for h in t.hosts if holds(h)] == [t.leader])
+        holders.one_at_a_time()
+        t.check("no host has restarted", boots == [h.boots for h in t.hosts] and all(h.up for h in t.hosts))
+
+
+@scenario("PID 1 stands still for 2 s while the address of the example is handed over: not given back, and said")
+def address_stalled(t):
+    with addresses(t, {EXAMPLE: example(t)}):
+        old, term = t.leader, t.db.lease(t.group)["term"]
+        stall(t, old, 2, end_agent(old))
+        not_given_back(t, old, term, EXAMPLE, "ExecStopPost= was killed by signal 9")
+        stands_by_again(t, old)
+
+
+@scenario("the stop of an address fails, then one that hangs: not given back, an alert, and the status says so")
+def address_stop_fails(t):
+    for stop, words in (("ExecStop=/bin/false", "ExecStop= exited with 1"),
+                        ("ExecStop=/bin/sleep 60", "ExecStop= was killed by signal"),
+                        ("ExecStop=-/bin/false", "its stop was not clean: ExecStop= exited with 1")):
+        with addresses(t, {"addr.service": address(stop)}):
+            old, term = t.leader, t.db.lease(t.group)["term"]
+            keeper = old.main_pid(t.keeper)
+            t.fault(f"the keeper of {old} is told to end; {stop}", lambda o=old, k=keeper: o.kill(k, "TERM"))
+            t.effect("that keeper is gone", lambda o=old, k=keeper: o.main_pid(t.keeper) != k)
+            not_given_back(t, old, term, "addr.service", words)
+            t.note(t.until("the status says so", lambda o=old: (lambda s: s.get("role") == "standby" and
+                           "may be left here: addr.service" in s["reason"] and s["reason"])(t.cluster.status(o))))
+            t.check("so does tenurectl", "may be left here" in old.sh("tenurectl status"))
+            t.check("and it is left", holds(old))
+            # It may lead again, and then that is its own.
+            old.systemctl("restart", "tenured.service")
+
+
+def restarts(t, old, limit_ms, boots):
+    end = clock.now() + 20 * clock.SECOND
+    while old.nspawn.poll() is None:
+        t.check("the host has restarted itself within 20 s", clock.now() < end)
+        time.sleep(0.002)
+    took = clock.ms(clock.now() - t.fault_at)
+    forget(old)
+    t.figures["restarted after"] = f"{took:.0f} ms"
+    t.check(f"{old} restarted after {took:.0f} ms, within {limit_ms:.0f} ms", took <= limit_ms)
+    t.check("nobody has taken over by then", not any(p.host != old.name for p in t.testimony.started(t.fault_at)))
+    old.wait_down()
+    t.timeline.good(f"{old} has restarted itself")
+    t.leader = t.next_leader()
+    old.boot()
+    t.until(f"{old} stands by", lambda: t.cluster.status(old).get("role") == "standby", timeout=20)
+    t.check("no other host has restarted", boots == [h.boots for h in t.hosts if h is not old])
+    t.gap_at_most(t.lease_ms + 2000)
+
+
+def restarted_for(t, files, fail):
+    with addresses(t, files, fence="reboot") as holders:
+        old = t.leader
+        boots = [h.boots for h in t.hosts if h is not old]
+        fail(old)
+        restarts(t, old, t.stop_ms + t.kill_ms + t.slack_ms, boots)
+        t.until("the address is there", lambda: [h for h in t.hosts if holds(h)] == [t.leader])
+        holders.one_at_a_time()
+
+
+def tell_keeper(t):
+    def fail(old):
+        keeper = old.main_pid(t.keeper)
+        t.fault(f"the keeper of {old} is told to end", lambda: old.kill(keeper, "TERM"))
+        t.unseen = None     # the restart is what is seen
+    return fail
+
+
+@scenario("the stop of an address fails: by fence = \"reboot\" its host restarts in time")
+def address_fails_reboots(t):
+    restarted_for(t, {"addr.service": address("ExecStop=/bin/false")}, tell_keeper(t))
+
+
+@scenario("the stop of an address hangs: by fence = \"reboot\" its host restarts in time")
+def address_hangs_reboots(t):
+    restarted_for(t, {"addr.service": address("ExecStop=/bin/sleep 60")}, tell_keeper(t))
+
+
+@scenario("the keeper is killed, and the stop of an address fails: the fence restarts the host in time")
+def address_fails_reboots_fence(t):
+    restarted_for(t, {"addr.service": address("ExecStop=/bin/false")}, t.kill_keeper)
+
+
+@scenario("PID 1 stands still while the address of the example is handed over: by fence = \"reboot\" its host restarts")
+def address_stalled_reboots(t):
+    def fail(old):
+        # Longer than S, shorter than S + K: PID 1 goes on before the host would restart for PID 1's own sake.
+        end = end_agent(old)
+        stall(t, old, (t.stop_ms + t.kill_ms / 3) / 1000, end)
+    restarted_for(t, {EXAMPLE: example(t)}, fail)
+
+
+@scenario("an address is masked, or replaced, while its host leads: said at once; then it steps down, and nothing is given back")
+def address_masked(t):
+    t.spent = True
+    for how, words, at_once in (("masked", "LoadState is masked", "LoadState is masked"),
+                                ("replaced", "not those it was started with", "were changed while it was up")):
+        with addresses(t, {"addr.service": address("ExecStop=/bin/ip address del 10.77.0.100/24 dev host0")}):
+            old, term = t.leader, t.db.lease(t.group)["term"]
+            if how == "masked":
+                t.fault(f"addr.service is masked on {old}, daemon-reload", lambda o=old: mask(o, "addr.service"))
+            else:
+                t.fault(f"addr.service is replaced on {old}, daemon-reload", lambda o=old: (
+                    o.write_file(f"{ETC}/addr.service", address("ExecStop=/bin/true")), o.systemctl("daemon-reload")))
+            t.effect("PID 1 has read it", lambda o=old: o.property("addr.service", "LoadState") == "masked"
+                     or "/bin/true" in o.property("addr.service", "ExecStop"))
+            t.note(t.until("an alert says so at once", lambda o=old, w=at_once: [
+                line for line in t.said(o, "tenured.service", "will be left when it ends", "alert") if w in line])[-1])
+            status = t.cluster.status(old)
+            t.check(f"the status says so: {status['reason']}", "addr.service" in status["reason"])
+            if status["role"] == "leader":
+                t.stop_agent(old)
+            not_given_back(t, old, term, "addr.service", words)
+            t.check("it is left", holds(old))
+            if how == "masked":
+                old.sh(f"cd {ETC}; rm addr.service; mv /root/addr.service .; systemctl daemon-reload")
+            back_again(t, old)
+
+
+SNEAK = {"sneak.service": service(
+    "/bin/sh -c 'mkdir -p /sys/fs/cgroup/tenure.slice/tenure-work.slice/sneak/deep'", "Type=oneshot", "RemainAfterExit=yes")}
+
+
+@scenario("a unit leaves an empty cgroup in the group's slice: no alert, no restart, given back at once")
+def empty_cgroup(t):
+    with units_of_group(t, SNEAK, fence="reboot"):
+        old, boots = t.leader, [h.boots for h in t.hosts]
+        all_active(t, old, SNEAK)
+        where = f"/sys/fs/cgroup/tenure.slice/tenure-{t.group}.slice/sneak"
+        t.check("the cgroup is there", old.exists(where))
+        for end in (t.stop_agent, t.kill_keeper):
+            end(old)
+            t.leader = t.cluster.wait_leader(old if end is t.stop_agent else None)
+            t.gap_at_most(1500)
+            t.until("it was given back, or led again", lambda o=old: t.said(o, "tenured.service", "is given back"))
+            t.check("nobody is alarmed", not t.said(old, "tenured.service", "", "alert")
+                    and not t.said(old, t.keeper, "", "alert"))
+            if end is t.stop_agent:
+                t.check("the cgroup is still there", old.exists(where))
+                back_again(t, old)
+                old = t.leader
+        t.check("no host has restarted", boots == [h.boots for h in t.hosts] and all(h.up for h in t.hosts))
+        for host in t.hosts:
+            host.sh(f"rmdir {where}/deep {where}", check=False)
+
+
+@scenario("PID 1 is busy at the end of a term, all processes are gone: no restart by fence = \"reboot\", no alert, given back")
+def pid1_busy_at_the_end(t):
+    with units_of_group(t, {"second.service": service("/lab/witness /lab/beats/%H.%n")}, fence="reboot"):
+        old, boots = t.leader, [h.boots for h in t.hosts]
+        all_active(t, old, ["second.service"])
+        stall(t, old, (t.stop_ms + t.kill_ms) / 1000 + 1, end_agent(old))
+        t.dead_within(old, t.stop_ms + t.kill_ms + t.slack_ms)
+        t.until("it is given back", lambda: t.said(old, "tenured.service", "is given back"))
+        t.leader = t.next_leader()
+        t.check("no host has restarted", boots == [h.boots for h in t.hosts] and all(h.up for h in t.hosts))
+        t.check("nobody is alarmed", not t.said(old, "tenured.service", "", "alert") and not t.said(old, t.keeper, "", "alert"))
+        t.gap_at_most(t.lease_ms)
+        if old.state("tenured.service") != "active":
+            old.systemctl("start", "tenured.service")
+        t.until(f"{old} stands by", lambda: t.cluster.status(old).get("role") == "standby", timeout=20)
+
+
+LONG = "a" * 242 + ".service"
+
+
+@scenario("an address whose unit's name has 250 characters: handed over; then its stop fails, and nothing is given back")
+def address_of_a_long_name(t):
+    good = address("ExecStop=/bin/ip address del 10.77.0.100/24 dev host0")
+    with addresses(t, {LONG: good}, fence="reboot") as holders:
+        old, boots = t.leader, [h.boots for h in t.hosts]
+        t.check("systemd has no link for it", not old.exists(f"/run/systemd/units/invocation:{LONG}"))
+        t.stop_agent(old)
+        t.leader = t.next_leader()
+        t.gap_at_most(1000)
+        t.until("the address is there", lambda: [h for h in t.hosts if holds(h)] == [t.leader])
+        holders.one_at_a_time()
+        t.check("no host has restarted", boots == [h.boots for h in t.hosts] and all(h.up for h in t.hosts))
+        back_again(t, old)
+    with addresses(t, {LONG: address("ExecStop=/bin/false")}):
+        old, term = t.leader, t.db.lease(t.group)["term"]
+        t.stop_agent(old)
+        not_given_back(t, old, term, LONG[:100], "ExecStop= exited with 1")
+        t.check("it is left", holds(old))
+        forget(old)
+        back_again(t, old)
