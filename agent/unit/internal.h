@@ -92,6 +92,7 @@ struct group {
     uint64_t seen_generation;
     bool stops_changed;        /* the file has to be written */
     int stops_error;           /* the last attempt; it was logged */
+    bool was_active;           /* the keeper, since it was started */
     bool inherited;            /* an earlier agent's term, which it had not judged */
     bool judging;              /* when all units are dead */
     bool judge_in_flight;      /* a question about one unit */

@@ -104,7 +104,7 @@ int proof_begin(struct group *g)
     for (size_t i = 0; i < g->view.n_units; i++) {
         g->began[i] = (struct stop_began){.as = g->seen[i].as, .since = since};
     }
-    g->inherited = g->judging = g->judged = g->view.ending = false;
+    g->was_active = g->inherited = g->judging = g->judged = g->view.ending = false;
     g->view.doubt[0] = '\0';
     set_stops(g, any_keeps(g) ? STOPS_OPEN : STOPS_NONE);
     return save(g);
@@ -188,7 +188,9 @@ void host_end_term(struct host *h, const char *group)
         return;
     g->view.ending = true;
     g->inherited = false;
-    if (!any_keeps(g)) {
+    if (g->view.stops == STOPS_LEFT && g->view.units_dead) {
+        /* Found already, when the keeper was gone. */
+    } else if (!any_keeps(g)) {
         g->judging = false;
         set_stops(g, STOPS_NONE);
     } else {
@@ -208,24 +210,46 @@ static void conclude(struct group *g)
     (void)snprintf(g->view.left, sizeof g->view.left, "%s", g->judge_problem);
 }
 
+/* The term has ended or is about to, whoever ended it: a keeper that was killed is followed by its
+ * fence, which waits for what is found here. Not before a keeper has come up. */
+static bool is_over(const struct group *g)
+{
+    enum keeper_presence keeper = g->view.keeper;
+
+    return g->view.ending ||
+           ((keeper == KEEPER_GONE || keeper == KEEPER_BUSY) && (g->was_active || g->inherited));
+}
+
+static void go_on_judging(struct host *h, struct group *g)
+{
+    const struct group_view *v = &g->view;
+
+    if (!v->units_dead) { /* whatever was found before: it is not over */
+        set_stops(g, STOPS_OPEN);
+        begin_judging(h, g);
+    } else if (v->stops == STOPS_OPEN && (!g->judging || g->judge_generation != h->generation))
+        begin_judging(h, g);
+    else if (g->judged && v->asked_at >= g->judged_at)
+        conclude(g);
+}
+
 void proof_viewed(struct host *h, struct group *g)
 {
     const struct group_view *v = &g->view;
 
-    /* An earlier agent's term, and the keeper ends by itself. */
-    if (g->inherited && (v->keeper == KEEPER_GONE || v->keeper == KEEPER_BUSY)) {
+    if (v->keeper == KEEPER_ACTIVE && !v->ending) {
+        g->was_active = true;
         g->inherited = false;
-        begin_judging(h, g);
-    }
-    if (v->keeper == KEEPER_ACTIVE && !v->ending)
         view_of_a_term(h, g);
-    if (!v->units_dead && v->ending && v->stops != STOPS_NONE) {
-        set_stops(g, STOPS_OPEN); /* whatever was found before: it is not over */
-        begin_judging(h, g);
-    } else if (g->judging && g->judge_generation != h->generation)
-        begin_judging(h, g);
-    else if (g->judging && g->judged && v->asked_at >= g->judged_at)
-        conclude(g);
+    }
+    if (v->stops == STOPS_UNKNOWN || v->stops == STOPS_NONE)
+        ; /* there is nothing to judge */
+    else if (is_over(g))
+        go_on_judging(h, g);
+    else {
+        g->judging = g->judged = false;
+        set_stops(g, STOPS_OPEN);
+    }
     if (g->stops_changed)
         save_or_log(g);
 }
