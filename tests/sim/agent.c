@@ -184,6 +184,7 @@ static void step(struct world *w, struct node *n, struct member_event event, str
     before = n->member;
     member_step(&n->member, &event, u);
     mutate_after(w, n, &before, &event, u);
+    w->coverage->lefts += u->note == NOTE_LEFT;
     count_move(w, n, &before);
 }
 
@@ -308,7 +309,9 @@ static void ask_of_session(struct world *w, struct host *h, uint32_t first, uint
         x->n = n;
         x->waited = extra.waited[i];
         x->bound = h->advisory.asked_bound;
-        x->drop = strstr(extra.drop, x->request.group) != NULL;
+        /* Of whatever group, also one that is not asked about any more. */
+        for (unsigned g = 0; g < w->n_groups; g++)
+            x->drop |= (unsigned)(strstr(extra.drop, group_names[g]) != NULL) << g;
     }
     lease_extra_free(&extra);
 }
@@ -450,8 +453,10 @@ static void take_look(struct world *w, struct node *n, const struct happening *h
     local = (struct local){
         .asked_at = n->look_asked_at,
         .keeper = (enum local_keeper)h->a,
-        .units_dead = h->b,
-        .slice_empty = !n->running, /* read after PID 1's answer, as the state file is */
+        .units_dead = h->b & 1,
+        /* read after PID 1's answer, as the state file is */
+        .slice_empty = !machine_populated(n) && ((h->b & 1) || !n->units_active),
+        .left = (h->b & 3) == 3,
         .guarded = !n->unguarded && w->now >= n->host->guards_until,
     };
     if (n->has_state && local.keeper != LOCAL_KEEPER_GONE) {

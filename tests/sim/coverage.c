@@ -70,6 +70,8 @@ void coverage_print(const struct coverage *c)
     print_count(c->clock_overlaps, "times units ran on two hosts by that");
     print_count(c->clock_overlap_usec / USEC_PER_MSEC, "milliseconds of that in all");
     print_count(c->plugs, "plugs pulled when all had settled, and somebody took over");
+    print_count(c->stops_failed, "stops that left something behind which no process holds");
+    print_count(c->lefts, "terms not given back for want of proof");
     print_count(c->namesakes, "runs with two nodes of one name");
     print_count(c->operators, "commands by hand");
     print_count(c->late_starts, "starts that PID 1 carried out seconds late");
@@ -120,12 +122,29 @@ static bool all_moved(const struct coverage *c)
 bool coverage_complete(const struct coverage *c)
 {
     const uint64_t counts[] = {
-        c->takeovers,   c->observed_claims, c->clean_claims,     c->told_claims,
-        c->lies,        c->releases,        c->unknown_applied,  c->late_applied,
-        c->batches,     c->namesakes,       c->operators,        c->late_starts,
-        c->writes_lost, c->overlaps,        c->quarantines,      c->advisory_claims,
-        c->locks_lost,  c->locks_retaken,   c->locks_in_the_way, c->clock_overlaps,
+        c->takeovers,
+        c->observed_claims,
+        c->clean_claims,
+        c->told_claims,
+        c->lies,
+        c->releases,
+        c->unknown_applied,
+        c->late_applied,
+        c->batches,
+        c->namesakes,
+        c->operators,
+        c->late_starts,
+        c->writes_lost,
+        c->overlaps,
+        c->quarantines,
+        c->advisory_claims,
+        c->locks_lost,
+        c->locks_retaken,
+        c->locks_in_the_way,
+        c->clock_overlaps,
         c->plugs,
+        c->stops_failed,
+        c->lefts,
     };
     bool all = true;
 

@@ -34,9 +34,20 @@ static void processes_gone_in(struct world *w, struct node *n, usec_t delay)
     machine_push(w, n, KERNEL_UNITS_GONE, delay, n->units_life);
 }
 
+static void hook_gone_in(struct world *w, struct node *n, usec_t delay, bool failed)
+{
+    machine_push(w, n, KERNEL_HOOK_GONE, delay, n->units_life * 2 + failed);
+}
+
 static void kill_processes(struct world *w, struct node *n, usec_t lease)
 {
-    if (!n->running || n->killed || w->mutation == MUTATION_KEEPER_NEVER_KILLS)
+    if (w->mutation == MUTATION_KEEPER_NEVER_KILLS)
+        return;
+    if (n->hook == HOOK_RUNS && !n->hook_killed) {
+        n->hook_killed = true;
+        hook_gone_in(w, n, sim_between(w, 100, 2 * USEC_PER_MSEC), true);
+    }
+    if (!n->running || n->killed)
         return;
     n->killed = true;
     processes_gone_in(w, n, sim_between(w, 100, budget_kill(lease) / 100 * 99));
@@ -88,6 +99,9 @@ static void unit_starts(struct world *w, struct node *n, const struct happening 
     n->units_life++;
     n->units_active = true;
     n->stop_begun = false;
+    n->hook = HOOK_NONE;
+    n->address = w->groups[n->group].keeps;
+    n->stop_failed = false;
     n->running = true;
     n->running_since = w->now;
     n->killed = false;
@@ -183,6 +197,25 @@ static void keeper_message(struct world *w, struct node *n, const struct happeni
         sim_trace(w, n->host, "keeper refused: %s", message_verdict_text(v));
 }
 
+bool machine_populated(const struct node *n)
+{
+    return n->running || n->hook == HOOK_RUNS;
+}
+
+/* A unit that PID 1 takes for up has its link, and its cgroup, empty or not. */
+static struct keeper_look look(const struct world *w, const struct node *n, bool answered)
+{
+    struct keeper_look l = {.answered = answered,
+                            .up = n->units_active,
+                            .populated = machine_populated(n),
+                            .children = n->units_active || n->running,
+                            .stops = w->groups[n->group].keeps ? STOPS_OPEN : STOPS_NONE};
+
+    if (w->mutation == MUTATION_EMPTY_BELIEVED_FIRST && !l.populated)
+        l.up = false;
+    return l;
+}
+
 static void keeper_timer(struct world *w, struct node *n)
 {
     usec_t now = sim_local(w, n->host);
@@ -194,12 +227,8 @@ static void keeper_timer(struct world *w, struct node *n)
         due = now >= usec_add(n->keeper.ended, n->keeper.stop);
     if (due)
         kill_processes(w, n, n->keeper.lease);
-    struct keeper_look look = {.answered = n->barrier,
-                               .up = n->running,
-                               .populated = n->running,
-                               .children = n->running,
-                               .stops = STOPS_NONE};
-    if (keeper_may_exit(&n->keeper, &look, false))
+    struct keeper_look found = look(w, n, n->barrier);
+    if (keeper_may_exit(&n->keeper, &found, false))
         keeper_exits(w, n);
     else
         keeper_arm(w, n);
@@ -239,8 +268,10 @@ static void fence(struct world *w, struct node *n)
 
     if (!n->fence_running)
         return;
-    if (!n->running) {
+    struct keeper_look found = look(w, n, true);
+    if (look_gone(&found, false)) {
         n->fence_running = false;
+        witness_guards_gone(w, n);
         n->has_state = false;
         n->keeper_unit = UNIT_INACTIVE;
         agent_signal(w, n);
@@ -384,14 +415,55 @@ static void begin_stop(struct world *w, struct node *n)
         machine_push(w, n, PID1_KEEPER_EXITED, late(w), 0);
 }
 
-static void units_exited(struct world *w, struct node *n)
+/* What may fail at any time fails while much else does. */
+static void run_hook(struct world *w, struct node *n, const struct happening *h)
 {
-    if (n->running)
+    if (n->hook != HOOK_DUE || h->a != n->units_life)
         return;
+    n->hook = HOOK_RUNS;
+    n->hook_killed = false;
+    sim_trace(w, n->host, "units: ExecStopPost=");
+    hook_gone_in(w, n, sim_between(w, 1000, n->keeper.stop), !w->calm && sim_chance(w, 50));
+}
+
+static void hook_gone(struct world *w, struct node *n, const struct happening *h)
+{
+    bool failed = h->a % 2;
+
+    if (n->hook != HOOK_RUNS || h->a / 2 != n->units_life || (n->hook_killed && !failed))
+        return;
+    sim_trace(w, n->host, "units: ExecStopPost= has %s", failed ? "failed" : "ended");
+    n->address = failed;
+    n->stop_failed = failed;
+    w->coverage->stops_failed += failed;
+    n->hook = HOOK_NONE;
+    machine_push(w, n, PID1_HOOK_EXITED, late(w), n->units_life);
+}
+
+static void units_inactive(struct world *w, struct node *n)
+{
     n->units_active = false;
     if (n->stop_queued)
         begin_stop(w, n);
     agent_signal(w, n);
+}
+
+static void units_exited(struct world *w, struct node *n)
+{
+    if (n->running || n->hook != HOOK_NONE)
+        return;
+    if (!n->units_active || !n->address) {
+        units_inactive(w, n);
+        return;
+    }
+    n->hook = HOOK_DUE;
+    machine_push(w, n, PID1_HOOK, late(w), n->units_life);
+}
+
+static void hook_exited(struct world *w, struct node *n, const struct happening *h)
+{
+    if (n->hook == HOOK_NONE && h->a == n->units_life && !n->running)
+        units_inactive(w, n);
 }
 
 /* The units are stopped first, because they are ordered after the keeper. Until then the keeper is
@@ -425,13 +497,14 @@ static void answer_look(struct world *w, struct node *n, const struct happening 
 
     usec_t delay = sim_chance(w, 200) ? sim_between(w, 0, ANSWER_MAX_USEC) : late(w);
 
-    sim_push(w, (struct happening){.at = w->now + delay,
-                                   .kind = AGENT_LOOK_ANSWER,
-                                   .node = n->index,
-                                   .life = n->host->life,
-                                   .number = (uint32_t)h->a,
-                                   .a = (uint64_t)keeper,
-                                   .b = !n->units_active});
+    sim_push(w,
+             (struct happening){.at = w->now + delay,
+                                .kind = AGENT_LOOK_ANSWER,
+                                .node = n->index,
+                                .life = n->host->life,
+                                .number = (uint32_t)h->a,
+                                .a = (uint64_t)keeper,
+                                .b = (uint64_t)!n->units_active | (uint64_t)n->stop_failed << 1});
 }
 
 static void pid1_handle(struct world *w, struct node *n, const struct happening *h)
@@ -460,6 +533,10 @@ static void pid1_handle(struct world *w, struct node *n, const struct happening 
         stop_by_hand(w, n);
     else if (h->kind == PID1_UNITS_EXITED)
         units_exited(w, n);
+    else if (h->kind == PID1_HOOK)
+        run_hook(w, n, h);
+    else if (h->kind == PID1_HOOK_EXITED)
+        hook_exited(w, n, h);
     else if (h->kind == PID1_STOP_TIMEOUT && h->number == n->keeper_life && h->a == n->units_life)
         kill_processes(w, n, n->keeper.lease);
 }
@@ -474,6 +551,8 @@ void machine_handle(struct world *w, struct node *n, const struct happening *h)
         keeper_begins(w, n, h);
     else if (h->kind == KERNEL_FENCE)
         fence(w, n);
+    else if (h->kind == KERNEL_HOOK_GONE)
+        hook_gone(w, n, h);
     else
         processes_gone(w, n, h);
 }
@@ -481,6 +560,8 @@ void machine_handle(struct world *w, struct node *n, const struct happening *h)
 static void reboot_group(struct node *n)
 {
     n->has_ticket = n->has_state = n->running = n->killed = n->units_active = false;
+    n->hook = HOOK_NONE;
+    n->address = n->stop_failed = false;
     n->keeper_alive = n->fence_running = n->start_queued = n->stop_queued = false;
     n->keeper_unit = UNIT_INACTIVE;
     n->keeper_life++;

@@ -47,6 +47,8 @@ static const struct {
     [MUTATION_OTHER_METHOD_IGNORED] = {"other-method-ignored", VIOLATION_CLAIM},
     [MUTATION_OLD_TIMELINE_BELIEVED] = {"old-timeline-believed", VIOLATION_HISTORY},
     [MUTATION_HOST_TAKEN_FOR_EMPTY] = {"host-taken-for-empty", VIOLATION_TICKET},
+    [MUTATION_FAILED_COUNTS_AS_DEAD] = {"failed-counts-as-dead", VIOLATION_RELEASE},
+    [MUTATION_EMPTY_BELIEVED_FIRST] = {"empty-believed-first", VIOLATION_GONE},
     [MUTATION_RELEASE_TAKEN_BACK] = {"release-taken-back", VIOLATION_TICKET},
     [MUTATION_RENEWS_SELDOM] = {"renews-seldom", VIOLATION_UNREST},
     [MUTATION_TERM_NOT_RAISED] = {"term-not-raised", VIOLATION_TERM_REUSED},
@@ -127,6 +129,10 @@ static void mutate_local(struct world *w, struct node *n, struct member_event *e
     const struct member *m = &n->member;
 
     *spare = *event->local;
+    if (w->mutation == MUTATION_FAILED_COUNTS_AS_DEAD) {
+        spare->left = false;
+        event->local = spare;
+    }
     if (w->mutation == MUTATION_HOST_TAKEN_FOR_EMPTY && m->state == MEMBER_STANDBY) {
         spare->keeper = LOCAL_KEEPER_GONE;
         spare->units_dead = spare->slice_empty = true;

@@ -374,12 +374,9 @@ void server_execute(struct world *w, uint32_t first)
         w->coverage->late_applied++;
     }
     w->coverage->batches += x->n > 1;
-    for (uint32_t i = 0; i < x->n; i++) {
-        const struct exchange *one = sim_exchange(w, first + i);
-
-        if (one->drop && locked_by(row_of(w, one), host_of(w, one), one))
-            unlock(row_of(w, one));
-    }
+    for (unsigned g = 0; g < w->n_groups; g++)
+        if ((x->drop & 1u << g) && locked_by(&s->rows[g], host_of(w, x), x))
+            unlock(&s->rows[g]);
     for (uint32_t i = 0; i < x->n; i++)
         writes = execute_one(w, s, first + i, done) || writes;
     session_was_active(w, s, x, writes ? done : w->now);

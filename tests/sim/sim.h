@@ -82,6 +82,8 @@ enum kind {
     PID1_UNIT_STOP,
     PID1_UNITS_EXITED,
     PID1_STOP_TIMEOUT,
+    PID1_HOOK,
+    PID1_HOOK_EXITED,
     /* the keeper */
     KEEPER_MESSAGE,
     KEEPER_TIMER,
@@ -91,6 +93,7 @@ enum kind {
     KERNEL_KEEPER_BEGINS,
     KERNEL_FENCE,
     KERNEL_UNITS_GONE,
+    KERNEL_HOOK_GONE,
     KINDS,
 };
 
@@ -121,7 +124,7 @@ struct exchange {
     bool seen_long;  /* and for how long it has seen it is enough for its own lease, too */
     /* advisory */
     usec_t waited, bound; /* as arbiter/advisory.c says; the session's, from then on */
-    bool drop;            /* let go of the lock first */
+    unsigned drop;        /* let go of the locks of these groups first, each a bit */
     bool held;            /* what the server says */
     bool locked;          /* and how it was when this was carried out */
     uint32_t zombie;      /* granted by a primary that should be dead: after which fork */
@@ -172,6 +175,13 @@ enum unit_state {
     UNIT_ACTIVATING,
     UNIT_ACTIVE,
     UNIT_DEACTIVATING,
+};
+
+/* ExecStopPost=: takes away what no process holds. Nothing of the unit runs before it does. */
+enum hook {
+    HOOK_NONE,
+    HOOK_DUE, /* the unit's processes are gone, and PID 1 is about to run it */
+    HOOK_RUNS,
 };
 
 /* What the invariants remember of what an agent was really told: written without looking into the
@@ -259,6 +269,10 @@ struct node {
     uint32_t units_life;  /* counts their starts */
     struct ticket run;    /* what they run by: with the deadline that was last accepted */
     bool stop_begun;
+    enum hook hook;
+    bool hook_killed;
+    bool address;     /* what the units have set up, and no process holds */
+    bool stop_failed; /* of the units, the last time, as PID 1 knows: it may be there still */
     usec_t running_since;
     usec_t stop_read_at; /* when PID 1 began to stop the keeper, by this node's clock */
     bool units_active;   /* as PID 1 sees them */
@@ -312,6 +326,7 @@ enum violation {
     VIOLATION_ALIVE,    /* when S and K after it have passed */
     VIOLATION_HISTORY,  /* an answer out of an older one than was seen is believed */
     VIOLATION_LOCK,     /* advisory: granted to a session that does not have the lock */
+    VIOLATION_GONE,     /* keeper and fence are gone, and something runs or is about to */
     VIOLATION_SPINNING,
     VIOLATION_NO_LEADER,
     VIOLATION_UNREST, /* a leader that changes though nothing is wrong */
@@ -358,6 +373,8 @@ enum mutation {
     MUTATION_OTHER_METHOD_IGNORED,
     MUTATION_OLD_TIMELINE_BELIEVED,
     MUTATION_HOST_TAKEN_FOR_EMPTY,
+    MUTATION_FAILED_COUNTS_AS_DEAD,
+    MUTATION_EMPTY_BELIEVED_FIRST,
     MUTATION_RELEASE_TAKEN_BACK,
     MUTATION_RENEWS_SELDOM,
     MUTATION_TERM_NOT_RAISED,
@@ -378,6 +395,7 @@ struct coverage {
     uint64_t clean_claims, observed_claims, told_claims, lies, releases;
     uint64_t advisory_claims, quarantines, locks_lost, locks_retaken, locks_in_the_way;
     uint64_t batches, overlaps, writes_lost, late_starts, namesakes, operators;
+    uint64_t stops_failed, lefts;
     uint64_t wrong_clocks, clock_overlaps, clock_overlap_usec, plugs;
 };
 
@@ -412,6 +430,7 @@ struct world {
     struct group {
         uint64_t ticketed[SIM_TICKETS_MAX]; /* terms */
         unsigned n_ticketed;
+        bool keeps;              /* its units set up what no process holds */
         uint64_t started_term;   /* the highest */
         usec_t leaderless_since; /* since when nobody leads after the faults; 0: somebody does */
         usec_t bound;            /* for how long at most */
@@ -502,6 +521,8 @@ bool server_take_row(struct world *w, unsigned group);
 /* machine.c: PID 1, keeper, fence and units of one host */
 void machine_handle(struct world *w, struct node *n, const struct happening *h);
 void machine_push(struct world *w, struct node *n, enum kind kind, usec_t delay, uint64_t a);
+/* Are there processes in the group's slice? */
+bool machine_populated(const struct node *n);
 void machine_kill_keeper(struct world *w, struct node *n);
 void machine_reboot(struct world *w, struct host *h);
 
@@ -533,6 +554,7 @@ void witness_answer(struct world *w, struct node *n, const struct exchange *x,
 void witness_ticket(struct world *w, struct node *n, const struct ticket *t);
 void witness_extend(struct world *w, const struct node *n, uint64_t term, usec_t deadline);
 void witness_keeper(struct world *w, const struct node *n);
+void witness_guards_gone(struct world *w, const struct node *n);
 void witness_extended(struct world *w, const struct node *n);
 void witness_history(struct world *w, struct host *h, const struct epoch *epoch);
 void witness_locked(struct world *w, const struct exchange *x);

@@ -46,8 +46,8 @@ static void check_claim(struct world *w, const struct node *n, struct exchange *
 
 static bool all_dead(const struct node *n)
 {
-    return !n->running && !n->keeper_alive && !n->has_ticket && n->keeper_unit != UNIT_ACTIVE &&
-           n->keeper_unit != UNIT_ACTIVATING;
+    return !n->running && n->hook == HOOK_NONE && !n->address && !n->keeper_alive &&
+           !n->has_ticket && n->keeper_unit != UNIT_ACTIVE && n->keeper_unit != UNIT_ACTIVATING;
 }
 
 void witness_send(struct world *w, struct node *n, struct exchange *x)
@@ -65,8 +65,11 @@ void witness_send(struct world *w, struct node *n, struct exchange *x)
     if (q->operation != OPERATION_RELEASE)
         return;
     if (!all_dead(n))
-        sim_violate(w, VIOLATION_RELEASE, "n%u releases term %" PRIu64 "%s%s%s", n->index, q->term,
-                    n->running ? ", units run" : "", n->keeper_alive ? ", the keeper lives" : "",
+        sim_violate(w, VIOLATION_RELEASE, "n%u releases term %" PRIu64 "%s%s%s%s%s", n->index,
+                    q->term, n->running ? ", units run" : "",
+                    n->hook != HOOK_NONE ? ", or have to run yet" : "",
+                    n->address ? ", what they set up is left" : "",
+                    n->keeper_alive ? ", the keeper lives" : "",
                     n->has_ticket ? ", the ticket is out" : "");
     if (q->term > v->released_term)
         v->released_term = q->term;
@@ -198,6 +201,8 @@ void witness_released(struct world *w, const struct exchange *x, const struct ro
     n->granted_until = 0;
     if (n->running && n->run.term <= x->request.term)
         sim_violate(w, VIOLATION_RELEASE, "clean, but n%u runs", n->index);
+    if (n->address && n->run.term <= x->request.term)
+        sim_violate(w, VIOLATION_RELEASE, "clean, but n%u has the address", n->index);
     if (r->term != x->request.term || !nonce_equal(&r->nonce, &x->request.expected_nonce))
         sim_violate(w, VIOLATION_RELEASE, "n%u gave back what it had not seen last", n->index);
 }
@@ -217,7 +222,7 @@ void witness_ticket(struct world *w, struct node *n, const struct ticket *t)
     g->ticketed[g->n_ticketed++] = t->term;
     if (t->term <= v->released_term)
         sim_violate(w, VIOLATION_TICKET, "n%u, term %" PRIu64 " was released", n->index, t->term);
-    if (n->running || n->keeper_alive)
+    if (n->running || n->hook != HOOK_NONE || n->keeper_alive)
         sim_violate(w, VIOLATION_TICKET, "n%u is not empty", n->index);
     witness_extend(w, n, t->term, t->deadline);
 }
@@ -252,6 +257,15 @@ void witness_keeper(struct world *w, const struct node *n)
         sim_violate(w, VIOLATION_TERM_REUSED, "a keeper of term %" PRIu64 " after %" PRIu64, term,
                     g->started_term);
     g->started_term = usec_max(g->started_term, term);
+}
+
+/* The keeper and then its fence have ended: nobody is left to kill what runs from here on. */
+void witness_guards_gone(struct world *w, const struct node *n)
+{
+    if (n->running || n->hook != HOOK_NONE)
+        sim_violate(w, VIOLATION_GONE, "n%u, term %" PRIu64 ": %s", n->index, n->run.term,
+                    n->hook == HOOK_DUE ? "ExecStopPost= is about to be run"
+                                        : "processes are left");
 }
 
 void witness_running(struct world *w, struct node *n)

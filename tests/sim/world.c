@@ -126,6 +126,7 @@ const char *sim_violation_name(enum violation v)
         [VIOLATION_HISTORY] = "an older history believed",
         [VIOLATION_LOCK] = "granted without the lock",
         [VIOLATION_ALIVE] = "alive after the deadline and the stop timeout",
+        [VIOLATION_GONE] = "keeper gone before the group was",
         [VIOLATION_SPINNING] = "spinning",
         [VIOLATION_NO_LEADER] = "nobody leads",
         [VIOLATION_UNREST] = "leader lost without a fault",
@@ -341,6 +342,7 @@ static void begin(struct world *w)
         begin_host(w, &w->hosts[i], (uint8_t)i);
     for (unsigned g = 0; g < w->n_groups; g++) {
         w->groups[g].leader = -1;
+        w->groups[g].keeps = sim_chance(w, 500);
         choose_budgets(w, g);
         choose_methods(w, g);
     }
