@@ -11,21 +11,19 @@ from lab.scenario import scenario
 
 from .clocks import clocks_of_their_own, step
 from .keeper import stand_still
-from .units import (STUBBORN, all_active, all_dead, back_again, dead_within, never_twice, service, until_bomb_is_full,
+from .units import (HOOKS, STUBBORN, all_active, all_dead, back_again, dead_within, never_twice, service, until_bomb_is_full,
                     units_of_group)
 
 
-@scenario("the keeper is killed, and what it led resists: the fence alone ends it")
-def fence_alone(t):
-    """In the middle of a term, where the fence gives the units their time; then in mid-stop. And
-    what SIGKILL ends is no reason to restart a host."""
+def end_by_fence(t, units, beating, **more):
+    """In the middle of a term, where the fence gives the units their time; then in mid-stop."""
     # One command: on a busy machine each takes its time, and the stop is over after S.
     mid_stop = (f"systemctl stop --no-block tenured.service; while [ -e /run/tenure/groups/{t.group}"
                 "/live/state ]; do sleep 0.01; done; sleep 0.1; kill -9 ")
     for half, before in (("leading", "kill -9 "), ("stopping", mid_stop)):
-        with units_of_group(t, STUBBORN, fence="reboot"):
+        with units_of_group(t, units, **more):
             old, boots = t.leader, [h.boots for h in t.hosts]
-            all_active(t, old, STUBBORN)
+            all_active(t, old, units)
             until_bomb_is_full(t, old)
             keeper = old.main_pid(t.keeper)
             t.check("it has a keeper", keeper > 1)
@@ -33,19 +31,31 @@ def fence_alone(t):
                     lambda: old.sh(f"{before}{keeper}"))
             t.effect("that keeper is gone", lambda: old.main_pid(t.keeper) != keeper)
             t.leader = t.cluster.wait_leader()
-            dead_within(t, old, [*STUBBORN, "post.service"], t.stop_ms + t.kill_ms + t.slack_ms)
+            dead_within(t, old, beating, t.stop_ms + t.kill_ms + t.slack_ms)
             t.check("the fence has killed them", t.said(old, t.keeper, "Killing what is left of group"))
             t.check("and not the keeper", not t.said(old, t.keeper, "Killing the group's"))
             t.until("the last of it is gone, or runs by a new term", lambda: t.leader is old or
                     old.state(t.keeper) in ("inactive", "failed"))
             if t.leader is not old:
-                all_dead(t, old, STUBBORN)
+                all_dead(t, old, units)
             t.check("no host has restarted", boots == [h.boots for h in t.hosts]
                     and all(h.up for h in t.hosts))
             if half == "stopping":
                 back_again(t, old)
-            never_twice(t, [u for u in STUBBORN if u != "hook.service"])
+            never_twice(t, [u for u in units if u != "hook.service"])
             t.gap_at_most(t.lease_ms + 2000)
+
+
+@scenario("the keeper is killed, and what it led resists: the fence alone ends it")
+def fence_alone(t):
+    """And what SIGKILL ends is no reason to restart a host."""
+    end_by_fence(t, STUBBORN, STUBBORN, fence="reboot")
+
+
+@scenario("the same, and the commands for their stop resist, too: the fence alone ends it")
+def fence_alone_hooks(t):
+    units = {**STUBBORN, **HOOKS}
+    end_by_fence(t, units, [*units, "post.service"])
 
 
 # A process that has asked a FUSE server, which has read the question and does not answer, cannot be

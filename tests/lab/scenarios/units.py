@@ -277,7 +277,8 @@ def kinds_of_other_units(t):
 # LimitNPROC= counts a user's processes on the whole machine: each lab has a user of its own for it.
 BOMBER = "bomber"
 MAKE_BOMBER = f"id -u {BOMBER} >/dev/null 2>&1 || useradd -M -u {20000 + os.getpid() % 20000} {BOMBER}"
-STUBBORN = {
+# They have commands for their stop, which are killed: what those were to do is not done.
+HOOKS = {
     # Asks for a minute more, again and again, and does not end.
     "extends.service": service(
         f"{BEAT} --ignore-term", "Type=notify", "NotifyAccess=all",
@@ -287,11 +288,13 @@ STUBBORN = {
     # What it runs when it has stopped beats on as another witness.
     "slow-post.service": service(BEAT, "ExecStopPost=/lab/witness /lab/beats/%H.post.service "
                                  "--ignore-term"),
-    "bomb.service": service(f"{BEAT} --bomb --children 2 --escape --ignore-term", f"User={BOMBER}",
-                            "LimitNPROC=60", "TasksMax=60"),
     # Nothing of it runs, until it stops: that never ends, twice.
     "hook.service": service("/bin/true", "Type=oneshot", "RemainAfterExit=yes",
                             f"ExecStop={BEAT} --ignore-term", f"ExecStopPost={BEAT} --ignore-term"),
+}
+STUBBORN = {
+    "bomb.service": service(f"{BEAT} --bomb --children 2 --escape --ignore-term", f"User={BOMBER}",
+                            "LimitNPROC=60", "TasksMax=60"),
     "mixed.service": service(f"{BEAT} --ignore-term --children 2 --escape", "KillMode=mixed"),
     "returns.service": "[Unit]\nStartLimitIntervalSec=0\nAfter=mixed.service\n"
                        + service(BEAT, "Restart=always", "RestartSec=0"),
@@ -302,30 +305,46 @@ def until_bomb_is_full(t, host):
     t.until("the bomb has reached its cap", lambda: len(host.pids("bomb.service")) >= 40, timeout=30)
 
 
-@scenario("units that do not want to stop, fork without end, come back: ended all the same")
+def resist(t, units, beating, gap_ms):
+    """They are handed over within that gap, then cut off; all is dead in time."""
+    all_active(t, t.leader, units)
+    until_bomb_is_full(t, t.leader)
+    old, new = hand_over(t, lambda h: h.sh(
+        # (A pid of 0 would mean the process group of whoever runs this lab.)
+        "pid=$(systemctl show --value -p MainPID returns.service); "
+        "[ \"$pid\" -gt 1 ] && kill -9 $pid; systemctl start --no-block returns.service",
+        check=False))
+    limit = t.stop_ms + t.kill_ms + t.slack_ms
+    dead_within(t, old, beating, limit)
+    all_dead(t, old, units)
+    all_active(t, new, units)
+    t.figures["handed over in"] = f"{t.gap_ms():.0f} ms"
+    t.gap_at_most(gap_ms)
+    left = t.said(old, "tenured.service", "may be left on this node", "alert")
+    back_again(t, old)
+    old, new = cut_off(t)
+    dead_within(t, old, beating, t.duration_ms + limit)
+    all_dead(t, old, units)
+    never_twice(t, [u for u in units if u != "hook.service"])
+    t.gap_at_most(t.lease_ms + 2000)
+    return left
+
+
+@scenario("units that do not want to stop, fork without end, come back: ended all the same, and handed over at once")
 def units_that_resist(t):
     with units_of_group(t, STUBBORN):
-        all_active(t, t.leader, STUBBORN)
-        until_bomb_is_full(t, t.leader)
-        old, new = hand_over(t, lambda h: h.sh(
-            # (A pid of 0 would mean the process group of whoever runs this lab.)
-            "pid=$(systemctl show --value -p MainPID returns.service); "
-            "[ \"$pid\" -gt 1 ] && kill -9 $pid; systemctl start --no-block returns.service",
-            check=False))
-        limit = t.stop_ms + t.kill_ms + t.slack_ms
-        dead_within(t, old, [*STUBBORN, "post.service"], limit)
-        all_dead(t, old, STUBBORN)
-        all_active(t, new, STUBBORN)
-        t.figures["handed over in"] = f"{t.gap_ms():.0f} ms"
-        t.gap_at_most(limit + 700)
-        back_again(t, old)
-        old, new = cut_off(t)
-        dead_within(t, old, [*STUBBORN, "post.service"], t.duration_ms + limit)
-        all_dead(t, old, STUBBORN)
-        never_twice(t, [u for u in STUBBORN if u != "hook.service"])
+        left = resist(t, STUBBORN, STUBBORN, t.stop_ms + t.kill_ms + t.slack_ms + 700)
+        t.check(f"they had processes alone, and are dead: {left}", not left)
+
+
+@scenario("the same, and the commands for their stop do not end either: ended, but not given back, and said")
+def units_that_resist_by_hooks(t):
+    units = {**STUBBORN, **HOOKS}
+    with units_of_group(t, units):
+        left = resist(t, units, [*units, "post.service"], t.lease_ms + 2000)
+        t.check(f"what they were to do is not done: {left}", left)
         t.check("the stop hooks beat", t.lab.testimony("hook.service").beats(t.began, clock.now()))
         t.one_at_a_time("hook.service")
-        t.gap_at_most(t.lease_ms + 2000)
 
 
 UNWELL = {
