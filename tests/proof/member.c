@@ -82,7 +82,8 @@ static struct account {
 
     /* The end. */
     usec_t unlinked_at;
-    bool proven; /* PID 1 was asked since, and all was dead */
+    bool proven;   /* PID 1 was asked since, and all was dead, and nothing else can be left */
+    uint64_t left; /* the last term that ended without that */
 
     /* The last claim whose outcome is not known. */
     bool open;
@@ -164,7 +165,7 @@ static void account_for_event(const struct member *m, const struct member_event 
     }
     if (e->type == EVENT_LOCAL) {
         a.look = *e->local;
-        if (all_dead(e->local) && e->local->asked_at > a.unlinked_at)
+        if (all_dead(e->local) && !e->local->left && e->local->asked_at > a.unlinked_at)
             a.proven = true;
     }
 }
@@ -209,6 +210,8 @@ static void account_for_update(const struct member *before, const struct member 
         a.unlinked_at = e->now;
         a.proven = false;
     }
+    if (before->state == MEMBER_ENDING && m->state == MEMBER_STANDBY && e->local->left)
+        a.left = before->term;
     /* Given up without an end: a claim that was denied before anything began. */
     if (m->term != before->term && before->term > a.ended)
         a.ended = before->term;
@@ -252,7 +255,8 @@ static bool look_known(const struct member *m)
 
     return l->asked_at == a.look.asked_at && l->keeper == a.look.keeper &&
            l->units_dead == a.look.units_dead && l->slice_empty == a.look.slice_empty &&
-           l->guarded == a.look.guarded && (unsigned)l->keeper <= LOCAL_KEEPER_ACTIVE;
+           l->left == a.look.left && l->guarded == a.look.guarded &&
+           (unsigned)l->keeper <= LOCAL_KEEPER_ACTIVE;
 }
 
 static bool question_known(const struct member *m)
@@ -310,7 +314,8 @@ static bool terms_known(const struct member *m)
     bool over = m->state == MEMBER_ENDING || m->state == MEMBER_RELEASING;
 
     return top <= INT64_MAX && a.top <= top && a.ticketed <= a.top && a.term <= a.ticketed &&
-           a.ended <= a.top && a.ended == (over ? usec_max(m->over_term, m->term) : m->over_term) &&
+           a.ended <= a.top && m->left_term == a.left && a.left <= a.ended &&
+           a.ended == (over ? usec_max(m->over_term, m->term) : m->over_term) &&
            (!m->observed || m->record.term <= m->highest_term);
 }
 
@@ -388,7 +393,7 @@ static void check_claim(const struct member *before, const struct member_event *
           e->now - a.same_since >= lease && e->now - a.seen_at <= lease / 2);
     PROVE("claim-of-what-is-clean", claims && q->rests_on_clean,
           a.seen && ((read && a.record.claimable) || told));
-    PROVE("claim-not-of-its-own", claims, !a.ours);
+    PROVE("claim-not-of-its-own", claims, !a.ours || (a.left > 0 && a.record.term == a.left));
     PROVE("claim-above-every-term", claims,
           q->term_floor > a.top && q->term_floor > a.ended && q->term_floor > a.ticketed);
     PROVE("claim-by-its-own-budget", claims,
@@ -523,7 +528,11 @@ static void check_end(const struct member *before, const struct member *m,
           m->term <= a.top || (l && l->keeper == LOCAL_KEEPER_ACTIVE && m->term == l->keeper_term));
     PROVE("ending-until-proof", before->state == MEMBER_ENDING && m->state != MEMBER_ENDING,
           l && all_dead(l) && l->asked_at > a.unlinked_at &&
-              (m->state == MEMBER_RELEASING || m->state == MEMBER_STANDBY));
+              (m->state == MEMBER_RELEASING ? !l->left : m->state == MEMBER_STANDBY));
+    PROVE("ends-although-something-is-left",
+          before->state == MEMBER_ENDING && l && all_dead(l) && l->left &&
+              l->asked_at > a.unlinked_at,
+          m->state == MEMBER_STANDBY && m->term == 0 && u->actions == 0);
     PROVE("ending-tells-again",
           before->state == MEMBER_ENDING && m->state == MEMBER_ENDING && e->type == EVENT_CLOCK &&
               e->now >= before->told_at + TELL_AGAIN_USEC,

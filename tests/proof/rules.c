@@ -185,8 +185,8 @@ static void prove_times(void)
 {
     struct keeper k = any_keeper();
     usec_t now = later();
-    bool pending, answered, up;
-    uint64_t children;
+    bool pending, reboot;
+    struct keeper_look l;
     usec_t kill = keeper_kill_time(&k), wakeup = keeper_wakeup(&k, pending, now);
     usec_t span = keeper_watchdog_span(&k, now);
     bool ending = k.phase == KEEPER_ENDING;
@@ -210,10 +210,34 @@ static void prove_times(void)
           now + span + KEEPER_WATCHDOG_ACCURACY_USEC <= k.deadline + BUDGET_SLACK_USEC);
     PROVE("watchdog-not-before-deadline", true, now + span > k.deadline);
     PROVE("watchdog-at-once-when-late", now >= latest, span == 1);
-    PROVE("exit-leaves-nothing", keeper_may_exit(&k, answered, up, children),
-          ending && answered && !up && children == 0);
-    PROVE("exit-when-nothing-is-left", ending && answered && !up && children == 0,
-          keeper_may_exit(&k, answered, up, children));
+    PROVE("exit-as-the-look-says", true,
+          keeper_may_exit(&k, &l, reboot) == (ending && look_gone(&l, reboot)));
+}
+
+/* What a look found, whatever it is. */
+static void prove_look(void)
+{
+    struct keeper_look l;
+    bool reboot;
+
+    ASSUME((unsigned)l.stops <= STOPS_LEFT);
+    bool gone = look_gone(&l, reboot), left = look_left(&l);
+    bool said = l.stops == STOPS_NONE || l.stops == STOPS_GONE;
+    bool open = l.stops == STOPS_OPEN || l.stops == STOPS_LEFT;
+
+    /* First PID 1's word, then no unit that is up, then no process: the order of the look. */
+    PROVE("exit-leaves-nothing", gone, l.answered && !l.up && !l.populated);
+    PROVE("exit-leaves-nothing-unseen", gone && l.unlinked,
+          l.children == 0 && l.stops != STOPS_OPEN);
+    PROVE("exit-only-by-the-agents-word", gone && reboot, !open);
+    PROVE("exit-when-nothing-is-left",
+          l.answered && !l.up && !l.populated && (!l.unlinked || l.children == 0) && !open, gone);
+    PROVE("empty-cgroup-is-nothing", l.answered && !l.up && !l.populated && !l.unlinked && !open,
+          gone);
+    PROVE("left-is-told", l.populated || open, left);
+    PROVE("left-is-told-if-nobody-said", l.stops == STOPS_UNKNOWN && (l.up || !l.answered), left);
+    PROVE("left-is-not-a-busy-pid1", said && !l.populated, !left);
+    PROVE("left-is-not-gone", left, !look_gone(&l, true));
 }
 
 static void prove_fence(void)
