@@ -9,11 +9,15 @@
 
 #include "base/budget.h"
 
-void advisory_forget(struct advisory *a)
+void advisory_new_session(struct advisory *a)
 {
     assert(a);
-    a->n = 0;
-    a->epoch = (struct epoch){0};
+    for (size_t i = 0; i < a->n; i++) {
+        struct advisory_seen *s = &a->seen[i];
+
+        s->held = s->dropped = false;
+        s->before = true;
+    }
     a->bound = a->asked_bound = 0;
 }
 
@@ -104,6 +108,12 @@ static struct advisory_seen *find_or_add(struct advisory *a, const char *group)
 
 /* ---- asking ---- */
 
+/* Last read in an earlier session, and what happened since is not known. */
+static bool gap(const struct advisory_seen *s, usec_t now)
+{
+    return s->before && usec_sub(now, s->read_at) > s->lease / 2;
+}
+
 static usec_t waited(const struct advisory *a, const struct request *q, usec_t now)
 {
     const struct advisory_seen *s = find(a, q->group);
@@ -111,7 +121,7 @@ static usec_t waited(const struct advisory *a, const struct request *q, usec_t n
     if (q->method != METHOD_ADVISORY || q->operation != OPERATION_CLAIM || !s ||
         s->term != q->expected_term ||
         memcmp(&s->nonce, &q->expected_nonce, sizeof s->nonce) != 0 ||
-        memcmp(&a->epoch, &q->epoch, sizeof a->epoch) != 0)
+        memcmp(&a->epoch, &q->epoch, sizeof a->epoch) != 0 || gap(s, now))
         return 0;
     return usec_sub(now, s->since);
 }
@@ -201,8 +211,10 @@ static void take(struct advisory_seen *s, const struct request *q, const struct 
 
     if (reply->has_record) {
         if (s->since == USEC_INFINITY || s->term != r->term ||
-            memcmp(&s->nonce, &r->nonce, sizeof s->nonce) != 0)
+            memcmp(&s->nonce, &r->nonce, sizeof s->nonce) != 0 || gap(s, now))
             s->since = now;
+        s->read_at = now;
+        s->before = false;
         s->term = r->term;
         s->nonce = r->nonce;
         s->lease = r->lease;
@@ -222,7 +234,7 @@ int advisory_take(struct advisory *a, const struct request *requests, const stru
         if (a->seen[i].dropped)
             a->seen[i].held = a->seen[i].dropped = false;
     if (memcmp(&a->epoch, &replies[0].epoch, sizeof a->epoch) != 0)
-        a->n = 0; /* another history: what was seen and held before is of no use */
+        a->n = 0; /* another history or life: what was seen and held before is of no use */
     a->epoch = replies[0].epoch;
     a->bound = a->asked_bound;
     for (size_t i = 0; i < n; i++) {

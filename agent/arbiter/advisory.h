@@ -9,9 +9,11 @@
  * new nonce into the row in the same transaction; a claim is acknowledged only to a session that
  * holds the lock, and as a compare-and-set on (term, nonce, history). So far it is the method
  * `lease`, with more demanded. The end of a session proves nothing about the units, so whoever
- * wants to follow waits out the quarantine: it must have seen that very (term, nonce) in one
- * session, by its own clock from after the reply that showed it to before the claim is sent, for Q
- * = max(the row's L, its own L); or the row is clean and of this history. A renewal that the old
+ * wants to follow waits out the quarantine: it must have seen that very (term, nonce) in one life
+ * of the server, by its own clock from after the reply that showed it to before the claim is sent,
+ * for Q = max(the row's L, its own L), without a gap of more than half the row's L between two
+ * sessions; or the row is clean and of this history. How many they were does not matter: each reply
+ * says which life of the server it is from, and the claim is tested for it, too. A renewal that the old
  * leader may count on was committed before the quarantine began, or has changed the nonce: the
  * claim fails. All of the old leader is dead Q after that renewal was sent (base/budget.h).
  *
@@ -23,7 +25,7 @@
  *    has not missed yet. Unknown; that session is ended; the old deadline rules.
  *  - Lock taken and row changed: denied; the old leader's units are dead since before the claim.
  *  - Server crashed, failed over, restored: all locks are free, and all of this is forgotten with
- *    the connection. What remains is the row, as with `lease`.
+ *    the first reply of its new life. What remains is the row, as with `lease`.
  *  - Answer lost: the connection is given up, and the lock with it, as soon as the server notices:
  *    the session's limits are set before it takes its first lock.
  *  - A pooler: a lock would be anybody's. tick_1 compares the backend's process id each time, and
@@ -44,12 +46,14 @@
 #define ADVISORY_BOUND_UNKNOWN_USEC (2 * BUDGET_POLL_MAX_USEC)
 #define ADVISORY_SEEN_MAX (4 * ARBITER_BATCH_MAX)
 
-/* A group's row in this session, and its lock. */
+/* A group's row in this life of the server, and its lock in this session. */
 struct advisory_seen {
     char group[GROUP_NAME_MAX + 1];
     uint64_t term;
     struct nonce nonce;
     usec_t since;       /* seen with this term and nonce from here on (CLOCK_BOOTTIME) */
+    usec_t read_at;     /* and last read */
+    bool before;        /* in an earlier session */
     bool held, dropped; /* dropped: tick_1 was told to let go of it */
     usec_t lease;       /* L of the row */
     usec_t acked_at;    /* held: when a claim or renewal was last granted */
@@ -63,8 +67,10 @@ struct advisory {
     usec_t asked_bound;
 };
 
-/* Another session: nothing is held, nothing was seen. */
-void advisory_forget(struct advisory *a);
+/* Another session: nothing is held. What was seen of rows counts on, if the server's life goes on.
+ */
+void advisory_new_session(struct advisory *a);
+/* Everything is forgotten. */
 void advisory_free(struct advisory *a);
 
 /* What tick_1 must be told beside these requests. now: just before they are sent. Returns 0 or

@@ -36,7 +36,8 @@ struct arbiter_handler {
     void (*connected)(void *userdata, const char *text);
     /* The connection is gone, or could not be made: why, for people, without secrets. Called after
      * `replies` for a batch under way. Retried by the arbiter itself, with backoff, and called
-     * again each time every host was tried in vain. Observations made before are void. */
+     * again each time every host was tried in vain. Observations made before count on if the
+     * replies that come next are of the same epoch. */
     void (*lost)(void *userdata, const char *text);
     /* Just before `lost`: the server that answers is not the one that was, or has an older history.
      * Nodes that talk to different ones can lead at once, so somebody must look at it. Told once.

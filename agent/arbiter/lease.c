@@ -12,7 +12,9 @@
 #include "base/parse.h"
 
 /* The two settings are read after the function has returned: that they outlive it is what counts,
- * for the commit comes last. */
+ * for the commit comes last. A claim of what was observed in another life of the server names a
+ * system that there is none: so it is denied, as in another history. (Of several arrays, unnest is
+ * the grammar's, whatever is in search_path.) */
 const char lease_statement[] =
     "select o_number, o_outcome, o_term, o_owner, o_nonce, o_clean, o_claimable, o_lease, o_stop,"
     " o_duration, o_since, o_system_id, o_timeline, o_synchronous,"
@@ -20,10 +22,16 @@ const char lease_statement[] =
     " pg_catalog.current_setting('synchronous_commit'),"
     " pg_catalog.current_setting('client_min_messages'),"
     " (pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())"
-    " operator(pg_catalog.*) 1000000)::pg_catalog.int8"
-    " from tenure.tick_1($1::text, $2::boolean, $3::integer, $4::bigint, $5::text[],"
+    " operator(pg_catalog.*) 1000000)::pg_catalog.int8, life.started"
+    " from (select (pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time())"
+    " operator(pg_catalog.*) 1000000)::pg_catalog.int8) as life (started),"
+    " tenure.tick_1($1::text, $2::boolean, $3::integer, $4::bigint, $5::text[],"
     " $6::text[], $7::text[], $8::bigint[], $9::text[], $10::bigint[], $11::bigint[],"
-    " $12::uuid[], $13::uuid[], $14::bigint[], $15::bigint[], $16::boolean[], $17::bigint[],"
+    " $12::uuid[], $13::uuid[],"
+    " array(select case when q.started operator(pg_catalog.=) life.started then q.id else 0 end"
+    " from unnest($14::bigint[], $21::bigint[]) with ordinality as q (id, started, n)"
+    " order by q.n),"
+    " $15::bigint[], $16::boolean[], $17::bigint[],"
     " $18::bigint[], $19::bigint[], $20::bigint[]) order by o_number";
 
 enum column {
@@ -47,6 +55,7 @@ enum column {
     COLUMN_COMMIT,
     COLUMN_MESSAGES,
     COLUMN_TIME,
+    COLUMN_STARTED,
     COLUMNS,
 };
 
@@ -148,6 +157,11 @@ static void put_duration(FILE *f, const struct request *r)
     put_number(f, r->duration);
 }
 
+static void put_started(FILE *f, const struct request *r)
+{
+    put_number(f, r->epoch.started);
+}
+
 enum parameter {
     PARAMETER_OWNER,
     PARAMETER_REQUIRE_SYNC,
@@ -165,6 +179,7 @@ static void (*const put_array[])(FILE *, const struct request *) = {
     put_operation,   put_term,      put_expected_term, put_expected_nonce,
     put_fresh_nonce, put_system_id, put_timeline,      put_rests_on_clean,
     put_term_floor,  put_lease,     put_stop,          put_duration,
+    put_started,
 };
 
 _Static_assert(PARAMETER_OPERATION + sizeof put_array / sizeof put_array[0] == LEASE_PARAMETERS,
@@ -175,8 +190,9 @@ bool lease_request_valid(const struct request *r)
     bool names_span = r->operation == OPERATION_OBSERVE || r->operation == OPERATION_CLAIM;
 
     return group_name_valid(r->group) && r->term <= INT64_MAX && r->expected_term <= INT64_MAX &&
-           r->term_floor <= INT64_MAX && r->epoch.timeline <= INT64_MAX && r->lease <= INT64_MAX &&
-           r->stop <= INT64_MAX && r->duration <= INT64_MAX &&
+           r->term_floor <= INT64_MAX && r->epoch.timeline <= INT64_MAX &&
+           r->epoch.started <= INT64_MAX && r->lease <= INT64_MAX && r->stop <= INT64_MAX &&
+           r->duration <= INT64_MAX &&
            (!names_span || (r->lease > 0 && r->duration > 0));
 }
 
@@ -410,6 +426,7 @@ static int take_row(const PGresult *result, size_t row, const char *owner, const
     static const enum column always[] = {
         COLUMN_NUMBER,  COLUMN_OUTCOME, COLUMN_SYSTEM_ID, COLUMN_TIMELINE, COLUMN_SYNCHRONOUS,
         COLUMN_SESSION, COLUMN_HELD,    COLUMN_COMMIT,    COLUMN_MESSAGES, COLUMN_TIME,
+        COLUMN_STARTED,
     };
     uint64_t number;
 
@@ -424,6 +441,7 @@ static int take_row(const PGresult *result, size_t row, const char *owner, const
         take_boolean(cell(result, row, COLUMN_SESSION), &facts->session) < 0 ||
         take_boolean(cell(result, row, COLUMN_HELD), held) < 0 ||
         take_number(cell(result, row, COLUMN_TIME), &reply->arbiter_time) < 0 ||
+        take_number(cell(result, row, COLUMN_STARTED), &reply->epoch.started) < 0 ||
         take_record(result, row, reply) < 0)
         return -EINVAL;
     if (reply->epoch.timeline == 0 || reply->epoch.timeline > UINT32_MAX)

@@ -269,7 +269,7 @@ static void on_up(void *userdata, const char *text)
 {
     struct arbiter *a = userdata;
 
-    advisory_forget(&a->advisory);
+    advisory_new_session(&a->advisory);
     a->no_session = connection_pooled(a->connection);
     a->handler->connected(a->userdata, text);
 }

@@ -35,9 +35,14 @@ static bool nonce_equal(const struct nonce *a, const struct nonce *b)
     return memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
 }
 
-static bool epoch_equal(const struct epoch *a, const struct epoch *b)
+static bool history_equal(const struct epoch *a, const struct epoch *b)
 {
     return a->system_id == b->system_id && a->timeline == b->timeline;
+}
+
+static bool epoch_equal(const struct epoch *a, const struct epoch *b)
+{
+    return history_equal(a, b) && a->started == b->started;
 }
 
 /* p for a term of this D. The same rule as budget_compute()'s, for terms of another configuration;
@@ -409,7 +414,7 @@ static void begin_starting(struct member *m, usec_t now, struct update *update)
  * term away, whose units still run. */
 static bool claim_may_hold(const struct member *m, const struct epoch *epoch)
 {
-    return m->claim_open && epoch_equal(epoch, &m->claim_epoch);
+    return m->claim_open && history_equal(epoch, &m->claim_epoch);
 }
 
 /* The record names us, we hold no term: our own claim, or what an earlier life left behind. */
@@ -809,9 +814,12 @@ static void on_clock(struct member *m, usec_t now, struct update *update)
     }
 }
 
+/* What was observed counts on: the answers say which life of the server they come from, and so does
+ * a claim. What was told in between is not known, and what was told before may be long past. */
 static void on_connected(struct member *m, usec_t now)
 {
-    forget_observation(m);
+    m->has_told = false;
+    m->namesake_changes = 0;
     if (m->state != MEMBER_STARTING && m->state != MEMBER_ENDING)
         m->due = now;
 }

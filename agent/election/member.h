@@ -76,7 +76,7 @@ enum member_event_type {
     EVENT_CLOCK,     /* member_wake() has come */
     EVENT_SEND,      /* a batch is being sent: what do you ask? now is t0 */
     EVENT_REPLY,     /* the answer to what EVENT_SEND put into the batch */
-    EVENT_CONNECTED, /* the arbiter can be asked (again): nothing seen before counts */
+    EVENT_CONNECTED, /* the arbiter can be asked (again): nothing told before counts */
     EVENT_HINT,      /* somebody says the record changed, or was given back */
     EVENT_LOCAL,     /* a fresh look at this host */
     EVENT_STARTED,   /* PID 1 answered StartUnit */

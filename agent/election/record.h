@@ -17,11 +17,14 @@ struct nonce {
     uint8_t bytes[16];
 };
 
-/* Which history of the arbiter a record was read from. A failover changes the timeline, a restored
- * or foreign server the system identifier; what was observed before proves nothing after. */
+/* Which history of the arbiter a record was read from, and in which life of the server. A failover
+ * changes the timeline, a restored or foreign server the system identifier; a server that was
+ * started again has the same history, but may have lost what it had answered. What was observed
+ * before any of these proves nothing after; a connection that was lost is none of them. */
 struct epoch {
     uint64_t system_id;
     uint64_t timeline;
+    uint64_t started; /* another one after each start of the server, the same until then */
 };
 
 /* A term is the timeline it was begun on, and a number: greater ones are later ones. */
@@ -62,7 +65,7 @@ struct request {
     uint64_t expected_term;      /* claim */
     struct nonce expected_nonce; /* claim, release */
     struct nonce fresh_nonce;    /* claim, renew: what the record shall bear */
-    struct epoch epoch;          /* claim: where the record was observed */
+    struct epoch epoch;          /* claim: where the record was observed; all of it is tested */
     bool rests_on_clean; /* claim: made without observation, because the record is clean, or was
                             told to be; the arbiter tests that in the claim itself */
     uint64_t term_floor; /* claim: the new term is at least this */

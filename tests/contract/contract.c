@@ -172,6 +172,53 @@ TEST(a_claim_of_another_history_is_denied)
     stands(group, &seen);
 }
 
+TEST(a_claim_of_another_life_of_the_server_is_denied)
+{
+    const char *group = group_new();
+    struct reply seen = look(a, group), reply;
+    struct request claim = claim_of(group, &seen);
+
+    client_wait_out(a);
+    claim.epoch.started++;
+    ck_assert_int_eq(ask(a, claim, &reply), OUTCOME_DENIED);
+    claim.epoch.started -= 2;
+    ck_assert_int_eq(ask(a, claim, &reply), OUTCOME_DENIED);
+    claim.epoch.started = 0;
+    ck_assert_int_eq(ask(a, claim, &reply), OUTCOME_DENIED);
+    stands(group, &seen);
+    claim.epoch = seen.epoch;
+    ck_assert_int_eq(ask(a, claim, &reply), OUTCOME_GRANTED);
+}
+
+/* Each of a batch is asked for by itself: one may have been read before a restart, another after.
+ */
+TEST(claims_of_a_batch_are_of_different_lives)
+{
+    const char *old = group_new(), *new = group_new();
+    struct reply seen_old = look(a, old), seen_new = look(a, new);
+    struct request requests[] = {claim_of(old, &seen_old), claim_of(new, &seen_new)};
+
+    client_wait_out(a);
+    requests[0].epoch.started--;
+    unsigned before = a->answers;
+    client_send(a, requests, 2, CLIENT_LIMIT);
+    client_await(a, &a->answers, before + 1);
+    ck_assert_int_eq(a->replies[0].outcome, OUTCOME_DENIED);
+    ck_assert_int_eq(a->replies[1].outcome, OUTCOME_GRANTED);
+}
+
+TEST(all_connections_are_to_one_life_of_the_server)
+{
+    const char *group = group_new();
+    struct reply seen_a = look(a, group), seen_b = look(b, group);
+
+    ck_assert_uint_gt(seen_a.epoch.started, 0);
+    ck_assert_uint_eq(seen_a.epoch.started, seen_b.epoch.started);
+    b = client_close(b);
+    b = client_open(contract_arbiter, CLIENT_OWNER_B);
+    ck_assert_uint_eq(look(b, group).epoch.started, seen_a.epoch.started);
+}
+
 TEST(terms_only_grow)
 {
     const char *group = group_new();

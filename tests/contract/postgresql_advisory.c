@@ -242,7 +242,8 @@ TEST(a_renewal_begins_the_quarantine_anew)
     a = client_on(&shared, CLIENT_OWNER_A);
 }
 
-TEST(a_new_session_begins_the_quarantine_anew)
+/* For longer than half the lease nobody looked. */
+TEST(a_gap_between_sessions_begins_the_quarantine_anew)
 {
     const char *group = group_new();
 
@@ -258,6 +259,33 @@ TEST(a_new_session_begins_the_quarantine_anew)
     ck_assert_int_eq(ask(b, claim_of(group, &seen)), OUTCOME_DENIED);
     learned.to = clock_boottime();
     quarantine_lasts(b, claim_of(group, &seen), learned, LEASE);
+    a = client_on(&shared, CLIENT_OWNER_A);
+}
+
+TEST(the_quarantine_counts_on_in_new_sessions)
+{
+    const char *group = group_new();
+    struct learned learned;
+    unsigned sessions = 1;
+
+    client_lease = 2 * USEC_PER_SEC;
+    (void)client_lead(a, group);
+    a = client_close(a);
+    struct reply seen = learn(b, group, &learned);
+    for (;;) {
+        usec_t asked = clock_boottime();
+        enum outcome outcome = ask(b, claim_of(group, &seen));
+
+        if (outcome == OUTCOME_GRANTED)
+            break;
+        ck_assert_int_eq(outcome, OUTCOME_DENIED);
+        ck_assert_uint_lt(asked - learned.to, client_lease);
+        server_do(&shared, "select pg_terminate_backend(pid) from pg_stat_activity where usename = "
+                           "'tenure'");
+        client_await(b, &b->connects, ++sessions);
+    }
+    ck_assert_uint_ge(clock_boottime() - learned.from, client_lease);
+    ck_assert_uint_ge(sessions, 5);
     a = client_on(&shared, CLIENT_OWNER_A);
 }
 

@@ -2,6 +2,7 @@
 /* What was granted must outlive the server: synchronous_commit, warnings, crashes, failovers. */
 #include "postgresql.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -235,6 +236,66 @@ TEST(a_crash_is_survived_by_what_was_granted)
         struct reply seen = client_ask(c, &request);
         ck_assert(nonce_same(&seen.record.nonce, &reply.record.nonce));
     }
+    c = client_close(c);
+}
+
+/* What was seen before it may have been taken back by it, as far as anybody can know. */
+TEST(a_restart_is_another_life, .times = 4)
+{
+    const char *group = group_new();
+
+    client_method = _i < 2 ? METHOD_LEASE : METHOD_ADVISORY;
+    client_lease = USEC_PER_SEC;
+    struct client *leader = client_on(&s, CLIENT_OWNER_A), *other = client_on(&s, CLIENT_OWNER_B);
+    struct reply led = client_lead(leader, group);
+    struct request request = observe_of(group);
+    struct reply seen = client_ask(other, &request);
+    leader = client_close(leader);
+    client_turn(other, client_lease);
+    if (_i % 2)
+        server_crash(&s);
+    else
+        server_stop(&s);
+    server_start(&s);
+    client_await(other, &other->connects, 2);
+    request = claim_of(group, &seen);
+    ck_assert_int_eq(client_ask(other, &request).outcome, OUTCOME_DENIED);
+
+    request = observe_of(group);
+    struct reply again = client_ask(other, &request);
+    ck_assert_uint_ne(again.epoch.started, seen.epoch.started);
+    ck_assert_uint_eq(again.epoch.system_id, seen.epoch.system_id);
+    ck_assert_uint_eq(again.epoch.timeline, seen.epoch.timeline);
+    ck_assert(nonce_same(&again.record.nonce, &led.record.nonce));
+    request = claim_of(group, &again);
+    if (client_method == METHOD_ADVISORY) { /* the arbiter itself begins again, too */
+        ck_assert_int_eq(client_ask(other, &request).outcome, OUTCOME_DENIED);
+        client_wait_out(other);
+    }
+    ck_assert_int_eq(client_ask(other, &request).outcome, OUTCOME_GRANTED);
+    other = client_close(other);
+}
+
+/* A session that is killed takes all others with it, and the server recovers from its log: what was
+ * granted is in there, whether or not it was written to the disk. So it is the same life. */
+TEST(a_session_that_crashes_is_no_restart, .times = 2)
+{
+    const char *group = group_new();
+
+    client_method = _i ? METHOD_ADVISORY : METHOD_LEASE;
+    client_lease = 300 * USEC_PER_MSEC;
+    struct client *c = client_on(&s, CLIENT_OWNER_A);
+    struct reply led = client_lead(c, group);
+    struct request request = renew_of(group, led.record.term);
+    led = client_ask(c, &request);
+    ck_assert_int_eq(led.outcome, OUTCOME_GRANTED);
+    long long pid = server_number(&s, "select pid from pg_stat_activity where usename = 'tenure'");
+    ck_assert_int_eq(kill((pid_t)pid, SIGKILL), 0);
+    client_await(c, &c->connects, 2);
+    request = observe_of(group);
+    struct reply seen = client_ask(c, &request);
+    ck_assert_uint_eq(seen.epoch.started, led.epoch.started);
+    ck_assert(nonce_same(&seen.record.nonce, &led.record.nonce));
     c = client_close(c);
 }
 

@@ -37,7 +37,7 @@ struct account {
     struct request request;
     usec_t sent_at;
 
-    bool seen; /* a record, by a clock that was fit, since connected */
+    bool seen; /* a record, by a clock that was fit */
     struct record record;
     struct epoch epoch;
     usec_t same_since, seen_at; /* without a gap above half of its lease */
@@ -245,8 +245,9 @@ static void send(struct account *a, char *line)
 }
 
 /* Flags: "o" ours, "n" a namesake's, "f" the fresh nonce, "s" as seen last, "c" clean,
- * "k" claimable, "e" another epoch. Then term (above TERM), nonce, L, S, D in milliseconds, and by
- * how much the arbiter's clock is ahead of ours, in microseconds (0: it is not told). */
+ * "k" claimable, "e" another history, "l" another life of the server. Then term (above TERM),
+ * nonce, L, S, D in milliseconds, and by how much the arbiter's clock is ahead of ours, in
+ * microseconds (0: it is not told). */
 static void read_record(const struct account *a, const char *flags, char *line, struct reply *r)
 {
     struct record *row = &r->record;
@@ -268,7 +269,9 @@ static void read_record(const struct account *a, const char *flags, char *line, 
         row->nonce = a->request.fresh_nonce;
     row->clean = strchr(flags, 'c') != NULL;
     row->claimable = row->clean && strchr(flags, 'k');
-    r->epoch = (struct epoch){.system_id = 7, .timeline = strchr(flags, 'e') ? 2 : 1};
+    r->epoch = (struct epoch){.system_id = 7,
+                              .timeline = strchr(flags, 'e') ? 2 : 1,
+                              .started = strchr(flags, 'l') ? 2 : 1};
 }
 
 /* lease_decode() lets nothing else through. */
@@ -413,7 +416,7 @@ static void event(struct account *a, char *line)
         step(a, (struct member_event){.type = EVENT_STARTED, .error = (int)-fuzz_number(&line)});
         return;
     case 'c':
-        a->seen = false;
+        a->was_told = false;
         step(a, (struct member_event){.type = EVENT_CONNECTED});
         return;
     case 'h':

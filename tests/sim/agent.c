@@ -207,7 +207,7 @@ void agent_lose_connection(struct world *w, struct host *h)
         server_lost_client(w, h);
     h->busy = h->connected = false;
     h->connection++;
-    advisory_forget(&h->advisory);
+    advisory_new_session(&h->advisory);
     for (uint32_t i = 0; busy && i < sim_exchange(w, h->batch)->n; i++) {
         struct exchange *x = sim_exchange(w, h->batch + i);
 
@@ -549,7 +549,7 @@ void agent_die(struct world *w, struct host *h)
         server_lost_client(w, h);
     h->life++;
     h->connection++;
-    advisory_forget(&h->advisory);
+    advisory_free(&h->advisory);
     h->alive = h->busy = h->connected = h->connecting = false;
     h->agent_stalled_until = 0;
     for (unsigned g = 0; g < w->n_groups; g++) {

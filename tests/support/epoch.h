@@ -8,7 +8,7 @@
 
 static inline bool epoch_equal(const struct epoch *a, const struct epoch *b)
 {
-    return a->system_id == b->system_id && a->timeline == b->timeline;
+    return a->system_id == b->system_id && a->timeline == b->timeline && a->started == b->started;
 }
 
 #endif

@@ -142,6 +142,25 @@ TEST(claim_of_an_older_history_is_not_confirmed, .times = 2)
     ck_assert_mem_eq(&f.u.request.expected_nonce, &f.row.nonce, sizeof f.row.nonce);
 }
 
+/* A server that was merely started again has the same history: what it shows was committed. */
+TEST(claim_of_an_earlier_life_is_confirmed)
+{
+    claiming();
+    do_it();
+    answer(OUTCOME_UNKNOWN);
+    f.epoch.started++;
+    event(EVENT_CONNECTED);
+    f.now += 100 * MSEC;
+    look_asked_at(f.now);
+    ask();
+    answer(OUTCOME_GRANTED);
+    ck_assert_int_eq(f.m.state, MEMBER_CONFIRMING);
+    ask();
+    ck_assert(asks(OPERATION_RENEW));
+    grant();
+    ck_assert(does(ACTION_TICKET));
+}
+
 TEST(claim_of_a_term_that_ended_is_not_confirmed, .times = 2)
 {
     releasing();

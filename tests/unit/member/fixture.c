@@ -125,7 +125,7 @@ void set_up(void)
     f.row = (struct record){
         .term = TERM, .nonce = next_nonce(), .lease = L, .stop = S, .duration = 8670000};
     own(&f.row, OTHER);
-    f.epoch = (struct epoch){.system_id = 7, .timeline = 1};
+    f.epoch = (struct epoch){.system_id = 7, .timeline = 1, .started = 100};
     member_init(&f.m, ME);
     resume(L, S);
     event(EVENT_CONNECTED);

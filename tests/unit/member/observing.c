@@ -79,10 +79,6 @@ static void change_system(void)
 {
     f.epoch.system_id++;
 }
-static void change_connection(void)
-{
-    event(EVENT_CONNECTED);
-}
 static void change_by_a_gap(void)
 {
     f.now = f.m.seen_at + L / 2 + 1 - MSEC; /* the reply comes a millisecond later */
@@ -90,6 +86,30 @@ static void change_by_a_gap(void)
 static void change_by_the_longest_pause(void)
 {
     f.now = f.m.seen_at + L / 2 - MSEC;
+}
+static void change_connection(void)
+{
+    event(EVENT_CONNECTED);
+}
+static void change_life_of_the_server(void)
+{
+    event(EVENT_CONNECTED);
+    f.epoch.started++;
+}
+/* A pooler keeps its clients over a restart. */
+static void change_life_behind_a_pooler(void)
+{
+    f.epoch.started--;
+}
+static void change_connection_after_a_gap(void)
+{
+    change_by_a_gap();
+    event(EVENT_CONNECTED);
+}
+static void change_connection_after_the_longest_pause(void)
+{
+    change_by_the_longest_pause();
+    event(EVENT_CONNECTED);
 }
 static void change_by_an_unfit_question(void)
 {
@@ -110,7 +130,11 @@ static const struct {
     {change_term, true},
     {change_timeline, true},
     {change_system, true},
-    {change_connection, true},
+    {change_connection, false},
+    {change_connection_after_the_longest_pause, false},
+    {change_connection_after_a_gap, true},
+    {change_life_of_the_server, true},
+    {change_life_behind_a_pooler, true},
     {change_by_an_unfit_question, true},
 };
 
@@ -146,6 +170,28 @@ TEST(no_claim_after_a_gap, .times = 2)
     ask();
     ck_assert(asks(_i ? OPERATION_OBSERVE : OPERATION_CLAIM));
     ck_assert(f.now > seen + L);
+}
+
+/* However short they are: a connection that lasts for one question each does. */
+TEST(claims_after_a_full_lease_on_many_connections)
+{
+    usec_t seen = first_seen();
+
+    while (f.now < seen + L - P) {
+        event(EVENT_CONNECTED);
+        ck_assert_uint_eq(member_due(&f.m), f.now);
+        ask();
+        ck_assert(asks(OPERATION_OBSERVE));
+        f.now += P - MSEC;
+        answer(OUTCOME_GRANTED);
+        f.now += MSEC;
+    }
+    f.now = seen + L;
+    look_asked_at(f.now);
+    event(EVENT_CONNECTED);
+    ask();
+    ck_assert(asks(OPERATION_CLAIM));
+    ck_assert(!f.u.request.rests_on_clean);
 }
 
 TEST(unknown_reply_is_no_observation)
@@ -218,6 +264,7 @@ TEST(claim_names_what_was_observed)
     ck_assert_mem_ne(&q->fresh_nonce, &f.row.nonce, sizeof q->fresh_nonce);
     ck_assert_uint_eq(q->epoch.system_id, 7);
     ck_assert_uint_eq(q->epoch.timeline, 1);
+    ck_assert_uint_eq(q->epoch.started, 100);
     ck_assert_uint_eq(q->term_floor, TERM + 101);
     ck_assert(!q->rests_on_clean);
     ck_assert_uint_eq(q->lease, L);
