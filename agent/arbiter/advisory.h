@@ -13,8 +13,8 @@
  * of the server, by its own clock from after the reply that showed it to before the claim is sent,
  * for Q = max(the row's L, its own L), without a gap of more than half the row's L between two
  * sessions; or the row is clean and of this history. How many they were does not matter: each reply
- * says which life of the server it is from, and the claim is tested for it, too. A renewal that the old
- * leader may count on was committed before the quarantine began, or has changed the nonce: the
+ * says which life of the server it is from, and the claim is tested for it, too. A renewal that the
+ * old leader may count on was committed before the quarantine began, or has changed the nonce: the
  * claim fails. All of the old leader is dead Q after that renewal was sent (base/budget.h).
  *
  *  - Session lost, lock free, leader alive: it takes the lock again with its next renewal. Nobody

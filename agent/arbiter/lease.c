@@ -176,10 +176,9 @@ enum parameter {
 
 /* Arrays made of the requests alone. */
 static void (*const put_array[])(FILE *, const struct request *) = {
-    put_operation,   put_term,      put_expected_term, put_expected_nonce,
-    put_fresh_nonce, put_system_id, put_timeline,      put_rests_on_clean,
-    put_term_floor,  put_lease,     put_stop,          put_duration,
-    put_started,
+    put_operation, put_term,     put_expected_term,  put_expected_nonce, put_fresh_nonce,
+    put_system_id, put_timeline, put_rests_on_clean, put_term_floor,     put_lease,
+    put_stop,      put_duration, put_started,
 };
 
 _Static_assert(PARAMETER_OPERATION + sizeof put_array / sizeof put_array[0] == LEASE_PARAMETERS,
@@ -192,8 +191,7 @@ bool lease_request_valid(const struct request *r)
     return group_name_valid(r->group) && r->term <= INT64_MAX && r->expected_term <= INT64_MAX &&
            r->term_floor <= INT64_MAX && r->epoch.timeline <= INT64_MAX &&
            r->epoch.started <= INT64_MAX && r->lease <= INT64_MAX && r->stop <= INT64_MAX &&
-           r->duration <= INT64_MAX &&
-           (!names_span || (r->lease > 0 && r->duration > 0));
+           r->duration <= INT64_MAX && (!names_span || (r->lease > 0 && r->duration > 0));
 }
 
 static char *encode_array(const struct request *requests, size_t n,
@@ -424,9 +422,9 @@ static int take_row(const PGresult *result, size_t row, const char *owner, const
                     struct reply *reply, bool *held, struct lease_facts *facts)
 {
     static const enum column always[] = {
-        COLUMN_NUMBER,  COLUMN_OUTCOME, COLUMN_SYSTEM_ID, COLUMN_TIMELINE, COLUMN_SYNCHRONOUS,
-        COLUMN_SESSION, COLUMN_HELD,    COLUMN_COMMIT,    COLUMN_MESSAGES, COLUMN_TIME,
-        COLUMN_STARTED,
+        COLUMN_NUMBER,      COLUMN_OUTCOME, COLUMN_SYSTEM_ID, COLUMN_TIMELINE,
+        COLUMN_SYNCHRONOUS, COLUMN_SESSION, COLUMN_HELD,      COLUMN_COMMIT,
+        COLUMN_MESSAGES,    COLUMN_TIME,    COLUMN_STARTED,
     };
     uint64_t number;
 

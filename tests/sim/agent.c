@@ -221,6 +221,15 @@ void agent_lose_connection(struct world *w, struct host *h)
     h->connecting = true;
 }
 
+/* Something on the way ends each after a while, however well it works. */
+static void end_in_time(struct world *w, const struct host *h)
+{
+    if (w->connections_last > 0)
+        agent_push_host(w, h, AGENT_RESET,
+                        sim_between(w, w->connections_last / 2, w->connections_last),
+                        h->connection);
+}
+
 static void connect_again(struct world *w, struct host *h)
 {
     uint8_t side = 0;
@@ -237,10 +246,11 @@ static void connect_again(struct world *w, struct host *h)
     h->connected = true;
     h->connection++;
     h->server = side;
+    end_in_time(w, h);
     for (unsigned g = 0; g < w->n_groups; g++) {
         struct node *n = sim_nodes(w, h) + g;
 
-        n->witness.seen = n->witness.was_told = false;
+        n->witness.was_told = false;
         n->nonces = 0;
         step_and_act(w, n, (struct member_event){.type = EVENT_CONNECTED});
     }
@@ -658,7 +668,8 @@ static bool handle_host(struct world *w, struct host *h, const struct happening 
         boot(w, h);
     else if (what->kind == AGENT_CONNECT)
         connect_again(w, h);
-    else if (what->kind == AGENT_RESET)
+    else if (what->kind == AGENT_RESET &&
+             (what->number == 0 || what->number == h->connection)) /* 0: whichever there is */
         agent_lose_connection(w, h);
     else if (what->kind == AGENT_ANSWER)
         take_answer(w, h, what->number);

@@ -52,6 +52,9 @@ void coverage_print(const struct coverage *c)
     print_count(c->tickets, "tickets");
     print_count(c->takeovers, "starts of a group's units");
     print_count(c->observed_claims, "claims on observation");
+    print_count(c->reconnected_claims, "of them on what was seen in several connections");
+    print_count(c->short_connections, "runs in which no connection lasts for 1.2 s");
+    print_count(c->poolers, "restarts of the server that a pooler hid");
     print_count(c->clean_claims, "claims on a clean record");
     print_count(c->told_claims, "claims on a record that was told to be clean");
     print_count(c->lies, "lies about that");
@@ -145,6 +148,9 @@ bool coverage_complete(const struct coverage *c)
         c->plugs,
         c->stops_failed,
         c->lefts,
+        c->reconnected_claims,
+        c->poolers,
+        c->short_connections,
     };
     bool all = true;
 

@@ -6,6 +6,7 @@
 #include "sim.h"
 
 #define LATE_SPAN_USEC (8 * USEC_PER_SEC)
+#define POOLER_PERMILLE 300
 #define SETTLE_SPAN_USEC (12 * USEC_PER_SEC)
 
 static const char *const fault_names[FAULTS] = {
@@ -213,7 +214,11 @@ static bool server_fault(struct world *w, const struct fault *f)
         s->epoch.timeline += sim_below(w, 2);
     }
     s->down_until = usec_max(s->down_until, w->now + f->span / 4);
-    lose_all_connections(w);
+    /* A pooler keeps its clients: they get no answer for a while. */
+    if (f->kind == FAULT_SERVER_RESTART && sim_chance(w, POOLER_PERMILLE))
+        w->coverage->poolers++;
+    else
+        lose_all_connections(w);
     return true;
 }
 

@@ -16,6 +16,9 @@ static const struct {
     [MUTATION_OBSERVATION_KEPT] = {"observation-kept", VIOLATION_TWO_LEADERS},
     [MUTATION_OBSERVATION_HALVED] = {"observation-halved", VIOLATION_TWO_LEADERS},
     [MUTATION_RECONNECT_IGNORED] = {"reconnect-ignored", VIOLATION_CLAIM},
+    [MUTATION_RECONNECT_FORGETS] = {"reconnect-forgets", VIOLATION_NO_LEADER},
+    [MUTATION_RESTART_IGNORED] = {"restart-ignored", VIOLATION_LIFE},
+    [MUTATION_CLAIM_OF_ANOTHER_LIFE] = {"claim-of-another-life", VIOLATION_LIFE},
     [MUTATION_PROOF_FROM_BEFORE] = {"proof-from-before", VIOLATION_RELEASE},
     [MUTATION_PROOF_INVENTED] = {"proof-invented", VIOLATION_TWO_LEADERS},
     [MUTATION_TICKET_LEFT] = {"ticket-left", VIOLATION_TWO_LEADERS},
@@ -113,6 +116,11 @@ static void mutate_reply(struct world *w, struct node *n, struct member_event *e
      * see that the budget does not hold. */
     if (event->reply->has_record && forgotten(w, m->budget.lease) > 0)
         forget(n, event, spare, forgotten(w, event->reply->record.lease) / 99 * 100 + 1);
+    if (w->mutation == MUTATION_RESTART_IGNORED) {
+        *spare = *event->reply;
+        spare->epoch.started = 1;
+        event->reply = spare;
+    }
     if (w->mutation == MUTATION_DEADLINE_FROM_REPLY && m->operation != OPERATION_OBSERVE)
         m->sent_at = event->now;
     if (w->mutation == MUTATION_UNKNOWN_RENEWAL_BELIEVED && unknown &&
@@ -141,9 +149,9 @@ static void mutate_local(struct world *w, struct node *n, struct member_event *e
     if (m->state != MEMBER_ENDING)
         return;
     if (w->mutation == MUTATION_PROOF_FROM_BEFORE)
-        spare->asked_at = m->since + 1;
+        spare->asked_at = usec_min(m->since + 1, event->now);
     if (w->mutation == MUTATION_PROOF_INVENTED) {
-        spare->asked_at = m->since + 1;
+        spare->asked_at = usec_min(m->since + 1, event->now);
         spare->keeper = LOCAL_KEEPER_GONE;
         spare->units_dead = spare->slice_empty = true;
     }
@@ -165,6 +173,8 @@ void mutate_before(struct world *w, struct node *n, struct member_event *event,
         mutate_local(w, n, event, spare_local);
     if (event->type == EVENT_CONNECTED && w->mutation == MUTATION_RECONNECT_IGNORED)
         event->type = EVENT_HINT;
+    if (event->type == EVENT_CONNECTED && w->mutation == MUTATION_RECONNECT_FORGETS)
+        m->observed = false;
     if (event->type == EVENT_SEND && w->mutation == MUTATION_OBSERVATION_HALVED)
         m->seen_since = usec_sub(m->seen_since, m->record.lease / 2);
     if (event->type == EVENT_RESUME && w->mutation == MUTATION_NEW_BUDGET_AT_ONCE && m->term > 0)
@@ -217,6 +227,8 @@ void mutate_after(struct world *w, struct node *n, const struct member *before,
     }
     if (w->mutation == MUTATION_HEARSAY_OBSERVED && m->operation == OPERATION_CLAIM && m->sent_told)
         update->request.rests_on_clean = false;
+    if (w->mutation == MUTATION_RESTART_IGNORED)
+        update->request.epoch.started = w->servers[n->host->server].epoch.started;
     if (event->type == EVENT_SEND && update->request.operation == OPERATION_CLAIM)
         update->request.lease = usec_sub(update->request.lease, forgotten(w, m->budget.lease));
     if (w->mutation == MUTATION_OBSERVES_TOO_LONG && event->type == EVENT_REPLY &&

@@ -26,6 +26,7 @@ static struct nonce random_nonce(struct world *w)
 void server_begin(struct world *w)
 {
     w->servers[0] = (struct server){.epoch = {.system_id = 7000, .timeline = 1}, .era = ++w->eras};
+    w->servers[0].epoch.started = w->eras;
 }
 
 static struct row *row_of(struct world *w, const struct exchange *x)
@@ -40,7 +41,7 @@ static struct host *host_of(struct world *w, const struct exchange *x)
 
 static bool clean_here(const struct world *w, const struct server *s, const struct row *t)
 {
-    return t->now.record.clean && (epoch_equal(&t->now.epoch, &s->epoch) ||
+    return t->now.record.clean && (history_equal(&t->now.epoch, &s->epoch) ||
                                    w->mutation == MUTATION_CLEAN_ACROSS_TIMELINES);
 }
 
@@ -204,6 +205,11 @@ static bool may_follow(const struct world *w, const struct server *s, const stru
     return !x->request.rests_on_clean && same_method && quarantine_is_over(w, t, x);
 }
 
+static bool same_life(const struct world *w, const struct epoch *a, const struct epoch *b)
+{
+    return w->mutation == MUTATION_CLAIM_OF_ANOTHER_LIFE ? history_equal(a, b) : epoch_equal(a, b);
+}
+
 /* The row as it shall be; false: the condition does not hold. */
 static bool claim(const struct world *w, const struct server *s, const struct row *t,
                   const struct exchange *x, struct version *ret)
@@ -214,7 +220,7 @@ static bool claim(const struct world *w, const struct server *s, const struct ro
         t->exists && r->term == q->expected_term &&
         (w->mutation == MUTATION_CLAIM_IGNORES_NONCE || nonce_equal(&r->nonce, &q->expected_nonce));
 
-    if (!unchanged || !epoch_equal(&q->epoch, &s->epoch) || !may_follow(w, s, t, x))
+    if (!unchanged || !same_life(w, &q->epoch, &s->epoch) || !may_follow(w, s, t, x))
         return false;
 
     uint64_t term = usec_max(r->term + 1, (s->epoch.timeline << 32) + 1);
@@ -496,6 +502,8 @@ void server_new_era(struct world *w, struct server *s)
         unlock(t);
     }
     s->era = ++w->eras;
+    s->epoch.started = s->era;
+    s->began = w->now;
 }
 
 /* Not the claim of a term whose lease is longer than the one before: whoever has not seen it would

@@ -120,8 +120,9 @@ struct exchange {
     uint32_t first, n;   /* of its batch */
     usec_t sent, sent_local;
     bool given_up, fit;
-    bool seen_clean; /* the node had seen for itself that the record it claims is clean */
-    bool seen_long;  /* and for how long it has seen it is enough for its own lease, too */
+    bool seen_clean;  /* the node had seen for itself that the record it claims is clean */
+    bool seen_long;   /* and for how long it has seen it is enough for its own lease, too */
+    bool seen_before; /* the connection that it was seen in first is over */
     /* advisory */
     usec_t waited, bound; /* as arbiter/advisory.c says; the session's, from then on */
     unsigned drop;        /* let go of the locks of these groups first, each a bit */
@@ -165,6 +166,7 @@ struct server {
     struct epoch epoch;
     uint32_t era; /* what was under way in an earlier one is lost; 0: there is no such server */
     usec_t down_until;
+    usec_t began;     /* its present life; 0: at the beginning */
     usec_t clock_set; /* by how much its wall clock was set, so far; wraps when that is back */
     uint32_t ended[SIM_HOSTS_MAX]; /* of each: the last connection that was ended here */
 };
@@ -191,7 +193,8 @@ struct witness {
     struct record record;
     struct epoch epoch;
     usec_t since, last;
-    bool was_told; /* by a notification, in this connection */
+    uint32_t connection; /* that it was read in first since then */
+    bool was_told;       /* by a notification, in this connection */
     struct told told;
     uint64_t acked_term;
     usec_t acked_deadline;
@@ -321,6 +324,7 @@ enum violation {
     VIOLATION_TICKET,   /* a ticket while something lives here, or for a term that was released */
     VIOLATION_DEADLINE, /* later than an acknowledgement allows, counted from the send */
     VIOLATION_CLAIM,    /* neither observed for a full lease nor clean */
+    VIOLATION_LIFE,     /* a claim on observation before the server has run for a lease */
     VIOLATION_RELEASE,  /* before all is dead, or of what was not seen last */
     VIOLATION_STOP,     /* not begun at the deadline */
     VIOLATION_ALIVE,    /* when S and K after it have passed */
@@ -342,6 +346,9 @@ enum mutation {
     MUTATION_OBSERVATION_KEPT,
     MUTATION_OBSERVATION_HALVED,
     MUTATION_RECONNECT_IGNORED,
+    MUTATION_RECONNECT_FORGETS,
+    MUTATION_RESTART_IGNORED,
+    MUTATION_CLAIM_OF_ANOTHER_LIFE,
     MUTATION_PROOF_FROM_BEFORE,
     MUTATION_PROOF_INVENTED,
     MUTATION_TICKET_LEFT,
@@ -393,6 +400,7 @@ struct coverage {
     uint64_t reasons[REASON_FOREIGN_KEEPER + 1];
     uint64_t faults[FAULTS];
     uint64_t clean_claims, observed_claims, told_claims, lies, releases;
+    uint64_t reconnected_claims, poolers, short_connections;
     uint64_t advisory_claims, quarantines, locks_lost, locks_retaken, locks_in_the_way;
     uint64_t batches, overlaps, writes_lost, late_starts, namesakes, operators;
     uint64_t stops_failed, lefts;
@@ -417,6 +425,8 @@ struct world {
     struct server servers[SIM_SERVERS];
     uint32_t eras, forks;
     bool wrong_clock; /* the first assumption is broken: a host's clock is off by some percent */
+
+    usec_t connections_last; /* at most; 0: as long as nothing happens to them */
 
     struct fault faults[SIM_FAULTS_MAX];
     unsigned n_faults;

@@ -31,6 +31,7 @@ static void check_claim(struct world *w, const struct node *n, struct exchange *
                    nonce_equal(&v->told.nonce, &q->expected_nonce);
 
     x->seen_clean = same && v->record.claimable;
+    x->seen_before = same && v->connection != x->connection;
     x->seen_long = same && x->sent_local - v->since >= usec_max(lease, q->lease);
     if (x->fit && q->rests_on_clean && hearsay && !x->seen_clean)
         return; /* the arbiter alone can say whether it is true */
@@ -109,7 +110,7 @@ void witness_answer(struct world *w, struct node *n, const struct exchange *x,
         return;
     if (!v->seen || v->record.term != r->term || !nonce_equal(&v->record.nonce, &r->nonce) ||
         !epoch_equal(&v->epoch, &told->epoch) || now - v->last > r->lease / 2)
-        v->since = now;
+        v->since = now, v->connection = x->connection;
     v->seen = x->fit;
     v->last = now;
     v->record = *r;
@@ -145,6 +146,7 @@ static void count_claim(struct world *w, const struct exchange *x, const struct 
         c->clean_claims++;
     else {
         c->observed_claims++;
+        c->reconnected_claims += x->seen_before;
         c->quarantines += wait_of(x, row) > row->now.record.lease;
     }
 }
@@ -165,7 +167,7 @@ void witness_claimed(struct world *w, const struct exchange *x, struct row *row,
                      const struct server *s)
 {
     const struct record *r = &row->pending.record;
-    bool clean = row->now.record.clean && epoch_equal(&row->now.epoch, &s->epoch);
+    bool clean = row->now.record.clean && history_equal(&row->now.epoch, &s->epoch);
     usec_t wait = wait_of(x, row);
 
     if (r->term <= row->highest_term)
@@ -175,6 +177,10 @@ void witness_claimed(struct world *w, const struct exchange *x, struct row *row,
     if (!clean && !w->wrong_clock && usec_sub(x->sent, row->written_at) < wait - wait / 999)
         sim_violate(w, VIOLATION_CLAIM, "n%u claims %" PRIu64 " us after the last write", x->node,
                     usec_sub(x->sent, row->written_at));
+    /* What was seen before its start proves nothing. */
+    if (!clean && !w->wrong_clock && usec_sub(x->sent, s->began) < wait - wait / 999)
+        sim_violate(w, VIOLATION_LIFE, "n%u claims %" PRIu64 " us after the server's start",
+                    x->node, usec_sub(x->sent, s->began));
     if (x->request.rests_on_clean && !clean)
         sim_violate(w, VIOLATION_CLAIM, "n%u claims as clean what is not", x->node);
     if (!clean && row->now.method != x->request.method && row->now.record.owner[0] != '\0')
@@ -368,7 +374,7 @@ static bool may_follow(const struct world *w, const struct node *n)
     const struct version *v = &s->rows[n->group].now;
 
     return n->method == v->method || v->record.owner[0] == '\0' ||
-           (v->record.clean && epoch_equal(&v->epoch, &s->epoch));
+           (v->record.clean && history_equal(&v->epoch, &s->epoch));
 }
 
 enum prospect {

@@ -121,6 +121,7 @@ const char *sim_violation_name(enum violation v)
         [VIOLATION_TICKET] = "ticket that must not be",
         [VIOLATION_DEADLINE] = "deadline beyond the acknowledgement",
         [VIOLATION_CLAIM] = "claim before full observation",
+        [VIOLATION_LIFE] = "claim on observation from before a restart",
         [VIOLATION_RELEASE] = "release before proven death",
         [VIOLATION_STOP] = "stop not begun at the deadline",
         [VIOLATION_HISTORY] = "an older history believed",
@@ -333,6 +334,9 @@ static void begin(struct world *w)
     w->n_nodes = w->n_hosts * w->n_groups;
     w->wrong_clock = sim_chance(w, 50);
     w->coverage->wrong_clocks += w->wrong_clock;
+    if (sim_chance(w, 100))
+        w->connections_last = sim_between(w, 400 * USEC_PER_MSEC, 1200 * USEC_PER_MSEC);
+    w->coverage->short_connections += w->connections_last > 0;
     server_begin(w);
     for (unsigned i = 0; i < w->n_nodes; i++)
         w->nodes[i] = (struct node){.index = (uint8_t)i,

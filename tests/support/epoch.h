@@ -6,9 +6,14 @@
 
 #include "election/record.h"
 
+static inline bool history_equal(const struct epoch *a, const struct epoch *b)
+{
+    return a->system_id == b->system_id && a->timeline == b->timeline;
+}
+
 static inline bool epoch_equal(const struct epoch *a, const struct epoch *b)
 {
-    return a->system_id == b->system_id && a->timeline == b->timeline && a->started == b->started;
+    return history_equal(a, b) && a->started == b->started;
 }
 
 #endif
