@@ -62,13 +62,14 @@ static struct account {
     struct request request;
     usec_t sent_at;
 
-    /* The record as it was read last in this connection, by a clock that could be trusted; since
-     * when it was read unchanged, without a gap of more than half its lease. */
+    /* The record as it was read last, by a clock that could be trusted; since when it was read
+     * unchanged in one life of the server, without a gap of more than half its lease. */
     bool seen, ours; /* it names this very owner, and is not clean */
     struct record record;
     struct epoch epoch;
     usec_t same_since, seen_at;
-    bool was_told; /* of a release, in this connection: the last time */
+    bool restarted; /* the last answer was of another life than the one before */
+    bool was_told;  /* of a release, in this connection: the last time */
     struct told told;
 
     uint64_t top;      /* the highest term that was ever read, ticketed, adopted or ended */
@@ -132,6 +133,7 @@ static void account_for_reply(const struct member *m, const struct member_event 
     if (a.request.operation == OPERATION_RENEW && reply->outcome == OUTCOME_DENIED &&
         holds_term(m->state))
         a.denied = true;
+    a.restarted = a.seen && a.epoch.started != reply->epoch.started;
     if (!reply->has_record)
         return;
     if (r->term > a.top)
@@ -152,7 +154,7 @@ static void account_for_event(const struct member *m, const struct member_event 
     if (e->type == EVENT_REPLY)
         account_for_reply(m, e);
     if (e->type == EVENT_CONNECTED)
-        a.seen = a.was_told = false;
+        a.was_told = false;
     if (e->type == EVENT_HINT && e->told) {
         a.was_told = true;
         a.told = *e->told;
@@ -440,7 +442,7 @@ static void check_ticket(const struct member *m, const struct member_event *e,
     const struct record *r = &reply->record;
     bool claimed = granted && a.request.operation == OPERATION_CLAIM;
     bool confirmed = granted && a.request.operation == OPERATION_RENEW && a.open &&
-                     epoch_equal(&reply->epoch, &a.open_epoch);
+                     history_equal(&reply->epoch, &a.open_epoch);
 
     PROVE("ticket-only-when-granted", ticket, claimed || confirmed);
     if (!ticket || !granted)
@@ -574,14 +576,19 @@ static void check_memory(const struct member *before, const struct member *m,
           m->state == MEMBER_CONFIRMING && before->state != MEMBER_CONFIRMING,
           e->type == EVENT_REPLY && a.open && a.ours && m->term == e->reply->record.term &&
               nonce_equal(&e->reply->record.nonce, &a.open_nonce) &&
-              epoch_equal(&e->reply->epoch, &a.open_epoch) && m->term > a.ended);
+              history_equal(&e->reply->epoch, &a.open_epoch) && m->term > a.ended);
     PROVE("new-budget-not-for-a-running-term", e->type == EVENT_RESUME,
           m->lease == before->lease && m->stop == before->stop && m->duration == before->duration &&
               m->deadline == before->deadline);
     PROVE("settled-means-nothing-runs", member_settled(m),
           a.stopped && !(a.asked && e->type != EVENT_REPLY) && all_dead(&a.look) &&
               !holds_term(m->state) && !(u->actions & ACTION_REQUEST));
-    PROVE("reconnected-observes-anew", e->type == EVENT_CONNECTED, !m->observed && !m->has_told);
+    PROVE("reconnected-forgets-what-was-told", e->type == EVENT_CONNECTED, !m->has_told);
+    PROVE("reconnected-observes-on", e->type == EVENT_CONNECTED,
+          m->observed == before->observed && m->seen_since == before->seen_since &&
+              m->seen_at == before->seen_at);
+    PROVE("restarted-observes-anew", e->type == EVENT_REPLY && a.restarted && m->observed,
+          m->seen_since == e->now);
 }
 
 static void check_wake(const struct member *m)

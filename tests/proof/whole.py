@@ -465,7 +465,7 @@ def claim_is_given_up(s):
 
 
 def observation_is_forgotten(s):
-    """reconnected-observes-anew, and whenever it may not be trusted."""
+    """restarted-observes-anew, and whenever it may not be trusted."""
     s.n.a.seen.known = FALSE
 
 

@@ -110,7 +110,8 @@ void agent_step(struct world *w, struct node *n, struct member_event event, bool
 void agent_connect(struct world *w, struct node *n, bool stalls)
 {
     n->connected = true;
-    n->witness.seen = n->witness.was_told = false;
+    n->witness.was_told = false;
+    n->witness.reconnected = n->witness.seen;
     agent_step(w, n, (struct member_event){.type = EVENT_CONNECTED}, stalls);
 }
 
@@ -129,6 +130,8 @@ void agent_send(struct world *w, struct node *n, bool fit, bool stalls)
                                  .request = u.request,
                                  .age = SEARCH_NOW(grid) - w->written_at};
         n->x.request.group = "group";
+        if (broken == BREAK_RESTART_IGNORED)
+            n->x.request.epoch.started = w->life;
         memcpy(n->x.owner, n->owner, sizeof n->owner);
         witness_send(w, n, &n->x.request, fit);
         /* Only terms that the record has had are known: the greatest is its own. */

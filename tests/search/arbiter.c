@@ -21,15 +21,17 @@ struct nonce arbiter_nonce(struct world *w)
     return nonce;
 }
 
-static bool claim(const struct record *r, const struct exchange *x, struct record *ret)
+static bool claim(const struct world *w, const struct exchange *x, struct record *ret)
 {
+    const struct record *r = &w->row;
     const struct request *q = &x->request;
+    bool lives = q->epoch.started == w->life || broken == BREAK_CLAIM_OF_ANOTHER_LIFE;
     bool unchanged = r->term == q->expected_term && (broken == BREAK_CLAIM_IGNORES_NONCE ||
                                                      nonce_same(&r->nonce, &q->expected_nonce));
     bool may = r->clean || broken == BREAK_CLEAN_UNTESTED || !q->rests_on_clean;
     uint64_t term = usec_max(r->term + 1, ((uint64_t)SEARCH_TIMELINE << TERM_TIMELINE_SHIFT) + 1);
 
-    if (!unchanged || !may)
+    if (!lives || !unchanged || !may)
         return false;
     if (broken == BREAK_TERM_NOT_RAISED && r->term > 0)
         term = r->term;
@@ -71,7 +73,7 @@ static bool wanted(const struct world *w, const struct exchange *x, struct recor
 {
     switch (x->request.operation) {
     case OPERATION_CLAIM:
-        return claim(&w->row, x, ret);
+        return claim(w, x, ret);
     case OPERATION_RENEW:
         return renew(&w->row, x, ret);
     case OPERATION_RELEASE:
@@ -83,7 +85,7 @@ static bool wanted(const struct world *w, const struct exchange *x, struct recor
 }
 
 /* A request that nobody waits for any more, and that can never be granted again: terms only grow,
- * and no nonce comes back. */
+ * no nonce comes back, and neither does a life of the server. */
 bool arbiter_is_void(const struct world *w, const struct exchange *x)
 {
     struct record ignored;
@@ -167,10 +169,11 @@ void arbiter_execute(struct world *w, struct exchange *x, bool locked)
     if (granted && !observes)
         write_row(w, x, &after);
     granted = granted || released_before(w, x);
-    x->reply = (struct reply){.outcome = granted ? OUTCOME_GRANTED : OUTCOME_DENIED,
-                              .has_record = true,
-                              .record = w->row,
-                              .epoch = {.system_id = 1, .timeline = SEARCH_TIMELINE}};
+    x->reply =
+        (struct reply){.outcome = granted ? OUTCOME_GRANTED : OUTCOME_DENIED,
+                       .has_record = true,
+                       .record = w->row,
+                       .epoch = {.system_id = 1, .timeline = SEARCH_TIMELINE, .started = w->life}};
     if (locked && !granted)
         x->reply = (struct reply){.outcome = OUTCOME_UNKNOWN};
     x->sent = false;

@@ -19,7 +19,9 @@ static const struct {
     [BREAK_UNKNOWN_CLAIM_BELIEVED] = {"unknown-claim-believed", VIOLATION_DEADLINE, 1, 0, true},
     [BREAK_OBSERVATION_KEPT] = {"observation-kept", VIOLATION_TWO_LEADERS, 1, 0, true},
     [BREAK_OBSERVATION_HALVED] = {"observation-halved", VIOLATION_TWO_LEADERS, 1, 0, false},
-    [BREAK_RECONNECT_IGNORED] = {"reconnect-ignored", VIOLATION_CLAIM, 1, 0, true},
+    [BREAK_RECONNECT_IGNORED] = {"reconnect-ignored", VIOLATION_CLAIM, 1, 1, false},
+    [BREAK_RESTART_IGNORED] = {"restart-ignored", VIOLATION_CLAIM, 1, 0, true},
+    [BREAK_CLAIM_OF_ANOTHER_LIFE] = {"claim-of-another-life", VIOLATION_CLAIM, 1, 0, true},
     [BREAK_PROOF_FROM_BEFORE] = {"proof-from-before", VIOLATION_RELEASE, 1, 1, false},
     [BREAK_PROOF_INVENTED] = {"proof-invented", VIOLATION_TWO_LEADERS, 1, 0, false},
     [BREAK_TICKET_LEFT] = {"ticket-left", VIOLATION_RELEASE, 1, 0, true},
@@ -100,6 +102,11 @@ static void break_reply(struct node *n, struct member_event *event, struct reply
     struct member *m = &n->member;
     bool unknown = event->reply->outcome == OUTCOME_UNKNOWN;
 
+    if (broken == BREAK_RESTART_IGNORED) {
+        *spare = *event->reply;
+        spare->epoch.started = m->observed ? m->epoch.started : spare->epoch.started;
+        event->reply = spare;
+    }
     if (broken == BREAK_DEADLINE_FROM_REPLY && m->operation != OPERATION_OBSERVE)
         m->sent_at = event->now;
     if (broken == BREAK_UNKNOWN_RENEWAL_BELIEVED && unknown && m->operation == OPERATION_RENEW &&

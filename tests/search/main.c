@@ -18,7 +18,7 @@
 /* Fewer with a deviation, and the world has become another: it proves nothing. */
 #define STATES_MIN 1000000u
 /* Deliberate breaks that are found among so few are looked for in each run of the tests. */
-#define QUICK_STATES_MAX 400000u
+#define QUICK_STATES_MAX 500000u
 /* The chance that any two of n states agree in 128 bits is below n * n / 2 / 2^128. */
 #define PRINTS 6.8e38
 

@@ -29,6 +29,7 @@ struct codec {
     uint64_t terms[TERMS_MAX]; /* in their order */
     uint8_t nonces[NONCES_MAX];
     unsigned place[SEARCH_NODES_MAX]; /* to which each node moves */
+    uint64_t life;                    /* of the server */
     int self; /* whose fields alone are written, so that names mean "me" or "another"; or -1 */
 };
 
@@ -181,7 +182,8 @@ static void tidy_agent(struct node *n)
     if (n->late_hint == PENDING_NO)
         n->late_told = (struct told){0};
     if (!v->seen)
-        v->claimable = false, v->term = 0, v->nonce = (struct nonce){{0}}, v->since = v->last = 0;
+        v->claimable = v->reconnected = false, v->life = 0, v->term = 0,
+        v->nonce = (struct nonce){{0}}, v->since = v->last = 0;
     v->since = past(v->since, ticks(grid.budget.lease));
     v->last = past(v->last, ticks(grid.budget.lease) / 2 + 1);
     if (!v->was_told)
@@ -447,10 +449,27 @@ static void visit_paper(struct codec *c, struct paper *p)
     visit_owner(c, p->owner);
 }
 
-static void visit_epoch(struct codec *c, struct epoch *e)
+/* How many lives of the server ago. */
+static void visit_life(struct codec *c, uint64_t *started)
+{
+    uint64_t ago = c->mode == MODE_WRITE ? c->life - *started : 0;
+
+    SMALL(c, ago);
+    if (c->mode == MODE_READ)
+        *started = SEARCH_LIFE - ago;
+}
+
+/* In which life a claim was made does not matter. */
+static void visit_history(struct codec *c, struct epoch *e)
 {
     if (c->mode == MODE_READ)
         *e = (struct epoch){.system_id = 1, .timeline = SEARCH_TIMELINE};
+}
+
+static void visit_epoch(struct codec *c, struct epoch *e)
+{
+    visit_history(c, e);
+    visit_life(c, &e->started);
 }
 
 static void visit_local(struct codec *c, struct local *l)
@@ -483,7 +502,7 @@ static void visit_member_term(struct codec *c, struct member *m)
     visit_nonce(c, &m->nonce);
     visit_term(c, &m->over_term);
     visit_nonce(c, &m->claim_nonce);
-    visit_epoch(c, &m->claim_epoch);
+    visit_history(c, &m->claim_epoch);
     visit_stamp(c, &m->started_at);
     visit_time(c, &m->look_at);
     visit_time(c, &m->told_at);
@@ -497,7 +516,9 @@ static void visit_member(struct codec *c, struct member *m)
     visit_member_term(c, m);
     if (m->observed || m->in_flight) {
         visit_record(c, &m->record);
-        visit_epoch(c, &m->epoch);
+        visit_history(c, &m->epoch);
+        if (m->observed)
+            visit_life(c, &m->epoch.started);
         visit_time(c, &m->seen_since);
         visit_time(c, &m->seen_at);
         SMALL(c, m->operation);
@@ -518,6 +539,8 @@ static void visit_request(struct codec *c, struct request *q)
     visit_term(c, &q->expected_term);
     visit_nonce(c, &q->expected_nonce);
     visit_nonce(c, &q->fresh_nonce);
+    if (q->operation == OPERATION_CLAIM)
+        visit_epoch(c, &q->epoch);
     if (c->mode == MODE_READ) {
         q->lease = grid.budget.lease;
         q->stop = grid.budget.stop;
@@ -578,7 +601,9 @@ static void visit_agent(struct codec *c, struct node *n)
 
 static void visit_witness(struct codec *c, struct witness *v)
 {
-    FLAGS(c, &v->seen, &v->claimable, &v->was_told);
+    FLAGS(c, &v->seen, &v->claimable, &v->was_told, &v->reconnected);
+    if (v->seen)
+        visit_life(c, &v->life);
     visit_term(c, &v->term);
     visit_nonce(c, &v->nonce);
     visit_time(c, &v->since);
@@ -733,7 +758,7 @@ static void sort_nodes(struct world *w, const struct codec *terms)
 
 size_t pack(struct world *w, uint8_t *ret)
 {
-    struct codec c = {.mode = MODE_TERMS, .self = -1};
+    struct codec c = {.mode = MODE_TERMS, .self = -1, .life = w->life};
 
     tidy(w);
     visit(&c, w);
@@ -749,7 +774,7 @@ void unpack(const uint8_t *packed, struct world *ret)
 {
     struct codec c = {.mode = MODE_READ, .in = packed, .self = -1};
 
-    *ret = (struct world){0};
+    *ret = (struct world){.life = SEARCH_LIFE};
     world_begin_members(ret);
     visit(&c, ret);
     ret->next_nonce = (uint8_t)(c.n_nonces + 1);

@@ -36,6 +36,8 @@
  * - What is the same but for names is one state: times count from now, and those that are too old
  *   to matter are alike; terms are compared only, so their order is kept; a nonce is equal to
  *   another or not; nodes may change places. What is not read any more is cleared (pack.c).
+ * - A server that restarts has lost nothing, for in one history it may not: what is asked is that
+ *   nobody relies on that.
  * - Left out: failovers and forks (one history), the method advisory, several groups, different
  *   budgets and a change of them, waits that grow after failed starts, guards that are lost, the
  *   arbiter's wall clock, a stray unit without a keeper, PID 1 that hangs for longer than one
@@ -57,6 +59,7 @@
 #define SEARCH_DEVIATIONS_MAX 2
 #define SEARCH_TEXT_MAX 160
 #define SEARCH_TIMELINE 1
+#define SEARCH_LIFE 10 /* of the server in every state: those before it count down */
 
 /* Everything a world has in common with all others. */
 struct grid {
@@ -115,9 +118,10 @@ struct paper {
 /* What was really told and done, written without looking into the member. */
 struct witness {
     bool seen, claimable;
-    uint64_t term;
+    uint64_t term, life; /* the server's */
     struct nonce nonce;
     usec_t since, last;
+    bool reconnected; /* since then */
     bool was_told;
     struct told told;
     uint64_t acked_term;
@@ -185,6 +189,7 @@ enum violation {
 struct world {
     struct node nodes[SEARCH_NODES_MAX];
     struct record row;
+    uint64_t life;                             /* of the server */
     usec_t written_at;                         /* when the nonce last changed, in true time */
     struct exchange strays[SEARCH_STRAYS_MAX]; /* given up, and yet on their way */
     uint64_t started_term;                     /* the highest that a keeper began with */
@@ -231,6 +236,8 @@ enum choice_kind {
     CHOICE_REQUEST_LATE,
     CHOICE_ROW_LOCKED,
     CHOICE_RESET,
+    CHOICE_RESTART,
+    CHOICE_RESTART_HIDDEN,
     CHOICE_STALL,
     CHOICE_CRASH,
     CHOICE_REBOOT,
@@ -268,6 +275,8 @@ enum search_break {
     BREAK_OBSERVATION_KEPT,
     BREAK_OBSERVATION_HALVED,
     BREAK_RECONNECT_IGNORED,
+    BREAK_RESTART_IGNORED,
+    BREAK_CLAIM_OF_ANOTHER_LIFE,
     BREAK_PROOF_FROM_BEFORE,
     BREAK_PROOF_INVENTED,
     BREAK_TICKET_LEFT,
@@ -298,6 +307,7 @@ extern enum search_break broken;
 /* Situations that must have come about, or the search has proven nothing. */
 enum cover {
     COVER_CLAIM_OBSERVED,
+    COVER_CLAIM_RECONNECTED,
     COVER_CLAIM_CLEAN,
     COVER_CLAIM_TOLD,
     COVER_CLAIM_DENIED,

@@ -15,7 +15,8 @@ static bool all_dead(const struct node *n)
 static void check_claim(struct world *w, struct node *n, const struct request *q, bool fit)
 {
     const struct witness *v = &n->witness;
-    bool same = v->seen && v->term == q->expected_term && nonce_same(&v->nonce, &q->expected_nonce);
+    bool same = v->seen && v->term == q->expected_term && v->life == q->epoch.started &&
+                nonce_same(&v->nonce, &q->expected_nonce);
     bool hearsay = v->was_told && v->told.term == q->expected_term &&
                    nonce_same(&v->told.nonce, &q->expected_nonce);
     usec_t now = SEARCH_NOW(grid), lease = grid.budget.lease;
@@ -24,6 +25,7 @@ static void check_claim(struct world *w, struct node *n, const struct request *q
         fit && q->rests_on_clean && hearsay && !(same && v->claimable);
     coverage.covers[COVER_CLAIM_CLEAN] += same && v->claimable && q->rests_on_clean;
     coverage.covers[COVER_CLAIM_OBSERVED] += same && !q->rests_on_clean;
+    coverage.covers[COVER_CLAIM_RECONNECTED] += same && !q->rests_on_clean && v->reconnected;
     if (fit && q->rests_on_clean && hearsay && !(same && v->claimable))
         return; /* the arbiter alone can say whether it is true */
     if (!fit || !same)
@@ -73,8 +75,11 @@ void witness_answer(struct node *n, const struct exchange *x)
     if (!told->has_record)
         return;
     if (!v->seen || v->term != r->term || !nonce_same(&v->nonce, &r->nonce) ||
-        now - v->last > grid.budget.lease / 2)
+        v->life != told->epoch.started || now - v->last > grid.budget.lease / 2) {
         v->since = now;
+        v->reconnected = false;
+    }
+    v->life = told->epoch.started;
     v->seen = fit;
     v->last = now;
     v->term = r->term;
@@ -103,6 +108,9 @@ void witness_claimed(struct world *w, const struct exchange *x)
 
     if (x->request.rests_on_clean && !w->row.clean)
         world_violate(w, VIOLATION_CLAIM, "%c claims as clean what is not", w->nodes[x->node].name);
+    if (!w->row.clean && x->request.epoch.started != w->life)
+        world_violate(w, VIOLATION_CLAIM, "%c claims what it saw before a restart",
+                      w->nodes[x->node].name);
     if (!w->row.clean && x->age < wait)
         world_violate(w, VIOLATION_CLAIM, "%c claims too soon after the last write",
                       w->nodes[x->node].name);

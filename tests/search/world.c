@@ -55,6 +55,8 @@ static const char *const names[CHOICES] = {
     [CHOICE_REQUEST_LATE] = "its request or answer is late, or lost",
     [CHOICE_ROW_LOCKED] = "the arbiter finds the row locked",
     [CHOICE_RESET] = "the connection is lost",
+    [CHOICE_RESTART] = "the server restarts",
+    [CHOICE_RESTART_HIDDEN] = "the server restarts behind a pooler",
     [CHOICE_STALL] = "the agent stands still",
     [CHOICE_CRASH] = "the agent is killed",
     [CHOICE_REBOOT] = "the host reboots",
@@ -77,6 +79,7 @@ static const char *const names[CHOICES] = {
 
 static const char *const covers[COVERS] = {
     [COVER_CLAIM_OBSERVED] = "claims on observation",
+    [COVER_CLAIM_RECONNECTED] = "of them on what was seen in two connections",
     [COVER_CLAIM_CLEAN] = "claims on a clean record",
     [COVER_CLAIM_TOLD] = "claims on a record that was told to be clean",
     [COVER_CLAIM_DENIED] = "claims that were denied",
@@ -144,6 +147,7 @@ void world_init(struct world *w, unsigned deviations, unsigned orders)
     *w = (struct world){.deviations = deviations,
                         .orders = orders,
                         .skew = grid.skew_max,
+                        .life = SEARCH_LIFE,
                         .written_at = SEARCH_NOW(grid)};
     w->row.nonce.bytes[0] = 1;
     w->row.lease = grid.budget.lease;
@@ -345,6 +349,8 @@ unsigned world_choices(const struct world *w, struct choice *ret)
     for (unsigned i = 0; i < SEARCH_STRAYS_MAX; i++)
         if (w->strays[i].sent)
             add(&l, CHOICE_STRAY, w->strays[i].node, i);
+    add_deviation(&l, true, CHOICE_RESTART, 0, 0);
+    add_deviation(&l, true, CHOICE_RESTART_HIDDEN, 0, 0);
     for (unsigned i = 0; i < grid.nodes; i++)
         urgent += l.urgent[i];
     if (urgent == 0)
@@ -476,6 +482,23 @@ static void apply_host(struct world *w, struct node *n, const struct choice *c)
         n->frozen = false;
 }
 
+/* What had not been executed never will be. Who stands still has not noticed yet, and reads an
+ * answer that had arrived before. */
+static void restart(struct world *w, bool hidden)
+{
+    w->life++;
+    for (unsigned i = 0; i < SEARCH_STRAYS_MAX; i++)
+        w->strays[i] = (struct exchange){0};
+    for (unsigned i = 0; i < grid.nodes; i++) {
+        struct node *n = &w->nodes[i];
+
+        if (n->x.sent)
+            n->x = (struct exchange){0};
+        if (!hidden && n->alive && n->connected && !n->stalled)
+            agent_lose_connection(w, n, false);
+    }
+}
+
 static void message_twice(struct node *n, unsigned number)
 {
     n->messages[SEARCH_MESSAGES_MAX - 1] = n->messages[number];
@@ -512,6 +535,8 @@ static void apply_deviation(struct world *w, struct node *n, const struct choice
         n->x.late = true;
     else if (c->kind == CHOICE_ROW_LOCKED)
         arbiter_execute(w, &n->x, true);
+    else if (c->kind == CHOICE_RESTART || c->kind == CHOICE_RESTART_HIDDEN)
+        restart(w, c->kind == CHOICE_RESTART_HIDDEN);
     else if (c->kind == CHOICE_REBOOT)
         machine_reboot(w, n);
     else if (c->kind == CHOICE_START_BY_HAND)
