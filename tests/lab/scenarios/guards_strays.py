@@ -137,11 +137,12 @@ def guards_stray_restarted_by_a_busy_pid1(t):
         t.effect("PID 1 goes on", lambda: host.state(t.keeper))
         systemctl_is_late(host, False)
         t.until("it is dead", lambda: is_dead(host, STRAY), timeout=10)
-        processes = [p for p in t.lab.testimony(STRAY).processes.values() if p.host == host.name]
-        again = max(processes, key=lambda p: p.first)
-        t.check("it was started once more", len(processes) == 2)
-        t.figures["started again, ran for"] = f"{clock.ms(again.last - again.first):.0f} ms"
-        t.check("and killed at once", clock.ms(again.last - again.first) < 200)
+        t.check("it was started once more", len(t.said(host, STRAY, f"Started {STRAY}")) == 1)
+        beats = [p for p in t.lab.testimony(STRAY).processes.values() if p.host == host.name]
+        last = max(beats, key=lambda p: p.first)
+        took = clock.ms(last.last - last.first) if len(beats) > 1 else 0    # killed before its first beat
+        t.figures["started again, ran for"] = f"{took:.0f} ms"
+        t.check("and killed at once", took < 200)
         stays_dead(t, host, STRAY)
         # While PID 1 stands still nothing begins: it ran until S was over, and again for a moment.
         beside(t, FOUND_MS + t.stop_ms + t.kill_ms + WORK_MS)
