@@ -108,10 +108,10 @@ def busy_for(host, seconds):
     host.run("rm", SLOW)
 
 
-# PID 1 is told to stop it only once it is busy, and reads that when it goes on: after it has started it once more.
+# PID 1 is told to stop it only when it goes on, and has started it once more by then.
 LATE = """#!/bin/sh
 case "$*" in
-*irreversibly*) touch /run/late; sleep 0.4;;
+*irreversibly*) touch /run/late; sleep 3.3;;
 esac
 exec /usr/bin/systemctl.real "$@"
 """
@@ -137,12 +137,12 @@ def guards_stray_restarted_by_a_busy_pid1(t):
         t.effect("PID 1 goes on", lambda: host.state(t.keeper))
         systemctl_is_late(host, False)
         t.until("it is dead", lambda: is_dead(host, STRAY), timeout=10)
-        t.check("it was started once more", len(t.said(host, STRAY, f"Started {STRAY}")) == 1)
-        beats = [p for p in t.lab.testimony(STRAY).processes.values() if p.host == host.name]
-        last = max(beats, key=lambda p: p.first)
-        took = clock.ms(last.last - last.first) if len(beats) > 1 else 0    # killed before its first beat
-        t.figures["started again, ran for"] = f"{took:.0f} ms"
-        t.check("and killed at once", took < 200)
+        again = len(t.said(host, STRAY, f"Started {STRAY}"))
+        t.check("it was started once more", again >= 1)
+        beats = sorted(clock.ms(p.last - p.first) for p in t.lab.testimony(STRAY).processes.values()
+                       if p.host == host.name)[:-1]     # without the first, the longest; some are dead before they beat
+        t.figures["started again"] = f"{again} times, for {max(beats, default=0):.0f} ms"
+        t.check("and killed at once", max(beats, default=0) < 100)
         stays_dead(t, host, STRAY)
         # While PID 1 stands still nothing begins: it ran until S was over, and again for a moment.
         beside(t, FOUND_MS + t.stop_ms + t.kill_ms + WORK_MS)
