@@ -150,7 +150,7 @@ static int ask_of(struct view *v, const struct survey *survey, const char *unit)
     return r;
 }
 
-int units_ask(const struct ctl *ctl, sd_bus *bus, const struct tenure_config *c,
+int units_ask(const struct ctl *ctl, sd_bus *bus, const struct tenure_config *c, bool to_the_end,
               struct units_findings *ret, const char **ret_unit)
 {
     assert(ctl);
@@ -170,7 +170,7 @@ int units_ask(const struct ctl *ctl, sd_bus *bus, const struct tenure_config *c,
     int r = unit_links_load(ctl_unit_dirs(ctl), &v.links) == -ENOMEM ? -ENOMEM : 0;
 
     for (size_t i = 0; i < c->n_groups && r == 0; i++)
-        for (size_t k = 0; k < c->groups[i].n_units && r == 0; k++) {
+        for (size_t k = 0; k < c->groups[i].n_units && r == 0 && (to_the_end || !ret->stale); k++) {
             v.group = &c->groups[i];
             *ret_unit = c->groups[i].units[k];
             r = ask_of(&v, &survey, *ret_unit);

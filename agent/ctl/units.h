@@ -17,8 +17,11 @@ void units_findings_clear(struct units_findings *f);
 #define _cleanup_units_findings_ _cleanup_(units_findings_clear)
 
 /* Asks PID 1 about every declared unit and judges the answers (unit/survey.h). Each finding bears
- * file and line of the group. Returns 0, or negative errno: then PID 1 did not answer for unit. */
-int units_ask(const struct ctl *ctl, sd_bus *bus, const struct tenure_config *c,
+ * file and line of the group. to_the_end: false is for whoever would ask again after a
+ * daemon-reload: it ends with the first unit that is stale, since of units that nothing refers to
+ * PID 1 reads the files for each answer, some milliseconds each. Returns 0, or negative errno: then
+ * PID 1 did not answer for unit. */
+int units_ask(const struct ctl *ctl, sd_bus *bus, const struct tenure_config *c, bool to_the_end,
               struct units_findings *ret, const char **ret_unit);
 
 /* Prints all of it; returns the number of refusals. */

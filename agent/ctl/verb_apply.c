@@ -85,13 +85,13 @@ static int lead_down(const struct ctl *ctl, sd_bus *bus, const struct plan *p, b
 static int ask_about_units(const struct ctl *ctl, sd_bus *bus, const struct tenure_config *c,
                            struct units_findings *ret, const char **ret_unit)
 {
-    int r = units_ask(ctl, bus, c, ret, ret_unit);
+    int r = units_ask(ctl, bus, c, false, ret, ret_unit);
 
     if (r < 0 || !ret->stale)
         return r;
     units_findings_clear(ret);
     r = systemd_reload(bus, NULL);
-    return r < 0 ? r : units_ask(ctl, bus, c, ret, ret_unit);
+    return r < 0 ? r : units_ask(ctl, bus, c, true, ret, ret_unit);
 }
 
 /* insist: what would be refused is applied all the same. Without guards of any kind its units would

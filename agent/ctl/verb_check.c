@@ -118,7 +118,7 @@ static int check_units(const struct ctl *ctl, const struct tenure_config *c)
     int r = sd_bus_open_system(&bus);
 
     if (r >= 0)
-        r = units_ask(ctl, bus, c, &findings, &unit);
+        r = units_ask(ctl, bus, c, true, &findings, &unit);
     size_t n = units_print(ctl, &findings);
     if (r < 0)
         ctl_warn(ctl, "systemd cannot be asked about %s: %s; what only it knows is not checked",

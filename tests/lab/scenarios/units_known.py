@@ -164,6 +164,37 @@ def units_known(t):
     t.gap_at_most(0)
 
 
+@scenario("files of running units change, and nobody reloads: check says so, apply goes by what they say now")
+def units_known_changed(t):
+    host, files = t.standbys[0], ("k.service", "k-b.service")
+    keeper = t.leader.main_pid(t.keeper)
+
+    def change():
+        host.write_file(f"{ETC}/k.service", service(SLEEP, "Nice=1"))
+        host.write_file(f"{ETC}/k-b.service", service(SLEEP, "KillMode=process"))
+    for name in files:
+        host.write_file(f"{ETC}/{name}", service(SLEEP))
+    host.sh(f"systemctl daemon-reload; systemctl start {' '.join(files)}; sleep 1")
+    t.cluster.write_group(host, {"name": "k", "units": list(files), "lease": "4s", "stop_timeout": "1s"})
+    t.check("there is nothing to say of them", "/k.conf:" not in host.run("tenurectl", "check").err)
+    t.fault(f"their files are changed on {host}", change)
+    t.effect("PID 1 has not read them", lambda: all(host.property(u, "NeedDaemonReload") == "yes" for u in files))
+    said = host.run("tenurectl", "check").err
+    t.check(f"check says so of both, and no more: {said}", said.count("/k.conf:") == 2
+            and all(f"{u}: NeedDaemonReload is yes" in said for u in files))
+    r = host.run("tenurectl", "apply", check=False)
+    t.check(f"apply refuses what the files say now, of the second unit as well: {r.err}", not r.ok
+            and r.err.count("/k.conf:") == 1 and "k-b.service: KillMode is process" in r.err
+            and "nothing is changed" in r.err)
+    t.check("nothing is guarded", not host.exists(f"{ETC}/k.service.d"))
+    host.sh(TIDY, check=False)
+    t.effect("all was tidied up", lambda: host.run("tenurectl", "check").ok)
+    reload(host)
+    t.check("the leader leads on", t.leader.main_pid(t.keeper) == keeper)
+    t.undisturbed(seconds=0.5)
+    t.gap_at_most(0)
+
+
 RAN = "/root/ran"
 JOB = f"[Service]\nType=oneshot\nExecStart=/bin/sh -c 'echo %n >>{RAN}'\n"
 AT_NIGHT = "[Timer]\nOnCalendar=*-*-* 03:17:00\n"
