@@ -133,9 +133,10 @@ static void take_row(struct watched *w, const struct row *row)
     struct unit_view *v = w->view;
 
     bool term_is_over = v == &w->group->keeper && state_is_dead(row->active);
+    bool doubtful = *w->group->check_problem || *w->group->view.doubt;
 
     /* What was wrong may have been put right by this; and what was killed may not start again. */
-    if (strcmp(v->active_state, row->active) != 0 && (*w->group->check_problem || term_is_over))
+    if (strcmp(v->active_state, row->active) != 0 && (doubtful || term_is_over))
         w->group->check_at = 0;
     (void)snprintf(v->active_state, sizeof v->active_state, "%s", row->active);
     (void)snprintf(v->sub_state, sizeof v->sub_state, "%s", row->sub);

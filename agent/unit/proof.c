@@ -81,10 +81,18 @@ static usec_t monotonic(void)
     return (usec_t)ts.tv_sec * USEC_PER_SEC + (usec_t)ts.tv_nsec / 1000;
 }
 
+/* As it began; or as it would begin now, which it may have done since the last check. */
+static bool may_keep(const struct group *g, size_t unit)
+{
+    const char *name = g->units[unit].name;
+
+    return stop_keeps(name, &g->began[unit].as) || stop_keeps(name, &g->seen[unit].as);
+}
+
 static bool any_keeps(const struct group *g)
 {
     for (size_t i = 0; i < g->view.n_units; i++)
-        if (stop_keeps(g->units[i].name, &g->began[i].as))
+        if (may_keep(g, i))
             return true;
     return false;
 }
@@ -257,8 +265,7 @@ void proof_viewed(struct host *h, struct group *g)
 /* Units that have processes alone need not be asked of. */
 static void skip_others(struct group *g)
 {
-    while (g->judge_step < g->view.n_units &&
-           !stop_keeps(g->units[g->judge_step].name, &g->began[g->judge_step].as))
+    while (g->judge_step < g->view.n_units && !may_keep(g, g->judge_step))
         g->judge_step++;
 }
 

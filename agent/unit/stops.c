@@ -95,9 +95,11 @@ static bool was_active(const struct unit_properties *p)
     return !*p->invocation || p->active_enter >= p->inactive_exit;
 }
 
-static bool keeps(const struct stop_began *b, const char *unit, const struct unit_properties *p)
+static bool keeps(const struct stop_began *b, const char *unit, const struct unit_properties *p,
+                  usec_t load_stamp)
 {
-    struct stop_definition as = b->as.known ? b->as : definition(p);
+    bool current = loaded(p) && p->inactive_exit >= load_stamp;
+    struct stop_definition as = b->as.known && !current ? b->as : definition(p);
 
     if (guard_type(unit) == GUARD_OF_MOUNT)
         return false;
@@ -204,8 +206,8 @@ enum stop_verdict stop_judge(const struct stop_began *b, const char *unit,
     assert(b);
     assert(p);
 
-    enum stop_verdict verdict =
-        stop_decide(keeps(b, unit, p), b->was_up || *p->invocation, facts_of(b, p, load_stamp));
+    enum stop_verdict verdict = stop_decide(
+        keeps(b, unit, p, load_stamp), b->was_up || *p->invocation, facts_of(b, p, load_stamp));
 
     describe(verdict, unit, p, problem);
     return verdict;

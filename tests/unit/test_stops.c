@@ -256,6 +256,19 @@ TEST(what_may_keep_something)
     ck_assert(stop_keeps("a.service", &as));
 }
 
+TEST(started_again_with_other_files)
+{
+    /* With commands that it did not have before, or had and has no more. */
+    NOT(STOP_FAILED, "signal",
+        (b.as = (struct stop_definition){.known = true}, strcpy(p.active_state, "failed"),
+         strcpy(p.result, "signal")));
+    PROVEN((p.exec_stop_post = (struct unit_commands){0}, p.remain_after_exit = false,
+            strcpy(p.active_state, "failed"), strcpy(p.result, "signal")));
+    /* The new files came after the run. */
+    JUDGED("a.service", LOADED_SINCE, STOP_PROVEN, "",
+           (b.as = (struct stop_definition){.known = true}, strcpy(p.active_state, "failed")));
+}
+
 /* ---- while it is up ---- */
 
 TEST_CASE(up);
