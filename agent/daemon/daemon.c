@@ -124,6 +124,36 @@ static int add_sources(struct daemon *d)
     return pid1_open(&d->pid1, d->event, getenv("NOTIFY_SOCKET"));
 }
 
+/* What only an administrator can change: to be started again does not help. */
+static bool is_final(int error)
+{
+    switch (error) {
+    case -EOPNOTSUPP: /* no cgroup v2, or an old kernel */
+    case -ENOENT:
+    case -ENOTDIR:
+    case -ELOOP:
+    case -EACCES:
+    case -EPERM:
+    case -EROFS:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Another agent's end, and room in /run, are waited for here rather than by being started again
+ * ten times a second, each time with its own line in the journal. */
+static int take_instance(struct daemon *d)
+{
+    const struct timespec pause = {.tv_nsec = INSTANCE_RETRY_USEC * 1000};
+    usec_t until = usec_add(clock_boottime(), INSTANCE_WAIT_USEC);
+    int r;
+
+    while ((r = host_instance_id(d->instance)) < 0 && !is_final(r) && clock_boottime() < until)
+        (void)nanosleep(&pause, NULL);
+    return r;
+}
+
 /* What has to be so before anything is begun. */
 static int check_host(struct daemon *d)
 {
@@ -134,12 +164,12 @@ static int check_host(struct daemon *d)
         log_error("%s", text);
         return r;
     }
-    r = host_instance_id(d->instance);
+    r = take_instance(d);
     if (r == -EBUSY)
-        log_error("another tenured runs on this host: there can be one");
+        log_error("another tenured runs on this host: there can be one; waiting for its end");
     else if (r < 0)
-        log_error("cannot use %s: %s (systemd-tmpfiles --create makes it)", TENURE_INSTANCE_DIR,
-                  strerror(-r));
+        log_error("cannot use %s: %s%s", TENURE_INSTANCE_DIR, strerror(-r),
+                  is_final(r) ? " (systemd-tmpfiles --create makes it)" : "; trying again");
     if (r < 0)
         return r;
     /* Whoever wrote them is dead, and what became of them is not known: they shall start nothing.
@@ -186,8 +216,9 @@ int daemon_run(const char *const applied[])
     (void)signal(SIGPIPE, SIG_IGN);
     journal_open();
     (void)snprintf(d.arbiter_text, sizeof d.arbiter_text, "not asked yet");
-    if (check_host(&d) < 0)
-        return EXIT_UNFIT_HOST;
+    r = check_host(&d);
+    if (r < 0)
+        return is_final(r) ? EXIT_UNFIT_HOST : EXIT_FAILURE;
     r = set_up(&d);
     if (r >= 0) {
         /* Not waiting for the database: it may be away, and live keepers are adopted all the same.

@@ -40,6 +40,10 @@
 /* A connection that lasted for less is no news, when it ends for the same reason as the one before.
  */
 #define CONNECTION_LASTS_USEC (10 * USEC_PER_SEC)
+/* How long another agent's end, or room in /run, is waited for before the agent fails; and how
+ * often it looks meanwhile. */
+#define INSTANCE_WAIT_USEC (10 * USEC_PER_SEC)
+#define INSTANCE_RETRY_USEC (100 * USEC_PER_MSEC)
 /* This host cannot run the agent: tenured.service is not to try again. */
 #define EXIT_UNFIT_HOST 78
 #define REASON_MAX 768
