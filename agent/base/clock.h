@@ -8,4 +8,8 @@
  * nobody can set. Never fails: a kernel without it cannot run the product, so that aborts. */
 usec_t clock_boottime(void);
 
+/* CLOCK_MONOTONIC, to compare with what PID 1 says of the past; nothing is decided by it for later.
+ */
+usec_t clock_monotonic(void);
+
 #endif

@@ -26,6 +26,7 @@
 #define CONFIG_LEASE_DEFAULT (15 * USEC_PER_SEC)
 #define CONFIG_STOP_TIMEOUT_DEFAULT (5 * USEC_PER_SEC)
 #define CONFIG_FENCE_REBOOT "reboot" /* the only fence there is beside the usual one */
+#define CONFIG_WATCHDOG_REQUIRE "require"
 
 struct config_group {
     char name[GROUP_NAME_MAX + 1];
@@ -34,7 +35,10 @@ struct config_group {
     enum method method;
     struct budget budget;
     bool reboot; /* fence = "reboot": this host restarts when SIGKILL does not end the group */
-    char *file;  /* where it was declared, for messages */
+    /* watchdog = "require": led only where the hardware watchdog is armed and comes in time; 0: led
+     * anywhere. The longest time that it may have, see watchdog_longest(). */
+    usec_t watchdog;
+    char *file; /* where it was declared, for messages */
     unsigned line;
 };
 
@@ -140,8 +144,8 @@ enum config_change {
     CONFIG_UNCHANGED,
     CONFIG_ADDED,
     CONFIG_REMOVED,
-    CONFIG_CHANGED_BUDGET, /* lease or a shorter stop_timeout, nothing else: from the next term on
-                            */
+    CONFIG_CHANGED_BUDGET, /* lease, a shorter stop_timeout or whether a watchdog is required,
+                              nothing else: from the next term on */
     CONFIG_CHANGED_UNITS,  /* the set of units, the method, the fence, or a longer stop_timeout: the
                               group must be led down first */
 };

@@ -170,7 +170,8 @@ static enum config_change compare_groups(const struct config_group *a, const str
      * would a longer K in the environment of its fence. */
     if (b->budget.stop > a->budget.stop || (b->reboot && b->budget.kill > a->budget.kill))
         return CONFIG_CHANGED_UNITS;
-    if (a->budget.lease != b->budget.lease || a->budget.stop != b->budget.stop)
+    if (a->budget.lease != b->budget.lease || a->budget.stop != b->budget.stop ||
+        a->watchdog != b->watchdog)
         return CONFIG_CHANGED_BUDGET;
     return CONFIG_UNCHANGED;
 }

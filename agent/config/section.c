@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/parse.h"
+#include "base/watchdog.h"
 #include "config/load.h"
 #include "config/unit_name.h"
 
@@ -168,6 +169,34 @@ static void take_fence(struct loader *l, const config_setting_t *group, struct c
                    format_span(g->budget.stop, stop, sizeof stop), kill);
 }
 
+/* Whether it is armed is the host's matter, which only the agent knows; that it can come in time is
+ * the configuration's. */
+static void take_watchdog(struct loader *l, const config_setting_t *group, struct config_group *g)
+{
+    const config_setting_t *s = config_setting_get_member(group, "watchdog");
+    char value[VALUE_TEXT_MAX], span[SPAN_FORMAT_MAX];
+    const char *text;
+
+    if (!s)
+        return;
+    text = take_string(l, s, "watchdog = \"require\";");
+    if (!text)
+        return;
+    if (strcmp(text, CONFIG_WATCHDOG_REQUIRE) != 0) {
+        problem_at(l, s, "watchdog = %s is not known: write \"require\", or leave it out",
+                   value_text(s, value, sizeof value));
+        return;
+    }
+    g->watchdog = watchdog_longest(g->budget.stop, g->budget.kill);
+    if (g->budget.lease > 0 && g->watchdog == 0)
+        problem_at(
+            l, s,
+            "watchdog = \"require\" needs a watchdog that comes within stop_timeout and K, %s "
+            "here, and none is quicker than 1s: write a longer stop_timeout; or leave "
+            "watchdog out",
+            format_span(usec_add(g->budget.stop, g->budget.kill), span, sizeof span));
+}
+
 static void take_method(struct loader *l, const config_setting_t *group, struct config_group *g)
 {
     const config_setting_t *s = config_setting_get_member(group, "method");
@@ -315,8 +344,8 @@ static bool reserve_group(struct loader *l)
 
 static void load_group(struct loader *l, const config_setting_t *s)
 {
-    static const char *const keys[] = {"name",         "units", "method", "lease",
-                                       "stop_timeout", "fence", NULL};
+    static const char *const keys[] = {"name",         "units", "method",   "lease",
+                                       "stop_timeout", "fence", "watchdog", NULL};
     char value[VALUE_TEXT_MAX];
 
     if (!config_setting_is_group(s)) {
@@ -342,11 +371,12 @@ static void load_group(struct loader *l, const config_setting_t *s)
     }
     take_group_name(l, s, g);
     refuse_unknown_keys(l, s, "in a group", keys,
-                        "name, units, method, lease, stop_timeout and fence");
+                        "name, units, method, lease, stop_timeout, fence and watchdog");
     take_units(l, s, g);
     take_method(l, s, g);
     take_budget(l, s, g);
     take_fence(l, s, g);
+    take_watchdog(l, s, g);
     l->config->n_groups++; /* also when something is wrong: its name and units still count */
 }
 

@@ -64,6 +64,8 @@ static int set_group(config_setting_t *list, const struct config_group *g)
         return -ENOMEM;
     if (g->reboot && set_string(s, "fence", CONFIG_FENCE_REBOOT) < 0)
         return -ENOMEM;
+    if (g->watchdog > 0 && set_string(s, "watchdog", CONFIG_WATCHDOG_REQUIRE) < 0)
+        return -ENOMEM;
     return 0;
 }
 

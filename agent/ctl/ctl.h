@@ -58,6 +58,10 @@ void ctl_print_problems(const struct ctl *ctl, const struct config_problems *p);
  * are none. */
 void ctl_print_kept(const struct ctl *ctl, const struct tenure_config *c);
 
+/* Warns of every group that requires the hardware watchdog where this host has none that does, as
+ * PID 1 says. */
+void ctl_warn_watchdog(const struct ctl *ctl, const struct tenure_config *c);
+
 /* An option of a verb: a switch, or one with a value that may be given several times. */
 struct ctl_option {
     const char *name; /* NULL ends a list of them */

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
+
 #define SYSTEMD_NAME "org.freedesktop.systemd1"
 #define SYSTEMD_PATH "/org/freedesktop/systemd1"
 #define SYSTEMD_MANAGER "org.freedesktop.systemd1.Manager"
@@ -61,7 +63,7 @@ static int read_watchdog(sd_bus_message *m, struct watchdog *w, usec_t *last_pin
             return r;
         if (strcmp(name, "RuntimeWatchdogUSec") == 0)
             r = sd_bus_message_read(m, "v", "t", &w->timeout);
-        else if (strcmp(name, "WatchdogLastPingTimestamp") == 0)
+        else if (strcmp(name, "WatchdogLastPingTimestampMonotonic") == 0)
             r = sd_bus_message_read(m, "v", "t", last_ping);
         else if (strcmp(name, "WatchdogDevice") == 0)
             r = read_device(m, w);
@@ -88,15 +90,11 @@ struct watchdog systemd_watchdog(sd_bus *bus)
 {
     _cleanup_message_ sd_bus_message *reply = NULL;
     struct watchdog w = {.state = WATCHDOG_UNKNOWN};
-    usec_t last_ping = USEC_INFINITY; /* systemd's "never" */
+    usec_t last_ping = USEC_INFINITY; /* "never" */
 
     if (ask_for_properties(bus, &reply) < 0 || read_watchdog(reply, &w, &last_ping) < 0)
         return (struct watchdog){.state = WATCHDOG_UNKNOWN};
-    /* 0: off. Infinity: the time that the device has by itself, if there is one. */
-    if (last_ping > 0 && last_ping != USEC_INFINITY && w.timeout > 0)
-        w.state = WATCHDOG_ARMED;
-    else
-        w.state = w.timeout > 0 ? WATCHDOG_DEAD : WATCHDOG_OFF;
+    w.state = watchdog_judge(w.timeout, last_ping, clock_monotonic());
     return w;
 }
 

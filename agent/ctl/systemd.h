@@ -9,12 +9,12 @@
 #include "base/cleanup.h"
 #include "base/names.h"
 #include "base/usec.h"
+#include "base/watchdog.h"
 
 #define SYSTEMD_CALL_TIMEOUT_USEC (5 * USEC_PER_SEC)
 #define SYSTEMD_RELOAD_TIMEOUT_USEC (180 * USEC_PER_SEC) /* generators take up to 90 s */
 #define SYSTEMD_ASIDE_TIMEOUT_USEC (1 * USEC_PER_SEC)    /* for what is shown beside the rest */
 #define ACTIVE_STATE_SIZE 24
-#define WATCHDOG_DEVICE_SIZE 64
 
 static inline void cleanup_bus(sd_bus **b)
 {
@@ -28,20 +28,6 @@ static inline void cleanup_message(sd_bus_message **m)
 }
 #define _cleanup_message_ _cleanup_(cleanup_message)
 #define _cleanup_bus_error_ _cleanup_(sd_bus_error_free)
-
-enum watchdog_state {
-    WATCHDOG_UNKNOWN, /* PID 1 does not answer */
-    WATCHDOG_OFF,     /* RuntimeWatchdogSec= is not set */
-    WATCHDOG_DEAD,    /* it is set, but there is no device that PID 1 ever spoke to */
-    WATCHDOG_ARMED,
-};
-
-/* The hardware watchdog that resets this host when PID 1 stands still. */
-struct watchdog {
-    enum watchdog_state state;
-    usec_t timeout;                    /* as configured; USEC_INFINITY: the device's own */
-    char device[WATCHDOG_DEVICE_SIZE]; /* "": not known */
-};
 
 /* From the properties of PID 1's manager. */
 struct watchdog systemd_watchdog(sd_bus *bus);

@@ -331,8 +331,10 @@ static int apply(const struct ctl *ctl, const char *const release[], size_t n_re
         r = write_all(ctl, bus, &plan);
     if (r == CTL_OK)
         r = take_effect(ctl, bus);
-    if (r == CTL_OK)
+    if (r == CTL_OK) {
         print_summary(ctl, &plan);
+        ctl_warn_watchdog(ctl, plan.after);
+    }
     return r;
 }
 

@@ -161,7 +161,9 @@ int verb_check(const struct ctl *ctl, int argc, char *argv[])
     if (r != 0)
         return r;
     print_budgets(ctl, config);
-    if (!dir)
+    if (!dir) {
         check_applied(ctl);
+        ctl_warn_watchdog(ctl, config);
+    }
     return CTL_OK;
 }

@@ -77,6 +77,7 @@ static void keep_seat(struct daemon *d, struct seat *s, const struct config_diff
                       bool renamed)
 {
     (void)host_set_stop(d->host, s->group->name, diff->after->budget.stop);
+    (void)host_require_watchdog(d->host, s->group->name, diff->after->watchdog);
     s->group = diff->after;
     s->retired = false;
     if (renamed)

@@ -75,6 +75,7 @@ struct seat {
     char doubt_told[HOST_PROBLEM_MAX]; /* whose stop will prove nothing, likewise */
     char lost_told[HOST_PROBLEM_MAX];  /* which guard was lost while it leads, as the journal was
                                           told */
+    bool unarmed_told;                 /* the journal has it that it leads without its watchdog */
     char
         held_up[ARBITER_TEXT_MAX]; /* whose transaction keeps this node from claiming or renewing */
     uint64_t held_up_term;         /* the term that stays because of it */

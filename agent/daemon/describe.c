@@ -580,6 +580,30 @@ static void tell_doubt(struct seat *s, const struct api_group *g)
     }
 }
 
+/* Leads on all the same: what it lacks counts only when keeper and PID 1 both hang, and to step
+ * down would be an interruption for certain, on all hosts one after the other if all have lost it.
+ */
+static void tell_unarmed(struct seat *s, const struct api_group *g)
+{
+    const struct group_view *v = host_view(s->daemon->host, g->name);
+    struct journal_context c = {.message_id = MESSAGE_UNARMED,
+                                .node = s->daemon->config->node,
+                                .group = g->name,
+                                .term = s->member.term,
+                                .reason = g->reason};
+    bool unarmed = v && v->unarmed && holds_term(&s->member);
+
+    if (unarmed && !s->unarmed_told)
+        journal_write(
+            LOG_ALERT, &c,
+            "%s: this node leads on, but could not begin to: the hardware watchdog, which "
+            "the group requires, is not armed or too slow, as tenurectl status %s says",
+            g->name, g->name);
+    else if (s->unarmed_told && v && v->guarded && holds_term(&s->member))
+        journal_write(LOG_NOTICE, &c, "%s: the hardware watchdog is armed again", g->name);
+    s->unarmed_told = unarmed || (s->unarmed_told && v && !v->guarded && holds_term(&s->member));
+}
+
 void describe_changes(struct daemon *d)
 {
     usec_t now = clock_boottime();
@@ -596,6 +620,7 @@ void describe_changes(struct daemon *d)
         tell_lost(s, &g);
         tell_left(s, &g);
         tell_doubt(s, &g);
+        tell_unarmed(s, &g);
         (void)snprintf(told, sizeof told, "%s %" PRIu64 " %s %s", g.role, g.term, g.leader,
                        g.reason);
         if (strcmp(told, s->told) == 0)

@@ -39,6 +39,7 @@ int seat_new(struct daemon *d, const struct config_group *group, struct seat **r
         free(s);
         return r;
     }
+    (void)host_require_watchdog(d->host, group->name, group->watchdog);
     *ret = s;
     return 0;
 }

@@ -200,6 +200,30 @@ int host_set_stop(struct host *h, const char *group, usec_t stop)
     return 0;
 }
 
+bool host_requires_watchdog(const struct host *h)
+{
+    for (size_t i = 0; i < h->n_groups; i++)
+        if (h->groups[i]->watchdog > 0)
+            return true;
+    return false;
+}
+
+int host_require_watchdog(struct host *h, const char *group, usec_t longest)
+{
+    struct group *g = host_group(h, group);
+
+    if (!g)
+        return -ENOENT;
+    if (g->watchdog == longest)
+        return 0;
+    if (!host_requires_watchdog(h))
+        h->hardware.state = WATCHDOG_UNKNOWN; /* not asked for since nobody does */
+    g->watchdog = longest;
+    group_judge(h, g);
+    group_look_soon(h, g);
+    return 0;
+}
+
 int host_remove_group(struct host *h, const char *group)
 {
     assert(h);
@@ -269,10 +293,21 @@ void host_new_generation(struct host *h)
     host_pump_soon(h);
 }
 
+/* What the hardware watchdog lacks for this group; "" nothing, or it is not required. */
+static void judge_watchdog(const struct host *h, struct group *g, char ret[static HOST_PROBLEM_MAX])
+{
+    ret[0] = '\0';
+    if (g->watchdog > 0)
+        watchdog_obstacle(&h->hardware, g->watchdog, ret, HOST_PROBLEM_MAX);
+    g->view.unarmed = h->connected && *ret && h->hardware.state != WATCHDOG_UNKNOWN;
+}
+
 void group_judge(const struct host *h, struct group *g)
 {
     const char *problem = g->check_problem;
+    char obstacle[HOST_PROBLEM_MAX];
 
+    judge_watchdog(h, g, obstacle);
     if (!h->connected)
         problem = "the guards of its units cannot be checked without the system bus";
     else if (g->checked != h->generation && !*problem)
@@ -280,12 +315,15 @@ void group_judge(const struct host *h, struct group *g)
     else if (h->watchdogs_known && !h->watchdogs)
         problem = "systemd: ServiceWatchdogs is no, which disarms the second guard of every "
                   "keeper: run systemctl service-watchdogs yes";
-    g->view.guarded = g->checked == h->generation && !*problem && h->watchdogs_known;
+    else if (!*problem && g->view.unarmed)
+        problem = obstacle;
+    g->view.guarded = g->checked == h->generation && !*problem && h->watchdogs_known && !*obstacle;
     g->view.unguarded = h->connected && g->checked == h->generation && *problem;
     g->view.lost = h->connected && g->checked == h->generation && *g->check_problem &&
                    g->check_verdict == GUARDS_LOST;
     if (!g->view.guarded && !*problem)
-        problem = "systemd has not said yet whether service watchdogs are on";
+        problem = h->watchdogs_known ? obstacle
+                                     : "systemd has not said yet whether service watchdogs are on";
     (void)snprintf(g->view.problem, sizeof g->view.problem, "%s", problem);
 }
 

@@ -68,6 +68,9 @@ struct group_view {
     char problem[HOST_PROBLEM_MAX]; /* which property of which unit is wrong, "" if guarded */
     bool unguarded; /* it is known that they are not as they must be, and not only that it is
                        unknown */
+    /* The group requires the hardware watchdog, and it is known not to do. It is not guarded then,
+     * and problem says why if nothing else is wrong. */
+    bool unarmed;
     bool lost; /* unguarded, because what the drop-ins of units and keeper say is not in effect */
     size_t n_units;
     const struct unit_view *units; /* in the order of host_add_group() */
@@ -110,6 +113,9 @@ int host_add_group(struct host *h, const char *group, const char *const *units, 
                    usec_t stop);
 /* Another S for a group that is watched; its guards are checked anew. Returns 0 or -ENOENT. */
 int host_set_stop(struct host *h, const char *group, usec_t stop);
+/* Whether the group is guarded only where the hardware watchdog is armed, with this time at most;
+ * 0: anywhere. Returns 0 or -ENOENT. */
+int host_require_watchdog(struct host *h, const char *group, usec_t longest);
 /* Returns 0 or -ENOENT. Answers still under way for this group are not delivered any more. */
 int host_remove_group(struct host *h, const char *group);
 

@@ -15,6 +15,7 @@
  *   files.c, instance.c  tickets, datagrams, cgroup.stat; the instance id
  */
 
+#include "base/watchdog.h"
 #include "unit/guards.h"
 #include "unit/host.h"
 #include "unit/properties.h"
@@ -32,7 +33,7 @@
 
 #define QUESTION_NAMES_MAX 512  /* names in one ListUnitsByNames */
 #define QUESTION_GROUPS_MAX 256 /* groups in one */
-#define QUESTION_CALLS 3        /* it and two properties of the manager */
+#define QUESTION_CALLS 5        /* it and up to four properties of the manager */
 #define CHECK_CALLS_MAX 8       /* leaves room for starts and stops */
 #define LOOK_RETRY_MIN_USEC (20 * USEC_PER_MSEC)
 #define LOOK_RETRY_MAX_USEC (1 * USEC_PER_SEC)
@@ -61,6 +62,7 @@ struct group {
     char slice_unit[UNIT_NAME_LEN_MAX + 1];
     char stop_unit[UNIT_NAME_LEN_MAX + 1]; /* what ends strays */
     usec_t stop;
+    usec_t watchdog; /* required, with this time at most; 0: not */
 
     struct group_view view;
     struct unit_view *units; /* owned; view.units */
@@ -168,6 +170,8 @@ struct host {
     uint64_t load_stamp; /* UnitsLoadTimestampMonotonic, 0: not known */
     bool watchdogs;      /* ServiceWatchdogs of the manager */
     bool watchdogs_known;
+    struct watchdog hardware; /* as far as somebody requires it */
+    usec_t hardware_timeout;  /* RuntimeWatchdogUSec, which is asked first */
 
     bool own_job_wanted, own_job_in_flight;
     int socket_fd;
@@ -180,6 +184,8 @@ struct watched *host_watched(const struct host *h, const char *path);
 void group_look_soon(struct host *h, struct group *g);
 void host_look_all(struct host *h);
 void host_new_generation(struct host *h);
+/* Does any group? */
+bool host_requires_watchdog(const struct host *h);
 /* The view's guarded and problem, from what is known now. */
 void group_judge(const struct host *h, struct group *g);
 /* 0 -> min, else twice as much, at most max. */

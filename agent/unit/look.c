@@ -39,6 +39,30 @@ static void watchdogs_answered(struct host *h, struct group *g, sd_bus_message *
     h->watchdogs_known = true;
 }
 
+static void hardware_time_answered(struct host *h, struct group *g, sd_bus_message *reply,
+                                   int error, const char *text)
+{
+    usec_t timeout;
+
+    (void)g;
+    (void)text;
+    if (error == 0 && sd_bus_message_read(reply, "v", "t", &timeout) >= 0)
+        h->hardware_timeout = timeout;
+}
+
+static void hardware_ping_answered(struct host *h, struct group *g, sd_bus_message *reply,
+                                   int error, const char *text)
+{
+    usec_t ping;
+
+    (void)g;
+    (void)text;
+    if (error < 0 || sd_bus_message_read(reply, "v", "t", &ping) < 0)
+        return;
+    h->hardware.timeout = h->hardware_timeout;
+    h->hardware.state = watchdog_judge(h->hardware_timeout, ping, clock_monotonic());
+}
+
 static int ask_manager(struct host *h, const char *property, call_done done)
 {
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
@@ -106,6 +130,21 @@ static void question_failed(struct host *h, bool refused)
             q->of[i].group->look_alone = refused && q->n > 1;
             look_again_later(q->of[i].group);
         }
+}
+
+/* In the order in which PID 1 answers. */
+static int ask_manager_for_all(struct host *h)
+{
+    int r = ask_manager(h, "UnitsLoadTimestampMonotonic", stamp_answered);
+
+    if (r >= 0)
+        r = ask_manager(h, "ServiceWatchdogs", watchdogs_answered);
+    if (r < 0 || !host_requires_watchdog(h))
+        return r;
+    r = ask_manager(h, "RuntimeWatchdogUSec", hardware_time_answered);
+    if (r >= 0)
+        r = ask_manager(h, "WatchdogLastPingTimestampMonotonic", hardware_ping_answered);
+    return r;
 }
 
 /* ---- answers ---- */
@@ -273,9 +312,7 @@ void look_ask(struct host *h, usec_t now)
     q->asked_at = clock_boottime();
     /* PID 1 answers in this order, so what the view says of the guards is not older than the view.
      */
-    if (ask_manager(h, "UnitsLoadTimestampMonotonic", stamp_answered) < 0 ||
-        ask_manager(h, "ServiceWatchdogs", watchdogs_answered) < 0 ||
-        call_send(h, m, NULL, question_answered) < 0) {
+    if (ask_manager_for_all(h) < 0 || call_send(h, m, NULL, question_answered) < 0) {
         question_failed(h, false);
         return;
     }

@@ -7,7 +7,7 @@
  *     error NAME TEXT       … with an error
  *     drop                  … never
  *     signal PATH INTERFACE MEMBER TYPES VALUES
- *     look|start|stop|strays|remove GROUP, add GROUP UNIT…, limit GROUP USEC, job, hangup */
+ *     look|start|stop|strays|remove GROUP, add GROUP UNIT…, limit|require GROUP USEC, job, hangup */
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -65,6 +65,7 @@ static void viewed(void *userdata, const char *group)
     assert(v->guarded == !*v->problem && !(v->guarded && v->unguarded));
     assert(!v->lost || v->unguarded);
     t->was_guarded = t->was_guarded || v->guarded;
+    assert(!(v->guarded && v->unarmed));
     for (size_t i = 0; i < v->n_units; i++)
         assert(!v->units_dead || v->units[i].dead || !v->asked_at);
     assert(!(v->keeper_queued && v->keeper == KEEPER_ACTIVE));
@@ -248,6 +249,8 @@ static void answer_property(sd_bus_message *call)
         const char *name, *words;
     } known[] = {{"UnitsLoadTimestampMonotonic", "t 5"},
                  {"ServiceWatchdogs", "b 1"},
+                 {"RuntimeWatchdogUSec", "t 6000000"},
+                 {"WatchdogLastPingTimestampMonotonic", "t 1"},
                  {"Job", "(uo) 7 /job/7"},
                  {"JobType", "s restart"}};
     const char *name = "";
@@ -353,6 +356,9 @@ static void order(struct talk *t, const char *verb, char *line)
         g->ending = true;
     } else if (strcmp(verb, "limit") == 0)
         assert((host_set_stop(t->host, name, (usec_t)fuzz_number(&line)) == 0) == (g != NULL));
+    else if (strcmp(verb, "require") == 0)
+        assert((host_require_watchdog(t->host, name, (usec_t)fuzz_number(&line)) == 0) ==
+               (g != NULL));
     else if (strcmp(verb, "remove") == 0) {
         assert((host_remove_group(t->host, name) == 0) == (g != NULL));
         if (g)

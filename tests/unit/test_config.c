@@ -161,6 +161,17 @@ static const struct {
      0},
     {MAIN GROUP("fence = \"reboot\"; lease = \"6s\";"), NULL, "tenure.conf", 4,
      "lease 6s is too short", 0},
+    /* watchdog */
+    {MAIN GROUP("watchdog = \"on\";"), NULL, "tenure.conf", 4,
+     "watchdog = \"on\" is not known: write \"require\", or leave it out", 0},
+    {MAIN GROUP("watchdog = true;"), NULL, "tenure.conf", 4,
+     "watchdog is true: it must be a string: write watchdog = \"require\";", 0},
+    {MAIN GROUP("watchdog = \"require\"; lease = \"4s\"; stop_timeout = \"599ms\";"), NULL,
+     "tenure.conf", 4,
+     "watchdog = \"require\" needs a watchdog that comes within stop_timeout and K, 999ms here, "
+     "and "
+     "none is quicker than 1s",
+     0},
     /* durations and budget */
     {MAIN GROUP("lease = 15;"), NULL, "tenure.conf", 4,
      "lease is the integer 15: durations are strings with a unit: write lease = \"15s\"", 0},
@@ -430,7 +441,7 @@ TEST(good_minimal)
     "  conninfo = \"host=a password='q\\\"u\\\\\\\\o te'\"; };\n"                                  \
     "groups = ( { name = \"z\"; units = ( \"z.service\", \"srv-a\\\\x2db.mount\" );\n"             \
     "             lease = \"7s\"; stop_timeout = \"1s 1us\"; method = \"lease\";\n"                \
-    "             fence = \"reboot\"; } );\n"
+    "             fence = \"reboot\"; watchdog = \"require\"; } );\n"
 #define GOOD_GROUPS                                                                                \
     "groups = ( { name = \"m-1\"; units = [ \"w@1.service\", \"x.socket\", \"x.service\" ]; },\n"  \
     "           { name = \"a\"; units = [ \"a.target\", \"a@b@c:d_e.service\" ];\n"                \
@@ -464,6 +475,8 @@ TEST(good_full)
     ck_assert_int_eq(c->groups[2].method, METHOD_LEASE);
     ck_assert(c->groups[2].reboot);
     ck_assert(!c->groups[1].reboot);
+    ck_assert_uint_eq(c->groups[2].watchdog, 1 * USEC_PER_SEC);
+    ck_assert_uint_eq(c->groups[1].watchdog, 0);
     (void)config_free(c);
 }
 
@@ -548,6 +561,7 @@ static void expect_equal(const struct tenure_config *a, const struct tenure_conf
     ck_assert_uint_eq(n, a->n_groups);
     for (size_t i = 0; i < n; i++) {
         ck_assert_int_eq(list[i].change, CONFIG_UNCHANGED);
+        ck_assert_uint_eq(list[i].before->watchdog, list[i].after->watchdog);
         ck_assert_mem_eq(&list[i].before->budget, &list[i].after->budget, sizeof(struct budget));
         for (size_t k = 0; k < list[i].before->n_units; k++)
             ck_assert_str_eq(list[i].before->units[k], list[i].after->units[k]);
@@ -788,20 +802,23 @@ TEST(differences)
                        "{ name = \"gone\"; units = [ \"c.service\" ]; },"
                        "{ name = \"budget\"; units = [ \"d.service\" ]; },"
                        "{ name = \"units\"; units = [ \"e.service\" ]; },"
+                       "{ name = \"watched\"; units = [ \"i.service\" ]; },"
                        "{ name = \"both\"; units = [ \"f.service\", \"f.timer\" ]; } );");
     struct tenure_config *b = load_text(
         MAIN "groups = ( { name = \"same\"; units = [ \"b.service\", \"a.service\" ]; },"
              "{ name = \"new\"; units = [ \"c.service\" ]; },"
              "{ name = \"budget\"; units = [ \"d.service\" ]; lease = \"20s\"; },"
              "{ name = \"units\"; units = [ \"e.service\", \"g.service\" ]; },"
+             "{ name = \"watched\"; units = [ \"i.service\" ]; watchdog = \"require\"; },"
              "{ name = \"both\"; units = [ \"f.service\", \"h.service\" ]; lease = \"9s\"; } );");
     static const struct {
         const char *name;
         enum config_change change;
     } expected[] = {
-        {"both", CONFIG_CHANGED_UNITS}, {"budget", CONFIG_CHANGED_BUDGET},
-        {"gone", CONFIG_REMOVED},       {"new", CONFIG_ADDED},
-        {"same", CONFIG_UNCHANGED},     {"units", CONFIG_CHANGED_UNITS},
+        {"both", CONFIG_CHANGED_UNITS},     {"budget", CONFIG_CHANGED_BUDGET},
+        {"gone", CONFIG_REMOVED},           {"new", CONFIG_ADDED},
+        {"same", CONFIG_UNCHANGED},         {"units", CONFIG_CHANGED_UNITS},
+        {"watched", CONFIG_CHANGED_BUDGET},
     };
     struct config_difference *list;
     size_t n;
@@ -819,7 +836,7 @@ TEST(differences)
     free(list);
 
     ck_assert_int_eq(config_diff(NULL, b, &list, &n), 0);
-    ck_assert_uint_eq(n, 5);
+    ck_assert_uint_eq(n, 6);
     for (size_t i = 0; i < n; i++)
         ck_assert_int_eq(list[i].change, CONFIG_ADDED);
     free(list);

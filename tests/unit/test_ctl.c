@@ -17,6 +17,7 @@
 #include <systemd/sd-bus.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "ctl/agent.h"
 #include "ctl/ctl.h"
 #include "ctl/status.h"
@@ -241,7 +242,8 @@ struct stand_in {
     bool systemd_refuses;
     /* The hardware watchdog. */
     bool watchdog_silent;
-    uint64_t watchdog_usec, watchdog_ping;
+    uint64_t watchdog_usec;
+    uint64_t watchdog_ping; /* 1: just now */
     const char *watchdog_device;
 };
 
@@ -318,10 +320,12 @@ static int answer_properties(sd_bus_message *m)
 {
     if (play->watchdog_silent)
         return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_NO_REPLY, "busy");
+    uint64_t ping = play->watchdog_ping == 1 ? clock_monotonic() : play->watchdog_ping;
     return sd_bus_reply_method_return(
-        m, "a{sv}", 5, "Version", "s", "252", "RuntimeWatchdogUSec", "t", play->watchdog_usec,
-        "Environment", "as", 1, "A=B", "WatchdogLastPingTimestamp", "t", play->watchdog_ping,
-        "WatchdogDevice", "s", play->watchdog_device ? play->watchdog_device : "");
+        m, "a{sv}", 6, "Version", "s", "252", "RuntimeWatchdogUSec", "t", play->watchdog_usec,
+        "Environment", "as", 1, "A=B", "WatchdogLastPingTimestamp", "t", UINT64_C(1700000000000000),
+        "WatchdogLastPingTimestampMonotonic", "t", ping, "WatchdogDevice", "s",
+        play->watchdog_device ? play->watchdog_device : "");
 }
 
 static int answer_systemd(sd_bus_message *m)
@@ -970,6 +974,10 @@ static const struct {
      "   host: hardware watchdog not armed: RuntimeWatchdogSec= is 10s, but systemd has no "
      "device\n",
      "{\"armed\": false, \"timeout_seconds\": 10.0, \"device\": \"/dev/wd\"}"},
+    {{.agent = true, .watchdog_usec = 1000, .watchdog_ping = 2},
+     "   host: hardware watchdog not armed: RuntimeWatchdogSec= is 1ms, but systemd has no "
+     "device\n",
+     "{\"armed\": false, \"timeout_seconds\": 0.001, \"device\": null}"},
     {{.agent = true, .watchdog_usec = 10000000},
      "   host: hardware watchdog not armed: RuntimeWatchdogSec= is 10s, but systemd has no "
      "device\n",
@@ -995,6 +1003,39 @@ TEST(status_shows_the_watchdog, EACH(watchdogs))
     ck_assert(json_equal(json_object_get(root, "hardware_watchdog"), expected));
     json_decref(expected);
     json_decref(root);
+    stop_playing();
+}
+
+#define REQUIRING                                                                                  \
+    MAIN("dbname=tenure")                                                                          \
+    "groups = ( { name = \"g\"; units = [ \"a.service\" ]; watchdog = \"require\"; },\n"           \
+    "           { name = \"h\"; units = [ \"b.service\" ]; } );\n"
+
+/* A warning: the group has to be declared and guarded on such a host, too. */
+TEST(apply_and_check_warn_without_a_required_watchdog, .root = true)
+{
+    start_playing(&(struct stand_in){.agent = false});
+    folder_put("tenure.conf", REQUIRING);
+    ck_assert_int_eq(RUN("check"), CTL_OK);
+    ASSERT_CONTAINS(err, "this host would not lead group \"g\": ");
+    ASSERT_CONTAINS(err, "is not armed: write RuntimeWatchdogSec=6s into ");
+    ck_assert_ptr_null(strstr(err, "\"h\""));
+    ck_assert_int_eq(RUN("check", in_folder("tenure.conf")), CTL_OK); /* for another host, maybe */
+    ck_assert_str_eq(err, "");
+    ck_assert_int_eq(RUN("apply"), CTL_OK);
+    ASSERT_CONTAINS(out, "Applied 2 groups");
+    ASSERT_CONTAINS(err, "this host would not lead group \"g\": ");
+    stop_playing();
+}
+
+TEST(no_warning_with_a_required_watchdog, .root = true)
+{
+    start_playing(&(struct stand_in){.agent = false, .watchdog_usec = 6000000, .watchdog_ping = 1});
+    folder_put("tenure.conf", REQUIRING);
+    ck_assert_int_eq(RUN("check"), CTL_OK);
+    ck_assert_str_eq(err, "");
+    ck_assert_int_eq(RUN("apply"), CTL_OK);
+    ck_assert_str_eq(err, "");
     stop_playing();
 }
 

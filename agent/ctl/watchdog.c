@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+
+#include "ctl/ctl.h"
+#include "ctl/systemd.h"
+
+#define TEXT_MAX 512
+
+static bool any_requires(const struct tenure_config *c)
+{
+    for (size_t i = 0; i < c->n_groups; i++)
+        if (c->groups[i].watchdog > 0)
+            return true;
+    return false;
+}
+
+/* A warning, no error: a group has to be declared, and so guarded, also where it cannot be led. */
+void ctl_warn_watchdog(const struct ctl *ctl, const struct tenure_config *c)
+{
+    assert(ctl);
+    assert(c);
+
+    _cleanup_bus_ sd_bus *bus = NULL;
+    char obstacle[TEXT_MAX];
+
+    if (!any_requires(c) || sd_bus_open_system(&bus) < 0)
+        return;
+
+    struct watchdog w = systemd_watchdog(bus);
+    for (size_t i = 0; i < c->n_groups; i++) {
+        const struct config_group *g = &c->groups[i];
+
+        if (g->watchdog == 0)
+            continue;
+        watchdog_obstacle(&w, g->watchdog, obstacle, sizeof obstacle);
+        if (obstacle[0])
+            ctl_warn(ctl, "this host would not lead group \"%s\": %s", g->name, obstacle);
+    }
+}
