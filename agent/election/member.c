@@ -647,6 +647,13 @@ static void on_reply(struct member *m, const struct member_event *event, struct 
 
 /* ---- this host ---- */
 
+/* No keeper has a deadline that is further ahead than D: what says so is a file that was damaged,
+ * and an extension to that time would be refused. */
+static usec_t adopted_deadline(const struct local *l, usec_t now)
+{
+    return usec_min(l->keeper_deadline, usec_add(now, l->keeper_duration));
+}
+
 static void adopt(struct member *m, usec_t now)
 {
     const struct local *l = &m->local;
@@ -655,7 +662,7 @@ static void adopt(struct member *m, usec_t now)
     m->lease = l->keeper_lease;
     m->stop = l->keeper_stop;
     m->duration = l->keeper_duration;
-    m->deadline = l->keeper_deadline;
+    m->deadline = adopted_deadline(l, now);
     m->has_nonce = false;
     m->release = true;
     if (m->term > m->highest_term)
@@ -671,7 +678,7 @@ static void on_local_as_standby(struct member *m, usec_t now, struct update *upd
     if (m->in_flight && m->operation == OPERATION_CLAIM)
         return; /* judged when the reply is there */
     if (l->keeper == LOCAL_KEEPER_ACTIVE && l->keeper_term > 0) {
-        if (l->keeper_ours && l->keeper_term > m->over_term && now < l->keeper_deadline) {
+        if (l->keeper_ours && l->keeper_term > m->over_term && now < adopted_deadline(l, now)) {
             adopt(m, now);
             if (m->stopping)
                 begin_ending(m, REASON_STOPPED, now, update);

@@ -196,9 +196,10 @@ static void step(struct account *a, struct member_event e)
     member_step(&a->m, &e, &a->u);
     if (a->m.state == MEMBER_ADOPTING && before.state != MEMBER_ADOPTING) {
         assert(a->local.keeper == LOCAL_KEEPER_ACTIVE && a->local.keeper_ours);
-        assert(a->m.term == a->local.keeper_term && a->now < a->local.keeper_deadline);
+        assert(a->m.term == a->local.keeper_term && a->now < a->m.deadline);
         a->term = a->m.term;
-        a->deadline = a->local.keeper_deadline;
+        a->deadline =
+            usec_min(a->local.keeper_deadline, usec_add(a->now, a->local.keeper_duration));
         a->over = a->denied = false;
     }
     check_actions(a, e.reply);

@@ -7,7 +7,8 @@
  *     error NAME TEXT       … with an error
  *     drop                  … never
  *     signal PATH INTERFACE MEMBER TYPES VALUES
- *     look|start|stop|strays|remove GROUP, add GROUP UNIT…, limit|require GROUP USEC, job, hangup */
+ *     look|start|stop|strays|remove GROUP, add GROUP UNIT…, limit|require GROUP USEC, job,
+ *     hangup */
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>

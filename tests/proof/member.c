@@ -197,7 +197,7 @@ static void account_for_update(const struct member *before, const struct member 
     if (adopted) {
         a.term = a.ticketed = e->local->keeper_term;
         a.duration = e->local->keeper_duration;
-        a.until = e->local->keeper_deadline;
+        a.until = usec_min(e->local->keeper_deadline, usec_add(e->now, a.duration));
         a.proven = false;
     }
     if (a.term > a.top)
@@ -569,8 +569,13 @@ static void check_memory(const struct member *before, const struct member *m,
     PROVE("adopt-only-its-own-live-keeper", adopted,
           before->state == MEMBER_STANDBY && e->type == EVENT_LOCAL && e->local->keeper_ours &&
               e->local->keeper == LOCAL_KEEPER_ACTIVE && e->local->keeper_term == m->term &&
-              m->term > a.ended && m->deadline == e->local->keeper_deadline &&
+              m->term > a.ended && m->deadline <= e->local->keeper_deadline &&
               e->now < m->deadline && !a.stopped);
+    PROVE("adopt-at-most-d-ahead", adopted,
+          m->duration == e->local->keeper_duration &&
+              m->deadline <= usec_add(e->now, m->duration) &&
+              (m->deadline == e->local->keeper_deadline ||
+               m->deadline == usec_add(e->now, m->duration)));
     PROVE("adopt-without-a-ticket", adopted, u->actions == 0 && !m->has_nonce);
     PROVE("confirm-only-its-own-claim",
           m->state == MEMBER_CONFIRMING && before->state != MEMBER_CONFIRMING,

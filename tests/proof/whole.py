@@ -500,6 +500,7 @@ def look_proves(s):
 
 
 def look_adopts(s):
+    """A deadline that is at most D ahead is adopted as it is: so is the look's, as what a look says was true (daemon 2)."""
     look, w, h = any_look(s), s.w.a, s.n.a
     s.guard("adopt-only-its-own-live-keeper", (w.state == STANDBY) & ~look.dead & (look.term > w.ended),
             adopted_what_is_dead=(w.state == STANDBY) & (look.term > w.ended))

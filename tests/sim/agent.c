@@ -186,6 +186,8 @@ static void step(struct world *w, struct node *n, struct member_event event, str
     mutate_after(w, n, &before, &event, u);
     w->coverage->lefts += u->note == NOTE_LEFT;
     count_move(w, n, &before);
+    if (n->member.state == MEMBER_ADOPTING && before.state != MEMBER_ADOPTING)
+        witness_adopted(w, n);
 }
 
 static void step_and_act(struct world *w, struct node *n, struct member_event event)
@@ -475,7 +477,7 @@ static void take_look(struct world *w, struct node *n, const struct happening *h
         local.keeper_lease = n->state.lease;
         local.keeper_stop = n->state.stop;
         local.keeper_duration = n->state.duration;
-        local.keeper_deadline = n->state.deadline;
+        local.keeper_deadline = usec_add(n->state.deadline, n->damage);
     }
     step_and_act(w, n, (struct member_event){.type = EVENT_LOCAL, .local = &local});
 

@@ -78,6 +78,7 @@ void coverage_print(const struct coverage *c)
     print_count(c->namesakes, "runs with two nodes of one name");
     print_count(c->operators, "commands by hand");
     print_count(c->late_starts, "starts that PID 1 carried out seconds late");
+    print_count(c->damaged_adopted, "keepers adopted by a damaged state");
     print_moves(c);
 }
 
@@ -151,6 +152,7 @@ bool coverage_complete(const struct coverage *c)
         c->reconnected_claims,
         c->poolers,
         c->short_connections,
+        c->damaged_adopted,
     };
     bool all = true;
 

@@ -8,6 +8,8 @@
 #define LATE_SPAN_USEC (8 * USEC_PER_SEC)
 #define POOLER_PERMILLE 300
 #define SETTLE_SPAN_USEC (12 * USEC_PER_SEC)
+/* Of the deadline in a keeper's state. Where more are, the arithmetic of sim_true() ends. */
+#define DAMAGED_DIGITS 12
 
 static const char *const fault_names[FAULTS] = {
     [FAULT_CUT] = "the network is cut",
@@ -34,6 +36,7 @@ static const char *const fault_names[FAULTS] = {
     [FAULT_CLOCK_SET] = "the server's wall clock is set",
     [FAULT_FORKED] = "a standby is promoted while the primary lives",
     [FAULT_OPERATOR] = "somebody gives a command by hand",
+    [FAULT_STATE_DAMAGED] = "the keeper's state is damaged",
 };
 
 const char *fault_name(enum fault_kind k)
@@ -278,6 +281,16 @@ static bool agent_fault(struct world *w, struct node *n, const struct fault *f)
     return true;
 }
 
+/* One digit of the deadline is another, of microseconds up to days. */
+static usec_t damage(struct world *w)
+{
+    usec_t digit = 1;
+
+    for (uint64_t i = sim_below(w, DAMAGED_DIGITS); i > 0; i--)
+        digit *= 10;
+    return digit * sim_between(w, 1, 9);
+}
+
 static bool host_fault(struct world *w, struct node *n, const struct fault *f)
 {
     struct host *h = n->host;
@@ -298,6 +311,8 @@ static bool host_fault(struct world *w, struct node *n, const struct fault *f)
         n->unguarded = true;
     else if (f->kind == FAULT_STARTS_FAIL)
         n->starts_fail = true;
+    else if (f->kind == FAULT_STATE_DAMAGED)
+        n->damage = damage(w);
     else
         command(w, n);
     return true;
@@ -389,6 +404,8 @@ void fault_end(struct world *w, unsigned number)
         n->unguarded = false;
     else if (f->kind == FAULT_STARTS_FAIL)
         n->starts_fail = false;
+    else if (f->kind == FAULT_STATE_DAMAGED)
+        n->damage = 0;
     else if (f->kind == FAULT_RETIRED)
         retire(w, n, false);
     else if (f->kind == FAULT_FORKED && w->servers[1].era > 0) {
@@ -412,6 +429,7 @@ void faults_calm(struct world *w)
         struct node *n = &w->nodes[i];
 
         n->unguarded = n->starts_fail = false;
+        n->damage = 0;
         machine_push(w, n, PID1_UNIT_START, LATE_SPAN_USEC, 0); /* what was stopped by hand */
         /* Some stay out of it, but not all. */
         if (n->host->index == 0)

@@ -60,6 +60,7 @@ static const struct {
     [MUTATION_ACCURACY_FORGOTTEN] = {"accuracy-forgotten", VIOLATION_STOP},
     [MUTATION_OBSERVES_TOO_LONG] = {"observes-too-long", VIOLATION_NO_LEADER},
     [MUTATION_YIELDS_TOO_LONG] = {"yields-too-long", VIOLATION_NO_LEADER},
+    [MUTATION_ADOPTED_DEADLINE_BELIEVED] = {"adopted-deadline-believed", VIOLATION_DEADLINE},
 };
 
 const char *mutation_name(enum mutation m)
@@ -225,6 +226,9 @@ void mutate_after(struct world *w, struct node *n, const struct member *before,
         m->deadline = event->now + m->duration;
         update->actions |= ACTION_EXTEND;
     }
+    if (w->mutation == MUTATION_ADOPTED_DEADLINE_BELIEVED && m->state == MEMBER_ADOPTING &&
+        before->state == MEMBER_STANDBY)
+        m->deadline = m->local.keeper_deadline;
     if (w->mutation == MUTATION_HEARSAY_OBSERVED && m->operation == OPERATION_CLAIM && m->sent_told)
         update->request.rests_on_clean = false;
     if (w->mutation == MUTATION_RESTART_IGNORED)

@@ -262,6 +262,7 @@ struct node {
     struct keeper keeper;
     bool has_state;
     struct ticket state;
+    usec_t damage; /* the deadline that is read of it is later by that */
     usec_t watchdog_at;
     bool watchdog_late; /* PID 1 stood still when the keeper set it */
     bool fence_running;
@@ -306,6 +307,7 @@ enum fault_kind {
     FAULT_CLOCK_SET,
     FAULT_FORKED,
     FAULT_OPERATOR,
+    FAULT_STATE_DAMAGED,
     FAULTS,
 };
 
@@ -390,6 +392,7 @@ enum mutation {
     MUTATION_ACCURACY_FORGOTTEN,
     MUTATION_OBSERVES_TOO_LONG,
     MUTATION_YIELDS_TOO_LONG,
+    MUTATION_ADOPTED_DEADLINE_BELIEVED,
     MUTATIONS,
 };
 
@@ -402,7 +405,7 @@ struct coverage {
     uint64_t clean_claims, observed_claims, told_claims, lies, releases;
     uint64_t reconnected_claims, poolers, short_connections;
     uint64_t advisory_claims, quarantines, locks_lost, locks_retaken, locks_in_the_way;
-    uint64_t batches, overlaps, writes_lost, late_starts, namesakes, operators;
+    uint64_t batches, overlaps, writes_lost, late_starts, namesakes, operators, damaged_adopted;
     uint64_t stops_failed, lefts;
     uint64_t wrong_clocks, clock_overlaps, clock_overlap_usec, plugs;
 };
@@ -563,6 +566,7 @@ void witness_answer(struct world *w, struct node *n, const struct exchange *x,
                     const struct reply *told);
 void witness_ticket(struct world *w, struct node *n, const struct ticket *t);
 void witness_extend(struct world *w, const struct node *n, uint64_t term, usec_t deadline);
+void witness_adopted(struct world *w, const struct node *n);
 void witness_keeper(struct world *w, const struct node *n);
 void witness_guards_gone(struct world *w, const struct node *n);
 void witness_extended(struct world *w, const struct node *n);

@@ -243,6 +243,19 @@ void witness_extend(struct world *w, const struct node *n, uint64_t term, usec_t
                     n->index, term, deadline, v->acked_term, v->acked_deadline);
 }
 
+/* Whatever the state says of it: what the keeper has, or by its D could have at most. */
+void witness_adopted(struct world *w, const struct node *n)
+{
+    usec_t most = usec_add(sim_local(w, n->host), n->run.duration);
+
+    w->coverage->damaged_adopted += n->damage > 0;
+    if (n->member.deadline < n->run.deadline || n->member.deadline > most)
+        sim_violate(w, VIOLATION_DEADLINE,
+                    "n%u adopts term %" PRIu64 " until %" PRIu64 ", by its keeper %" PRIu64
+                    ", at most %" PRIu64,
+                    n->index, n->member.term, n->member.deadline, n->run.deadline, most);
+}
+
 /* The keeper has believed a message: run.deadline is still the one from before. */
 void witness_extended(struct world *w, const struct node *n)
 {

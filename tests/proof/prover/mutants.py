@@ -207,6 +207,8 @@ MUTANTS = [
             "leads-only-by-grant-or-look"),
     _member("local", "adopt-anybodys", "l->keeper_ours && l->keeper_term > m->over_term", "l->keeper_term > m->over_term",
             "adopt-only-its-own-live-keeper"),
+    _member("local", "adopt-any-deadline", "usec_min(l->keeper_deadline, usec_add(now, l->keeper_duration))",
+            "l->keeper_deadline", "adopt-at-most-d-ahead"),
     _member("local", "adopt-what-ended", "l->keeper_ours && l->keeper_term > m->over_term", "l->keeper_ours", "over-is-over"),
     _member("local", "adopt-while-stopped", "            if (m->stopping)\n                begin_ending(m, REASON_STOPPED, now, update);\n",
             "", "stopped-leads-nothing"),

@@ -56,18 +56,49 @@ TEST(adopts_the_keepers_numbers)
     f.host.keeper_lease = 30 * SEC;
     f.host.keeper_stop = 7 * SEC;
     f.host.keeper_duration = 12 * SEC;
-    f.host.keeper_deadline = t0 + 13 * SEC; /* a deadline never goes back */
+    f.host.keeper_deadline = t0 + 12 * SEC;
     look();
     ck_assert_uint_eq(f.m.lease, 30 * SEC);
     ck_assert_uint_eq(f.m.stop, 7 * SEC);
     ck_assert_uint_eq(member_limit(&f.m), 3 * SEC);
     ask();
     grant();
-    ck_assert_uint_eq(f.m.deadline, t0 + 13 * SEC);
+    ck_assert_uint_eq(f.m.deadline, t0 + 12 * SEC);
     f.now = member_due(&f.m);
     ask();
     grant();
     ck_assert_uint_eq(f.m.deadline, t0 + 3 * SEC + 12 * SEC);
+}
+
+/* What no keeper ever had is not believed: D ahead of the look, or less. */
+static const struct {
+    usec_t ahead, adopted;
+} deadlines[] = {
+    {1, 1},
+    {12 * SEC - 1, 12 * SEC - 1},
+    {12 * SEC, 12 * SEC},
+    {12 * SEC + 1, 12 * SEC},
+    {13 * SEC, 12 * SEC},
+    {10000 * SEC, 12 * SEC}, /* one digit of it is wrong */
+    {USEC_INFINITY, 12 * SEC},
+};
+
+TEST(adopts_no_deadline_beyond_d, EACH(deadlines))
+{
+    usec_t t0 = f.now + 1;
+
+    own(&f.row, ME);
+    keeper_lives(TERM);
+    f.host.keeper_duration = 12 * SEC;
+    f.host.keeper_deadline = usec_add(t0, deadlines[_i].ahead);
+    look();
+    ck_assert_int_eq(f.m.state, MEMBER_ADOPTING);
+    ck_assert_uint_eq(f.m.deadline, t0 + deadlines[_i].adopted);
+    ck_assert_uint_eq(member_wake(&f.m), t0 + deadlines[_i].adopted);
+    ask();
+    grant(); /* in no time: the keeper would refuse more than D */
+    ck_assert_uint_eq(f.u.actions, ACTION_EXTEND);
+    ck_assert_uint_eq(f.m.deadline, t0 + 12 * SEC);
 }
 
 static void keeper_of_another_owner(void)
@@ -81,6 +112,10 @@ static void keeper_at_its_deadline(void)
 static void keeper_just_before_its_deadline(void)
 {
     f.host.keeper_deadline = f.now + 2;
+}
+static void keeper_without_a_duration(void)
+{
+    f.host.keeper_duration = 0;
 }
 static void keeper_of_a_term_that_ended(void)
 {
@@ -97,7 +132,7 @@ static const struct {
 } found[] = {
     {keeper_just_before_its_deadline, true, true}, {keeper_of_a_later_term, true, true},
     {keeper_of_another_owner, false, false},       {keeper_at_its_deadline, false, true},
-    {keeper_of_a_term_that_ended, false, true},
+    {keeper_of_a_term_that_ended, false, true},    {keeper_without_a_duration, false, true},
 };
 
 TEST(adopts_only_what_is_its_own, EACH(found))
