@@ -76,6 +76,8 @@ static const sd_bus_vtable group_vtable[] = {
     SD_BUS_PROPERTY("Leader", "s", NULL, GROUP(leader), EMITS),
     SD_BUS_PROPERTY("LeaderSince", "t", NULL, GROUP(leader_since), EMITS),
     SD_BUS_PROPERTY("SeenUSec", "t", NULL, GROUP(seen), 0),
+    SD_BUS_PROPERTY("UnchangedUSec", "t", NULL, GROUP(unchanged), 0),
+    SD_BUS_PROPERTY("WatchUSec", "t", NULL, GROUP(watch), 0),
     SD_BUS_PROPERTY("DeadlineUSec", "t", NULL, GROUP(deadline), 0),
     SD_BUS_PROPERTY("Reason", "s", NULL, GROUP(reason), EMITS),
     SD_BUS_PROPERTY("Units", "a(sss)", get_units, 0, EMITS),

@@ -40,6 +40,8 @@ static const struct property group_properties[] = {
     {"Term", 't', offsetof(struct agent_group, term)},
     {"LeaderSince", 't', offsetof(struct agent_group, leader_since)},
     {"SeenUSec", 't', offsetof(struct agent_group, seen)},
+    {"UnchangedUSec", 't', offsetof(struct agent_group, unchanged)},
+    {"WatchUSec", 't', offsetof(struct agent_group, watch)},
     {"DeadlineUSec", 't', offsetof(struct agent_group, deadline)},
     {"Lease", 't', offsetof(struct agent_group, lease)},
     {"StopTimeout", 't', offsetof(struct agent_group, stop_timeout)},

@@ -58,10 +58,12 @@ static json_t *units(const struct agent_group *g)
 
 static json_t *group(const struct agent_group *g)
 {
-    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o}", "name",
-                     g->name, "role", g->role, "method", g->method, "term", term(g->term), "leader",
-                     g->leader[0] ? json_string(g->leader) : json_null(), "leader_since",
+    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o}",
+                     "name", g->name, "role", g->role, "method", g->method, "term", term(g->term),
+                     "leader", g->leader[0] ? json_string(g->leader) : json_null(), "leader_since",
                      moment(g->leader_since), "seen_ago_seconds", seconds(g->seen),
+                     "unchanged_seconds", g->watch > 0 ? seconds(g->unchanged) : json_null(),
+                     "watch_seconds", g->watch > 0 ? seconds(g->watch) : json_null(),
                      "deadline_seconds", g->deadline > 0 ? seconds(g->deadline) : json_null(),
                      "reason", g->reason, "lease_seconds", seconds(g->lease),
                      "stop_timeout_seconds", seconds(g->stop_timeout), "renew_deadline_seconds",

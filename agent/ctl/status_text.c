@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/budget.h"
 #include "base/parse.h"
 
 #define CELL_MAX 96
@@ -28,22 +29,49 @@ static const char *moment(usec_t realtime, char *ret, size_t size)
     return ret;
 }
 
-/* Short: tenths of a second for a while, then whole seconds, minutes, hours. */
-static const char *age(usec_t usec, char *ret, size_t size)
+/* Short: tenths of a second for a while, then minutes and hours, then days. */
+static const char *short_span(usec_t usec, char *ret, size_t size)
 {
     usec_t seconds = usec / USEC_PER_SEC;
 
-    if (usec == USEC_INFINITY)
-        (void)snprintf(ret, size, "never");
-    else if (seconds < 60)
-        (void)snprintf(ret, size, "%" PRIu64 ".%" PRIu64 "s ago", seconds,
+    if (seconds < 60)
+        (void)snprintf(ret, size, "%" PRIu64 ".%" PRIu64 "s", seconds,
                        usec % USEC_PER_SEC / (USEC_PER_SEC / 10));
     else if (seconds < DAY_SECONDS)
-        (void)snprintf(ret, size, "%" PRIu64 "h %02" PRIu64 "min ago", seconds / 3600,
+        (void)snprintf(ret, size, "%" PRIu64 "h %02" PRIu64 "min", seconds / 3600,
                        seconds / 60 % 60);
     else
-        (void)snprintf(ret, size, "%" PRIu64 " days ago", seconds / DAY_SECONDS);
+        (void)snprintf(ret, size, "%" PRIu64 " days", seconds / DAY_SECONDS);
     return ret;
+}
+
+static const char *age(usec_t usec, char *ret, size_t size)
+{
+    char span[SPAN_FORMAT_MAX];
+
+    if (usec == USEC_INFINITY)
+        (void)snprintf(ret, size, "never");
+    else
+        (void)snprintf(ret, size, "%s ago", short_span(usec, span, sizeof span));
+    return ret;
+}
+
+/* How much of the wait for a lease that is not renewed is over. */
+static const char *watched(const struct agent_group *g, char *ret, size_t size)
+{
+    char done[SPAN_FORMAT_MAX], whole[SPAN_FORMAT_MAX];
+
+    (void)snprintf(ret, size, "unchanged for %s of %s", short_span(g->unchanged, done, sizeof done),
+                   format_span(g->watch, whole, sizeof whole));
+    return ret;
+}
+
+/* Longer than a leader that renews leaves it as it is, and two looks of this node lie apart. */
+static bool seems_dead(const struct agent_group *g)
+{
+    usec_t poll = usec_min(g->keeper_duration / BUDGET_TRIES, BUDGET_POLL_MAX_USEC);
+
+    return g->watch > 0 && g->unchanged > 2 * poll;
 }
 
 static const char *or_dash(const char *s)
@@ -99,7 +127,10 @@ static void print_table(FILE *f, const struct agent_view *v)
             cell(&v->groups[i], (enum column)c, text);
             (void)fprintf(f, "%-*s  ", width[c], text);
         }
-        (void)fprintf(f, "%s\n", or_dash(v->groups[i].reason));
+        (void)fputs(or_dash(v->groups[i].reason), f);
+        if (seems_dead(&v->groups[i]))
+            (void)fprintf(f, "; %s", watched(&v->groups[i], text, sizeof text));
+        (void)fputc('\n', f);
     }
 }
 
@@ -174,7 +205,10 @@ void status_print_group(FILE *f, const struct agent_view *v, const struct watchd
     (void)fprintf(f, " leader: %s", or_dash(g->leader));
     if (g->leader_since > 0)
         (void)fprintf(f, ", since %s", moment(g->leader_since, text, sizeof text));
-    (void)fprintf(f, "\n   seen: %s\n", age(g->seen, text, sizeof text));
+    (void)fprintf(f, "\n   seen: %s", age(g->seen, text, sizeof text));
+    if (g->watch > 0)
+        (void)fprintf(f, ", %s", watched(g, text, sizeof text));
+    (void)fputc('\n', f);
     if (g->deadline > 0)
         (void)fprintf(f, "   left: %s of this term unless it is renewed\n",
                       format_span(g->deadline, t[0], sizeof t[0]));

@@ -328,6 +328,14 @@ static usec_t seen_ago(const struct member *m, usec_t now)
     return m->seen_at == 0 ? USEC_INFINITY : usec_sub(now, m->seen_at);
 }
 
+/* By locks, the arbiter's quarantine may be longer than the record's lease. */
+static void describe_observation(const struct seat *s, struct api_group *ret)
+{
+    member_observation(&s->member, &ret->unchanged, &ret->watch);
+    if (ret->watch > 0 && s->group->method == METHOD_ADVISORY)
+        ret->watch = usec_max(ret->watch, s->group->budget.lease);
+}
+
 static bool describe_group(void *userdata, const char *group, struct api_group *ret)
 {
     struct daemon *d = userdata;
@@ -366,6 +374,7 @@ static bool describe_group(void *userdata, const char *group, struct api_group *
         .units = s->units,
         .n_units = g->n_units,
     };
+    describe_observation(s, ret);
     return true;
 }
 

@@ -1016,6 +1016,20 @@ bool member_settled(const struct member *m)
            local_all_dead(&m->local);
 }
 
+void member_observation(const struct member *m, usec_t *ret_done, usec_t *ret_whole)
+{
+    assert(m);
+    assert(ret_done);
+    assert(ret_whole);
+
+    const struct record *r = &m->record;
+    bool waits = m->state == MEMBER_STANDBY && m->seen_at > 0 && !r->claimable &&
+                 (!record_ours(m, r) || r->clean);
+
+    *ret_whole = waits ? record_lease(m, r) : 0;
+    *ret_done = waits && m->observed ? usec_min(m->seen_at - m->seen_since, *ret_whole) : 0;
+}
+
 bool member_leads(const struct member *m)
 {
     return m->state == MEMBER_LEADING || m->state == MEMBER_ADOPTING;

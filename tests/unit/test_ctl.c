@@ -245,6 +245,7 @@ struct stand_in {
     uint64_t watchdog_usec;
     uint64_t watchdog_ping; /* 1: just now */
     const char *watchdog_device;
+    uint64_t unchanged; /* group a's lease, watched for 15 s; 0: it is not */
 };
 
 static pid_t daemon_pid, stand_in_pid;
@@ -274,8 +275,10 @@ static int answer_objects(sd_bus_message *m)
             UINT64_C(1234567), "DeadlineUSec", "t", UINT64_C(8000000), "Reason", "s", "", "Method",
             "s", "lease", "Lease", "t", UINT64_C(15000000), "StopTimeout", "t", UINT64_C(5000000),
             "Units", "a(sss)", 1, "b.service", "active", "running", "Future", "as", 1, "x",
-            "/org/tenure1/group/a", 1, "org.tenure1.Group", 4, "Name", "s", "a", "Role", "s",
-            "standby", "SeenUSec", "t", UINT64_MAX, "Reason", "s", "n2 leads");
+            "/org/tenure1/group/a", 1, "org.tenure1.Group", 7, "Name", "s", "a", "Role", "s",
+            "standby", "SeenUSec", "t", UINT64_MAX, "Reason", "s", "n2 leads", "KeeperDuration",
+            "t", UINT64_C(8670000), "UnchangedUSec", "t", play->unchanged, "WatchUSec", "t",
+            play->unchanged > 0 ? UINT64_C(15000000) : UINT64_C(0));
     if (r >= 0)
         r = sd_bus_send(NULL, reply, NULL);
     sd_bus_message_unref(reply);
@@ -917,6 +920,31 @@ TEST(status_for_people)
     stop_playing();
 }
 
+/* Of a leader that renews there is nothing to say but that it leads. */
+TEST(status_of_a_lease_that_is_not_renewed, .times = 2)
+{
+    static const char *const reasons[] = {"n2 leads\n", "n2 leads; unchanged for 4.3s of 15s\n"};
+
+    /* Twice a quarter of 8.67 s, and one microsecond more. */
+    start_playing(&(struct stand_in){.agent = true, .unchanged = 4335000 + (uint64_t)_i});
+    ck_assert_int_eq(RUN("status"), CTL_OK);
+    ASSERT_CONTAINS(out, reasons[_i]);
+    ck_assert_int_eq(RUN("status", "a"), CTL_OK);
+    ASSERT_CONTAINS(out, "   seen: never, unchanged for 4.3s of 15s\n");
+    ck_assert_int_eq(RUN("status", "--json", "a"), CTL_OK);
+    json_t *root = json_loads(out, 0, NULL);
+    json_t *group = json_array_get(json_object_get(root, "groups"), 0);
+    double unchanged, watch;
+
+    ck_assert_int_eq(
+        json_unpack(group, "{s:F, s:F}", "unchanged_seconds", &unchanged, "watch_seconds", &watch),
+        0);
+    ck_assert_double_eq_tol(unchanged, 4.335 + 1e-6 * _i, 1e-9);
+    ck_assert_double_eq_tol(watch, 15, 1e-9);
+    json_decref(root);
+    stop_playing();
+}
+
 TEST(status_for_programs)
 {
     start_playing(&(struct stand_in){.agent = true});
@@ -931,6 +959,8 @@ TEST(status_for_programs)
     ck_assert(json_is_true(json_object_get(root, "connected")));
     group = json_array_get(json_object_get(root, "groups"), 0);
     ck_assert(json_is_null(json_object_get(group, "seen_ago_seconds")));
+    ck_assert(json_is_null(json_object_get(group, "unchanged_seconds")));
+    ck_assert(json_is_null(json_object_get(group, "watch_seconds")));
     ck_assert(json_is_null(json_object_get(group, "leader")));
     ck_assert(json_is_null(json_object_get(group, "leader_since")));
     group = json_array_get(json_object_get(root, "groups"), 1);

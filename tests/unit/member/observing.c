@@ -271,3 +271,67 @@ TEST(claim_names_what_was_observed)
     ck_assert_uint_eq(q->stop, S);
     ck_assert_uint_eq(q->duration, D);
 }
+
+/* ---- how much of it is done ---- */
+
+static void observation_is(usec_t done, usec_t whole)
+{
+    usec_t d, w;
+
+    member_observation(&f.m, &d, &w);
+    ck_assert_uint_eq(d, done);
+    ck_assert_uint_eq(w, whole);
+}
+
+TEST(observation_is_told)
+{
+    observation_is(0, 0); /* nothing was read yet */
+    f.row.lease = 20 * SEC;
+    usec_t seen = first_seen();
+
+    observation_is(0, 20 * SEC);
+    observe_until(seen + 5 * SEC, P);
+    observation_is(f.m.seen_at - seen, 20 * SEC);
+    usec_t done = f.m.seen_at - seen;
+    f.now += SEC; /* up to the last look */
+    event(EVENT_CONNECTED);
+    observation_is(done, 20 * SEC);
+    f.epoch.started++;
+    ask();
+    answer(OUTCOME_GRANTED);
+    observation_is(0, 20 * SEC);
+}
+
+TEST(observation_is_at_most_the_whole)
+{
+    usec_t seen = first_seen();
+
+    lack(LACK_GUARDS);
+    observe_until(seen + 3 * L, P);
+    observation_is(L, L);
+}
+
+TEST(observation_by_an_unfit_clock_is_none)
+{
+    usec_t seen = first_seen();
+
+    observe_until(seen + 5 * SEC, P);
+    change_by_an_unfit_question();
+    observation_is(0, L);
+}
+
+/* What is given back, led here, or an earlier life's need not be waited for in this way. */
+TEST(no_observation_to_wait_for, .times = 3)
+{
+    if (_i == 0) {
+        free_record();
+        first_seen();
+    } else if (_i == 1) {
+        own(&f.row, ME);
+        f.host.keeper = LOCAL_KEEPER_UNKNOWN;
+        look();
+        first_seen();
+    } else
+        leading();
+    observation_is(0, 0);
+}
