@@ -115,9 +115,10 @@ int stop_run(const struct keeper_config *config)
         log_warning("Cannot block signals: %m");
     declared_read(&units, config->drop_in_dirs, config->instance);
     if (units.n == 0) {
-        log_error("No drop-in of tenure@%s.service is left that names the units of group \"%s\": "
-                  "run tenurectl apply",
-                  config->instance, s.group);
+        log_error(
+            "There is no drop-in of tenure@%s.service any more that names units of group \"%s\": "
+            "run tenurectl apply",
+            config->instance, s.group);
         return EXIT_FAILURE;
     }
     s.kill_time = usec_add(now, units.stop > 0 ? units.stop : STOP_UNKNOWN_USEC);
