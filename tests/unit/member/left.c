@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* All is dead, and yet it is not proven that nothing is left, an address for one: the record is not
+ * given back, and runs out. */
+#include "fixture.h"
+
+TEST_CASE(left, .set_up = set_up);
+
+static void dead_but_left(void)
+{
+    f.now += 10 * MSEC;
+    all_dead();
+    f.host.left = true;
+    look();
+}
+
+/* The member stands by, and asks no release, whatever comes. */
+static void ended_and_left(void)
+{
+    leading();
+    event(EVENT_STOP);
+    resume(L, S);
+    dead_but_left();
+    ck_assert_int_eq(f.m.state, MEMBER_STANDBY);
+}
+
+TEST(what_may_be_left_is_not_given_back)
+{
+    ending();
+    dead_but_left();
+    ck_assert_int_eq(f.m.state, MEMBER_STANDBY);
+    ck_assert_int_eq(f.u.note, NOTE_LEFT);
+    ck_assert_uint_eq(f.u.actions, 0);
+    ck_assert_uint_eq(f.m.over_term, f.m.left_term);
+    /* It ends, if that is what was asked. */
+    ck_assert(member_settled(&f.m));
+}
+
+/* Not before all is dead, nor by what was asked too early. */
+TEST(it_is_not_over_before_all_is_dead, .times = LACKS)
+{
+    ending();
+    f.now += SEC;
+    all_dead();
+    f.host.left = true;
+    lack(_i);
+    if (_i == LACK_GUARDS)
+        look_asked_at(f.m.since);
+    else
+        look();
+    ck_assert_int_eq(f.m.state, MEMBER_ENDING);
+    ck_assert_uint_eq(f.m.left_term, 0);
+}
+
+/* The record is another's: nothing to give back, but nothing is claimed as told, either. */
+TEST(nothing_to_give_back)
+{
+    leading();
+    f.now = member_due(&f.m);
+    ask();
+    own(&f.row, OTHER);
+    f.row.term++;
+    answer(OUTCOME_DENIED);
+    assert_ends(REASON_DENIED);
+    dead_but_left();
+    ck_assert_int_eq(f.m.state, MEMBER_STANDBY);
+    ck_assert_int_eq(f.u.note, NOTE_LOST);
+}
+
+/* It runs out as a stranger's would, for this node too; and is no orphan of an earlier life. */
+TEST(the_record_runs_out)
+{
+    usec_t since;
+
+    ended_and_left();
+    f.now += SEC;
+    since = first_seen();
+    ck_assert_int_eq(f.m.state, MEMBER_STANDBY);
+    observe_until(since + L - 1, P);
+    look_asked_at(f.now);
+    f.now = since + L;
+    ask();
+    ck_assert(asks(OPERATION_CLAIM));
+    ck_assert(!f.u.request.rests_on_clean);
+    ck_assert_uint_eq(f.u.request.expected_term, f.row.term);
+    grant();
+    ck_assert_int_eq(f.m.state, MEMBER_STARTING);
+    ck_assert_uint_gt(f.m.term, f.m.left_term);
+}
+
+/* What is left on this host is its own when it leads again: that is no obstacle. */
+TEST(left_is_ready)
+{
+    ended_and_left();
+    ck_assert(member_ready(&f.m, f.now));
+}
+
+/* A later term of its own is judged by itself. */
+TEST(a_later_term_is_given_back)
+{
+    usec_t since;
+
+    ended_and_left();
+    f.now += SEC;
+    since = first_seen();
+    observe_until(since + L - 1, P);
+    look_asked_at(f.now);
+    f.now = since + L;
+    ask();
+    grant();
+    event(EVENT_STOP);
+    proven_dead();
+    ck_assert_int_eq(f.m.state, MEMBER_RELEASING);
+    ask();
+    ck_assert(asks(OPERATION_RELEASE));
+    ck_assert_uint_eq(f.u.request.term, f.m.term);
+}
+
+/* An agent that was restarted finds its own record, and no keeper: it needs the same proof. */
+TEST(an_orphan_that_left_something, .times = 2)
+{
+    own(&f.row, ME);
+    first_seen();
+    assert_ends(REASON_ORPHAN);
+    if (_i == 1)
+        dead_but_left();
+    else
+        proven_dead();
+    ck_assert_int_eq(f.m.state, _i == 1 ? MEMBER_STANDBY : MEMBER_RELEASING);
+    if (_i == 0)
+        return;
+    /* Said once: not an orphan again with the next look at the record. */
+    f.now = member_due(&f.m);
+    first_seen();
+    ck_assert_int_eq(f.m.state, MEMBER_STANDBY);
+}
