@@ -52,6 +52,7 @@ struct account {
     usec_t deadline;         /* of what may run, by what was granted */
     usec_t over_at;          /* when it was told to end */
     bool over, proven, denied;
+    uint64_t left; /* the last that ended without that proof */
 };
 
 static bool dead(const struct local *l)
@@ -94,7 +95,8 @@ static void check_claim(const struct account *a, bool fit, bool may_claim)
     assert(q->expected_term == a->record.term);
     assert(epoch_equal(&q->epoch, &a->epoch));
     assert(q->term_floor > a->highest_ticket && q->term_floor > a->record.term);
-    assert(strcmp(a->record.owner, ME) != 0 || a->record.clean);
+    assert(strcmp(a->record.owner, ME) != 0 || a->record.clean ||
+           (a->left > 0 && a->record.term == a->left));
     assert(q->lease == a->m.budget.lease && q->stop == a->m.budget.stop);
     check_ready(a);
     if (hearsay(a))
@@ -336,8 +338,9 @@ static void reply(struct account *a, char *line)
 }
 
 /* Flags: "a" the keeper is active, "b" busy, "q" queued, "?" unknown, else gone; "o" its state is
- * ours; "u" units are up, "y" they stay, "p" the slice has processes, "g" unguarded. Then how long
- * ago it was asked, the state's term (0: the one last asked for), its deadline from now. */
+ * ours; "u" units are up, "y" they stay, "p" the slice has processes, "l" something may be left,
+ * "g" unguarded. Then how long ago it was asked, the state's term (0: the one last asked for), its
+ * deadline from now. */
 static void look(struct account *a, char *line)
 {
     const char *flags = fuzz_word(&line);
@@ -359,13 +362,17 @@ static void look(struct account *a, char *line)
         .units_dead = !strchr(flags, 'u'),
         .units_stay = strchr(flags, 'y') != NULL,
         .slice_empty = !strchr(flags, 'p'),
+        .left = strchr(flags, 'l') != NULL,
         .guarded = !strchr(flags, 'g'),
     };
 
     if (l.keeper == LOCAL_KEEPER_GONE)
         l.keeper_term = 0;
     a->local = l;
-    a->proven = a->proven || (a->over && dead(&l) && l.asked_at > a->over_at);
+    bool over = a->over && dead(&l) && l.asked_at > a->over_at;
+    a->proven = a->proven || (over && !l.left);
+    if (over && l.left && a->m.state == MEMBER_ENDING)
+        a->left = a->m.term;
     step(a, (struct member_event){.type = EVENT_LOCAL, .local = &l});
 }
 

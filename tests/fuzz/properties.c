@@ -145,6 +145,27 @@ static void survey(const struct unit_properties *p)
     }
 }
 
+/* What proves a stop, and nothing less. */
+static void judge_stop(const struct unit_properties *p)
+{
+    static const char *const names[] = {"w.service", "w.timer", "w.socket", "w.mount"};
+    struct stop_began began = {.was_up = true};
+    struct stop_seen seen;
+    char problem[HOST_PROBLEM_MAX] = "";
+
+    stop_see(&seen, p);
+    began.as = seen.as;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        bool good = stop_judge(&began, names[i], p, p->inactive_exit / 2, problem) == STOP_PROVEN;
+
+        check(good, names[i], problem);
+        if (good && stop_keeps(names[i], &began.as) && i != 3 && p->exec_stop.n > 0)
+            assert(p->exec_stop.n_clean == p->exec_stop.n && seen.as.known && *p->invocation &&
+                   strcmp(p->active_state, "inactive") == 0 && strcmp(p->result, "success") == 0);
+        check(stop_provable(&began, names[i], &seen, p->inactive_exit, problem), names[i], problem);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     _cleanup_free_ char *text = fuzz_text(data, size);
@@ -156,6 +177,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         sd_bus_message_rewind(m, true) >= 0) {
         if (properties_read(m, &p) >= 0) {
             judge(&p);
+            judge_stop(&p);
             survey(&p);
         } else
             assert(p.final_kill_signal == 77 && !p.binds_to);

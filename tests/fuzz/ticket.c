@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The files between agent and keeper: a ticket or state of any bytes, as the keeper takes it, the
- * agent reads it, and the fence believes it; and what the kernel says of a cgroup. */
+ * agent reads it, and the fence believes it; what the agent knows of stops; and what the kernel
+ * says of a cgroup. */
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -82,16 +83,39 @@ static void check_files(const char *text, size_t size, const struct ticket *t, b
            (ours && budget_holds(t->lease, t->stop, t->duration)));
 }
 
+static void check_stops(const char *text, size_t size)
+{
+    static const char *const units[] = {"a.service", "b.mount"};
+    struct stop_began began[2] = {{.since = 77}, {.since = 77}};
+    struct stops_file f = {.term = 77, .n = 2, .units = units, .began = began};
+    uint64_t term;
+    enum stops stops;
+
+    fuzz_file(STOPS_FILE_PREFIX GROUP, text, size);
+    int head = stops_head_parse(text, size, &term, &stops);
+    assert(stops_read(fuzz_directory(), GROUP, 0) == (head < 0 ? STOPS_UNKNOWN : stops));
+    if (stops_load(fuzz_directory(), GROUP, &f) < 0) {
+        assert(f.term == 77 && began[0].since == 77 && began[1].since == 77);
+        return;
+    }
+    assert(head > 0 && f.term == term && f.stops == stops);
+    assert(stops_read(fuzz_directory(), GROUP, term) == stops);
+    assert(stops_read(fuzz_directory(), GROUP, term + 1) == STOPS_UNKNOWN);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     _cleanup_free_ char *text = fuzz_text(data, size);
     struct ticket t;
     uint64_t n = 77;
-    bool good;
+    bool good, populated = true;
 
     check_text(text, size, &t, &good);
     check_files(text, size, &t, good);
     int r = cgroup_stat_parse(text, &n);
     assert(r == 0 || (r == -EBADMSG && n == 77));
+    r = cgroup_events_parse(text, &populated);
+    assert(r == 0 || (r == -EBADMSG && populated));
+    check_stops(text, size);
     return 0;
 }
