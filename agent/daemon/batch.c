@@ -50,17 +50,30 @@ static unsigned starts_under_way(const struct daemon *d)
     return n;
 }
 
-static void look_at_clock(struct daemon *d)
+static void tell_clock(struct daemon *d, bool fit)
 {
-    bool fit = rate_fit(d->unfit_text);
+    struct journal_context c = {.message_id = MESSAGE_CLOCK, .node = d->config->node};
 
-    if (fit != d->fit) {
-        struct journal_context c = {.message_id = MESSAGE_CLOCK, .node = d->config->node};
-
-        journal_write(fit ? LOG_NOTICE : LOG_ERR, &c, "%s",
-                      fit ? "this host's clock can be trusted again" : d->unfit_text);
-    }
+    if (fit == d->fit)
+        return;
     d->fit = fit;
+    journal_write(fit ? LOG_NOTICE : LOG_ERR, &c, "%s",
+                  fit ? "this host's clock can be trusted again" : d->unfit_text);
+}
+
+/* Each group counts on the clock from one of its own requests to the next: what was wrong between
+ * two of another's is told to that one alone. */
+static bool clock_fit(struct daemon *d, struct seat *s, usec_t now)
+{
+    char text[RATE_TEXT_MAX];
+    enum rate_verdict verdict = rate_judge(&s->drift, &d->clock, text);
+
+    if (verdict == RATE_UNFIT) {
+        d->unfit_at = now;
+        (void)snprintf(d->unfit_text, sizeof d->unfit_text, "%s", text);
+        tell_clock(d, false);
+    }
+    return verdict == RATE_FIT;
 }
 
 static bool is_due(const struct member *m, usec_t now)
@@ -88,7 +101,7 @@ static usec_t collect(struct daemon *d, struct request *requests, usec_t now)
 
     for (size_t i = 0; i < d->n_seats && d->n_batch < ARBITER_BATCH_MAX; i++) {
         struct seat *s = d->seats[i];
-        struct member_event event = {.type = EVENT_SEND, .fit = d->fit};
+        struct member_event event = {.type = EVENT_SEND};
 
         if (!is_due(&s->member, now) || member_limit(&s->member) < least)
             continue;
@@ -97,6 +110,7 @@ static usec_t collect(struct daemon *d, struct request *requests, usec_t now)
         if (getrandom(event.nonce.bytes, sizeof event.nonce.bytes, GRND_NONBLOCK) !=
             (ssize_t)sizeof event.nonce.bytes)
             continue;
+        event.fit = clock_fit(d, s, now);
         if (!seat_step(s, &event, &requests[d->n_batch]))
             continue;
         if (requests[d->n_batch].operation == OPERATION_CLAIM)
@@ -131,9 +145,11 @@ void batch_send(struct daemon *d, usec_t now)
 
     if (batch_due(d) > now)
         return;
-    look_at_clock(d);
+    rate_look(&d->clock);
     /* Each seat reads its clock when it is asked, so before anything is sent. */
     usec_t limit = collect(d, requests, now);
+    if (usec_sub(now, d->unfit_at) >= CLOCK_SETTLED_USEC)
+        tell_clock(d, true);
     if (d->n_batch == 0)
         return;
     d->sent_at = now;

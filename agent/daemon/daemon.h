@@ -44,6 +44,9 @@
  * often it looks meanwhile. */
 #define INSTANCE_WAIT_USEC (10 * USEC_PER_SEC)
 #define INSTANCE_RETRY_USEC (100 * USEC_PER_MSEC)
+/* A clock that was not to be trusted for some group is said to be again once it was for all of them
+ * for so long: each asks at least that often. */
+#define CLOCK_SETTLED_USEC BUDGET_POLL_MAX_USEC
 /* This host cannot run the agent: tenured.service is not to try again. */
 #define EXIT_UNFIT_HOST 78
 #define REASON_MAX 768
@@ -55,7 +58,8 @@ struct seat {
     struct daemon *daemon;
     const struct config_group *group; /* in daemon.config */
     struct member member;
-    bool retired; /* EVENT_STOP by Retire or Reload, until the next Reload */
+    struct drift_watch drift; /* of this host's clock, from one of its requests to the next */
+    bool retired;             /* EVENT_STOP by Retire or Reload, until the next Reload */
 
     /* Proof of death counts from when the ticket was known to be gone. */
     bool ticket_stuck;
@@ -127,7 +131,9 @@ struct daemon {
     char arbiter_text[ARBITER_TEXT_MAX]; /* connected: to what; else why not */
     char bus_text[HOST_TEXT_MAX];        /* "": the bus is there */
     unsigned job_questions;
-    bool fit;
+    struct rate_look clock; /* for the batch that is being made */
+    bool fit;        /* the clock can be trusted, as people were told; each group by itself */
+    usec_t unfit_at; /* when it last could not, for some group */
     char unfit_text[RATE_TEXT_MAX];
 
     bool patient;          /* the next batch is for those that can wait for a slow answer */

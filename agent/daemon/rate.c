@@ -2,10 +2,9 @@
 #include "daemon/rate.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+#include <time.h>
 
 #include "base/budget.h"
 
@@ -15,7 +14,8 @@
 #define FREQ_PER_PPM 65536L
 #define NSEC_PER_PPM 1000L /* in a second */
 #define PLL_PART 4L        /* 2^SHIFT_PLL */
-#define CONSTANT_MAX 14L   /* of the kernel: MAXTC, and 4 without STA_NANO */
+#define READ_TRIES 10
+#define CONSTANT_MAX 14L /* of the kernel: MAXTC, and 4 without STA_NANO */
 
 /* What is left of an offset that the kernel's phase-locked loop takes away, as systemd-timesyncd
  * has it do: each second a 2^(2 + constant)th of the rest (kernel/time/ntp.c, ntp_offset_chunk();
@@ -48,16 +48,73 @@ bool rate_within(const struct timex *t, char text[static RATE_TEXT_MAX])
     return false;
 }
 
-bool rate_fit(char text[static RATE_TEXT_MAX])
+static uint64_t nanoseconds(clockid_t clock)
+{
+    struct timespec ts;
+    int r = clock_gettime(clock, &ts);
+
+    assert(r == 0);
+    assert(ts.tv_sec >= 0);
+    return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+/* Taken again when something came in between. */
+static bool read_clocks(struct drift_reading *ret)
+{
+    for (int i = 0; i < READ_TRIES; i++) {
+        ret->before = nanoseconds(CLOCK_MONOTONIC_RAW);
+        ret->monotonic = nanoseconds(CLOCK_MONOTONIC);
+        ret->after = nanoseconds(CLOCK_MONOTONIC_RAW);
+        if (drift_sharp(ret))
+            return true;
+    }
+    return false;
+}
+
+void rate_look(struct rate_look *ret)
 {
     struct timex t = {.modes = 0};
 
-    if (adjtimex(&t) < 0) {
+    assert(ret);
+
+    *ret = (struct rate_look){.told = adjtimex(&t) >= 0};
+    ret->told_within = !ret->told || rate_within(&t, ret->text);
+    ret->sharp = read_clocks(&ret->reading);
+}
+
+static void describe_drift(const struct drift_watch *w, char text[static RATE_TEXT_MAX])
+{
+    if (w->ppm == 0)
         (void)snprintf(text, RATE_TEXT_MAX,
-                       "the rate of this host's clock cannot be read (adjtimex: %s): nothing is "
-                       "renewed or claimed",
-                       strerror(errno));
-        return false;
-    }
-    return rate_within(&t, text);
+                       "this host's clock went back: nothing is renewed or claimed before it has "
+                       "gone on for a while");
+    else
+        (void)snprintf(text, RATE_TEXT_MAX,
+                       "this host's clock ran %ld ppm too %s by CLOCK_MONOTONIC_RAW, and leases "
+                       "bear less than %ld: nothing is renewed or claimed until the time daemon is "
+                       "done",
+                       labs(w->ppm), w->ppm > 0 ? "fast" : "slow", PPM_MAX);
+}
+
+enum rate_verdict rate_judge(struct drift_watch *w, const struct rate_look *look,
+                             char text[static RATE_TEXT_MAX])
+{
+    assert(w);
+    assert(look);
+
+    enum drift_verdict drift = look->sharp ? drift_judge(w, &look->reading) : DRIFT_UNKNOWN;
+
+    text[0] = '\0';
+    if (!look->told_within)
+        (void)snprintf(text, RATE_TEXT_MAX, "%s", look->text);
+    else if (drift == DRIFT_BEYOND)
+        describe_drift(w, text);
+    else if (!look->told && !look->sharp)
+        (void)snprintf(text, RATE_TEXT_MAX,
+                       "the rate of this host's clock cannot be read: adjtimex is refused, and "
+                       "something comes in between whenever its clocks are compared; nothing is "
+                       "renewed or claimed");
+    if (text[0])
+        return RATE_UNFIT;
+    return look->told || drift == DRIFT_WITHIN ? RATE_FIT : RATE_UNKNOWN;
 }

@@ -32,6 +32,10 @@ int seat_new(struct daemon *d, const struct config_group *group, struct seat **r
     if (!s->units)
         return free(s), -ENOMEM;
     member_init(&s->member, d->owner);
+    /* What its first request is compared with. */
+    rate_look(&d->clock);
+    if (d->clock.sharp)
+        (void)drift_judge(&s->drift, &d->clock.reading);
     int r = host_add_group(d->host, group->name, (const char *const *)group->units, group->n_units,
                            group->budget.stop);
     if (r < 0) {

@@ -1078,8 +1078,8 @@ const char *member_reason_text(enum member_reason r)
     case REASON_ORPHAN:
         return "the record names this node, but no keeper lives here";
     case REASON_PAUSED:
-        return "this host seems to have stood still while its own clock did so too: the "
-               "database's went on";
+        return "this host seems to have stood still while its own clock did so too, or the "
+               "database's clock was set forward: that went ahead of this host's";
     case REASON_FOREIGN_KEEPER:
         return "a keeper was found whose term this node cannot renew";
     }

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Connections to the database that do not last, and a server that is started again while a lease is watched."""
+
+import contextlib
+
+from lab import clock
+from lab.scenario import scenario
+
+ENDER = "ender.service"
+ENDS = "select count(pg_terminate_backend(pid)) from pg_stat_activity where usename = 'tenure'"
+SESSIONS = "select pid from pg_stat_activity where usename = 'tenure'"
+SESSIONS_MIN = 12           # of three agents
+START_MS = 1500             # a poll, keeper and unit: a lab's hosts share few cores
+
+
+@contextlib.contextmanager
+def ended_every_second(t):
+    """As a proxy, a pooler or a server with a limit of that kind does it."""
+    pids = set()
+
+    def begin():
+        t.db.run("systemd-run", "--quiet", f"--unit={ENDER}", "--uid=postgres", "sh", "-c",
+                 f"echo \"{ENDS} \\\\watch 1\" | psql -X -q -d tenure")
+
+    def seen():
+        pids.update(t.db.psql(SESSIONS).split())
+        return len(pids) >= SESSIONS_MIN
+    t.fault("all sessions of the agents are ended every second", begin)
+    t.effect(f"they were at least {SESSIONS_MIN}", seen)
+    yield
+    t.db.systemctl("stop", ENDER)
+
+
+def watched(t, host):
+    """How much of the lease it has seen unchanged, as its status says."""
+    status = t.cluster.status(host)
+    seen, whole = status.get("unchanged_seconds"), status.get("watch_seconds")
+    return seen / whole if seen is not None and whole else None
+
+
+def pull_plug(t):
+    old = t.leader
+    t.fault(f"the plug of {old} is pulled", old.pull_plug)
+    t.effect("it is off", lambda: not old.up)
+
+
+@scenario("no connection to the database lasts for longer than a second: a standby takes over all the same")
+def connections_short(t):
+    old = t.leader
+    with ended_every_second(t):
+        t.undisturbed(seconds=1.5 * t.lease_ms / 1000)
+        t.gap_at_most(0)
+        pull_plug(t)
+        t.until("a standby's status says that half of the lease is over",
+                lambda: any((watched(t, h) or 0) > 0.5 for h in t.standbys))
+        t.leader = t.next_leader()
+        t.gap_at_most(t.lease_ms * 1.001 + t.duration_ms / 4 + START_MS)
+        t.stays(f"{t.leader} leads", lambda: t.cluster.is_leader(t.leader), 1.5 * t.lease_ms / 1000)
+    old.boot()
+    t.cluster.wait_ready()
+
+
+@scenario("the database is restarted while a dead leader's lease runs out: it is watched from the beginning")
+def server_restarted_while_watched(t):
+    old, others = t.leader, t.standbys
+    pull_plug(t)
+    t.until("the others have seen more than half of it", lambda: all((watched(t, h) or 0) > 0.55 for h in others))
+    started = t.db.psql("select pg_postmaster_start_time()")
+    t.fault_in_the_dark("systemctl restart of PostgreSQL", t.db.restart)
+    t.effect("another server answers", lambda: t.db.psql("select pg_postmaster_start_time()") != started)
+    t.until("all statuses say that it begins again", lambda: all(
+        (part := watched(t, h)) is not None and part < 0.5 for h in others), timeout=t.lease_ms / 2000)
+    t.leader = t.next_leader()
+    waited = clock.ms(t.testimony.first_beat(t.leader.name, t.fault_at) - t.fault_at)
+    t.check(f"{waited:.0f} ms are a whole lease since", waited >= t.lease_ms)
+    t.gap_at_most(t.lease_ms * 1.001 + t.duration_ms / 4 + START_MS + 1000)
+    old.boot()
+    t.cluster.wait_ready()
