@@ -759,11 +759,79 @@ static void on_local_while_ending(struct member *m, usec_t now, struct update *u
     update->note = NOTE_DEAD;
 }
 
-static void on_local(struct member *m, const struct member_event *event, struct update *update)
-{
-    usec_t now = event->now;
+/* ---- guards that are lost ---- */
 
-    m->local = *event->local;
+/* When the next heal is due; USEC_INFINITY: none. Not while a term begins, nor beside an apply,
+ * which mends by itself. One that ends is disturbed by a reload, but where a unit is unguarded PID
+ * 1 may not be able to end it otherwise. */
+static usec_t next_heal(const struct member *m)
+{
+    enum guards_state state = m->local.guards.state;
+    bool bare = state == GUARDS_BARE;
+
+    if (state == GUARDS_UNKNOWN || state == GUARDS_WHOLE)
+        return USEC_INFINITY;
+    switch (m->state) {
+    case MEMBER_STANDBY:
+        return m->stopping ? USEC_INFINITY : heal_due(&m->heal, false);
+    case MEMBER_LEADING:
+    case MEMBER_ADOPTING:
+        return heal_due(&m->heal, bare);
+    case MEMBER_ENDING:
+        return bare ? heal_due(&m->heal, false) : USEC_INFINITY;
+    case MEMBER_CONFIRMING:
+    case MEMBER_STARTING:
+    case MEMBER_RELEASING:
+        return USEC_INFINITY;
+    }
+    return USEC_INFINITY;
+}
+
+static void heal_if_due(struct member *m, usec_t now, struct update *update)
+{
+    if (now < next_heal(m))
+        return;
+    m->heal.asked = true;
+    update->actions |= ACTION_HEAL;
+}
+
+/* A leader's term ends while what it runs can still be stopped. What runs outside the slice no
+ * reload moves there, and the keeper's kill misses it: PID 1 is asked to stop it by name. */
+static void end_if_unguarded(struct member *m, usec_t now, struct update *update)
+{
+    const struct guards_seen *g = &m->local.guards;
+
+    if (!heal_knows(g, now))
+        return;
+    if (g->outside)
+        begin_ending(m, REASON_OUTSIDE, now, update);
+    else if (g->state == GUARDS_BARE && heal_failed(&m->heal))
+        begin_ending(m, REASON_UNGUARDED, now, update);
+    else
+        return;
+    update->actions |= ACTION_STOP_KEEPER;
+}
+
+static void on_healed(struct member *m, const struct member_event *event, struct update *update)
+{
+    heal_over(&m->heal, event->asked_at, event->answered, event->now);
+    update->actions |= ACTION_LOOK;
+}
+
+static void on_local_while_leading(struct member *m, usec_t now, struct update *update)
+{
+    const struct local *l = &m->local;
+
+    /* A keeper without state, or of another term, has begun to end by itself. */
+    if (l->asked_at > m->since && l->keeper != LOCAL_KEEPER_UNKNOWN &&
+        (l->keeper == LOCAL_KEEPER_GONE || l->keeper_term != m->term))
+        begin_ending(m, now >= m->deadline ? REASON_DEADLINE : REASON_KEEPER_LOST, now, update);
+    else
+        end_if_unguarded(m, now, update);
+}
+
+static void on_local_of_state(struct member *m, usec_t now, struct update *update)
+{
     switch (m->state) {
     case MEMBER_STANDBY:
         on_local_as_standby(m, now, update);
@@ -774,10 +842,7 @@ static void on_local(struct member *m, const struct member_event *event, struct 
         return;
     case MEMBER_LEADING:
     case MEMBER_ADOPTING:
-        /* A keeper without state, or of another term, has begun to end by itself. */
-        if (m->local.asked_at > m->since && m->local.keeper != LOCAL_KEEPER_UNKNOWN &&
-            (m->local.keeper == LOCAL_KEEPER_GONE || m->local.keeper_term != m->term))
-            begin_ending(m, now >= m->deadline ? REASON_DEADLINE : REASON_KEEPER_LOST, now, update);
+        on_local_while_leading(m, now, update);
         return;
     case MEMBER_ENDING:
         on_local_while_ending(m, now, update);
@@ -788,9 +853,20 @@ static void on_local(struct member *m, const struct member_event *event, struct 
     }
 }
 
+static void on_local(struct member *m, const struct member_event *event, struct update *update)
+{
+    enum member_state before = m->state;
+
+    m->local = *event->local;
+    heal_look(&m->heal, &m->local.guards, event->now);
+    on_local_of_state(m, event->now, update);
+    if (m->state == before)
+        heal_if_due(m, event->now, update);
+}
+
 /* ---- time, orders ---- */
 
-static void on_clock(struct member *m, usec_t now, struct update *update)
+static void on_clock_of_state(struct member *m, usec_t now, struct update *update)
 {
     switch (m->state) {
     case MEMBER_STARTING:
@@ -819,6 +895,15 @@ static void on_clock(struct member *m, usec_t now, struct update *update)
     case MEMBER_RELEASING:
         return;
     }
+}
+
+static void on_clock(struct member *m, usec_t now, struct update *update)
+{
+    enum member_state before = m->state;
+
+    on_clock_of_state(m, now, update);
+    if (m->state == before)
+        heal_if_due(m, now, update);
 }
 
 /* What was observed counts on: the answers say which life of the server they come from, and so does
@@ -927,7 +1012,9 @@ bool member_event_fits(const struct member *m, const struct member_event *event)
         return m->in_flight && event->reply;
     case EVENT_LOCAL:
         return event->local && event->local->asked_at > 0 && event->local->asked_at <= now &&
-               event->local->keeper_term <= INT64_MAX;
+               event->local->guards.asked_at <= now && event->local->keeper_term <= INT64_MAX;
+    case EVENT_HEALED:
+        return event->asked_at <= now;
     case EVENT_RESUME:
         return event->budget && budget_fits(event->budget);
     case EVENT_CLOCK:
@@ -970,6 +1057,9 @@ void member_step(struct member *m, const struct member_event *event, struct upda
     case EVENT_STARTED:
         on_started(m, event, update);
         return;
+    case EVENT_HEALED:
+        on_healed(m, event, update);
+        return;
     case EVENT_STOP:
         on_stop(m, event->now, update);
         return;
@@ -987,7 +1077,7 @@ usec_t member_due(const struct member *m)
     return m->due;
 }
 
-usec_t member_wake(const struct member *m)
+static usec_t wake_of_state(const struct member *m)
 {
     switch (m->state) {
     case MEMBER_STARTING:
@@ -1003,6 +1093,11 @@ usec_t member_wake(const struct member *m)
         return USEC_INFINITY;
     }
     return USEC_INFINITY;
+}
+
+usec_t member_wake(const struct member *m)
+{
+    return usec_min(wake_of_state(m), next_heal(m));
 }
 
 usec_t member_limit(const struct member *m)
@@ -1080,6 +1175,11 @@ const char *member_reason_text(enum member_reason r)
     case REASON_PAUSED:
         return "this host seems to have stood still while its own clock did so too, or the "
                "database's clock was set forward: that went ahead of this host's";
+    case REASON_UNGUARDED:
+        return "the guards of a unit are not in effect on this host, and systemd could not be "
+               "brought to read them again";
+    case REASON_OUTSIDE:
+        return "a unit runs outside the group's slice, where its keeper cannot end it";
     case REASON_FOREIGN_KEEPER:
         return "a keeper was found whose term this node cannot renew";
     }

@@ -19,6 +19,7 @@
  * CLOCK_BOOTTIME in microseconds. */
 
 #include "base/budget.h"
+#include "election/heal.h"
 #include "election/pause.h"
 #include "election/record.h"
 
@@ -47,6 +48,8 @@ enum member_reason {
     REASON_LOCAL,          /* between claim and start this host stopped being ready */
     REASON_ORPHAN,         /* the record names this node, but no keeper lives */
     REASON_PAUSED,         /* this host seems to have stood still, unseen by its clocks */
+    REASON_UNGUARDED,      /* a unit's guards are lost, and no heal has helped */
+    REASON_OUTSIDE,        /* a unit runs where the keeper cannot reach it */
     REASON_FOREIGN_KEEPER, /* a keeper lives whose term is not this node's to renew */
 };
 
@@ -70,6 +73,7 @@ struct local {
     bool slice_empty;
     bool left;    /* although all is dead, something of it that is no process may be left */
     bool guarded; /* the guards of all units are in effect */
+    struct guards_seen guards;
 };
 
 enum member_event_type {
@@ -80,6 +84,7 @@ enum member_event_type {
     EVENT_HINT,      /* somebody says the record changed, or was given back */
     EVENT_LOCAL,     /* a fresh look at this host */
     EVENT_STARTED,   /* PID 1 answered StartUnit */
+    EVENT_HEALED,    /* a heal of this host is over, whoever asked for it */
     EVENT_STOP,      /* give the group up, and claim no more */
     EVENT_RESUME,    /* take part (again), with this budget from the next claim on */
 };
@@ -97,6 +102,8 @@ struct member_event {
     const struct local *local; /* EVENT_LOCAL */
     int error;                 /* EVENT_STARTED: 0; -ETIMEDOUT, -ECONNRESET: no answer; -EAGAIN:
                                   PID 1 was not asked; or what it said */
+    usec_t asked_at;           /* EVENT_HEALED: just before PID 1 was asked for it */
+    bool answered; /* EVENT_HEALED: it was done or refused; else PID 1 does not answer */
     const struct budget *budget; /* EVENT_RESUME */
 };
 
@@ -108,6 +115,8 @@ enum member_action {
     ACTION_EXTEND = 1 << 4,      /* give the keeper member.deadline */
     ACTION_LOOK = 1 << 5,        /* look at this host; after everything else */
     ACTION_REQUEST = 1 << 6,     /* update.request goes into the batch (EVENT_SEND only) */
+    ACTION_HEAL = 1 << 7,        /* have PID 1 read the guards again, unless that is under way on
+                                    this host; EVENT_HEALED follows */
 };
 
 /* What happened that a person wants to read. */
@@ -183,6 +192,7 @@ struct member {
     usec_t stray_since;
     bool stray_noted;
     unsigned namesake_changes;
+    struct heal heal;
 
     usec_t due;        /* when this member wants to be part of a batch */
     bool hinted;       /* told of a change while a request was under way: ask once more */

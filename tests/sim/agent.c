@@ -15,6 +15,8 @@
 #define LOOK_RETRY_USEC (150 * USEC_PER_MSEC)
 #define START_TIMEOUT_USEC (500 * USEC_PER_MSEC)
 /* How long after the ticket a keeper is on its way. */
+/* An answer that says nothing new about the guards: it comes from what was found before. */
+#define OLD_ANSWER_PERMILLE 300
 #define TICKET_OUT_USEC (60 * USEC_PER_MSEC)
 #define LATE_START_USEC (6 * USEC_PER_SEC)
 #define LATE_START_PERMILLE 30
@@ -74,7 +76,7 @@ static void start_keeper(struct world *w, struct node *n)
     }
     n->start_pending = true;
     n->start_number++;
-    if (n->unguarded ||
+    if (n->unguarded || n->bare || n->outside ||
         w->now < n->host->guards_until) { /* PID 1 is not asked before that is known */
         sim_push(w, (struct happening){.at = w->now + 2 * START_TIMEOUT_USEC,
                                        .kind = AGENT_START_ANSWER,
@@ -128,6 +130,8 @@ static void carry_out(struct world *w, struct node *n)
         witness_extend(w, n, n->effect_term, n->effect_ticket.deadline);
         send_to_keeper(w, n, n->effect_term, n->effect_ticket.deadline);
     }
+    if (actions & ACTION_HEAL)
+        guards_ask_heal(w, n->host);
     if (actions & ACTION_LOOK)
         agent_push(w, n, AGENT_LOOK, sim_between(w, 20, 200), 0);
     if (actions & ACTION_TICKET)
@@ -166,8 +170,10 @@ static void count_move(struct world *w, const struct node *n, const struct membe
     if (m->state == before->state)
         return;
     w->coverage->moves[before->state][m->state]++;
-    if (m->state == MEMBER_ENDING)
+    if (m->state == MEMBER_ENDING) {
         w->coverage->reasons[m->reason]++;
+        witness_ending(w, n);
+    }
     sim_trace(w, n->host, "%s -> %s term %" PRIu64 " %s", member_state_name(before->state),
               member_state_name(m->state), m->term, member_reason_text(m->reason));
 }
@@ -188,6 +194,8 @@ static void step(struct world *w, struct node *n, struct member_event event, str
     count_move(w, n, &before);
     if (n->member.state == MEMBER_ADOPTING && before.state != MEMBER_ADOPTING)
         witness_adopted(w, n);
+    if (u->actions & ACTION_HEAL)
+        witness_heal(w, n->host, n);
 }
 
 static void step_and_act(struct world *w, struct node *n, struct member_event event)
@@ -455,6 +463,28 @@ static void look_again(struct world *w, struct node *n, usec_t delay)
     n->look_wanted = false;
 }
 
+/* The guards are another question, and what was found is shown until it is asked again. Returns
+ * whether it was. */
+static bool see_guards(struct world *w, struct node *n, uint64_t bits)
+{
+    struct guards_seen *g = &n->guards_seen;
+
+    if (w->now < n->host->guards_until) {
+        *g = (struct guards_seen){.state = GUARDS_UNKNOWN};
+        return false;
+    }
+    if (g->state != GUARDS_UNKNOWN && sim_chance(w, OLD_ANSWER_PERMILLE))
+        return false;
+    *g = (struct guards_seen){
+        .state = bits & LOOK_BARE   ? GUARDS_BARE
+                 : bits & LOOK_PART ? GUARDS_PART
+                                    : GUARDS_WHOLE,
+        .outside = bits & LOOK_OUTSIDE,
+        .asked_at = n->look_asked_at,
+    };
+    return true;
+}
+
 static void take_look(struct world *w, struct node *n, const struct happening *h)
 {
     struct local local;
@@ -462,14 +492,20 @@ static void take_look(struct world *w, struct node *n, const struct happening *h
     if (!n->looking || h->number != n->look_number)
         return;
     n->looking = false;
+    bool fresh = see_guards(w, n, h->b);
+    const struct guards_seen *g = &n->guards_seen;
     local = (struct local){
         .asked_at = n->look_asked_at,
         .keeper = (enum local_keeper)h->a,
-        .units_dead = h->b & 1,
-        /* read after PID 1's answer, as the state file is */
-        .slice_empty = !machine_populated(n) && ((h->b & 1) || !n->units_active),
-        .left = (h->b & 3) == 3,
-        .guarded = !n->unguarded && w->now >= n->host->guards_until,
+        .units_dead = h->b & LOOK_DEAD,
+        .units_stay = h->b & LOOK_STAYS,
+        /* Read after PID 1's answer, as the state file is. */
+        .slice_empty =
+            !machine_populated(n) && (n->outside || (h->b & LOOK_DEAD) || !n->units_active),
+        .left = h->b & LOOK_LEFT,
+        .guarded =
+            !n->unguarded && !g->outside && (g->state == GUARDS_WHOLE || g->state == GUARDS_PART),
+        .guards = *g,
     };
     if (n->has_state && local.keeper != LOCAL_KEEPER_GONE) {
         local.keeper_term = n->state.term;
@@ -483,7 +519,7 @@ static void take_look(struct world *w, struct node *n, const struct happening *h
 
     bool settled = local.keeper == LOCAL_KEEPER_GONE ? local.units_dead && local.slice_empty
                                                      : local.keeper_term > 0;
-    look_again(w, n, settled ? LOOK_SETTLED_USEC : LOOK_RETRY_USEC);
+    look_again(w, n, settled && fresh ? LOOK_SETTLED_USEC : LOOK_RETRY_USEC);
 }
 
 void agent_signal(struct world *w, struct node *n)
@@ -506,10 +542,31 @@ static void start_answered(struct world *w, struct node *n, const struct happeni
     step_and_act(w, n, (struct member_event){.type = EVENT_STARTED, .error = errors[h->a]});
 }
 
+/* Whoever asked for it: all groups learn of it. */
+static void heal_is_over(struct world *w, struct host *h, bool answered)
+{
+    h->healing = false;
+    for (unsigned g = 0; g < w->n_groups; g++) {
+        struct node *n = sim_nodes(w, h) + g;
+
+        n->vain = n->bare ? n->vain + 1 : 0;
+        step_and_act(w, n,
+                     (struct member_event){
+                         .type = EVENT_HEALED, .asked_at = h->heal_asked_at, .answered = answered});
+    }
+}
+
+static void healed(struct world *w, struct host *h, const struct happening *what)
+{
+    if (h->healing && what->number == h->heal_number)
+        heal_is_over(w, h, what->a);
+}
+
 /* What was under way may have been done or not; what is guarded is found out anew afterwards. */
 static void lose_bus_of_group(struct world *w, struct node *n, usec_t span)
 {
     n->look_wanted = false;
+    n->guards_seen = (struct guards_seen){.state = GUARDS_UNKNOWN};
     if (n->looking)
         look_again(w, n, span);
     n->looking = false;
@@ -527,6 +584,8 @@ static void lose_bus(struct world *w, struct host *h, usec_t span)
     h->guards_until = h->bus_until + sim_between(w, 1000, USEC_PER_SEC);
     for (unsigned g = 0; g < w->n_groups; g++)
         lose_bus_of_group(w, sim_nodes(w, h) + g, span);
+    if (h->healing)
+        heal_is_over(w, h, false);
 }
 
 /* ---- its life ---- */
@@ -534,6 +593,7 @@ static void lose_bus(struct world *w, struct host *h, usec_t span)
 static void boot_group(struct world *w, struct node *n)
 {
     n->has_ticket = false; /* whatever was not seen consumed */
+    n->guards_seen = (struct guards_seen){.state = GUARDS_UNKNOWN};
     member_init(&n->member, n->host->owner);
     if (!n->retired)
         step_and_act(w, n, (struct member_event){.type = EVENT_RESUME, .budget = &n->budget});
@@ -562,7 +622,7 @@ void agent_die(struct world *w, struct host *h)
     h->life++;
     h->connection++;
     advisory_free(&h->advisory);
-    h->alive = h->busy = h->connected = h->connecting = false;
+    h->alive = h->busy = h->connected = h->connecting = h->healing = false;
     h->agent_stalled_until = 0;
     for (unsigned g = 0; g < w->n_groups; g++) {
         struct node *n = sim_nodes(w, h) + g;
@@ -678,7 +738,9 @@ static bool handle_host(struct world *w, struct host *h, const struct happening 
     else if (what->kind == AGENT_TIME_UP) {
         if (h->busy && h->batch == what->number)
             agent_lose_connection(w, h);
-    } else if (what->kind == AGENT_BUS_LOST)
+    } else if (what->kind == AGENT_HEALED)
+        healed(w, h, what);
+    else if (what->kind == AGENT_BUS_LOST)
         lose_bus(w, h, what->a);
     else
         return false;

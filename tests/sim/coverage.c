@@ -73,10 +73,16 @@ void coverage_print(const struct coverage *c)
     print_count(c->clock_overlaps, "times units ran on two hosts by that");
     print_count(c->clock_overlap_usec / USEC_PER_MSEC, "milliseconds of that in all");
     print_count(c->plugs, "plugs pulled when all had settled, and somebody took over");
-    print_count(c->stops_failed, "stops that left something behind which no process holds");
+    print_count(c->stops_failed,
+                "stops that failed: units stay up, or leave what no process holds");
+    print_count(c->stops_repeated, "stops of units that stayed up");
     print_count(c->lefts, "terms not given back for want of proof");
     print_count(c->namesakes, "runs with two nodes of one name");
     print_count(c->operators, "commands by hand");
+    print_count(c->heals, "heals: PID 1 read its files again");
+    print_count(c->heals_refused, "heals that were refused");
+    print_count(c->restarts, "restarts of units that crashed");
+    print_count(c->restarts_outside, "of them outside their slice");
     print_count(c->late_starts, "starts that PID 1 carried out seconds late");
     print_count(c->damaged_adopted, "keepers adopted by a damaged state");
     print_moves(c);
@@ -148,11 +154,16 @@ bool coverage_complete(const struct coverage *c)
         c->clock_overlaps,
         c->plugs,
         c->stops_failed,
+        c->stops_repeated,
         c->lefts,
         c->reconnected_claims,
         c->poolers,
         c->short_connections,
         c->damaged_adopted,
+        c->heals,
+        c->heals_refused,
+        c->restarts,
+        c->restarts_outside,
     };
     bool all = true;
 

@@ -7,6 +7,7 @@
 
 #define LATE_SPAN_USEC (8 * USEC_PER_SEC)
 #define POOLER_PERMILLE 300
+#define GUARDS_LOST_USEC (60 * USEC_PER_SEC)
 #define SETTLE_SPAN_USEC (12 * USEC_PER_SEC)
 /* Of the deadline in a keeper's state. Where more are, the arithmetic of sim_true() ends. */
 #define DAMAGED_DIGITS 12
@@ -37,6 +38,9 @@ static const char *const fault_names[FAULTS] = {
     [FAULT_FORKED] = "a standby is promoted while the primary lives",
     [FAULT_OPERATOR] = "somebody gives a command by hand",
     [FAULT_STATE_DAMAGED] = "the keeper's state is damaged",
+    [FAULT_COPY_LOST] = "a copy of the guards is lost",
+    [FAULT_GUARDS_LOST] = "both copies of the guards are lost",
+    [FAULT_UNIT_CRASHED] = "a unit crashes",
 };
 
 const char *fault_name(enum fault_kind k)
@@ -68,6 +72,8 @@ void faults_plan(struct world *w)
                         ? sim_between(w, 1000, 3 * USEC_PER_SEC)
                         : sim_between(w, 1000, 25 * USEC_PER_SEC),
         };
+        if (f->kind == FAULT_GUARDS_LOST && sim_chance(w, 500)) /* long enough to give up */
+            f->span = sim_between(w, 0, GUARDS_LOST_USEC);
         f->span = usec_min(f->span, w->calm_at - f->at);
         sim_push(w, (struct happening){.at = f->at, .kind = WORLD_FAULT, .number = i});
         sim_push(w,
@@ -83,7 +89,7 @@ static void lose_all_connections(struct world *w)
             agent_push_host(w, &w->hosts[i], AGENT_RESET, 0, 0);
 }
 
-static bool keeper_hindered(const struct world *w, const struct node *n)
+bool fault_keeper_hindered(const struct world *w, const struct node *n)
 {
     return n->keeper_stalled_until > w->now ||
            (!n->keeper_alive && n->keeper_unit != UNIT_INACTIVE);
@@ -100,11 +106,20 @@ static bool second_guard_in_time(const struct node *n)
     return !n->watchdog_late;
 }
 
+/* What is not guarded any more, or runs where no keeper reaches it, is PID 1's alone. */
+static bool pid1_is_needed(const struct node *n)
+{
+    return n->bare || n->outside || n->restarting;
+}
+
 bool fault_pid1_may_stall(struct world *w, const struct host *h)
 {
-    for (unsigned g = 0; g < w->n_groups; g++)
-        if (keeper_hindered(w, sim_nodes(w, h) + g))
+    for (unsigned g = 0; g < w->n_groups; g++) {
+        const struct node *n = sim_nodes(w, h) + g;
+
+        if (fault_keeper_hindered(w, n) || pid1_is_needed(n))
             return false;
+    }
     return true;
 }
 
@@ -125,7 +140,7 @@ static bool hinder_host(struct world *w, struct node *n, const struct fault *f)
         machine_kill_keeper(w, n);
         return true;
     }
-    if (!second_guard_in_time(n))
+    if (!second_guard_in_time(n) || pid1_is_needed(n))
         return false;
     n->keeper_stalled_until = w->now + f->span;
     return true;
@@ -313,6 +328,11 @@ static bool host_fault(struct world *w, struct node *n, const struct fault *f)
         n->starts_fail = true;
     else if (f->kind == FAULT_STATE_DAMAGED)
         n->damage = damage(w);
+    else if (f->kind == FAULT_COPY_LOST || f->kind == FAULT_GUARDS_LOST)
+        return !fault_keeper_hindered(w, n) && h->pid1_stalled_until <= w->now &&
+               guards_lose(w, n, f);
+    else if (f->kind == FAULT_UNIT_CRASHED)
+        return guards_crash(w, n);
     else
         command(w, n);
     return true;
@@ -361,7 +381,7 @@ static struct node *aim(struct world *w, const struct fault *f)
 {
     struct node *n = &w->nodes[f->node];
     bool always = f->kind == FAULT_KEEPER_STALLED || f->kind == FAULT_KEEPER_KILLED ||
-                  (w->wrong_clock && f->kind == FAULT_CUT);
+                  f->kind == FAULT_UNIT_CRASHED || (w->wrong_clock && f->kind == FAULT_CUT);
 
     if (is_the_servers(f->kind) || is_of_starts(f->kind) || (!always && sim_chance(w, 500)))
         return n;
@@ -406,6 +426,8 @@ void fault_end(struct world *w, unsigned number)
         n->starts_fail = false;
     else if (f->kind == FAULT_STATE_DAMAGED)
         n->damage = 0;
+    else if (f->kind == FAULT_COPY_LOST || f->kind == FAULT_GUARDS_LOST)
+        guards_back(w, n);
     else if (f->kind == FAULT_RETIRED)
         retire(w, n, false);
     else if (f->kind == FAULT_FORKED && w->servers[1].era > 0) {
@@ -430,6 +452,7 @@ void faults_calm(struct world *w)
 
         n->unguarded = n->starts_fail = false;
         n->damage = 0;
+        guards_back(w, n);
         machine_push(w, n, PID1_UNIT_START, LATE_SPAN_USEC, 0); /* what was stopped by hand */
         /* Some stay out of it, but not all. */
         if (n->host->index == 0)

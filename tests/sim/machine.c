@@ -29,7 +29,7 @@ static usec_t late(struct world *w)
 
 /* ---- the processes of the units ---- */
 
-static void processes_gone_in(struct world *w, struct node *n, usec_t delay)
+void machine_processes_end(struct world *w, struct node *n, usec_t delay)
 {
     machine_push(w, n, KERNEL_UNITS_GONE, delay, n->units_life);
 }
@@ -50,7 +50,14 @@ static void kill_processes(struct world *w, struct node *n, usec_t lease)
     if (!n->running || n->killed)
         return;
     n->killed = true;
-    processes_gone_in(w, n, sim_between(w, 100, budget_kill(lease) / 100 * 99));
+    machine_processes_end(w, n, sim_between(w, 100, budget_kill(lease) / 100 * 99));
+}
+
+/* cgroup.kill: misses what runs elsewhere. */
+static void kill_slice(struct world *w, struct node *n, usec_t lease)
+{
+    if (!n->outside)
+        kill_processes(w, n, lease);
 }
 
 static void processes_gone(struct world *w, struct node *n, const struct happening *h)
@@ -58,8 +65,7 @@ static void processes_gone(struct world *w, struct node *n, const struct happeni
     if (!n->running || h->number != n->keeper_life || h->a != n->units_life)
         return;
     witness_gone(w, n);
-    n->running = false;
-    n->killed = false;
+    n->running = n->killed = n->stop_failed = false;
     sim_trace(w, n->host, "units: no process left");
     machine_push(w, n, PID1_UNITS_EXITED, late(w), 0);
 }
@@ -68,21 +74,24 @@ static void processes_gone(struct world *w, struct node *n, const struct happeni
 static void stop_by_hand(struct world *w, struct node *n)
 {
     if (n->running && !n->killed)
-        processes_gone_in(w, n, sim_between(w, 1000, n->keeper.stop));
+        machine_processes_end(w, n, sim_between(w, 1000, n->keeper.stop));
 }
 
 /* SIGTERM, the patience of the units, and TimeoutStopSec= of a unit whose stop is one step: what a
- * keeper that freezes after STOPPING=1 leaves to PID 1. */
+ * keeper that freezes after STOPPING=1 leaves to PID 1. By name: wherever they run, as the keeper's
+ * own guards have them stopped. */
 static void stop_units(struct world *w, struct node *n)
 {
     n->stop_begun = true;
     if (!n->units_active)
         return;
+    n->restarting = false;
     if (n->running) {
         usec_t longest = n->keeper.stop * 3 / 2;
 
         /* Where a clock is wrong, the budget shall be used up. */
-        processes_gone_in(w, n, w->wrong_clock ? longest : sim_between(w, 1000, longest));
+        if (!guards_stop_fails(w, n))
+            machine_processes_end(w, n, w->wrong_clock ? longest : sim_between(w, 1000, longest));
         machine_push(w, n, PID1_STOP_TIMEOUT,
                      n->keeper.stop + sim_between(w, 0, KEEPER_WATCHDOG_ACCURACY_USEC),
                      n->units_life);
@@ -90,25 +99,34 @@ static void stop_units(struct world *w, struct node *n)
         machine_push(w, n, PID1_UNITS_EXITED, late(w), 0);
 }
 
-static void unit_starts(struct world *w, struct node *n, const struct happening *h)
+void machine_run_units(struct world *w, struct node *n, bool outside)
 {
-    /* AssertPathExists= is looked at when the job runs; BindsTo= needs the keeper active. */
-    if (h->number != n->keeper_life || n->keeper_unit != UNIT_ACTIVE || n->stop_queued ||
-        !n->has_state || n->running)
-        return;
     n->units_life++;
     n->units_active = true;
-    n->stop_begun = false;
+    n->stop_begun = n->crashed = n->restarting = n->stop_failed = false;
+    n->failed_stops = 0;
     n->hook = HOOK_NONE;
     n->address = w->groups[n->group].keeps;
-    n->stop_failed = false;
     n->running = true;
+    n->outside = outside;
+    n->outside_term = outside ? n->run.term : n->outside_term;
     n->running_since = w->now;
     n->killed = false;
-    sim_trace(w, n->host, "units: running, term %" PRIu64, n->state.term);
+    sim_trace(w, n->host, "units: running%s, term %" PRIu64, outside ? " outside the slice" : "",
+              n->run.term);
     witness_running(w, n);
     witness_step(w, n);
     agent_signal(w, n);
+}
+
+static void unit_starts(struct world *w, struct node *n, const struct happening *h)
+{
+    /* AssertPathExists= is looked at when the job runs; BindsTo= needs the keeper active. Nobody
+     * starts a unit by hand where both copies of its guards are lost: nothing would refuse it. */
+    if (h->number != n->keeper_life || n->keeper_unit != UNIT_ACTIVE || n->stop_queued ||
+        !n->has_state || n->running || n->restarting)
+        return;
+    machine_run_units(w, n, n->bare);
 }
 
 /* ---- the keeper ---- */
@@ -199,16 +217,16 @@ static void keeper_message(struct world *w, struct node *n, const struct happeni
 
 bool machine_populated(const struct node *n)
 {
-    return n->running || n->hook == HOOK_RUNS;
+    return !n->outside && (n->running || n->hook == HOOK_RUNS);
 }
 
-/* A unit that PID 1 takes for up has its link, and its cgroup, empty or not. */
+/* A unit that PID 1 takes for up has its link wherever it runs, and its cgroup, empty or not. */
 static struct keeper_look look(const struct world *w, const struct node *n, bool answered)
 {
     struct keeper_look l = {.answered = answered,
                             .up = n->units_active,
                             .populated = machine_populated(n),
-                            .children = n->units_active || n->running,
+                            .children = !n->outside && (n->units_active || n->running),
                             .stops = w->groups[n->group].keeps ? STOPS_OPEN : STOPS_NONE};
 
     if (w->mutation == MUTATION_EMPTY_BELIEVED_FIRST && !l.populated)
@@ -226,7 +244,7 @@ static void keeper_timer(struct world *w, struct node *n)
     if (w->mutation == MUTATION_KILL_FROM_THE_END)
         due = now >= usec_add(n->keeper.ended, n->keeper.stop);
     if (due)
-        kill_processes(w, n, n->keeper.lease);
+        kill_slice(w, n, n->keeper.lease);
     struct keeper_look found = look(w, n, n->barrier);
     if (keeper_may_exit(&n->keeper, &found, false))
         keeper_exits(w, n);
@@ -283,7 +301,7 @@ static void fence(struct world *w, struct node *n)
         return;
     }
     if (now >= n->fence_kill_at)
-        kill_processes(w, n, n->keeper.lease);
+        kill_slice(w, n, n->keeper.lease);
     machine_push(w, n, KERNEL_FENCE,
                  sim_true(w, n->host, fence_wakeup(n->fence_began, n->fence_kill_at, now)) -
                      w->now + late(w),
@@ -440,20 +458,30 @@ static void hook_gone(struct world *w, struct node *n, const struct happening *h
     machine_push(w, n, PID1_HOOK_EXITED, late(w), n->units_life);
 }
 
-static void units_inactive(struct world *w, struct node *n)
+/* All that belongs to the end of a unit has been run: it is inactive, or is started once more. */
+static void units_down(struct world *w, struct node *n)
 {
-    n->units_active = false;
-    if (n->stop_queued)
-        begin_stop(w, n);
+    n->outside = false;
+    if (n->crashed && !n->stop_begun) {
+        n->restarting = true;
+        machine_push(w, n, PID1_UNIT_RESTART,
+                     sim_between(w, 100 * USEC_PER_MSEC, 500 * USEC_PER_MSEC), n->units_life);
+    } else {
+        n->units_active = false;
+        if (n->stop_queued)
+            begin_stop(w, n);
+    }
+    n->crashed = false;
     agent_signal(w, n);
 }
 
 static void units_exited(struct world *w, struct node *n)
 {
-    if (n->running || n->hook != HOOK_NONE)
+    if (n->running || n->restarting || n->hook != HOOK_NONE)
         return;
-    if (!n->units_active || !n->address) {
-        units_inactive(w, n);
+    /* What has failed is not run a second time. */
+    if (!n->units_active || !n->address || n->stop_failed) {
+        units_down(w, n);
         return;
     }
     n->hook = HOOK_DUE;
@@ -462,8 +490,8 @@ static void units_exited(struct world *w, struct node *n)
 
 static void hook_exited(struct world *w, struct node *n, const struct happening *h)
 {
-    if (n->hook == HOOK_NONE && h->a == n->units_life && !n->running)
-        units_inactive(w, n);
+    if (n->hook == HOOK_NONE && h->a == n->units_life && !n->running && !n->restarting)
+        units_down(w, n);
 }
 
 /* The units are stopped first, because they are ordered after the keeper. Until then the keeper is
@@ -488,6 +516,18 @@ static void watchdog(struct world *w, struct node *n, const struct happening *h)
         machine_kill_keeper(w, n);
 }
 
+/* What PID 1 says of units and guards. */
+static uint64_t look_bits(const struct world *w, const struct node *n)
+{
+    bool dead = !n->units_active || (w->mutation == MUTATION_FAILED_IS_DEAD && n->stop_failed);
+    bool left = !n->units_active && n->stop_failed;
+    bool stays = n->units_active && (!n->stop_begun || n->stop_failed);
+
+    return (dead ? (unsigned)LOOK_DEAD : 0) | (stays ? (unsigned)LOOK_STAYS : 0) |
+           (n->part_lost ? (unsigned)LOOK_PART : 0) | (n->bare ? (unsigned)LOOK_BARE : 0) |
+           (n->outside ? (unsigned)LOOK_OUTSIDE : 0) | (left ? (unsigned)LOOK_LEFT : 0);
+}
+
 static void answer_look(struct world *w, struct node *n, const struct happening *h)
 {
     enum local_keeper keeper = n->keeper_unit == UNIT_INACTIVE ? LOCAL_KEEPER_GONE
@@ -497,14 +537,13 @@ static void answer_look(struct world *w, struct node *n, const struct happening 
 
     usec_t delay = sim_chance(w, 200) ? sim_between(w, 0, ANSWER_MAX_USEC) : late(w);
 
-    sim_push(w,
-             (struct happening){.at = w->now + delay,
-                                .kind = AGENT_LOOK_ANSWER,
-                                .node = n->index,
-                                .life = n->host->life,
-                                .number = (uint32_t)h->a,
-                                .a = (uint64_t)keeper,
-                                .b = (uint64_t)!n->units_active | (uint64_t)n->stop_failed << 1});
+    sim_push(w, (struct happening){.at = w->now + delay,
+                                   .kind = AGENT_LOOK_ANSWER,
+                                   .node = n->index,
+                                   .life = n->host->life,
+                                   .number = (uint32_t)h->a,
+                                   .a = (uint64_t)keeper,
+                                   .b = look_bits(w, n)});
 }
 
 static void pid1_handle(struct world *w, struct node *n, const struct happening *h)
@@ -537,6 +576,14 @@ static void pid1_handle(struct world *w, struct node *n, const struct happening 
         run_hook(w, n, h);
     else if (h->kind == PID1_HOOK_EXITED)
         hook_exited(w, n, h);
+    else if (h->kind == PID1_UNIT_CRASH)
+        (void)guards_crash(w, n);
+    else if (h->kind == PID1_UNIT_RESTART)
+        guards_restart(w, n, h);
+    else if (h->kind == PID1_HEAL)
+        guards_begin_heal(w, n, h);
+    else if (h->kind == PID1_HEALED)
+        guards_end_heal(w, n, h);
     else if (h->kind == PID1_STOP_TIMEOUT && h->number == n->keeper_life && h->a == n->units_life)
         kill_processes(w, n, n->keeper.lease);
 }
@@ -561,7 +608,7 @@ static void reboot_group(struct node *n)
 {
     n->has_ticket = n->has_state = n->running = n->killed = n->units_active = false;
     n->hook = HOOK_NONE;
-    n->address = n->stop_failed = false;
+    n->outside = n->crashed = n->restarting = n->address = n->stop_failed = false;
     n->keeper_alive = n->fence_running = n->start_queued = n->stop_queued = false;
     n->keeper_unit = UNIT_INACTIVE;
     n->keeper_life++;

@@ -61,6 +61,13 @@ static const struct {
     [MUTATION_OBSERVES_TOO_LONG] = {"observes-too-long", VIOLATION_NO_LEADER},
     [MUTATION_YIELDS_TOO_LONG] = {"yields-too-long", VIOLATION_NO_LEADER},
     [MUTATION_ADOPTED_DEADLINE_BELIEVED] = {"adopted-deadline-believed", VIOLATION_DEADLINE},
+    [MUTATION_OLD_GUARDS_BELIEVED] = {"old-guards-believed", VIOLATION_GUARDS},
+    [MUTATION_UNKNOWN_IS_LOST] = {"unknown-is-lost", VIOLATION_GUARDS},
+    [MUTATION_UNGUARDED_LEADS_ON] = {"unguarded-leads-on", VIOLATION_GUARDS},
+    [MUTATION_OUTSIDE_LEADS_ON] = {"outside-leads-on", VIOLATION_GUARDS},
+    [MUTATION_MISSING_IS_EMPTY] = {"missing-is-empty", VIOLATION_RELEASE},
+    [MUTATION_FAILED_IS_DEAD] = {"failed-is-dead", VIOLATION_RELEASE},
+    [MUTATION_HEALS_WITHOUT_PAUSE] = {"heals-without-pause", VIOLATION_SPINNING},
 };
 
 const char *mutation_name(enum mutation m)
@@ -132,6 +139,19 @@ static void mutate_reply(struct world *w, struct node *n, struct member_event *e
         believe(n, event, spare);
 }
 
+static void mutate_guards(const struct world *w, struct node *n, const struct member_event *event,
+                          struct local *spare)
+{
+    if (w->mutation == MUTATION_OLD_GUARDS_BELIEVED)
+        spare->guards.asked_at = event->now;
+    if (w->mutation == MUTATION_UNKNOWN_IS_LOST && spare->guards.state == GUARDS_UNKNOWN)
+        spare->guards = (struct guards_seen){.state = GUARDS_BARE, .asked_at = event->now};
+    if (w->mutation == MUTATION_UNGUARDED_LEADS_ON)
+        n->member.heal.failed = 0;
+    if (w->mutation == MUTATION_OUTSIDE_LEADS_ON)
+        spare->guards.outside = false;
+}
+
 static void mutate_local(struct world *w, struct node *n, struct member_event *event,
                          struct local *spare)
 {
@@ -142,13 +162,17 @@ static void mutate_local(struct world *w, struct node *n, struct member_event *e
         spare->left = false;
         event->local = spare;
     }
+    event->local = spare;
+    mutate_guards(w, n, event, spare);
     if (w->mutation == MUTATION_HOST_TAKEN_FOR_EMPTY && m->state == MEMBER_STANDBY) {
         spare->keeper = LOCAL_KEEPER_GONE;
         spare->units_dead = spare->slice_empty = true;
-        event->local = spare;
     }
     if (m->state != MEMBER_ENDING)
         return;
+    /* What is not where it belongs is nowhere. */
+    if (w->mutation == MUTATION_MISSING_IS_EMPTY)
+        spare->units_dead = spare->units_dead || spare->slice_empty;
     if (w->mutation == MUTATION_PROOF_FROM_BEFORE)
         spare->asked_at = usec_min(m->since + 1, event->now);
     if (w->mutation == MUTATION_PROOF_INVENTED) {
@@ -156,7 +180,6 @@ static void mutate_local(struct world *w, struct node *n, struct member_event *e
         spare->keeper = LOCAL_KEEPER_GONE;
         spare->units_dead = spare->slice_empty = true;
     }
-    event->local = spare;
     if (w->mutation == MUTATION_DEAF_WHILE_ENDING)
         event->type = EVENT_HINT;
 }
@@ -249,4 +272,6 @@ void mutate_after(struct world *w, struct node *n, const struct member *before,
         m->due = m->deadline;
     if (w->mutation == MUTATION_ALWAYS_DUE && m->state == MEMBER_STANDBY)
         m->due = event->now;
+    if (w->mutation == MUTATION_HEALS_WITHOUT_PAUSE && event->type == EVENT_HEALED)
+        m->heal.not_before = event->now;
 }

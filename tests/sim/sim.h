@@ -67,6 +67,7 @@ enum kind {
     AGENT_LOOK_ANSWER,
     AGENT_LOOK_TIME_UP,
     AGENT_START_ANSWER,
+    AGENT_HEALED,
     AGENT_BUS_LOST,
     /* PID 1 */
     PID1_LOOK,
@@ -81,7 +82,11 @@ enum kind {
     PID1_UNIT_START,
     PID1_UNIT_STOP,
     PID1_UNITS_EXITED,
+    PID1_UNIT_CRASH,
+    PID1_UNIT_RESTART,
     PID1_STOP_TIMEOUT,
+    PID1_HEAL,
+    PID1_HEALED,
     PID1_HOOK,
     PID1_HOOK_EXITED,
     /* the keeper */
@@ -95,6 +100,16 @@ enum kind {
     KERNEL_UNITS_GONE,
     KERNEL_HOOK_GONE,
     KINDS,
+};
+
+/* What PID 1's answer to a look says of units and guards. */
+enum look_bits {
+    LOOK_DEAD = 1 << 0,
+    LOOK_STAYS = 1 << 1,
+    LOOK_PART = 1 << 2,
+    LOOK_BARE = 1 << 3,
+    LOOK_OUTSIDE = 1 << 4,
+    LOOK_LEFT = 1 << 5,
 };
 
 struct happening {
@@ -225,7 +240,13 @@ struct host {
     usec_t window;
     unsigned sends, clocks, looks;
 
-    usec_t pid1_stalled_until;
+    bool healing; /* as the agent knows */
+    uint32_t heal_number;
+    usec_t heal_asked_at;
+    usec_t heal_window;
+    unsigned heals;
+
+    usec_t pid1_stalled_until, reload_until;
 };
 
 /* A host's part in one group. */
@@ -247,7 +268,8 @@ struct node {
     usec_t look_asked_at;
     bool start_pending;
     uint32_t start_number, start_lost;
-    uint64_t nonces; /* only for a deliberate break */
+    struct guards_seen guards_seen; /* what PID 1 said last of them */
+    uint64_t nonces;                /* only for a deliberate break */
     struct witness witness;
 
     /* host */
@@ -276,10 +298,24 @@ struct node {
     enum hook hook;
     bool hook_killed;
     bool address;     /* what the units have set up, and no process holds */
-    bool stop_failed; /* of the units, the last time, as PID 1 knows: it may be there still */
+    bool stop_failed; /* the last one, as PID 1 knows: they are up still, or what they set up is
+                         left */
     usec_t running_since;
     usec_t stop_read_at; /* when PID 1 began to stop the keeper, by this node's clock */
     bool units_active;   /* as PID 1 sees them */
+
+    /* guards */
+    bool part_lost, bare; /* one copy, both */
+    bool incurable;       /* no heal brings any back */
+    bool outside;         /* the processes are not in the slice */
+    bool crashed;         /* they ended by themselves: PID 1 starts them again … */
+    bool restarting;      /* … a moment later */
+    unsigned failed_stops;
+    unsigned vain;         /* heals in a row that left both copies lost */
+    usec_t back_at;        /* in true time: the last time that both were lost until then */
+    uint64_t outside_term; /* the last that ran outside */
+    /* Since when nothing keeps the leader from seeing it. */
+    usec_t watched_since, outside_since;
 };
 
 enum fault_kind {
@@ -308,6 +344,9 @@ enum fault_kind {
     FAULT_FORKED,
     FAULT_OPERATOR,
     FAULT_STATE_DAMAGED,
+    FAULT_COPY_LOST,
+    FAULT_GUARDS_LOST,
+    FAULT_UNIT_CRASHED,
     FAULTS,
 };
 
@@ -333,6 +372,7 @@ enum violation {
     VIOLATION_HISTORY,  /* an answer out of an older one than was seen is believed */
     VIOLATION_LOCK,     /* advisory: granted to a session that does not have the lock */
     VIOLATION_GONE,     /* keeper and fence are gone, and something runs or is about to */
+    VIOLATION_GUARDS,   /* lost ones not seen, or what is not lost taken for it */
     VIOLATION_SPINNING,
     VIOLATION_NO_LEADER,
     VIOLATION_UNREST, /* a leader that changes though nothing is wrong */
@@ -393,6 +433,13 @@ enum mutation {
     MUTATION_OBSERVES_TOO_LONG,
     MUTATION_YIELDS_TOO_LONG,
     MUTATION_ADOPTED_DEADLINE_BELIEVED,
+    MUTATION_OLD_GUARDS_BELIEVED,
+    MUTATION_UNKNOWN_IS_LOST,
+    MUTATION_UNGUARDED_LEADS_ON,
+    MUTATION_OUTSIDE_LEADS_ON,
+    MUTATION_MISSING_IS_EMPTY,
+    MUTATION_FAILED_IS_DEAD,
+    MUTATION_HEALS_WITHOUT_PAUSE,
     MUTATIONS,
 };
 
@@ -406,8 +453,9 @@ struct coverage {
     uint64_t reconnected_claims, poolers, short_connections;
     uint64_t advisory_claims, quarantines, locks_lost, locks_retaken, locks_in_the_way;
     uint64_t batches, overlaps, writes_lost, late_starts, namesakes, operators, damaged_adopted;
-    uint64_t stops_failed, lefts;
+    uint64_t stops_failed, stops_repeated, lefts;
     uint64_t wrong_clocks, clock_overlaps, clock_overlap_usec, plugs;
+    uint64_t heals, heals_refused, restarts, restarts_outside;
 };
 
 struct world {
@@ -537,7 +585,21 @@ void machine_push(struct world *w, struct node *n, enum kind kind, usec_t delay,
 /* Are there processes in the group's slice? */
 bool machine_populated(const struct node *n);
 void machine_kill_keeper(struct world *w, struct node *n);
+/* The group's processes begin; outside: not in its slice. */
+void machine_run_units(struct world *w, struct node *n, bool outside);
+void machine_processes_end(struct world *w, struct node *n, usec_t delay);
 void machine_reboot(struct world *w, struct host *h);
+
+/* guards.c: what is lost of them, heals, and units that crash */
+void guards_ask_heal(struct world *w, struct host *h);
+void guards_begin_heal(struct world *w, struct node *n, const struct happening *h);
+void guards_end_heal(struct world *w, struct node *n, const struct happening *h);
+bool guards_lose(struct world *w, struct node *n, const struct fault *f);
+void guards_back(struct world *w, struct node *n);
+bool guards_crash(struct world *w, struct node *n);
+void guards_restart(struct world *w, struct node *n, const struct happening *h);
+/* Does the stop of what runs come to nothing? */
+bool guards_stop_fails(struct world *w, struct node *n);
 
 /* agent.c */
 void agent_handle(struct world *w, struct node *n, const struct happening *what);
@@ -558,6 +620,7 @@ void fault_end(struct world *w, unsigned number);
 void faults_calm(struct world *w);
 /* Of the guards of one group only one at a time is hindered: may it be PID 1? */
 bool fault_pid1_may_stall(struct world *w, const struct host *h);
+bool fault_keeper_hindered(const struct world *w, const struct node *n);
 
 /* witness.c: the invariants */
 void witness_send(struct world *w, struct node *n, struct exchange *x);
@@ -573,12 +636,15 @@ void witness_extended(struct world *w, const struct node *n);
 void witness_history(struct world *w, struct host *h, const struct epoch *epoch);
 void witness_locked(struct world *w, const struct exchange *x);
 void witness_running(struct world *w, struct node *n);
+/* A member has begun to end its term, or asks for a heal. */
+void witness_ending(struct world *w, const struct node *n);
+void witness_heal(struct world *w, struct host *h, const struct node *n);
 void witness_gone(struct world *w, const struct node *n);
 void witness_claimed(struct world *w, const struct exchange *x, struct row *row,
                      const struct server *s);
 void witness_released(struct world *w, const struct exchange *x, const struct row *row);
 void witness_busy(struct world *w, struct host *h, unsigned *count, const char *what);
-void witness_step(struct world *w, const struct node *n);
+void witness_step(struct world *w, struct node *n);
 void witness_check(struct world *w);
 
 /* mutation.c */

@@ -15,6 +15,15 @@
 #define SHORT_WAIT_USEC (2 * USEC_PER_SEC)
 /* A start, the clock of the one that waits, and how often it is looked at here. */
 #define LIVE_MARGIN_USEC (1 * USEC_PER_SEC)
+/* A heal for each group within so long, in a row of which the pauses grow. */
+#define HEAL_WINDOW_USEC (10 * USEC_PER_SEC)
+#define HEALS_PER_WINDOW_MAX 6u
+/* A leader that nothing keeps from seeing it has seen by then that something of its runs where no
+ * keeper ends it; and has had PID 1 read its files twice, in vain. */
+#define OUTSIDE_MAX_USEC (8 * USEC_PER_SEC)
+#define BARE_MAX_USEC (32 * USEC_PER_SEC)
+/* What was answered a while ago may still count. */
+#define GUARDS_ANSWER_MAX_USEC (HEAL_ANSWER_AGE_USEC + USEC_PER_SEC)
 #define LIVE_MAX_USEC (1300 * USEC_PER_SEC) /* with all backoffs */
 
 /* ---- asking ---- */
@@ -47,8 +56,9 @@ static void check_claim(struct world *w, const struct node *n, struct exchange *
 
 static bool all_dead(const struct node *n)
 {
-    return !n->running && n->hook == HOOK_NONE && !n->address && !n->keeper_alive &&
-           !n->has_ticket && n->keeper_unit != UNIT_ACTIVE && n->keeper_unit != UNIT_ACTIVATING;
+    return !n->running && !n->restarting && n->hook == HOOK_NONE && !n->address &&
+           !n->keeper_alive && !n->has_ticket && n->keeper_unit != UNIT_ACTIVE &&
+           n->keeper_unit != UNIT_ACTIVATING;
 }
 
 void witness_send(struct world *w, struct node *n, struct exchange *x)
@@ -281,10 +291,11 @@ void witness_keeper(struct world *w, const struct node *n)
 /* The keeper and then its fence have ended: nobody is left to kill what runs from here on. */
 void witness_guards_gone(struct world *w, const struct node *n)
 {
-    if (n->running || n->hook != HOOK_NONE)
+    if (n->running || n->restarting || n->hook != HOOK_NONE)
         sim_violate(w, VIOLATION_GONE, "n%u, term %" PRIu64 ": %s", n->index, n->run.term,
-                    n->hook == HOOK_DUE ? "ExecStopPost= is about to be run"
-                                        : "processes are left");
+                    n->restarting         ? "units are about to be started once more"
+                    : n->hook == HOOK_DUE ? "ExecStopPost= is about to be run"
+                                          : "processes are left");
 }
 
 void witness_running(struct world *w, struct node *n)
@@ -327,11 +338,63 @@ static usec_t stop_due(const struct world *w, const struct node *n, usec_t now)
     return n->run.deadline + (prompt ? PROMPT_USEC : BUDGET_SLACK_USEC + TOLD_USEC);
 }
 
+/* ---- guards ---- */
+
+void witness_ending(struct world *w, const struct node *n)
+{
+    bool bare = n->bare || w->now - n->back_at <= GUARDS_ANSWER_MAX_USEC;
+
+    if (n->member.reason == REASON_OUTSIDE && n->outside_term != n->member.term)
+        sim_violate(w, VIOLATION_GUARDS, "n%u, term %" PRIu64 ": nothing ran outside the slice",
+                    n->index, n->member.term);
+    if (n->member.reason == REASON_UNGUARDED && (n->vain < HEALS_MAX || !bare))
+        sim_violate(w, VIOLATION_GUARDS,
+                    "n%u, term %" PRIu64 ": %u heals in vain, and the guards are%s lost", n->index,
+                    n->member.term, n->vain, bare ? "" : " not");
+}
+
+void witness_heal(struct world *w, struct host *h, const struct node *n)
+{
+    enum guards_state state = n->guards_seen.state;
+
+    if (state != GUARDS_PART && state != GUARDS_BARE)
+        sim_violate(w, VIOLATION_GUARDS, "n%u heals what PID 1 has not said to be lost", n->index);
+    if (w->now - h->heal_window >= HEAL_WINDOW_USEC) {
+        h->heal_window = w->now;
+        h->heals = 0;
+    }
+    if (++h->heals > HEALS_PER_WINDOW_MAX * w->n_groups)
+        sim_violate(w, VIOLATION_SPINNING, "n%u: %u heals within ten seconds", h->index, h->heals);
+}
+
+/* Is there anything by which a leader could miss what becomes of its guards? */
+static bool looks_freely(const struct world *w, const struct node *n)
+{
+    const struct host *h = n->host;
+
+    return h->alive && n->member.state == MEMBER_LEADING && h->agent_stalled_until <= w->now &&
+           (h->pid1_stalled_until <= w->now || h->pid1_stalled_until == h->reload_until) &&
+           h->bus_until <= w->now && h->guards_until <= w->now && !w->wrong_clock;
+}
+
+static void check_guards(struct world *w, struct node *n)
+{
+    if (!looks_freely(w, n) || (!n->bare && !n->outside))
+        n->watched_since = n->outside_since = w->now;
+    if (!n->outside)
+        n->outside_since = w->now;
+    if (w->now - n->outside_since > OUTSIDE_MAX_USEC)
+        sim_violate(w, VIOLATION_GUARDS, "n%u leads on with units outside their slice", n->index);
+    if (w->now - n->watched_since > BARE_MAX_USEC)
+        sim_violate(w, VIOLATION_GUARDS, "n%u leads on with units unguarded", n->index);
+}
+
 /* Whatever happened up to now, with this node's processes as they were. */
-void witness_step(struct world *w, const struct node *n)
+void witness_step(struct world *w, struct node *n)
 {
     usec_t now = sim_local(w, n->host);
 
+    check_guards(w, n);
     if (!n->running || w->wrong_clock)
         return;
     if (!n->stop_begun && now > stop_due(w, n, now))

@@ -126,6 +126,7 @@ const char *sim_violation_name(enum violation v)
         [VIOLATION_STOP] = "stop not begun at the deadline",
         [VIOLATION_HISTORY] = "an older history believed",
         [VIOLATION_LOCK] = "granted without the lock",
+        [VIOLATION_GUARDS] = "lost guards misjudged",
         [VIOLATION_ALIVE] = "alive after the deadline and the stop timeout",
         [VIOLATION_GONE] = "keeper gone before the group was",
         [VIOLATION_SPINNING] = "spinning",
