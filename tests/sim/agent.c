@@ -507,6 +507,7 @@ static void take_look(struct world *w, struct node *n, const struct happening *h
             !n->unguarded && !g->outside && (g->state == GUARDS_WHOLE || g->state == GUARDS_PART),
         .guards = *g,
     };
+    n->guards_told = g->state;
     if (n->has_state && local.keeper != LOCAL_KEEPER_GONE) {
         local.keeper_term = n->state.term;
         local.keeper_ours = strcmp(n->state.owner, n->host->owner) == 0;
@@ -550,6 +551,10 @@ static void heal_is_over(struct world *w, struct host *h, bool answered)
         struct node *n = sim_nodes(w, h) + g;
 
         n->vain = n->bare ? n->vain + 1 : 0;
+        if (n->bare && answered) {
+            n->vain_watched++;
+            n->vain_at = w->now;
+        }
         step_and_act(w, n,
                      (struct member_event){
                          .type = EVENT_HEALED, .asked_at = h->heal_asked_at, .answered = answered});
@@ -594,6 +599,7 @@ static void boot_group(struct world *w, struct node *n)
 {
     n->has_ticket = false; /* whatever was not seen consumed */
     n->guards_seen = (struct guards_seen){.state = GUARDS_UNKNOWN};
+    n->guards_told = GUARDS_UNKNOWN;
     member_init(&n->member, n->host->owner);
     if (!n->retired)
         step_and_act(w, n, (struct member_event){.type = EVENT_RESUME, .budget = &n->budget});

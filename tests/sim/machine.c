@@ -60,6 +60,13 @@ static void kill_slice(struct world *w, struct node *n, usec_t lease)
         kill_processes(w, n, lease);
 }
 
+/* A deliberate break takes for gone what is not gone. */
+static bool taken_for_gone(const struct world *w, const struct node *n)
+{
+    return (w->mutation == MUTATION_FAILED_IS_DEAD && n->stop_failed) ||
+           (w->mutation == MUTATION_MISSING_IS_EMPTY && !machine_populated(n));
+}
+
 static void processes_gone(struct world *w, struct node *n, const struct happening *h)
 {
     if (!n->running || h->number != n->keeper_life || h->a != n->units_life)
@@ -229,7 +236,7 @@ static struct keeper_look look(const struct world *w, const struct node *n, bool
                             .children = !n->outside && (n->units_active || n->running),
                             .stops = w->groups[n->group].keeps ? STOPS_OPEN : STOPS_NONE};
 
-    if (w->mutation == MUTATION_EMPTY_BELIEVED_FIRST && !l.populated)
+    if (taken_for_gone(w, n) || (w->mutation == MUTATION_EMPTY_BELIEVED_FIRST && !l.populated))
         l.up = false;
     return l;
 }
@@ -519,7 +526,7 @@ static void watchdog(struct world *w, struct node *n, const struct happening *h)
 /* What PID 1 says of units and guards. */
 static uint64_t look_bits(const struct world *w, const struct node *n)
 {
-    bool dead = !n->units_active || (w->mutation == MUTATION_FAILED_IS_DEAD && n->stop_failed);
+    bool dead = !n->units_active || taken_for_gone(w, n);
     bool left = !n->units_active && n->stop_failed;
     bool stays = n->units_active && (!n->stop_begun || n->stop_failed);
 

@@ -170,9 +170,6 @@ static void mutate_local(struct world *w, struct node *n, struct member_event *e
     }
     if (m->state != MEMBER_ENDING)
         return;
-    /* What is not where it belongs is nowhere. */
-    if (w->mutation == MUTATION_MISSING_IS_EMPTY)
-        spare->units_dead = spare->units_dead || spare->slice_empty;
     if (w->mutation == MUTATION_PROOF_FROM_BEFORE)
         spare->asked_at = usec_min(m->since + 1, event->now);
     if (w->mutation == MUTATION_PROOF_INVENTED) {

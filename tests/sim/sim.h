@@ -269,6 +269,7 @@ struct node {
     bool start_pending;
     uint32_t start_number, start_lost;
     struct guards_seen guards_seen; /* what PID 1 said last of them */
+    enum guards_state guards_told;  /* and what the member was told */
     uint64_t nonces;                /* only for a deliberate break */
     struct witness witness;
 
@@ -316,6 +317,8 @@ struct node {
     uint64_t outside_term; /* the last that ran outside */
     /* Since when nothing keeps the leader from seeing it. */
     usec_t watched_since, outside_since;
+    unsigned vain_watched; /* heals in vain since then, that were answered */
+    usec_t vain_at;        /* the last of them */
 };
 
 enum fault_kind {

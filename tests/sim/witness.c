@@ -19,9 +19,10 @@
 #define HEAL_WINDOW_USEC (10 * USEC_PER_SEC)
 #define HEALS_PER_WINDOW_MAX 6u
 /* A leader that nothing keeps from seeing it has seen by then that something of its runs where no
- * keeper ends it; and has had PID 1 read its files twice, in vain. */
+ * keeper ends it; has tried to heal what is not guarded; and has looked what came of that. */
 #define OUTSIDE_MAX_USEC (8 * USEC_PER_SEC)
 #define BARE_MAX_USEC (32 * USEC_PER_SEC)
+#define VAIN_MAX_USEC (2 * USEC_PER_SEC)
 /* What was answered a while ago may still count. */
 #define GUARDS_ANSWER_MAX_USEC (HEAL_ANSWER_AGE_USEC + USEC_PER_SEC)
 #define LIVE_MAX_USEC (1300 * USEC_PER_SEC) /* with all backoffs */
@@ -355,9 +356,7 @@ void witness_ending(struct world *w, const struct node *n)
 
 void witness_heal(struct world *w, struct host *h, const struct node *n)
 {
-    enum guards_state state = n->guards_seen.state;
-
-    if (state != GUARDS_PART && state != GUARDS_BARE)
+    if (n->guards_told != GUARDS_PART && n->guards_told != GUARDS_BARE)
         sim_violate(w, VIOLATION_GUARDS, "n%u heals what PID 1 has not said to be lost", n->index);
     if (w->now - h->heal_window >= HEAL_WINDOW_USEC) {
         h->heal_window = w->now;
@@ -379,13 +378,19 @@ static bool looks_freely(const struct world *w, const struct node *n)
 
 static void check_guards(struct world *w, struct node *n)
 {
-    if (!looks_freely(w, n) || (!n->bare && !n->outside))
-        n->watched_since = n->outside_since = w->now;
-    if (!n->outside)
+    bool free = looks_freely(w, n);
+
+    if (!free || !n->outside)
         n->outside_since = w->now;
+    if (!free || !n->bare) {
+        n->watched_since = w->now;
+        n->vain_watched = 0;
+    }
     if (w->now - n->outside_since > OUTSIDE_MAX_USEC)
         sim_violate(w, VIOLATION_GUARDS, "n%u leads on with units outside their slice", n->index);
-    if (w->now - n->watched_since > BARE_MAX_USEC)
+    /* One of the heals may have been another group's, and begun too soon to count. */
+    if (w->now - n->watched_since > BARE_MAX_USEC ||
+        (n->vain_watched > HEALS_MAX && w->now - n->vain_at > VAIN_MAX_USEC))
         sim_violate(w, VIOLATION_GUARDS, "n%u leads on with units unguarded", n->index);
 }
 
