@@ -92,7 +92,11 @@ static void step(struct node *n, struct member_event event, struct update *u)
 
     struct member before = n->member;
 
+    /* What is lost has been healed in vain by now, and no heal is to be had. */
+    n->member.heal.failed = HEALS_MAX;
     member_step(&n->member, &event, u);
+    n->member.heal = (struct heal){.since = 0};
+    u->actions &= ~(unsigned)ACTION_HEAL;
     break_after(n, &before, &event, u);
     count_move(&before, &n->member);
 }
@@ -196,10 +200,13 @@ void agent_look_at_host(struct node *n, struct local *ret)
         .keeper = n->unit == UNIT_INACTIVE                    ? LOCAL_KEEPER_GONE
                   : n->unit == UNIT_ACTIVE && !n->stop_queued ? LOCAL_KEEPER_ACTIVE
                                                               : LOCAL_KEEPER_BUSY,
-        .units_dead = !n->running,
-        .slice_empty = !n->running,
-        .guarded = true,
+        .units_dead = machine_is_down(n),
+        .slice_empty = !n->running || n->outside,
+        .guarded = !n->bare && !n->outside,
     };
+    ret->guards = (struct guards_seen){.state = n->bare ? GUARDS_BARE : GUARDS_WHOLE,
+                                       .outside = n->outside,
+                                       .asked_at = ret->asked_at};
     n->look_wanted = false;
     if (!n->has_state || ret->keeper == LOCAL_KEEPER_GONE)
         return;

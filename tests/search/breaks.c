@@ -44,6 +44,7 @@ static const struct {
     [BREAK_RELEASE_TAKEN_BACK] = {"release-taken-back", VIOLATION_TICKET, 1, 1, false},
     [BREAK_TERM_NOT_RAISED] = {"term-not-raised", VIOLATION_TERM_REUSED, 1, 0, true},
     [BREAK_RATE_FORGOTTEN] = {"rate-forgotten", VIOLATION_CLAIM, 1, 0, false},
+    [BREAK_MISSING_IS_EMPTY] = {"missing-is-empty", VIOLATION_RELEASE, 1, 0, true},
 };
 
 const char *break_name(enum search_break b)

@@ -35,10 +35,18 @@ void machine_send(struct node *n, uint32_t verb, uint64_t term, usec_t deadline)
         (struct message){.pending = PENDING_NOW, .verb = verb, .term = term, .deadline = deadline};
 }
 
+/* PID 1 stops the units, by their names. */
+static void begin_stop(struct node *n)
+{
+    if (!n->stop_begun)
+        n->stopped_at = now();
+    n->stop_begun = true;
+}
+
 static void is_ending(struct node *n)
 {
     n->has_state = false;
-    n->stop_begun = true;
+    begin_stop(n);
     n->units_start = PENDING_NO;
     n->unit = UNIT_DEACTIVATING;
     n->stop_queued = false;
@@ -160,6 +168,8 @@ bool machine_kill_due(const struct node *n)
 {
     if (!n->running || n->killed_at > 0 || broken == BREAK_KEEPER_NEVER_KILLS)
         return false;
+    if (n->outside) /* by PID 1 alone, when the stop timeout is over */
+        return n->stop_begun && now() >= n->stopped_at + grid.budget.stop;
     if (fence_runs(n))
         return now() >= n->fence_kill_at;
     if (!n->keeper_alive || n->frozen)
@@ -169,8 +179,15 @@ bool machine_kill_due(const struct node *n)
 
 void machine_kill(struct node *n)
 {
-    coverage.covers[fence_runs(n) ? COVER_KILLED_BY_FENCE : COVER_KILLED_BY_KEEPER]++;
+    coverage.covers[n->outside      ? COVER_KILLED_BY_NAME
+                    : fence_runs(n) ? COVER_KILLED_BY_FENCE
+                                    : COVER_KILLED_BY_KEEPER]++;
     n->killed_at = now();
+}
+
+bool machine_is_down(const struct node *n)
+{
+    return !n->running || (broken == BREAK_MISSING_IS_EMPTY && n->outside);
 }
 
 /* SIGKILL has taken effect before that tick begins. */
@@ -191,7 +208,7 @@ void machine_gone(struct node *n)
 {
     coverage.covers[COVER_GONE_AT_THE_LAST_MOMENT] +=
         now() + grid.tick == n->run.deadline + grid.budget.stop + grid.rest;
-    n->running = false;
+    n->running = n->outside = false;
     n->killed_at = 0;
     n->look_wanted = n->alive;
     if (n->stop_queued && n->keeper_alive)
@@ -205,7 +222,7 @@ void machine_stop_keeper(struct node *n)
     n->look_wanted = n->alive;
     if (n->unit != UNIT_ACTIVE)
         return;
-    n->stop_begun = true;
+    begin_stop(n);
     n->stop_queued = true;
     if (!n->running)
         end_keeper(n);
@@ -223,9 +240,9 @@ bool machine_may_exit(const struct node *n)
     return n->keeper_alive && !n->frozen && n->unit == UNIT_DEACTIVATING &&
            keeper_may_exit(&n->keeper,
                            &(struct keeper_look){.answered = true,
-                                                 .up = n->running,
-                                                 .populated = n->running,
-                                                 .children = n->running,
+                                                 .up = !machine_is_down(n),
+                                                 .populated = n->running && !n->outside,
+                                                 .children = n->running && !n->outside,
                                                  .stops = STOPS_NONE},
                            false);
 }
@@ -250,7 +267,7 @@ void machine_keeper_killed(struct node *n)
     keeper_is_gone(n);
     n->unit = UNIT_DEACTIVATING;
     n->stop_queued = false;
-    n->stop_begun = true;
+    begin_stop(n);
     n->units_start = PENDING_NO;
     n->fence_kill_at = fence_kill_time(n->has_state ? &state : NULL, now());
     n->look_wanted = n->alive;
@@ -259,7 +276,7 @@ void machine_keeper_killed(struct node *n)
 /* Nothing of the group is left. */
 void machine_fence_done(struct world *w, struct node *n)
 {
-    n->has_state = false;
+    n->has_state = n->bare = false;
     n->unit = UNIT_INACTIVE;
     n->fence_kill_at = 0;
     n->look_wanted = n->alive;

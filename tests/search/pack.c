@@ -161,6 +161,7 @@ static void tidy_member(const struct world *w, struct node *n)
     m->local.keeper_ours = m->local.units_stay = false;
     m->local.keeper_lease = m->local.keeper_stop = m->local.keeper_duration = 0;
     m->local.keeper_deadline = 0;
+    m->local.guards = (struct guards_seen){.state = GUARDS_WHOLE}; /* judged when it was new */
     tidy_stamps(n);
 }
 
@@ -247,6 +248,7 @@ static void tidy_host(struct node *n)
     k->deadline = past_deadline(k->deadline);
     k->ended = past(k->ended, ticks(grid.budget.stop) + 1);
     n->killed_at = past(n->killed_at, ticks(grid.rest));
+    n->stopped_at = n->outside && n->stop_begun ? past(n->stopped_at, ticks(grid.budget.stop)) : 0;
     n->watchdog_at = n->keeper_alive ? past(n->watchdog_at, 0) : 0;
     n->fence_kill_at = past(n->fence_kill_at, 0);
     if (!n->running)
@@ -474,11 +476,18 @@ static void visit_epoch(struct codec *c, struct epoch *e)
 
 static void visit_local(struct codec *c, struct local *l)
 {
+    bool bare = l->guards.state == GUARDS_BARE;
+
     SMALL(c, l->keeper);
-    FLAGS(c, &l->keeper_queued, &l->keeper_ours, &l->units_dead, &l->slice_empty, &l->guarded);
+    FLAGS(c, &l->keeper_queued, &l->keeper_ours, &l->units_dead, &l->slice_empty, &l->guarded,
+          &l->guards.outside, &bare);
     visit_term(c, &l->keeper_term);
     visit_time(c, &l->keeper_deadline);
     visit_stamp(c, &l->asked_at);
+    if (c->mode == MODE_READ) {
+        l->guards.state = bare ? GUARDS_BARE : GUARDS_WHOLE;
+        l->guards.asked_at = l->asked_at;
+    }
     if (c->mode == MODE_READ && l->keeper_term > 0) {
         l->keeper_lease = grid.budget.lease;
         l->keeper_stop = grid.budget.stop;
@@ -650,7 +659,8 @@ static void visit_keeper(struct codec *c, struct node *n)
 static void visit_host(struct codec *c, struct node *n)
 {
     FLAGS(c, &n->alive, &n->retired, &n->start_queued, &n->has_ticket, &n->stop_queued,
-          &n->keeper_alive, &n->frozen, &n->has_state, &n->running, &n->stop_begun);
+          &n->keeper_alive, &n->frozen, &n->has_state, &n->running, &n->stop_begun, &n->bare,
+          &n->outside);
     SMALL(c, n->start);
     SMALL(c, n->units_start);
     SMALL(c, n->unit);
@@ -664,6 +674,8 @@ static void visit_host(struct codec *c, struct node *n)
         visit_keeper(c, n);
     if (n->unit == UNIT_DEACTIVATING)
         visit_time(c, &n->fence_kill_at);
+    if (n->outside)
+        visit_time(c, &n->stopped_at);
     visit_time(c, &n->killed_at);
     visit_witness(c, &n->witness);
 }

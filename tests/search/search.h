@@ -38,8 +38,12 @@
  *   another or not; nodes may change places. What is not read any more is cleared (pack.c).
  * - A server that restarts has lost nothing, for in one history it may not: what is asked is that
  *   nobody relies on that.
+ * - Guards that are lost are so for good, two heals having failed, until nothing runs there any
+ *   more: so the member may give up in any state of the world, and when that is too soon matters
+ *   to nobody else. A unit that crashed then runs outside its slice: keeper and fence miss it, and
+ *   PID 1 stops it by its name.
  * - Left out: failovers and forks (one history), the method advisory, several groups, different
- *   budgets and a change of them, waits that grow after failed starts, guards that are lost, the
+ *   budgets and a change of them, waits that grow after failed starts, heals and their pauses, the
  *   arbiter's wall clock, a stray unit without a keeper, PID 1 that hangs for longer than one
  *   call, what an operator does to units. The simulation has them. */
 
@@ -168,8 +172,11 @@ struct node {
     struct message messages[SEARCH_MESSAGES_MAX];
     usec_t fence_kill_at, watchdog_at;
     bool running, stop_begun;
-    usec_t killed_at; /* 0: not */
-    struct paper run; /* what they run by, with the deadline that was last accepted */
+    bool bare;         /* its units' guards are lost */
+    bool outside;      /* what runs, does not in its slice */
+    usec_t stopped_at; /* outside: when PID 1 began to stop it */
+    usec_t killed_at;  /* 0: not */
+    struct paper run;  /* what they run by, with the deadline that was last accepted */
 };
 
 enum violation {
@@ -254,6 +261,8 @@ enum choice_kind {
     CHOICE_MESSAGE_TWICE,
     CHOICE_KEEPER_KILLED,
     CHOICE_KEEPER_FROZEN,
+    CHOICE_GUARDS_LOST,
+    CHOICE_OUTSIDE,
     CHOICE_CLOCK_SLOW,
     CHOICE_CLOCK_FAST,
     CHOICES,
@@ -299,6 +308,7 @@ enum search_break {
     BREAK_RELEASE_TAKEN_BACK,
     BREAK_TERM_NOT_RAISED,
     BREAK_RATE_FORGOTTEN,
+    BREAK_MISSING_IS_EMPTY,
     BREAKS,
 };
 
@@ -321,6 +331,7 @@ enum cover {
     COVER_KILLED_BY_KEEPER,
     COVER_KILLED_BY_FENCE,
     COVER_KILLED_BY_WATCHDOG,
+    COVER_KILLED_BY_NAME,
     COVER_GONE_AT_THE_LAST_MOMENT,
     COVER_TICKET_REFUSED,
     COVER_TICKET_MISSING,
@@ -381,6 +392,8 @@ void machine_deadline(struct node *n);
 bool machine_kill_due(const struct node *n);
 void machine_kill(struct node *n);
 bool machine_must_be_gone(const struct node *n);
+/* Do keeper, fence and PID 1 say that nothing of the group is up? */
+bool machine_is_down(const struct node *n);
 void machine_gone(struct node *n);
 void machine_stop_keeper(struct node *n);
 bool machine_may_exit(const struct node *n);

@@ -72,6 +72,8 @@ static const char *const names[CHOICES] = {
     [CHOICE_MESSAGE_LATE] = "a message to the keeper is late, or lost",
     [CHOICE_MESSAGE_TWICE] = "a message to the keeper will come once more",
     [CHOICE_KEEPER_KILLED] = "the keeper is killed",
+    [CHOICE_GUARDS_LOST] = "its units' guards are lost, and no heal helps",
+    [CHOICE_OUTSIDE] = "a unit that crashed is started outside its slice",
     [CHOICE_KEEPER_FROZEN] = "the keeper freezes",
     [CHOICE_CLOCK_SLOW] = "time goes on, but its clock does not",
     [CHOICE_CLOCK_FAST] = "its clock gains a tick",
@@ -92,6 +94,7 @@ static const char *const covers[COVERS] = {
     [COVER_TERM_AFTER_DEADLINE] = "claims after a term that has run out",
     [COVER_KILLED_BY_KEEPER] = "units killed by the keeper",
     [COVER_KILLED_BY_FENCE] = "units killed by the fence",
+    [COVER_KILLED_BY_NAME] = "units killed by PID 1 outside their slice",
     [COVER_KILLED_BY_WATCHDOG] = "keepers ended by the watchdog",
     [COVER_GONE_AT_THE_LAST_MOMENT] = "units gone at the last moment that is allowed",
     [COVER_TICKET_REFUSED] = "tickets that a keeper refused",
@@ -298,6 +301,11 @@ static void list_keeper(struct list *l, const struct node *n, unsigned i)
     add_deviation(l, true, CHOICE_KEEPER_KILLED, i, 0);
 }
 
+static bool is_up(const struct node *n)
+{
+    return n->running && n->unit == UNIT_ACTIVE && !n->stop_begun;
+}
+
 static void list_host(struct list *l, const struct node *n, unsigned i)
 {
     if (n->start != PENDING_NO) {
@@ -314,12 +322,14 @@ static void list_host(struct list *l, const struct node *n, unsigned i)
     add_deviation(l, n->units_start == PENDING_NOW, CHOICE_UNITS_LATE, i, 0);
     if (n->keeper_alive)
         list_keeper(l, n, i);
-    else if (n->unit == UNIT_DEACTIVATING && !n->running)
+    else if (n->unit == UNIT_DEACTIVATING && machine_is_down(n))
         add_host(l, CHOICE_FENCE_DONE, i, 0, true);
     if (machine_kill_due(n))
         add_host(l, CHOICE_KILL, i, 0, true);
     if (n->running && (n->killed_at > 0 || n->stop_begun))
         add_host(l, CHOICE_GONE, i, 0, machine_must_be_gone(n));
+    add_deviation(l, is_up(n) && !n->bare, CHOICE_GUARDS_LOST, i, 0);
+    add_deviation(l, is_up(n) && !n->outside, CHOICE_OUTSIDE, i, 0);
 }
 
 static void list_node(struct list *l, const struct world *w, unsigned i)
@@ -556,7 +566,11 @@ static void apply_deviation(struct world *w, struct node *n, const struct choice
         machine_keeper_killed(n);
     else if (c->kind == CHOICE_KEEPER_FROZEN)
         n->frozen = true;
-    else if (c->kind == CHOICE_CLOCK_SLOW) {
+    else if (c->kind == CHOICE_GUARDS_LOST || c->kind == CHOICE_OUTSIDE) {
+        n->bare = n->bare || c->kind == CHOICE_GUARDS_LOST;
+        n->outside = n->outside || c->kind == CHOICE_OUTSIDE;
+        n->look_wanted = n->alive;
+    } else if (c->kind == CHOICE_CLOCK_SLOW) {
         w->skew--;
         tick(w, n);
     } else if (c->kind == CHOICE_CLOCK_FAST) {
