@@ -21,6 +21,7 @@ static const char help[] =
     "                           (what `systemctl reload tenured` does)\n"
     "      --release GROUP      no other host runs what left this group: it may start here again\n"
     "      --if-missing         only if nothing is applied; else mend what is\n"
+    "      --restore            mend what is applied, and have systemd read its files again\n"
     "  is-leader GROUP          exit status 0: this host leads; 1: it does not; 3: cannot tell\n"
     "  schema                   the SQL that a DBA reviews and runs in the arbiter's database\n"
     "\n"

@@ -378,29 +378,62 @@ static int look_at_applied(const struct ctl *ctl, struct applied *ret)
     return 0;
 }
 
-static int reload_restored(const struct ctl *ctl, size_t n)
+/* Would a reload bring anything back? Not where all that is lost is the copy on a file system that
+ * cannot be written. */
+static bool reload_helps(const struct ctl *ctl, const struct applied *a)
+{
+    size_t n = 0;
+
+    return a->complete || guard_copy_compare(a->config, GUARD_GENERATOR_DIR, ctl_unit_dirs(ctl),
+                                             count_difference, &n) != 0;
+}
+
+static int reload(const struct ctl *ctl)
 {
     _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
     _cleanup_bus_ sd_bus *bus = NULL;
-
-    (void)fprintf(ctl->out, "Restored %zu guard%s of what is applied.\n", n, n == 1 ? "" : "s");
     int r = sd_bus_open_system(&bus);
+
     if (r >= 0)
         r = systemd_reload(bus, &error);
     return r >= 0 ? CTL_OK
-                  : ctl_fail(ctl, "they are written, but systemd did not reload: %s",
+                  : ctl_fail(ctl, "systemd did not reload: %s",
                              error.message ? error.message : strerror(-r));
 }
 
-/* As much of it as can be written. */
-static int restore(const struct ctl *ctl, const struct applied *a)
+/* As much of it as can be written. in_effect: also what was not lost shall be in effect. */
+static int restore(const struct ctl *ctl, const struct applied *a, bool in_effect)
 {
     size_t n;
     int of_guards = write_guards(ctl, a->config, &n);
     int of_config = a->twice ? CTL_OK : write_configuration(ctl, a->config);
-    int reloaded = n > 0 ? reload_restored(ctl, n) : CTL_OK;
+    int reloaded = CTL_OK;
 
+    if (n > 0)
+        (void)fprintf(ctl->out, "Restored %zu guard%s of what is applied.\n", n, n == 1 ? "" : "s");
+    if (n > 0 || (in_effect && reload_helps(ctl, a)))
+        reloaded = reload(ctl);
     return of_guards == CTL_OK && of_config == CTL_OK ? reloaded : CTL_FAILED;
+}
+
+/* For the agent, when guards are lost or not in effect. Applies nothing. Without anything to
+ * restore from, PID 1 reads what is there all the same. */
+static int apply_restore(const struct ctl *ctl)
+{
+    struct applied a = {.config = NULL};
+    _cleanup_close_ int lock = lock_or_fail(ctl);
+
+    if (lock < 0)
+        return CTL_FAILED;
+    int r = look_at_applied(ctl, &a);
+    if (r < 0) {
+        (void)reload(ctl);
+        return ctl_fail(ctl, "%s cannot be used, so nothing is restored: run tenurectl apply",
+                        ctl->applied[0]);
+    }
+    r = restore(ctl, &a, true);
+    (void)config_free(a.config);
+    return r;
 }
 
 /* What is applied stays so, and is made whole; what is damaged is for people to look at. */
@@ -422,7 +455,7 @@ static int apply_if_missing(const struct ctl *ctl)
     r = look_at_applied(ctl, &now);
     if (r == 0 && !now.remembered)
         remember(ctl, now.config);
-    r = r < 0 || now.complete ? CTL_OK : restore(ctl, &now);
+    r = r < 0 || now.complete ? CTL_OK : restore(ctl, &now, false);
     (void)config_free(now.config);
     return r;
 }
@@ -431,9 +464,10 @@ int verb_apply(const struct ctl *ctl, int argc, char *argv[])
 {
     _cleanup_free_ const char **release = calloc((size_t)argc + 1, sizeof(char *));
     size_t n_release = 0;
-    bool if_missing = false;
+    bool if_missing = false, restore_only = false;
     const struct ctl_option options[] = {
         {.name = "if-missing", .flag = &if_missing},
+        {.name = "restore", .flag = &restore_only},
         {.name = "release", .values = release, .n_values = &n_release, .room = (size_t)argc},
         {0},
     };
@@ -442,10 +476,13 @@ int verb_apply(const struct ctl *ctl, int argc, char *argv[])
     int r = ctl_options(ctl, argc, argv, options);
     if (r != 0)
         return r - 1;
-    if (optind < argc || (if_missing && n_release > 0))
-        return ctl_usage(ctl, "apply takes no argument: tenurectl apply [--if-missing | --release "
-                              "GROUP]");
+    if (optind < argc || if_missing + restore_only + (n_release > 0) > 1)
+        return ctl_usage(ctl,
+                         "apply takes no argument: tenurectl apply [--if-missing | --restore | "
+                         "--release GROUP]");
     if (geteuid() != 0)
         return ctl_fail(ctl, "apply must be run as root");
+    if (restore_only)
+        return apply_restore(ctl);
     return if_missing ? apply_if_missing(ctl) : apply(ctl, release, n_release, false);
 }

@@ -79,6 +79,8 @@ struct seat {
     char doubt_told[HOST_PROBLEM_MAX]; /* whose stop will prove nothing, likewise */
     char lost_told[HOST_PROBLEM_MAX];  /* which guard was lost while it leads, as the journal was
                                           told */
+    char copy_told[HOST_PROBLEM_MAX];  /* the same of a copy that is lost */
+    usec_t copy_since;
     bool unarmed_told;                 /* the journal has it that it leads without its watchdog */
     char
         held_up[ARBITER_TEXT_MAX]; /* whose transaction keeps this node from claiming or renewing */
@@ -130,6 +132,7 @@ struct daemon {
     bool flaps; /* connections end at once for that same reason: the journal knows */
     char arbiter_text[ARBITER_TEXT_MAX]; /* connected: to what; else why not */
     char bus_text[HOST_TEXT_MAX];        /* "": the bus is there */
+    char heal_told[HOST_TEXT_MAX];       /* why the last heal failed, as the journal was told */
     unsigned job_questions;
     struct rate_look clock; /* for the batch that is being made */
     bool fit;        /* the clock can be trusted, as people were told; each group by itself */

@@ -202,6 +202,20 @@ static void describe_leading(const struct seat *s, usec_t now, char ret[static R
         (void)snprintf(ret, REASON_MAX, "leads, but could not take over again: %s", v->problem);
     else if (units[0])
         (void)snprintf(ret, REASON_MAX, "leads, but %s", units);
+    else if (v && v->lost_copy[0])
+        (void)snprintf(ret, REASON_MAX, "leads, but a copy of its guards is lost: %s",
+                       v->lost_copy);
+}
+
+/* What else there is to say where somebody leads, or is about to. */
+static void describe_copies(const struct seat *s, char ret[static REASON_MAX])
+{
+    const struct group_view *v = host_view(s->daemon->host, s->group->name);
+    size_t used = strlen(ret);
+
+    if (v && v->lost_copy[0])
+        (void)snprintf(ret + used, REASON_MAX - used, "; a copy of the guards here is lost: %s",
+                       v->lost_copy);
 }
 
 static void describe_observing(const struct seat *s, usec_t now, char ret[static REASON_MAX])
@@ -316,6 +330,7 @@ static void describe_reason(struct seat *s, usec_t now)
         return;
     case MEMBER_STANDBY:
         describe_standby(s, now, s->reason);
+        describe_copies(s, s->reason);
         return;
     }
 }
@@ -613,6 +628,36 @@ static void tell_unarmed(struct seat *s, const struct api_group *g)
     s->unarmed_told = unarmed || (s->unarmed_told && v && !v->guarded && holds_term(&s->member));
 }
 
+/* The other copy suffices, but is the last one: once for each reason, and when both are back. What
+ * is not known says nothing. */
+static void tell_copy(struct seat *s, const struct api_group *g, usec_t now)
+{
+    const struct group_view *v = host_view(s->daemon->host, g->name);
+    struct journal_context c = {.message_id = MESSAGE_COPY_LOST,
+                                .node = s->daemon->config->node,
+                                .group = g->name,
+                                .term = s->member.term};
+
+    if (!v || v->guards == HOST_GUARDS_UNKNOWN)
+        return;
+    if (!v->lost_copy[0]) {
+        s->copy_since = 0;
+        if (s->copy_told[0])
+            journal_write(LOG_NOTICE, &c, "%s: both copies of the group's guards are there again",
+                          g->name);
+        s->copy_told[0] = '\0';
+        return;
+    }
+    if (s->copy_since == 0)
+        s->copy_since = now;
+    if (usec_sub(now, s->copy_since) < HEAL_GRACE_USEC || strcmp(s->copy_told, v->lost_copy) == 0)
+        return;
+    (void)snprintf(s->copy_told, sizeof s->copy_told, "%s", v->lost_copy);
+    c.reason = v->lost_copy;
+    journal_write(LOG_ALERT, &c, "%s: one of the two copies of the group's guards is lost: %s",
+                  g->name, v->lost_copy);
+}
+
 void describe_changes(struct daemon *d)
 {
     usec_t now = clock_boottime();
@@ -630,6 +675,7 @@ void describe_changes(struct daemon *d)
         tell_left(s, &g);
         tell_doubt(s, &g);
         tell_unarmed(s, &g);
+        tell_copy(s, &g, now);
         (void)snprintf(told, sizeof told, "%s %" PRIu64 " %s %s", g.role, g.term, g.leader,
                        g.reason);
         if (strcmp(told, s->told) == 0)

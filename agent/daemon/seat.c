@@ -77,17 +77,28 @@ struct seat *daemon_seat(const struct daemon *d, const char *group)
 
 /* ---- what happened, for the journal ---- */
 
-static const char *reason_of(const struct seat *s)
+static bool is_of_guards(enum member_reason reason)
 {
-    if (s->member.reason == REASON_START_FAILED && s->trouble[0])
-        return s->trouble;
-    return member_reason_text(s->member.reason);
+    return reason == REASON_UNGUARDED || reason == REASON_OUTSIDE;
+}
+
+static void reason_of(const struct seat *s, char ret[static REASON_MAX])
+{
+    const struct group_view *v = host_view(s->daemon->host, s->group->name);
+    enum member_reason reason = s->member.reason;
+
+    if (reason == REASON_START_FAILED && s->trouble[0])
+        (void)snprintf(ret, REASON_MAX, "%s", s->trouble);
+    else if (is_of_guards(reason) && v)
+        (void)snprintf(ret, REASON_MAX, "%s: %s", member_reason_text(reason), v->problem);
+    else
+        (void)snprintf(ret, REASON_MAX, "%s", member_reason_text(reason));
 }
 
 /* Told to, as it goes, or a host that nobody should trust. */
 static int ending_priority(enum member_reason reason)
 {
-    if (reason == REASON_PAUSED)
+    if (reason == REASON_PAUSED || is_of_guards(reason))
         return LOG_ALERT;
     return reason == REASON_STOPPED ? LOG_NOTICE : LOG_WARNING;
 }
@@ -96,6 +107,7 @@ static int ending_priority(enum member_reason reason)
 static void write_note(struct seat *s, enum member_note note, uint64_t term)
 {
     struct journal_context c = {.node = s->daemon->config->node, .group = s->group->name};
+    char reason[REASON_MAX];
 
     c.term = s->member.term > 0 ? s->member.term : term;
     switch (note) {
@@ -120,7 +132,8 @@ static void write_note(struct seat *s, enum member_note note, uint64_t term)
     case NOTE_ENDING:
         s->stop_trouble[0] = '\0';
         c.message_id = MESSAGE_ENDING;
-        c.reason = reason_of(s);
+        reason_of(s, reason);
+        c.reason = reason;
         journal_write(ending_priority(s->member.reason), &c, "%s: giving up term %" PRIu64 ": %s",
                       c.group, c.term, c.reason);
         return;
@@ -242,6 +255,13 @@ static int act(struct seat *s, unsigned actions)
     return r;
 }
 
+/* Returns whether it is under way. */
+static bool heal(const struct seat *s)
+{
+    log_info("%s: having systemd read the guards of its units again", s->group->name);
+    return host_heal(s->daemon->host) >= 0;
+}
+
 static uint32_t random_number(void)
 {
     uint32_t n;
@@ -274,6 +294,11 @@ bool seat_step(struct seat *s, struct member_event *event, struct request *ret_r
         struct member_event failed = {.type = EVENT_STARTED, .error = r};
 
         (void)seat_step(s, &failed, NULL);
+    }
+    if ((update.actions & ACTION_HEAL) && !heal(s)) {
+        struct member_event unasked = {.type = EVENT_HEALED, .asked_at = event->now};
+
+        (void)seat_step(s, &unasked, NULL);
     }
     return (update.actions & ACTION_REQUEST) != 0;
 }
@@ -362,6 +387,21 @@ static enum local_keeper presence(enum keeper_presence p)
     return LOCAL_KEEPER_UNKNOWN;
 }
 
+static enum guards_state guards_state(enum guards_found g)
+{
+    switch (g) {
+    case HOST_GUARDS_UNKNOWN:
+        return GUARDS_UNKNOWN;
+    case HOST_GUARDS_WHOLE:
+        return GUARDS_WHOLE;
+    case HOST_GUARDS_PART:
+        return GUARDS_PART;
+    case HOST_GUARDS_BARE:
+        return GUARDS_BARE;
+    }
+    return GUARDS_UNKNOWN;
+}
+
 static void translate(const struct seat *s, const struct group_view *v, struct local *ret)
 {
     *ret = (struct local){
@@ -374,6 +414,9 @@ static void translate(const struct seat *s, const struct group_view *v, struct l
         .slice_empty = v->slice_empty,
         .left = v->stops == STOPS_LEFT,
         .guarded = v->guarded,
+        .guards = {.state = guards_state(v->guards),
+                   .outside = v->outside,
+                   .asked_at = v->guards_asked_at},
     };
     /* Whoever was asked while a ticket lay about proves nothing. */
     if (s->ticket_stuck || v->asked_at <= s->unlinked_at)
@@ -448,6 +491,28 @@ static void on_strays_answered(void *userdata, const char *group, int error, con
               group, text);
 }
 
+/* Of one that failed the reason is said once, until one succeeds. */
+static void tell_healed(struct daemon *d, int error, const char *text)
+{
+    if (error < 0 && strcmp(d->heal_told, text) != 0)
+        log_warning("systemd did not read the guards of units again: %s", text);
+    (void)snprintf(d->heal_told, sizeof d->heal_told, "%s", text);
+}
+
+static void on_healed(void *userdata, usec_t asked_at, int error, const char *text)
+{
+    struct daemon *d = userdata;
+    bool answered = error != -ETIMEDOUT && error != -ECONNRESET;
+
+    tell_healed(d, error, text);
+    for (size_t i = 0; i < d->n_seats; i++) {
+        struct member_event event = {
+            .type = EVENT_HEALED, .asked_at = asked_at, .answered = answered};
+
+        (void)seat_step(d->seats[i], &event, NULL);
+    }
+}
+
 static void on_own_job(void *userdata, int error, const char *type)
 {
     struct daemon *d = userdata;
@@ -490,6 +555,7 @@ const struct host_handler daemon_host_handler = {
     .start_answered = on_start_answered,
     .stop_answered = on_stop_answered,
     .strays_answered = on_strays_answered,
+    .healed = on_healed,
     .own_job = on_own_job,
     .bus_changed = on_bus_changed,
 };

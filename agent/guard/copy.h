@@ -5,10 +5,9 @@
 /* The second copy of all drop-ins: on the root file system, where PID 1 finds it before anything
  * else is mounted, and no generator that fails takes it away. */
 
+#include "base/guard.h"
 #include "base/names.h"
 #include "config/config.h"
-
-#define GUARD_COPY_DIR "/etc/systemd/system"
 
 struct guard_copy {
     size_t n_written;

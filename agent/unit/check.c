@@ -7,6 +7,8 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/guard.h"
+#include "unit/files.h"
 #include "unit/internal.h"
 
 /* One group is checked step by step, one call after another, to the end: what is said is the worst
@@ -26,10 +28,9 @@ static const char *step_unit(const struct group *g)
     return g->units[g->check_step - STEP_UNITS].name;
 }
 
-static enum guard_verdict judge_step(struct group *g, const struct unit_properties *p,
-                                     char problem[static HOST_PROBLEM_MAX])
+static struct guards guards_of(const struct group *g)
 {
-    const struct guards guards = {
+    return (struct guards){
         .group = g->name,
         .keeper_unit = g->keeper_unit,
         .slice_unit = g->slice_unit,
@@ -37,6 +38,19 @@ static enum guard_verdict judge_step(struct group *g, const struct unit_properti
         .n_units = g->view.n_units,
         .stop = g->stop,
     };
+}
+
+static bool unit_is_bare(const struct group *g, const struct unit_properties *p)
+{
+    const struct guards guards = guards_of(g);
+
+    return guards_are_bare(&guards, step_unit(g), p);
+}
+
+static enum guard_verdict judge_step(struct group *g, const struct unit_properties *p,
+                                     char problem[static HOST_PROBLEM_MAX])
+{
+    const struct guards guards = guards_of(g);
 
     if (g->check_step == STEP_SLICE)
         return guards_of_slice(&guards, p, problem);
@@ -47,15 +61,40 @@ static enum guard_verdict judge_step(struct group *g, const struct unit_properti
     return guards_of_unit(&guards, step_unit(g), p, problem);
 }
 
+/* Of units and keeper; the slice has none. The first that is lost is named. */
+static void look_for_copies(struct group *g, const struct unit_properties *p)
+{
+    struct findings *f = &g->finding;
+
+    if (g->check_step == STEP_SLICE || *f->lost_copy || strcmp(p->load_state, "loaded") != 0)
+        return;
+    if (!guards_by_generator(step_unit(g), p))
+        (void)snprintf(
+            f->lost_copy, sizeof f->lost_copy,
+            "%s: systemd does not go by what tenure-generator writes to " GUARD_GENERATOR_DIR,
+            step_unit(g));
+    else if (!drop_in_there(GUARD_COPY_DIR, step_unit(g)))
+        (void)snprintf(f->lost_copy, sizeof f->lost_copy,
+                       "%s: what tenurectl apply wrote to " GUARD_COPY_DIR " is gone",
+                       step_unit(g));
+}
+
 static void take_step(struct group *g, const struct unit_properties *p)
 {
     char problem[HOST_PROBLEM_MAX] = "";
+    struct findings *f = &g->finding;
+    bool is_unit = g->check_step >= STEP_UNITS;
     enum guard_verdict verdict = judge_step(g, p, problem);
 
-    if (verdict > g->checking_verdict) {
-        g->checking_verdict = verdict;
+    if (verdict > f->verdict) {
+        f->verdict = verdict;
         (void)snprintf(g->checking_problem, sizeof g->checking_problem, "%s", problem);
     }
+    if (is_unit && verdict >= GUARDS_LOST) {
+        f->outside = f->outside || verdict == GUARDS_OUTSIDE;
+        f->bare = f->bare || unit_is_bare(g, p);
+    }
+    look_for_copies(g, p);
     g->check_step++;
 }
 
@@ -64,7 +103,7 @@ static void finish_check(struct host *h, struct group *g)
     g->checked = g->checking;
     g->checking = 0;
     g->check_retry = 0;
-    g->check_verdict = g->checking_verdict;
+    g->found = g->finding;
     (void)snprintf(g->check_problem, sizeof g->check_problem, "%s", g->checking_problem);
     g->start_checked = true;
     proof_all_checked(h, g);
@@ -72,8 +111,9 @@ static void finish_check(struct host *h, struct group *g)
      * stopping it for instance; and files change without one, which is better told of before a
      * takeover than by it. */
     g->recheck = true;
-    g->check_at = usec_add(clock_boottime(),
-                           *g->check_problem ? LOOK_GONE_INTERVAL_USEC : CHECK_AGAIN_INTERVAL_USEC);
+    g->check_at = usec_add(clock_boottime(), *g->check_problem || *g->found.lost_copy
+                                                 ? LOOK_GONE_INTERVAL_USEC
+                                                 : CHECK_AGAIN_INTERVAL_USEC);
     group_judge(h, g);
     h->handler->viewed(h->userdata, g->name);
 }
@@ -138,7 +178,7 @@ static void continue_group(struct host *h, struct group *g)
     if (g->checking != h->generation) {
         g->checking = h->generation;
         g->check_step = STEP_SLICE;
-        g->checking_verdict = GUARDS_GOOD;
+        g->finding = (struct findings){.asked_at = clock_boottime(), .verdict = GUARDS_GOOD};
         g->checking_problem[0] = '\0';
     }
     int r = ask_properties(h, g);

@@ -44,6 +44,7 @@ static int on_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *erro
     host_new_generation(h);
     calls_fail_all(h, -ECONNRESET, text);
     control_fail_waiting(h, -ECONNRESET, text);
+    heal_fail(h, -ECONNRESET, text);
     if (h->handler->bus_changed)
         h->handler->bus_changed(h->userdata, NULL, text);
     return 0;

@@ -23,9 +23,7 @@ static void want_start(struct host *h, struct group *g)
     host_pump_soon(h);
 }
 
-/* PID 1 has not said no: it was on its way to another self (daemon-reexec), or is not on the bus
- * for a moment. */
-static bool nobody_answered(int error)
+bool nobody_answered(int error)
 {
     return error == -ETIMEDOUT || error == -ECONNRESET || error == -EHOSTUNREACH || error == -ENXIO;
 }

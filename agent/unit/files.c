@@ -14,6 +14,7 @@
 #include <sys/un.h>
 
 #include "base/cleanup.h"
+#include "base/guard.h"
 #include "base/parse.h"
 
 #define STOPS_SIZE_MAX ((size_t)64 * 1024) /* the units of one group, and room */
@@ -383,6 +384,18 @@ int stops_load(const char *dir, const char *group, struct stops_file *f)
     f->stops = found.stops;
     memcpy(f->began, began, f->n * sizeof *began);
     return 0;
+}
+
+bool drop_in_there(const char *dir, const char *unit)
+{
+    assert(dir);
+    assert(unit);
+
+    char path[PATH_SIZE];
+    struct stat st;
+    int n = snprintf(path, sizeof path, "%s/%s.d/" GUARD_FILE, dir, unit);
+
+    return n > 0 && n < PATH_SIZE && lstat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0;
 }
 
 int datagram_socket(void)

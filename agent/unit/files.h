@@ -49,6 +49,10 @@ int stops_save(const char *dir, const char *group, const struct stops_file *f);
  * -ENOENT when there is none, -EBADMSG, or another negative errno; f is then left alone. */
 int stops_load(const char *dir, const char *group, struct stops_file *f);
 
+/* Is the guards' drop-in of this unit there, below this directory of units: a file of its own, and
+ * not empty? */
+bool drop_in_there(const char *dir, const char *unit);
+
 /* An unbound datagram socket, non-blocking. Returns the descriptor or negative errno. */
 int datagram_socket(void);
 

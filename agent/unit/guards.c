@@ -48,6 +48,7 @@ void unit_properties_clear(struct unit_properties *p)
     free_list(p->environment);
     free_list(p->environment_files);
     free_list(p->asserts_path_exists);
+    free_list(p->drop_in_paths);
     *p = (struct unit_properties){0};
 }
 
@@ -439,16 +440,38 @@ enum guard_verdict guards_of_unit(const struct guards *g, const char *unit,
 {
     assert(g);
     assert(p);
+    if (guard_type(unit) != GUARD_OF_OTHER && !runs_in_slice(g, unit, p, problem))
+        return GUARDS_OUTSIDE;
     if (!guards_loaded(unit, p, problem))
         return not_loaded(p);
-    if (!drop_in_holds(g, unit, guard_type(unit), p, problem) ||
-        (guard_type(unit) != GUARD_OF_OTHER && !runs_in_slice(g, unit, p, problem)))
+    if (!drop_in_holds(g, unit, guard_type(unit), p, problem))
         return GUARDS_LOST;
     return current(problem, unit, p) && guards_can_be_led(unit, p, problem) &&
                    guards_thawed(unit, p, problem) && triggers_guarded(g, unit, p, problem) &&
                    pulled_up(g, unit, p, problem)
                ? GUARDS_GOOD
                : GUARDS_WRONG;
+}
+
+bool guards_are_bare(const struct guards *g, const char *unit, const struct unit_properties *p)
+{
+    char problem[HOST_PROBLEM_MAX];
+
+    assert(g);
+    assert(p);
+    if (!guards_loaded(unit, p, problem))
+        return !is_down(p);
+    return !drop_in_holds(g, unit, guard_type(unit), p, problem);
+}
+
+bool guards_by_generator(const char *unit, const struct unit_properties *p)
+{
+    char path[UNIT_NAME_LEN_MAX + sizeof GUARD_GENERATOR_DIR "/.d/" GUARD_FILE];
+
+    assert(unit);
+    assert(p);
+    (void)snprintf(path, sizeof path, GUARD_GENERATOR_DIR "/%s.d/" GUARD_FILE, unit);
+    return contains(p->drop_in_paths, path);
 }
 
 /* /lib is /usr/lib on every system we support, and PID 1 reports the one it searched first. */

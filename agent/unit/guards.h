@@ -60,6 +60,7 @@ struct unit_properties {
     char **triggers, **triggered_by;
     char **environment, **environment_files;
     char **asserts_path_exists; /* plain ones: neither negated nor alternatives */
+    char **drop_in_paths;
 };
 
 void unit_properties_clear(struct unit_properties *p);
@@ -76,9 +77,10 @@ struct guards {
 
 enum guard_verdict {
     GUARDS_GOOD,
-    GUARDS_WRONG, /* not fit for a start: a unit is missing, changed, or of a kind that cannot be
-                     led */
-    GUARDS_LOST,  /* what the drop-ins say is not in effect, whatever else is wrong */
+    GUARDS_WRONG,   /* not fit for a start: a unit is missing, changed, or of a kind that cannot be
+                       led */
+    GUARDS_LOST,    /* what the drop-ins say is not in effect, whatever else is wrong */
+    GUARDS_OUTSIDE, /* it runs, and not in the group's slice, whatever else is wrong */
 };
 
 /* GUARDS_GOOD when all is as it must be; else problem names unit, property, value, what would be
@@ -100,6 +102,13 @@ bool guards_can_be_led(const char *unit, const struct unit_properties *p,
                        char problem[static HOST_PROBLEM_MAX]);
 bool guards_thawed(const char *unit, const struct unit_properties *p,
                    char problem[static HOST_PROBLEM_MAX]);
+
+/* Nothing of it is guarded any more: what its drop-in says is not in effect, or it has lost its
+ * files while it is up. */
+bool guards_are_bare(const struct guards *g, const char *unit, const struct unit_properties *p);
+
+/* Does PID 1 go by the generator's copy of the drop-in? Of two files of one name it reads one. */
+bool guards_by_generator(const char *unit, const struct unit_properties *p);
 
 /* Is it in order that this unit is inactive while its group is led: because another unit of the
  * group starts it when it is time, or because it is a oneshot, which does its work and is done? */

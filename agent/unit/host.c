@@ -302,6 +302,26 @@ static void judge_watchdog(const struct host *h, struct group *g, char ret[stati
     g->view.unarmed = h->connected && *ret && h->hardware.state != WATCHDOG_UNKNOWN;
 }
 
+static enum guards_found judge_copies(const struct group *g)
+{
+    if (g->found.bare)
+        return HOST_GUARDS_BARE;
+    return *g->found.lost_copy || g->found.verdict == GUARDS_LOST ? HOST_GUARDS_PART
+                                                                  : HOST_GUARDS_WHOLE;
+}
+
+/* What was found of the guards counts as long as PID 1 has not read its files anew since. */
+static void judge_guards(struct group *g, bool known)
+{
+    struct group_view *v = &g->view;
+
+    v->guards = known ? judge_copies(g) : HOST_GUARDS_UNKNOWN;
+    v->lost = known && g->found.verdict >= GUARDS_LOST;
+    v->outside = known && g->found.outside;
+    v->guards_asked_at = known ? g->found.asked_at : 0;
+    (void)snprintf(v->lost_copy, sizeof v->lost_copy, "%s", known ? g->found.lost_copy : "");
+}
+
 void group_judge(const struct host *h, struct group *g)
 {
     const char *problem = g->check_problem;
@@ -319,8 +339,7 @@ void group_judge(const struct host *h, struct group *g)
         problem = obstacle;
     g->view.guarded = g->checked == h->generation && !*problem && h->watchdogs_known && !*obstacle;
     g->view.unguarded = h->connected && g->checked == h->generation && *problem;
-    g->view.lost = h->connected && g->checked == h->generation && *g->check_problem &&
-                   g->check_verdict == GUARDS_LOST;
+    judge_guards(g, h->connected && g->checked == h->generation);
     if (!g->view.guarded && !*problem)
         problem = h->watchdogs_known ? obstacle
                                      : "systemd has not said yet whether service watchdogs are on";
@@ -330,6 +349,8 @@ void group_judge(const struct host *h, struct group *g)
 static usec_t next_due(const struct host *h)
 {
     usec_t due = h->subscribed || h->subscribe_in_flight ? USEC_INFINITY : h->subscribe_at;
+
+    due = usec_min(due, heal_wake(h));
 
     for (size_t i = 0; i < h->n_groups; i++) {
         const struct group *g = h->groups[i];
@@ -375,6 +396,7 @@ static int on_pump(sd_event_source *source, void *userdata)
         if (h->groups[i]->look_at <= now)
             h->groups[i]->look_wanted = true;
     control_send(h, now);
+    heal_send(h, now);
     look_ask(h, now);
     proof_continue(h, now);
     check_continue(h, now);

@@ -42,6 +42,15 @@ struct unit_view {
     bool may_rest; /* inactive is in order: a unit of the group starts it, or a oneshot is done */
 };
 
+/* How many copies of the guards there are, and whether they are in effect: by an answer of PID 1.
+ */
+enum guards_found {
+    HOST_GUARDS_UNKNOWN, /* not checked since the last daemon-reload, or it does not answer */
+    HOST_GUARDS_WHOLE,   /* in effect, and both copies are there */
+    HOST_GUARDS_PART,    /* every unit is guarded, but a copy is lost, or the keeper's side is */
+    HOST_GUARDS_BARE,    /* a declared unit is not guarded */
+};
+
 /* What was found of one group by the last complete answer. */
 struct group_view {
     usec_t asked_at; /* CLOCK_BOOTTIME just before the question was sent; 0: never answered */
@@ -72,6 +81,10 @@ struct group_view {
      * and problem says why if nothing else is wrong. */
     bool unarmed;
     bool lost; /* unguarded, because what the drop-ins of units and keeper say is not in effect */
+    enum guards_found guards;
+    bool outside;           /* a unit runs, and not in the group's slice */
+    usec_t guards_asked_at; /* CLOCK_BOOTTIME just before PID 1 was asked for these; 0: unknown */
+    char lost_copy[HOST_PROBLEM_MAX]; /* which copy of which guards is lost; "" none */
     size_t n_units;
     const struct unit_view *units; /* in the order of host_add_group() */
 };
@@ -91,6 +104,10 @@ struct host_handler {
     void (*stop_answered)(void *userdata, const char *group, int error, const char *text);
     /* The same for host_end_strays(). May be NULL. */
     void (*strays_answered)(void *userdata, const char *group, int error, const char *text);
+    /* Answer to host_heal(): 0 when PID 1 has read its files again; negative errno with text for
+     * people when it refused or the job failed, -ETIMEDOUT or -ECONNRESET when nobody knows.
+     * asked_at: CLOCK_BOOTTIME just before it was asked. May be NULL for whoever never heals. */
+    void (*healed)(void *userdata, usec_t asked_at, int error, const char *text);
     /* PID 1's type of the job that runs for this service ("restart", "stop", "" for none), or
      * negative errno. Answer to host_ask_own_job(). */
     void (*own_job)(void *userdata, int error, const char *type);
@@ -158,6 +175,11 @@ int host_stop_keeper(struct host *h, const char *group);
  * of the keeper does not reach, or does not end. It refuses by itself where the group is led. Same
  * errors; an answer says that it was started, and looks show what came of it. */
 int host_end_strays(struct host *h, const char *group);
+
+/* Starts HEAL_UNIT, a job of root's that restores the guards' copies of what is applied and has PID
+ * 1 read its files again; for all groups at once. When it is over, all guards that were not whole
+ * are checked anew, and healed follows. Returns 0, also while one is under way, or -ENOTCONN. */
+int host_heal(struct host *h);
 
 /* Datagrams to the keeper; never block. Return 0, or negative errno when there is no such keeper
  * (-ENOENT, -ECONNREFUSED) or its queue is full (-EAGAIN). */

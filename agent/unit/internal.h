@@ -11,6 +11,7 @@
  *   check.c       properties of units (properties.c) -> guards.c, which judges them
  *   proof.c       the same at the end of a term -> stops.c: is anything left?
  *   control.c     StartUnit, StopUnit, the own job
+ *   heal.c        the job that has PID 1 read the guards again
  *   call.c        one asynchronous call with its limit
  *   files.c, instance.c  tickets, datagrams, cgroup.stat; the instance id
  */
@@ -42,6 +43,12 @@
 #define LOOK_INTERVAL_USEC (10 * USEC_PER_SEC)
 #define LOOK_GONE_INTERVAL_USEC (60 * USEC_PER_SEC) /* also between checks that find a fault */
 #define CHECK_AGAIN_INTERVAL_USEC (300 * USEC_PER_SEC)
+/* The job of a heal: how often to look whether it is over, and how long at most: generators take up
+ * to 90 s, twice when PID 1 reloads already. */
+#define HEAL_UNIT "tenure-reload.service"
+#define HEAL_LOOK_MIN_USEC (50 * USEC_PER_MSEC)
+#define HEAL_LOOK_MAX_USEC (1 * USEC_PER_SEC)
+#define HEAL_LIMIT_USEC (240 * USEC_PER_SEC)
 /* A start that is still waiting for its turn or for its check is not sent any more. */
 #define START_WAIT_USEC (4 * HOST_CALL_TIMEOUT_USEC)
 
@@ -54,6 +61,21 @@ struct watched {
     uint32_t job; /* from the last answer */
     /* In the group's view, or in `keeper` below. */
     struct unit_view *view;
+};
+
+/* Of a check: over all units and the keeper. */
+struct findings {
+    usec_t asked_at;
+    enum guard_verdict verdict;
+    bool bare, outside;
+    char lost_copy[HOST_PROBLEM_MAX];
+};
+
+enum heal_phase {
+    HEAL_NONE,
+    HEAL_WANTED,  /* PID 1 is to be asked for it */
+    HEAL_ASKED,   /* not answered yet */
+    HEAL_RUNNING, /* the job was queued, or nobody said that it was not: look whether it is over */
 };
 
 struct group {
@@ -82,10 +104,10 @@ struct group {
     usec_t check_at; /* not before, after a call that failed */
     usec_t check_retry;
     char check_problem[HOST_PROBLEM_MAX];
-    enum guard_verdict check_verdict;
+    struct findings found;
     /* Of the check under way: the worst so far. */
     char checking_problem[HOST_PROBLEM_MAX];
-    enum guard_verdict checking_verdict;
+    struct findings finding;
 
     /* Of each unit, owned: what the last check saw of it; what it began as in this term. */
     struct stop_seen *seen;
@@ -175,6 +197,10 @@ struct host {
 
     bool own_job_wanted, own_job_in_flight;
     int socket_fd;
+
+    enum heal_phase heal;
+    bool heal_looking;
+    usec_t heal_asked_at, heal_look_at, heal_retry;
 };
 
 /* host.c */
@@ -232,7 +258,15 @@ void proof_viewed(struct host *h, struct group *g);
 bool proof_due(const struct group *g);
 void proof_continue(struct host *h, usec_t now);
 
+/* heal.c */
+void heal_send(struct host *h, usec_t now);
+usec_t heal_wake(const struct host *h);
+void heal_fail(struct host *h, int error, const char *text);
+
 /* control.c */
+/* PID 1 has not said no: it was on its way to another self (daemon-reexec), or is not on the bus
+ * for a moment. */
+bool nobody_answered(int error);
 void control_send(struct host *h, usec_t now);
 /* Starts, stops and the like that were not sent yet: nobody wants them after a reconnect. */
 void control_fail_waiting(struct host *h, int error, const char *text);

@@ -289,6 +289,7 @@ static const struct {
     PROPERTY("Environment", read_list, environment),
     PROPERTY("EnvironmentFiles", read_environment_files, environment_files),
     PROPERTY("Asserts", read_asserts, asserts_path_exists),
+    PROPERTY("DropInPaths", read_list, drop_in_paths),
 };
 
 const void *properties_find(const struct unit_properties *p, const char *name)

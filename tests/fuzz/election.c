@@ -10,7 +10,8 @@
  *     l FLAGS AGE TERM      a look at this host; see look()
  *     h FLAGS TERM NONCE    a hint: "t" tells what was given back, "s" as seen last
  *     c k x                 connected; clock; stop
- *     a ERROR               StartUnit was answered */
+ *     a ERROR               StartUnit was answered
+ *     e FLAGS AGE           a heal is over; "n" nobody answered */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +47,8 @@ struct account {
     struct told told;
 
     struct local local;
+    bool healing;
+    usec_t healed_at;
 
     uint64_t highest_ticket; /* the highest term that got one */
     uint64_t term;           /* that may run here, 0: none */
@@ -154,6 +157,31 @@ static void check_extend(struct account *a, const struct reply *reply)
     a->deadline = a->m.deadline;
 }
 
+/* Only what is known to be lost, one at a time, and with pauses. */
+static void check_heal(struct account *a)
+{
+    enum guards_state state = a->local.guards.state;
+
+    assert(state == GUARDS_PART || state == GUARDS_BARE);
+    assert(!a->healing);
+    assert(a->healed_at == 0 || a->now >= usec_add(a->healed_at, HEAL_PAUSE_MIN_USEC));
+    a->healing = true;
+}
+
+/* A term that ends because of them ends by a recent answer of PID 1. */
+static void check_guards(const struct account *a)
+{
+    const struct guards_seen *g = &a->local.guards;
+
+    if (!(a->u.actions & ACTION_UNLINK) ||
+        (a->m.reason != REASON_UNGUARDED && a->m.reason != REASON_OUTSIDE))
+        return;
+    assert(a->u.actions & ACTION_STOP_KEEPER);
+    assert(g->asked_at > 0 && usec_sub(a->now, g->asked_at) <= HEAL_ANSWER_AGE_USEC);
+    assert(g->state == GUARDS_BARE || (g->outside && g->state != GUARDS_UNKNOWN));
+    assert(a->m.reason != REASON_UNGUARDED || a->healed_at > 0);
+}
+
 static void check_actions(struct account *a, const struct reply *reply)
 {
     unsigned did = a->u.actions;
@@ -172,6 +200,9 @@ static void check_actions(struct account *a, const struct reply *reply)
         check_ticket(a);
     if (did & ACTION_EXTEND)
         check_extend(a, reply);
+    if (did & ACTION_HEAL)
+        check_heal(a);
+    check_guards(a);
 }
 
 /* It neither sleeps for ever nor forgets to ask, whatever numbers it was given. */
@@ -339,8 +370,9 @@ static void reply(struct account *a, char *line)
 
 /* Flags: "a" the keeper is active, "b" busy, "q" queued, "?" unknown, else gone; "o" its state is
  * ours; "u" units are up, "y" they stay, "p" the slice has processes, "l" something may be left,
- * "g" unguarded. Then how long ago it was asked, the state's term (0: the one last asked for), its
- * deadline from now. */
+ * "g" unguarded; of the guards "w" all is there, "1" a copy is lost, "0" both are, else it is
+ * unknown, "e" a unit runs outside. Then how long ago it was asked, the state's term (0: the one
+ * last asked for), its deadline from now, how long ago PID 1 was asked for the guards. */
 static void look(struct account *a, char *line)
 {
     const char *flags = fuzz_word(&line);
@@ -366,6 +398,14 @@ static void look(struct account *a, char *line)
         .guarded = !strchr(flags, 'g'),
     };
 
+    l.guards = (struct guards_seen){
+        .state = strchr(flags, 'w')   ? GUARDS_WHOLE
+                 : strchr(flags, '1') ? GUARDS_PART
+                 : strchr(flags, '0') ? GUARDS_BARE
+                                      : GUARDS_UNKNOWN,
+        .outside = strchr(flags, 'e') != NULL,
+        .asked_at = usec_sub(a->now, (usec_t)(fuzz_number(&line) & INT32_MAX)),
+    };
     if (l.keeper == LOCAL_KEEPER_GONE)
         l.keeper_term = 0;
     a->local = l;
@@ -389,6 +429,17 @@ static void hint(struct account *a, char *line)
         a->told = told;
     }
     step(a, (struct member_event){.type = EVENT_HINT, .told = strchr(flags, 't') ? &told : NULL});
+}
+
+static void healed(struct account *a, char *line)
+{
+    bool answered = !strchr(fuzz_word(&line), 'n');
+    usec_t age = (usec_t)(fuzz_number(&line) & INT32_MAX);
+
+    a->healing = false;
+    a->healed_at = a->now;
+    step(a, (struct member_event){
+                .type = EVENT_HEALED, .asked_at = usec_sub(a->now, age), .answered = answered});
 }
 
 static void resume(struct account *a, char *line)
@@ -422,6 +473,9 @@ static void event(struct account *a, char *line)
         return;
     case 'a':
         step(a, (struct member_event){.type = EVENT_STARTED, .error = (int)-fuzz_number(&line)});
+        return;
+    case 'e':
+        healed(a, line);
         return;
     case 'c':
         a->was_told = false;

@@ -8,7 +8,7 @@
  *     drop                  … never
  *     signal PATH INTERFACE MEMBER TYPES VALUES
  *     look|start|stop|strays|remove GROUP, add GROUP UNIT…, limit|require GROUP USEC, job,
- *     hangup */
+ *     heal, hangup */
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -43,7 +43,7 @@ struct talk {
         size_t n_units;
         bool starting, stopping, ending;
     } known[GROUPS_MAX];
-    bool asked_job;
+    bool asked_job, healing;
     bool was_guarded, was_started; /* any group, at any time */
 };
 
@@ -67,6 +67,10 @@ static void viewed(void *userdata, const char *group)
     assert(!v->lost || v->unguarded);
     t->was_guarded = t->was_guarded || v->guarded;
     assert(!(v->guarded && v->unarmed));
+    assert(!v->outside || v->lost);
+    assert(v->guards != HOST_GUARDS_BARE || v->lost);
+    assert((v->guards == HOST_GUARDS_UNKNOWN) == (v->guards_asked_at == 0));
+    assert(v->guards != HOST_GUARDS_UNKNOWN || (!v->lost && !v->outside && !*v->lost_copy));
     for (size_t i = 0; i < v->n_units; i++)
         assert(!v->units_dead || v->units[i].dead || !v->asked_at);
     assert(!(v->keeper_queued && v->keeper == KEEPER_ACTIVE));
@@ -96,6 +100,15 @@ static void strays_answered(void *userdata, const char *group, int error, const 
     g->ending = false;
 }
 
+static void healed(void *userdata, usec_t asked_at, int error, const char *text)
+{
+    struct talk *t = userdata;
+
+    assert(t->healing && asked_at > 0 && asked_at <= clock_boottime());
+    assert(error <= 0 && (error == 0 || *text));
+    t->healing = false;
+}
+
 static void own_job(void *userdata, int error, const char *type)
 {
     struct talk *t = userdata;
@@ -113,7 +126,8 @@ static void bus_changed(void *userdata, sd_bus *bus, const char *text)
 }
 
 static const struct host_handler handler = {viewed,          start_answered, stop_answered,
-                                            strays_answered, own_job,        bus_changed};
+                                            strays_answered, healed,         own_job,
+                                            bus_changed};
 
 /* ---- PID 1 ---- */
 
@@ -366,6 +380,8 @@ static void order(struct talk *t, const char *verb, char *line)
             forget(g);
     } else if (strcmp(verb, "job") == 0 && host_ask_own_job(t->host) == 0)
         t->asked_job = true;
+    else if (strcmp(verb, "heal") == 0)
+        t->healing = host_heal(t->host) == 0 || t->healing;
     else if (strcmp(verb, "hangup") == 0)
         peer_close(&t->peer);
 }

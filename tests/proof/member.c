@@ -14,6 +14,7 @@
 #define pause_judge noted_pause_judge
 #include "election/member.c"
 #undef pause_judge
+#include "election/heal.c"
 #include "election/pause.c"
 #include "election/record.c"
 
@@ -80,6 +81,12 @@ static struct account {
     uint64_t term;
     usec_t until, duration; /* the last deadline that was given out for it, and its D */
     bool denied;            /* a renewal of it was denied while it was held */
+
+    /* Guards: since when it is known that they are not whole, heals, and how many in a row left a
+     * unit unguarded, by what PID 1 said when it was asked after their end. */
+    bool harmed, healing, heal_counts;
+    usec_t harmed_since, heal_over_at;
+    unsigned vain;
 
     /* The end. */
     usec_t unlinked_at;
@@ -149,8 +156,44 @@ static void account_for_reply(const struct member *m, const struct member_event 
         a.any_was_read = true;
 }
 
+/* Does PID 1 say now how the guards are, or has a moment ago? */
+static bool guards_known(const struct local *l, usec_t now)
+{
+    return l->guards.state != GUARDS_UNKNOWN && l->guards.asked_at > 0 &&
+           now - l->guards.asked_at <= HEAL_ANSWER_AGE_USEC;
+}
+
+static void account_for_guards(const struct guards_seen *g, usec_t now)
+{
+    bool counts = a.heal_counts && g->asked_at > a.heal_over_at;
+
+    if (counts)
+        a.heal_counts = false;
+    if (g->state != GUARDS_BARE)
+        a.vain = 0;
+    else if (counts && a.vain < HEALS_MAX)
+        a.vain++;
+    if (g->state == GUARDS_WHOLE)
+        a.harmed = false;
+    else if (!a.harmed) {
+        a.harmed = true;
+        a.harmed_since = now;
+    }
+}
+
+static void account_for_heal(const struct member_event *e)
+{
+    a.healing = false;
+    a.heal_over_at = e->now;
+    a.heal_counts = e->answered && a.harmed && a.harmed_since <= e->asked_at;
+}
+
 static void account_for_event(const struct member *m, const struct member_event *e)
 {
+    if (e->type == EVENT_HEALED)
+        account_for_heal(e);
+    if (e->type == EVENT_LOCAL && guards_known(e->local, e->now))
+        account_for_guards(&e->local->guards, e->now);
     if (e->type == EVENT_REPLY)
         account_for_reply(m, e);
     if (e->type == EVENT_CONNECTED)
@@ -179,6 +222,8 @@ static void account_for_update(const struct member *before, const struct member 
     bool adopted = m->state == MEMBER_ADOPTING && before->state != MEMBER_ADOPTING;
 
     a.now = e->now;
+    if (u->actions & ACTION_HEAL)
+        a.healing = true;
     if (e->type == EVENT_REPLY)
         a.asked = false;
     if (u->actions & ACTION_REQUEST) {
@@ -258,7 +303,21 @@ static bool look_known(const struct member *m)
     return l->asked_at == a.look.asked_at && l->keeper == a.look.keeper &&
            l->units_dead == a.look.units_dead && l->slice_empty == a.look.slice_empty &&
            l->left == a.look.left && l->guarded == a.look.guarded &&
-           (unsigned)l->keeper <= LOCAL_KEEPER_ACTIVE;
+           (unsigned)l->keeper <= LOCAL_KEEPER_ACTIVE &&
+           l->guards.state == a.look.guards.state && (unsigned)l->guards.state <= GUARDS_BARE;
+}
+
+static bool heals_known(const struct member *m)
+{
+    const struct heal *h = &m->heal;
+
+    return h->asked == a.healing && h->over_at == a.heal_over_at && h->open == a.heal_counts &&
+           h->failed == a.vain && a.vain <= HEALS_MAX && h->doublings <= HEAL_DOUBLINGS_MAX &&
+           a.heal_over_at <= a.now && h->not_before <= a.now + HEAL_PAUSE_MAX_USEC &&
+           (a.harmed ? h->since == a.harmed_since && h->since > 0 && h->since <= a.now &&
+                           h->not_before >= h->since + HEAL_GRACE_USEC
+                     : h->since == 0) &&
+           (a.heal_over_at == 0 || h->not_before >= a.heal_over_at + HEAL_PAUSE_MIN_USEC);
 }
 
 static bool question_known(const struct member *m)
@@ -362,7 +421,7 @@ static bool invariant(const struct member *m)
 {
     return memchr(m->owner, '\0', sizeof m->owner) && m->namesake_changes <= NAMESAKE_CHANGES &&
            times_fit(m) && budget_known(m) && look_known(m) && question_known(m) &&
-           observation_known(m) && terms_known(m) && term_known(m) && awake(m);
+           observation_known(m) && terms_known(m) && term_known(m) && heals_known(m) && awake(m);
 }
 
 /* ---- the properties ---- */
@@ -551,6 +610,54 @@ static void check_end(const struct member *before, const struct member *m,
     PROVE("stopped-leads-nothing", a.stopped, !holds_term(m->state));
 }
 
+/* The keeper has not ended by itself meanwhile. */
+static bool keeper_stays(const struct member *before, const struct local *l)
+{
+    return l->asked_at <= before->since || l->keeper == LOCAL_KEEPER_UNKNOWN ||
+           (l->keeper != LOCAL_KEEPER_GONE && l->keeper_term == before->term);
+}
+
+static void check_guards(const struct member *before, const struct member *m,
+                         const struct member_event *e, const struct update *u)
+{
+    const struct local *l = e->type == EVENT_LOCAL ? e->local : NULL;
+    bool heals = (u->actions & ACTION_HEAL) != 0;
+    bool begins = m->state == MEMBER_ENDING && before->state != MEMBER_ENDING;
+    bool unguarded = begins && m->reason == REASON_UNGUARDED;
+    bool outside = begins && m->reason == REASON_OUTSIDE;
+    bool known = l && guards_known(l, e->now);
+
+    PROVE("heal-only-what-is-lost", heals,
+          a.harmed && (a.look.guards.state == GUARDS_PART || a.look.guards.state == GUARDS_BARE));
+    PROVE("heal-one-at-a-time", heals, !a.healing);
+    PROVE("heal-not-at-once", heals, e->now >= a.harmed_since + HEAL_GRACE_USEC);
+    PROVE("heal-after-a-pause", heals && a.heal_over_at > 0,
+          e->now >= a.heal_over_at + HEAL_PAUSE_MIN_USEC);
+    PROVE("heal-not-when-stopped", heals && a.stopped,
+          m->state == MEMBER_ENDING && a.look.guards.state == GUARDS_BARE);
+    PROVE("heal-stands-alone", heals,
+          m->state == before->state &&
+              !(u->actions & (ACTION_UNLINK | ACTION_TICKET | ACTION_EXTEND | ACTION_REQUEST)));
+    PROVE("unguarded-only-after-two-heals", unguarded,
+          known && l->guards.state == GUARDS_BARE && a.vain == HEALS_MAX && l->guards.asked_at > 0);
+    PROVE("unguarded-ends-the-term",
+          member_leads(before) && known && l->guards.state == GUARDS_BARE && a.vain == HEALS_MAX &&
+              keeper_stays(before, l),
+          begins);
+    PROVE("outside-only-when-seen", outside, known && l->guards.outside);
+    PROVE("outside-ends-the-term",
+          member_leads(before) && known && l->guards.outside && keeper_stays(before, l), outside);
+    PROVE("unguarded-is-stopped-by-name", unguarded || outside,
+          (u->actions & ACTION_STOP_KEEPER) && m->release);
+    PROVE("unknown-is-never-lost", l && l->guards.state == GUARDS_UNKNOWN,
+          !heals && !unguarded && !outside && m->heal.failed == before->heal.failed &&
+              m->heal.since == before->heal.since);
+    PROVE("wakes-to-heal",
+          member_leads(m) && a.harmed && a.look.guards.state == GUARDS_BARE && !m->heal.asked,
+          member_wake(m) <=
+              usec_max(a.harmed_since + HEAL_GRACE_USEC, a.heal_over_at + HEAL_PAUSE_URGENT_USEC));
+}
+
 static void check_memory(const struct member *before, const struct member *m,
                          const struct member_event *e, const struct update *u)
 {
@@ -622,6 +729,7 @@ static void check_step(const struct member *before, const struct member *m,
     check_ticket(m, e, u);
     check_extend(before, m, e, u);
     check_end(before, m, e, u);
+    check_guards(before, m, e, u);
     check_memory(before, m, e, u);
     account_for_update(before, m, e, u);
     PROVE("invariant-times", true, times_fit(m));
@@ -631,6 +739,7 @@ static void check_step(const struct member *before, const struct member *m,
     PROVE("invariant-observation", true, observation_known(m));
     PROVE("invariant-terms", true, terms_known(m));
     PROVE("invariant-term", true, term_known(m));
+    PROVE("invariant-heals", true, heals_known(m));
     PROVE("invariant-awake", true, awake(m));
     PROVE("member-invariant", true, invariant(m));
     check_wake(m);
@@ -664,7 +773,8 @@ int main(void)
     e.local = e.type == EVENT_LOCAL ? &local : NULL;
     e.budget = e.type == EVENT_RESUME ? &budget : NULL;
     ASSUME(e.now >= a.now && (unsigned)e.type <= EVENT_RESUME &&
-           (unsigned)local.keeper <= LOCAL_KEEPER_ACTIVE);
+           (unsigned)local.keeper <= LOCAL_KEEPER_ACTIVE &&
+           (unsigned)local.guards.state <= GUARDS_BARE);
     ASSUME(member_event_fits(&m, &e));
     ASSUME(e.type != EVENT_REPLY || reply_fits(&a.request, m.owner, &reply));
 

@@ -493,6 +493,8 @@ static void take_look(struct world *w, struct node *n, const struct happening *h
         return;
     n->looking = false;
     bool fresh = see_guards(w, n, h->b);
+
+    n->seen_since = n->seen_since || (fresh && n->look_asked_at > n->healed_at);
     const struct guards_seen *g = &n->guards_seen;
     local = (struct local){
         .asked_at = n->look_asked_at,
@@ -550,6 +552,9 @@ static void heal_is_over(struct world *w, struct host *h, bool answered)
     for (unsigned g = 0; g < w->n_groups; g++) {
         struct node *n = sim_nodes(w, h) + g;
 
+        n->vain_then = n->vain;
+        n->seen_since = false;
+        n->healed_at = sim_local(w, h);
         n->vain = n->bare ? n->vain + 1 : 0;
         if (n->bare && answered) {
             n->vain_watched++;

@@ -88,6 +88,8 @@ bool guards_lose(struct world *w, struct node *n, const struct fault *f)
     n->incurable = sim_chance(w, 500);
     n->part_lost = f->kind == FAULT_COPY_LOST;
     n->bare = !n->part_lost;
+    if (n->bare && !n->seen_since) /* nobody will ever see that the last heal has helped */
+        n->vain = n->vain_then + 1;
     if (n->bare && sim_chance(w, 500))
         machine_push(w, n, PID1_UNIT_CRASH, sim_between(w, 0, CRASH_WITHIN_USEC), 0);
     return true;

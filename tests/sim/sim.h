@@ -313,6 +313,9 @@ struct node {
     bool restarting;      /* … a moment later */
     unsigned failed_stops;
     unsigned vain;         /* heals in a row that left both copies lost */
+    unsigned vain_then;    /* before the last one */
+    usec_t healed_at;      /* when it was over, by this node's clock */
+    bool seen_since;       /* PID 1 was asked since then how they are, and has answered */
     usec_t back_at;        /* in true time: the last time that both were lost until then */
     uint64_t outside_term; /* the last that ran outside */
     /* Since when nothing keeps the leader from seeing it. */

@@ -88,6 +88,7 @@ TEST(a_guarded_service)
         refused("w.service", &p, verdict, says);                                                   \
     } while (0)
 #define LOST(change, says) REFUSED_AS(GUARDS_LOST, change, says)
+#define OUTSIDE(change, says) REFUSED_AS(GUARDS_OUTSIDE, change, says)
 #define BROKEN(change, says) REFUSED_AS(GUARDS_WRONG, change, says)
 
 TEST(each_missing_guard_of_a_service_is_named)
@@ -113,8 +114,11 @@ TEST(each_missing_guard_of_a_service_is_named)
     LOST(p.environment_files = NULL, "EnvironmentFiles does not name " GROUP_DIR "env");
     LOST(strcpy(p.slice, "system.slice"), "Slice is system.slice, not " GUARDS_SLICE);
     LOST(strcpy(p.slice, ""), "Slice is nothing");
-    LOST(p.control_group = elsewhere, "ControlGroup is /system.slice/w.service, not below");
-    LOST(p.control_group = sibling, "ControlGroup is");
+    OUTSIDE(p.control_group = elsewhere, "ControlGroup is /system.slice/w.service, not below");
+    OUTSIDE(p.control_group = sibling, "ControlGroup is");
+    /* Whatever else is wrong. */
+    OUTSIDE((p.control_group = elsewhere, p.binds_to = NULL), "ControlGroup is");
+    OUTSIDE((p.control_group = elsewhere, strcpy(p.load_state, "masked")), "ControlGroup is");
     LOST(p.timeout_stop = 5 * USEC_PER_SEC + 1, "TimeoutStopUSec is 5s, more than");
     LOST(p.timeout_stop = USEC_INFINITY, "TimeoutStopUSec is infinity, more than");
     LOST(p.timeout_stop = 0, "TimeoutStopUSec");
@@ -132,6 +136,42 @@ TEST(each_missing_guard_of_a_service_is_named)
     BROKEN(strcpy(p.fd_store_preserve, "yes"), "FileDescriptorStorePreserve is yes");
     BROKEN(p.accept = true, "Accept is yes");
     BROKEN(p.triggers = LIST(other), "Triggers names x.service, which is not declared");
+}
+
+/* Whatever is wrong beside that. */
+TEST(what_is_bare)
+{
+    struct unit_properties p = good_service();
+    char elsewhere[] = "/system.slice/w.service";
+
+    ck_assert(!guards_are_bare(&guards, "w.service", &p));
+    p.control_group = elsewhere;
+    strcpy(p.kill_mode, "process");
+    p.need_daemon_reload = true;
+    ck_assert(!guards_are_bare(&guards, "w.service", &p));
+    p.asserts_path_exists = NULL;
+    ck_assert(guards_are_bare(&guards, "w.service", &p));
+
+    p = good_service();
+    strcpy(p.load_state, "masked");
+    strcpy(p.active_state, "active");
+    ck_assert(guards_are_bare(&guards, "w.service", &p));
+    strcpy(p.active_state, "failed"); /* nothing of it can be started */
+    ck_assert(!guards_are_bare(&guards, "w.service", &p));
+}
+
+TEST(which_copy_is_in_effect)
+{
+    struct unit_properties p = good_service();
+    char generators[] = "/run/systemd/generator.early/w.service.d/~tenure.conf";
+    char persistent[] = "/etc/systemd/system/w.service.d/~tenure.conf";
+    char others[] = "/run/systemd/generator.early/x.service.d/~tenure.conf";
+
+    ck_assert(!guards_by_generator("w.service", &p));
+    p.drop_in_paths = LIST(persistent, others);
+    ck_assert(!guards_by_generator("w.service", &p));
+    p.drop_in_paths = LIST(others, generators);
+    ck_assert(guards_by_generator("w.service", &p));
 }
 
 TEST(other_types_of_units)
@@ -361,6 +401,25 @@ TEST(no_cgroup2_is_told)
 
     ck_assert_int_eq(kernel_check_at(folder(), text), -EOPNOTSUPP);
     ASSERT_CONTAINS(text, "cgroup v2");
+}
+
+/* ---- the guards' other copy ---- */
+
+TEST_CASE(copies, .set_up = folder_make);
+
+TEST(a_copy_is_a_file_with_something_in_it)
+{
+    ck_assert(!drop_in_there(folder(), "w.service"));
+    folder_make_folder("w.service.d");
+    ck_assert(!drop_in_there(folder(), "w.service"));
+    folder_put("w.service.d/~tenure.conf", "");
+    ck_assert(!drop_in_there(folder(), "w.service"));
+    folder_put("w.service.d/~tenure.conf", "[Unit]\n");
+    ck_assert(drop_in_there(folder(), "w.service"));
+    ck_assert(!drop_in_there(folder(), "x.service"));
+    ck_assert_int_eq(rename(in_folder("w.service.d/~tenure.conf"), in_folder("else")), 0);
+    ck_assert_int_eq(symlink("../else", in_folder("w.service.d/~tenure.conf")), 0);
+    ck_assert(!drop_in_there(folder(), "w.service"));
 }
 
 /* ---- tickets and states ---- */

@@ -45,6 +45,7 @@ def privilege_of_the_agent(t):
         host.run("mv", "/root/tenure@.service", TEMPLATE)
         host.systemctl("daemon-reload")
     refuses_transient(t, host, "tenure@evil.service")
+    refuses_transient(t, host, "tenure-reload.service")
     for member in ("StartUnit", "StopUnit", "RestartUnit", "TryRestartUnit", "ReloadUnit", "ReloadOrRestartUnit"):
         is_refused(t, host, member, "ss", t.unit, "replace")
         if member not in ("StartUnit", "StopUnit"):

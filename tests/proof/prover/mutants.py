@@ -12,6 +12,7 @@ from .tools import BUILD, SOURCE, ToolFailed
 BUDGET, USEC = "base/budget.c", "base/usec.h"
 RULES = "keeper/rules.c"
 MEMBER, PAUSE, RECORD = "election/member.c", "election/pause.c", "election/record.c"
+HEAL = "election/heal.c"
 
 
 class Mutant:
@@ -214,8 +215,8 @@ MUTANTS = [
             "", "stopped-leads-nothing"),
     _member("local", "adopt-with-an-extension", "            adopt(m, now);\n",
             "            adopt(m, now);\n            update->actions |= ACTION_EXTEND;\n", "adopt-without-a-ticket"),
-    _member("local", "keeper-loss-ignored", "(m->local.keeper == LOCAL_KEEPER_GONE || m->local.keeper_term != m->term)",
-            "(m->local.keeper_term != m->term)", "end-when-the-keeper-is-gone"),
+    _member("local", "keeper-loss-ignored", "(l->keeper == LOCAL_KEEPER_GONE || l->keeper_term != m->term)",
+            "(l->keeper_term != m->term)", "end-when-the-keeper-is-gone"),
     # ---- ends ----
     _member("local", "left-is-given-back", "if (l->left || !m->release) {", "if (!m->release) {", "ending-until-proof"),
     _member("local", "left-is-forgotten", "        m->left_term = m->term;\n", "        m->left_term = 0;\n", "invariant-terms"),
@@ -255,6 +256,34 @@ MUTANTS = [
             "invariant-terms"),
     _member("stop", "settled-unlooked", " && m->local.asked_at > 0 &&\n           local_all_dead(&m->local);", ";",
             "settled-means-nothing-runs"),
+    # ---- guards that are lost ----
+    _member("local", "heal-what-is-whole", "if (state == GUARDS_UNKNOWN || state == GUARDS_WHOLE)\n        return USEC_INFINITY;",
+            "if (state == GUARDS_UNKNOWN)\n        return USEC_INFINITY;", "heal-only-what-is-lost"),
+    _member("clock", "heal-what-is-unknown", "if (state == GUARDS_UNKNOWN || state == GUARDS_WHOLE)\n        return USEC_INFINITY;",
+            "if (state == GUARDS_WHOLE)\n        return USEC_INFINITY;", "heal-only-what-is-lost"),
+    _member("clock", "heals-at-once", "    if (h->since == 0 || h->asked)\n", "    if (h->since == 0)\n", "heal-one-at-a-time", HEAL),
+    _member("local", "heal-without-grace", "usec_add(now, HEAL_GRACE_USEC));\n    }", "now);\n    }", "invariant-heals", HEAL),
+    _member("clock", "heal-while-led-without-grace", "return usec_max(usec_add(h->since, HEAL_GRACE_USEC),",
+            "return usec_max(h->since,", "heal-not-at-once", HEAL),
+    _member("healed", "heal-without-a-pause", "    h->not_before = usec_max(h->not_before, usec_add(now, pause));\n", "",
+            "invariant-heals", HEAL),
+    _member("clock", "heal-beside-an-apply", "return m->stopping ? USEC_INFINITY : heal_due(&m->heal, false);",
+            "return heal_due(&m->heal, false);", "heal-not-when-stopped"),
+    _member("local", "heal-and-begin", "    if (m->state == before)\n        heal_if_due(m, event->now, update);",
+            "    heal_if_due(m, event->now, update);", "heal-stands-alone"),
+    _member("local", "given-up-too-soon", "return h->failed >= HEALS_MAX;", "return h->failed > 0;",
+            "unguarded-only-after-two-heals", HEAL),
+    _member("local", "old-guards-believed", "if (!h->open || g->asked_at <= h->over_at)", "if (!h->open)", "invariant-heals", HEAL),
+    _member("local", "unguarded-leads-on", "    else if (g->state == GUARDS_BARE && heal_failed(&m->heal))\n        begin_ending(m, REASON_UNGUARDED, now, update);\n",
+            "", "unguarded-ends-the-term"),
+    _member("local", "outside-leads-on", "if (g->outside)\n        begin_ending(m, REASON_OUTSIDE",
+            "if (g->outside && heal_failed(&m->heal))\n        begin_ending(m, REASON_OUTSIDE", "outside-ends-the-term"),
+    _member("local", "unguarded-is-left", "    update->actions |= ACTION_STOP_KEEPER;\n}\n\nstatic void on_healed",
+            "}\n\nstatic void on_healed", "unguarded-is-stopped-by-name"),
+    _member("local", "unknown-is-lost", "    if (!heal_knows(g, now))\n        return;\n    judge_last", "    judge_last",
+            "unknown-is-never-lost", HEAL),
+    _member("healed", "sleeps-through-a-heal", "usec_min(h->not_before, usec_add(h->over_at, HEAL_PAUSE_URGENT_USEC))",
+            "h->not_before", "wakes-to-heal", HEAL),
     # ---- waking up ----
     _member("clock", "starts-unwatched", "return usec_min(m->deadline, m->look_at);", "return m->look_at;",
             "wakes-by-the-deadline"),

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "unit/internal.h"
+
+/* The agent may not have PID 1 reload: with that right it could have it executed anew, too. It may
+ * start one unit of root's that does it. When that is over is asked for: what signals say of a job
+ * gets lost in a reload. */
+
+/* All that was not whole is checked anew, although PID 1 may have read nothing new. */
+static void check_again(struct host *h)
+{
+    for (size_t i = 0; i < h->n_groups; i++) {
+        struct group *g = h->groups[i];
+
+        if (g->view.guards != HOST_GUARDS_WHOLE) {
+            g->recheck = true;
+            g->checking = 0; /* what is under way was asked before it was over */
+            g->check_at = 0;
+        }
+    }
+    host_look_all(h);
+}
+
+static void over(struct host *h, int error, const char *text)
+{
+    h->heal = HEAL_NONE;
+    check_again(h);
+    h->handler->healed(h->userdata, h->heal_asked_at, error, text);
+}
+
+void heal_fail(struct host *h, int error, const char *text)
+{
+    if (h->heal != HEAL_NONE)
+        over(h, error, text);
+}
+
+static void look_later(struct host *h)
+{
+    h->heal_retry = backoff(h->heal_retry, HEAL_LOOK_MIN_USEC, HEAL_LOOK_MAX_USEC);
+    h->heal_look_at = usec_add(clock_boottime(), h->heal_retry);
+}
+
+static void start_answered(struct host *h, struct group *g, sd_bus_message *reply, int error,
+                           const char *text)
+{
+    (void)g;
+    (void)reply;
+    if (h->heal != HEAL_ASKED)
+        return;
+    /* Without an answer the job may be queued all the same. */
+    if (error < 0 && !nobody_answered(error)) {
+        over(h, error, text);
+        return;
+    }
+    h->heal = HEAL_RUNNING;
+    h->heal_retry = 0;
+    look_later(h);
+}
+
+static int read_job(sd_bus_message *m, const char **ret_active, uint32_t *ret_job)
+{
+    int r = sd_bus_message_enter_container(m, 'a', "(ssssssouso)");
+
+    if (r >= 0)
+        r = sd_bus_message_read(m, "(ssssssouso)", NULL, NULL, NULL, ret_active, NULL, NULL, NULL,
+                                ret_job, NULL, NULL);
+    return r == 0 ? -EBADMSG : r;
+}
+
+static void look_answered(struct host *h, struct group *g, sd_bus_message *reply, int error,
+                          const char *text)
+{
+    const char *active = "";
+    uint32_t job = 0;
+
+    (void)g;
+    (void)text;
+    h->heal_looking = false;
+    if (h->heal != HEAL_RUNNING)
+        return;
+    if (error < 0 || read_job(reply, &active, &job) < 0 || job != 0 ||
+        (strcmp(active, "inactive") != 0 && strcmp(active, "failed") != 0))
+        look_later(h);
+    else if (strcmp(active, "failed") == 0)
+        over(h, -EIO, HEAL_UNIT " has failed: see journalctl -u " HEAL_UNIT);
+    else
+        over(h, 0, "");
+}
+
+static void send_start(struct host *h, usec_t now)
+{
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+    int r = call_new(h, SYSTEMD_PATH, SYSTEMD_MANAGER, "StartUnit", &m);
+
+    if (r >= 0 && (r = sd_bus_message_append(m, "ss", HEAL_UNIT, "replace")) >= 0)
+        r = call_send(h, m, NULL, start_answered);
+    if (r == -EBUSY)
+        return; /* when a call is answered */
+    h->heal_asked_at = now;
+    h->heal = HEAL_ASKED;
+    if (r < 0)
+        over(h, -ECONNRESET, "StartUnit could not be sent");
+}
+
+static void send_look(struct host *h)
+{
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+    int r = call_new(h, SYSTEMD_PATH, SYSTEMD_MANAGER, "ListUnitsByNames", &m);
+
+    if (r >= 0 && (r = sd_bus_message_append(m, "as", 1, HEAL_UNIT)) >= 0)
+        r = call_send(h, m, NULL, look_answered);
+    h->heal_looking = r >= 0;
+    if (r < 0)
+        look_later(h);
+}
+
+usec_t heal_wake(const struct host *h)
+{
+    return h->heal == HEAL_RUNNING && !h->heal_looking ? h->heal_look_at : USEC_INFINITY;
+}
+
+void heal_send(struct host *h, usec_t now)
+{
+    if (h->heal == HEAL_WANTED)
+        send_start(h, now);
+    else if (h->heal == HEAL_RUNNING && usec_sub(now, h->heal_asked_at) > HEAL_LIMIT_USEC)
+        over(h, -ETIMEDOUT, HEAL_UNIT " does not end");
+    else if (heal_wake(h) <= now)
+        send_look(h);
+}
+
+int host_heal(struct host *h)
+{
+    assert(h);
+
+    if (!h->connected)
+        return -ENOTCONN;
+    if (h->heal == HEAL_NONE) {
+        h->heal = HEAL_WANTED;
+        host_pump_soon(h);
+    }
+    return 0;
+}
