@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "config/file.h"
 #include "ctl/agent.h"
@@ -17,6 +18,8 @@
 #include "guard/remember.h"
 
 #define STAYS "what was applied before stays in force"
+#define LOCK_TRIES 40
+#define LOCK_AGAIN_USEC 50000
 
 /* ---- stepping down ---- */
 
@@ -267,13 +270,24 @@ static int lock_directory_of(const char *path)
     return take_fd(&fd);
 }
 
-static int lock_or_fail(const struct ctl *ctl)
+static int lock_applied(const struct ctl *ctl)
 {
     int lock = lock_directory_of(ctl->applied[CONFIG_APPLIED_OWN]);
 
     /* It is not there and cannot be made: nothing that needs this lock will be written there. */
-    if (lock == -ENOENT)
-        lock = lock_directory_of(ctl->applied[CONFIG_APPLIED_VOLATILE]);
+    return lock == -ENOENT ? lock_directory_of(ctl->applied[CONFIG_APPLIED_VOLATILE]) : lock;
+}
+
+/* Restoring takes a moment, and begins by itself: an administrator need not see it. */
+static int lock_or_fail(const struct ctl *ctl)
+{
+    int lock = -EWOULDBLOCK;
+
+    for (int i = 0; lock == -EWOULDBLOCK && i < LOCK_TRIES; i++) {
+        if (i > 0)
+            (void)usleep(LOCK_AGAIN_USEC);
+        lock = lock_applied(ctl);
+    }
     if (lock == -EWOULDBLOCK)
         (void)ctl_fail(ctl, "another apply is at work: try again when it is done");
     else if (lock < 0)
@@ -401,14 +415,17 @@ static int reload(const struct ctl *ctl)
                              error.message ? error.message : strerror(-r));
 }
 
-/* As much of it as can be written. in_effect: also what was not lost shall be in effect. */
-static int restore(const struct ctl *ctl, const struct applied *a, bool in_effect)
+/* As much of it as can be written; then the lock is nobody's any more. in_effect: also what was not
+ * lost shall be in effect. */
+static int restore(const struct ctl *ctl, const struct applied *a, int *lock, bool in_effect)
 {
     size_t n;
     int of_guards = write_guards(ctl, a->config, &n);
     int of_config = a->twice ? CTL_OK : write_configuration(ctl, a->config);
     int reloaded = CTL_OK;
 
+    cleanup_close(lock);
+    *lock = -1;
     if (n > 0)
         (void)fprintf(ctl->out, "Restored %zu guard%s of what is applied.\n", n, n == 1 ? "" : "s");
     if (n > 0 || (in_effect && reload_helps(ctl, a)))
@@ -431,7 +448,7 @@ static int apply_restore(const struct ctl *ctl)
         return ctl_fail(ctl, "%s cannot be used, so nothing is restored: run tenurectl apply",
                         ctl->applied[0]);
     }
-    r = restore(ctl, &a, true);
+    r = restore(ctl, &a, &lock, true);
     (void)config_free(a.config);
     return r;
 }
@@ -455,7 +472,7 @@ static int apply_if_missing(const struct ctl *ctl)
     r = look_at_applied(ctl, &now);
     if (r == 0 && !now.remembered)
         remember(ctl, now.config);
-    r = r < 0 || now.complete ? CTL_OK : restore(ctl, &now, false);
+    r = r < 0 || now.complete ? CTL_OK : restore(ctl, &now, &lock, false);
     (void)config_free(now.config);
     return r;
 }

@@ -814,6 +814,46 @@ TEST(apply_restores_what_is_lost, .root = true)
     stop_playing();
 }
 
+/* For the agent: whatever is wrong with the guards, and nothing new is applied. */
+TEST(apply_restores_and_reloads, .root = true)
+{
+    start_playing(&(struct stand_in){.agent = true});
+    folder_put("tenure.conf", MAIN("dbname=tenure") GROUP("g", "a.service"));
+    ck_assert_int_eq(RUN("apply", "--restore"), CTL_FAILED);
+    ASSERT_CONTAINS(err,
+                    "applied.conf cannot be used, so nothing is restored: run tenurectl apply");
+    expect_log("daemon-reload\n");
+    expect_copy("a.service", NULL);
+
+    ck_assert_int_eq(RUN("apply"), CTL_OK);
+    expect_log("Retire a b-b\ndaemon-reload (snapshot)\nagent reloads (snapshot)\n");
+    folder_put("tenure.conf", MAIN("dbname=tenure") GROUP("g", "b.service")); /* not applied */
+    ck_assert_int_eq(RUN("apply", "--restore"), CTL_OK);
+    ck_assert_str_eq(out, "");
+    expect_log("daemon-reload (snapshot)\n");
+
+    ck_assert_int_eq(unlink(in_folder("units/a.service.d/~tenure.conf")), 0);
+    ck_assert_int_eq(unlink(in_folder("applied.conf")), 0);
+    ck_assert_int_eq(RUN("apply", "--restore"), CTL_OK);
+    ASSERT_CONTAINS(out, "Restored 1 guard of what is applied.\n");
+    expect_copy("a.service", "groups/g/live/state\n");
+    expect_copy("b.service", "release-b-b\n"); /* as it was kept */
+    expect_applied("\"a.service\"");
+    expect_log("daemon-reload (snapshot)\n");
+    stop_playing();
+}
+
+TEST(apply_restores_and_systemd_refuses, .root = true)
+{
+    start_playing(&(struct stand_in){.agent = false, .systemd_refuses = true});
+    folder_put("tenure.conf", MAIN("dbname=tenure") GROUP("g", "a.service"));
+    folder_put("applied.conf", MAIN("dbname=tenure") GROUP("g", "a.service"));
+    ck_assert_int_eq(RUN("apply", "--restore"), CTL_FAILED);
+    ASSERT_CONTAINS(err, "systemd did not reload: a generator hangs");
+    expect_copy("a.service", "groups/g/live/state\n");
+    stop_playing();
+}
+
 /* As much as can be, and no more than is needed. */
 TEST(apply_restores_what_it_can, .root = true)
 {
