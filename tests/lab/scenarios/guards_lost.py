@@ -10,7 +10,7 @@ from lab import clock
 from lab.cluster import APPLIED
 from lab.scenario import scenario
 
-from .guards_copies import FILE, OURS, WAYS, generators_copy, guarded, is_refused, reload_without_tasks, stands_by
+from .guards_copies import FILE, WAYS, generators_copy, guarded, is_refused, reload_without_tasks, stands_by
 from .guards_missing import alerts, restarts_always
 from .units import ETC
 
