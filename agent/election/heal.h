@@ -19,10 +19,11 @@
 
 /* What passes by itself within this is not healed: an apply that has the agent still to tell. */
 #define HEAL_GRACE_USEC (500 * USEC_PER_MSEC)
-/* From the end of a heal to the next one: this, doubling, at most that. */
-#define HEAL_PAUSE_MIN_USEC (2 * USEC_PER_SEC)
+/* From the end of a heal to the next one: this, doubling, at most that. Whoever undoes a guard by
+ * mistake has some seconds to notice. */
+#define HEAL_PAUSE_MIN_USEC (4 * USEC_PER_SEC)
 #define HEAL_PAUSE_MAX_USEC (600 * USEC_PER_SEC)
-#define HEAL_DOUBLINGS_MAX 9u
+#define HEAL_DOUBLINGS_MAX 8u
 /* At most this where a unit is unguarded and its group is led. */
 #define HEAL_PAUSE_URGENT_USEC (10 * USEC_PER_SEC)
 /* So long after the last heal all must have been whole for the pauses to begin anew. */

@@ -72,6 +72,38 @@ static int read_job(sd_bus_message *m, const char **ret_active, uint32_t *ret_jo
     return r == 0 ? -EBADMSG : r;
 }
 
+static void result_answered(struct host *h, struct group *g, sd_bus_message *reply, int error,
+                            const char *text)
+{
+    const char *result = "success"; /* nobody says that it is not */
+
+    (void)g;
+    (void)text;
+    h->heal_looking = false;
+    if (h->heal != HEAL_RUNNING)
+        return;
+    if (error == 0)
+        (void)sd_bus_message_read(reply, "v", "s", &result);
+    if (strcmp(result, "success") == 0)
+        over(h, 0, "");
+    else
+        over(h, -EIO, HEAL_UNIT " has failed: see journalctl -u " HEAL_UNIT);
+}
+
+static void ask_result(struct host *h)
+{
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+    _cleanup_free_ char *path = NULL;
+    int r = sd_bus_path_encode(SYSTEMD_UNIT_PATH, HEAL_UNIT, &path);
+
+    if (r >= 0 && (r = call_new(h, path, "org.freedesktop.DBus.Properties", "Get", &m)) >= 0 &&
+        (r = sd_bus_message_append(m, "ss", SYSTEMD_NAME ".Service", "Result")) >= 0)
+        r = call_send(h, m, NULL, result_answered);
+    h->heal_looking = r >= 0;
+    if (r < 0)
+        look_later(h);
+}
+
 static void look_answered(struct host *h, struct group *g, sd_bus_message *reply, int error,
                           const char *text)
 {
@@ -83,13 +115,12 @@ static void look_answered(struct host *h, struct group *g, sd_bus_message *reply
     h->heal_looking = false;
     if (h->heal != HEAL_RUNNING)
         return;
+    /* Whatever it does when it is done is no part of it. */
     if (error < 0 || read_job(reply, &active, &job) < 0 || job != 0 ||
-        (strcmp(active, "inactive") != 0 && strcmp(active, "failed") != 0))
+        strcmp(active, "activating") == 0)
         look_later(h);
-    else if (strcmp(active, "failed") == 0)
-        over(h, -EIO, HEAL_UNIT " has failed: see journalctl -u " HEAL_UNIT);
     else
-        over(h, 0, "");
+        ask_result(h);
 }
 
 static void send_start(struct host *h, usec_t now)

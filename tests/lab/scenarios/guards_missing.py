@@ -13,6 +13,7 @@ from .units import ETC, OTHERS, SERVICES, all_dead, everywhere, nothing_usable, 
 OTHER = "other.service"
 LOST = "guards of the group are not in effect"
 MESSAGE_UNGUARDED = "d8f4c0e6a5e44d0db17b2d6c02b7a013"
+MESSAGE_COPY_LOST = "d8f4c0e6a5e44d0db17b2d6c02b7a018"
 
 
 def restarts_always(t, *hosts):
@@ -44,10 +45,19 @@ def other_units(t, host):
                                 "stop_timeout": t.cluster.stop_timeout}])
 
 
+def _reasons(host, message):
+    lines = host.sh(f"journalctl -q -b -o json -p alert MESSAGE_ID={message}", check=False).splitlines()
+    return [json.loads(line)["TENURE_REASON"] for line in lines]
+
+
 def alerts(host):
     """Which guards a leader has lost, by its journal."""
-    lines = host.sh(f"journalctl -q -b -o json -p alert MESSAGE_ID={MESSAGE_UNGUARDED}", check=False).splitlines()
-    return [json.loads(line)["TENURE_REASON"] for line in lines]
+    return _reasons(host, MESSAGE_UNGUARDED)
+
+
+def copy_alerts(host):
+    """Which copies of guards a host has lost."""
+    return _reasons(host, MESSAGE_COPY_LOST)
 
 
 def is_refused(t, host, unit):

@@ -82,7 +82,7 @@ TEST(unknown_is_not_lost, .times = 3)
 
 TEST(pauses_grow, .times = 2)
 {
-    usec_t pause = 2 * SEC;
+    usec_t pause = 4 * SEC;
 
     if (_i == 1) {
         leading();
@@ -119,7 +119,7 @@ TEST(pauses_begin_anew, .times = 2)
     f.now += 200 * MSEC;
     healed(true);
     guards_are(GUARDS_PART);
-    ck_assert_uint_eq(member_wake(&f.m), f.now - 1 + (_i == 0 ? 16 * SEC : 2 * SEC));
+    ck_assert_uint_eq(member_wake(&f.m), f.now - 1 + (_i == 0 ? 32 * SEC : 4 * SEC));
 }
 
 /* Another group's heal: what is not known to be lost here waits for a moment, no longer. */
@@ -127,7 +127,7 @@ TEST(heals_are_shared)
 {
     healed(true);
     guards_are(GUARDS_PART);
-    heal_due_now(f.now - 1 + 2 * SEC);
+    heal_due_now(f.now - 1 + 4 * SEC);
 }
 
 /* Not beside an apply, nor while a term begins. */
