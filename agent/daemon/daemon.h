@@ -81,7 +81,7 @@ struct seat {
                                           told */
     char copy_told[HOST_PROBLEM_MAX];  /* the same of a copy that is lost */
     usec_t copy_since;
-    bool unarmed_told;                 /* the journal has it that it leads without its watchdog */
+    bool unarmed_told; /* the journal has it that it leads without its watchdog */
     char
         held_up[ARBITER_TEXT_MAX]; /* whose transaction keeps this node from claiming or renewing */
     uint64_t held_up_term;         /* the term that stays because of it */

@@ -125,9 +125,8 @@ static void bus_changed(void *userdata, sd_bus *bus, const char *text)
     t->bus = bus;
 }
 
-static const struct host_handler handler = {viewed,          start_answered, stop_answered,
-                                            strays_answered, healed,         own_job,
-                                            bus_changed};
+static const struct host_handler handler = {viewed, start_answered, stop_answered, strays_answered,
+                                            healed, own_job,        bus_changed};
 
 /* ---- PID 1 ---- */
 

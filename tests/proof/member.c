@@ -303,8 +303,8 @@ static bool look_known(const struct member *m)
     return l->asked_at == a.look.asked_at && l->keeper == a.look.keeper &&
            l->units_dead == a.look.units_dead && l->slice_empty == a.look.slice_empty &&
            l->left == a.look.left && l->guarded == a.look.guarded &&
-           (unsigned)l->keeper <= LOCAL_KEEPER_ACTIVE &&
-           l->guards.state == a.look.guards.state && (unsigned)l->guards.state <= GUARDS_BARE;
+           (unsigned)l->keeper <= LOCAL_KEEPER_ACTIVE && l->guards.state == a.look.guards.state &&
+           (unsigned)l->guards.state <= GUARDS_BARE;
 }
 
 static bool heals_known(const struct member *m)
