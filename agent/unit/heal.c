@@ -104,6 +104,14 @@ static void ask_result(struct host *h)
         look_later(h);
 }
 
+/* What it does once it is done, the pause before the next one, is no part of it; its job waits for
+ * that, too. */
+static bool is_over(const char *active, uint32_t job)
+{
+    return strcmp(active, "deactivating") == 0 ||
+           (job == 0 && (strcmp(active, "inactive") == 0 || strcmp(active, "failed") == 0));
+}
+
 static void look_answered(struct host *h, struct group *g, sd_bus_message *reply, int error,
                           const char *text)
 {
@@ -115,12 +123,10 @@ static void look_answered(struct host *h, struct group *g, sd_bus_message *reply
     h->heal_looking = false;
     if (h->heal != HEAL_RUNNING)
         return;
-    /* Whatever it does when it is done is no part of it. */
-    if (error < 0 || read_job(reply, &active, &job) < 0 || job != 0 ||
-        strcmp(active, "activating") == 0)
-        look_later(h);
-    else
+    if (error == 0 && read_job(reply, &active, &job) >= 0 && is_over(active, job))
         ask_result(h);
+    else
+        look_later(h);
 }
 
 static void send_start(struct host *h, usec_t now)
