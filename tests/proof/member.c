@@ -679,7 +679,7 @@ static void check_memory(const struct member *before, const struct member *m,
               m->term > a.ended && m->deadline <= e->local->keeper_deadline &&
               e->now < m->deadline && !a.stopped);
     PROVE("adopt-at-most-d-ahead", adopted,
-          m->duration == e->local->keeper_duration &&
+          e->type == EVENT_LOCAL && m->duration == e->local->keeper_duration &&
               m->deadline <= usec_add(e->now, m->duration) &&
               (m->deadline == e->local->keeper_deadline ||
                m->deadline == usec_add(e->now, m->duration)));
