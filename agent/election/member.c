@@ -65,9 +65,9 @@ static bool record_ours(const struct member *m, const struct record *r)
 
 /* It names us, but nothing is to be done about it any more: it runs out as a stranger's does, for
  * this node too. */
-static bool left_to_run_out(const struct member *m, const struct record *r)
+static bool left_to_run_out(const struct member *m, uint64_t term)
 {
-    return m->left_term > 0 && r->term == m->left_term;
+    return m->left_term > 0 && term == m->left_term;
 }
 
 static void enter(struct member *m, enum member_state state, usec_t now)
@@ -173,7 +173,7 @@ static usec_t claimable_at(const struct member *m)
 {
     if (!m->observed || member_replaced_by(m) > 0)
         return USEC_INFINITY;
-    if (record_ours(m, &m->record) && !m->record.clean && !left_to_run_out(m, &m->record))
+    if (record_ours(m, &m->record) && !m->record.clean && !left_to_run_out(m, m->record.term))
         return USEC_INFINITY; /* ours: confirmed, adopted or released, never observed away */
     if (m->record.claimable)
         return m->seen_since;
@@ -483,7 +483,7 @@ static void on_standby_reply(struct member *m, const struct member_event *event,
         observe(m, reply, event->now);
         if (namesake(m, &before, &m->record))
             update->note = NOTE_NAMESAKE;
-        if (record_ours(m, &m->record) && !m->record.clean && !left_to_run_out(m, &m->record))
+        if (record_ours(m, &m->record) && !m->record.clean && !left_to_run_out(m, m->record.term))
             judge_own_record(m, event->now, update);
         if (!m->sent_fit)
             forget_observation(m);
@@ -570,6 +570,9 @@ static void finish_release(struct member *m, enum member_note note, usec_t now,
 
     if (m->reason == REASON_PAUSED) /* anybody else first, also who hears of it by polling alone */
         wait = usec_max(wait, 2 * poll_interval(m->budget.duration));
+    if (left_to_run_out(m, m->term)) /* likewise, and nobody can before the lease has run out */
+        wait = usec_max(wait, usec_add(usec_max(m->lease, m->budget.lease),
+                                       2 * poll_interval(m->budget.duration)));
 
     update->note = note;
     become_standby(m, now, usec_add(now, wait));

@@ -131,7 +131,7 @@ MUTANTS = [
     _member("send", "claim-of-another-nonce", ".expected_nonce = m->record.nonce", ".expected_nonce = m->told.nonce",
             "claim-of-what-was-read"),
     _member("send", "clean-untold", "return m->has_told && m->observed &&", "return m->observed &&", "claim-of-what-is-clean"),
-    _member("send", "claim-of-its-own", "!m->record.clean && !left_to_run_out(m, &m->record))\n        return USEC_INFINITY;",
+    _member("send", "claim-of-its-own", "!m->record.clean && !left_to_run_out(m, m->record.term))\n        return USEC_INFINITY;",
             "false)\n        return USEC_INFINITY;", "claim-not-of-its-own"),
     _member("send", "claim-of-an-old-term", ".term_floor = floor + 1", ".term_floor = floor", "claim-above-every-term"),
     _member("send", "claim-where-it-was-replaced", "if (!m->observed || member_replaced_by(m) > 0)", "if (!m->observed)",

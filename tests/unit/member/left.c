@@ -14,13 +14,28 @@ static void dead_but_left(void)
 }
 
 /* The member stands by, and asks no release, whatever comes. */
-static void ended_and_left(void)
+static usec_t ended_and_left(void)
 {
     leading();
     event(EVENT_STOP);
     resume(L, S);
     dead_but_left();
     ck_assert_int_eq(f.m.state, MEMBER_STANDBY);
+    return f.now;
+}
+
+/* Its own record has run out, and nobody else has wanted it. */
+static void ran_out(void)
+{
+    usec_t at = ended_and_left() + L + 2 * P;
+
+    f.now += SEC;
+    (void)first_seen();
+    ck_assert_int_eq(f.m.state, MEMBER_STANDBY);
+    observe_until(at - 1, P);
+    look_asked_at(f.now);
+    f.now = at;
+    ask();
 }
 
 TEST(what_may_be_left_is_not_given_back)
@@ -66,19 +81,11 @@ TEST(nothing_to_give_back)
     ck_assert_int_eq(f.u.note, NOTE_LOST);
 }
 
-/* It runs out as a stranger's would, for this node too; and is no orphan of an earlier life. */
+/* It runs out as a stranger's would, for this node too, and then others go first; and it is no
+ * orphan of an earlier life. */
 TEST(the_record_runs_out)
 {
-    usec_t since;
-
-    ended_and_left();
-    f.now += SEC;
-    since = first_seen();
-    ck_assert_int_eq(f.m.state, MEMBER_STANDBY);
-    observe_until(since + L - 1, P);
-    look_asked_at(f.now);
-    f.now = since + L;
-    ask();
+    ran_out();
     ck_assert(asks(OPERATION_CLAIM));
     ck_assert(!f.u.request.rests_on_clean);
     ck_assert_uint_eq(f.u.request.expected_term, f.row.term);
@@ -90,22 +97,14 @@ TEST(the_record_runs_out)
 /* What is left on this host is its own when it leads again: that is no obstacle. */
 TEST(left_is_ready)
 {
-    ended_and_left();
+    (void)ended_and_left();
     ck_assert(member_ready(&f.m, f.now));
 }
 
 /* A later term of its own is judged by itself. */
 TEST(a_later_term_is_given_back)
 {
-    usec_t since;
-
-    ended_and_left();
-    f.now += SEC;
-    since = first_seen();
-    observe_until(since + L - 1, P);
-    look_asked_at(f.now);
-    f.now = since + L;
-    ask();
+    ran_out();
     grant();
     event(EVENT_STOP);
     proven_dead();
@@ -132,4 +131,14 @@ TEST(an_orphan_that_left_something, .times = 2)
     f.now = member_due(&f.m);
     first_seen();
     ck_assert_int_eq(f.m.state, MEMBER_STANDBY);
+}
+
+/* Seen for its whole length, and yet later than others may have: it does not race them. */
+TEST(others_go_first)
+{
+    usec_t ended = ended_and_left();
+
+    (void)first_seen();
+    observe_until(ended + L + 2 * P - 1, P);
+    ck_assert_uint_ge(f.now - f.m.seen_since, L);
 }
