@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Connections to the database that do not last, and a server that is started again while a lease is watched."""
+"""Connections to the database that do not last."""
 
 import contextlib
 
-from lab import clock
 from lab.scenario import scenario
 
 ENDER = "ender.service"
@@ -56,23 +55,5 @@ def connections_short(t):
         t.leader = t.next_leader()
         t.gap_at_most(t.lease_ms * 1.001 + t.duration_ms / 4 + START_MS)
         t.stays(f"{t.leader} leads", lambda: t.cluster.is_leader(t.leader), 1.5 * t.lease_ms / 1000)
-    old.boot()
-    t.cluster.wait_ready()
-
-
-@scenario("the database is restarted while a dead leader's lease runs out: it is watched from the beginning")
-def server_restarted_while_watched(t):
-    old, others = t.leader, t.standbys
-    pull_plug(t)
-    t.until("the others have seen more than half of it", lambda: all((watched(t, h) or 0) > 0.55 for h in others))
-    started = t.db.psql("select pg_postmaster_start_time()")
-    t.fault_in_the_dark("systemctl restart of PostgreSQL", t.db.restart)
-    t.effect("another server answers", lambda: t.db.psql("select pg_postmaster_start_time()") != started)
-    t.until("all statuses say that it begins again", lambda: all(
-        (part := watched(t, h)) is not None and part < 0.5 for h in others), timeout=t.lease_ms / 2000)
-    t.leader = t.next_leader()
-    waited = clock.ms(t.testimony.first_beat(t.leader.name, t.fault_at) - t.fault_at)
-    t.check(f"{waited:.0f} ms are a whole lease since", waited >= t.lease_ms)
-    t.gap_at_most(t.lease_ms * 1.001 + t.duration_ms / 4 + START_MS + 1000)
     old.boot()
     t.cluster.wait_ready()
