@@ -26,7 +26,7 @@
 #define HEAL_DOUBLINGS_MAX 8u
 /* At most this where a unit is unguarded and its group is led. */
 #define HEAL_PAUSE_URGENT_USEC (10 * USEC_PER_SEC)
-/* So long after the last heal all must have been whole for the pauses to begin anew. */
+/* So long after the last heal all must have been whole for the pauses to begin again. */
 #define HEAL_CALM_USEC (60 * USEC_PER_SEC)
 /* So many heals in a row that left a unit unguarded end the term. */
 #define HEALS_MAX 2u

@@ -7,11 +7,11 @@
 #include "base/clock.h"
 #include "unit/internal.h"
 
-/* The agent may not have PID 1 reload: with that right it could have it executed anew, too. It may
- * start one unit of root's that does it. When that is over is asked for: what signals say of a job
- * gets lost in a reload. */
+/* The agent may not have PID 1 reload: with that right it could have it execute itself again, too.
+ * It may start one unit of root's that does it. When that is over is asked for: what signals say of
+ * a job gets lost in a reload. */
 
-/* All that was not whole is checked anew, although PID 1 may have read nothing new. */
+/* All that was not whole is checked again, although PID 1 may have read nothing new. */
 static void check_again(struct host *h)
 {
     for (size_t i = 0; i < h->n_groups; i++) {

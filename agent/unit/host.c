@@ -310,7 +310,7 @@ static enum guards_found judge_copies(const struct group *g)
                                                                   : HOST_GUARDS_WHOLE;
 }
 
-/* What was found of the guards counts as long as PID 1 has not read its files anew since. */
+/* What was found of the guards counts as long as PID 1 has not read its files again since. */
 static void judge_guards(struct group *g, bool known)
 {
     struct group_view *v = &g->view;

@@ -178,7 +178,7 @@ int host_end_strays(struct host *h, const char *group);
 
 /* Starts HEAL_UNIT, a job of root's that restores the guards' copies of what is applied and has PID
  * 1 read its files again; for all groups at once. When it is over, all guards that were not whole
- * are checked anew, and healed follows. Returns 0, also while one is under way, or -ENOTCONN. */
+ * are checked again, and healed follows. Returns 0, also while one is under way, or -ENOTCONN. */
 int host_heal(struct host *h);
 
 /* Datagrams to the keeper; never block. Return 0, or negative errno when there is no such keeper

@@ -189,7 +189,7 @@ def guards_lost_outside(t):
     stands_by(t, old)
 
 
-@scenario("PID 1 stands still on leader and standby, in the midst of a reload on both: nothing is called lost")
+@scenario("PID 1 hangs on leader and standby, in the midst of a reload on both: nothing is called lost")
 def guards_lost_not_when_pid1_hangs(t):
     hosts = (t.leader, t.standbys[0])
     term = t.cluster.term(t.leader)
@@ -201,7 +201,7 @@ def guards_lost_not_when_pid1_hangs(t):
             os.kill(h.leader, signal.SIGSTOP)
     t.fault("daemon-reload, and SIGSTOP of PID 1", stop)
     try:
-        t.effect("they stand still", lambda: all(h.stands_still(1) for h in hosts))
+        t.effect("they are stopped", lambda: all(h.stands_still(1) for h in hosts))
         t.undisturbed(seconds=12)
     finally:
         for h in hosts:
