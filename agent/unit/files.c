@@ -139,30 +139,48 @@ static ssize_t read_file(const char *path, char *ret, size_t size)
     }
 }
 
+/* The keeper rewrites its deadline in place, so one reading may hold half of another. */
+ssize_t read_settled(small_reader reader, const void *from, char *ret, size_t size)
+{
+    assert(reader);
+    assert(ret);
+    assert(size <= TICKET_SIZE_MAX + 1);
+
+    char again[TICKET_SIZE_MAX + 1];
+    ssize_t length = reader(from, ret, size);
+
+    for (size_t i = 1; i < STATE_READS_MAX && length >= 0; i++) {
+        ssize_t n = reader(from, again, size);
+
+        if (n < 0 || (n == length && memcmp(again, ret, (size_t)n) == 0))
+            return n;
+        memcpy(ret, again, (size_t)n);
+        length = n;
+    }
+    return length < 0 ? length : -EAGAIN;
+}
+
+static ssize_t read_path(const void *path, char *ret, size_t size)
+{
+    return read_file(path, ret, size);
+}
+
 int state_load(const char *groups_dir, const char *group, struct ticket *ret)
 {
     assert(groups_dir);
     assert(group);
     assert(ret);
 
-    char path[PATH_SIZE], text[2][TICKET_SIZE_MAX + 1];
-    ssize_t length[2] = {-1, -1};
+    char path[PATH_SIZE], text[TICKET_SIZE_MAX + 1];
+    struct ticket t;
     int r = keeper_path(groups_dir, group, KEEPER_STATE_FILE, path);
 
     if (r < 0)
         return r;
-    /* The keeper rewrites its deadline in place: two equal readings hold no half of another. */
-    for (size_t i = 0; i < STATE_READS_MAX; i++) {
-        size_t now = i % 2;
-
-        length[now] = read_file(path, text[now], sizeof text[now]);
-        if (length[now] < 0)
-            return (int)length[now];
-        if (i > 0 && length[0] == length[1] && memcmp(text[0], text[1], (size_t)length[0]) == 0)
-            break;
-    }
-    struct ticket t;
-    if ((r = ticket_parse(text[0], (size_t)length[0], &t)) < 0)
+    ssize_t length = read_settled(read_path, path, text, sizeof text);
+    if (length < 0)
+        return (int)length;
+    if ((r = ticket_parse(text, (size_t)length, &t)) < 0)
         return r;
     if (strcmp(t.group, group) != 0)
         return -EBADMSG;

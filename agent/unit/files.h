@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "base/stops.h"
 #include "base/ticket.h"
@@ -19,8 +20,16 @@ int ticket_withdraw(const char *tickets_dir, const char *group);
 /* See host_clear_tickets(). */
 int tickets_clear(const char *tickets_dir);
 
-/* The state of the group's keeper. Returns 0; -ENOENT when there is none; -EBADMSG, or another
- * negative errno. */
+/* One reading of a whole small file. Returns its length or negative errno. */
+typedef ssize_t (*small_reader)(const void *from, char *ret, size_t size);
+
+/* What somebody may be writing just now: believed when two readings in a row agree. -EAGAIN: not
+ * even of three, so nothing is known; or what the reader said last. size: at most that of a ticket
+ * and one more. */
+ssize_t read_settled(small_reader reader, const void *from, char *ret, size_t size);
+
+/* The state of the group's keeper. Returns 0; -ENOENT when there is none; -EAGAIN when it changes
+ * too fast to be read; -EBADMSG, or another negative errno. */
 int state_load(const char *groups_dir, const char *group, struct ticket *ret);
 
 /* Reads "nr_descendants N" out of a cgroup.stat. Returns 0 or -EBADMSG. */

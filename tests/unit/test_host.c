@@ -505,6 +505,58 @@ TEST(a_state_is_read_strictly)
     ck_assert_int_eq(state_load(folder(), "a-b", &got), -EBADMSG);
 }
 
+/* Readings of a file that changes meanwhile; NULL: it is gone. */
+struct readings {
+    const char *text[4];
+    size_t *next;
+};
+
+static ssize_t next_reading(const void *from, char *ret, size_t size)
+{
+    const struct readings *r = from;
+    const char *text = r->text[(*r->next)++];
+
+    if (!text)
+        return -ENOENT;
+    ck_assert_uint_le(strlen(text), size);
+    memcpy(ret, text, strlen(text));
+    return (ssize_t)strlen(text);
+}
+
+/* A deadline that is half of one and half of another would be believed, and be any time at all. */
+static const struct {
+    struct readings readings;
+    const char *settled; /* NULL: error instead */
+    int error;
+    size_t n; /* so many were made */
+} changing[] = {
+    {{{"deadline 11", "deadline 11"}, NULL}, "deadline 11", 0, 2},
+    {{{"deadline 19", "deadline 22", "deadline 22"}, NULL}, "deadline 22", 0, 3},
+    {{{"deadline 1", "deadline 12", "deadline 12"}, NULL}, "deadline 12", 0, 3},
+    {{{"deadline 19", "deadline 29", "deadline 19"}, NULL}, NULL, -EAGAIN, 3},
+    {{{"deadline 11", "deadline 21", "deadline 22", "deadline 22"}, NULL}, NULL, -EAGAIN, 3},
+    {{{NULL}, NULL}, NULL, -ENOENT, 1},
+    {{{"deadline 11", NULL}, NULL}, NULL, -ENOENT, 2},
+    {{{"deadline 11", "deadline 22", NULL}, NULL}, NULL, -ENOENT, 3},
+};
+
+TEST(a_state_is_believed_when_two_readings_agree, EACH(changing))
+{
+    char text[TICKET_SIZE_MAX + 1];
+    size_t made = 0;
+    struct readings readings = changing[_i].readings;
+
+    readings.next = &made;
+    ssize_t n = read_settled(next_reading, &readings, text, sizeof text);
+    ck_assert_uint_eq(made, changing[_i].n);
+    if (!changing[_i].settled) {
+        ck_assert_int_eq(n, changing[_i].error);
+        return;
+    }
+    ck_assert_int_eq(n, (int)strlen(changing[_i].settled));
+    ck_assert_int_eq(memcmp(text, changing[_i].settled, (size_t)n), 0);
+}
+
 TEST(datagrams_arrive_or_say_why_not)
 {
     struct keeper_message sent = {.magic = KEEPER_MESSAGE_MAGIC, .verb = KEEPER_EXTEND, .term = 7};
