@@ -518,9 +518,9 @@ static ssize_t next_reading(const void *from, char *ret, size_t size)
 
     if (!text)
         return -ENOENT;
-    ck_assert_uint_le(strlen(text), size);
-    memcpy(ret, text, strlen(text));
-    return (ssize_t)strlen(text);
+    int n = snprintf(ret, size, "%s", text);
+    ck_assert(n >= 0 && (size_t)n < size);
+    return n;
 }
 
 /* A deadline that is half of one and half of another would be believed, and be any time at all. */
