@@ -752,6 +752,9 @@ static void on_local_while_ending(struct member *m, usec_t now, struct update *u
         update->actions |= ACTION_STOP_KEEPER | ACTION_LOOK;
     if (!local_all_dead(l))
         return;
+    /* A renewal under way may still move the record: its answer comes first. */
+    if (l->left && m->in_flight && m->operation == OPERATION_RENEW)
+        return;
     if (l->left)
         m->left_term = m->term;
     if (l->left || !m->release) {

@@ -592,8 +592,9 @@ static void check_end(const struct member *before, const struct member *m,
               (m->state == MEMBER_RELEASING ? !l->left : m->state == MEMBER_STANDBY));
     PROVE("ends-although-something-is-left",
           before->state == MEMBER_ENDING && l && all_dead(l) && l->left &&
-              l->asked_at > a.unlinked_at,
-          m->state == MEMBER_STANDBY && m->term == 0 && u->actions == 0);
+              l->asked_at > a.unlinked_at && !(a.asked && a.request.operation == OPERATION_RENEW),
+          m->state == MEMBER_STANDBY && m->term == 0 &&
+              !(u->actions & ~(ACTION_HEAL | ACTION_STOP_KEEPER | ACTION_LOOK)));
     PROVE("ending-tells-again",
           before->state == MEMBER_ENDING && m->state == MEMBER_ENDING && e->type == EVENT_CLOCK &&
               e->now >= before->told_at + TELL_AGAIN_USEC,
@@ -699,7 +700,9 @@ static void check_memory(const struct member *before, const struct member *m,
     PROVE("reconnected-observes-on", e->type == EVENT_CONNECTED,
           m->observed == before->observed && m->seen_since == before->seen_since &&
               m->seen_at == before->seen_at);
-    PROVE("restarted-observes-anew", e->type == EVENT_REPLY && a.restarted && m->observed,
+    PROVE("restarted-observes-anew",
+          e->type == EVENT_REPLY && e->reply->has_record && a.restarted &&
+              m->state == MEMBER_STANDBY && m->observed,
           m->seen_since == e->now);
 }
 

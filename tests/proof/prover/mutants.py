@@ -236,7 +236,7 @@ MUTANTS = [
             "ending-tells-again"),
     _member("local", "proof-from-before", "    if (l->asked_at <= m->since)\n        return;\n    /* A start", "    /* A start",
             "ending-until-proof"),
-    _member("local", "proof-of-nothing", "    if (!local_all_dead(l))\n        return;\n    if (l->left)", "    if (l->left)",
+    _member("local", "proof-of-nothing", "    if (!local_all_dead(l))\n        return;\n    /* A renewal", "    /* A renewal",
             "ending-until-proof"),
     _member("local", "proof-of-units-alone", "l->keeper == LOCAL_KEEPER_GONE && l->units_dead && l->slice_empty;",
             "l->keeper == LOCAL_KEEPER_GONE && l->units_dead;", "ending-until-proof"),
