@@ -13,7 +13,7 @@ from .units import ETC, OTHERS, SERVICES, all_dead, everywhere, nothing_usable, 
 OTHER = "other.service"
 LOST = "guards of the group are not in effect"
 MESSAGE_UNGUARDED = "d8f4c0e6a5e44d0db17b2d6c02b7a013"
-MESSAGE_COPY_LOST = "d8f4c0e6a5e44d0db17b2d6c02b7a018"
+MESSAGE_COPY_LOST = "d8f4c0e6a5e44d0db17b2d6c02b7a015"
 
 
 def restarts_always(t, *hosts):

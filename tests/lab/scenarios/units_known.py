@@ -2,13 +2,14 @@
 """What PID 1 knows of a group's units, and no text of theirs says alone: check and apply refuse it, or warn of it, with
 a remedy that works."""
 
+import json
 import os
 import time
 
 from lab.cluster import GROUP, UNIT
 from lab.scenario import scenario
 
-from .units import ETC, apply_everywhere, everywhere, reload, service
+from .units import BEAT, ETC, apply_everywhere, everywhere, reload, service
 
 SLEEP = "/bin/sleep infinity"
 MANY = "[Install]\nWantedBy=multi-user.target\n"
@@ -257,3 +258,35 @@ def units_known_frozen(t):
     if not t.cluster.is_leader(old):
         new.systemctl("start", "tenured.service")
         t.until(f"{new} leads again", lambda: t.cluster.is_leader(new), timeout=t.lease_ms / 1000 + 10)
+
+
+CHANGED = "f-changed.service"
+
+
+@scenario("a unit's file is changed on a standby, and PID 1 has not read it again: not led there until it has")
+def units_known_unread(t):
+    host = t.standbys[0]
+    host.write_file(f"{ETC}/{CHANGED}", service(BEAT, "[Install]", "WantedBy=multi-user.target"))
+    t.cluster.write_group(host, {"name": "f-changed", "units": [CHANGED], "lease": "4s", "stop_timeout": "1s"})
+    # Something active refers to it, so that PID 1 keeps what it has once read of it.
+    host.systemctl("enable", "--quiet", CHANGED)
+    # Before it can be claimed: the new row is observed for a lease first.
+    reload(host)
+    t.fault(f"its file is changed on {host}", lambda: host.write_file(f"{ETC}/{CHANGED}", service(BEAT, "Nice=3")))
+    t.effect("PID 1 has not read it", lambda: host.property(CHANGED, "NeedDaemonReload") == "yes")
+
+    def shown():
+        groups = json.loads(host.run("tenurectl", "status", "--json").out)["groups"]
+        return next(g for g in groups if g["name"] == "f-changed")
+    t.until("the status says why it is not led", lambda: "NeedDaemonReload is yes" in shown()["reason"])
+    t.stays("it is not led", lambda: shown()["role"] != "leader", seconds=t.lease_ms / 1000 + 1)
+    t.check("it never ran", not t.lab.testimony(CHANGED).processes)
+    host.systemctl("daemon-reload")
+    t.until("it is led once PID 1 has", lambda: shown()["role"] == "leader")
+    host.sh("rm /etc/tenure/groups.d/f-changed.conf")
+    reload(host)
+    host.run("tenurectl", "apply", "--release=f-changed")
+    host.systemctl("disable", "--quiet", CHANGED)
+    host.sh(f"rm {ETC}/{CHANGED}; systemctl daemon-reload")
+    t.undisturbed(seconds=0.5)
+    t.gap_at_most(0)
