@@ -9,6 +9,7 @@ from lab import clock
 from lab.scenario import scenario
 
 from .guards_copies import STRAY, WAYS, stands_by
+from .guards_lost import HEAL
 from .keeper import deadline_of
 from .units import BEAT, ETC, OTHERS, dead_within, service, units_of_group
 
@@ -30,8 +31,8 @@ def lose_guards(t, host, *units):
 
 
 def lose_everything(t, host, *units):
-    """The keeper's as well: a stop of it reaches nothing."""
-    host.sh(f"{WAYS['is masked'][0]}; cd {ETC} && rm -rf *.d; systemctl daemon-reload")
+    """The keeper's as well: a stop of it reaches nothing. And nothing restores them."""
+    host.sh(f"{WAYS['is masked'][0]}; ln -s /dev/null /run/systemd/system/{HEAL}; cd {ETC} && rm -rf *.d; systemctl daemon-reload")
     t.until("nothing guards them", lambda: not any(host.property(u, "BindsTo") for u in units)
             and not host.property(t.keeper, "PropagatesStopTo"))
 
@@ -43,7 +44,7 @@ def strays(t, files):
     with units_of_group(t, files):
         yield
         for host in t.hosts:
-            host.sh(f"rm -f {SLOW} /run/systemd/system/{STOPPER}; {WAYS['is masked'][1]}", check=False)
+            host.sh(f"rm -f {SLOW} /run/systemd/system/{STOPPER} /run/systemd/system/{HEAL}; {WAYS['is masked'][1]}", check=False)
             host.systemctl("daemon-reload")
             host.systemctl("start", "tenured.service")
             host.systemctl("reload", "tenured.service")

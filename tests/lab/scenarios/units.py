@@ -35,7 +35,7 @@ def units_of_group(t, files, **more):
     file is its template's. more: other settings of it. As before when the scenario has passed."""
     def write(host):
         if any(f"User={BOMBER}" in text for text in files.values()):
-            host.sh(MAKE_BOMBER)
+            make_bomber(host)
         for name, text in files.items():
             at = name.find("@")
             path = name if at < 0 else name[:at + 1] + name[name.rindex("."):]
@@ -274,9 +274,14 @@ def kinds_of_other_units(t):
         t.gap_at_most(1500)
 
 
-# LimitNPROC= counts a user's processes on the whole machine: each lab has a user of its own for it.
 BOMBER = "bomber"
-MAKE_BOMBER = f"id -u {BOMBER} >/dev/null 2>&1 || useradd -M -u {20000 + os.getpid() % 20000} {BOMBER}"
+
+
+def make_bomber(host):
+    """LimitNPROC= counts a user's processes on the whole machine: each lab, which is a process, has a user of its own."""
+    host.sh(f"id -u {BOMBER} >/dev/null 2>&1 || useradd -M -u {20000 + os.getpid() % 20000} {BOMBER}")
+
+
 # They have commands for their stop, which are killed: what those were to do is not done.
 HOOKS = {
     # Asks for a minute more, again and again, and does not end.
