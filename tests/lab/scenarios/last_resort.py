@@ -43,7 +43,8 @@ def end_by_fence(t, units, beating, **more):
             if half == "stopping":
                 back_again(t, old)
             never_twice(t, [u for u in units if u != "hook.service"])
-            t.gap_at_most(t.lease_ms + 2000)
+            # The agent renews until the fence has ended, and what is not given back others watch for a lease from then on.
+            t.gap_at_most(t.stop_ms + t.kill_ms + t.lease_ms + 1000)
 
 
 @scenario("the keeper is killed, and what it led resists: the fence alone ends it")
