@@ -594,7 +594,7 @@ static void check_end(const struct member *before, const struct member *m,
           before->state == MEMBER_ENDING && l && all_dead(l) && l->left &&
               l->asked_at > a.unlinked_at && !(a.asked && a.request.operation == OPERATION_RENEW),
           m->state == MEMBER_STANDBY && m->term == 0 &&
-              !(u->actions & ~(ACTION_HEAL | ACTION_STOP_KEEPER | ACTION_LOOK)));
+              (u->actions & ~(unsigned)(ACTION_HEAL | ACTION_STOP_KEEPER | ACTION_LOOK)) == 0);
     PROVE("ending-tells-again",
           before->state == MEMBER_ENDING && m->state == MEMBER_ENDING && e->type == EVENT_CLOCK &&
               e->now >= before->told_at + TELL_AGAIN_USEC,
@@ -723,7 +723,8 @@ static void check_wake(const struct member *m)
 /* ---- a step, and the beginning ---- */
 
 /* A step is proven in parts, each by itself: for each kind of event, EVENT, and replies for each
- * state that they can meet, STATE. What can happen at all is asked of all of them at once. */
+ * state that they can meet, STATE, those to a standby for each OUTCOME. What can happen at all is
+ * asked of all of them at once. */
 
 static void check_step(const struct member *before, const struct member *m,
                        const struct member_event *e, const struct update *u)
@@ -768,6 +769,9 @@ int main(void)
 #endif
 #ifdef STATE
     m.state = STATE;
+#endif
+#ifdef OUTCOME
+    reply.outcome = OUTCOME;
 #endif
     ASSUME(invariant(&m));
     /* Its pointers are those of its type. */
