@@ -769,7 +769,7 @@ static void on_local_while_ending(struct member *m, usec_t now, struct update *u
 
 /* When the next heal is due; USEC_INFINITY: none. Not while a term begins, nor beside an apply,
  * which mends by itself. One that ends is disturbed by a reload, but where a unit is unguarded PID
- * 1 may not be able to end it otherwise. */
+ * 1 may not be able to end it otherwise: once S and K are over. */
 static usec_t next_heal(const struct member *m)
 {
     enum guards_state state = m->local.guards.state;
@@ -784,7 +784,9 @@ static usec_t next_heal(const struct member *m)
     case MEMBER_ADOPTING:
         return heal_due(&m->heal, bare);
     case MEMBER_ENDING:
-        return bare ? heal_due(&m->heal, false) : USEC_INFINITY;
+        return bare ? usec_max(heal_due(&m->heal, false),
+                               usec_add(m->since, usec_add(m->stop, BUDGET_KILL_MAX_USEC)))
+                    : USEC_INFINITY;
     case MEMBER_CONFIRMING:
     case MEMBER_STARTING:
     case MEMBER_RELEASING:

@@ -276,11 +276,12 @@ static int stops_path(const char *dir, const char *group, const char *before,
     return n < 0 || n >= PATH_SIZE ? -ENAMETOOLONG : 0;
 }
 
-/* "unit=NAME …" with six numbers. */
+/* "unit=NAME …" with seven numbers. */
 static int write_began(FILE *f, const char *unit, const struct stop_began *b)
 {
-    return fprintf(f, "unit=%s %d %d %d %" PRIu64 " %d %" PRIu64 "\n", unit, b->as.known,
-                   b->as.commands, b->as.remains, b->as.fingerprint, b->was_up, b->since) < 0
+    return fprintf(f, "unit=%s %d %d %d %" PRIu64 " %d %" PRIu64 " %" PRIu64 "\n", unit,
+                   b->as.known, b->as.commands, b->as.remains, b->as.fingerprint, b->was_up,
+                   b->since, b->proven) < 0
                ? -EIO
                : 0;
 }
@@ -351,7 +352,8 @@ static int read_began(char *line, const struct stops_file *f, struct stop_began 
     const char *name = strsep(&line, " ");
     if (take_bool(&line, &b.as.known) < 0 || take_bool(&line, &b.as.commands) < 0 ||
         take_bool(&line, &b.as.remains) < 0 || take_number(&line, &b.as.fingerprint) < 0 ||
-        take_bool(&line, &b.was_up) < 0 || take_number(&line, &b.since) < 0 || line)
+        take_bool(&line, &b.was_up) < 0 || take_number(&line, &b.since) < 0 ||
+        take_number(&line, &b.proven) < 0 || line)
         return -EBADMSG;
     for (size_t i = 0; i < f->n; i++)
         if (strcmp(f->units[i], name) == 0)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/budget.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "unit/internal.h"
@@ -156,16 +157,37 @@ static void send_look(struct host *h)
         look_later(h);
 }
 
+/* A reload has PID 1 forget how far the stop of a unit has come, which could not be proven then;
+ * and what is being started waits for it. */
+static bool would_be_disturbed(const struct group *g, usec_t now)
+{
+    usec_t over = usec_add(g->ending_since, usec_add(g->stop, BUDGET_KILL_MAX_USEC));
+
+    return g->view.ending ? g->view.stops == STOPS_OPEN && now < over
+                          : g->view.keeper == KEEPER_BUSY;
+}
+
+static bool disturbs(const struct host *h, usec_t now)
+{
+    for (size_t i = 0; i < h->n_groups; i++)
+        if (would_be_disturbed(h->groups[i], now))
+            return true;
+    return false;
+}
+
 usec_t heal_wake(const struct host *h)
 {
+    if (h->heal == HEAL_WANTED)
+        return usec_add(h->heal_wanted_at, HEAL_HOLD_USEC);
     return h->heal == HEAL_RUNNING && !h->heal_looking ? h->heal_look_at : USEC_INFINITY;
 }
 
 void heal_send(struct host *h, usec_t now)
 {
-    if (h->heal == HEAL_WANTED)
-        send_start(h, now);
-    else if (h->heal == HEAL_RUNNING && usec_sub(now, h->heal_asked_at) > HEAL_LIMIT_USEC)
+    if (h->heal == HEAL_WANTED) {
+        if (heal_wake(h) <= now || !disturbs(h, now))
+            send_start(h, now);
+    } else if (h->heal == HEAL_RUNNING && usec_sub(now, h->heal_asked_at) > HEAL_LIMIT_USEC)
         over(h, -ETIMEDOUT, HEAL_UNIT " does not end");
     else if (heal_wake(h) <= now)
         send_look(h);
@@ -179,6 +201,7 @@ int host_heal(struct host *h)
         return -ENOTCONN;
     if (h->heal == HEAL_NONE) {
         h->heal = HEAL_WANTED;
+        h->heal_wanted_at = clock_boottime();
         host_pump_soon(h);
     }
     return 0;

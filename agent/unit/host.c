@@ -77,6 +77,7 @@ static struct group *group_free(struct group *g)
     free(g->units);
     free(g->seen);
     free(g->began);
+    free(g->ended);
     free(g);
     return NULL;
 }
@@ -113,13 +114,16 @@ static int group_new(const char *name, const char *const *units, size_t n_units,
     g->watched = calloc(n_units + 1, sizeof *g->watched);
     g->seen = calloc(n_units, sizeof *g->seen);
     g->began = calloc(n_units, sizeof *g->began);
-    if (!g->units || !g->watched || !g->seen || !g->began)
+    g->ended = calloc(n_units, sizeof *g->ended);
+    if (!g->units || !g->watched || !g->seen || !g->began || !g->ended)
         return -ENOMEM;
     g->view.units = g->units;
 
     int r = watch(g, 0, g->keeper_unit, &g->keeper);
     for (size_t i = 0; i < n_units && r >= 0; i++)
         r = watch(g, i + 1, units[i], &g->units[i]);
+    for (size_t i = 0; i < n_units; i++)
+        ended_stirred(g, i); /* for all that is known */
     if (r < 0)
         return r;
     *ret = TAKE_PTR(g);
@@ -360,6 +364,8 @@ static usec_t next_due(const struct host *h)
             due = usec_min(due, usec_max(g->check_at, 1));
         if (proof_due(g))
             due = usec_min(due, usec_max(g->judge_at, 1));
+        if (ended_due(g))
+            due = usec_min(due, usec_max(g->ended_at, 1));
         if (g->start_wanted)
             due = usec_min(due, g->start_until);
     }
@@ -399,6 +405,7 @@ static int on_pump(sd_event_source *source, void *userdata)
     heal_send(h, now);
     look_ask(h, now);
     proof_continue(h, now);
+    ended_continue(h, now);
     check_continue(h, now);
     arm_timer(h, now);
     return 0;

@@ -10,6 +10,7 @@
  *   look.c        the question: ListUnitsByNames, then cgroups and state files
  *   check.c       properties of units (properties.c) -> guards.c, which judges them
  *   proof.c       the same at the end of a term -> stops.c: is anything left?
+ *   ended.c       the same for units whose run ends in the middle of one
  *   control.c     StartUnit, StopUnit, the own job
  *   heal.c        the job that has PID 1 read the guards again
  *   call.c        one asynchronous call with its limit
@@ -49,6 +50,8 @@
 #define HEAL_LOOK_MIN_USEC (50 * USEC_PER_MSEC)
 #define HEAL_LOOK_MAX_USEC (1 * USEC_PER_SEC)
 #define HEAL_LIMIT_USEC (240 * USEC_PER_SEC)
+/* How long a heal waits at most for terms of other groups that begin or end. */
+#define HEAL_HOLD_USEC (60 * USEC_PER_SEC)
 /* A start that is still waiting for its turn or for its check is not sent any more. */
 #define START_WAIT_USEC (4 * HOST_CALL_TIMEOUT_USEC)
 
@@ -76,6 +79,14 @@ enum heal_phase {
     HEAL_WANTED,  /* PID 1 is to be asked for it */
     HEAL_ASKED,   /* not answered yet */
     HEAL_RUNNING, /* the job was queued, or nobody said that it was not: look whether it is over */
+};
+
+/* Of a unit: the judgement of a run that is over although the term is not. */
+struct ended {
+    bool wanted; /* it may have run since it was judged last */
+    usec_t run;  /* whose stop is proven, if the next look finds all as it was; 0: none */
+    usec_t asked_at;
+    uint64_t generation;
 };
 
 struct group {
@@ -127,6 +138,13 @@ struct group {
     usec_t judged_at;
     usec_t judge_at, judge_retry; /* not before, after a call that failed */
     char judge_problem[HOST_PROBLEM_MAX];
+    bool judge_all;      /* what the units began as is not known for sure */
+    usec_t ending_since; /* as of view.ending */
+
+    struct ended *ended; /* of each unit, owned */
+    bool ended_in_flight;
+    size_t ended_step; /* the unit that is asked of */
+    usec_t ended_at;   /* not before, after a call that failed */
 
     bool start_wanted, start_in_flight;
     bool start_checked; /* since the start was asked for */
@@ -200,7 +218,7 @@ struct host {
 
     enum heal_phase heal;
     bool heal_looking;
-    usec_t heal_asked_at, heal_look_at, heal_retry;
+    usec_t heal_wanted_at, heal_asked_at, heal_look_at, heal_retry;
 };
 
 /* host.c */
@@ -257,6 +275,18 @@ void proof_all_checked(struct host *h, struct group *g);
 void proof_viewed(struct host *h, struct group *g);
 bool proof_due(const struct group *g);
 void proof_continue(struct host *h, usec_t now);
+/* May this unit keep what is no process? */
+bool proof_may_keep(const struct group *g, size_t unit);
+
+/* ended.c */
+/* A signal or a look says that the unit runs, or has run. */
+void ended_stirred(struct group *g, size_t unit);
+/* The judgement of its last run, asked for in this generation: proven, as of a view to come. */
+void ended_proven(struct host *h, struct group *g, size_t unit, usec_t run);
+/* A look is complete: what was proven before it, with no file read anew since, is. */
+void ended_viewed(struct host *h, struct group *g);
+bool ended_due(const struct group *g);
+void ended_continue(struct host *h, usec_t now);
 
 /* heal.c */
 void heal_send(struct host *h, usec_t now);

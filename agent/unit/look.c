@@ -183,6 +183,8 @@ static void take_row(struct watched *w, const struct row *row)
     v->stays = !state_is_dead(row->active) && strcmp(row->active, "deactivating") != 0 &&
                !(row->job != 0 && strcmp(row->job_type, "stop") == 0);
     w->job = row->job;
+    if (!v->dead && w != w->group->watched)
+        ended_stirred(w->group, (size_t)(w - w->group->watched) - 1);
     if (!state_is_dead(row->active) && w != w->group->watched)
         proof_seen_up(w->group, (size_t)(w - w->group->watched) - 1);
 }

@@ -82,17 +82,19 @@ static usec_t monotonic(void)
 }
 
 /* As it began; or as it would begin now, which it may have done since the last check. */
-static bool may_keep(const struct group *g, size_t unit)
+bool proof_may_keep(const struct group *g, size_t unit)
 {
+    static const struct stop_definition unknown = {.known = false};
     const char *name = g->units[unit].name;
 
-    return stop_keeps(name, &g->began[unit].as) || stop_keeps(name, &g->seen[unit].as);
+    return stop_keeps(name, &g->began[unit].as) || stop_keeps(name, &g->seen[unit].as) ||
+           (g->judge_all && stop_keeps(name, &unknown));
 }
 
 static bool any_keeps(const struct group *g)
 {
     for (size_t i = 0; i < g->view.n_units; i++)
-        if (may_keep(g, i))
+        if (proof_may_keep(g, i))
             return true;
     return false;
 }
@@ -110,9 +112,10 @@ int proof_begin(struct group *g)
     usec_t since = monotonic();
 
     for (size_t i = 0; i < g->view.n_units; i++) {
-        g->began[i] = (struct stop_began){.as = g->seen[i].as, .since = since};
+        g->began[i] =
+            (struct stop_began){.as = g->seen[i].as, .since = since, .proven = g->began[i].proven};
     }
-    g->was_active = g->inherited = g->judging = g->judged = g->view.ending = false;
+    g->was_active = g->inherited = g->judging = g->judged = g->view.ending = g->judge_all = false;
     g->view.doubt[0] = '\0';
     set_stops(g, any_keeps(g) ? STOPS_OPEN : STOPS_NONE);
     return save(g);
@@ -157,7 +160,8 @@ static void judge_running(const struct host *h, struct group *g)
 static void take_over(struct group *g)
 {
     for (size_t i = 0; i < g->view.n_units; i++)
-        g->began[i] = (struct stop_began){.was_up = g->began[i].was_up};
+        g->began[i] =
+            (struct stop_began){.was_up = g->began[i].was_up, .proven = g->began[i].proven};
     g->view.stops_term = g->view.state.term;
     set_stops(g, STOPS_OPEN);
 }
@@ -195,7 +199,10 @@ void host_end_term(struct host *h, const char *group)
     if (!g)
         return;
     g->view.ending = true;
+    g->ending_since = clock_boottime();
     g->inherited = false;
+    /* Files were read anew since the last check, and a unit may have been started by them. */
+    g->judge_all = g->checked != h->generation;
     if (g->view.stops == STOPS_LEFT && g->view.units_dead) {
         /* Found already, when the keeper was gone. */
     } else if (!any_keeps(g)) {
@@ -245,6 +252,7 @@ void proof_viewed(struct host *h, struct group *g)
 {
     const struct group_view *v = &g->view;
 
+    ended_viewed(h, g);
     if (v->keeper == KEEPER_ACTIVE && !v->ending) {
         g->was_active = true;
         g->inherited = false;
@@ -265,7 +273,7 @@ void proof_viewed(struct host *h, struct group *g)
 /* Units that have processes alone need not be asked of. */
 static void skip_others(struct group *g)
 {
-    while (g->judge_step < g->view.n_units && !may_keep(g, g->judge_step))
+    while (g->judge_step < g->view.n_units && !proof_may_keep(g, g->judge_step))
         g->judge_step++;
 }
 
@@ -302,8 +310,9 @@ static void answered(struct host *h, struct group *g, sd_bus_message *reply, int
     }
     g->judge_retry = 0;
     const char *unit = g->units[g->judge_step].name;
-    if (stop_judge(&g->began[g->judge_step], unit, &p, h->load_stamp, problem) != STOP_PROVEN &&
-        !*g->judge_problem)
+    if (stop_judge(&g->began[g->judge_step], unit, &p, h->load_stamp, problem) == STOP_PROVEN)
+        ended_proven(h, g, g->judge_step, p.inactive_exit);
+    else if (!*g->judge_problem)
         (void)snprintf(g->judge_problem, sizeof g->judge_problem, "%s", problem);
     g->judge_step++;
 }

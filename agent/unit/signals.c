@@ -49,6 +49,12 @@ static int read_changed(sd_bus_message *m, struct change *ret)
     return r;
 }
 
+static void stirred(struct watched *w)
+{
+    if (w != w->group->watched) /* the keeper */
+        ended_stirred(w->group, (size_t)(w - w->group->watched) - 1);
+}
+
 /* A keeper's STATUS= changes with every renewal and its unit is signalled each time: only what
  * contradicts the last answer is worth a question. Messages of one peer keep their order, so a
  * signal that agrees with the last answer tells nothing that the question under way will not. */
@@ -64,6 +70,8 @@ static int on_unit(sd_bus_message *m, void *userdata, sd_bus_error *error)
     int r = sd_bus_message_skip(m, "s");
     if (r >= 0)
         r = read_changed(m, &c);
+    if (r < 0 || c.has_active || c.has_job)
+        stirred(w);
     if (r < 0 || !w->group->view.asked_at ||
         (c.has_active && strcmp(c.active, w->view->active_state) != 0) ||
         (c.has_job && c.job != w->job))
@@ -83,8 +91,10 @@ static int on_job_removed(sd_bus_message *m, void *userdata, sd_bus_error *error
         return 0;
     struct watched *w = host_watched(h, path);
     free(path);
-    if (w)
+    if (w) {
+        stirred(w);
         group_look_soon(h, w->group);
+    }
     return 0;
 }
 

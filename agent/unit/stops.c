@@ -206,8 +206,11 @@ enum stop_verdict stop_judge(const struct stop_began *b, const char *unit,
     assert(b);
     assert(p);
 
-    enum stop_verdict verdict = stop_decide(
-        keeps(b, unit, p, load_stamp), b->was_up || *p->invocation, facts_of(b, p, load_stamp));
+    /* What PID 1 knew of that stop a daemon-reload since may have it forgotten. */
+    bool proven = b->proven > 0 && b->proven == p->inactive_exit;
+    enum stop_verdict verdict =
+        stop_decide(keeps(b, unit, p, load_stamp), !proven && (b->was_up || *p->invocation),
+                    facts_of(b, p, load_stamp));
 
     describe(verdict, unit, p, problem);
     return verdict;

@@ -23,6 +23,7 @@ struct stop_began {
     struct stop_definition as; /* when it was started last */
     bool was_up;               /* it was seen up in this term */
     usec_t since;              /* CLOCK_MONOTONIC: no run of this term is older; 0: not known */
+    usec_t proven;             /* the beginning of a run whose stop was proven already; 0: none */
 };
 
 /* What a check saw of it. */

@@ -625,7 +625,7 @@ TEST(stops_are_found_again)
     const char *units[] = {"a.service", "b\\x2dc@1.service"}, *others[] = {"x.mount", units[1]};
     struct stop_began began[2] = {
         {.as = {.known = true, .commands = true, .fingerprint = UINT64_MAX}, .since = 7},
-        {.as = {.remains = true}, .was_up = true},
+        {.as = {.remains = true}, .was_up = true, .proven = 11},
     };
     struct stop_began found[2] = {{.since = 99}, {.since = 99}};
     struct stops_file f = {.term = 5, .stops = STOPS_OPEN, .n = 2, .units = units, .began = began};
@@ -641,6 +641,7 @@ TEST(stops_are_found_again)
     ck_assert(found[0].as.known && found[0].as.commands && !found[0].as.remains);
     ck_assert(!found[0].was_up && found[0].since == 7);
     ck_assert(!found[1].as.known && found[1].as.remains && found[1].was_up);
+    ck_assert(found[0].proven == 0 && found[1].proven == 11);
     /* Other units are declared by now. */
     back.units = others;
     ck_assert_int_eq(stops_load(folder(), "a-b", &back), 0);
@@ -661,11 +662,11 @@ TEST(stops_are_found_again)
 static const char *const no_stops[] = {
     "",
     "garbage",
-    STOPS_HEAD "unit=a.service 1 1 1 1 1\n",
-    STOPS_HEAD "unit=a.service 1 1 1 1 1 1 1\n",
-    STOPS_HEAD "unit=a.service 1 1 1 x 1 1\n",
-    STOPS_HEAD "unit=a.service 2 1 1 1 1 1\n",
-    STOPS_HEAD "unit=a.service 1  1 1 1 1 1\n",
+    STOPS_HEAD "unit=a.service 1 1 1 1 1 1\n",
+    STOPS_HEAD "unit=a.service 1 1 1 1 1 1 1 1\n",
+    STOPS_HEAD "unit=a.service 1 1 1 x 1 1 1\n",
+    STOPS_HEAD "unit=a.service 2 1 1 1 1 1 1\n",
+    STOPS_HEAD "unit=a.service 1  1 1 1 1 1 1\n",
     STOPS_HEAD "nonsense\n",
 };
 

@@ -171,6 +171,20 @@ TEST(an_address_whose_unit_is_another_now)
     NOT(STOP_FORGOTTEN, "has unloaded it", b.since = BEGAN + 1);
 }
 
+TEST(what_was_proven_stays_so)
+{
+    /* A job that ran in the middle of the term, and a daemon-reload since: only of that run. */
+    NOT(STOP_UNCLEAN, "did not run, or", p.exec_stop_post = unclean(2, 0, false, 0, 0));
+    PROVEN((b.proven = BEGAN, p.exec_stop_post = unclean(2, 0, false, 0, 0)));
+    PROVEN((b.proven = BEGAN, strcpy(p.load_state, "masked")));
+    NOT(STOP_UNCLEAN, "did not run, or",
+        (b.proven = BEGAN - 1, p.exec_stop_post = unclean(2, 0, false, 0, 0)));
+    NOT(STOP_FORGOTTEN, "has unloaded it",
+        (b.proven = BEGAN, p.invocation[0] = '\0', p.inactive_exit = p.active_enter = 0));
+    NOT(STOP_FORGOTTEN, "has unloaded it",
+        (p.invocation[0] = '\0', p.inactive_exit = p.active_enter = 0));
+}
+
 TEST(nobody_was_there_when_it_began)
 {
     /* An agent that was restarted: what began with the files as they are is known all the same. */

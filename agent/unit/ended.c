@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A unit's run may be over long before its term: a job of a timer, a unit that is stopped by hand.
+ * How its stop went PID 1 knows until the next daemon-reload, so it is judged at once, by the rule
+ * of stops.c, and what is proven is remembered for the end of the term. */
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "unit/internal.h"
+
+void ended_stirred(struct group *g, size_t unit)
+{
+    g->ended[unit].wanted = true;
+}
+
+void ended_proven(struct host *h, struct group *g, size_t unit, usec_t run)
+{
+    struct ended *e = &g->ended[unit];
+
+    e->run = run;
+    e->asked_at = clock_boottime();
+    e->generation = h->generation;
+}
+
+void ended_viewed(struct host *h, struct group *g)
+{
+    for (size_t i = 0; i < g->view.n_units; i++) {
+        struct ended *e = &g->ended[i];
+
+        if (e->run == 0)
+            continue;
+        if (e->generation != h->generation)
+            e->wanted = true; /* by which files it was judged is not known */
+        else if (g->view.asked_at < e->asked_at)
+            continue;
+        else if (g->began[i].proven != e->run) {
+            g->began[i].proven = e->run;
+            g->stops_changed = true;
+        }
+        e->run = 0;
+    }
+}
+
+/* The next unit that is to be judged; n_units: none. */
+static size_t next(const struct group *g)
+{
+    size_t i = 0;
+
+    while (i < g->view.n_units && !(g->ended[i].wanted && g->units[i].dead && proof_may_keep(g, i)))
+        i++;
+    return i;
+}
+
+/* At the end of a term all are judged anyway. */
+bool ended_due(const struct group *g)
+{
+    return g->view.keeper == KEEPER_ACTIVE && !g->view.ending && !g->ended_in_flight &&
+           next(g) < g->view.n_units;
+}
+
+static void judge(struct host *h, struct group *g, size_t unit, const struct unit_properties *p)
+{
+    char problem[HOST_PROBLEM_MAX];
+    bool down = strcmp(p->active_state, "inactive") == 0 || strcmp(p->active_state, "failed") == 0;
+
+    if (!down ||
+        stop_judge(&g->began[unit], g->units[unit].name, p, h->load_stamp, problem) != STOP_PROVEN)
+        return; /* what is not proven now is said when it matters */
+    ended_proven(h, g, unit, p->inactive_exit);
+    group_look_soon(h, g);
+}
+
+static void answered(struct host *h, struct group *g, sd_bus_message *reply, int error,
+                     const char *text)
+{
+    _cleanup_(unit_properties_clear) struct unit_properties p = {0};
+
+    (void)text;
+    if (!g)
+        return;
+    g->ended_in_flight = false;
+    if (error < 0 || properties_read(reply, &p) < 0) {
+        g->ended[g->ended_step].wanted = true;
+        g->ended_at = usec_add(clock_boottime(), LOOK_RETRY_MAX_USEC);
+        return;
+    }
+    if (!g->ended[g->ended_step].wanted) /* it has stirred since */
+        judge(h, g, g->ended_step, &p);
+}
+
+static int ask(struct host *h, struct group *g, size_t unit)
+{
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+    int r = call_new(h, g->watched[unit + 1].path, "org.freedesktop.DBus.Properties", "GetAll", &m);
+
+    if (r < 0 || (r = sd_bus_message_append(m, "s", "")) < 0)
+        return r;
+    return call_send(h, m, g, answered);
+}
+
+void ended_continue(struct host *h, usec_t now)
+{
+    for (size_t i = 0; i < h->n_groups && calls_free(h) > QUESTION_CALLS; i++) {
+        struct group *g = h->groups[i];
+
+        if (!ended_due(g) || g->ended_at > now)
+            continue;
+        g->ended_step = next(g);
+        if (ask(h, g, g->ended_step) < 0) {
+            g->ended_at = usec_add(now, LOOK_RETRY_MAX_USEC);
+            continue;
+        }
+        g->ended[g->ended_step].wanted = false;
+        g->ended_in_flight = true;
+    }
+}
