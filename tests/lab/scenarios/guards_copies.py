@@ -333,6 +333,29 @@ def guards_copy_lost_boot(t):
     t.gap_at_most(0)
 
 
+@scenario("the persistent copy is lost in each way while a term ends, and somebody starts the unit: it ends all the same")
+def guards_copy_lost_ending(t):
+    t.spent = True
+    restarts_always(t)
+    t.cluster.worker("--ignore-term")
+    t.leader = t.cluster.wait_ready()
+    for loss in LOSSES:
+        old = t.leader
+        stop = threading.Thread(target=old.systemctl, args=("stop", "tenured.service"))
+        t.fault(f"systemctl stop tenured on {old}, and {loss}", stop.start)
+        t.until("its unit is being stopped", lambda old=old: old.state(t.unit) == "deactivating")
+        old.sh(LOSSES[loss](t))
+        t.check("that copy is gone", "one copy only" in old.run("tenurectl", "check").err)
+        old.systemctl("start", "--no-block", t.unit, check=False)
+        stop.join()
+        t.effect("it does not run", lambda old=old: old.state("tenured.service") == "inactive")
+        t.leader = t.next_leader()
+        dead(t, old)
+        t.dead_within(old, t.stop_ms + t.kill_ms + t.slack_ms)
+        old.systemctl("start", "tenured.service")
+        stands_by(t, old)
+
+
 @scenario("/etc/systemd/system cannot be written: apply and check say so, and the unit is guarded by the generator's copy")
 def guards_copy_read_only(t):
     t.spent, host = True, t.standbys[0]
