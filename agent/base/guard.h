@@ -17,6 +17,8 @@
 /* Where the two copies are, UNIT.d/GUARD_FILE below each. */
 #define GUARD_GENERATOR_DIR "/run/systemd/generator.early"
 #define GUARD_COPY_DIR "/etc/systemd/system"
+/* Exit status of what restores them when it did nothing, because an apply is under way. */
+#define GUARD_BUSY_STATUS 75
 /* On top of S before PID 1 kills a keeper that ends and has the fence kill what is left: with PID
  * 1's timer accuracy of 250 ms this is the slack of the budget. */
 #define GUARD_KEEPER_STOP_EXTRA_USEC (50 * USEC_PER_MSEC)

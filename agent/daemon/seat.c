@@ -103,6 +103,14 @@ static int ending_priority(enum member_reason reason)
     return reason == REASON_STOPPED ? LOG_NOTICE : LOG_WARNING;
 }
 
+/* Of which unit's stop. */
+static const char *what_is_left(const struct seat *s)
+{
+    const struct group_view *v = host_view(s->daemon->host, s->group->name);
+
+    return v && v->stops == STOPS_LEFT ? v->left : "Not all of its stops are proven.";
+}
+
 /* term: before the step, in which a finished one is forgotten. */
 static void write_note(struct seat *s, enum member_note note, uint64_t term)
 {
@@ -148,6 +156,7 @@ static void write_note(struct seat *s, enum member_note note, uint64_t term)
         return;
     case NOTE_LEFT:
         c.message_id = MESSAGE_LEFT;
+        c.reason = what_is_left(s);
         journal_write(LOG_WARNING, &c,
                       "%s: all units are dead, but it is not proven that nothing of term %" PRIu64
                       " is left here: it is not given back, its lease runs out",
@@ -255,11 +264,14 @@ static int act(struct seat *s, unsigned actions)
     return r;
 }
 
-/* Returns whether it is under way. */
+/* Returns whether it is under way: for all groups, so it is said once. */
 static bool heal(const struct seat *s)
 {
-    log_info("%s: having systemd read the guards of its units again", s->group->name);
-    return host_heal(s->daemon->host) >= 0;
+    int r = host_heal(s->daemon->host);
+
+    if (r > 0)
+        log_info("restoring lost guards (tenure-reload.service)");
+    return r >= 0;
 }
 
 static uint32_t random_number(void)
@@ -494,15 +506,17 @@ static void on_strays_answered(void *userdata, const char *group, int error, con
 /* Of one that failed the reason is said once, until one succeeds. */
 static void tell_healed(struct daemon *d, int error, const char *text)
 {
+    if (error == -EAGAIN)
+        return; /* an apply writes all of them itself */
     if (error < 0 && strcmp(d->heal_told, text) != 0)
-        log_warning("systemd did not read the guards of units again: %s", text);
+        log_warning("lost guards could not be restored: %s", text);
     (void)snprintf(d->heal_told, sizeof d->heal_told, "%s", text);
 }
 
 static void on_healed(void *userdata, usec_t asked_at, int error, const char *text)
 {
     struct daemon *d = userdata;
-    bool answered = error != -ETIMEDOUT && error != -ECONNRESET;
+    bool answered = error != -ETIMEDOUT && error != -ECONNRESET && error != -EAGAIN;
 
     tell_healed(d, error, text);
     for (size_t i = 0; i < d->n_seats; i++) {

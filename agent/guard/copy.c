@@ -134,10 +134,24 @@ static int refuse(struct writer *w, const char *unit, int error)
     return 0;
 }
 
+/* It was somebody else's before it had a drop-in of ours, and is for them to open. */
+static void note_hidden(const struct writer *w, const char *unit)
+{
+    _cleanup_close_ int drop_ins = guard_file_open_directory(w->dir_fd, unit);
+    struct stat st;
+
+    if (*w->result->hidden_unit || drop_ins < 0 || fstat(drop_ins, &st) < 0 ||
+        (st.st_mode & S_IXOTH))
+        return;
+    (void)snprintf(w->result->hidden_unit, sizeof w->result->hidden_unit, "%s", unit);
+    w->result->hidden_mode = st.st_mode & 07777;
+}
+
 static int take(void *userdata, const char *unit, const char *text)
 {
     struct writer *w = userdata;
 
+    note_hidden(w, unit);
     if (is_same(w->dir_fd, unit, text))
         return 0;
     int r = stage(w->dir_fd, unit, text);

@@ -5,6 +5,8 @@
 /* The second copy of all drop-ins: on the root file system, where PID 1 finds it before anything
  * else is mounted, and no generator that fails takes it away. */
 
+#include <sys/types.h>
+
 #include "base/guard.h"
 #include "base/names.h"
 #include "config/config.h"
@@ -15,6 +17,10 @@ struct guard_copy {
      * none. */
     int refused;
     char refused_unit[UNIT_NAME_LEN_MAX + 1];
+    /* The first unit whose directory of drop-ins not everybody may look into, and its mode: the
+     * agent cannot see whether its drop-in is there. "" if there is none. */
+    char hidden_unit[UNIT_NAME_LEN_MAX + 1];
+    mode_t hidden_mode;
 };
 
 /* Brings the copy in dir up to date: what differs is replaced, all of it or (but for what is

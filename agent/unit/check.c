@@ -61,6 +61,14 @@ static enum guard_verdict judge_step(struct group *g, const struct unit_properti
     return guards_of_unit(&guards, step_unit(g), p, problem);
 }
 
+/* What cannot be seen is not lost. */
+static bool is_lost(const char *unit)
+{
+    bool there;
+
+    return drop_in_look(GUARD_COPY_DIR, unit, &there) == 0 && !there;
+}
+
 /* Of units and keeper; the slice has none. The first that is lost is named. */
 static void look_for_copies(struct group *g, const struct unit_properties *p)
 {
@@ -73,7 +81,7 @@ static void look_for_copies(struct group *g, const struct unit_properties *p)
             f->lost_copy, sizeof f->lost_copy,
             "%s: systemd does not go by what tenure-generator writes to " GUARD_GENERATOR_DIR,
             step_unit(g));
-    else if (!drop_in_there(GUARD_COPY_DIR, step_unit(g)))
+    else if (is_lost(step_unit(g)))
         (void)snprintf(f->lost_copy, sizeof f->lost_copy,
                        "%s: what tenurectl apply wrote to " GUARD_COPY_DIR " is gone",
                        step_unit(g));

@@ -406,16 +406,23 @@ int stops_load(const char *dir, const char *group, struct stops_file *f)
     return 0;
 }
 
-bool drop_in_there(const char *dir, const char *unit)
+int drop_in_look(const char *dir, const char *unit, bool *ret_there)
 {
     assert(dir);
     assert(unit);
+    assert(ret_there);
 
     char path[PATH_SIZE];
     struct stat st;
     int n = snprintf(path, sizeof path, "%s/%s.d/" GUARD_FILE, dir, unit);
 
-    return n > 0 && n < PATH_SIZE && lstat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0;
+    if (n < 0 || n >= PATH_SIZE)
+        return -ENAMETOOLONG;
+    *ret_there = false;
+    if (lstat(path, &st) < 0)
+        return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
+    *ret_there = S_ISREG(st.st_mode) && st.st_size > 0;
+    return 0;
 }
 
 int datagram_socket(void)

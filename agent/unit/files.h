@@ -59,8 +59,9 @@ int stops_save(const char *dir, const char *group, const struct stops_file *f);
 int stops_load(const char *dir, const char *group, struct stops_file *f);
 
 /* Is the guards' drop-in of this unit there, below this directory of units: a file of its own, and
- * not empty? */
-bool drop_in_there(const char *dir, const char *unit);
+ * not empty? Returns 0, or negative errno when that cannot be seen, in a directory that not
+ * everybody may look into for one. */
+int drop_in_look(const char *dir, const char *unit, bool *ret_there);
 
 /* An unbound datagram socket, non-blocking. Returns the descriptor or negative errno. */
 int datagram_socket(void);

@@ -6,11 +6,14 @@
 #include "base/budget.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/guard.h"
 #include "unit/internal.h"
 
 /* The agent may not have PID 1 reload: with that right it could have it execute itself again, too.
  * It may start one unit of root's that does it. When that is over is asked for: what signals say of
  * a job gets lost in a reload. */
+
+#define HEAL_EXITED "exit-code" /* the Result of a service that exits, and not with success */
 
 /* All that was not whole is checked again, although PID 1 may have read nothing new. */
 static void check_again(struct host *h)
@@ -73,6 +76,54 @@ static int read_job(sd_bus_message *m, const char **ret_active, uint32_t *ret_jo
     return r == 0 ? -EBADMSG : r;
 }
 
+/* A property of it as a service. */
+static void ask(struct host *h, const char *property, call_done done)
+{
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+    _cleanup_free_ char *path = NULL;
+    int r = sd_bus_path_encode(SYSTEMD_UNIT_PATH, HEAL_UNIT, &path);
+
+    if (r >= 0 && (r = call_new(h, path, "org.freedesktop.DBus.Properties", "Get", &m)) >= 0 &&
+        (r = sd_bus_message_append(m, "ss", SYSTEMD_NAME ".Service", property)) >= 0)
+        r = call_send(h, m, NULL, done);
+    h->heal_looking = r >= 0;
+    if (r < 0)
+        look_later(h);
+}
+
+int heal_judge(const char *result, int status)
+{
+    if (strcmp(result, "success") == 0)
+        return 0;
+    return strcmp(result, HEAL_EXITED) == 0 && status == GUARD_BUSY_STATUS ? -EAGAIN : -EIO;
+}
+
+static void judge(struct host *h, const char *result, int status)
+{
+    int error = heal_judge(result, status);
+
+    over(h, error,
+         error == 0         ? ""
+         : error == -EAGAIN ? "an apply is under way"
+                            : HEAL_UNIT " has failed: see journalctl -u " HEAL_UNIT);
+}
+
+/* How it has exited. */
+static void status_answered(struct host *h, struct group *g, sd_bus_message *reply, int error,
+                            const char *text)
+{
+    int32_t status = 0; /* whatever it was: a failure */
+
+    (void)g;
+    (void)text;
+    h->heal_looking = false;
+    if (h->heal != HEAL_RUNNING)
+        return;
+    if (error == 0)
+        (void)sd_bus_message_read(reply, "v", "i", &status);
+    judge(h, HEAL_EXITED, status);
+}
+
 static void result_answered(struct host *h, struct group *g, sd_bus_message *reply, int error,
                             const char *text)
 {
@@ -85,24 +136,10 @@ static void result_answered(struct host *h, struct group *g, sd_bus_message *rep
         return;
     if (error == 0)
         (void)sd_bus_message_read(reply, "v", "s", &result);
-    if (strcmp(result, "success") == 0)
-        over(h, 0, "");
+    if (strcmp(result, HEAL_EXITED) == 0)
+        ask(h, "ExecMainStatus", status_answered);
     else
-        over(h, -EIO, HEAL_UNIT " has failed: see journalctl -u " HEAL_UNIT);
-}
-
-static void ask_result(struct host *h)
-{
-    _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-    _cleanup_free_ char *path = NULL;
-    int r = sd_bus_path_encode(SYSTEMD_UNIT_PATH, HEAL_UNIT, &path);
-
-    if (r >= 0 && (r = call_new(h, path, "org.freedesktop.DBus.Properties", "Get", &m)) >= 0 &&
-        (r = sd_bus_message_append(m, "ss", SYSTEMD_NAME ".Service", "Result")) >= 0)
-        r = call_send(h, m, NULL, result_answered);
-    h->heal_looking = r >= 0;
-    if (r < 0)
-        look_later(h);
+        judge(h, result, 0);
 }
 
 /* What it does once it is done, the pause before the next one, is no part of it; its job waits for
@@ -125,7 +162,7 @@ static void look_answered(struct host *h, struct group *g, sd_bus_message *reply
     if (h->heal != HEAL_RUNNING)
         return;
     if (error == 0 && read_job(reply, &active, &job) >= 0 && is_over(active, job))
-        ask_result(h);
+        ask(h, "Result", result_answered);
     else
         look_later(h);
 }
@@ -199,10 +236,10 @@ int host_heal(struct host *h)
 
     if (!h->connected)
         return -ENOTCONN;
-    if (h->heal == HEAL_NONE) {
-        h->heal = HEAL_WANTED;
-        h->heal_wanted_at = clock_boottime();
-        host_pump_soon(h);
-    }
-    return 0;
+    if (h->heal != HEAL_NONE)
+        return 0;
+    h->heal = HEAL_WANTED;
+    h->heal_wanted_at = clock_boottime();
+    host_pump_soon(h);
+    return 1;
 }

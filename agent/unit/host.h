@@ -105,7 +105,8 @@ struct host_handler {
     /* The same for host_end_strays(). May be NULL. */
     void (*strays_answered)(void *userdata, const char *group, int error, const char *text);
     /* Answer to host_heal(): 0 when PID 1 has read its files again; negative errno with text for
-     * people when it refused or the job failed, -ETIMEDOUT or -ECONNRESET when nobody knows.
+     * people when it refused or the job failed, -EAGAIN when the job did nothing because an apply
+     * is under way, -ETIMEDOUT or -ECONNRESET when nobody knows.
      * asked_at: CLOCK_BOOTTIME just before it was asked. May be NULL for whoever never heals. */
     void (*healed)(void *userdata, usec_t asked_at, int error, const char *text);
     /* PID 1's type of the job that runs for this service ("restart", "stop", "" for none), or
@@ -178,7 +179,7 @@ int host_end_strays(struct host *h, const char *group);
 
 /* Starts HEAL_UNIT, a job of root's that restores the guards' copies of what is applied and has PID
  * 1 read its files again; for all groups at once. When it is over, all guards that were not whole
- * are checked again, and healed follows. Returns 0, also while one is under way, or -ENOTCONN. */
+ * are checked again, and healed follows. Returns 1; 0 when one is under way already; -ENOTCONN. */
 int host_heal(struct host *h);
 
 /* Datagrams to the keeper; never block. Return 0, or negative errno when there is no such keeper

@@ -292,6 +292,9 @@ void ended_continue(struct host *h, usec_t now);
 void heal_send(struct host *h, usec_t now);
 usec_t heal_wake(const struct host *h);
 void heal_fail(struct host *h, int error, const char *text);
+/* By Result and ExecMainStatus of the job: 0; -EAGAIN when it did nothing, as an apply is under
+ * way; else -EIO. */
+int heal_judge(const char *result, int status);
 
 /* control.c */
 /* PID 1 has not said no: it was on its way to another self (daemon-reexec), or is not on the bus

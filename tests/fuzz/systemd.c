@@ -373,7 +373,7 @@ static void order(struct talk *t, const char *verb, char *line)
     } else if (strcmp(verb, "job") == 0 && host_ask_own_job(t->host) == 0)
         t->asked_job = true;
     else if (strcmp(verb, "heal") == 0)
-        t->healing = host_heal(t->host) == 0 || t->healing;
+        t->healing = host_heal(t->host) >= 0 || t->healing;
     else if (strcmp(verb, "hangup") == 0)
         peer_close(&t->peer);
 }

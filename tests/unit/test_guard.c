@@ -140,6 +140,19 @@ TEST(what_is_damaged_is_mended, .times = 7)
     ck_assert(!there("a.service.d/~tenure.new"));
 }
 
+/* The agent is nobody there. */
+TEST(directories_that_hide_their_guards_are_named)
+{
+    folder_make_folder("a.service.d");
+    ck_assert_int_eq(chmod(in_folder("a.service.d"), 0750), 0);
+    struct guard_copy copy = write_copy(&both);
+    ck_assert_str_eq(copy.hidden_unit, "a.service");
+    ck_assert_uint_eq(copy.hidden_mode, 0750);
+    ck_assert_int_eq(chmod(in_folder("a.service.d"), 0755), 0);
+    copy = write_copy(&both);
+    ck_assert_str_eq(copy.hidden_unit, "");
+}
+
 /* What cannot be written there costs no other unit its copy. */
 TEST(what_is_refused_is_told)
 {

@@ -19,6 +19,7 @@
 #include "unit/files.h"
 #include "unit/guards.h"
 #include "unit/instance.h"
+#include "unit/internal.h"
 #include "unit/properties.h"
 
 #define GROUP_DIR "/run/tenure/groups/" GUARDS_GROUP "/"
@@ -407,6 +408,14 @@ TEST(no_cgroup2_is_told)
 
 TEST_CASE(copies, .set_up = folder_make);
 
+static bool drop_in_there(const char *dir, const char *unit)
+{
+    bool there;
+
+    ck_assert_int_eq(drop_in_look(dir, unit, &there), 0);
+    return there;
+}
+
 TEST(a_copy_is_a_file_with_something_in_it)
 {
     ck_assert(!drop_in_there(folder(), "w.service"));
@@ -420,6 +429,35 @@ TEST(a_copy_is_a_file_with_something_in_it)
     ck_assert_int_eq(rename(in_folder("w.service.d/~tenure.conf"), in_folder("else")), 0);
     ck_assert_int_eq(symlink("../else", in_folder("w.service.d/~tenure.conf")), 0);
     ck_assert(!drop_in_there(folder(), "w.service"));
+    folder_put("v.service.d", "no directory");
+    ck_assert(!drop_in_there(folder(), "v.service"));
+}
+
+/* Where the agent may not look nothing is lost, as far as it knows. */
+TEST(a_copy_that_cannot_be_seen_is_unknown, .root = true)
+{
+    bool there;
+
+    folder_make_folder("w.service.d");
+    folder_put("w.service.d/~tenure.conf", "[Unit]\n");
+    ck_assert_int_eq(chmod(folder(), 0755) | chmod(in_folder("w.service.d"), 0700), 0);
+    ck_assert_int_eq(seteuid(65534), 0);
+    int r = drop_in_look(folder(), "w.service", &there);
+    ck_assert_int_eq(seteuid(0), 0);
+    ck_assert_int_eq(r, -EACCES);
+}
+
+/* ---- the job that restores them ---- */
+
+TEST_CASE(heals, .set_up = folder_make);
+
+TEST(a_heal_beside_an_apply_is_none)
+{
+    ck_assert_int_eq(heal_judge("success", 0), 0);
+    ck_assert_int_eq(heal_judge("exit-code", GUARD_BUSY_STATUS), -EAGAIN);
+    ck_assert_int_eq(heal_judge("exit-code", 1), -EIO);
+    ck_assert_int_eq(heal_judge("signal", 9), -EIO);
+    ck_assert_int_eq(heal_judge("timeout", 0), -EIO);
 }
 
 /* ---- tickets and states ---- */

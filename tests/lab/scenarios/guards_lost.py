@@ -133,7 +133,7 @@ def guards_lost_for_good(t):
             t.until("the journal says so", lambda: t.said(old, "tenured", "is given back")))
     said = t.said(old, "tenured", "giving up term", "alert")
     t.check(f"it says why: {said}", any("could not be brought to read them again" in line for line in said))
-    t.check("two heals were tried", len(t.said(old, "tenured", "having systemd read the guards")) >= 2)
+    t.check("two heals were tried", len(t.said(old, "tenured", "restoring lost guards")) >= 2)
     t.dead_within(old, 10000)
     t.gap_at_most(t.stop_ms + t.kill_ms + 1500)
     t.until(f"{old} says what it lacks", lambda: t.cluster.status(old).get("role") == "blocked")
