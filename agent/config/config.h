@@ -111,14 +111,26 @@ int config_load_applied(const char *const files[], struct config_problems *probl
  * there is one. Returns 0 or negative errno; a file that could not be replaced is as it was. */
 int config_write_snapshot(const struct tenure_config *c, const char *path);
 
+/* Where would config_write_applied() write? Changes nothing but that directories are made. The file
+ * itself; or, where that cannot be written at all (a root file system that is read-only), and
+ * neither it nor its copy is there from before, which would count: the volatile one. *ret_where:
+ * which one. *ret_error: 0, or why it is not the file itself. Returns 0, or negative errno:
+ * *ret_where is then the file that cannot be written, or the older one that cannot be removed and
+ * would count after the next boot. */
+int config_find_place(const char *const files[], size_t *ret_where, int *ret_error);
+
 /* Writes the file itself and its copy so, their directories made if need be, and removes the
- * others. Where it cannot be written at all (a root file system that is read-only), and neither it
- * nor its copy is there from before, which would count: writes the volatile one. *ret_where: which
- * one was written. *ret_error: 0, or why the copy, or with the volatile one the file itself, could
- * not be written: that is no failure, and there is no such file then. Returns 0 or negative errno.
- */
+ * others; or writes the volatile one, and removes the older ones. *ret_where, and what it returns:
+ * as of config_find_place(). *ret_error: 0, or why the copy, or with the volatile one the file
+ * itself, could not be written: that is no failure, and there is no such file then. */
 int config_write_applied(const struct tenure_config *c, const char *const files[],
                          size_t *ret_where, int *ret_error);
+
+/* Writes the file itself and its copy so, and removes nothing: for what is applied already.
+ * *ret_error: 0, or why the copy could not be written. Returns 0 or negative errno, of the file
+ * itself. */
+int config_restore_applied(const struct tenure_config *c, const char *const files[],
+                           int *ret_error);
 
 /* Keeps a unit for the group of this name, if it is not kept yet. Returns 0 or -ENOMEM. */
 int config_keep(struct tenure_config *c, const char *group, const char *unit);

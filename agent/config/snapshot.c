@@ -234,36 +234,110 @@ static bool is_there(const char *path)
     return access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }
 
-static void remove_from(const char *const files[], size_t first)
+/* Could a file be made beside it? Its directory is made if need be. */
+static int probe(const char *path)
 {
+    _cleanup_free_ char *temporary = NULL;
+    int r = make_directory_of(path);
+
+    if (r < 0)
+        return r;
+    if (asprintf(&temporary, "%s.XXXXXX", path) < 0) {
+        temporary = NULL;
+        return -ENOMEM;
+    }
+    _cleanup_close_ int fd = mkostemp(temporary, O_CLOEXEC);
+    if (fd < 0 || unlink(temporary) < 0)
+        return -errno;
+    return 0;
+}
+
+/* Of those that would count when the volatile one is gone: the first that would stay. */
+static int older_can_go(const char *const files[], size_t *ret_where)
+{
+    for (size_t i = 0; files[i]; i++) {
+        int r = i >= CONFIG_APPLIED_OLDER && is_there(files[i]) ? probe(files[i]) : 0;
+
+        if (r < 0) {
+            *ret_where = i;
+            return r;
+        }
+    }
+    return 0;
+}
+
+int config_find_place(const char *const files[], size_t *ret_where, int *ret_error)
+{
+    assert(files && files[CONFIG_APPLIED_OWN] && files[CONFIG_APPLIED_COPY]);
+    assert(files[CONFIG_APPLIED_VOLATILE]);
+    assert(ret_where);
+    assert(ret_error);
+
+    int r = probe(files[CONFIG_APPLIED_OWN]);
+
+    *ret_where = CONFIG_APPLIED_OWN;
+    *ret_error = r;
+    if (!cannot_be_written(r) || is_there(files[CONFIG_APPLIED_OWN]) ||
+        is_there(files[CONFIG_APPLIED_COPY]))
+        return r;
+    *ret_where = CONFIG_APPLIED_VOLATILE;
+    return older_can_go(files, ret_where);
+}
+
+/* Returns 0, or why the first that is left could not be removed; *ret_left, if not NULL, which. */
+static int remove_from(const char *const files[], size_t first, size_t *ret_left)
+{
+    int error = 0;
+
     for (size_t i = 0; files[i]; i++)
-        if (i >= first)
-            (void)unlink(files[i]); /* where it cannot be taken away it comes last all the same */
+        if (i >= first && unlink(files[i]) < 0 && errno != ENOENT && errno != ENOTDIR &&
+            error == 0) {
+            error = -errno;
+            if (ret_left)
+                *ret_left = i;
+        }
+    return error;
+}
+
+static int write_volatile(const struct tenure_config *c, const char *const files[],
+                          size_t *ret_where)
+{
+    int r = write_at(c, files[CONFIG_APPLIED_VOLATILE]);
+
+    return r < 0 ? r : remove_from(files, CONFIG_APPLIED_OLDER, ret_where);
 }
 
 int config_write_applied(const struct tenure_config *c, const char *const files[],
                          size_t *ret_where, int *ret_error)
 {
     assert(c);
+
+    int r = config_find_place(files, ret_where, ret_error);
+
+    if (r < 0)
+        return r;
+    if (*ret_where == CONFIG_APPLIED_VOLATILE)
+        return write_volatile(c, files, ret_where);
+    r = config_restore_applied(c, files, ret_error);
+    if (r == 0)
+        /* What cannot be taken away comes last all the same. */
+        (void)remove_from(files, CONFIG_APPLIED_VOLATILE, NULL);
+    return r;
+}
+
+int config_restore_applied(const struct tenure_config *c, const char *const files[], int *ret_error)
+{
+    assert(c);
     assert(files && files[CONFIG_APPLIED_OWN] && files[CONFIG_APPLIED_COPY]);
-    assert(files[CONFIG_APPLIED_VOLATILE]);
-    assert(ret_where);
     assert(ret_error);
 
     int r = write_at(c, files[CONFIG_APPLIED_OWN]);
 
-    *ret_where = CONFIG_APPLIED_OWN;
-    if (cannot_be_written(r) && !is_there(files[CONFIG_APPLIED_OWN]) &&
-        !is_there(files[CONFIG_APPLIED_COPY])) {
-        *ret_where = CONFIG_APPLIED_VOLATILE;
-        *ret_error = r;
-        return write_at(c, files[CONFIG_APPLIED_VOLATILE]);
-    }
+    *ret_error = 0;
     if (r < 0)
         return r;
     *ret_error = write_at(c, files[CONFIG_APPLIED_COPY]);
     if (*ret_error < 0)
         (void)unlink(files[CONFIG_APPLIED_COPY]); /* none is better than one of something else */
-    remove_from(files, CONFIG_APPLIED_VOLATILE);
     return 0;
 }

@@ -4,13 +4,15 @@
 
 #include <stdio.h>
 
+#include "base/guard.h"
 #include "config/config.h"
 
 enum ctl_status {
     CTL_OK = 0,
     CTL_FAILED = 1, /* also: "no" of is-leader */
     CTL_USAGE = 2,
-    CTL_UNKNOWN = 3, /* is-leader could not ask */
+    CTL_UNKNOWN = 3,              /* is-leader could not ask */
+    CTL_BUSY = GUARD_BUSY_STATUS, /* another apply is at work */
 };
 
 /* What a verb works with; tests give it files and streams of their own. */
@@ -19,7 +21,7 @@ struct ctl {
     const char *const *applied; /* files as of config_load_applied() */
     const char *copy_dir;       /* of the guards' copy */
     bool asks_systemd;          /* about the units of a configuration that is checked */
-    const char *remember_dir;   /* as of guard/remember.h */
+    const char *remember_dir;   /* as of guard/remember.h; its lock is that of an apply */
     FILE *out;
     FILE *err;
 };
@@ -61,6 +63,14 @@ void ctl_print_kept(const struct ctl *ctl, const struct tenure_config *c);
 /* Warns of every group that requires the hardware watchdog where this host has none that does, as
  * PID 1 says. */
 void ctl_warn_watchdog(const struct ctl *ctl, const struct tenure_config *c);
+
+/* Warns of what systemd reads at boot, and finds only when more has been mounted: what apply has
+ * written in /etc. */
+void ctl_warn_mounted_late(const struct ctl *ctl);
+
+/* The same of the files that name the units, where nothing else of them outlives a boot. Returns
+ * whether there was something to warn of. */
+bool ctl_warn_declared_late(const struct ctl *ctl);
 
 /* An option of a verb: a switch, or one with a value that may be given several times. */
 struct ctl_option {

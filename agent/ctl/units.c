@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "config/string_list.h"
 #include "config/unit_name.h"
 #include "guard/names.h"
@@ -151,7 +152,7 @@ static int ask_of(struct view *v, const struct survey *survey, const char *unit)
 }
 
 int units_ask(const struct ctl *ctl, sd_bus *bus, const struct tenure_config *c, bool to_the_end,
-              struct units_findings *ret, const char **ret_unit)
+              usec_t until, struct units_findings *ret, const char **ret_unit)
 {
     assert(ctl);
     assert(c);
@@ -173,7 +174,7 @@ int units_ask(const struct ctl *ctl, sd_bus *bus, const struct tenure_config *c,
         for (size_t k = 0; k < c->groups[i].n_units && r == 0 && (to_the_end || !ret->stale); k++) {
             v.group = &c->groups[i];
             *ret_unit = c->groups[i].units[k];
-            r = ask_of(&v, &survey, *ret_unit);
+            r = clock_monotonic() > until ? -ETIMEDOUT : ask_of(&v, &survey, *ret_unit);
         }
     unit_properties_clear(&v.other);
     unit_links_clear(&v.links);

@@ -19,10 +19,11 @@ void units_findings_clear(struct units_findings *f);
 /* Asks PID 1 about every declared unit and judges the answers (unit/survey.h). Each finding bears
  * file and line of the group. to_the_end: false is for whoever would ask again after a
  * daemon-reload: it ends with the first unit that is stale, since of units that nothing refers to
- * PID 1 reads the files for each answer, some milliseconds each. Returns 0, or negative errno: then
- * PID 1 did not answer for unit. */
+ * PID 1 reads the files for each answer, some milliseconds each. until: nothing is asked after
+ * this, by CLOCK_MONOTONIC. Returns 0, or negative errno: then PID 1 did not answer for unit, or
+ * (-ETIMEDOUT) was not asked in time. */
 int units_ask(const struct ctl *ctl, sd_bus *bus, const struct tenure_config *c, bool to_the_end,
-              struct units_findings *ret, const char **ret_unit);
+              usec_t until, struct units_findings *ret, const char **ret_unit);
 
 /* Prints all of it; returns the number of refusals. */
 size_t units_print(const struct ctl *ctl, const struct units_findings *f);

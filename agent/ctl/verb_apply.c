@@ -3,11 +3,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "config/file.h"
 #include "ctl/agent.h"
 #include "ctl/apply_plan.h"
@@ -20,6 +23,8 @@
 #define STAYS "what was applied before stays in force"
 #define LOCK_TRIES 40
 #define LOCK_AGAIN_USEC 50000
+/* The agent's start waits for what would be applied all the same. */
+#define INSIST_USEC (30 * USEC_PER_SEC)
 
 /* ---- stepping down ---- */
 
@@ -86,29 +91,33 @@ static int lead_down(const struct ctl *ctl, sd_bus *bus, const struct plan *p, b
 
 /* Findings of after a daemon-reload, where files have changed since the last. */
 static int ask_about_units(const struct ctl *ctl, sd_bus *bus, const struct tenure_config *c,
-                           struct units_findings *ret, const char **ret_unit)
+                           usec_t until, struct units_findings *ret, const char **ret_unit)
 {
-    int r = units_ask(ctl, bus, c, false, ret, ret_unit);
+    int r = units_ask(ctl, bus, c, false, until, ret, ret_unit);
 
     if (r < 0 || !ret->stale)
         return r;
     units_findings_clear(ret);
     r = systemd_reload(bus, NULL);
-    return r < 0 ? r : units_ask(ctl, bus, c, true, ret, ret_unit);
+    return r < 0 ? r : units_ask(ctl, bus, c, true, until, ret, ret_unit);
 }
 
-/* insist: what would be refused is applied all the same. Without guards of any kind its units would
- * be free to start, which is worse. */
+/* insist: what would be refused, or cannot be asked about, is applied all the same. Nobody might
+ * repeat it before the next boot, and the agent has units judged again before it leads. */
 static int check_units(const struct ctl *ctl, sd_bus *bus, const struct tenure_config *c,
                        bool insist)
 {
     _cleanup_units_findings_ struct units_findings findings = {.stale = false};
     const char *unit = "its units";
-    int r = ask_about_units(ctl, bus, c, &findings, &unit);
+    usec_t until = insist ? usec_add(clock_monotonic(), INSIST_USEC) : USEC_INFINITY;
+    int r = ask_about_units(ctl, bus, c, until, &findings, &unit);
     size_t n = units_print(ctl, &findings);
 
+    if (r < 0 && !insist)
+        return ctl_fail(ctl, "systemd does not answer about %s (%s); nothing is changed: " STAYS,
+                        unit, strerror(-r));
     if (r < 0)
-        ctl_warn(ctl, "systemd cannot be asked about %s: %s; what only it knows is not checked",
+        ctl_warn(ctl, "systemd does not answer about %s (%s); what only it knows is not checked",
                  unit, strerror(-r));
     if (n == 0 || insist)
         return CTL_OK;
@@ -116,41 +125,6 @@ static int check_units(const struct ctl *ctl, sd_bus *bus, const struct tenure_c
 }
 
 /* ---- writing ---- */
-
-/* Is there a mount point at this directory, or at one of so many above it? */
-static bool is_mounted(const char *path, int above)
-{
-    _cleanup_free_ char *dir = strdup(path);
-    struct statx own, parent;
-    bool mounted = false;
-
-    for (int i = 0; dir && i <= above && !mounted; i++) {
-        char *slash = strrchr(dir, '/');
-
-        if (!slash || statx(AT_FDCWD, dir, 0, STATX_MNT_ID, &own) < 0)
-            return false;
-        slash[slash == dir] = '\0';
-        mounted = statx(AT_FDCWD, dir, 0, STATX_MNT_ID, &parent) == 0 &&
-                  (own.stx_mask & parent.stx_mask & STATX_MNT_ID) &&
-                  own.stx_mnt_id != parent.stx_mnt_id;
-    }
-    return mounted;
-}
-
-/* PID 1 reads these before it mounts anything. */
-static void warn_if_mounted_late(const struct ctl *ctl)
-{
-    static const char why[] = "lies on a file system of its own, which may be mounted at boot only "
-                              "after it is needed: have it on the one of /etc";
-    const char *slash = strrchr(ctl->applied[0], '/');
-    _cleanup_free_ char *dir =
-        slash ? strndup(ctl->applied[0], (size_t)(slash - ctl->applied[0])) : NULL;
-
-    if (dir && is_mounted(dir, 0))
-        ctl_warn(ctl, "%s %s", dir, why);
-    if (is_mounted(ctl->copy_dir, 1))
-        ctl_warn(ctl, "%s %s", ctl->copy_dir, why);
-}
 
 static int write_guards(const struct ctl *ctl, const struct tenure_config *c, size_t *ret_written)
 {
@@ -167,7 +141,76 @@ static int write_guards(const struct ctl *ctl, const struct tenure_config *c, si
                  "generator's",
                  copy.refused_unit[0] ? " of " : "", copy.refused_unit, ctl->copy_dir,
                  strerror(-copy.refused));
+    if (copy.hidden_unit[0])
+        ctl_warn(ctl,
+                 "%s/%s.d has mode %04o, so the agent cannot see whether the guards in it are "
+                 "there: run chmod a+rx %s/%s.d",
+                 ctl->copy_dir, copy.hidden_unit, (unsigned)copy.hidden_mode, ctl->copy_dir,
+                 copy.hidden_unit);
     return CTL_OK;
+}
+
+/* Says why it cannot be written, by what config_find_place() or config_write_applied() returned. */
+static int fail_to_write(const struct ctl *ctl, size_t where, int error, int of_own)
+{
+    const char *file = ctl->applied[where], *own = ctl->applied[CONFIG_APPLIED_OWN];
+
+    if (where >= CONFIG_APPLIED_OLDER)
+        return ctl_fail(
+            ctl,
+            "%s cannot be written (%s), and %s, of an earlier version, cannot be removed "
+            "(%s) and would count after the next boot: make their directories writable, "
+            "then apply again; " STAYS,
+            own, strerror(-of_own), file, strerror(-error));
+    if (where == CONFIG_APPLIED_VOLATILE)
+        return ctl_fail(ctl,
+                        "cannot write %s: %s; nor %s: %s: make the directory of either writable, "
+                        "then apply again; " STAYS,
+                        own, strerror(-of_own), file, strerror(-error));
+    return ctl_fail(ctl, "cannot write %s: %s%s; " STAYS, own, strerror(-error),
+                    error == -EROFS || error == -EACCES || error == -EPERM
+                        ? ": make its directory writable, then apply again"
+                        : "");
+}
+
+static bool is_writable(const char *dir)
+{
+    char path[PATH_MAX];
+    int n = snprintf(path, sizeof path, "%s/.", dir);
+
+    return n > 0 && (size_t)n < sizeof path && access(path, W_OK) == 0;
+}
+
+/* What is in memory alone is forgotten with the next boot; by then only guards on the disk keep a
+ * unit from starting that no file names any more. */
+static int check_kept(const struct ctl *ctl, const struct config_kept *k, int of_own)
+{
+    char group[GROUP_NAME_MAX + 1];
+
+    for (size_t i = 0; i < k->n_units; i++)
+        if (guard_copy_find(ctl->copy_dir, k->units[i], group) < 0 && !is_writable(ctl->copy_dir))
+            return ctl_fail(
+                ctl,
+                "%s cannot be written: %s, and %s, which left group \"%s\", could start "
+                "here after the next boot: make its directory writable; or, when no "
+                "other host runs what left it, run tenurectl apply --release %s; "
+                "nothing is changed: " STAYS,
+                ctl->applied[CONFIG_APPLIED_OWN], strerror(-of_own), k->units[i], k->name, k->name);
+    return CTL_OK;
+}
+
+/* Before anything steps down for what cannot be written. */
+static int check_place(const struct ctl *ctl, const struct plan *p)
+{
+    size_t where;
+    int of_own, r = config_find_place(ctl->applied, &where, &of_own);
+
+    if (r < 0)
+        return fail_to_write(ctl, where, r, of_own);
+    r = CTL_OK;
+    for (size_t i = 0; where == CONFIG_APPLIED_VOLATILE && i < p->after->n_kept && r == CTL_OK; i++)
+        r = check_kept(ctl, &p->after->kept[i], of_own);
+    return r;
 }
 
 static int write_configuration(const struct ctl *ctl, const struct tenure_config *c)
@@ -178,13 +221,14 @@ static int write_configuration(const struct ctl *ctl, const struct tenure_config
     int r = config_write_applied(c, ctl->applied, &where, &error);
 
     if (r < 0)
-        return ctl_fail(ctl, "cannot write %s: %s; " STAYS, ctl->applied[where], strerror(-r));
-    if (where == CONFIG_APPLIED_VOLATILE)
+        return fail_to_write(ctl, where, r, error);
+    if (where == CONFIG_APPLIED_VOLATILE) {
         ctl_warn(ctl,
                  "%s cannot be written: %s; what is applied is in %s, until this host boots, and "
                  "applied again by the agent's next start",
                  own, strerror(-error), ctl->applied[where]);
-    else if (error < 0)
+        (void)ctl_warn_declared_late(ctl);
+    } else if (error < 0)
         ctl_warn(ctl, "%s cannot be written: %s; there is no copy of %s",
                  ctl->applied[CONFIG_APPLIED_COPY], strerror(-error), own);
     return CTL_OK;
@@ -211,7 +255,7 @@ static int write_all(const struct ctl *ctl, sd_bus *bus, const struct plan *p)
         (void)agent_reload(bus, NULL);
         return CTL_FAILED;
     }
-    warn_if_mounted_late(ctl);
+    ctl_warn_mounted_late(ctl);
     remember(ctl, p->after);
     /* All of it is dead by now, and free by somebody's word. */
     int r = guard_copy_prune(p->after, ctl->copy_dir, ctl_unit_dirs(ctl));
@@ -253,13 +297,8 @@ static void print_summary(const struct ctl *ctl, const struct plan *p)
 /* ---- the whole ---- */
 
 /* One apply at a time on this host. The lock ends with the descriptor. */
-static int lock_directory_of(const char *path)
+static int lock_directory(const char *dir)
 {
-    const char *slash = strrchr(path, '/');
-    _cleanup_free_ char *dir = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
-
-    if (!dir)
-        return -ENOMEM;
     if (mkdir(dir, 0755) == 0 && chmod(dir, 0755) < 0)
         return -errno;
     _cleanup_close_ int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -270,15 +309,26 @@ static int lock_directory_of(const char *path)
     return take_fd(&fd);
 }
 
-static int lock_applied(const struct ctl *ctl)
+static int lock_directory_of(const char *path)
 {
-    int lock = lock_directory_of(ctl->applied[CONFIG_APPLIED_OWN]);
+    const char *slash = strrchr(path, '/');
+    _cleanup_free_ char *dir = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
 
-    /* It is not there and cannot be made: nothing that needs this lock will be written there. */
-    return lock == -ENOENT ? lock_directory_of(ctl->applied[CONFIG_APPLIED_VOLATILE]) : lock;
+    return dir ? lock_directory(dir) : -ENOMEM;
 }
 
-/* Restoring takes a moment, and begins by itself: an administrator need not see it. */
+/* That of a directory which is there from early boot on, whatever becomes of /etc. Without it the
+ * agent does not run either. */
+static int lock_applies(const struct ctl *ctl)
+{
+    int lock = lock_directory(ctl->remember_dir);
+
+    return lock >= 0 || lock == -EWOULDBLOCK ? lock
+                                             : lock_directory_of(ctl->applied[CONFIG_APPLIED_OWN]);
+}
+
+/* Restoring takes a moment, and begins by itself: an administrator need not see it. Returns the
+ * lock, or negative errno: -EWOULDBLOCK when another apply is at work. */
 static int lock_or_fail(const struct ctl *ctl)
 {
     int lock = -EWOULDBLOCK;
@@ -286,14 +336,20 @@ static int lock_or_fail(const struct ctl *ctl)
     for (int i = 0; lock == -EWOULDBLOCK && i < LOCK_TRIES; i++) {
         if (i > 0)
             (void)usleep(LOCK_AGAIN_USEC);
-        lock = lock_applied(ctl);
+        lock = lock_applies(ctl);
     }
     if (lock == -EWOULDBLOCK)
         (void)ctl_fail(ctl, "another apply is at work: try again when it is done");
     else if (lock < 0)
-        (void)ctl_fail(ctl, "cannot lock the directory of %s: %s", ctl->applied[0],
-                       strerror(-lock));
+        (void)ctl_fail(ctl,
+                       "cannot lock %s: %s: run systemd-tmpfiles --create, then tenurectl apply",
+                       ctl->remember_dir, strerror(-lock));
     return lock;
+}
+
+static int status_of_lock(int lock)
+{
+    return lock >= 0 ? CTL_OK : lock == -EWOULDBLOCK ? CTL_BUSY : CTL_FAILED;
 }
 
 /* What is only looked at when the applied configuration cannot be read. */
@@ -327,7 +383,7 @@ static int apply(const struct ctl *ctl, const char *const release[], size_t n_re
     }
     lock = lock_or_fail(ctl);
     if (lock < 0)
-        return CTL_FAILED;
+        return status_of_lock(lock);
     r = plan_load_applied(&plan, ctl);
     if (r < 0)
         return ctl_fail(ctl, "%s", strerror(-r));
@@ -339,6 +395,8 @@ static int apply(const struct ctl *ctl, const char *const release[], size_t n_re
         r = look_at_agent(ctl, bus, !plan.before, &agent, &view);
     if (r == CTL_OK)
         r = plan_make(&plan, ctl, view);
+    if (r == CTL_OK)
+        r = check_place(ctl, &plan);
     if (r == CTL_OK)
         r = lead_down(ctl, bus, &plan, agent);
     if (r == CTL_OK)
@@ -371,6 +429,7 @@ static void count_difference(void *userdata, const char *unit)
 /* What is applied and where it was found; complete: all of it is there twice. */
 struct applied {
     struct tenure_config *config;
+    size_t from;
     bool twice;      /* itself */
     bool complete;   /* and its guards */
     bool remembered; /* since the boot */
@@ -380,12 +439,12 @@ struct applied {
 static int look_at_applied(const struct ctl *ctl, struct applied *ret)
 {
     _cleanup_problems_ struct config_problems problems = {0};
-    size_t from = 0, n = 0;
-    int r = config_load_applied(ctl->applied, &problems, &ret->config, &from);
+    size_t n = 0;
+    int r = config_load_applied(ctl->applied, &problems, &ret->config, &ret->from);
 
     if (r < 0)
         return r;
-    ret->twice = from == 0 && same_files(ctl->applied[0], ctl->applied[1]);
+    ret->twice = ret->from == CONFIG_APPLIED_OWN && same_files(ctl->applied[0], ctl->applied[1]);
     ret->complete = ret->twice && guard_copy_compare(ret->config, ctl->copy_dir, ctl_unit_dirs(ctl),
                                                      count_difference, &n) == 0;
     ret->remembered = guard_remembers(ret->config, ctl->remember_dir, ctl_unit_dirs(ctl));
@@ -415,13 +474,32 @@ static int reload(const struct ctl *ctl)
                              error.message ? error.message : strerror(-r));
 }
 
+/* Takes nothing away: what an older file names is for an apply to keep. Where it is in memory alone
+ * because it can be nowhere else, apply and check say so. */
+static int restore_configuration(const struct ctl *ctl, const struct applied *a)
+{
+    int of_copy = 0;
+    int r = config_restore_applied(a->config, ctl->applied, &of_copy);
+
+    if (r < 0 && a->from == CONFIG_APPLIED_VOLATILE)
+        return CTL_OK;
+    if (r < 0)
+        return ctl_fail(ctl, "cannot write %s: %s: run tenurectl apply",
+                        ctl->applied[CONFIG_APPLIED_OWN], strerror(-r));
+    if (of_copy < 0)
+        ctl_warn(ctl, "%s cannot be written: %s; there is no copy of %s",
+                 ctl->applied[CONFIG_APPLIED_COPY], strerror(-of_copy),
+                 ctl->applied[CONFIG_APPLIED_OWN]);
+    return CTL_OK;
+}
+
 /* As much of it as can be written; then the lock is nobody's any more. in_effect: also what was not
  * lost shall be in effect. */
 static int restore(const struct ctl *ctl, const struct applied *a, int *lock, bool in_effect)
 {
     size_t n;
     int of_guards = write_guards(ctl, a->config, &n);
-    int of_config = a->twice ? CTL_OK : write_configuration(ctl, a->config);
+    int of_config = a->twice ? CTL_OK : restore_configuration(ctl, a);
     int reloaded = CTL_OK;
 
     cleanup_close(lock);
@@ -434,14 +512,18 @@ static int restore(const struct ctl *ctl, const struct applied *a, int *lock, bo
 }
 
 /* For the agent, when guards are lost or not in effect. Applies nothing. Without anything to
- * restore from, PID 1 reads what is there all the same. */
+ * restore from, PID 1 reads what is there all the same; not beside another apply, which has it do
+ * so at its end. */
 static int apply_restore(const struct ctl *ctl)
 {
     struct applied a = {.config = NULL};
     _cleanup_close_ int lock = lock_or_fail(ctl);
 
-    if (lock < 0)
-        return CTL_FAILED;
+    if (lock < 0) {
+        if (lock != -EWOULDBLOCK)
+            (void)reload(ctl);
+        return status_of_lock(lock);
+    }
     int r = look_at_applied(ctl, &a);
     if (r < 0) {
         (void)reload(ctl);
@@ -468,7 +550,7 @@ static int apply_if_missing(const struct ctl *ctl)
     /* Another apply may have been at work until now. */
     _cleanup_close_ int lock = lock_or_fail(ctl);
     if (lock < 0)
-        return CTL_FAILED;
+        return status_of_lock(lock);
     r = look_at_applied(ctl, &now);
     if (r == 0 && !now.remembered)
         remember(ctl, now.config);

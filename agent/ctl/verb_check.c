@@ -79,6 +79,26 @@ static void note_gap(void *userdata, const char *unit)
         (void)snprintf(g->unit, sizeof g->unit, "%s", unit);
 }
 
+static bool is_not_for_us(const char *file)
+{
+    return access(file, R_OK) < 0 && errno == EACCES;
+}
+
+/* It is there until the next boot. */
+static void check_volatile(const struct ctl *ctl)
+{
+    bool late = ctl_warn_declared_late(ctl);
+
+    ctl_warn(
+        ctl,
+        "there is no %s: what is applied is in %s, until this host boots%s. Make the directory "
+        "of the first writable, and run tenurectl apply",
+        ctl->applied[CONFIG_APPLIED_OWN], ctl->applied[CONFIG_APPLIED_VOLATILE],
+        late ? ""
+             : "; from then on no unit that the configuration names can be started "
+               "until the agent's start has applied it again");
+}
+
 /* What is said of the host, and makes no configuration wrong. */
 static void check_applied(const struct ctl *ctl)
 {
@@ -86,15 +106,14 @@ static void check_applied(const struct ctl *ctl)
     _cleanup_config_ struct tenure_config *c = NULL;
     struct gaps gaps = {.n = 0};
     size_t from = 0;
-    if (access(ctl->applied[0], R_OK) < 0 && errno == EACCES)
-        return; /* it may hold a password, and is not for everybody */
+
+    /* They may hold a password, and are not for everybody. */
+    if (is_not_for_us(ctl->applied[CONFIG_APPLIED_OWN]) ||
+        is_not_for_us(ctl->applied[CONFIG_APPLIED_VOLATILE]))
+        return;
     int r = config_load_applied(ctl->applied, &problems, &c, &from);
     if (r == 0 && from == CONFIG_APPLIED_VOLATILE)
-        ctl_warn(ctl,
-                 "there is no %s: what is applied is in %s, until this host boots; from then on no "
-                 "unit of a group can be started until the agent has applied it again. Make the "
-                 "directory of the first writable, and run tenurectl apply",
-                 ctl->applied[CONFIG_APPLIED_OWN], ctl->applied[CONFIG_APPLIED_VOLATILE]);
+        check_volatile(ctl);
     else if (r == -EBADMSG || from != CONFIG_APPLIED_OWN)
         ctl_warn(ctl, "%s cannot be used%s: run tenurectl apply", ctl->applied[0],
                  r == 0 ? ", its copy is" : "");
@@ -118,7 +137,7 @@ static int check_units(const struct ctl *ctl, const struct tenure_config *c)
     int r = sd_bus_open_system(&bus);
 
     if (r >= 0)
-        r = units_ask(ctl, bus, c, true, &findings, &unit);
+        r = units_ask(ctl, bus, c, true, USEC_INFINITY, &findings, &unit);
     size_t n = units_print(ctl, &findings);
     if (r < 0)
         ctl_warn(ctl, "systemd cannot be asked about %s: %s; what only it knows is not checked",

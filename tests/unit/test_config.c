@@ -696,6 +696,56 @@ TEST(applied_until_the_next_boot)
     (void)config_free(c);
 }
 
+/* What an earlier version has written would count after the boot: it goes, or nothing is written.
+ */
+TEST(older_files_do_not_outlive_the_volatile_one)
+{
+    size_t where = 77;
+    int error = 77;
+
+    name_places();
+    folder_put("tenure.conf", GOOD_MAIN);
+    struct tenure_config *c = load_good();
+    folder_put("own", "no directory");
+    folder_put("other", "no directory");
+    folder_put("old.conf", MAIN);
+    folder_put("old.copy", MAIN);
+    ck_assert_int_eq(config_find_place(applied, &where, &error), 0);
+    ck_assert_uint_eq(where, CONFIG_APPLIED_VOLATILE);
+    ck_assert_int_eq(error, -ENOTDIR);
+    ck_assert_int_eq(access(in_folder("old.conf"), F_OK), 0);
+    ck_assert_int_eq(config_write_applied(c, applied, &where, &error), 0);
+    ck_assert_int_eq(access(in_folder("old.conf"), F_OK) & access(in_folder("old.copy"), F_OK), -1);
+
+    ck_assert_int_eq(unlink(in_folder("run/applied.conf")), 0);
+    (void)snprintf(places[4], sizeof places[4], "/proc/self/status"); /* nobody can remove it */
+    ck_assert_int_lt(config_find_place(applied, &where, &error), 0);
+    ck_assert_uint_eq(where, 4);
+    ck_assert_int_eq(error, -ENOTDIR);
+    ck_assert_int_lt(config_write_applied(c, applied, &where, &error), 0);
+    ck_assert_int_eq(access(in_folder("run/applied.conf"), F_OK), -1);
+    (void)config_free(c);
+}
+
+TEST(restoring_takes_nothing_away)
+{
+    int of_copy = 77;
+
+    name_places();
+    folder_put("tenure.conf", GOOD_MAIN);
+    struct tenure_config *c = load_good();
+    folder_make_folder("run");
+    folder_put("run/applied.conf", MAIN);
+    folder_put("old.conf", MAIN);
+    ck_assert_int_eq(config_restore_applied(c, applied, &of_copy), 0);
+    ck_assert_int_eq(of_copy, 0);
+    ck_assert_int_eq(access(in_folder("own/applied.conf"), F_OK), 0);
+    ck_assert_int_eq(access(in_folder("other/copy"), F_OK), 0);
+    ck_assert_int_eq(access(in_folder("old.conf"), F_OK), 0);
+    ck_assert_int_eq(access(in_folder("run/applied.conf"), F_OK), 0);
+    (void)config_free(c);
+}
+
 /* Missing is noticed; a copy of what was applied before would count as what is. */
 TEST(no_copy_of_something_else)
 {

@@ -30,6 +30,8 @@
 #define ARGUMENTS_MAX 8
 
 static char *out, *err;
+static const char *etc = ""; /* where the files of /etc are below the folder */
+static bool asks_systemd;
 
 /* Runs tenurectl with these words (NULL at the end); its answers are in out and err. */
 static int run(const char *const words[])
@@ -44,11 +46,11 @@ static int run(const char *const words[])
 
     (void)snprintf(main_file, sizeof main_file, "%s", in_folder("tenure.conf"));
     (void)snprintf(groups_dir, sizeof groups_dir, "%s", in_folder("groups.d"));
-    (void)snprintf(snapshot, sizeof snapshot, "%s", in_folder("applied.conf"));
-    (void)snprintf(copy, sizeof copy, "%s", in_folder("applied.conf.copy"));
+    (void)snprintf(snapshot, sizeof snapshot, "%s/%sapplied.conf", folder(), etc);
+    (void)snprintf(copy, sizeof copy, "%s/%sapplied.conf.copy", folder(), etc);
     (void)snprintf(until_boot, sizeof until_boot, "%s", in_folder("run/applied.conf"));
     (void)snprintf(older, sizeof older, "%s", in_folder("older.conf"));
-    (void)snprintf(copy_dir, sizeof copy_dir, "%s", in_folder("units"));
+    (void)snprintf(copy_dir, sizeof copy_dir, "%s/%sunits", folder(), etc);
     (void)snprintf(remember_dir, sizeof remember_dir, "%s", in_folder("remembered"));
     for (size_t i = 0; words[i]; i++) {
         ck_assert_uint_lt(i, ARGUMENTS_MAX);
@@ -62,6 +64,7 @@ static int run(const char *const words[])
         .applied = applied,
         .copy_dir = copy_dir,
         .remember_dir = remember_dir,
+        .asks_systemd = asks_systemd,
         .out = open_memstream(&out, &n_out),
         .err = open_memstream(&err, &n_err),
     };
@@ -83,6 +86,8 @@ static void set_up(void)
     folder_make_folder("groups.d");
     (void)setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent", 1);
     (void)setenv("TZ", "UTC", 1);
+    etc = "";
+    asks_systemd = false;
 }
 
 static void tear_down(void)
@@ -918,15 +923,157 @@ TEST(apply_one_at_a_time, .root = true)
 {
     start_playing(&(struct stand_in){.agent = false});
     folder_put("tenure.conf", MAIN("dbname=tenure"));
-    int fd = open(folder(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    folder_make_folder("remembered");
+    int fd = open(in_folder("remembered"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
     ck_assert_int_eq(flock(fd, LOCK_EX), 0);
-    ck_assert_int_eq(RUN("apply"), CTL_FAILED);
+    ck_assert_int_eq(RUN("apply"), CTL_BUSY);
     ASSERT_CONTAINS(err, "another apply is at work");
-    ck_assert_int_eq(RUN("apply", "--if-missing"), CTL_FAILED);
+    ck_assert_int_eq(RUN("apply", "--if-missing"), CTL_BUSY);
     ASSERT_CONTAINS(err, "another apply is at work");
+    /* That one has systemd reload itself. */
+    ck_assert_int_eq(RUN("apply", "--restore"), CTL_BUSY);
+    expect_log("");
     (void)close(fd);
     ck_assert_int_eq(RUN("apply"), CTL_OK);
+    stop_playing();
+}
+
+/* Whatever became of the directories: systemd reads what there is. */
+TEST(apply_restores_without_a_lock, .root = true)
+{
+    start_playing(&(struct stand_in){.agent = true});
+    etc = "etc/";
+    folder_put("etc", "no directory");
+    folder_put("remembered", "no directory");
+    ck_assert_int_eq(RUN("apply", "--restore"), CTL_FAILED);
+    ASSERT_CONTAINS(err, "remembered: Not a directory: run systemd-tmpfiles --create, then "
+                         "tenurectl apply");
+    expect_log("daemon-reload\n");
+    stop_playing();
+}
+
+/* It needs nothing of /etc. */
+TEST(apply_restores_when_the_directory_is_gone, .root = true)
+{
+    start_playing(&(struct stand_in){.agent = true});
+    etc = "etc/";
+    folder_make_folder("etc");
+    folder_make_folder("etc/units");
+    folder_make_folder("remembered");
+    folder_put("etc/applied.conf.copy", MAIN("dbname=tenure") GROUP("g", "a.service"));
+    ck_assert_int_eq(RUN("apply", "--restore"), CTL_OK);
+    ASSERT_CONTAINS(out, "Restored 3 guards of what is applied.\n");
+    expect_log("daemon-reload\n");
+    stop_playing();
+}
+
+/* ---- apply, where /etc is read-only ---- */
+
+TEST_CASE(apply_read_only, .set_up = set_up, .tear_down = tear_down, .time_limit = 60);
+
+static void make_read_only(void)
+{
+    etc = "etc/";
+    folder_put("etc", "no directory");
+}
+
+TEST(apply_until_the_next_boot, .root = true)
+{
+    start_playing(&(struct stand_in){.agent = false});
+    make_read_only();
+    folder_put("tenure.conf", MAIN("dbname=tenure") GROUP("g", "a.service"));
+    ck_assert_int_eq(RUN("apply"), CTL_OK);
+    ASSERT_CONTAINS(err, "until this host boots, and applied again by the agent's next start");
+    ck_assert_ptr_null(strstr(err, "lies on"));
+    ck_assert_int_eq(access(in_folder("run/applied.conf"), F_OK), 0);
+    ck_assert_int_eq(RUN("check"), CTL_OK);
+    ASSERT_CONTAINS(err, "until this host boots; from then on no unit that the configuration names "
+                         "can be started until the agent's start has applied it again");
+    /* Nothing is to be mended. */
+    ck_assert_int_eq(RUN("apply", "--restore"), CTL_OK);
+    stop_playing();
+}
+
+/* In memory alone it would be forgotten that nobody has released it. */
+TEST(apply_does_not_forget_what_left, .root = true)
+{
+    start_playing(&(struct stand_in){.agent = true});
+    make_read_only();
+    folder_put("tenure.conf", MAIN("dbname=tenure") GROUP("g", "a.service"));
+    folder_make_folder("run");
+    folder_put("run/applied.conf", MAIN("dbname=tenure") GROUP("x", "x.service"));
+    ck_assert_int_eq(RUN("apply"), CTL_FAILED);
+    ASSERT_CONTAINS(err, "and x.service, which left group \"x\", could start here after the next "
+                         "boot: make its directory writable; or, when no other host runs what left "
+                         "it, run tenurectl apply --release x; nothing is changed");
+    expect_log(""); /* nothing has stepped down */
+    ck_assert_int_eq(RUN("apply", "--release", "x"), CTL_OK);
+    expect_log("Retire x\ndaemon-reload\nagent reloads\n");
+    stop_playing();
+}
+
+TEST(apply_tells_why_nothing_can_be_written, .root = true)
+{
+    start_playing(&(struct stand_in){.agent = false});
+    make_read_only();
+    folder_put("run", "no directory");
+    folder_put("tenure.conf", MAIN("dbname=tenure") GROUP("g", "a.service"));
+    ck_assert_int_eq(RUN("apply"), CTL_FAILED);
+    ASSERT_CONTAINS(err, "etc/applied.conf: Not a directory; nor ");
+    ASSERT_CONTAINS(err,
+                    "run/applied.conf: Not a directory: make the directory of either writable, "
+                    "then apply again; what was applied before stays in force");
+    stop_playing();
+}
+
+/* What the generator reads is not there when it runs. */
+TEST(apply_warns_of_files_that_are_mounted_late, .root = true)
+{
+    start_playing(&(struct stand_in){.agent = false});
+    make_read_only();
+    folder_put("tenure.conf", MAIN("dbname=tenure") GROUP("g", "a.service"));
+    ck_assert_int_eq(rmdir(in_folder("groups.d")), 0);
+    ck_assert_int_eq(symlink("/proc/sys/kernel", in_folder("groups.d")), 0);
+    ck_assert_int_eq(RUN("apply"), CTL_OK);
+    ASSERT_CONTAINS(err, "groups.d lies on another file system than ");
+    ck_assert_int_eq(RUN("check"), CTL_OK);
+    ASSERT_CONTAINS(err, "groups.d lies on another file system than ");
+    ASSERT_CONTAINS(err, "until this host boots. Make ");
+    stop_playing();
+}
+
+TEST(check_by_an_ordinary_user_says_nothing_of_what_is_applied, .root = true)
+{
+    folder_put("tenure.conf", MAIN("dbname=tenure"));
+    folder_make_folder("run");
+    folder_put("run/applied.conf", MAIN("dbname=tenure"));
+    ck_assert_int_eq(chmod(in_folder("run/applied.conf"), 0600) | chmod(folder(), 0755), 0);
+    ck_assert_int_eq(setresuid(65534, 65534, 0), 0);
+    int status = RUN("check");
+    ck_assert_int_eq(setresuid(0, 0, 0), 0);
+    ck_assert_int_eq(status, CTL_OK);
+    ck_assert_str_eq(err, "");
+}
+
+/* ---- apply, and a systemd that does not answer ---- */
+
+TEST_CASE(apply_unanswered, .set_up = set_up, .tear_down = tear_down, .time_limit = 60);
+
+TEST(apply_needs_answers_about_its_units, .root = true)
+{
+    start_playing(&(struct stand_in){.agent = true, .watchdog_silent = true});
+    asks_systemd = true;
+    folder_put("tenure.conf", MAIN("dbname=tenure") GROUP("g", "a.service"));
+    ck_assert_int_eq(RUN("apply"), CTL_FAILED);
+    ASSERT_CONTAINS(err, "systemd does not answer about a.service (");
+    ASSERT_CONTAINS(err, "); nothing is changed: what was applied before stays in force");
+    expect_log("");
+    /* At boot nobody would repeat it. */
+    ck_assert_int_eq(RUN("apply", "--if-missing"), CTL_OK);
+    ASSERT_CONTAINS(err, "systemd does not answer about a.service (");
+    ASSERT_CONTAINS(err, "what only it knows is not checked");
+    expect_applied("\"a.service\"");
     stop_playing();
 }
 
