@@ -8,6 +8,9 @@
 
 #define SETTING "RuntimeWatchdogSec="
 #define REQUIRED "the hardware watchdog, which the group requires, "
+#define WRITE                                                                                      \
+    "write " SETTING "%s into /etc/systemd/system.conf.d/watchdog.conf, section [Manager], and "   \
+    "run systemctl daemon-reexec"
 
 enum watchdog_state watchdog_judge(usec_t timeout, usec_t last_ping, usec_t now)
 {
@@ -48,11 +51,7 @@ void watchdog_obstacle(const struct watchdog *w, usec_t longest, char *ret, size
                        "systemd has not said yet whether the hardware watchdog is armed");
         return;
     case WATCHDOG_OFF:
-        (void)snprintf(ret, size,
-                       REQUIRED "is not armed: write " SETTING "%s into "
-                                "/etc/systemd/system.conf.d/watchdog.conf, section [Manager], and "
-                                "run systemctl daemon-reexec",
-                       most);
+        (void)snprintf(ret, size, REQUIRED "is not armed: " WRITE, most);
         return;
     case WATCHDOG_DEAD:
         (void)snprintf(ret, size,
@@ -64,12 +63,11 @@ void watchdog_obstacle(const struct watchdog *w, usec_t longest, char *ret, size
         break;
     }
     if (w->timeout == USEC_INFINITY)
-        (void)snprintf(
-            ret, size,
-            REQUIRED "has its device's own time, which may be too long: write " SETTING "%s", most);
+        (void)snprintf(ret, size,
+                       REQUIRED "has its device's own time, which may be too long: " WRITE, most);
     else if (w->timeout > longest)
         (void)snprintf(ret, size,
-                       REQUIRED "comes after %s, when others may lead already: write " SETTING
-                                "%s, which is stop_timeout and K, at most",
+                       REQUIRED "resets the host only after %s, when another host may already "
+                                "lead: " WRITE " (stop_timeout and K at most)",
                        is, most);
 }

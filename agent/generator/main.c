@@ -107,8 +107,10 @@ int main(int argc, char *argv[])
         break;
     case GENERATE_LOCK:
         complain("neither %s (%s) nor its copy can be used: no unit that they, or the files below "
-                 "/etc/tenure, name can start outside its group's term; run `tenurectl apply`",
-                 config_applied_files[0], first_problem(&problems, why, sizeof why));
+                 "/etc/tenure, name can start outside its group's term; %s",
+                 config_applied_files[0], first_problem(&problems, why, sizeof why),
+                 problems.n == 0 ? "run `tenurectl apply`, as the next start of tenured does"
+                                 : "run `tenurectl apply`");
         break;
     }
     if (r < 0)

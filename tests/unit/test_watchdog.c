@@ -68,8 +68,15 @@ static const struct {
     {{.state = WATCHDOG_ARMED, .timeout = LONGEST}, ""},
     {{.state = WATCHDOG_ARMED, .timeout = SEC(1)}, ""},
     {{.state = WATCHDOG_ARMED, .timeout = LONGEST + 1}, "RuntimeWatchdogSec=6s"},
-    {{.state = WATCHDOG_ARMED, .timeout = SEC(30)}, "comes after 30s"},
-    {{.state = WATCHDOG_ARMED, .timeout = USEC_INFINITY}, "its device's own time"},
+    {{.state = WATCHDOG_ARMED, .timeout = SEC(30)}, "resets the host only after 30s"},
+    {{.state = WATCHDOG_ARMED, .timeout = USEC_INFINITY},
+     "which may be too long: write RuntimeWatchdogSec=6s into "
+     "/etc/systemd/system.conf.d/watchdog.conf, section [Manager], and run systemctl "
+     "daemon-reexec"},
+    {{.state = WATCHDOG_ARMED, .timeout = SEC(7)},
+     "when another host may already lead: write "
+     "RuntimeWatchdogSec=6s into /etc/systemd/system.conf.d/watchdog.conf, section [Manager], and "
+     "run systemctl daemon-reexec"},
 };
 
 TEST(an_obstacle_has_a_remedy, EACH(obstacles))
@@ -289,7 +296,7 @@ TEST(a_host_without_it_is_not_ready)
     ck_assert(!v->guarded && v->unarmed);
     v = look(SEC(30), 0);
     ck_assert(!v->guarded && v->unarmed);
-    ASSERT_CONTAINS(v->problem, "comes after 30s");
+    ASSERT_CONTAINS(v->problem, "resets the host only after 30s");
 }
 
 TEST(a_host_with_it_is_ready_until_it_is_lost)
