@@ -284,18 +284,21 @@ int config_find_place(const char *const files[], size_t *ret_where, int *ret_err
     return older_can_go(files, ret_where);
 }
 
-/* Returns 0, or why the first that is left could not be removed; *ret_left, if not NULL, which. */
+/* Returns 0, or why the first that is left could not be removed; *ret_left, if not NULL, which. (On
+ * a read-only file system what is not there cannot be removed either.) */
 static int remove_from(const char *const files[], size_t first, size_t *ret_left)
 {
     int error = 0;
 
-    for (size_t i = 0; files[i]; i++)
-        if (i >= first && unlink(files[i]) < 0 && errno != ENOENT && errno != ENOTDIR &&
-            error == 0) {
-            error = -errno;
-            if (ret_left)
-                *ret_left = i;
-        }
+    for (size_t i = 0; files[i]; i++) {
+        int r = i >= first && unlink(files[i]) < 0 ? -errno : 0;
+
+        if (r == 0 || error < 0 || !is_there(files[i]))
+            continue;
+        error = r;
+        if (ret_left)
+            *ret_left = i;
+    }
     return error;
 }
 
