@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -73,14 +72,6 @@ void proof_inherit(struct group *g)
 
 /* ---- the beginning ---- */
 
-static usec_t monotonic(void)
-{
-    struct timespec ts = {0};
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &ts); /* cannot fail on this clock */
-    return (usec_t)ts.tv_sec * USEC_PER_SEC + (usec_t)ts.tv_nsec / 1000;
-}
-
 /* As it began; or as it would begin now, which it may have done since the last check. */
 bool proof_may_keep(const struct group *g, size_t unit)
 {
@@ -109,7 +100,7 @@ static void set_stops(struct group *g, enum stops stops)
 
 int proof_begin(struct group *g)
 {
-    usec_t since = monotonic();
+    usec_t since = clock_monotonic();
 
     for (size_t i = 0; i < g->view.n_units; i++) {
         g->began[i] =
