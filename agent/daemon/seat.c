@@ -420,10 +420,10 @@ static void translate(const struct seat *s, const struct group_view *v, struct l
         .asked_at = v->asked_at,
         .keeper = presence(v->keeper),
         .keeper_queued = v->keeper_queued,
-        /* Nor is it known what is dead before systemd has said how it stopped. */
-        .units_dead = v->units_dead && !(v->ending && v->stops == STOPS_OPEN),
+        .units_dead = v->units_dead,
         .units_stay = v->units_stay,
         .slice_empty = v->slice_empty,
+        .open = v->ending && v->stops == STOPS_OPEN,
         .left = v->stops == STOPS_LEFT,
         .guarded = v->guarded,
         .guards = {.state = guards_state(v->guards),

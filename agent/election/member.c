@@ -143,7 +143,7 @@ static bool look_is_fresh(const struct member *m, usec_t now)
 
 static bool local_all_dead(const struct local *l)
 {
-    return l->keeper == LOCAL_KEEPER_GONE && l->units_dead && l->slice_empty;
+    return l->keeper == LOCAL_KEEPER_GONE && l->units_dead && l->slice_empty && !l->open;
 }
 
 bool member_ready(const struct member *m, usec_t now)

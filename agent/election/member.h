@@ -71,7 +71,8 @@ struct local {
     bool units_dead;
     bool units_stay; /* one is up, and PID 1 is not about to stop it */
     bool slice_empty;
-    bool left;    /* although all is dead, something of it that is no process may be left */
+    bool open; /* a term's stops: systemd has yet to say whether they prove that nothing is left */
+    bool left; /* although all is dead, something of it that is no process may be left */
     bool guarded; /* the guards of all units are in effect */
     struct guards_seen guards;
 };

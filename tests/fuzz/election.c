@@ -60,7 +60,7 @@ struct account {
 
 static bool dead(const struct local *l)
 {
-    return l->keeper == LOCAL_KEEPER_GONE && l->units_dead && l->slice_empty;
+    return l->keeper == LOCAL_KEEPER_GONE && l->units_dead && l->slice_empty && !l->open;
 }
 
 static usec_t record_lease(const struct account *a)
@@ -369,10 +369,11 @@ static void reply(struct account *a, char *line)
 }
 
 /* Flags: "a" the keeper is active, "b" busy, "q" queued, "?" unknown, else gone; "o" its state is
- * ours; "u" units are up, "y" they stay, "p" the slice has processes, "l" something may be left,
- * "g" unguarded; of the guards "w" all is there, "1" a copy is lost, "0" both are, else it is
- * unknown, "e" a unit runs outside. Then how long ago it was asked, the state's term (0: the one
- * last asked for), its deadline from now, how long ago PID 1 was asked for the guards. */
+ * ours; "u" units are up, "y" they stay, "p" the slice has processes, "i" it is not known yet
+ * whether something is left, "l" something may be, "g" unguarded; of the guards "w" all is there,
+ * "1" a copy is lost, "0" both are, else it is unknown, "e" a unit runs outside. Then how long ago
+ * it was asked, the state's term (0: the one last asked for), its deadline from now, how long ago
+ * PID 1 was asked for the guards. */
 static void look(struct account *a, char *line)
 {
     const char *flags = fuzz_word(&line);
@@ -394,6 +395,7 @@ static void look(struct account *a, char *line)
         .units_dead = !strchr(flags, 'u'),
         .units_stay = strchr(flags, 'y') != NULL,
         .slice_empty = !strchr(flags, 'p'),
+        .open = strchr(flags, 'i') != NULL,
         .left = strchr(flags, 'l') != NULL,
         .guarded = !strchr(flags, 'g'),
     };

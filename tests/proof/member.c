@@ -104,7 +104,7 @@ static struct account {
 
 static bool all_dead(const struct local *l)
 {
-    return l->keeper == LOCAL_KEEPER_GONE && l->units_dead && l->slice_empty;
+    return l->keeper == LOCAL_KEEPER_GONE && l->units_dead && l->slice_empty && !l->open;
 }
 
 static bool ours(const struct member *m, const struct record *r)
@@ -302,7 +302,7 @@ static bool look_known(const struct member *m)
 
     return l->asked_at == a.look.asked_at && l->keeper == a.look.keeper &&
            l->units_dead == a.look.units_dead && l->slice_empty == a.look.slice_empty &&
-           l->left == a.look.left && l->guarded == a.look.guarded &&
+           l->open == a.look.open && l->left == a.look.left && l->guarded == a.look.guarded &&
            (unsigned)l->keeper <= LOCAL_KEEPER_ACTIVE && l->guards.state == a.look.guards.state &&
            (unsigned)l->guards.state <= GUARDS_BARE;
 }

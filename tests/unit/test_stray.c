@@ -53,6 +53,22 @@ TEST(nothing_runs)
     ck_assert_uint_eq(stray_due(&s), USEC_INFINITY);
 }
 
+/* Systemd has yet to say how its units stopped, after a term or later: that may take its time. */
+TEST(what_is_not_proven_yet_does_not_run, .times = 2)
+{
+    all_dead();
+    m.local.open = true;
+    if (_i) {
+        m.state = MEMBER_ENDING;
+        m.since = NOW;
+        m.stop = S;
+        m.lease = 15 * SEC;
+    }
+    ck_assert_int_eq(look_at(NOW + 60 * SEC), STRAY_NONE);
+    ck_assert_uint_eq(stray_due(&s), USEC_INFINITY);
+    ck_assert_int_eq(look_at(NOW + 120 * SEC), STRAY_NONE);
+}
+
 /* Either of both is something. */
 TEST(a_stop_of_the_keeper_comes_first, .times = 2)
 {

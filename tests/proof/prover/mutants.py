@@ -238,8 +238,8 @@ MUTANTS = [
             "ending-until-proof"),
     _member("local", "proof-of-nothing", "    if (!local_all_dead(l))\n        return;\n    /* A renewal", "    /* A renewal",
             "ending-until-proof"),
-    _member("local", "proof-of-units-alone", "l->keeper == LOCAL_KEEPER_GONE && l->units_dead && l->slice_empty;",
-            "l->keeper == LOCAL_KEEPER_GONE && l->units_dead;", "ending-until-proof"),
+    _member("local", "proof-of-units-alone", "l->keeper == LOCAL_KEEPER_GONE && l->units_dead && l->slice_empty && !l->open;",
+            "l->keeper == LOCAL_KEEPER_GONE && l->units_dead && !l->open;", "ending-until-proof"),
     # ---- releases, memory ----
     _member("reply-releasing", "unknown-is-released", "        m->due = usec_add(event->now, member_limit(m) / RETRY_PART);\n        return;\n    }\n    if (m->operation == OPERATION_RELEASE",
             "        finish_release(m, NOTE_LOST, event->now, update);\n        return;\n    }\n    if (m->operation == OPERATION_RELEASE",

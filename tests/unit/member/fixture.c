@@ -275,6 +275,9 @@ void lack(int what)
     case LACK_EMPTY_SLICE:
         f.host.slice_empty = false;
         break;
+    case LACK_PROOF:
+        f.host.open = true;
+        break;
     case LACK_GUARDS:
         f.host.guarded = false;
         break;

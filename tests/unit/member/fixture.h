@@ -91,6 +91,7 @@ enum lack {
     LACK_REST,   /* of the keeper: no job */
     LACK_DEAD_UNITS,
     LACK_EMPTY_SLICE,
+    LACK_PROOF, /* of the stops */
     LACK_GUARDS,
     LACKS, /* how many there are */
 };

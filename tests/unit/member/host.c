@@ -134,6 +134,17 @@ TEST(stopped_while_asking)
     ck_assert(member_settled(&f.m));
 }
 
+/* How they stopped is not known yet: nothing of it runs. */
+TEST(what_is_dead_is_no_stray)
+{
+    f.host.open = true;
+    look();
+    f.now += 2 * SEC;
+    look();
+    ck_assert_uint_eq(f.u.actions, 0);
+    ck_assert_int_eq(f.u.note, NOTE_NONE);
+}
+
 /* Units without a keeper: a job that passes through is left alone for a second. */
 TEST(strays_are_stopped, .times = 2)
 {
