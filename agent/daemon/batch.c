@@ -105,7 +105,7 @@ static usec_t collect(struct daemon *d, struct request *requests, usec_t now)
 
         if (!is_due(&s->member, now) || member_limit(&s->member) < least)
             continue;
-        event.may_claim = starts < STARTS_MAX;
+        event.may_claim = starts < STARTS_MAX && stray_settled(&s->stray, now);
         /* Without random numbers nothing can be claimed or renewed: not in this batch. */
         if (getrandom(event.nonce.bytes, sizeof event.nonce.bytes, GRND_NONBLOCK) !=
             (ssize_t)sizeof event.nonce.bytes)

@@ -97,7 +97,7 @@ struct member_event {
     uint32_t random;           /* any event: for jitter */
     struct nonce nonce;        /* EVENT_SEND: fresh */
     bool fit;                  /* EVENT_SEND: this node's clock may be trusted to renew and claim */
-    bool may_claim;            /* EVENT_SEND: a slot is free to start one more group */
+    bool may_claim;            /* EVENT_SEND: a slot is free, and no strays are being stopped */
     const struct reply *reply; /* EVENT_REPLY */
     const struct told *told;   /* EVENT_HINT: what was given back; NULL: not said */
     const struct local *local; /* EVENT_LOCAL */

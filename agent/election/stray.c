@@ -73,7 +73,7 @@ enum stray_verdict stray_judge(struct stray *s, const struct member *m, usec_t n
     if (!has_strays(m, now)) {
         bool was = s->asked > 0;
 
-        *s = (struct stray){.since = 0};
+        *s = (struct stray){.gone = was ? now : s->gone};
         return was ? STRAY_GONE : STRAY_NONE;
     }
     if (s->since == 0)
@@ -115,6 +115,13 @@ usec_t stray_due(const struct stray *s)
     if (s->stopped == 0)
         return usec_add(s->since, STRAY_LASTS_USEC);
     return usec_max(usec_add(s->stopped, STRAY_STOP_USEC), s->next);
+}
+
+bool stray_settled(const struct stray *s, usec_t now)
+{
+    assert(s);
+
+    return s->asked == 0 && (s->gone == 0 || now >= usec_add(s->gone, STRAY_SETTLE_USEC));
 }
 
 bool stray_killed(const struct stray *s, const struct member *m, usec_t now)

@@ -23,12 +23,17 @@
 #define STRAY_AGAIN_USEC (2 * USEC_PER_SEC)
 #define STRAY_AGAIN_MAX_USEC (60 * USEC_PER_SEC)
 
+/* What ends them sees by itself that they are gone, and that a term begins, but between two of its
+ * steps it may have PID 1 stop them once more. No claim before that is over. */
+#define STRAY_SETTLE_USEC (1 * USEC_PER_SEC)
+
 struct stray {
     usec_t since;   /* the first sight of them; 0: there are none */
     usec_t stopped; /* the keeper was stopped since then; 0: not yet */
     usec_t asked;   /* they were ended by name for the first time; 0: not yet */
     usec_t next;    /* and are again, not before */
     usec_t pause;
+    usec_t gone; /* those of before, which were ended by name; 0: there were none */
 };
 
 enum stray_verdict {
@@ -48,6 +53,9 @@ void stray_refused(struct stray *s, usec_t now);
 
 /* When a look is wanted for it; USEC_INFINITY: not for its sake. */
 usec_t stray_due(const struct stray *s);
+
+/* Does nothing stop units of the group by name any more, so that a term may begin? */
+bool stray_settled(const struct stray *s, usec_t now);
 
 /* Has all that is left been sent SIGKILL by name? K of the member's term counts, and S. */
 bool stray_killed(const struct stray *s, const struct member *m, usec_t now);

@@ -169,27 +169,88 @@ int state_remove(const struct state_file *s)
     return unlinkat(s->live_fd, STATE_NAME, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-int state_read(const char *groups_dir, const char *group, struct ticket *ret)
+static int open_folder(int dir_fd, const char *name)
 {
-    assert(group);
-    assert(ret);
+    int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
+    return fd < 0 ? -errno : fd;
+}
+
+static int open_keeper_folder(const char *groups_dir, const char *group)
+{
     char path[PATH_MAX];
-    struct ticket t = {0};
-    int r = snprintf(path, sizeof path, "%s/%s/" KEEPER_LIVE_DIR, groups_dir, group);
+    int r = snprintf(path, sizeof path, "%s/%s", groups_dir, group);
 
-    if (r < 0 || (size_t)r >= sizeof path)
-        return -ENAMETOOLONG;
-    _cleanup_close_ int live_fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (live_fd < 0)
-        return -errno;
-    r = read_ticket_at(live_fd, STATE_NAME, geteuid(), geteuid(), &t);
+    return r < 0 || (size_t)r >= sizeof path ? -ENAMETOOLONG : open_folder(AT_FDCWD, path);
+}
+
+static int read_state_at(int live_fd, const char *name, const char *group, struct ticket *ret)
+{
+    struct ticket t = {0};
+    int r = read_ticket_at(live_fd, name, geteuid(), geteuid(), &t);
+
     if (r < 0)
         return r;
     if (strcmp(t.group, group) != 0 || !budget_holds(t.lease, t.stop, t.duration))
         return -EBADMSG;
     *ret = t;
     return 0;
+}
+
+int state_read(const char *groups_dir, const char *group, struct ticket *ret)
+{
+    assert(group);
+    assert(ret);
+
+    _cleanup_close_ int dir_fd = open_keeper_folder(groups_dir, group);
+    if (dir_fd < 0)
+        return dir_fd;
+    _cleanup_close_ int live_fd = open_folder(dir_fd, KEEPER_LIVE_DIR);
+    return live_fd < 0 ? live_fd : read_state_at(live_fd, STATE_NAME, group, ret);
+}
+
+/* Is there one whose deadline has not passed? The keeper takes no other. It belongs to whom the
+ * directory does, or to us. */
+static bool ticket_waits(const char *tickets_dir, const char *instance, usec_t now)
+{
+    struct ticket t;
+    struct stat st;
+    _cleanup_close_ int dir_fd = open_folder(AT_FDCWD, tickets_dir);
+
+    if (dir_fd < 0 || fstat(dir_fd, &st) < 0)
+        return dir_fd != -ENOENT;
+    int r = read_ticket_at(dir_fd, instance, st.st_uid, geteuid(), &t);
+    if (r < 0)
+        return r != -ENOENT && r != -EPERM && r != -EBADMSG && r != -ELOOP;
+    return now < t.deadline;
+}
+
+bool term_begins(const char *tickets_dir, const char *groups_dir, const char *instance,
+                 const char *group, usec_t now)
+{
+    assert(tickets_dir);
+    assert(groups_dir);
+    assert(instance);
+    assert(group);
+
+    struct ticket t;
+    struct stat st;
+
+    /* In the order in which a keeper goes on: what it has left behind by one question is found by
+     * the next. */
+    if (ticket_waits(tickets_dir, instance, now))
+        return true;
+    _cleanup_close_ int dir_fd = open_keeper_folder(groups_dir, group);
+    if (dir_fd < 0)
+        return dir_fd != -ENOENT;
+    _cleanup_close_ int live_fd = open_folder(dir_fd, KEEPER_LIVE_DIR);
+    if (live_fd < 0 || fstat(live_fd, &st) < 0)
+        return true; /* PID 1 has made the directory for it */
+    int r = read_state_at(live_fd, STATE_NEW_NAME, group, &t);
+    if (r != -ENOENT && r != -EPERM)
+        return r < 0 || now < t.deadline;
+    /* Given away when the state is written. */
+    return st.st_uid == geteuid() && fstatat(live_fd, STATE_NAME, &st, AT_SYMLINK_NOFOLLOW) < 0;
 }
 
 bool state_was_there(const char *groups_dir, const char *group)

@@ -44,6 +44,12 @@ int state_remove(const struct state_file *s);
  * there is none; -EPERM, -EBADMSG or another negative errno when it cannot be believed. */
 int state_read(const char *groups_dir, const char *group, struct ticket *ret);
 
+/* Is this group about to be led here? A ticket lies there whose deadline has not passed, or a
+ * keeper has begun and not published its state yet. Of one that has, the state tells; see
+ * state_read(). What cannot be read may be one. */
+bool term_begins(const char *tickets_dir, const char *groups_dir, const char *instance,
+                 const char *group, usec_t now);
+
 /* Did a keeper that left no state publish one before, so that units may have begun? Of one that
  * never got so far nothing is to be stopped. */
 bool state_was_there(const char *groups_dir, const char *group);

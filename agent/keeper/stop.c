@@ -21,6 +21,13 @@ struct stop {
     usec_t kill_time, limit; /* absolute */
     struct by_name by_name;
     bool kill_logged;
+    bool began; /* a term, at the last look */
+};
+
+enum term {
+    TERM_NONE,
+    TERM_BEGINS, /* PID 1 may have the start jobs of keeper and units, which a stop would drop */
+    TERM_LEADS,
 };
 
 /* Until it is over, all that runs does so by right. A state that cannot be read may be one that the
@@ -33,6 +40,25 @@ static bool leads(const struct stop *s)
     if (r == -ENOENT || r == -EPERM)
         return false;
     return r < 0 || clock_boottime() < state.deadline;
+}
+
+static enum term look_for_term(const struct stop *s)
+{
+    const struct keeper_config *c = s->config;
+    /* In this order: what begins leads the moment after. */
+    bool begins =
+        term_begins(c->tickets_dir, c->groups_dir, c->instance, s->group, clock_boottime());
+
+    return leads(s) ? TERM_LEADS : begins ? TERM_BEGINS : TERM_NONE;
+}
+
+static int refuse(const struct stop *s, enum term term)
+{
+    log_error("Not stopping anything: %s group \"%s\". Its keeper comes first: systemctl stop "
+              "tenure@%s.service",
+              term == TERM_LEADS ? "this host leads" : "a term begins here of", s->group,
+              s->config->instance);
+    return EXIT_LEADS;
 }
 
 static void log_kill(struct stop *s, usec_t now)
@@ -59,10 +85,14 @@ static int give_up(const struct stop *s)
     return EXIT_FAILURE;
 }
 
-/* Returns true when SIGTERM came. */
-static bool sleep_or_signal(const struct stop *s, usec_t now)
+static usec_t until_next_step(const struct stop *s, usec_t now)
 {
-    usec_t span = usec_min(usec_sub(by_name_wakeup(&s->by_name, now), now), BY_NAME_INTERVAL_USEC);
+    return usec_min(usec_sub(by_name_wakeup(&s->by_name, now), now), BY_NAME_INTERVAL_USEC);
+}
+
+/* Returns true when SIGTERM came. */
+static bool sleep_or_signal(usec_t span)
+{
     const struct timespec timeout = {.tv_nsec = (long)(span * 1000)};
     sigset_t term;
 
@@ -71,24 +101,25 @@ static bool sleep_or_signal(const struct stop *s, usec_t now)
     return sigtimedwait(&term, NULL, &timeout) == SIGTERM;
 }
 
+/* A directory that PID 1 takes away, once a keeper is gone, looks for a moment as one that it has
+ * made: a term begins when the next look finds the same. */
 static int stop(struct stop *s)
 {
     for (;;) {
-        if (leads(s)) {
-            log_error("Not stopping anything: this host leads group \"%s\". Its keeper comes "
-                      "first: systemctl stop tenure@%s.service",
-                      s->group, s->config->instance);
-            return EXIT_LEADS;
-        }
+        enum term term = look_for_term(s);
+        if (term == TERM_LEADS || (term == TERM_BEGINS && s->began))
+            return refuse(s, term);
+        s->began = term == TERM_BEGINS;
+
         usec_t now = clock_boottime();
-        if (by_name_step(&s->by_name, now)) {
+        if (!s->began && by_name_step(&s->by_name, now)) {
             log_info("Nothing of group \"%s\" runs here.", s->group);
             return EXIT_SUCCESS;
         }
         log_kill(s, now);
         if (now >= s->limit)
             return give_up(s);
-        if (sleep_or_signal(s, now)) {
+        if (sleep_or_signal(s->began ? BY_NAME_INTERVAL_USEC : until_next_step(s, now))) {
             log_warning("Stopped before all of group \"%s\" was dead.", s->group);
             return EXIT_FAILURE;
         }

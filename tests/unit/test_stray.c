@@ -240,6 +240,40 @@ TEST(s_and_k_of_the_term, .times = 2)
     ck_assert_uint_ne(stray_due(&s), USEC_INFINITY);
 }
 
+/* What was asked to stop them may do so once more: a term that began now would lose its units. */
+TEST(no_claim_while_they_may_be_stopped)
+{
+    ck_assert(stray_settled(&s, NOW));
+    ck_assert_int_eq(look_at(NOW), STRAY_NONE);
+    ck_assert(stray_settled(&s, now)); /* PID 1 alone is at it, and the member sees them itself */
+    (void)end_once();
+    ck_assert(!stray_settled(&s, now + 60 * SEC));
+    all_dead();
+    ck_assert_int_eq(look_at(now + MSEC), STRAY_GONE);
+    usec_t gone = now;
+    ck_assert_int_eq(look_at(gone + STRAY_SETTLE_USEC / 2), STRAY_NONE);
+    ck_assert(!stray_settled(&s, gone + STRAY_SETTLE_USEC - 1));
+    ck_assert(stray_settled(&s, gone + STRAY_SETTLE_USEC));
+}
+
+/* Those of before count until then, whatever comes. */
+TEST(no_claim_soon_after_others, .times = 2)
+{
+    (void)end_once();
+    struct local before = m.local;
+    all_dead();
+    ck_assert_int_eq(look_at(now + MSEC), STRAY_GONE);
+    usec_t gone = now;
+    m.local = before;
+    ck_assert_int_eq(look_at(gone + MSEC), STRAY_NONE);
+    if (_i) {
+        all_dead();
+        ck_assert_int_eq(look_at(gone + 2 * MSEC), STRAY_NONE);
+    }
+    ck_assert(!stray_settled(&s, gone + STRAY_SETTLE_USEC - 1));
+    ck_assert(stray_settled(&s, gone + STRAY_SETTLE_USEC));
+}
+
 TEST(killed_is_said_when_it_is_true)
 {
     ck_assert(!stray_killed(&s, &m, NOW + 60 * SEC));

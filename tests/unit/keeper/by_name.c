@@ -306,7 +306,14 @@ TEST(what_was_removed_is_dead)
 
 /* ---- strays ---- */
 
-TEST_CASE(stop, .set_up = set_up_names, .tear_down = tear_down, .time_limit = TIME_LIMIT);
+/* PID 1 makes the keeper's directory when it starts one. */
+static void set_up_stop(void)
+{
+    set_up_names();
+    ck_assert_int_eq(rmdir(in_folder(RUNTIME)), 0);
+}
+
+TEST_CASE(stop, .set_up = set_up_stop, .tear_down = tear_down, .time_limit = TIME_LIMIT);
 
 static void declare_two(void)
 {
@@ -321,6 +328,7 @@ static void leave_state(usec_t deadline)
 
     t.deadline = deadline;
     ck_assert_int_gt(ticket_format(&t, text, sizeof text), 0);
+    (void)mkdir(in_folder(RUNTIME), 0755);
     (void)mkdir(in_folder(RUNTIME "live"), 0755);
     folder_put(RUNTIME "live/state", text);
 }
@@ -483,6 +491,104 @@ TEST(one_that_begins_to_lead_too)
     leave_state(clock_boottime() + PATIENCE);
     ck_assert_int_eq(wait_exit(), EXIT_LEADS);
     ck_assert(!cgroup_killed(OUTSIDE));
+}
+
+static void put_ticket_until(usec_t deadline)
+{
+    struct ticket t = a_ticket();
+
+    t.deadline = deadline;
+    put_ticket(&t);
+}
+
+/* From the ticket to the state: PID 1 may have the start jobs already. */
+static void begin_term(int step)
+{
+    usec_t deadline = clock_boottime() + PATIENCE;
+
+    if (step == 0) {
+        put_ticket_until(deadline);
+        return;
+    }
+    folder_make_folder(RUNTIME);
+    if (step > 1)
+        folder_make_folder(RUNTIME "live");
+    if (step > 2) {
+        leave_state(deadline);
+        ck_assert_int_eq(
+            rename(in_folder(RUNTIME "live/state"), in_folder(RUNTIME "live/state.new")), 0);
+    }
+    if (step > 3)
+        folder_put(RUNTIME "live/state.new", "group=" GROUP "\n"); /* half of it */
+}
+
+TEST(a_term_that_begins_is_left_alone, .times = 5)
+{
+    declare_two();
+    set_cgroup(OUTSIDE, POPULATED);
+    begin_term(_i);
+    start_process(stop_run);
+    ck_assert_int_eq(wait_exit(), EXIT_LEADS);
+    ck_assert_str_eq(asked(), "");
+    ck_assert(!cgroup_killed(OUTSIDE));
+}
+
+TEST(one_that_begins_meanwhile_too, .times = 5)
+{
+    declare_two();
+    set_answer(ONE_ENDS);
+    set_cgroup(OUTSIDE, POPULATED);
+    start_process(stop_run);
+    pause_for(A_WHILE);
+    begin_term(_i);
+    ck_assert_int_eq(wait_exit(), EXIT_LEADS);
+    ck_assert(!cgroup_killed(OUTSIDE));
+}
+
+/* What no keeper would take, or has left behind. */
+TEST(what_begins_no_term_is_none, .times = 4)
+{
+    declare_two();
+    if (_i == 0)
+        put_ticket_until(clock_boottime() - 1);
+    else if (_i == 1)
+        folder_put(TICKETS INSTANCE, "group=" GROUP "\n");
+    else if (_i == 2)
+        ck_assert_int_eq(symlink(in_folder("answer"), in_folder(TICKETS INSTANCE)), 0);
+    else {
+        leave_state(clock_boottime() - 1);
+        ck_assert_int_eq(
+            rename(in_folder(RUNTIME "live/state"), in_folder(RUNTIME "live/state.new")), 0);
+    }
+    start_process(stop_run);
+    ck_assert_int_eq(wait_exit(), EXIT_SUCCESS);
+}
+
+/* A keeper that ends has taken its state away; PID 1 waits for what shall be stopped. */
+TEST(a_term_that_ends_is_none, .root = true)
+{
+    declare_two();
+    folder_make_folder(RUNTIME);
+    folder_make_folder(RUNTIME "live");
+    ck_assert_int_eq(chown(in_folder(RUNTIME "live"), SOME_UID, SOME_UID), 0);
+    start_process(stop_run);
+    ck_assert_int_eq(wait_exit(), EXIT_SUCCESS);
+}
+
+/* As it is when PID 1 takes it away. */
+TEST(what_is_gone_the_next_moment_begins_nothing)
+{
+    declare_two();
+    set_answer(ONE_ENDS);
+    start_process(stop_run);
+    ck_assert(WAIT_FOR(times_told() >= 1, PATIENCE));
+    for (int i = 0; i < 20; i++) {
+        folder_make_folder(RUNTIME);
+        ck_assert_int_eq(rmdir(in_folder(RUNTIME)), 0);
+        pause_for(A_WHILE / 10);
+    }
+    set_answer(ALL_DEAD);
+    ck_assert_int_eq(wait_exit(), EXIT_SUCCESS);
 }
 
 TEST(a_term_that_is_over_is_none)
