@@ -40,11 +40,12 @@ void watchdog_obstacle(const struct watchdog *w, usec_t longest, char *ret, size
     assert(w);
     assert(ret);
 
-    char is[SPAN_FORMAT_MAX], most[SPAN_FORMAT_MAX];
+    char is[SPAN_FORMAT_MAX], most[SPAN_FORMAT_MAX], device[SPAN_FORMAT_MAX];
 
     ret[0] = '\0';
     (void)format_span(longest, most, sizeof most);
     (void)format_span(w->timeout, is, sizeof is);
+    (void)format_span(w->device_timeout, device, sizeof device);
     switch (w->state) {
     case WATCHDOG_UNKNOWN:
         (void)snprintf(ret, size,
@@ -70,4 +71,11 @@ void watchdog_obstacle(const struct watchdog *w, usec_t longest, char *ret, size
                        REQUIRED "resets the host only after %s, when another host may already "
                                 "lead: " WRITE " (stop_timeout and K at most)",
                        is, most);
+    else if (w->device_timeout > longest)
+        (void)snprintf(ret, size,
+                       REQUIRED "resets the host only after %s, when another host may already "
+                                "lead: " SETTING
+                                " is %s, but that is the next time its device has. Give the group "
+                                "a longer stop_timeout, or the host another device",
+                       device, is);
 }

@@ -20,6 +20,7 @@ enum watchdog_state {
 struct watchdog {
     enum watchdog_state state;
     usec_t timeout;                    /* as configured; USEC_INFINITY: the device's own */
+    usec_t device_timeout;             /* as the device has it; 0: not known */
     char device[WATCHDOG_DEVICE_SIZE]; /* "": not known */
 };
 

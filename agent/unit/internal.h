@@ -14,6 +14,7 @@
  *   control.c     StartUnit, StopUnit, the own job
  *   heal.c        the job that has PID 1 read the guards again
  *   call.c        one asynchronous call with its limit
+ *   device.c      the hardware watchdog, as the kernel has it
  *   files.c, instance.c  tickets, datagrams, cgroup.stat; the instance id
  */
 

@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "unit/device.h"
 #include "unit/files.h"
 #include "unit/internal.h"
 
@@ -60,6 +61,7 @@ static void hardware_ping_answered(struct host *h, struct group *g, sd_bus_messa
     if (error < 0 || sd_bus_message_read(reply, "v", "t", &ping) < 0)
         return;
     h->hardware.timeout = h->hardware_timeout;
+    h->hardware.device_timeout = watchdog_device_timeout(WATCHDOG_CLASS_DIR);
     h->hardware.state = watchdog_judge(h->hardware_timeout, ping, clock_monotonic());
 }
 

@@ -16,6 +16,7 @@
 #include "support/folder.h"
 #include "support/test.h"
 #include "support/text.h"
+#include "unit/device.h"
 #include "unit/internal.h"
 
 #define S (5 * USEC_PER_SEC)
@@ -77,6 +78,12 @@ static const struct {
      "when another host may already lead: write "
      "RuntimeWatchdogSec=6s into /etc/systemd/system.conf.d/watchdog.conf, section [Manager], and "
      "run systemctl daemon-reexec"},
+    {{.state = WATCHDOG_ARMED, .timeout = SEC(3), .device_timeout = LONGEST}, ""},
+    {{.state = WATCHDOG_ARMED, .timeout = LONGEST, .device_timeout = SEC(10)},
+     "resets the host only after 10s, when another host may already lead: RuntimeWatchdogSec= is "
+     "6s"},
+    {{.state = WATCHDOG_ARMED, .timeout = SEC(30), .device_timeout = SEC(40)},
+     "resets the host only after 30s"},
 };
 
 TEST(an_obstacle_has_a_remedy, EACH(obstacles))
@@ -88,6 +95,44 @@ TEST(an_obstacle_has_a_remedy, EACH(obstacles))
         ck_assert_str_eq(text, "");
     else
         ASSERT_CONTAINS(text, obstacles[_i].says);
+}
+
+/* ---- what the device makes of it ---- */
+
+static void put_device(const char *name, const char *state, const char *timeout)
+{
+    char path[256];
+
+    (void)snprintf(path, sizeof path, "%s/state", name);
+    if (state)
+        folder_put(path, state);
+    (void)snprintf(path, sizeof path, "%s/timeout", name);
+    folder_put(path, timeout);
+}
+
+TEST_CASE(device, .set_up = folder_make);
+
+TEST(the_longest_that_is_armed)
+{
+    ck_assert_uint_eq(watchdog_device_timeout(folder()), 0);
+    put_device("watchdog0", "active\n", "10\n");
+    ck_assert_uint_eq(watchdog_device_timeout(folder()), SEC(10));
+    put_device("watchdog1", "inactive\n", "60\n");
+    ck_assert_uint_eq(watchdog_device_timeout(folder()), SEC(10));
+    put_device("watchdog2", NULL, "20\n"); /* may be armed */
+    ck_assert_uint_eq(watchdog_device_timeout(folder()), SEC(20));
+    put_device("watchdog3", "active\n", "6\n");
+    ck_assert_uint_eq(watchdog_device_timeout(folder()), SEC(20));
+}
+
+static const char *const no_times[] = {"", "\n", "x\n", "-1\n", "4294967296\n", "0\n"};
+
+TEST(what_is_no_time_is_not_known, EACH(no_times))
+{
+    put_device("watchdog0", "active\n", no_times[_i]);
+    folder_put("no-device", "");
+    ck_assert_uint_eq(watchdog_device_timeout(folder()), 0);
+    ck_assert_uint_eq(watchdog_device_timeout(in_folder("nowhere")), 0);
 }
 
 /* ---- the agent's view ---- */
