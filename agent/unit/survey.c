@@ -127,6 +127,21 @@ static void find_containers(const struct survey *s, const struct survey_unit *u)
             "(a .container file of Quadlet) or systemd-nspawn@, whose containers are in the unit");
 }
 
+/* It stays up without a process for the sake of what it has set up. Its stop proves nothing then,
+ * as there is nothing that it does. */
+static void find_what_nothing_undoes(const struct survey *s, const struct survey_unit *u)
+{
+    const struct unit_properties *p = u->properties;
+
+    if (is_of_type(u->name, "service") && p->remain_after_exit && p->exec_stop.n == 0 &&
+        p->exec_stop_post.n == 0)
+        say(s, u, SURVEY_WARNING,
+            "RemainAfterExit is yes, and it has neither ExecStop= nor ExecStopPost=: nothing "
+            "undoes "
+            "what it sets up, an address for one, when another host leads. Give it an ExecStop= "
+            "that does, or take RemainAfterExit= out if there is nothing to undo");
+}
+
 /* ---- what starts it ---- */
 
 /* Does it start, at boot or by something that runs, without one of the groups' units? */
@@ -343,8 +358,8 @@ static void find_who_requires(const struct survey *s, const struct survey_unit *
 void survey_unit(const struct survey *s, const struct survey_unit *u)
 {
     static void (*const rules[])(const struct survey *, const struct survey_unit *) = {
-        find_what_cannot_be_led, find_triggers,   find_triggered, find_pulled,
-        find_who_requires,       find_containers,
+        find_what_cannot_be_led, find_triggers,   find_triggered,           find_pulled,
+        find_who_requires,       find_containers, find_what_nothing_undoes,
     };
 
     assert(s);

@@ -346,6 +346,22 @@ TEST(what_the_boot_requires)
     REFUSED(third, "a.mount", "host.target, which requires it through b.mount");
 }
 
+TEST(what_nothing_undoes)
+{
+    struct host_of_test h = {0};
+    struct unit_properties p = plain("a.service");
+
+    ONE(p.remain_after_exit = true, WARNED, "nothing undoes what it sets up", "ExecStop=");
+    p.remain_after_exit = true;
+    p.exec_stop.n = 1;
+    look(&h, "a.service", &p);
+    NOTHING(h);
+    p.exec_stop.n = 0;
+    p.exec_stop_post.n = 1;
+    look(&h, "a.service", &p);
+    NOTHING(h);
+}
+
 TEST(a_client_of_a_daemon)
 {
     char client[] = "/usr/bin/docker";
