@@ -348,10 +348,14 @@ TEST(what_the_boot_requires)
 
 TEST(what_nothing_undoes)
 {
+    ONE(p.remain_after_exit = true, WARNED, "nothing undoes what it sets up", "ExecStop=");
+}
+
+TEST(what_a_stop_undoes)
+{
     struct host_of_test h = {0};
     struct unit_properties p = plain("a.service");
 
-    ONE(p.remain_after_exit = true, WARNED, "nothing undoes what it sets up", "ExecStop=");
     p.remain_after_exit = true;
     p.exec_stop.n = 1;
     look(&h, "a.service", &p);
