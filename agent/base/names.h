@@ -21,6 +21,7 @@
 #define TENURE_INSTANCE_DIR TENURE_RUN_DIR "/instance" /* tenure's: the id of this boot */
 #define TENURE_GROUPS_DIR TENURE_RUN_DIR "/groups"     /* root's: GROUPS/GROUP/ per keeper */
 #define TENURE_UNITS_DIR TENURE_RUN_DIR "/units"       /* root's: keepers' drop-ins as applied */
+#define TENURE_APPLY_LOCK TENURE_RUN_DIR "/apply.lock" /* root's: one apply at a time */
 #define TENURE_CGROUP_ROOT "/sys/fs/cgroup"
 
 /* Below TENURE_GROUPS_DIR/INSTANCE: */

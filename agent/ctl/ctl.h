@@ -21,7 +21,8 @@ struct ctl {
     const char *const *applied; /* files as of config_load_applied() */
     const char *copy_dir;       /* of the guards' copy */
     bool asks_systemd;          /* about the units of a configuration that is checked */
-    const char *remember_dir;   /* as of guard/remember.h; its lock is that of an apply */
+    const char *remember_dir;   /* as of guard/remember.h */
+    const char *lock_file;      /* of an apply */
     FILE *out;
     FILE *err;
 };

@@ -10,6 +10,7 @@ int main(int argc, char *argv[])
         .copy_dir = GUARD_COPY_DIR,
         .asks_systemd = true,
         .remember_dir = TENURE_UNITS_DIR,
+        .lock_file = TENURE_APPLY_LOCK,
         .out = stdout,
         .err = stderr,
     };

@@ -296,35 +296,27 @@ static void print_summary(const struct ctl *ctl, const struct plan *p)
 
 /* ---- the whole ---- */
 
-/* One apply at a time on this host. The lock ends with the descriptor. */
-static int lock_directory(const char *dir)
+/* Root's alone: whoever may open a file can lock it. What restores guards may not write there, and
+ * need not when it exists. */
+static int open_lock(const char *path)
 {
-    if (mkdir(dir, 0755) == 0 && chmod(dir, 0755) < 0)
-        return -errno;
-    _cleanup_close_ int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+    if (fd < 0 && errno == ENOENT)
+        fd = open(path, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    return fd < 0 ? -errno : fd;
+}
+
+/* One apply at a time on this host. The lock ends with the descriptor. */
+static int lock_applies(const struct ctl *ctl)
+{
+    _cleanup_close_ int fd = open_lock(ctl->lock_file);
+
     if (fd < 0)
-        return -errno;
+        return fd;
     if (flock(fd, LOCK_EX | LOCK_NB) < 0)
         return -errno;
     return take_fd(&fd);
-}
-
-static int lock_directory_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    _cleanup_free_ char *dir = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
-
-    return dir ? lock_directory(dir) : -ENOMEM;
-}
-
-/* That of a directory which is there from early boot on, whatever becomes of /etc. Without it the
- * agent does not run either. */
-static int lock_applies(const struct ctl *ctl)
-{
-    int lock = lock_directory(ctl->remember_dir);
-
-    return lock >= 0 || lock == -EWOULDBLOCK ? lock
-                                             : lock_directory_of(ctl->applied[CONFIG_APPLIED_OWN]);
 }
 
 /* Restoring takes a moment, and begins by itself: an administrator need not see it. Returns the
@@ -343,7 +335,7 @@ static int lock_or_fail(const struct ctl *ctl)
     else if (lock < 0)
         (void)ctl_fail(ctl,
                        "cannot lock %s: %s: run systemd-tmpfiles --create, then tenurectl apply",
-                       ctl->remember_dir, strerror(-lock));
+                       ctl->lock_file, strerror(-lock));
     return lock;
 }
 

@@ -37,7 +37,7 @@ static bool asks_systemd;
 static int run(const char *const words[])
 {
     char main_file[256], groups_dir[256], snapshot[256], copy[256], until_boot[256], older[256],
-        copy_dir[256], remember_dir[256];
+        copy_dir[256], remember_dir[256], lock_file[256];
     const char *const applied[] = {snapshot, copy, until_boot, older, NULL};
     const char *const unit_dirs[] = {copy_dir, NULL};
     char *argv[ARGUMENTS_MAX + 2] = {(char[]){"tenurectl"}};
@@ -52,6 +52,7 @@ static int run(const char *const words[])
     (void)snprintf(older, sizeof older, "%s", in_folder("older.conf"));
     (void)snprintf(copy_dir, sizeof copy_dir, "%s/%sunits", folder(), etc);
     (void)snprintf(remember_dir, sizeof remember_dir, "%s", in_folder("remembered"));
+    (void)snprintf(lock_file, sizeof lock_file, "%s", in_folder("apply.lock"));
     for (size_t i = 0; words[i]; i++) {
         ck_assert_uint_lt(i, ARGUMENTS_MAX);
         argv[argc] = strdup(words[i]);
@@ -64,6 +65,7 @@ static int run(const char *const words[])
         .applied = applied,
         .copy_dir = copy_dir,
         .remember_dir = remember_dir,
+        .lock_file = lock_file,
         .asks_systemd = asks_systemd,
         .out = open_memstream(&out, &n_out),
         .err = open_memstream(&err, &n_err),
@@ -923,8 +925,7 @@ TEST(apply_one_at_a_time, .root = true)
 {
     start_playing(&(struct stand_in){.agent = false});
     folder_put("tenure.conf", MAIN("dbname=tenure"));
-    folder_make_folder("remembered");
-    int fd = open(in_folder("remembered"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = open(in_folder("apply.lock"), O_RDONLY | O_CREAT | O_CLOEXEC, 0600);
 
     ck_assert_int_eq(flock(fd, LOCK_EX), 0);
     ck_assert_int_eq(RUN("apply"), CTL_BUSY);
@@ -936,6 +937,12 @@ TEST(apply_one_at_a_time, .root = true)
     expect_log("");
     (void)close(fd);
     ck_assert_int_eq(RUN("apply"), CTL_OK);
+    /* One that it makes nobody else may open, and so nobody else can lock. */
+    ck_assert_int_eq(unlink(in_folder("apply.lock")), 0);
+    ck_assert_int_eq(RUN("apply"), CTL_OK);
+    struct stat st;
+    ck_assert_int_eq(stat(in_folder("apply.lock"), &st), 0);
+    ck_assert_uint_eq(st.st_mode & 07777, 0600);
     stop_playing();
 }
 
@@ -945,10 +952,11 @@ TEST(apply_restores_without_a_lock, .root = true)
     start_playing(&(struct stand_in){.agent = true});
     etc = "etc/";
     folder_put("etc", "no directory");
-    folder_put("remembered", "no directory");
+    folder_make_folder("elsewhere");
+    ck_assert_int_eq(symlink("elsewhere", in_folder("apply.lock")), 0);
     ck_assert_int_eq(RUN("apply", "--restore"), CTL_FAILED);
-    ASSERT_CONTAINS(err, "remembered: Not a directory: run systemd-tmpfiles --create, then "
-                         "tenurectl apply");
+    ASSERT_CONTAINS(err, "apply.lock: Too many levels of symbolic links: run systemd-tmpfiles "
+                         "--create, then tenurectl apply");
     expect_log("daemon-reload\n");
     stop_playing();
 }
