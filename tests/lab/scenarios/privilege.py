@@ -64,6 +64,26 @@ def privilege_of_the_agent(t):
     t.gap_at_most(0)
 
 
+@scenario("the agent's user asks for what restores guards, again and again, with jobs that nothing replaces: the host reboots all the same")
+def privilege_and_reboot(t):
+    t.spent, host, heal = True, t.standbys[0], "tenure-reload.service"
+    host.systemctl("enable", "--quiet", "tenured.service")
+    r = call(host, "StartUnit", "ss", heal, "replace-irreversibly")
+    t.check(f"{host} lets it start {heal}: {r.err.strip()}", r.ok)
+    again = f"busctl --quiet call {' '.join(MANAGER)} StartUnit ss {heal} replace-irreversibly"
+    t.fault(f"tenure starts it all the time on {host}", lambda: host.sh(
+        "setsid -f setpriv --reuid=tenure --regid=tenure --clear-groups "
+        f"sh -c 'while {again}; do sleep 0.02; done' >/dev/null 2>&1"))
+    t.effect("one waits for the pause after another", lambda: "waiting" in host.sh(
+        f"systemctl list-jobs --no-legend {heal}", check=False), timeout=30)
+    r = host.run("systemctl", "--no-block", "reboot", check=False)
+    t.check(f"the reboot is not refused: {r.err.strip()}", r.ok)
+    host.wait_down()
+    host.boot()
+    t.until(f"{host} stands by", lambda: t.cluster.status(host).get("role") == "standby", timeout=30)
+    t.gap_at_most(0)
+
+
 @scenario("another agent has not ended on a standby, for 15 s: the next one waits for it, and does not give up")
 def agent_waits_for_another(t):
     t.spent, host = True, t.standbys[0]
