@@ -352,6 +352,10 @@ void witness_ending(struct world *w, const struct node *n)
         sim_violate(w, VIOLATION_GUARDS,
                     "n%u, term %" PRIu64 ": %u heals in vain, and the guards are%s lost", n->index,
                     n->member.term, n->vain, bare ? "" : " not");
+    /* A clock that is off by far looks like pauses, again and again. Who has it shall end then, and
+     * where nobody else may follow nobody has said that there is a leader. */
+    if (w->wrong_clock && n->member.reason == REASON_PAUSED)
+        w->groups[n->group].leaderless_since = 0;
 }
 
 void witness_heal(struct world *w, struct host *h, const struct node *n)
