@@ -443,6 +443,42 @@ static int look_at_applied(const struct ctl *ctl, struct applied *ret)
     return 0;
 }
 
+static bool any_older(const struct ctl *ctl)
+{
+    for (size_t i = 0; ctl->applied[i]; i++)
+        if (i >= CONFIG_APPLIED_OLDER && access(ctl->applied[i], F_OK) == 0)
+            return true;
+    return false;
+}
+
+static bool guards_all_of(const struct tenure_config *c, const struct tenure_config *older)
+{
+    for (size_t i = 0; i < older->n_groups; i++)
+        for (size_t n = 0; n < older->groups[i].n_units; n++)
+            if (!config_has_unit(c, older->groups[i].units[n]))
+                return false;
+    for (size_t i = 0; i < older->n_kept; i++)
+        for (size_t n = 0; n < older->kept[i].n_units; n++)
+            if (!config_has_unit(c, older->kept[i].units[n]))
+                return false;
+    return true;
+}
+
+/* Files of an earlier version that name nothing more than what is applied. Of others the next apply
+ * keeps what they name. */
+static void remove_older(const struct ctl *ctl, const struct tenure_config *c)
+{
+    for (size_t i = 0; ctl->applied[i]; i++) {
+        _cleanup_problems_ struct config_problems problems = {0};
+        _cleanup_config_ struct tenure_config *older = NULL;
+
+        if (i >= CONFIG_APPLIED_OLDER &&
+            config_load_snapshot(ctl->applied[i], &problems, &older) == 0 &&
+            guards_all_of(c, older))
+            (void)unlink(ctl->applied[i]); /* what cannot be taken away comes last all the same */
+    }
+}
+
 /* Would a reload bring anything back? Not where all that is lost is the copy on a file system that
  * cannot be written. */
 static bool reload_helps(const struct ctl *ctl, const struct applied *a)
@@ -536,7 +572,7 @@ static int apply_if_missing(const struct ctl *ctl)
     (void)config_free(before.config);
     if (r == -ENOENT)
         return apply(ctl, NULL, 0, true);
-    if (r < 0 || (before.complete && before.remembered))
+    if (r < 0 || (before.complete && before.remembered && !any_older(ctl)))
         return CTL_OK;
 
     /* Another apply may have been at work until now. */
@@ -546,7 +582,10 @@ static int apply_if_missing(const struct ctl *ctl)
     r = look_at_applied(ctl, &now);
     if (r == 0 && !now.remembered)
         remember(ctl, now.config);
+    bool known = r == 0;
     r = r < 0 || now.complete ? CTL_OK : restore(ctl, &now, &lock, false);
+    if (known && r == CTL_OK && access(ctl->applied[CONFIG_APPLIED_OWN], F_OK) == 0)
+        remove_older(ctl, now.config);
     (void)config_free(now.config);
     return r;
 }

@@ -788,6 +788,24 @@ TEST(apply_keeps_what_an_earlier_version_applied, .root = true)
     stop_playing();
 }
 
+/* At the agent's start: taken over, and removed when nothing is lost by that. */
+TEST(apply_takes_over_what_an_earlier_version_left, .root = true)
+{
+    start_playing(&(struct stand_in){.agent = false});
+    folder_put("older.conf", MAIN("dbname=tenure") GROUP("g", "a.service"));
+    ck_assert_int_eq(RUN("apply", "--restore"), CTL_OK); /* the old agent noticed a loss */
+    expect_applied("\"a.service\"");
+    ck_assert_int_eq(access(in_folder("older.conf"), F_OK), 0);
+    ck_assert_int_eq(RUN("apply", "--if-missing"), CTL_OK);
+    ck_assert_int_eq(access(in_folder("older.conf"), F_OK), -1);
+    expect_applied("\"a.service\"");
+    /* What it alone names is for an apply to keep. */
+    folder_put("older.conf", MAIN("dbname=tenure") GROUP("g", "b.service"));
+    ck_assert_int_eq(RUN("apply", "--if-missing"), CTL_OK);
+    ck_assert_int_eq(access(in_folder("older.conf"), F_OK), 0);
+    stop_playing();
+}
+
 /* ---- what is lost of what is applied ---- */
 
 TEST(apply_restores_what_is_lost, .root = true)
