@@ -111,8 +111,13 @@ def busy_for(host, seconds):
 
 # PID 1 is told to stop it only when it goes on, and has started it once more by then.
 LATE = """#!/bin/sh
+answers() { timeout $1 /usr/bin/systemctl.real show --property=Version >/dev/null; }
 case "$*" in
-*irreversibly*) touch /run/late; sleep 3.3;;
+*irreversibly*)
+    touch /run/late
+    while answers 0.5; do sleep 0.02; done
+    until answers 1; do :; done
+    sleep 0.3;;
 esac
 exec /usr/bin/systemctl.real "$@"
 """
