@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* LD_PRELOAD: a wall clock of its own for one process, WALLCLOCK_FILE's int64_t nanoseconds away
- * from the machine's; the file may change at any time. All other clocks, and timers, are left alone
- * (which libfaketime does not do: it shifts every absolute timerfd, whatever its clock). */
+/* LD_PRELOAD: a wall clock of its own for one process, WALLCLOCK_FILE's first int64_t nanoseconds
+ * away from the machine's, and a CLOCK_MONOTONIC_RAW that is the second one away: to whoever
+ * compares, the clocks that time daemons slew have run the other way by that. The file may change
+ * at any time. All other clocks, and timers, are left alone (which libfaketime does not do: it
+ * shifts every absolute timerfd, whatever its clock). */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdint.h>
@@ -12,6 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { WALL, RAW, OFFSETS };
+
 static const volatile int64_t *offset;
 
 __attribute__((constructor)) static void map(void)
@@ -21,22 +25,31 @@ __attribute__((constructor)) static void map(void)
 
     if (fd < 0)
         return;
-    void *p = mmap(NULL, sizeof *offset, PROT_READ, MAP_SHARED, fd, 0);
+    void *p = mmap(NULL, OFFSETS * sizeof *offset, PROT_READ, MAP_SHARED, fd, 0);
     if (p != MAP_FAILED)
         offset = p;
     (void)close(fd);
+}
+
+static void shift(struct timespec *t, int which)
+{
+    if (!offset)
+        return;
+
+    int64_t nsec = (int64_t)t->tv_sec * 1000000000 + t->tv_nsec + offset[which];
+
+    t->tv_sec = nsec / 1000000000;
+    t->tv_nsec = nsec % 1000000000;
 }
 
 int clock_gettime(clockid_t clock, struct timespec *ret)
 {
     if (syscall(SYS_clock_gettime, clock, ret) < 0)
         return -1;
-    if (offset && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)) {
-        int64_t t = (int64_t)ret->tv_sec * 1000000000 + ret->tv_nsec + *offset;
-
-        ret->tv_sec = t / 1000000000;
-        ret->tv_nsec = t % 1000000000;
-    }
+    if (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)
+        shift(ret, WALL);
+    else if (clock == CLOCK_MONOTONIC_RAW)
+        shift(ret, RAW);
     return 0;
 }
 

@@ -19,6 +19,8 @@ _CONNECTION_LOST = ("Connection reset", "Connection terminated", "Connection ref
                     "Transport endpoint", "Connection timed out", "Broken pipe")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Folders that a host's PID 1 mounts anew; the rest of the disk can be written from outside as well.
+# In an unprivileged host, root is this user of the machine; the others count from there.
+_PRIVATE_USERS = 0x7A000000
 _NOT_ON_DISK = ("/run/", "/tmp/", "/dev/", "/proc/", "/sys/", "/lab/")
 
 
@@ -36,6 +38,7 @@ class Host:
         self.nspawn = None          # the running host: Popen of systemd-nspawn
         self.leader = None          # its PID 1, as this machine numbers it
         self.boots = 0
+        self.private = False        # it has users of its own, and no right beyond them
         self.frozen_at = None
         self.cut_how = None
         self._make_disk()
@@ -48,14 +51,37 @@ class Host:
     def _make_disk(self):
         for part in ("upper", "work", "root"):
             os.makedirs(f"{self.folder}/{part}")
-        run(["mount", "-t", "overlay", f"tenure-lab-{self.name}", "-o",
-             f"lowerdir={':'.join(self.lowers)},upperdir={self.folder}/upper,"
-             f"workdir={self.folder}/work", self.root])
+        self._mount_disk()
         self.write_file("/etc/hostname", f"{self.name}\n")
         self.write_file("/etc/machine-id", f"{secrets.token_hex(16)}\n")
         names = "".join(f"{a} {n}\n" for n, a in self.lab.addresses.items())
         self.write_file("/etc/hosts", f"127.0.0.1 localhost\n{names}")
         self._after_install()
+
+    def _mount_disk(self, more=""):
+        run(["mount", "-t", "overlay", f"tenure-lab-{self.name}", "-o",
+             f"lowerdir={':'.join(self.lowers)},upperdir={self.folder}/upper,"
+             f"workdir={self.folder}/work{more}", self.root])
+
+    def make_unprivileged(self):
+        """From the next boot on, and for good: a container whose root is nobody outside, whose clock's rate may not even
+        be asked for (adjtimex). Its disk is its own users' from then on: nothing can be written to it from outside."""
+        run(["umount", self.root])
+        # That all files change hands shall copy none of them.
+        self._mount_disk(",metacopy=on")
+        self.private = True
+
+    def _container(self):
+        """What boots it, but for where its things are."""
+        namespace = f"/run/netns/{self.netns}"
+        if self.private:
+            # Its users could not join the namespace; it is in there before it becomes them.
+            return ["nsenter", f"--net={namespace}", "systemd-nspawn", f"--private-users={_PRIVATE_USERS}:65536",
+                    "--private-users-ownership=chown"]
+        # As on a real host: memory may be locked, the clock's rate read (but not set), addresses of its own network
+        # namespace changed.
+        return ["systemd-nspawn", f"--network-namespace-path={namespace}",
+                "--capability=CAP_IPC_LOCK,CAP_NET_ADMIN", "--system-call-filter=adjtimex clock_adjtime"]
 
     def _after_install(self):
         """What a package's installation does after its files are there. The rest is done at boot."""
@@ -109,17 +135,12 @@ class Host:
         self.boots += 1
         # The shell that becomes nspawn moves itself first: nobody else's cgroup is ever touched.
         move = "".join(f"echo $$ >{d}/cgroup.procs; " for d in self.cgroup.dirs)
-        argv = ["systemd-nspawn", "--quiet", "--boot", f"--directory={self.root}",
+        argv = [*self._container(), "--quiet", "--boot", f"--directory={self.root}",
                 "--register=no", "--keep-unit", "--console=pipe", "--notify-ready=yes",
                 f"--machine=tenure-{self.lab.name}-{self.name}", f"--hostname={self.name}",
-                f"--network-namespace-path=/run/netns/{self.netns}",
                 f"--bind={self.lab.share}:/lab", "--link-journal=no", "--resolv-conf=off",
                 "--timezone=off",
-                *([f"--bind={self.lab.counted}"] if self.lab.counted else []),
-                # As on a real host: memory may be locked, the clock's rate read (but not set),
-                # addresses of its own network namespace changed.
-                "--capability=CAP_IPC_LOCK,CAP_NET_ADMIN",
-                "--system-call-filter=adjtimex clock_adjtime"]
+                *([f"--bind={self.lab.counted}"] if self.lab.counted else [])]
         with open(f"{self.folder}/console", "ab") as console:
             self.nspawn = subprocess.Popen(
                 ["sh", "-c", f"set -e; {move}exec {shlex.join(argv)}"],
@@ -235,7 +256,8 @@ class Host:
     def argv(self, *command):
         if not self.up:
             raise LabError(f"{self.name} is not powered on")
-        return ["nsenter", "-t", str(self.leader), "-m", "-u", "-i", "-n", "-p", "--", "env", "-i",
+        users = ["-U"] if self.private else []
+        return ["nsenter", "-t", str(self.leader), *users, "-m", "-u", "-i", "-n", "-p", "--", "env", "-i",
                 f"PATH={_PATH}", "HOME=/root", "LC_ALL=C.UTF-8", "SYSTEMD_PAGER=", *map(str, command)]
 
     def run(self, *command, check=True, timeout=15, stdin=None):

@@ -13,17 +13,18 @@ from lab.scenario import scenario
 
 LIBRARY = "/lab/wallclock.so"
 UNITS = ["tenured.service", "tenure@.service"]
+WALL, RAW = range(2)        # of a file's numbers, see wallclock.c
 
 
 def settings(host):
     return {"LD_PRELOAD": LIBRARY, "WALLCLOCK_FILE": f"/lab/wallclock.{host}"}
 
 
-def step(t, host, seconds):
+def step(t, host, seconds, which=WALL):
     path = f"{t.lab.share}/wallclock.{host}"
     # In place: the processes have it mapped.
     fd = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
-    os.pwrite(fd, struct.pack("=q", int(seconds * clock.SECOND)), 0)
+    os.pwrite(fd, struct.pack("=q", int(seconds * clock.SECOND)), 8 * which)
     os.close(fd)
 
 
@@ -33,6 +34,7 @@ def clocks_of_their_own(t):
     shutil.copy(build_wallclock(t.note), f"{t.lab.share}/wallclock.so")
     for host in (t.db, *t.hosts):
         step(t, host, 0)
+        step(t, host, 0, RAW)
     environment = f"/etc/postgresql/{t.db.version}/main/environment"
     t.db.write_file(environment, "".join(f"{k} = '{v}'\n" for k, v in settings(t.db).items()))
     t.db.restart()
