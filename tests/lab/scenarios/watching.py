@@ -29,7 +29,7 @@ def server_restarted_while_watched(t):
     life = clock.now() - float(t.db.psql(f"select extract(epoch from clock_timestamp()) - ({START})")) * clock.SECOND
     t.leader = t.next_leader()
     waited = clock.ms(t.testimony.first_beat(t.leader.name, t.fault_at) - life)
-    t.note(f"{waited:.0f} ms after the server's start")
+    t.figures["after the server's start"] = f"{waited:.0f} ms"
     t.check("a whole lease was watched since then", waited >= t.lease_ms)
     t.check("and not for much longer", waited <= t.lease_ms * 1.001 + t.duration_ms / 4 + START_MS + RECONNECT_MS)
     old.boot()

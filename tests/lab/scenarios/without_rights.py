@@ -27,16 +27,42 @@ def answer(host):
     return said[-1].partition("]: ")[2] if said else "nothing"
 
 
+CONFINEMENT = """
+set -e
+cd "/proc/$(systemctl show --value -p MainPID tenured)"
+grep -E "^(CapEff|CapBnd|CapAmb|NoNewPrivs|Seccomp):" status
+for n in mnt user uts; do
+    [ "$(readlink ns/$n)" = "$(readlink /proc/1/ns/$n)" ] || echo "a namespace of its own: $n"
+done
+echo "users: $(tr -s ' \n' ' ' <uid_map)"
+awk '$5 ~ "^/(|home|proc|root|tmp)$" { print $5, $6 ($5 == "/proc" ? " " $NF : "") }' mountinfo | sort -u
+ls root/dev
+"""
+OWN_USERS = "a namespace of its own: user"
+
+
+def confinement(host):
+    """What the kernel says that the agent is denied."""
+    return host.sh(CONFINEMENT).splitlines()
+
+
 def stands_by(t, host):
     t.until(f"{host} stands by", lambda: t.cluster.status(host).get("role") == "standby", timeout=20)
 
 
-def leads_next(t, host):
-    """It leads without a gap from the next fault on, for longer than a lease, so by renewals; and hears no doubt of its clock."""
+def leads_next(t, host, how):
+    """It takes over, leads for longer than a lease, so by renewals, and has no doubt of its clock."""
     t.leader = t.next_leader()
     t.check(f"it is {host}", t.leader is host)
-    t.stays(f"{host} leads", lambda: t.cluster.is_leader(host), 1.5 * t.lease_ms / 1000)
+    nonces = set()
+
+    def renews():
+        nonces.add(t.db.nonce(t.group))
+        return t.cluster.is_leader(host)
+    t.stays(f"{host} leads", renews, 1.5 * t.lease_ms / 1000)
     t.gap_at_most(2500)
+    t.figures[f"renewals, {how}"] = f"{len(nonces) - 1}"
+    t.check(f"{len(nonces) - 1} renewals", len(nonces) - 1 >= 6)        # one each quarter of D, or a little earlier
     t.check("nothing is said of its clock", not t.said(host, "tenured.service", "this host's clock"))
 
 
@@ -54,15 +80,17 @@ def unprivileged(t):
     t.check(f"root of {container} is nobody outside", container.read_file("/proc/self/uid_map").split()[1] != "0")
     t.check(f"its agent may not ask: {answer(container)}", answer(container) == MAY_NOT)
     stands_by(t, container)
+    confined = confinement(container)
+    t.check(f"it is confined as on other hosts: {confined}", OWN_USERS in confined and confined == confinement(first))
     other.systemctl("stop", "tenured.service")
     t.stop_agent(first)
-    leads_next(t, container)
+    leads_next(t, container, "unprivileged")
 
     ask(t, first, "ProtectClock=yes\n")
     t.check(f"nor may now the one of {first}: {answer(first)}", answer(first) == MAY_NOT)
     stands_by(t, first)
     t.stop_agent(container)
-    leads_next(t, first)
+    leads_next(t, first, "ProtectClock=")
     for host in (container, other):
         host.systemctl("start", "tenured.service")
     t.cluster.wait_ready()

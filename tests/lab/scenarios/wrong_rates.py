@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clocks that are slewed: what they come to decides."""
 
+import re
 import threading
 
 from lab.scenario import scenario
@@ -47,15 +48,21 @@ def clock_slewed(t):
 
         def said(words):
             return t.said(old, "tenured.service", words)
+
+        def note_rate(what):
+            rate = re.search(r"(\d+ ppm) too slow", said("ppm too slow")[0])
+            t.figures[f"measured, {what}"] = rate.group(1)
         with Slew(t, old) as slew:
             t.fault("within a moment its clock loses 25 ms", lambda: slew.add(0.025))
             t.effect("its agent has seen it", lambda: said("ppm too slow"))
+            note_rate("25 ms at once")
             t.undisturbed(seconds=t.duration_ms / 1000)
             t.gap_at_most(0)
             t.until("it trusts its clock again", lambda: said("can be trusted again"), timeout=15)
 
             t.fault(f"its clock loses {SLEWED:.0%}, and goes on so", slew.begin)
             t.effect("its agent has seen it", lambda: said("ppm too slow"))
+            note_rate(f"{SLEWED:.0%}")
             t.leader = t.next_leader()
             t.check("it says that no renewal was acknowledged", said("no renewal was acknowledged before the deadline"))
             t.dead_within(old, t.duration_ms + t.duration_ms / 4 + t.slack_ms + t.stop_ms + t.kill_ms)
