@@ -18,9 +18,9 @@ _REEXEC_TIMEOUT = 5
 _CONNECTION_LOST = ("Connection reset", "Connection terminated", "Connection refused",
                     "Transport endpoint", "Connection timed out", "Broken pipe")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-# Folders that a host's PID 1 mounts anew; the rest of the disk can be written from outside as well.
 # In an unprivileged host, root is this user of the machine; the others count from there.
 _PRIVATE_USERS = 0x7A000000
+# Folders that a host's PID 1 mounts anew; the rest of the disk can be written from outside as well.
 _NOT_ON_DISK = ("/run/", "/tmp/", "/dev/", "/proc/", "/sys/", "/lab/")
 
 
