@@ -69,6 +69,11 @@ class Host:
         run(["umount", self.root])
         # That all files change hands shall copy none of them.
         self._mount_disk(",metacopy=on")
+        # What its root wrote for the lab before, it shall go on with.
+        beats = f"{self.lab.share}/beats"
+        for name in os.listdir(beats):
+            if name.startswith(f"{self.name}."):
+                os.chown(f"{beats}/{name}", _PRIVATE_USERS, _PRIVATE_USERS)
         self.private = True
 
     def _container(self):
