@@ -45,7 +45,7 @@ bool node_name_valid(const char *name)
     return name_valid(name, NODE_NAME_MAX);
 }
 
-int group_instance(const char *group, char *ret, size_t size)
+int group_escaped(const char *group, char *ret, size_t size)
 {
     assert(ret);
 
@@ -66,16 +66,18 @@ int group_instance(const char *group, char *ret, size_t size)
     return 0;
 }
 
+/* One spelling or the other, no mixture of both. */
 int group_from_instance(const char *instance, char *ret, size_t size)
 {
     assert(instance);
     assert(ret);
 
     char group[GROUP_NAME_MAX + 1];
+    bool escaped = strstr(instance, ESCAPED_DASH);
     size_t n = 0;
 
     for (const char *p = instance; *p;) {
-        if (n >= GROUP_NAME_MAX || *p == '-')
+        if (n >= GROUP_NAME_MAX || (escaped && *p == '-'))
             return -EINVAL;
         if (strncmp(p, ESCAPED_DASH, strlen(ESCAPED_DASH)) == 0) {
             group[n++] = '-';
@@ -95,13 +97,22 @@ int group_from_instance(const char *instance, char *ret, size_t size)
 static int format_name(const char *prefix, const char *group, const char *suffix, char *ret,
                        size_t size)
 {
-    char instance[GROUP_INSTANCE_MAX + 1];
-    int r = group_instance(group, instance, sizeof instance);
+    if (!group_name_valid(group))
+        return -EINVAL;
+    int n = snprintf(ret, size, "%s%s%s", prefix, group, suffix);
+    return n < 0 || (size_t)n >= size ? -ENOBUFS : 0;
+}
+
+static int format_escaped(const char *prefix, const char *group, const char *suffix, char *ret,
+                          size_t size)
+{
+    char escaped[GROUP_ESCAPED_MAX + 1];
+    int r = group_escaped(group, escaped, sizeof escaped);
 
     if (r < 0)
         return r;
-    r = snprintf(ret, size, "%s%s%s", prefix, instance, suffix);
-    return r < 0 || (size_t)r >= size ? -ENOBUFS : 0;
+    int n = snprintf(ret, size, "%s%s%s", prefix, escaped, suffix);
+    return n < 0 || (size_t)n >= size ? -ENOBUFS : 0;
 }
 
 int group_keeper_unit(const char *group, char *ret, size_t size)
@@ -116,10 +127,17 @@ int group_stop_unit(const char *group, char *ret, size_t size)
 
 int group_slice_unit(const char *group, char *ret, size_t size)
 {
-    return format_name("tenure-", group, ".slice", ret, size);
+    return format_escaped("tenure-", group, ".slice", ret, size);
 }
 
 int group_slice_cgroup(const char *group, char *ret, size_t size)
 {
-    return format_name("tenure.slice/tenure-", group, ".slice", ret, size);
+    return format_escaped("tenure.slice/tenure-", group, ".slice", ret, size);
+}
+
+int group_earlier_keeper_unit(const char *group, char *ret, size_t size)
+{
+    if (group_name_valid(group) && !strchr(group, '-'))
+        return -ENOENT;
+    return format_escaped("tenure@", group, ".service", ret, size);
 }

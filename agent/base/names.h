@@ -9,7 +9,7 @@
 
 #define GROUP_NAME_MAX 64
 /* Every byte of a name may be escaped as \xNN. */
-#define GROUP_INSTANCE_MAX (GROUP_NAME_MAX * 4)
+#define GROUP_ESCAPED_MAX (GROUP_NAME_MAX * 4)
 #define NODE_NAME_MAX 64
 #define INSTANCE_ID_LEN 32                              /* 128 bits in lower-case hex */
 #define OWNER_MAX (NODE_NAME_MAX + 1 + INSTANCE_ID_LEN) /* NODE/INSTANCE_ID */
@@ -17,14 +17,14 @@
 
 #define TENURE_USER "tenure"
 #define TENURE_RUN_DIR "/run/tenure"
-#define TENURE_TICKETS_DIR TENURE_RUN_DIR "/tickets"   /* tenure's: TICKETS/INSTANCE */
+#define TENURE_TICKETS_DIR TENURE_RUN_DIR "/tickets"   /* tenure's: TICKETS/GROUP */
 #define TENURE_INSTANCE_DIR TENURE_RUN_DIR "/instance" /* tenure's: the id of this boot */
 #define TENURE_GROUPS_DIR TENURE_RUN_DIR "/groups"     /* root's: GROUPS/GROUP/ per keeper */
 #define TENURE_UNITS_DIR TENURE_RUN_DIR "/units"       /* root's: keepers' drop-ins as applied */
 #define TENURE_APPLY_LOCK TENURE_RUN_DIR "/apply.lock" /* root's: one apply at a time */
 #define TENURE_CGROUP_ROOT "/sys/fs/cgroup"
 
-/* Below TENURE_GROUPS_DIR/INSTANCE: */
+/* Below TENURE_GROUPS_DIR/GROUP: */
 #define KEEPER_ENV_FILE "env"  /* root's: TENURE_GROUP, TENURE_TERM, TENURE_NODE */
 #define KEEPER_SOCKET "extend" /* datagrams of base/ticket.h */
 #define KEEPER_LIVE_DIR "live" /* tenure's */
@@ -57,20 +57,25 @@ bool group_name_valid(const char *name);
 /* 1 to NODE_NAME_MAX of [A-Za-z0-9_.-], the first a letter or digit. */
 bool node_name_valid(const char *name);
 
-/* Writes the group's name as used in unit and file names into ret: '-' becomes \x2d, because
+/* Writes the group's name as the slice bears it into ret: '-' becomes \x2d, because
  * tenure-a-b.slice would lie inside tenure-a.slice. Returns 0, -EINVAL for a name that is not
- * valid, -ENOBUFS when size is too small (GROUP_INSTANCE_MAX + 1 always does). */
-int group_instance(const char *group, char *ret, size_t size);
+ * valid, -ENOBUFS when size is too small (GROUP_ESCAPED_MAX + 1 always does). */
+int group_escaped(const char *group, char *ret, size_t size);
 
-/* The reverse; -EINVAL when instance is not what group_instance() makes of a valid name. */
+/* The group of an instance of tenure@.service or tenure-stop@.service: its name as it is, or
+ * escaped, as earlier versions named their keepers. -EINVAL for anything else. */
 int group_from_instance(const char *instance, char *ret, size_t size);
 
-/* "tenure@INSTANCE.service", "tenure-stop@INSTANCE.service", "tenure-INSTANCE.slice" and the
- * slice's path below the cgroup root, "tenure.slice/tenure-INSTANCE.slice". Same errors as
- * group_instance(). */
+/* "tenure@GROUP.service", as people type it, "tenure-stop@GROUP.service", "tenure-ESCAPED.slice"
+ * and the slice's path below the cgroup root, "tenure.slice/tenure-ESCAPED.slice". Same errors as
+ * group_escaped(). */
 int group_keeper_unit(const char *group, char *ret, size_t size);
 int group_stop_unit(const char *group, char *ret, size_t size);
 int group_slice_unit(const char *group, char *ret, size_t size);
 int group_slice_cgroup(const char *group, char *ret, size_t size);
+
+/* "tenure@ESCAPED.service": the keeper's name in earlier versions; -ENOENT when that was the same.
+ */
+int group_earlier_keeper_unit(const char *group, char *ret, size_t size);
 
 #endif

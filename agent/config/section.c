@@ -312,9 +312,9 @@ static void take_group_name(struct loader *l, const config_setting_t *group, str
                    value_text(s, value, sizeof value), GROUP_NAME_MAX);
         return;
     }
-    /* A dash takes four bytes there, and file names end at 255: those of directories that systemctl
-     * makes, too. */
-    if (group_keeper_unit(name, wants, sizeof wants - strlen(".wants")) < 0) {
+    /* A dash takes four bytes in the slice's name, and file names end at 255: those of directories
+     * that systemctl makes, too. */
+    if (group_slice_unit(name, wants, sizeof wants - strlen(".wants")) < 0) {
         problem_at(
             l, s,
             "group name %s has too many dashes, no unit can be named after it: write it with "

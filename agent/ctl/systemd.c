@@ -133,7 +133,7 @@ int systemd_reload(sd_bus *bus, sd_bus_error *error)
 static int group_of_keeper(const char *unit, char *ret, size_t size)
 {
     const size_t prefix = strlen("tenure@"), suffix = strlen(".service");
-    char instance[GROUP_INSTANCE_MAX + 1];
+    char instance[GROUP_ESCAPED_MAX + 1];
     size_t n = strlen(unit);
 
     if (n <= prefix + suffix || n - prefix - suffix >= sizeof instance ||

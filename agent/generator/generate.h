@@ -18,6 +18,7 @@ struct generate_paths {
     const char *copy_dir;               /* where the other copy of the guards is */
     const char *main_file, *groups_dir; /* the administrator's own files, for GENERATE_LOCK alone */
     const char *run_dir;                /* of keepers that live */
+    const char *invocations;            /* KEEPER_UNITS_DIR */
     const char *early_dir;              /* where the guards go */
     /* Where unit files are, for what timers and paths start; NULL: systemd's usual directories. */
     const char *const *unit_dirs;
@@ -28,7 +29,8 @@ struct generate_paths {
  * text, or in the files that were to be applied, get a guard that refuses every start: missing is
  * no less than broken, for a host that boots before its first apply as well. But not those that
  * their drop-in in copy_dir still guards. The same for what only files of an earlier version name.
- * A group that is led here keeps its guards beside that, by what is to be applied. problems: what
+ * A group that is led here keeps its guards beside that, by what is to be applied. A keeper that
+ * lives under the name that an earlier version gave it is ended. problems: what
  * is wrong with the snapshot. Returns 0, or the first error met while reading names or writing; the
  * rest is written nevertheless. */
 int generate(const struct generate_paths *paths, struct config_problems *problems,

@@ -88,6 +88,7 @@ int main(int argc, char *argv[])
         .main_file = CONFIG_MAIN_FILE,
         .groups_dir = CONFIG_GROUPS_DIR,
         .run_dir = TENURE_GROUPS_DIR,
+        .invocations = KEEPER_UNITS_DIR,
         .early_dir = argv[2],
     };
     int r = generate(&paths, &problems, &source);

@@ -16,8 +16,7 @@
 
 /* Names in these texts need no escaping: systemd takes the backslashes of unit names in dependency
  * lists and Slice= as they are, and '%', its specifiers' character, is in no valid group or unit
- * name. The run directory bears the group's plain name, because EnvironmentFile= is a glob, in
- * which a backslash would quote. */
+ * name. */
 
 /* A text that grows. An error stays until finish(). */
 struct text {
@@ -230,6 +229,38 @@ int guard_keeper_text(const struct config_group *g, char *const *more, size_t n_
     return finish(&t, ret);
 }
 
+int guard_earlier_keeper_text(const struct config_group *g, char **ret)
+{
+    assert(g);
+    assert(ret);
+
+    struct text t;
+
+    begin(&t);
+    add(&t,
+        "# Written by tenure: the keeper of group \"%s\" has another name in this version. The one "
+        "of\n"
+        "# the earlier name ends, and cannot be started any more.\n"
+        "[Unit]\n",
+        g->name);
+    add(&t,
+        "BindsTo=tenure@%s.service\n"
+        "Conflicts=tenure@%s.service\n"
+        "Before=tenure@%s.service\n",
+        g->name, g->name, g->name);
+    add_settings(&t, GUARD_OF_KEEPER, true, g, NULL, 0);
+    /* The unit file makes another name of it now. */
+    add(&t,
+        "\n[Service]\n"
+        "RuntimeDirectory=\n"
+        "RuntimeDirectory=tenure/groups/%s\n",
+        g->name);
+    add_settings(&t, GUARD_OF_KEEPER, false, g, NULL, 0);
+    if (g->reboot)
+        add_reboot(&t, g);
+    return finish(&t, ret);
+}
+
 int guard_kept_keeper_text(const char *group, char **units, size_t n_units, char **ret)
 {
     assert(group);
@@ -310,7 +341,7 @@ static int group_of_keeper(const char *keeper, size_t length, char ret[static GR
 {
     static const char prefix[] = "tenure@", suffix[] = ".service";
     const size_t around = strlen(prefix) + strlen(suffix);
-    char instance[GROUP_INSTANCE_MAX + 1];
+    char instance[GROUP_ESCAPED_MAX + 1];
 
     if (length <= around || length - around >= sizeof instance ||
         strncmp(keeper, prefix, strlen(prefix)) != 0 ||

@@ -29,6 +29,11 @@ int guard_kept_text(const char *group, const char *unit, char **ret);
 int guard_keeper_text(const struct config_group *g, char *const *more, size_t n_more,
                       const char *const unit_dirs[], char **ret);
 
+/* Of the keeper of the name that earlier versions gave it, which lives: it ends at once, and before
+ * the one of today's name starts, with the time and the units that it was started with. So an
+ * upgrade costs a group with a dash in its name one switchover. Only for such groups. */
+int guard_earlier_keeper_text(const struct config_group *g, char **ret);
+
 /* Of the keeper of a group that left this host altogether: it stops what is kept, all of these. */
 int guard_kept_keeper_text(const char *group, char **units, size_t n_units, char **ret);
 

@@ -212,8 +212,7 @@ int fence_run(const struct keeper_config *config)
     int r = group_from_instance(config->instance, f.group, sizeof f.group);
 
     if (r < 0) {
-        log_error("\"%s\" is not the name of a group as it stands in unit names.",
-                  config->instance);
+        log_error("\"%s\" is not the name of a group.", config->instance);
         return EXIT_FAILURE;
     }
     /* Only SIGTERM is looked at (above), and nothing but SIGKILL ends the fence early. */

@@ -577,8 +577,12 @@ static int accept_ticket(struct process *p)
     const struct keeper_config *c = p->config;
     int r = group_from_instance(c->instance, p->group, sizeof p->group);
 
+    /* As earlier versions wrote it, it may end (the fence), but not begin: one group, one keeper.
+     */
+    if (r == 0 && strcmp(c->instance, p->group) != 0)
+        r = -EINVAL;
     if (r < 0) {
-        log_error("\"%s\" is not the name of a group as it stands in unit names.", c->instance);
+        log_error("\"%s\" is not the name of a group.", c->instance);
         return r;
     }
     r = set_up_notify(p);

@@ -11,10 +11,9 @@
 #include "base/usec.h"
 
 struct keeper_config {
-    const char *instance;      /* the group's escaped name */
+    const char *instance;      /* of the unit: the group's name */
     const char *tickets_dir;   /* TENURE_TICKETS_DIR */
-    const char *groups_dir;    /* TENURE_GROUPS_DIR; the directory in it bears the group's plain
-                                * name: see tenure@.service */
+    const char *groups_dir;    /* TENURE_GROUPS_DIR */
     const char *cgroup_root;   /* TENURE_CGROUP_ROOT */
     const char *notify_socket; /* $NOTIFY_SOCKET; the fence needs none */
     const char *units_dir;     /* KEEPER_UNITS_DIR */

@@ -138,8 +138,7 @@ int stop_run(const struct keeper_config *config)
     usec_t now = clock_boottime();
 
     if (group_from_instance(config->instance, s.group, sizeof s.group) < 0) {
-        log_error("\"%s\" is not the name of a group as it stands in unit names.",
-                  config->instance);
+        log_error("\"%s\" is not the name of a group.", config->instance);
         return EXIT_FAILURE;
     }
     if (sigfillset(&all) < 0 || sigprocmask(SIG_SETMASK, &all, NULL) < 0)

@@ -23,19 +23,14 @@
 #define CGROUP_STAT_MAX 4096
 #define STATE_READS_MAX 3
 
-/* A ticket bears the group's escaped name, as the keeper's unit file knows it … */
 static int ticket_path(const char *tickets_dir, const char *group, char ret[static PATH_SIZE])
 {
-    char instance[GROUP_INSTANCE_MAX + 1];
-    int r = group_instance(group, instance, sizeof instance);
-
-    if (r < 0)
-        return r;
-    int n = snprintf(ret, PATH_SIZE, "%s/%s", tickets_dir, instance);
+    if (!group_name_valid(group))
+        return -EINVAL;
+    int n = snprintf(ret, PATH_SIZE, "%s/%s", tickets_dir, group);
     return n < 0 || n >= PATH_SIZE ? -ENAMETOOLONG : 0;
 }
 
-/* … and the keeper's directory the plain one: systemd 257 cannot make one with a backslash. */
 static int keeper_path(const char *groups_dir, const char *group, const char *file,
                        char ret[static PATH_SIZE])
 {

@@ -44,20 +44,20 @@ static void span(const char *s)
 
 static void group(const char *s)
 {
-    char name[GROUP_NAME_MAX + 1], instance[GROUP_INSTANCE_MAX + 1];
+    char name[GROUP_NAME_MAX + 1], escaped[GROUP_ESCAPED_MAX + 1];
     char unit[UNIT_NAME_LEN_MAX + 64];
 
-    assert((group_instance(s, instance, sizeof instance) == 0) == group_name_valid(s));
+    assert((group_escaped(s, escaped, sizeof escaped) == 0) == group_name_valid(s));
     if (group_name_valid(s)) {
-        assert(!strpbrk(instance, "-/% \n"));
-        assert(group_from_instance(instance, name, sizeof name) == 0);
+        assert(!strpbrk(escaped, "-/% \n"));
+        assert(group_from_instance(escaped, name, sizeof name) == 0);
         assert(strcmp(name, s) == 0);
         if (group_keeper_unit(s, unit, sizeof unit) == 0)
             assert(unit_name_problem(unit)); /* ours: no group may have it */
     }
     if (group_from_instance(s, name, sizeof name) == 0) {
-        assert(group_instance(name, instance, sizeof instance) == 0);
-        assert(strcmp(instance, s) == 0);
+        assert(group_escaped(name, escaped, sizeof escaped) == 0);
+        assert(strcmp(name, s) == 0 || strcmp(escaped, s) == 0);
     }
     if (node_name_valid(s))
         assert(strlen(s) <= NODE_NAME_MAX && !strpbrk(s, "/ \n\"\\"));

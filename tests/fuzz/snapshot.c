@@ -77,6 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .main_file = fuzz_path("tenure.conf"),
         .groups_dir = fuzz_path("groups.d"),
         .run_dir = fuzz_path("run"),
+        .invocations = fuzz_path("run"),
         .early_dir = early,
         .unit_dirs = no_dirs,
     };

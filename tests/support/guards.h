@@ -7,7 +7,7 @@
 #include "unit/guards.h"
 
 #define GUARDS_GROUP "a-b"
-#define GUARDS_KEEPER "tenure@a\\x2db.service"
+#define GUARDS_KEEPER "tenure@a-b.service"
 #define GUARDS_SLICE "tenure-a\\x2db.slice"
 
 static const struct unit_view guards_units[] = {{.name = "w.service"}, {.name = "w.timer"}};

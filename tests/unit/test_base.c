@@ -137,57 +137,71 @@ static const char *const bad_names[] = {"",        "-a", ".a",  "_a",  "a b", "a
 
 TEST(names_round_trip)
 {
-    char instance[GROUP_INSTANCE_MAX + 1], group[GROUP_NAME_MAX + 1];
+    char escaped[GROUP_ESCAPED_MAX + 1], group[GROUP_NAME_MAX + 1];
 
     for (size_t i = 0; i < sizeof good_names / sizeof *good_names; i++) {
         ck_assert(group_name_valid(good_names[i]));
-        ck_assert_int_eq(group_instance(good_names[i], instance, sizeof instance), 0);
-        ck_assert_ptr_null(strchr(instance, '-'));
-        ck_assert_int_eq(group_from_instance(instance, group, sizeof group), 0);
+        ck_assert_int_eq(group_escaped(good_names[i], escaped, sizeof escaped), 0);
+        ck_assert_ptr_null(strchr(escaped, '-'));
+        ck_assert_int_eq(group_from_instance(escaped, group, sizeof group), 0);
+        ck_assert_str_eq(group, good_names[i]);
+        ck_assert_int_eq(group_from_instance(good_names[i], group, sizeof group), 0);
         ck_assert_str_eq(group, good_names[i]);
     }
     for (size_t i = 0; i < sizeof bad_names / sizeof *bad_names; i++) {
         ck_assert(!group_name_valid(bad_names[i]));
         ck_assert(!node_name_valid(bad_names[i]));
-        ck_assert_int_eq(group_instance(bad_names[i], instance, sizeof instance), -EINVAL);
+        ck_assert_int_eq(group_escaped(bad_names[i], escaped, sizeof escaped), -EINVAL);
     }
     ck_assert(!group_name_valid(NULL));
 }
 
+/* What people type is the keeper's name; only a slice's "-" has a meaning of its own. */
 TEST(names_of_units)
 {
     char name[UNIT_NAME_LEN_MAX + 1];
 
     ck_assert_int_eq(group_keeper_unit("a-b", name, sizeof name), 0);
-    ck_assert_str_eq(name, "tenure@a\\x2db.service");
+    ck_assert_str_eq(name, "tenure@a-b.service");
+    ck_assert_int_eq(group_stop_unit("a-b", name, sizeof name), 0);
+    ck_assert_str_eq(name, "tenure-stop@a-b.service");
     ck_assert_int_eq(group_slice_unit("a-b", name, sizeof name), 0);
     ck_assert_str_eq(name, "tenure-a\\x2db.slice");
     ck_assert_int_eq(group_slice_cgroup("a-b", name, sizeof name), 0);
     ck_assert_str_eq(name, "tenure.slice/tenure-a\\x2db.slice");
-    ck_assert_int_eq(group_keeper_unit("a-b", name, strlen("tenure@a\\x2db.service")), -ENOBUFS);
+    ck_assert_int_eq(group_keeper_unit("a-b", name, strlen("tenure@a-b.service")), -ENOBUFS);
+    ck_assert_int_eq(group_keeper_unit("a/b", name, sizeof name), -EINVAL);
+
+    ck_assert_int_eq(group_earlier_keeper_unit("a-b", name, sizeof name), 0);
+    ck_assert_str_eq(name, "tenure@a\\x2db.service");
+    ck_assert_int_eq(group_earlier_keeper_unit("ab", name, sizeof name), -ENOENT);
+    ck_assert_int_eq(group_earlier_keeper_unit("a/b", name, sizeof name), -EINVAL);
+    ck_assert_int_eq(group_earlier_keeper_unit("a-b", name, 8), -ENOBUFS);
 }
 
 TEST(names_longest)
 {
-    char name[GROUP_NAME_MAX + 2], instance[GROUP_INSTANCE_MAX + 1], group[GROUP_NAME_MAX + 1];
+    char name[GROUP_NAME_MAX + 2], escaped[GROUP_ESCAPED_MAX + 1], group[GROUP_NAME_MAX + 1];
 
     memset(name, '-', sizeof name);
     name[0] = 'a';
     name[GROUP_NAME_MAX + 1] = '\0';
     ck_assert(!group_name_valid(name));
+    ck_assert_int_eq(group_from_instance(name, group, sizeof group), -EINVAL);
     name[GROUP_NAME_MAX] = '\0';
-    ck_assert_int_eq(group_instance(name, instance, sizeof instance), 0);
-    ck_assert_uint_eq(strlen(instance), 1 + 4 * (GROUP_NAME_MAX - 1));
-    ck_assert_int_eq(group_instance(name, instance, strlen(instance)), -ENOBUFS);
-    ck_assert_int_eq(group_instance(name, instance, sizeof instance), 0);
-    ck_assert_int_eq(group_from_instance(instance, group, sizeof group), 0);
+    ck_assert_int_eq(group_escaped(name, escaped, sizeof escaped), 0);
+    ck_assert_uint_eq(strlen(escaped), 1 + 4 * (GROUP_NAME_MAX - 1));
+    ck_assert_int_eq(group_escaped(name, escaped, strlen(escaped)), -ENOBUFS);
+    ck_assert_int_eq(group_escaped(name, escaped, sizeof escaped), 0);
+    ck_assert_int_eq(group_from_instance(escaped, group, sizeof group), 0);
     ck_assert_str_eq(group, name);
 }
 
-TEST(names_no_second_spelling)
+TEST(names_no_third_spelling)
 {
-    static const char *const bad[] = {"",      "a-b",    "a\\x2Db", "a\\x61", "\\x2da", "a\\",
-                                      "a\\x2", "a\\x2e", "../a",    "a/b",    ".",      ".."};
+    static const char *const bad[] = {"",    "a-b\\x2dc", "a\\x2Db", "a\\x61", "\\x2da",
+                                      "a\\", "-a",        "a\\x2",   "a\\x2e", "../a",
+                                      "a/b", ".",         ".."};
     char group[GROUP_NAME_MAX + 1];
 
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)

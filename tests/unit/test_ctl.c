@@ -611,7 +611,7 @@ TEST(apply_systemd_refuses, .root = true)
 
 TEST(apply_without_agent_spares_live_keepers, .root = true)
 {
-    start_playing(&(struct stand_in){.keeper = "tenure@g\\x2d1.service"});
+    start_playing(&(struct stand_in){.keeper = "tenure@g-1.service"});
     folder_put("tenure.conf", MAIN("dbname=tenure") GROUP("g-1", "a.service"));
     folder_put("applied.conf", MAIN("dbname=tenure") GROUP("g-1", "a.service"));
     ck_assert_int_eq(RUN("apply"), CTL_OK);
@@ -1286,7 +1286,7 @@ TEST(no_warning_with_a_required_watchdog, .root = true)
 
 TEST(status_without_agent)
 {
-    start_playing(&(struct stand_in){.keeper = "tenure@g\\x2d1.service"});
+    start_playing(&(struct stand_in){.keeper = "tenure@g-1.service"});
     ck_assert_int_eq(RUN("status"), CTL_FAILED);
     ASSERT_CONTAINS(err, "tenured does not run on this host");
     ASSERT_CONTAINS(err, "systemctl start tenured");

@@ -22,7 +22,7 @@
 #include "support/test.h"
 
 static char early[96], snapshot[96];
-static char groups_dir[96], main_file[96], run_dir[96];
+static char groups_dir[96], main_file[96], run_dir[96], invocations[96];
 static const char *unit_dirs[2]; /* ended by NULL */
 static char copy[112], until_boot[96], older[112], copy_dir[96];
 static const char *const applied[] = {snapshot, copy, until_boot, older, NULL};
@@ -32,6 +32,7 @@ static const struct generate_paths paths = {
     .main_file = main_file,
     .groups_dir = groups_dir,
     .run_dir = run_dir,
+    .invocations = invocations,
     .early_dir = early,
     .unit_dirs = unit_dirs,
 };
@@ -48,6 +49,7 @@ static void set_up(void)
     (void)snprintf(copy_dir, sizeof copy_dir, "%s", in_folder("copy"));
     (void)snprintf(main_file, sizeof main_file, "%s", in_folder("tenure.conf"));
     (void)snprintf(run_dir, sizeof run_dir, "%s", in_folder("run"));
+    (void)snprintf(invocations, sizeof invocations, "%s", in_folder("invocations"));
     (void)snprintf(groups_dir, sizeof groups_dir, "%s", in_folder("groups.d"));
     unit_dirs[0] = folder();
 }
@@ -100,8 +102,8 @@ static enum generate_source run(size_t n_problems)
 #define UNIT_PART                                                                                  \
     "# Written by tenure: this unit belongs to group \"a-b\" and runs on its leader only.\n"       \
     "[Unit]\n"                                                                                     \
-    "BindsTo=tenure@a\\x2db.service\n"                                                             \
-    "After=tenure@a\\x2db.service\n"                                                               \
+    "BindsTo=tenure@a-b.service\n"                                                                 \
+    "After=tenure@a-b.service\n"                                                                   \
     "AssertPathExists=/run/tenure/groups/a-b/live/state\n"
 #define SERVICE_PART                                                                               \
     "\n[Service]\n"                                                                                \
@@ -143,7 +145,7 @@ static void expect_guards(void)
     expect_file("w.path.d/~tenure.conf", UNIT_PART LATE_PART);
     expect_file("w.target.d/~tenure.conf", UNIT_PART LATE_PART);
     expect_file(
-        "tenure@a\\x2db.service.d/~tenure.conf",
+        "tenure@a-b.service.d/~tenure.conf",
         "# Written by tenure: the keeper of group \"a-b\" gets its slice and its units, and "
         "the time it needs to end them.\n"
         "[Unit]\nRequires=tenure-a\\x2db.slice\nAfter=tenure-a\\x2db.slice\n" EACH_UNIT(
@@ -157,7 +159,7 @@ static void expect_guards(void)
     expect_file("tenured.service.d/~tenure.conf",
                 "# Written by tenure: systemd keeps the units of all groups loaded.\n"
                 "[Unit]\n"
-                "Before=tenure@a\\x2db.service\n");
+                "Before=tenure@a-b.service\n");
     ck_assert_uint_eq(folder_count("early"), 9);
 }
 
@@ -315,19 +317,53 @@ TEST(all_is_lost_on_a_leader)
     (void)snprintf(command, sizeof command,
                    "cd %s/early && test ! -e w.timer.d && test ! -e o.service.d/~tenure.conf && "
                    "test ! -e tenure@other.service.d && grep -qx PropagatesStopTo=w.timer "
-                   "'tenure@a\\x2db.service.d/~tenure.conf'",
+                   "'tenure@a-b.service.d/~tenure.conf'",
                    folder());
     ck_assert_int_eq(system(command), 0);
     /* A keeper's copy is not hidden either. */
-    (void)snprintf(
-        command, sizeof command,
-        "cd %s && mkdir 'copy/tenure@a\\x2db.service.d' && mv early/tenure@*/~tenure.conf "
-        "copy/tenure@*/",
-        folder());
+    (void)snprintf(command, sizeof command,
+                   "cd %s && mkdir 'copy/tenure@a-b.service.d' && mv early/tenure@*/~tenure.conf "
+                   "copy/tenure@*/",
+                   folder());
     ck_assert_int_eq(system(command), 0);
     ck_assert_int_eq(run(0), GENERATE_LOCK);
     (void)snprintf(command, sizeof command, "test ! -e %s/early/tenure@*/~tenure.conf", folder());
     ck_assert_int_eq(system(command), 0);
+}
+
+/* An upgrade from a version that escaped the group's name in the keeper's: what lives under that
+ * name ends, with what it needs for that, before another one starts. */
+TEST(earlier_keeper)
+{
+    folder_put("applied.conf", GOOD);
+    folder_make_folder("invocations");
+    ck_assert_int_eq(run(0), GENERATE_SNAPSHOT);
+    ck_assert(access(in_folder("early/tenure@a\\x2db.service.d"), F_OK) < 0);
+
+    /* PID 1's links lead nowhere. */
+    ck_assert_int_eq(
+        symlink("0123456789abcdef", in_folder("invocations/invocation:tenure@a\\x2db.service")), 0);
+    ck_assert_int_eq(run(0), GENERATE_SNAPSHOT);
+    expect_file(
+        "tenure@a\\x2db.service.d/~tenure.conf",
+        "# Written by tenure: the keeper of group \"a-b\" has another name in this version. The "
+        "one "
+        "of\n"
+        "# the earlier name ends, and cannot be started any more.\n"
+        "[Unit]\nBindsTo=tenure@a-b.service\nConflicts=tenure@a-b.service\n"
+        "Before=tenure@a-b.service\n"
+        "Requires=tenure-a\\x2db.slice\nAfter=tenure-a\\x2db.slice\n" EACH_UNIT("PropagatesStopTo=")
+            EACH_UNIT("Before=") "\n[Service]\n"
+                                 "RuntimeDirectory=\n"
+                                 "RuntimeDirectory=tenure/groups/a-b\n"
+                                 "TimeoutStopSec=2550000us\n"
+                                 "TimeoutAbortSec=2550000us\n"
+                                 "Environment=\"TENURE_UNITS=w.service "
+                                 "w@1-2.service w.socket srv-x\\\\x2dy.mount "
+                                 "w.timer w.path w.target\"\n");
+    /* And all else as ever. */
+    expect_file("w.service.d/~tenure.conf", UNIT_PART SERVICE_PART);
+    ck_assert_uint_eq(folder_count("early"), 10);
 }
 
 TEST(broken_and_declared)

@@ -10,7 +10,7 @@ SECOND = "work-second"
 SECOND_UNIT = "second.service"
 SECOND_FILE = f"/etc/tenure/groups.d/{SECOND}.conf"
 # Of group work-second, so systemd escapes it.
-SECOND_KEEPER = "tenure@work\\x2dsecond.service"
+SECOND_KEEPER = "tenure@work-second.service"
 
 
 def add_second(t, host):

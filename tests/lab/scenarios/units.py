@@ -445,8 +445,7 @@ def declare_fights(t, host):
 
 def fight_on(host):
     for name, (kind, text, _) in FIGHTS.items():
-        unit = f"tenure@f\\x2d{name.replace('-', chr(92) + 'x2d')}.service" if kind == "keeper" \
-            else fight_unit(name)
+        unit = f"tenure@f-{name}.service" if kind == "keeper" else fight_unit(name)
         if kind == "masked":
             host.run("ln", "-sf", "/dev/null", f"{ETC}/{unit}")
         elif text:

@@ -73,6 +73,19 @@ TEST(fence_waits_for_units_that_are_up)
     ck_assert_int_eq(wait_exit(), EXIT_SUCCESS);
 }
 
+/* Of a keeper that lived under an earlier version's name: the same group. */
+TEST(fence_of_an_earlier_name)
+{
+    struct ticket t = a_ticket();
+
+    leave_state(&t);
+    set_children(0);
+    config.instance = "my\\x2dgroup";
+    start_process(fence_run);
+    ck_assert_int_eq(wait_exit(), EXIT_SUCCESS);
+    ck_assert(!killed());
+}
+
 TEST(fence_kills_at_once_without_state)
 {
     ck_assert(fence_until_kill() < STOP);

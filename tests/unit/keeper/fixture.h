@@ -22,7 +22,7 @@
 #include "support/wait.h"
 
 #define GROUP "my-group"
-#define INSTANCE "my\\x2dgroup"
+#define INSTANCE "my-group"
 #define LEASE ((usec_t)2500000)
 #define STOP ((usec_t)600000)
 #define KILL (LEASE / 10) /* K */
@@ -36,7 +36,7 @@
 #define TICKETS "tickets/"
 #define RUNTIME "groups/" GROUP "/"
 #define STOPS "instance/stops." GROUP
-#define CGROUP "tenure.slice/tenure-" INSTANCE ".slice/"
+#define CGROUP "tenure.slice/tenure-my\\x2dgroup.slice/"
 
 extern struct keeper_config config; /* of the processes to come */
 extern pid_t keeper;                /* or the fence; -1: there is none to kill at the end */

@@ -157,8 +157,10 @@ TEST(refuses_without_its_surroundings)
     assert_refused();
     ck_assert_ptr_nonnull(file_get(in_folder(TICKETS INSTANCE))); /* nothing done at all */
     config.notify_socket = notify_socket;
-    config.instance = "my-group";
+    config.instance = "my\\x2dgroup"; /* of an earlier version's keeper, which may only end */
+    folder_put(TICKETS "my\\x2dgroup", "");
     assert_refused();
+    ck_assert_ptr_nonnull(file_get(in_folder(TICKETS "my\\x2dgroup"))); /* nor this */
     config.instance = INSTANCE;
     ck_assert_int_eq(unlink(in_folder(CGROUP "cgroup.kill")), 0);
     assert_refused();
