@@ -23,13 +23,15 @@ static const char help[] =
     "      --if-missing         only if nothing is applied; else write again what got lost of it\n"
     "      --restore            apply nothing; write again what got lost of what is applied, and\n"
     "                           have systemd reload\n"
-    "  is-leader GROUP          exit status 0: this host leads; 1: it does not; 3: cannot tell\n"
+    "  is-leader GROUP          exit status 0: this host leads; 1: it does not; 3: cannot tell;\n"
+    "                           4: there is no such group on this host\n"
     "  schema                   the SQL that a DBA reviews and runs in the arbiter's database\n"
     "\n"
     "  --help, --version\n"
     "\n"
     "FILE is the main file, " CONFIG_MAIN_FILE " by default; groups.d/*.conf beside it belong\n"
-    "to it. Exit status: 0 done, 1 failed, 2 wrong use. See tenurectl(8).\n";
+    "to it. Exit status: 0 done, 1 failed, 2 wrong use; of status also 3 no agent runs here,\n"
+    "4 no such group, 5 the agent cannot be reached. See tenurectl(8).\n";
 
 static const struct {
     const char *name;
@@ -67,6 +69,16 @@ int ctl_fail(const struct ctl *ctl, const char *format, ...)
     complain(ctl, format, ap);
     va_end(ap);
     return CTL_FAILED;
+}
+
+int ctl_no_group(const struct ctl *ctl, const char *group)
+{
+    (void)ctl_fail(
+        ctl,
+        "there is no group \"%s\" on this host: see `tenurectl status`; a new one is taken "
+        "by `sudo tenurectl apply`",
+        group);
+    return CTL_NO_GROUP;
 }
 
 void ctl_warn(const struct ctl *ctl, const char *format, ...)

@@ -11,7 +11,11 @@ enum ctl_status {
     CTL_OK = 0,
     CTL_FAILED = 1, /* also: "no" of is-leader */
     CTL_USAGE = 2,
+    /* Of status and is-leader, like those of systemctl: */
     CTL_UNKNOWN = 3,              /* is-leader could not ask */
+    CTL_NOT_RUNNING = 3,          /* status: the agent does not run here */
+    CTL_NO_GROUP = 4,             /* no group of this name is applied here */
+    CTL_UNREACHABLE = 5,          /* status: the agent runs, or may, and cannot be asked */
     CTL_BUSY = GUARD_BUSY_STATUS, /* another apply is at work */
 };
 
@@ -43,6 +47,9 @@ int ctl_usage(const struct ctl *ctl, const char *format, ...) __attribute__((for
 
 /* One line, "tenurectl: …"; returns CTL_FAILED. */
 int ctl_fail(const struct ctl *ctl, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* One line: no group of this name is applied here. Returns CTL_NO_GROUP. */
+int ctl_no_group(const struct ctl *ctl, const char *group);
 
 /* Where unit files are, NULL at the end. */
 const char *const *ctl_unit_dirs(const struct ctl *ctl);

@@ -16,9 +16,26 @@ void status_print_all(FILE *f, const struct agent_view *v, const struct watchdog
 void status_print_group(FILE *f, const struct agent_view *v, const struct watchdog *w,
                         const struct agent_group *g);
 
+/* What is known while the agent does not answer. */
+struct silence {
+    bool runs_not; /* the agent; false: it does, or nobody can tell */
+    char why[512];
+    const char *group; /* the one that was asked for; NULL: all */
+    struct silent_keeper {
+        char group[GROUP_NAME_MAX + 1];
+        char active_state[ACTIVE_STATE_SIZE];
+    } * keepers; /* those that live */
+    size_t n_keepers;
+    bool knows_keepers;
+    bool out_of_memory;
+};
+
 /* All groups, or only one. The keys are described in tenurectl(8) and stay. Returns 0, -ENOMEM or
  * -EIO. */
 int status_print_json(FILE *f, const struct agent_view *v, const struct watchdog *w,
                       const struct agent_group *only);
+
+/* The same keys: null is what only the agent knows. Same returns. */
+int status_print_silence(FILE *f, const struct silence *s);
 
 #endif

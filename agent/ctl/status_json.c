@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <jansson.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/cleanup.h"
@@ -81,6 +82,13 @@ static json_t *watchdog(const struct watchdog *w)
                      w->device[0] ? json_string(w->device) : json_null());
 }
 
+static int print(FILE *f, const json_t *root)
+{
+    if (json_dumpf(root, f, JSON_INDENT(2) | JSON_REAL_PRECISION(12)) < 0 || fputc('\n', f) == EOF)
+        return -EIO;
+    return 0;
+}
+
 int status_print_json(FILE *f, const struct agent_view *v, const struct watchdog *w,
                       const struct agent_group *only)
 {
@@ -88,10 +96,11 @@ int status_print_json(FILE *f, const struct agent_view *v, const struct watchdog
     assert(v);
     assert(w);
 
-    _cleanup_json_ json_t *root = json_pack(
-        "{s:s, s:s, s:s, s:s, s:b, s:s, s:o, s:[]}", "node", v->node, "instance", v->instance,
-        "version", v->version, "arbiter", v->arbiter, "connected", v->connected ? 1 : 0, "status",
-        v->status, "hardware_watchdog", watchdog(w), "groups");
+    _cleanup_json_ json_t *root =
+        json_pack("{s:s, s:n, s:s, s:s, s:s, s:s, s:b, s:s, s:o, s:[]}", "agent", "running",
+                  "problem", "node", v->node, "instance", v->instance, "version", v->version,
+                  "arbiter", v->arbiter, "connected", v->connected ? 1 : 0, "status", v->status,
+                  "hardware_watchdog", watchdog(w), "groups");
 
     if (!root)
         return -ENOMEM;
@@ -99,7 +108,46 @@ int status_print_json(FILE *f, const struct agent_view *v, const struct watchdog
         if ((!only || only == &v->groups[i]) &&
             json_array_append_new(json_object_get(root, "groups"), group(&v->groups[i])) < 0)
             return -ENOMEM;
-    if (json_dumpf(root, f, JSON_INDENT(2) | JSON_REAL_PRECISION(12)) < 0 || fputc('\n', f) == EOF)
-        return -EIO;
-    return 0;
+    return print(f, root);
+}
+
+/* ---- without an agent ---- */
+
+static const char *role_by_systemd(const char *active_state)
+{
+    if (strcmp(active_state, "activating") == 0)
+        return "starting";
+    return strcmp(active_state, "deactivating") == 0 ? "stopping" : "leader";
+}
+
+/* A keeper lives by itself, until its deadline. */
+static json_t *silent_group(const struct silent_keeper *k)
+{
+    return json_pack("{s:s, s:s, s:n, s:n, s:n, s:n, s:n, s:n, s:n, s:n, s:s, s:n, s:n, s:n, s:[]}",
+                     "name", k->group, "role", role_by_systemd(k->active_state), "method", "term",
+                     "leader", "leader_since", "seen_ago_seconds", "unchanged_seconds",
+                     "watch_seconds", "deadline_seconds", "reason",
+                     "its keeper lives, and its units run until its deadline", "lease_seconds",
+                     "stop_timeout_seconds", "renew_deadline_seconds", "units");
+}
+
+int status_print_silence(FILE *f, const struct silence *s)
+{
+    assert(f);
+    assert(s);
+
+    _cleanup_json_ json_t *root =
+        json_pack("{s:s, s:s, s:n, s:n, s:n, s:n, s:b, s:n, s:n, s:o}", "agent",
+                  s->runs_not ? "not running" : "not reachable", "problem", s->why, "node",
+                  "instance", "version", "arbiter", "connected", 0, "status", "hardware_watchdog",
+                  "groups", s->knows_keepers ? json_array() : json_null());
+
+    if (!root)
+        return -ENOMEM;
+    for (size_t i = 0; s->knows_keepers && i < s->n_keepers; i++)
+        if ((!s->group || strcmp(s->group, s->keepers[i].group) == 0) &&
+            json_array_append_new(json_object_get(root, "groups"), silent_group(&s->keepers[i])) <
+                0)
+            return -ENOMEM;
+    return print(f, root);
 }

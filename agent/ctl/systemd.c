@@ -12,26 +12,48 @@
 #define SYSTEMD_PATH "/org/freedesktop/systemd1"
 #define SYSTEMD_MANAGER "org.freedesktop.systemd1.Manager"
 
+static int ask_unit(sd_bus *bus, const char *unit, const char *property, sd_bus_message **ret)
+{
+    _cleanup_message_ sd_bus_message *call = NULL;
+    _cleanup_free_ char *path = NULL;
+    int r = sd_bus_path_encode(SYSTEMD_PATH "/unit", unit, &path);
+
+    if (r >= 0)
+        r = sd_bus_message_new_method_call(bus, &call, SYSTEMD_NAME, path,
+                                           "org.freedesktop.DBus.Properties", "Get");
+    if (r >= 0)
+        r = sd_bus_message_append(call, "ss", "org.freedesktop.systemd1.Unit", property);
+    return r < 0 ? r : sd_bus_call(bus, call, SYSTEMD_CALL_TIMEOUT_USEC, NULL, ret);
+}
+
+int systemd_requires(sd_bus *bus, const char *unit, const char *other)
+{
+    assert(unit);
+    assert(other);
+
+    _cleanup_message_ sd_bus_message *reply = NULL;
+    const char *name;
+    int r = ask_unit(bus, unit, "Requires", &reply);
+
+    if (r >= 0)
+        r = sd_bus_message_enter_container(reply, 'v', "as");
+    if (r >= 0)
+        r = sd_bus_message_enter_container(reply, 'a', "s");
+    while (r >= 0 && (r = sd_bus_message_read_basic(reply, 's', &name)) > 0)
+        if (strcmp(name, other) == 0)
+            return 1;
+    return r < 0 ? r : 0;
+}
+
 int systemd_active_state(sd_bus *bus, const char *unit, char *ret, size_t size)
 {
     assert(unit);
     assert(ret);
 
-    _cleanup_message_ sd_bus_message *call = NULL, *reply = NULL;
-    _cleanup_free_ char *path = NULL;
+    _cleanup_message_ sd_bus_message *reply = NULL;
     const char *state;
-    int r = sd_bus_path_encode(SYSTEMD_PATH "/unit", unit, &path);
+    int r = ask_unit(bus, unit, "ActiveState", &reply);
 
-    if (r < 0)
-        return r;
-    r = sd_bus_message_new_method_call(bus, &call, SYSTEMD_NAME, path,
-                                       "org.freedesktop.DBus.Properties", "Get");
-    if (r < 0)
-        return r;
-    r = sd_bus_message_append(call, "ss", "org.freedesktop.systemd1.Unit", "ActiveState");
-    if (r < 0)
-        return r;
-    r = sd_bus_call(bus, call, SYSTEMD_CALL_TIMEOUT_USEC, NULL, &reply);
     if (r < 0)
         return r;
     r = sd_bus_message_read(reply, "v", "s", &state);
@@ -163,13 +185,12 @@ static int ask_for_keepers(sd_bus *bus, sd_bus_message **ret)
     return sd_bus_call(bus, call, SYSTEMD_CALL_TIMEOUT_USEC, NULL, ret);
 }
 
-int systemd_each_keeper(sd_bus *bus, void (*found)(void *userdata, const char *group),
-                        void *userdata)
+int systemd_each_keeper(sd_bus *bus, keeper_found found, void *userdata)
 {
     assert(found);
 
     _cleanup_message_ sd_bus_message *reply = NULL;
-    const char *unit;
+    const char *unit, *state;
     int r = ask_for_keepers(bus, &reply);
 
     if (r < 0)
@@ -177,12 +198,12 @@ int systemd_each_keeper(sd_bus *bus, void (*found)(void *userdata, const char *g
     r = sd_bus_message_enter_container(reply, 'a', "(ssssssouso)");
     if (r < 0)
         return r;
-    while ((r = sd_bus_message_read(reply, "(ssssssouso)", &unit, NULL, NULL, NULL, NULL, NULL,
+    while ((r = sd_bus_message_read(reply, "(ssssssouso)", &unit, NULL, NULL, &state, NULL, NULL,
                                     NULL, NULL, NULL, NULL)) > 0) {
         char group[GROUP_NAME_MAX + 1];
 
         if (group_of_keeper(unit, group, sizeof group) == 0)
-            found(userdata, group);
+            found(userdata, group, state);
     }
     return r;
 }

@@ -36,6 +36,9 @@ struct watchdog systemd_watchdog(sd_bus *bus);
  * errno. */
 int systemd_active_state(sd_bus *bus, const char *unit, char *ret, size_t size);
 
+/* Does the unit require the other one? 1, 0 or negative errno. */
+int systemd_requires(sd_bus *bus, const char *unit, const char *other);
+
 /* All properties of a unit, of all its interfaces: the answer to GetAll. Returns 0 or negative
  * errno. */
 int systemd_unit_properties(sd_bus *bus, const char *unit, sd_bus_message **ret);
@@ -43,8 +46,9 @@ int systemd_unit_properties(sd_bus *bus, const char *unit, sd_bus_message **ret)
 /* daemon-reload. error: what PID 1 said. */
 int systemd_reload(sd_bus *bus, sd_bus_error *error);
 
-/* Calls `found` with the group of every keeper that is active or on its way. */
-int systemd_each_keeper(sd_bus *bus, void (*found)(void *userdata, const char *group),
-                        void *userdata);
+/* Calls `found` with the group of every keeper that is active or on its way, and its ActiveState.
+ */
+typedef void (*keeper_found)(void *userdata, const char *group, const char *active_state);
+int systemd_each_keeper(sd_bus *bus, keeper_found found, void *userdata);
 
 #endif

@@ -35,10 +35,11 @@ struct obstacle {
     char group[GROUP_NAME_MAX + 1];
 };
 
-static void note_obstacle(void *userdata, const char *group)
+static void note_obstacle(void *userdata, const char *group, const char *active_state)
 {
     struct obstacle *o = userdata;
 
+    (void)active_state;
     if (plan_concerns(o->plan, o->ctl, group))
         (void)snprintf(o->group, sizeof o->group, "%s", group);
 }

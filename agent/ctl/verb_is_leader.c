@@ -8,7 +8,22 @@
 #include "ctl/ctl.h"
 #include "ctl/systemd.h"
 
-/* The agent is not asked: it may be dead while the keeper and the units live on, by right. */
+enum answer { NO, YES, NO_GROUP };
+
+/* By what guards its keeper, which is there with the agent or without. Returns NO, NO_GROUP or
+ * negative errno. */
+static int group_is_here(sd_bus *bus, const char *group, const char *unit)
+{
+    char slice[UNIT_NAME_LEN_MAX + 1];
+    int r = group_slice_unit(group, slice, sizeof slice);
+
+    if (r >= 0)
+        r = systemd_requires(bus, unit, slice);
+    return r < 0 ? r : r > 0 ? NO : NO_GROUP;
+}
+
+/* The agent is not asked: it may be dead while the keeper and the units live on, by right. Returns
+ * the answer or negative errno. */
 static int keeper_leads(sd_bus *bus, const char *group)
 {
     char unit[UNIT_NAME_LEN_MAX + 1], state[ACTIVE_STATE_SIZE];
@@ -21,12 +36,12 @@ static int keeper_leads(sd_bus *bus, const char *group)
     if (r < 0)
         return r;
     if (strcmp(state, "active") != 0)
-        return 0;
+        return group_is_here(bus, group, unit);
     /* Removed before anything else when a term ends: active alone may be a moment old. */
     (void)snprintf(path, sizeof path, TENURE_GROUPS_DIR "/%s/" KEEPER_STATE_FILE, group);
     if (access(path, F_OK) == 0)
-        return 1;
-    return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
+        return YES;
+    return errno == ENOENT || errno == ENOTDIR ? NO : -errno;
 }
 
 int verb_is_leader(const struct ctl *ctl, int argc, char *argv[])
@@ -44,9 +59,11 @@ int verb_is_leader(const struct ctl *ctl, int argc, char *argv[])
     r = sd_bus_open_system(&bus);
     if (r >= 0)
         r = keeper_leads(bus, argv[optind]);
+    if (r == NO_GROUP)
+        return ctl_no_group(ctl, argv[optind]);
     if (r < 0) {
         (void)ctl_fail(ctl, "cannot ask systemd: %s", strerror(-r));
         return CTL_UNKNOWN;
     }
-    return r > 0 ? CTL_OK : CTL_FAILED;
+    return r == YES ? CTL_OK : CTL_FAILED;
 }

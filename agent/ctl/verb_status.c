@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ctl/agent.h"
@@ -8,27 +11,107 @@
 #include "ctl/status.h"
 #include "ctl/systemd.h"
 
-static void print_keeper(void *userdata, const char *group)
+/* ---- without an answer ---- */
+
+static void print_keeper(void *userdata, const char *group, const char *active_state)
 {
     const struct ctl *ctl = userdata;
 
+    (void)active_state;
     (void)fprintf(ctl->err, "The keeper of group \"%s\" lives: its units run until its deadline.\n",
                   group);
 }
 
-/* The agent does not answer: what to do, and what nevertheless goes on. */
-static int explain_silence(const struct ctl *ctl, sd_bus *bus, int error)
+static void take_keeper(void *userdata, const char *group, const char *active_state)
 {
-    if (error == -ENXIO)
-        (void)ctl_fail(ctl, "tenured does not run on this host: see `systemctl status tenured`, "
-                            "start it with `systemctl start tenured`");
-    else if (error == -ETIMEDOUT)
-        (void)ctl_fail(ctl, "tenured does not answer: see `systemctl status tenured`");
-    else
-        (void)ctl_fail(ctl, "cannot ask tenured: %s", strerror(-error));
-    (void)systemd_each_keeper(bus, print_keeper, (void *)(uintptr_t)ctl);
-    return CTL_FAILED;
+    struct silence *s = userdata;
+    struct silent_keeper *more = reallocarray(s->keepers, s->n_keepers + 1, sizeof *more);
+
+    if (!more) {
+        s->out_of_memory = true;
+        return;
+    }
+    s->keepers = more;
+    (void)snprintf(more[s->n_keepers].group, sizeof more->group, "%s", group);
+    (void)snprintf(more[s->n_keepers++].active_state, sizeof more->active_state, "%s",
+                   active_state);
 }
+
+static void say(struct silence *s, bool runs_not, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void say(struct silence *s, bool runs_not, const char *format, ...)
+{
+    va_list ap;
+
+    s->runs_not = runs_not;
+    va_start(ap, format);
+    (void)vsnprintf(s->why, sizeof s->why, format, ap);
+    va_end(ap);
+}
+
+/* Nobody has the agent's name on the bus: PID 1 knows why. */
+static void explain_absence(sd_bus *bus, struct silence *s)
+{
+    char state[ACTIVE_STATE_SIZE];
+    int r = systemd_active_state(bus, "tenured.service", state, sizeof state);
+
+    if (r < 0)
+        say(s, false,
+            "tenured is not on the system bus, and systemd does not say whether it runs: %s",
+            strerror(-r));
+    else if (strcmp(state, "activating") == 0 || strcmp(state, "deactivating") == 0)
+        say(s, false, "tenured is being %s: ask again in a moment, or see `journalctl -eu tenured`",
+            *state == 'a' ? "started" : "stopped");
+    else if (strcmp(state, "active") == 0 || strcmp(state, "reloading") == 0)
+        say(s, false,
+            "tenured runs, but cannot be reached: it is not on the system bus. Its groups are "
+            "led all the same. See `journalctl -eu tenured`; if tenure was installed since the "
+            "bus was started, `systemctl reload dbus`");
+    else
+        say(s, true,
+            "tenured does not run on this host: see `systemctl status tenured`, start it with "
+            "`systemctl start tenured`");
+}
+
+static void explain(sd_bus *bus, int error, struct silence *s)
+{
+    if (!bus)
+        say(s, false,
+            "cannot reach the system bus, so cannot ask tenured: %s; see `systemctl status dbus`",
+            strerror(-error));
+    else if (error == -ENXIO)
+        explain_absence(bus, s);
+    else if (error == -ETIMEDOUT)
+        say(s, false,
+            "tenured runs, but cannot be reached: it does not answer; see `systemctl status "
+            "tenured`");
+    else
+        say(s, false, "cannot ask tenured: %s; see `systemctl status tenured`", strerror(-error));
+}
+
+/* The agent does not answer: why, what to do, and what nevertheless goes on. */
+static int print_silence(const struct ctl *ctl, sd_bus *bus, int error, const char *group,
+                         bool json)
+{
+    struct silence s = {.group = group};
+    int r = 0;
+
+    explain(bus, error, &s);
+    (void)ctl_fail(ctl, "%s", s.why);
+    if (bus && json)
+        s.knows_keepers = systemd_each_keeper(bus, take_keeper, &s) >= 0;
+    else if (bus)
+        (void)systemd_each_keeper(bus, print_keeper, (void *)(uintptr_t)ctl);
+    if (json)
+        r = s.out_of_memory ? -ENOMEM : status_print_silence(ctl->out, &s);
+    free(s.keepers);
+    if (r < 0)
+        return ctl_fail(ctl, "cannot write JSON: %s", strerror(-r));
+    return s.runs_not ? CTL_NOT_RUNNING : CTL_UNREACHABLE;
+}
+
+/* ---- with one ---- */
 
 static int print_status(const struct ctl *ctl, const struct agent_view *v, const struct watchdog *w,
                         const char *name, bool json)
@@ -36,10 +119,7 @@ static int print_status(const struct ctl *ctl, const struct agent_view *v, const
     const struct agent_group *g = name ? agent_find_group(v, name) : NULL;
 
     if (name && !g)
-        return ctl_fail(ctl,
-                        "there is no group \"%s\" here: see `tenurectl status`; a new one is taken "
-                        "by `systemctl reload tenured`",
-                        name);
+        return ctl_no_group(ctl, name);
     if (json) {
         int r = status_print_json(ctl->out, v, w, g);
 
@@ -67,13 +147,13 @@ int verb_status(const struct ctl *ctl, int argc, char *argv[])
     if (optind < argc && !group_name_valid(argv[optind]))
         return ctl_usage(ctl, "\"%s\" is no name of a group", argv[optind]);
 
+    const char *group = optind < argc ? argv[optind] : NULL;
     r = sd_bus_open_system(&bus);
+    if (r >= 0)
+        r = agent_look(bus, &view);
     if (r < 0)
-        return ctl_fail(ctl, "cannot reach the system bus: %s", strerror(-r));
-    r = agent_look(bus, &view);
-    if (r < 0)
-        return explain_silence(ctl, bus, r);
+        return print_silence(ctl, bus, r, group, json);
 
     struct watchdog watchdog = systemd_watchdog(bus);
-    return print_status(ctl, view, &watchdog, optind < argc ? argv[optind] : NULL, json);
+    return print_status(ctl, view, &watchdog, group, json);
 }

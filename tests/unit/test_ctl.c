@@ -233,10 +233,31 @@ TEST(check_conninfo_as_the_agent_does)
     }
 }
 
+/* What `status --json` says without an agent. */
+static void expect_silence(const char *agent, const char *problem, size_t n_groups)
+{
+    json_t *root = json_loads(out, 0, NULL);
+    const json_t *groups = json_object_get(root, "groups");
+
+    ck_assert_ptr_nonnull(root);
+    ck_assert_str_eq(json_string_value(json_object_get(root, "agent")), agent);
+    ASSERT_CONTAINS(json_string_value(json_object_get(root, "problem")), problem);
+    ck_assert(json_is_null(json_object_get(root, "node")));
+    ck_assert(json_is_false(json_object_get(root, "connected")));
+    if (n_groups == SIZE_MAX)
+        ck_assert(json_is_null(groups));
+    else
+        ck_assert_uint_eq(json_array_size(groups), n_groups);
+    json_decref(root);
+}
+
 TEST(without_a_bus)
 {
-    ck_assert_int_eq(RUN("status"), CTL_FAILED);
+    ck_assert_int_eq(RUN("status"), CTL_UNREACHABLE);
     ASSERT_CONTAINS(err, "cannot reach the system bus");
+    ck_assert_str_eq(out, "");
+    ck_assert_int_eq(RUN("status", "--json"), CTL_UNREACHABLE);
+    expect_silence("not reachable", "cannot reach the system bus", SIZE_MAX);
     ck_assert_int_eq(RUN("is-leader", "g"), CTL_UNKNOWN);
     ASSERT_CONTAINS(err, "cannot ask systemd");
 }
@@ -244,8 +265,10 @@ TEST(without_a_bus)
 /* ---- a stand-in for PID 1 and the agent ---- */
 
 struct stand_in {
-    bool agent;         /* is there one? */
-    const char *keeper; /* an active keeper's unit, or NULL */
+    bool agent;              /* is there one? */
+    const char *agent_state; /* of its unit; NULL: "inactive" */
+    const char *keeper;      /* an active keeper's unit, or NULL */
+    const char *slice;       /* that keepers require, or NULL */
     const char *retire_error;
     const char *reload_error;
     bool systemd_refuses;
@@ -340,12 +363,27 @@ static int answer_properties(sd_bus_message *m)
         play->watchdog_device ? play->watchdog_device : "");
 }
 
+static int answer_unit(sd_bus_message *m)
+{
+    const char *state = play->keeper ? "active" : "inactive", *property;
+    int r = sd_bus_message_read(m, "ss", NULL, &property);
+
+    if (r >= 0 && strcmp(property, "Requires") == 0)
+        return sd_bus_reply_method_return(m, "v", "as", play->slice ? 2 : 1, "x.slice",
+                                          play->slice);
+    if (strstr(sd_bus_message_get_path(m), "tenured"))
+        state = play->agent_state ? play->agent_state : "inactive";
+    if (strcmp(state, "?") == 0)
+        return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_NO_REPLY, "busy");
+    return r < 0 ? r : sd_bus_reply_method_return(m, "v", "s", state);
+}
+
 static int answer_systemd(sd_bus_message *m)
 {
     if (sd_bus_message_is_method_call(m, NULL, "GetAll"))
         return answer_properties(m);
     if (sd_bus_message_is_method_call(m, NULL, "Get"))
-        return sd_bus_reply_method_return(m, "v", "s", play->keeper ? "active" : "inactive");
+        return answer_unit(m);
     if (sd_bus_message_is_method_call(m, NULL, "ListUnitsByPatterns")) {
         if (!play->keeper)
             return sd_bus_reply_method_return(m, "a(ssssssouso)", 0);
@@ -1130,8 +1168,8 @@ TEST(status_for_people)
     ck_assert_int_eq(RUN("status", "b-b"), CTL_OK);
     ASSERT_CONTAINS(out, "   left: 8s of this term");
     ASSERT_CONTAINS(out, "  units: b.service: active (running)\n");
-    ck_assert_int_eq(RUN("status", "c"), CTL_FAILED);
-    ASSERT_CONTAINS(err, "there is no group \"c\" here");
+    ck_assert_int_eq(RUN("status", "c"), CTL_NO_GROUP);
+    ASSERT_CONTAINS(err, "there is no group \"c\" on this host");
     stop_playing();
 }
 
@@ -1287,7 +1325,7 @@ TEST(no_warning_with_a_required_watchdog, .root = true)
 TEST(status_without_agent)
 {
     start_playing(&(struct stand_in){.keeper = "tenure@g-1.service"});
-    ck_assert_int_eq(RUN("status"), CTL_FAILED);
+    ck_assert_int_eq(RUN("status"), CTL_NOT_RUNNING);
     ASSERT_CONTAINS(err, "tenured does not run on this host");
     ASSERT_CONTAINS(err, "systemctl start tenured");
     ASSERT_CONTAINS(err, "The keeper of group \"g-1\" lives");
@@ -1295,12 +1333,55 @@ TEST(status_without_agent)
     stop_playing();
 }
 
+TEST(json_without_agent)
+{
+    start_playing(&(struct stand_in){.keeper = "tenure@g-1.service"});
+    ck_assert_int_eq(RUN("status", "--json"), CTL_NOT_RUNNING);
+    expect_silence("not running", "does not run on this host", 1);
+    ASSERT_CONTAINS(out, "\"name\": \"g-1\"");
+    ASSERT_CONTAINS(out, "\"role\": \"leader\"");
+    ck_assert_int_eq(RUN("status", "g-1", "--json"), CTL_NOT_RUNNING);
+    expect_silence("not running", "does not run on this host", 1);
+    ck_assert_int_eq(RUN("status", "g-2", "--json"), CTL_NOT_RUNNING);
+    expect_silence("not running", "does not run on this host", 0);
+    stop_playing();
+}
+
+/* Not to be told apart by a message alone. */
+static const struct {
+    const char *state;
+    int status;
+    const char *agent, *says;
+} silences[] = {
+    {NULL, CTL_NOT_RUNNING, "not running", "does not run on this host"},
+    {"failed", CTL_NOT_RUNNING, "not running", "start it with `systemctl start tenured`"},
+    {"active", CTL_UNREACHABLE, "not reachable", "runs, but cannot be reached"},
+    {"reloading", CTL_UNREACHABLE, "not reachable", "systemctl reload dbus"},
+    {"activating", CTL_UNREACHABLE, "not reachable", "is being started"},
+    {"deactivating", CTL_UNREACHABLE, "not reachable", "is being stopped"},
+    {"?", CTL_UNREACHABLE, "not reachable", "systemd does not say whether it runs"},
+};
+
+TEST(silences_are_told_apart, .times = sizeof silences / sizeof *silences)
+{
+    start_playing(&(struct stand_in){.agent_state = silences[_i].state});
+    ck_assert_int_eq(RUN("status"), silences[_i].status);
+    ASSERT_CONTAINS(err, silences[_i].says);
+    ck_assert_int_eq(RUN("status", "--json"), silences[_i].status);
+    expect_silence(silences[_i].agent, silences[_i].says, 0);
+    stop_playing();
+}
+
 TEST(is_leader)
 {
-    start_playing(&(struct stand_in){.agent = true});
-    ck_assert_int_eq(RUN("is-leader", "g"), CTL_FAILED);
+    start_playing(&(struct stand_in){.agent = true, .slice = "tenure-g\\x2d1.slice"});
+    ck_assert_int_eq(RUN("is-leader", "g-1"), CTL_FAILED);
     ck_assert_str_eq(out, "");
     ck_assert_str_eq(err, "");
+    /* A mistyped name would be a "no" for ever. */
+    ck_assert_int_eq(RUN("is-leader", "g-2"), CTL_NO_GROUP);
+    ASSERT_CONTAINS(err, "there is no group \"g-2\" on this host");
+    ck_assert_str_eq(out, "");
     stop_playing();
 }
 
