@@ -6,6 +6,7 @@
 #include <getopt.h>
 #include <stdarg.h>
 #include <string.h>
+#include <syslog.h>
 
 #include "arbiter/conninfo.h"
 #include "config/trigger.h"
@@ -41,11 +42,20 @@ static const struct {
     {"schema", verb_schema}, {"is-leader", verb_is_leader},
 };
 
-static void complain(const struct ctl *ctl, const char *format, va_list ap)
-    __attribute__((format(printf, 2, 0)));
-
-static void complain(const struct ctl *ctl, const char *format, va_list ap)
+/* As sd-daemon(3) has it: `journalctl -p err` finds it, and `systemctl status` makes it stand out.
+ */
+static void begin_line(const struct ctl *ctl, int priority)
 {
+    if (ctl->to_journal)
+        (void)fprintf(ctl->err, "<%d>", priority);
+}
+
+static void complain(const struct ctl *ctl, int priority, const char *format, va_list ap)
+    __attribute__((format(printf, 3, 0)));
+
+static void complain(const struct ctl *ctl, int priority, const char *format, va_list ap)
+{
+    begin_line(ctl, priority);
     (void)fputs(PROGRAM ": ", ctl->err);
     (void)vfprintf(ctl->err, format, ap);
     (void)fputc('\n', ctl->err);
@@ -56,7 +66,7 @@ int ctl_usage(const struct ctl *ctl, const char *format, ...)
     va_list ap;
 
     va_start(ap, format);
-    complain(ctl, format, ap);
+    complain(ctl, LOG_ERR, format, ap);
     va_end(ap);
     return CTL_USAGE;
 }
@@ -66,7 +76,7 @@ int ctl_fail(const struct ctl *ctl, const char *format, ...)
     va_list ap;
 
     va_start(ap, format);
-    complain(ctl, format, ap);
+    complain(ctl, LOG_ERR, format, ap);
     va_end(ap);
     return CTL_FAILED;
 }
@@ -86,7 +96,7 @@ void ctl_warn(const struct ctl *ctl, const char *format, ...)
     va_list ap;
 
     va_start(ap, format);
-    complain(ctl, format, ap);
+    complain(ctl, LOG_WARNING, format, ap);
     va_end(ap);
 }
 
@@ -183,6 +193,7 @@ void ctl_print_problems(const struct ctl *ctl, const struct config_problems *p)
     for (size_t i = 0; i < p->n; i++) {
         const struct config_problem *item = &p->items[i];
 
+        begin_line(ctl, LOG_ERR);
         if (item->line > 0)
             (void)fprintf(ctl->err, "%s:%u: %s\n", item->file, item->line, item->text);
         else

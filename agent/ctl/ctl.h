@@ -29,6 +29,7 @@ struct ctl {
     const char *lock_file;      /* of an apply */
     FILE *out;
     FILE *err;
+    bool to_journal; /* err is: as when systemd runs this, and whoever asked for it sees nothing */
 };
 
 /* The whole program less its defaults: options, then the verb. argv[0] is the program's name.

@@ -591,6 +591,17 @@ static int apply_if_missing(const struct ctl *ctl)
     return r;
 }
 
+/* `systemctl reload tenured` shows its caller nothing of this, but where to look: there the last
+ * line is this one. */
+static int tell_asker(const struct ctl *ctl, int status)
+{
+    if (status != CTL_OK && ctl->to_journal)
+        ctl_warn(ctl,
+                 "the reload has failed for the reasons above; `sudo tenurectl apply` tries again "
+                 "and says them on the terminal");
+    return status;
+}
+
 int verb_apply(const struct ctl *ctl, int argc, char *argv[])
 {
     _cleanup_free_ const char **release = calloc((size_t)argc + 1, sizeof(char *));
@@ -615,5 +626,6 @@ int verb_apply(const struct ctl *ctl, int argc, char *argv[])
         return ctl_fail(ctl, "apply must be run as root");
     if (restore_only)
         return apply_restore(ctl);
-    return if_missing ? apply_if_missing(ctl) : apply(ctl, release, n_release, false);
+    return if_missing ? apply_if_missing(ctl)
+                      : tell_asker(ctl, apply(ctl, release, n_release, false));
 }

@@ -32,6 +32,7 @@
 static char *out, *err;
 static const char *etc = ""; /* where the files of /etc are below the folder */
 static bool asks_systemd;
+static bool to_journal;
 
 /* Runs tenurectl with these words (NULL at the end); its answers are in out and err. */
 static int run(const char *const words[])
@@ -69,6 +70,7 @@ static int run(const char *const words[])
         .asks_systemd = asks_systemd,
         .out = open_memstream(&out, &n_out),
         .err = open_memstream(&err, &n_err),
+        .to_journal = to_journal,
     };
     ck_assert(ctl.out && ctl.err);
     char *first[ARGUMENTS_MAX + 2];
@@ -635,6 +637,23 @@ TEST(apply_agent_refuses, .root = true)
     ck_assert_int_eq(RUN("apply"), CTL_FAILED);
     ASSERT_CONTAINS(err, "is written, but tenured did not take it: not today");
     stop_playing();
+}
+
+/* `systemctl reload tenured`: whoever asked is sent to the journal, where the last lines are these.
+ */
+TEST(apply_in_the_journal, .root = true)
+{
+    folder_put("tenure.conf", "nonsense");
+    ck_assert_int_eq(RUN("apply"), CTL_FAILED);
+    ck_assert_ptr_null(strstr(err, "sudo tenurectl apply")); /* that is where it is run */
+    ck_assert_ptr_null(strstr(err, "<3>"));
+    to_journal = true;
+    ck_assert_int_eq(RUN("apply"), CTL_FAILED);
+    to_journal = false;
+    ck_assert_int_eq(strncmp(err, "<3>", 3), 0);
+    ASSERT_CONTAINS(err, "tenure.conf:1: syntax error");
+    ASSERT_CONTAINS(err, "\n<4>tenurectl: the reload has failed for the reasons above; `sudo "
+                         "tenurectl apply` tries again and says them on the terminal\n");
 }
 
 TEST(apply_systemd_refuses, .root = true)
