@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "arbiter/arbiter.h"
+#include "base/text.h"
 
 static const struct {
     const char *sqlstate, *text;
@@ -40,17 +41,8 @@ const char *one_line(const char *text, char *ret, size_t size)
     assert(ret);
     assert(size > 0);
 
-    size_t n = 0;
+    size_t n = strlen(text_clean(text, ret, size));
 
-    for (const char *p = text ? text : ""; *p && n + 1 < size; p++) {
-        char c = (unsigned char)*p < ' ' || *p == 0x7f ? ' ' : *p;
-
-        if (c == ' ' && (n == 0 || ret[n - 1] == ' '))
-            continue;
-        ret[n++] = c;
-    }
-    while (n > 0 && ret[n - 1] == ' ')
-        n--;
     /* With sslmode=prefer libpq tries twice, and says twice the same. */
     if (n % 2 == 1 && ret[n / 2] == ' ' && memcmp(ret, ret + n / 2 + 1, n / 2) == 0)
         n /= 2;

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Copies text into ret: one line, no control characters, no blanks at its ends. Returns ret. */
+/* As text_clean(), and said once what libpq says twice. */
 const char *one_line(const char *text, char *ret, size_t size);
 
 /* For an error or a notice, with what to do about it when that is known. Returns ret. */

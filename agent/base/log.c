@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/text.h"
+
 static bool asked_for(const char *variable)
 {
     const char *value = getenv(variable);
@@ -30,7 +32,7 @@ void log_line(int priority, const char *format, ...)
 {
     int saved_errno = errno;
     char line[LOG_LINE_MAX];
-    int n = 0, m;
+    int n = 0;
     va_list ap;
 
     if (priority == LOG_DEBUG && !asked_for("TENURE_DEBUG"))
@@ -40,17 +42,13 @@ void log_line(int priority, const char *format, ...)
 
     errno = saved_errno; /* for %m */
     va_start(ap, format);
-    m = vsnprintf(line + n, sizeof line - (size_t)n, format, ap);
+    if (vsnprintf(line + n, sizeof line - (size_t)n, format, ap) < 0)
+        line[n] = '\0';
     va_end(ap);
-    if (m < 0)
-        m = 0;
 
-    size_t length = (size_t)n + (size_t)m;
-    if (length > sizeof line - 2)
-        length = sizeof line - 2;
-    for (size_t i = (size_t)n; i < length; i++)
-        if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
-            line[i] = ' ';
+    /* With room for the newline. */
+    (void)text_clean(line + n, line + n, sizeof line - (size_t)n - 1);
+    size_t length = strlen(line);
     line[length] = '\n';
     /* Nobody to tell when standard error is gone. */
     ssize_t written = write(STDERR_FILENO, line, length + 1);

@@ -9,9 +9,26 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/text.h"
 #include "bus/internal.h"
 
 /* ---- properties ---- */
+
+/* Everything that is shown passes here: with one string that is not UTF-8, sd-bus refuses the whole
+ * answer, and status would say nothing just when there is something to say. */
+static int get_text(sd_bus *bus, const char *path, const char *interface, const char *property,
+                    sd_bus_message *reply, void *userdata, sd_bus_error *error)
+{
+    const char *const *value = userdata;
+    char text[API_TEXT_MAX];
+
+    (void)bus;
+    (void)path;
+    (void)interface;
+    (void)property;
+    (void)error;
+    return sd_bus_message_append(reply, "s", text_clean(*value, text, sizeof text));
+}
 
 static int get_bool(sd_bus *bus, const char *path, const char *interface, const char *property,
                     sd_bus_message *reply, void *userdata, sd_bus_error *error)
@@ -39,8 +56,11 @@ static int get_units(sd_bus *bus, const char *path, const char *interface, const
     (void)error;
     for (size_t i = 0; i < g->n_units && r >= 0; i++) {
         const struct api_unit *u = &g->units[i];
+        char name[API_TEXT_MAX], active[API_TEXT_MAX], sub[API_TEXT_MAX];
 
-        r = sd_bus_message_append(reply, "(sss)", u->name, u->active_state, u->sub_state);
+        r = sd_bus_message_append(reply, "(sss)", text_clean(u->name, name, sizeof name),
+                                  text_clean(u->active_state, active, sizeof active),
+                                  text_clean(u->sub_state, sub, sizeof sub));
     }
     return r < 0 ? r : sd_bus_message_close_container(reply);
 }
@@ -58,33 +78,33 @@ static const sd_bus_vtable manager_vtable[] = {
                             SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, api_on_reload,
                             SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_PROPERTY("Version", "s", NULL, MANAGER(version), CONST),
-    SD_BUS_PROPERTY("Node", "s", NULL, MANAGER(node), EMITS),
-    SD_BUS_PROPERTY("InstanceId", "s", NULL, MANAGER(instance_id), CONST),
-    SD_BUS_PROPERTY("Arbiter", "s", NULL, MANAGER(arbiter), EMITS),
+    SD_BUS_PROPERTY("Version", "s", get_text, MANAGER(version), CONST),
+    SD_BUS_PROPERTY("Node", "s", get_text, MANAGER(node), EMITS),
+    SD_BUS_PROPERTY("InstanceId", "s", get_text, MANAGER(instance_id), CONST),
+    SD_BUS_PROPERTY("Arbiter", "s", get_text, MANAGER(arbiter), EMITS),
     SD_BUS_PROPERTY("Connected", "b", get_bool, MANAGER(connected), EMITS),
-    SD_BUS_PROPERTY("Status", "s", NULL, MANAGER(status), EMITS),
+    SD_BUS_PROPERTY("Status", "s", get_text, MANAGER(status), EMITS),
     SD_BUS_VTABLE_END,
 };
 
 /* What changes with every renewal is not signalled. */
 static const sd_bus_vtable group_vtable[] = {
     SD_BUS_VTABLE_START(0),
-    SD_BUS_PROPERTY("Name", "s", NULL, GROUP(name), CONST),
-    SD_BUS_PROPERTY("Role", "s", NULL, GROUP(role), EMITS),
+    SD_BUS_PROPERTY("Name", "s", get_text, GROUP(name), CONST),
+    SD_BUS_PROPERTY("Role", "s", get_text, GROUP(role), EMITS),
     SD_BUS_PROPERTY("Term", "t", NULL, GROUP(term), EMITS),
-    SD_BUS_PROPERTY("Leader", "s", NULL, GROUP(leader), EMITS),
+    SD_BUS_PROPERTY("Leader", "s", get_text, GROUP(leader), EMITS),
     SD_BUS_PROPERTY("LeaderSince", "t", NULL, GROUP(leader_since), EMITS),
     SD_BUS_PROPERTY("SeenUSec", "t", NULL, GROUP(seen), 0),
     SD_BUS_PROPERTY("UnchangedUSec", "t", NULL, GROUP(unchanged), 0),
     SD_BUS_PROPERTY("WatchUSec", "t", NULL, GROUP(watch), 0),
     SD_BUS_PROPERTY("DeadlineUSec", "t", NULL, GROUP(deadline), 0),
-    SD_BUS_PROPERTY("Reason", "s", NULL, GROUP(reason), EMITS),
+    SD_BUS_PROPERTY("Reason", "s", get_text, GROUP(reason), EMITS),
     SD_BUS_PROPERTY("Units", "a(sss)", get_units, 0, EMITS),
     SD_BUS_PROPERTY("Lease", "t", NULL, GROUP(lease), EMITS),
     SD_BUS_PROPERTY("StopTimeout", "t", NULL, GROUP(stop_timeout), EMITS),
     SD_BUS_PROPERTY("KeeperDuration", "t", NULL, GROUP(duration), EMITS),
-    SD_BUS_PROPERTY("Method", "s", NULL, GROUP(method), EMITS),
+    SD_BUS_PROPERTY("Method", "s", get_text, GROUP(method), EMITS),
     SD_BUS_VTABLE_END,
 };
 

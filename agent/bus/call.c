@@ -6,6 +6,7 @@
 #include <string.h>
 #include <systemd/sd-bus.h>
 
+#include "base/text.h"
 #include "bus/internal.h"
 
 static void call_free(struct api_call *call)
@@ -54,8 +55,11 @@ void api_call_failed(struct api_call *call, const char *error_name, const char *
     assert(error_name);
     assert(text);
 
+    char clean[API_TEXT_MAX];
+
     if (call->message)
-        (void)sd_bus_reply_method_errorf(call->message, error_name, "%s", text);
+        (void)sd_bus_reply_method_errorf(call->message, error_name, "%s",
+                                         text_clean(text, clean, sizeof clean));
     call_free(call);
 }
 

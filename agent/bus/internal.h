@@ -5,6 +5,8 @@
 #include "base/names.h"
 #include "bus/api.h"
 
+#define API_TEXT_MAX 1024 /* more than any reason or status is */
+
 struct api_call {
     struct api *api;
     sd_bus_message *message; /* NULL: its connection is gone */

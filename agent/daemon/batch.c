@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "daemon/daemon.h"
 #include "daemon/journal.h"
 #include "daemon/messages.h"
@@ -163,10 +164,16 @@ void batch_send(struct daemon *d, usec_t now)
 
 /* ---- answers ---- */
 
+/* What the arbiter says passes text_clean() in the functions below, and is kept as that leaves it.
+ */
+
 /* Tried again and again, said once for each holder. */
-static void on_held_up(void *userdata, size_t i, const char *holder)
+static void on_held_up(void *userdata, size_t i, const char *said)
 {
     struct daemon *d = userdata;
+    char holder[ARBITER_TEXT_MAX];
+
+    (void)text_clean(said, holder, sizeof holder);
 
     assert(i < d->n_batch);
     struct seat *s = d->batch[i];
@@ -239,7 +246,7 @@ static void on_connected(void *userdata, const char *text)
     d->connected = true;
     d->connected_at = clock_boottime();
     d->connect_told = false;
-    (void)snprintf(d->arbiter_text, sizeof d->arbiter_text, "%s", text);
+    (void)text_clean(text, d->arbiter_text, sizeof d->arbiter_text);
     if (d->n_seats == 0)
         tell_connected(d); /* there is nothing to ask it */
     for (size_t i = 0; i < d->n_seats; i++)
@@ -247,12 +254,14 @@ static void on_connected(void *userdata, const char *text)
     daemon_wake(d);
 }
 
-static void on_lost(void *userdata, const char *text)
+static void on_lost(void *userdata, const char *said)
 {
     struct daemon *d = userdata;
+    char text[ARBITER_TEXT_MAX];
     struct journal_context c = {
         .message_id = MESSAGE_ARBITER_LOST, .node = d->config->node, .reason = text};
 
+    (void)text_clean(said, text, sizeof text);
     /* Tried again and again, said once. */
     if (strcmp(d->lost_told, text) == 0 && !connection_lasts(d))
         d->flaps = d->flaps || d->connected;
@@ -266,12 +275,14 @@ static void on_lost(void *userdata, const char *text)
     daemon_wake(d);
 }
 
-static void on_alarm(void *userdata, const char *text)
+static void on_alarm(void *userdata, const char *said)
 {
     struct daemon *d = userdata;
+    char text[ARBITER_TEXT_MAX];
     struct journal_context c = {
         .message_id = MESSAGE_ARBITER_ALARM, .node = d->config->node, .reason = text};
 
+    (void)text_clean(said, text, sizeof text);
     journal_write(LOG_ALERT, &c, "the arbiter: %s", text);
 }
 
@@ -287,11 +298,13 @@ static void on_hint(void *userdata, const char *group, const struct told *told)
         seat_event(d->seats[i], EVENT_HINT);
 }
 
-static void on_notice(void *userdata, const char *text)
+static void on_notice(void *userdata, const char *said)
 {
     struct daemon *d = userdata;
+    char text[ARBITER_TEXT_MAX];
     struct journal_context c = {.message_id = MESSAGE_ARBITER_NOTICE, .node = d->config->node};
 
+    (void)text_clean(said, text, sizeof text);
     journal_write(LOG_WARNING, &c, "arbiter: %s", text);
 }
 

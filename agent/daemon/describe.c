@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "daemon/daemon.h"
 #include "daemon/journal.h"
 #include "daemon/messages.h"
@@ -110,7 +111,7 @@ static void describe_obstacle(const struct seat *s, usec_t now, char ret[static 
         (void)snprintf(ret, REASON_MAX,
                        "led down by an apply that has not ended: run tenurectl apply");
     else if (!d->connected)
-        (void)snprintf(ret, REASON_MAX, "the arbiter cannot be reached: %s", d->arbiter_text);
+        (void)snprintf(ret, REASON_MAX, "the arbiter cannot be reached"); /* why: once, above */
     else if (arbiter_obstacle(d->arbiter, s->group->method))
         (void)snprintf(ret, REASON_MAX, "%s", arbiter_obstacle(d->arbiter, s->group->method));
     else if (member_replaced_by(&s->member) > 0)
@@ -163,7 +164,7 @@ static void describe_leader(struct seat *s)
     else if (r->clean || holds_term(&s->member) || r->term == s->member.left_term)
         s->leader[0] = '\0';
     else {
-        (void)snprintf(s->leader, sizeof s->leader, "%.*s", NODE_NAME_MAX, r->owner);
+        (void)text_clean(r->owner, s->leader, sizeof s->leader);
         s->leader[strcspn(s->leader, "/")] = '\0';
     }
 }
@@ -177,9 +178,7 @@ static void describe_leading(const struct seat *s, usec_t now, char ret[static R
     ret[0] = '\0';
     describe_missed(v, units, sizeof units);
     if (!d->connected)
-        (void)snprintf(ret, REASON_MAX,
-                       "leads until its deadline unless the arbiter comes back: %s",
-                       d->arbiter_text);
+        (void)snprintf(ret, REASON_MAX, "leads until its deadline unless the arbiter comes back");
     else if (!d->fit)
         (void)snprintf(ret, REASON_MAX, "%s", d->unfit_text);
     else if (s->held_up[0])
@@ -761,6 +760,7 @@ void describe_status(struct daemon *d)
         if (!d->fit)
             add(&l, "; %s", d->unfit_text);
     }
+    (void)text_clean(l.text, l.text, sizeof l.text);
     if (l.text[0] >= 'a' && l.text[0] <= 'z')
         l.text[0] = (char)(l.text[0] - 'a' + 'A');
     if (strcmp(l.text, d->status) == 0)

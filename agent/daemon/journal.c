@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/notify.h"
+#include "base/text.h"
 
 #define JOURNAL_SOCKET "/run/systemd/journal/socket"
 #define FIELD_MAX (LOG_LINE_MAX + 32)
@@ -29,12 +30,11 @@ static void add(struct entry *e, const char *name, const char *value)
     int length = snprintf(field, FIELD_MAX, "%s=%s", name, value);
     if (length < 0)
         return;
-    if (length >= FIELD_MAX)
-        length = FIELD_MAX - 1;
-    /* One message is one line, whatever a server or PID 1 put into it. */
-    for (int i = 0; i < length; i++)
-        if ((unsigned char)field[i] < ' ')
-            field[i] = ' ';
+    /* One message is one line of text, whatever a server or PID 1 put into it: what is not, the
+     * journal shows as a "blob". */
+    char *text = field + strlen(name) + 1;
+    (void)text_clean(text, text, FIELD_MAX - strlen(name) - 1);
+    length = (int)strlen(field);
     field[length] = '\n';
     e->length += (size_t)length + 1;
     e->text[e->length] = '\0';

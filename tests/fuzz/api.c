@@ -7,8 +7,11 @@
  *     error NAME TEXT       … or an error
  *     done N | fail N       the daemon answers a call that it was handed
  *     changed|added|removed GROUP, manager, detach
+ *     said BYTES            every text that is shown is this from now on
+ *     look                  what tenurectl status asks
  *
- * Nothing may be handed on that was not root's, and every call is answered once. */
+ * Nothing may be handed on that was not root's, and every call is answered once. Whatever the texts
+ * are, a look is answered. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +28,8 @@ struct talk {
     struct peer peer;
     struct api_call *calls[API_CALLS_MAX]; /* handed on */
     size_t n_calls, n_root;                /* n_root: how often the bus said 0 */
+    const char *said;
+    bool detached;
 };
 
 static const char *const groups[] = {"a-b", "c", "d.e_f"};
@@ -32,8 +37,14 @@ static const char *const groups[] = {"a-b", "c", "d.e_f"};
 
 static void describe_manager(void *userdata, struct api_manager *ret)
 {
-    (void)userdata;
-    *ret = (struct api_manager){.version = "1", .node = "n", .connected = true};
+    const struct talk *t = userdata;
+
+    *ret = (struct api_manager){.version = "1",
+                                .node = "n",
+                                .instance_id = t->said,
+                                .arbiter = t->said,
+                                .status = t->said,
+                                .connected = true};
 }
 
 static size_t n_groups(void *userdata)
@@ -51,12 +62,19 @@ static const char *group_name(void *userdata, size_t i)
 
 static bool describe_group(void *userdata, const char *group, struct api_group *ret)
 {
-    static const struct api_unit units[] = {{"w.service", "active", "running"},
-                                            {"w.timer", NULL, NULL}};
+    static struct api_unit units[] = {{"w.service", "active", "running"}, {"w.timer", NULL, NULL}};
+    const struct talk *t = userdata;
 
-    (void)userdata;
     assert(group_name_valid(group));
-    *ret = (struct api_group){.name = group, .units = units, .n_units = 2};
+    units[1].active_state = t->said;
+    units[1].sub_state = t->said;
+    *ret = (struct api_group){.name = group,
+                              .role = t->said,
+                              .leader = t->said,
+                              .reason = t->said,
+                              .method = t->said,
+                              .units = units,
+                              .n_units = 2};
     for (size_t i = 0; i < N_GROUPS; i++)
         if (strcmp(group, groups[i]) == 0)
             return true;
@@ -134,7 +152,30 @@ static void finish(struct talk *t, bool done, size_t i)
     if (done)
         api_call_done(call);
     else
-        api_call_failed(call, API_ERROR_BUSY, "no");
+        api_call_failed(call, API_ERROR_BUSY, t->said ? t->said : "no");
+}
+
+static void ask(struct talk *t, sd_event *event, const char *question)
+{
+    size_t replies = t->peer.n_replies, errors = t->peer.n_errors;
+    char *words = strdup(question), *rest = words;
+
+    assert(words);
+    peer_call(&t->peer, ":1.5", &rest);
+    peer_pump(event);
+    free(words);
+    if (sd_bus_is_open(t->peer.bus) <= 0) /* an input may break the connection */
+        return;
+    assert(t->peer.n_replies == replies + 1 && t->peer.n_errors == errors);
+}
+
+static void look(struct talk *t, sd_event *event)
+{
+    if (t->detached)
+        return;
+    peer_pump(event);
+    ask(t, event, "/org/tenure1 org.freedesktop.DBus.ObjectManager GetManagedObjects");
+    ask(t, event, "/org/tenure1 org.freedesktop.DBus.Properties GetAll s org.tenure1.Manager");
 }
 
 static void say(struct talk *t, char *line)
@@ -158,8 +199,12 @@ static void say(struct talk *t, char *line)
         api_group_removed(t->api, fuzz_word(&line));
     else if (strcmp(verb, "manager") == 0)
         api_manager_changed(t->api);
-    else if (strcmp(verb, "detach") == 0)
+    else if (strcmp(verb, "said") == 0)
+        t->said = line;
+    else if (strcmp(verb, "detach") == 0) {
         assert(api_attach(t->api, NULL) == 0);
+        t->detached = true;
+    }
 }
 
 static sd_bus *connect_to(struct talk *t, sd_event *event)
@@ -187,7 +232,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     assert(api_new(&source, &t, &t.api) == 0 && api_attach(t.api, bus) == 0);
     peer_pump(event);
     while ((line = fuzz_line(&rest))) {
-        say(&t, line);
+        if (strcmp(line, "look") == 0)
+            look(&t, event);
+        else
+            say(&t, line);
         peer_pump(event);
     }
     t.api = api_free(t.api);

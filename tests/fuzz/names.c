@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Names, numbers and durations: one string, through every function that takes one. */
+/* Names, numbers, durations and texts: one string, through every function that takes one. */
 #include <assert.h>
 #include <errno.h>
+#include <iconv.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/names.h"
 #include "base/parse.h"
+#include "base/text.h"
 #include "config/unit_name.h"
 #include "fuzz.h"
 
@@ -73,6 +76,44 @@ static void unit(const char *s)
     assert(strcmp(s, ".") != 0 && strcmp(s, "..") != 0);
 }
 
+/* libc's judgement. */
+static bool is_utf8(const char *s)
+{
+    iconv_t converter = iconv_open("UTF-32LE", "UTF-8");
+    uint32_t out[512];
+    char *in = (char *)(uintptr_t)s, *to = (char *)out;
+    size_t left = strlen(s), room = sizeof out;
+
+    assert(converter != (iconv_t)-1 && left < 500);
+    bool good = iconv(converter, &in, &left, &to, &room) != (size_t)-1;
+    (void)iconv_close(converter);
+    for (const uint32_t *c = out; good && (const char *)c < to; c++) {
+        assert(*c >= ' ' && (*c < 0x7f || *c >= 0xa0));                  /* no control character */
+        assert((*c & 0xfffe) != 0xfffe && (*c < 0xfdd0 || *c > 0xfdef)); /* D-Bus takes it */
+    }
+    return good;
+}
+
+static void text(const char *s)
+{
+    static const size_t sizes[] = {500, 80, 17, 5, 4, 3, 2, 1};
+    char whole[500], part[500];
+
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        char *to = i == 0 ? whole : part;
+
+        assert(text_clean(s, to, sizes[i]) == to);
+        assert(strlen(to) < sizes[i] && is_utf8(to));
+        assert(strncmp(whole, to, strlen(to)) == 0); /* less of it, but nothing else */
+        assert(!strstr(to, "  ") && *to != ' ' && (!*to || to[strlen(to) - 1] != ' '));
+    }
+    (void)text_clean(whole, part, sizeof part);
+    assert(strcmp(whole, part) == 0);
+    (void)snprintf(part, sizeof part, "%s", s); /* cut anywhere, and in its own place */
+    (void)text_clean(part, part, sizeof part);
+    assert(is_utf8(part) && strncmp(whole, part, strlen(part)) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     _cleanup_free_ char *s = fuzz_text(data, size);
@@ -81,5 +122,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     span(s);
     group(s);
     unit(s);
+    text(s);
     return 0;
 }

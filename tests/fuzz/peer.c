@@ -22,6 +22,7 @@ static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error)
     (void)error;
     if (sd_bus_message_is_method_call(m, NULL, NULL) <= 0) {
         p->n_replies += sd_bus_message_is_signal(m, NULL, NULL) <= 0;
+        p->n_errors += sd_bus_message_is_method_error(m, NULL) > 0;
         return 1;
     }
     if (is_member(m, "Hello"))
@@ -99,10 +100,11 @@ void peer_answer_error(sd_bus_message *call, char **words)
 static void send(struct peer *p, sd_bus_message *m, const char *sender, char **words)
 {
     const char *types = fuzz_word(words);
+    uint64_t cookie; /* asked for: else sd-bus says that no answer is wanted */
 
     if (p->bus && (!*sender || sd_bus_message_set_sender(m, sender) >= 0) &&
         values_append(m, types, words) >= 0)
-        (void)sd_bus_send(p->bus, m, NULL);
+        (void)sd_bus_send(p->bus, m, &cookie);
     sd_bus_message_unref(m);
 }
 

@@ -16,7 +16,7 @@ struct peer {
     sd_bus *bus;
     sd_bus_message *calls[PEER_CALLS_MAX]; /* not answered yet, the oldest first */
     size_t n_calls;
-    size_t n_replies;                                     /* received */
+    size_t n_replies, n_errors;                           /* received; of these */
     void (*called)(void *userdata, sd_bus_message *call); /* may be NULL */
     void *userdata;
 };
