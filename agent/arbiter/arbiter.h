@@ -19,7 +19,7 @@
 #include "election/record.h"
 
 #define ARBITER_BATCH_MAX 1024
-#define ARBITER_TEXT_MAX 512
+#define ARBITER_TEXT_MAX 640
 
 struct arbiter;
 

@@ -10,6 +10,7 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "arbiter/advice.h"
 #include "arbiter/conninfo.h"
 #include "arbiter/resolver.h"
 #include "arbiter/trouble.h"
@@ -248,6 +249,19 @@ static bool is_error(const PGresult *result)
     return status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK;
 }
 
+/* Adds what to do, where that is known; once for all hosts of a round. */
+static void advise(struct connection *c, char text[static ARBITER_TEXT_MAX])
+{
+    char of_password[ARBITER_TEXT_MAX];
+    const char *advice = c->pg && PQconnectionNeedsPassword(c->pg)
+                             ? advice_on_password(c->conninfo, of_password, sizeof of_password)
+                             : advice_on(text);
+    size_t used = strlen(text);
+
+    if (advice && !strstr(c->round, advice))
+        (void)snprintf(text + used, ARBITER_TEXT_MAX - used, ": %s", advice);
+}
+
 /* libpq says it broke. What the server said before tells more. */
 static void fail_broken(struct connection *c)
 {
@@ -257,8 +271,11 @@ static void fail_broken(struct connection *c)
         (void)trouble_text(c->result, text, sizeof text);
     else if (*c->parting)
         (void)snprintf(text, sizeof text, "%s", c->parting);
-    else
+    else {
         (void)one_line(PQerrorMessage(c->pg), text, sizeof text);
+        if (c->state == STATE_CONNECTING)
+            advise(c, text);
+    }
     fail(c, *text ? text : "the connection broke");
 }
 
@@ -736,7 +753,7 @@ static int on_timer(sd_event_source *source, uint64_t at, void *userdata)
         without_answer(c, "no answer from the resolver in time");
         break;
     case STATE_CONNECTING:
-        fail(c, "no connection in time");
+        fail(c, "no connection in time: is the host up, and no firewall in between?");
         break;
     case STATE_PROBING:
     case STATE_LISTENING:

@@ -39,6 +39,12 @@ static const char *option(const PQconninfoOption *options, const char *keyword)
     return NULL;
 }
 
+const char *conninfo_option(const struct conninfo *c, const char *keyword)
+{
+    assert(c);
+    return option(c->options, keyword);
+}
+
 struct conninfo *conninfo_free(struct conninfo *c)
 {
     if (!c)

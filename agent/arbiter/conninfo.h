@@ -49,6 +49,9 @@ int conninfo_new(const char *text, struct conninfo **ret, char error[static ARBI
 
 struct conninfo *conninfo_free(struct conninfo *c);
 
+/* The value of a keyword of libpq as the connection string has it; NULL: it has none. */
+const char *conninfo_option(const struct conninfo *c, const char *keyword);
+
 /* PQconnectStart for one host, and with `by_name` for one of its addresses; does not block. NULL:
  * out of memory. The caller owns the connection. */
 PGconn *conninfo_start(const struct conninfo *c, const struct conninfo_host *host,

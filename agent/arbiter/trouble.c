@@ -26,8 +26,6 @@ static const struct {
               "its owner"},
     {"42703", "the schema is missing or older: run \"tenurectl schema | psql\" in this database as "
               "its owner"},
-    {"42501", "grants are missing: run \"tenurectl schema | psql\" in this database as its owner, "
-              "and log in as the role it names"},
     {"53300", "the server has no connection free"},
     {"57014", "the server cancelled the request"},
     {"57P01", "the server is shutting down, or an administrator ended the session"},
@@ -35,6 +33,32 @@ static const struct {
     {"57P03", "the server is starting up or shutting down"},
     {"57P05", "the server ended the idle session (idle_session_timeout)"},
 };
+
+/* "Permission denied" has several reasons, of which the server's own function tells: grants are
+ * missing (aclcheck_error()), or there are grants, but policies hide or refuse rows. */
+static const char *explain_denied(const char *function)
+{
+    if (function && (strcmp(function, "ExecWithCheckOptions") == 0 ||
+                     strcmp(function, "check_enable_rls") == 0))
+        return "row level security is on for a table of the schema: run \"alter table tenure.lease "
+               "disable row level security\" in this database as its owner";
+    if (function && strncmp(function, "aclcheck_error", strlen("aclcheck_error")) == 0)
+        return "grants are missing: run \"tenurectl schema | psql\" in this database as its owner, "
+               "and log in as the role it names";
+    return "the server denies this to the role of the agent";
+}
+
+const char *trouble_explain(const char *sqlstate, const char *function)
+{
+    assert(sqlstate);
+
+    if (strcmp(sqlstate, "42501") == 0)
+        return explain_denied(function);
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (strcmp(known[i].sqlstate, sqlstate) == 0)
+            return known[i].text;
+    return NULL;
+}
 
 const char *one_line(const char *text, char *ret, size_t size)
 {
@@ -54,15 +78,12 @@ const char *trouble_text(const PGresult *result, char *ret, size_t size)
 {
     const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-    const char *explained = NULL;
+    const char *function = PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
+    const char *explained = sqlstate ? trouble_explain(sqlstate, function) : NULL;
     char message[ARBITER_TEXT_MAX];
 
     /* What libpq itself has to say bears neither field. */
     (void)one_line(primary ? primary : PQresultErrorMessage(result), message, sizeof message);
-    for (size_t i = 0; sqlstate && i < sizeof known / sizeof known[0]; i++)
-        if (strcmp(known[i].sqlstate, sqlstate) == 0)
-            explained = known[i].text;
-
     if (explained)
         (void)snprintf(ret, size, "%s [%s: %s]", explained, sqlstate, message);
     else if (sqlstate)

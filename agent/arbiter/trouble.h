@@ -12,6 +12,9 @@
 /* As text_clean(), and said once what libpq says twice. */
 const char *one_line(const char *text, char *ret, size_t size);
 
+/* What it means and what to do; function: of the server's source, may be NULL. NULL: not known. */
+const char *trouble_explain(const char *sqlstate, const char *function);
+
 /* For an error or a notice, with what to do about it when that is known. Returns ret. */
 const char *trouble_text(const PGresult *result, char *ret, size_t size);
 

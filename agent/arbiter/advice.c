@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "arbiter/advice.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "arbiter/conninfo.h"
+#include "base/names.h"
+
+#define OWNER_NAME_MAX 32
+
+/* The first that fits counts. cut: where libpq's own advice begins. */
+static const struct {
+    const char *fragment, *cut, *advice;
+} known[] = {
+    {"Connection refused", " Is the server running on that host",
+     "is PostgreSQL started there, and is this address in its listen_addresses (localhost alone "
+     "unless set)?"},
+    {"Is the server running locally", " Is the server running locally",
+     "is PostgreSQL started here, and is this directory in its unix_socket_directories?"},
+    {"No route to host", " Is the server running on that host",
+     "is the address right, and no firewall in between?"},
+    {"Connection timed out", " Is the server running on that host",
+     "is the address right, and no firewall in between?"},
+    {"root certificate file", " Either provide the file",
+     "sslrootcert= in conninfo must name the certificate of who signed the server's, in a file "
+     "that user " TENURE_USER " can read"},
+    {"certificate verify failed", NULL,
+     "the server's certificate has expired, or is not signed by what sslrootcert= names"},
+    {"does not match host name", NULL,
+     "host= in conninfo must be a name that the server's certificate has"},
+    {"server does not support SSL", NULL,
+     "set ssl = on in its postgresql.conf, with a certificate; sslmode= in conninfo demands it"},
+    {"alert unknown ca", NULL, "the server does not know who signed sslcert=: see its ssl_ca_file"},
+    {"alert certificate expired", NULL, "the certificate that sslcert= names has expired"},
+    {"alert certificate required", NULL,
+     "the server wants a certificate of the client: sslcert= and sslkey= in conninfo"},
+    {"private key file", NULL,
+     "sslkey= in conninfo must name the key of sslcert=, owner " TENURE_USER ", mode 0600"},
+    {"certificate file", NULL,
+     "sslcert= in conninfo must name a certificate that user " TENURE_USER " can read"},
+};
+
+const char *advice_on(char *text)
+{
+    assert(text);
+
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (!strstr(text, known[i].fragment))
+            continue;
+        char *own = known[i].cut ? strstr(text, known[i].cut) : NULL;
+        if (own)
+            *own = '\0';
+        return known[i].advice;
+    }
+    return NULL;
+}
+
+/* No name service is asked: it may hang. The agent sees all other users as nobody (PrivateUsers=).
+ */
+static const char *owner_of(const struct stat *st, char ret[static OWNER_NAME_MAX])
+{
+    if (st->st_uid == geteuid())
+        (void)snprintf(ret, OWNER_NAME_MAX, "%s", TENURE_USER);
+    else if (st->st_uid == 0)
+        (void)snprintf(ret, OWNER_NAME_MAX, "root");
+    else
+        (void)snprintf(ret, OWNER_NAME_MAX, "another user");
+    return ret;
+}
+
+/* In libpq's order, which uses no file that others may read. */
+static void judge_file(const char *path, char *ret, size_t size)
+{
+    char owner[OWNER_NAME_MAX];
+    struct stat st;
+
+    if (stat(path, &st) < 0) {
+        (void)snprintf(ret, size, "passfile=%s: %s", path,
+                       errno == ENOENT ? "there is no such file" : strerror(errno));
+        return;
+    }
+    unsigned mode = st.st_mode & 07777;
+    (void)owner_of(&st, owner);
+    if (!S_ISREG(st.st_mode))
+        (void)snprintf(ret, size, "passfile=%s is no plain file, so libpq does not use it", path);
+    else if (mode & 077)
+        (void)snprintf(ret, size,
+                       "passfile=%s (owner %s, mode %04o) can be read by others, so libpq does not "
+                       "use it: chown " TENURE_USER " and chmod 0600",
+                       path, owner, mode);
+    else if (faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) < 0)
+        (void)snprintf(ret, size,
+                       "passfile=%s (owner %s, mode %04o) cannot be read by user " TENURE_USER
+                       ": chown " TENURE_USER " and chmod 0600",
+                       path, owner, mode);
+    else
+        (void)snprintf(ret, size,
+                       "passfile=%s (owner %s, mode %04o) has no line for this host, port, "
+                       "database and user",
+                       path, owner, mode);
+}
+
+const char *advice_on_password(const struct conninfo *c, char *ret, size_t size)
+{
+    assert(c);
+    assert(ret);
+
+    const char *path = conninfo_option(c, "passfile");
+
+    if (path)
+        judge_file(path, ret, size);
+    else
+        (void)snprintf(
+            ret, size,
+            "name a file that has it, passfile=/etc/tenure/pgpass in conninfo, owner " TENURE_USER
+            ", mode 0600; or see tenure.conf(5), credential");
+    return ret;
+}
