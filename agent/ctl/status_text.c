@@ -11,6 +11,7 @@
 
 #define CELL_MAX 96
 #define DAY_SECONDS 86400
+#define SAID_MIN 16 /* less of a text is not known to be the same */
 
 enum column { COLUMN_GROUP, COLUMN_ROLE, COLUMN_TERM, COLUMN_LEADER, COLUMN_SINCE, COLUMN_SEEN };
 #define COLUMNS (COLUMN_SEEN + 1)
@@ -163,12 +164,31 @@ static void print_watchdog(FILE *f, const struct watchdog *w)
     }
 }
 
+/* The line is made for `systemctl status`, too, and says what the arbiter says, to its end or as
+ * far as there was room: that stands above it already. */
+static void print_status(FILE *f, const struct agent_view *v)
+{
+    size_t whole = strlen(v->arbiter);
+
+    for (const char *p = v->status; whole > 0 && (p = strpbrk(p, ":;")); p++) {
+        if (p[1] != ' ')
+            continue;
+        size_t rest = strlen(p + 2), said = rest < whole ? rest : whole;
+
+        if (said >= SAID_MIN && strncmp(p + 2, v->arbiter, said) == 0) {
+            (void)fprintf(f, " status: %.*s%s\n", (int)(p - v->status), v->status, p + 2 + said);
+            return;
+        }
+    }
+    (void)fprintf(f, " status: %s\n", or_dash(v->status));
+}
+
 static void print_head(FILE *f, const struct agent_view *v, const struct watchdog *w)
 {
     (void)fprintf(f, "   node: %s\n", or_dash(v->node));
     (void)fprintf(f, "arbiter: %s%s\n", or_dash(v->arbiter),
                   v->connected ? "" : " (not connected)");
-    (void)fprintf(f, " status: %s\n", or_dash(v->status));
+    print_status(f, v);
     print_watchdog(f, w);
 }
 

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "arbiter/connection.h"
@@ -328,7 +329,22 @@ TEST(the_password_may_be_a_credential)
     c = client_close(c);
     c = client_new();
     use("host=127.0.0.1 port=%d dbname=postgres user=tenure", s.port);
-    is_told("no password supplied");
+    is_told("no password supplied: name a file that has it");
+    c = client_close(c);
+    c = client_new();
+    (void)snprintf(path, sizeof path, "%s/pgpass", s.dir);
+    f = fopen(path, "we");
+    ck_assert_ptr_nonnull(f);
+    (void)fputs("other:*:*:*:right\n", f);
+    ck_assert_int_eq(fclose(f), 0);
+    ck_assert_int_eq(chmod(path, 0644), 0);
+    use("host=127.0.0.1 port=%d dbname=postgres user=tenure passfile=%s", s.port, path);
+    is_told("mode 0644) can be read by others");
+    ck_assert_int_eq(chmod(path, 0600), 0);
+    c = client_close(c);
+    c = client_new();
+    use("host=127.0.0.1 port=%d dbname=postgres user=tenure passfile=%s", s.port, path);
+    is_told("has no line for this host, port, database and user");
     server_crash(&s);
 }
 

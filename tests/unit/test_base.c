@@ -8,6 +8,7 @@
 #include "base/names.h"
 #include "base/parse.h"
 #include "base/stops.h"
+#include "base/text.h"
 #include "base/ticket.h"
 #include "base/usec.h"
 #include "support/test.h"
@@ -207,6 +208,55 @@ TEST(names_no_third_spelling)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         ck_assert_msg(group_from_instance(bad[i], group, sizeof group) == -EINVAL, "%s", bad[i]);
     ck_assert_int_eq(group_from_instance("abc", group, 3), -ENOBUFS);
+}
+
+/* ---- texts from outside ---- */
+
+TEST_CASE(texts);
+
+#define CUT_AT 12
+
+static const struct {
+    const char *text, *clean, *cut; /* cut: with room for CUT_AT, NULL: as clean */
+} texts[] = {
+    {NULL, "", NULL},
+    {"", "", NULL},
+    {"plain", "plain", NULL},
+    {"  one\n\ttwo \r\n", "one two", NULL},
+    {"\x1b[31mred\x7f\a", "[31mred", NULL},
+    {"\xc2\x9b"
+     "31m",
+     "31m", NULL}, /* C1: a terminal's "ESC [" */
+    {"a\xe2\x80\xa8"
+     "b\xe2\x80\xa9",
+     "a b", NULL},
+    {"left \xe2\x80\xae"
+     "right",
+     "left ?right", "left ?right"},
+    {"\xd1\x81\xd0\xb5\xd1\x80\xd0\xb2\xd0\xb5\xd1\x80", "сервер", "серве"},
+    {"a\xd1\x81\xd0\xb5\xd1\x80\xd0\xb2\xd0\xb5\xd1\x80", "aсервер", "aсерве"},
+    {"cut \xd0", "cut", NULL}, /* by somebody else */
+    {"cut \xf0\x9f\x98", "cut", NULL},
+    {"latin \xe4 one", "latin ? one", NULL}, /* SQL_ASCII */
+    {"\xff\xfe\x80", "???", NULL},
+    {"\xc0\xaf\xe0\x80\xaf", "?????", NULL},  /* overlong */
+    {"\xed\xa0\x80", "???" + 2, NULL},        /* a surrogate */
+    {"\xef\xbf\xbe\xef\xb7\x90", "??", NULL}, /* no characters: D-Bus refuses them */
+    {"\xf4\x90\x80\x80", "????", NULL},       /* beyond the last */
+    {"\xf0\x9f\x98\x80 \xe2\x82\xac", "😀 €", NULL},
+};
+
+TEST(texts_are_cleaned, .times = sizeof texts / sizeof *texts)
+{
+    const char *cut = texts[_i].cut ? texts[_i].cut : texts[_i].clean;
+    char text[64], place[64];
+
+    ck_assert_str_eq(text_clean(texts[_i].text, text, sizeof text), texts[_i].clean);
+    ck_assert_str_eq(text_clean(text, place, sizeof place), texts[_i].clean); /* as it is */
+    (void)snprintf(place, sizeof place, "%s", texts[_i].text ? texts[_i].text : "");
+    ck_assert_str_eq(text_clean(place, place, sizeof place), texts[_i].clean);
+    ck_assert_str_eq(text_clean(texts[_i].text, text, CUT_AT), cut);
+    ck_assert_str_eq(text_clean(texts[_i].text, text, 1), "");
 }
 
 /* ---- parsing ---- */

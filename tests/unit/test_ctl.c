@@ -1341,6 +1341,47 @@ TEST(no_warning_with_a_required_watchdog, .root = true)
     stop_playing();
 }
 
+/* By a view of its own: what the arbiter says stands there once. */
+static const struct {
+    const char *arbiter, *status, *shown;
+} heads[] = {
+    {"PostgreSQL 15.18 at pg1:5432", "Leads a; PostgreSQL 15.18 at pg1:5432", "Leads a"},
+    {"PostgreSQL 15.18 at pg1:5432", "Leads a; PostgreSQL 15.18 at pg1:5432; the clock is slewed",
+     "Leads a; the clock is slewed"},
+    {"pg1:5432: Connection refused: is it?",
+     "Blocked for a; arbiter out of reach: pg1:5432: Connection refused: is it?",
+     "Blocked for a; arbiter out of reach"},
+    /* cut in the status line, which has less room */
+    {"pg1:5432: Connection refused: is it?",
+     "Blocked for a; arbiter out of reach: pg1:5432: Connection refu",
+     "Blocked for a; arbiter out of reach"},
+    {"pg1:5432: Connection refused", "Blocked for a; arbiter out of reach: pg2:5432: no",
+     "Blocked for a; arbiter out of reach: pg2:5432: no"},
+    {"", "Leads a; x", "Leads a; x"},
+    {"PostgreSQL 15.18 at pg1:5432", "PostgreSQL 15.18 at pg1:5432",
+     "PostgreSQL 15.18 at pg1:5432"},
+};
+
+TEST(the_arbiter_is_named_once, .times = sizeof heads / sizeof *heads)
+{
+    struct agent_view v = {.node = (char[]){"n"}};
+    struct watchdog w = {.state = WATCHDOG_OFF};
+    char arbiter[128], status_line[128], expected[300], *text = NULL;
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
+
+    (void)snprintf(arbiter, sizeof arbiter, "%s", heads[_i].arbiter);
+    (void)snprintf(status_line, sizeof status_line, "%s", heads[_i].status);
+    (void)snprintf(expected, sizeof expected, "\n status: %s\n", heads[_i].shown);
+    v.arbiter = arbiter;
+    v.status = status_line;
+    ck_assert_ptr_nonnull(f);
+    status_print_all(f, &v, &w);
+    ck_assert_int_eq(fclose(f), 0);
+    ASSERT_CONTAINS(text, expected);
+    free(text);
+}
+
 TEST(status_without_agent)
 {
     start_playing(&(struct stand_in){.keeper = "tenure@g-1.service"});

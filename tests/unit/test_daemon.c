@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "daemon/daemon.h"
 #include "daemon/rate.h"
 #include "support/file.h"
@@ -180,6 +181,14 @@ static void has(const char *groups)
     }
 }
 
+/* Nothing is left for text_clean() to do: for D-Bus to take it that is enough. */
+static void expect_clean(const char *text)
+{
+    char again[2048];
+
+    ck_assert_str_eq(text_clean(text, again, sizeof again), text);
+}
+
 TEST(groups_come_and_go_and_the_others_stay)
 {
     static const char *const steps[] = {"abc", "ac",     "abcdefg", "aefg", "aceghix",
@@ -231,6 +240,38 @@ TEST(a_broken_snapshot_changes_nothing)
     ck_assert_ptr_null(d.config);
     reload("n1", "abc");
     has("abc");
+}
+
+/* A server's own language, longer than anything here: whatever it is, it is shown, and once. */
+TEST(what_the_server_says_is_shown_once)
+{
+    static const char *const said[] = {"ВАЖНО:  сервер не принимает соединения ",
+                                       "\x1b[31m\xc2\x9b", "a", "\xff\xfe", "ab"};
+    char text[2048];
+    struct api_manager manager;
+    struct api_group group;
+
+    apply("n1", "ab");
+    ck_assert_int_eq(configure_start(&d), 0);
+    for (size_t i = 0; i < sizeof said / sizeof said[0]; i++) {
+        size_t n = 0;
+
+        for (size_t k = 0; k <= i % 3; k++) /* cut at every byte of a letter */
+            text[n++] = 'x';
+        while (n + strlen(said[i]) < sizeof text)
+            n += (size_t)snprintf(text + n, sizeof text - n, "%s", said[i]);
+        daemon_arbiter_handler.lost(&d, text);
+        describe_status(&d);
+        daemon_api_source.describe_manager(&d, &manager);
+        ck_assert_uint_gt(strlen(manager.arbiter), ARBITER_TEXT_MAX / 2);
+        expect_clean(manager.arbiter);
+        expect_clean(manager.status);
+        ASSERT_CONTAINS(manager.status, "arbiter out of reach: ");
+        for (size_t k = 0; k < d.n_seats; k++) {
+            ck_assert(daemon_api_source.describe_group(&d, d.seats[k]->group->name, &group));
+            ck_assert_str_eq(group.reason, "the arbiter cannot be reached");
+        }
+    }
 }
 
 TEST(what_nobody_has_looked_at_is_not_led_down)

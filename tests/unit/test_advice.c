@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* What a connection that does not come about is said to need. That libpq says these words is for
+ * the contract tests, as far as a server can be made to bring them about. */
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "arbiter/advice.h"
+#include "arbiter/arbiter.h"
+#include "arbiter/conninfo.h"
+#include "arbiter/trouble.h"
+#include "support/file.h"
+#include "support/folder.h"
+#include "support/test.h"
+#include "support/text.h"
+
+#define SOME_UID 4711
+
+TEST_CASE(advice, .set_up = folder_make);
+
+/* libpq 15 and 17 word for word, as one_line() leaves it. left: what stays of it; NULL: all. */
+static const struct {
+    const char *text, *left, *advice;
+} texts[] = {
+    {"connection to server at \"10.77.0.2\", port 5432 failed: Connection refused Is the server "
+     "running on that host and accepting TCP/IP connections?",
+     "connection to server at \"10.77.0.2\", port 5432 failed: Connection refused",
+     "listen_addresses"},
+    {"connection to server on socket \"/run/postgresql/.s.PGSQL.5432\" failed: No such file or "
+     "directory Is the server running locally and accepting connections on that socket?",
+     "connection to server on socket \"/run/postgresql/.s.PGSQL.5432\" failed: No such file or "
+     "directory",
+     "unix_socket_directories"},
+    {"connection to server at \"pg1\" (10.88.0.2), port 5432 failed: No route to host Is the "
+     "server "
+     "running on that host and accepting TCP/IP connections?",
+     "connection to server at \"pg1\" (10.88.0.2), port 5432 failed: No route to host", "firewall"},
+    {"root certificate file \"/nonexistent/.postgresql/root.crt\" does not exist Either provide "
+     "the "
+     "file or change sslmode to disable server certificate verification.",
+     "root certificate file \"/nonexistent/.postgresql/root.crt\" does not exist", "sslrootcert="},
+    {"SSL error: certificate verify failed", NULL, "sslrootcert="},
+    {"server certificate for \"db.example\" does not match host name \"pg1\"", NULL, "host="},
+    {"server does not support SSL, but SSL was required", NULL, "ssl = on"},
+    {"SSL error: tlsv1 alert unknown ca", NULL, "ssl_ca_file"},
+    {"SSL error: sslv3 alert certificate expired", NULL, "sslcert="},
+    {"SSL error: tlsv13 alert certificate required", NULL, "sslcert= and sslkey="},
+    {"private key file \"/etc/tenure/key\" has group or world access", NULL, "sslkey="},
+    {"could not load private key file \"/etc/tenure/key\": ??", NULL, "mode 0600"},
+    {"certificate present, but not private key file \"/etc/tenure/key\"", NULL, "sslkey="},
+    {"could not read certificate file \"/etc/tenure/crt\": no start line", NULL, "sslcert="},
+    {"FATAL: password authentication failed for user \"tenure\"", NULL, NULL},
+};
+
+TEST(libpq_texts, .times = sizeof texts / sizeof *texts)
+{
+    char text[ARBITER_TEXT_MAX];
+
+    (void)strcpy(text, texts[_i].text);
+    const char *advice = advice_on(text);
+    ck_assert_str_eq(text, texts[_i].left ? texts[_i].left : texts[_i].text);
+    ck_assert_int_eq(advice != NULL, texts[_i].advice != NULL);
+    if (advice)
+        ASSERT_CONTAINS(advice, texts[_i].advice);
+}
+
+static void expect_of_password(const char *conninfo, const char *expected)
+{
+    char text[ARBITER_TEXT_MAX] = "";
+    struct conninfo *c = NULL;
+
+    ck_assert_int_eq(conninfo_new(conninfo, &c, text), 0);
+    ASSERT_CONTAINS(advice_on_password(c, text, sizeof text), expected);
+    (void)conninfo_free(c);
+}
+
+TEST(the_password_file_is_named, .root = true)
+{
+    char conninfo[256];
+
+    expect_of_password("host=x", "passfile=/etc/tenure/pgpass in conninfo");
+    (void)snprintf(conninfo, sizeof conninfo, "host=x passfile=%s", in_folder("pgpass"));
+    expect_of_password(conninfo, "pgpass: there is no such file");
+    folder_make_folder("pgpass");
+    expect_of_password(conninfo, "is no plain file");
+    ck_assert_int_eq(rmdir(in_folder("pgpass")), 0);
+    folder_put("pgpass", "a:b:c:d:e\n");
+    ck_assert_int_eq(chmod(in_folder("pgpass"), 0644), 0);
+    expect_of_password(conninfo, "mode 0644) can be read by others");
+    ck_assert_int_eq(chmod(in_folder("pgpass"), 0600), 0);
+    expect_of_password(conninfo, "mode 0600) has no line for this host");
+
+    ck_assert_int_eq(chmod(folder(), 0755), 0);
+    ck_assert_int_eq(seteuid(SOME_UID), 0);
+    expect_of_password(conninfo, "(owner root, mode 0600) cannot be read by user tenure: chown "
+                                 "tenure");
+    ck_assert_int_eq(seteuid(0), 0);
+    ck_assert_int_eq(chown(in_folder("pgpass"), SOME_UID + 1, 0), 0);
+    ck_assert_int_eq(chmod(in_folder("pgpass"), 0640), 0);
+    expect_of_password(conninfo, "(owner another user, mode 0640) can be read by others");
+}
+
+static const struct {
+    const char *sqlstate, *function, *explained;
+} states[] = {
+    {"42501", "aclcheck_error", "grants are missing"},
+    {"42501", "aclcheck_error_col", "grants are missing"},
+    {"42501", "ExecWithCheckOptions", "row level security is on"},
+    {"42501", "check_enable_rls", "alter table tenure.lease disable row level security"},
+    {"42501", "somewhere_else", "the server denies this"},
+    {"42501", NULL, "the server denies this"},
+    {"42P01", "parserOpenTable", "the schema is missing or older"},
+    {"28P01", NULL, "login refused"},
+    {"XX000", NULL, NULL},
+};
+
+TEST(states_are_explained, .times = sizeof states / sizeof *states)
+{
+    const char *explained = trouble_explain(states[_i].sqlstate, states[_i].function);
+
+    ck_assert_int_eq(explained != NULL, states[_i].explained != NULL);
+    if (explained)
+        ASSERT_CONTAINS(explained, states[_i].explained);
+}
