@@ -231,10 +231,6 @@ static const struct {
     {"no writing of the table", "@revoke update on tenure.lease from tenure",
      "@grant update on tenure.lease to tenure", NULL, NULL, "grants are missing",
      "permission denied for table lease"},
-    /* and with all of them */
-    {"row level security", "@alter table tenure.lease enable row level security",
-     "@alter table tenure.lease disable row level security", NULL, NULL, "row level security is on",
-     "alter table tenure.lease disable row level security"},
 };
 #define N_BAD ((int)(sizeof bad / sizeof *bad))
 

@@ -152,6 +152,22 @@ TEST(an_ended_session_is_told_at_once)
     works_again(1);
 }
 
+/* All rows are hidden, so a leader is none any more; and no grant would help. */
+TEST(row_level_security_is_explained)
+{
+    struct request renew = renew_of(group, led.record.term), observe = observe_of(group);
+
+    server_do(&shared, "alter table tenure.lease enable row level security");
+    ck_assert_int_ne(client_ask(c, &renew).outcome, OUTCOME_GRANTED);
+    client_send(c, &observe, 1, CLIENT_LIMIT);
+    client_await(c, &c->losses, 1);
+    server_do(&shared, "alter table tenure.lease disable row level security");
+    ck_assert_int_eq(c->replies[0].outcome, OUTCOME_UNKNOWN);
+    ck_assert_ptr_nonnull(strstr(c->lost, "row level security is on"));
+    ck_assert_ptr_nonnull(strstr(c->lost, "alter table tenure.lease disable row level security"));
+    works_again(1);
+}
+
 TEST(an_error_is_unknown_and_explained)
 {
     struct request request = renew_of(group, led.record.term);
