@@ -73,7 +73,7 @@ int group_from_instance(const char *instance, char *ret, size_t size)
     assert(ret);
 
     char group[GROUP_NAME_MAX + 1];
-    bool escaped = strstr(instance, ESCAPED_DASH);
+    bool escaped = strchr(instance, *ESCAPED_DASH);
     size_t n = 0;
 
     for (const char *p = instance; *p;) {

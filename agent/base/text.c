@@ -56,8 +56,9 @@ static bool put(char *ret, size_t size, size_t *used, const char *character, siz
         return true;
     if (*used + n >= size)
         return false;
-    memmove(ret + *used, character, n);
-    *used += n;
+    /* From the front: in its own place, a text moves to the front alone. */
+    for (size_t i = 0; i < n; i++)
+        ret[(*used)++] = character[i];
     return true;
 }
 
