@@ -127,8 +127,8 @@ def earlier_keeper(t):
     as_earlier_version(old, ticket)
     t.check("the earlier keeper lives", old.state(EARLIER_KEEPER) == "active")
     t.check("its unit runs", leader_of_second(t) is old)
-    bound = old.property(SECOND_UNIT, "BindsTo") # quoted: more backslashes
-    t.check(f"bound to it: {bound}", bound.replace("\\\\", "\\") == EARLIER_KEEPER)
+    bound = old.property(SECOND_UNIT, "BindsTo") # in quotes, with backslashes doubled
+    t.check(f"bound to it: {bound}", bound.strip('"').replace("\\\\", "\\") == EARLIER_KEEPER)
 
     t.fault(f"this version is installed on {old}: daemon-reload", lambda: upgrade(old))
     t.effect("the earlier keeper ends", lambda: old.state(EARLIER_KEEPER) in ("inactive", "failed"))
@@ -196,4 +196,41 @@ def answers(t):
     leader.systemctl("start", "tenured.service")
     other.systemctl("start", "tenured.service")
     t.cluster.wait_ready()
+    t.gap_at_most(0)
+
+
+def told(host):
+    """What `tenurectl status` says of the arbiter, and the line of `systemctl status`."""
+    r = host.run("tenurectl", "status", check=False)
+    return r.out if r.ok else "", host.property("tenured.service", "StatusText")
+
+
+@scenario("a database whose name is longer than there is room for, and a password file that is root's: both are told, once")
+def obstacles(t):
+    other = t.standbys[0]
+
+    def name():
+        t.cluster.configure(other, conninfo=f"host=a{'ä' * 300} dbname=tenure user=tenure")
+        other.systemctl("reload", "tenured.service")
+    t.fault(f"the database's name on {other} has 300 letters of two bytes", name)
+    t.effect("its status says that there is none", lambda: "not connected" in told(other)[0])
+    shown, line = told(other)
+    t.check(f"what is cut is cut between letters:\n{shown}", "aäää" in shown)
+    t.check(f"and once: {shown.count('aäää')}", shown.count("aäää") == 1)
+    t.check(f"systemctl has it, too: {line}", "aäää" in line)
+    t.check("the journal has no blob", "blob data" not in other.sh("journalctl -q -b -u tenured.service"))
+
+    def take_away():
+        other.run("chown", "root:root", "/etc/tenure/pgpass")
+        t.cluster.configure(other)
+        other.run("chown", "root:root", "/etc/tenure/pgpass")
+        other.systemctl("reload", "tenured.service")
+    t.fault("its password file is root's", take_away)
+    t.effect("file, owner and mode are named", lambda: "passfile=/etc/tenure/pgpass (owner root, mode 0600) cannot be read "
+             "by user tenure: chown tenure" in told(other)[0])
+    t.check(f"once: {told(other)[0]}", told(other)[0].count("passfile=") == 1)
+    other.run("chown", "tenure", "/etc/tenure/pgpass")
+    t.until("it connects by itself", lambda: t.cluster.status(other).get("role") == "standby", timeout=20)
+    t.cluster.wait_ready()
+    t.undisturbed(seconds=1)
     t.gap_at_most(0)
