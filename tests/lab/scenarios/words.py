@@ -13,6 +13,9 @@ EARLIER_KEEPER = f"tenure@{ESCAPED}.service"
 GENERATOR = "/usr/lib/systemd/system-generators/tenure-generator"
 KEPT_GENERATOR = "/root/tenure-generator"
 NO_RESTART = "/run/systemd/system/tenured.service.d/no-restart.conf"
+# In a directory of drop-ins.
+RENAME = f"""mv 'tenure@{SECOND}.service.d' '{EARLIER_KEEPER}.d' &&
+    sed -i 's/tenure@{SECOND}/tenure@{ESCAPED.replace(chr(92), chr(92) * 2)}/' */'~tenure.conf'"""
 EARLIER_DROP_IN = f"/etc/systemd/system/{EARLIER_KEEPER}.d/earlier.conf"
 
 
@@ -64,16 +67,15 @@ def dash(t):
 
 
 def as_earlier_version(host, ticket):
-    """What the host was like with a version that escaped the group's name in the keeper's, too: guards, and a keeper that
-    lives. Its agent has just died."""
+    """What the host was like with a version that escaped the group's name in the keeper's, too: both copies of the guards,
+    and a keeper that lives. Its agent has just died."""
     host.run("mv", GENERATOR, KEPT_GENERATOR)
     host.write_file(GENERATOR, f"""#!/bin/sh
 {KEPT_GENERATOR} "$@"
 cd "$2" || exit 1
-mv 'tenure@{SECOND}.service.d' '{EARLIER_KEEPER}.d'
-sed -i 's/tenure@{SECOND}/tenure@{ESCAPED.replace(chr(92), chr(92) * 2)}/' */'~tenure.conf'
+{RENAME}
 """, 0o755)
-    host.sh(f"cd /etc/systemd/system && rm -r 'tenure@{SECOND}.service.d' '{SECOND_UNIT}.d'")
+    host.sh(f"cd /etc/systemd/system && {RENAME}")
     host.write_file(EARLIER_DROP_IN, f"""[Unit]
 ConditionPathExists=
 [Service]
@@ -89,7 +91,7 @@ ExecStart=/usr/lib/tenure/tenure-keeper {SECOND}
 
 def upgrade(host):
     host.run("mv", KEPT_GENERATOR, GENERATOR)
-    host.run("rm", "-r", EARLIER_DROP_IN.rsplit("/", 1)[0])
+    host.run("rm", EARLIER_DROP_IN)
     host.systemctl("daemon-reload")
 
 
