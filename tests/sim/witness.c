@@ -440,15 +440,19 @@ static usec_t longest_lease(const struct world *w, unsigned group)
     return lease;
 }
 
-/* The promise, L(1 + rho) + p + the start, for the slowest that take part. */
+/* The promise, L(1 + rho) + p + the start, for the slowest that take part. Who may have left
+ * something behind lets others go first for another 2p. */
 static usec_t takeover_bound(const struct world *w, unsigned group)
 {
     usec_t bound = longest_lease(w, group) + LIVE_MARGIN_USEC + (w->pulled ? 0 : SHORT_WAIT_USEC);
     usec_t poll = 0;
+    bool left = false;
 
-    for (unsigned i = group; i < w->n_nodes; i += w->n_groups)
+    for (unsigned i = group; i < w->n_nodes; i += w->n_groups) {
         poll = usec_max(poll, w->nodes[i].budget.poll);
-    bound += poll;
+        left = left || w->nodes[i].member.left_term > 0;
+    }
+    bound += (left ? 3 : 1) * poll;
     return w->wrong_clock ? 2 * bound : bound; /* by a clock that may be 40 % slow */
 }
 
