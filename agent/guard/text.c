@@ -93,23 +93,25 @@ static void add_setting(struct text *t, const struct guard_setting *s, const str
         add(t, "%s=%s%s\n", s->key, s->value == GUARD_ENV ? "-" : "", value);
 }
 
+static void add_for_all(struct text *t, const struct guard_setting *s, const struct config_group *g,
+                        char *const *more, size_t n_more)
+{
+    if (s->value == GUARD_ALL_UNITS)
+        add_all_units(t, g);
+    else if (s->value != GUARD_UNIT)
+        add_setting(t, s, g, NULL);
+    for (size_t k = 0; s->value == GUARD_UNIT && k < g->n_units; k++)
+        add_setting(t, s, g, g->units[k]);
+    for (size_t k = 0; s->value == GUARD_UNIT && k < n_more; k++)
+        add_setting(t, s, g, more[k]);
+}
+
 static void add_settings(struct text *t, enum guard_of of, bool of_unit,
                          const struct config_group *g, char *const *more, size_t n_more)
 {
-    for (size_t i = 0; i < guard_n_settings; i++) {
-        const struct guard_setting *s = &guard_settings[i];
-
-        if (!(s->of & (unsigned)of) || s->of_unit != of_unit)
-            continue;
-        if (s->value == GUARD_ALL_UNITS)
-            add_all_units(t, g);
-        else if (s->value != GUARD_UNIT)
-            add_setting(t, s, g, NULL);
-        for (size_t k = 0; s->value == GUARD_UNIT && k < g->n_units; k++)
-            add_setting(t, s, g, g->units[k]);
-        for (size_t k = 0; s->value == GUARD_UNIT && k < n_more; k++)
-            add_setting(t, s, g, more[k]);
-    }
+    for (size_t i = 0; i < guard_n_settings; i++)
+        if ((guard_settings[i].of & (unsigned)of) && guard_settings[i].of_unit == of_unit)
+            add_for_all(t, &guard_settings[i], g, more, n_more);
 }
 
 /* ---- drop-ins ---- */
@@ -229,6 +231,20 @@ int guard_keeper_text(const struct config_group *g, char *const *more, size_t n_
     return finish(&t, ret);
 }
 
+/* All but what has its stop stop the units. They are bound to today's keeper, whose start stops
+ * this one: with a stop of theirs beside their start, PID 1 may drop both stops from that
+ * transaction. */
+static void add_earlier(struct text *t, const struct config_group *g)
+{
+    for (size_t i = 0; i < guard_n_settings; i++) {
+        const struct guard_setting *s = &guard_settings[i];
+
+        if ((s->of & (unsigned)GUARD_OF_KEEPER) && s->of_unit &&
+            strcmp(s->key, "PropagatesStopTo") != 0)
+            add_for_all(t, s, g, NULL, 0);
+    }
+}
+
 int guard_earlier_keeper_text(const struct config_group *g, char **ret)
 {
     assert(g);
@@ -248,7 +264,7 @@ int guard_earlier_keeper_text(const struct config_group *g, char **ret)
         "Conflicts=tenure@%s.service\n"
         "Before=tenure@%s.service\n",
         g->name, g->name, g->name);
-    add_settings(&t, GUARD_OF_KEEPER, true, g, NULL, 0);
+    add_earlier(&t, g);
     /* The unit file makes another name of it now. */
     add(&t,
         "\n[Service]\n"

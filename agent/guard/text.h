@@ -30,8 +30,9 @@ int guard_keeper_text(const struct config_group *g, char *const *more, size_t n_
                       const char *const unit_dirs[], char **ret);
 
 /* Of the keeper of the name that earlier versions gave it, which lives: it ends at once, and before
- * the one of today's name starts, with the time and the units that it was started with. So an
- * upgrade costs a group with a dash in its name one switchover. Only for such groups. */
+ * the one of today's name starts, with the time and the units of this configuration: second names
+ * and units that are kept need not be in it, as today's keeper stops those. So an upgrade costs a
+ * group with a dash in its name one switchover. Only for such groups. */
 int guard_earlier_keeper_text(const struct config_group *g, char **ret);
 
 /* Of the keeper of a group that left this host altogether: it stops what is kept, all of these. */

@@ -352,15 +352,15 @@ TEST(earlier_keeper)
         "# the earlier name ends, and cannot be started any more.\n"
         "[Unit]\nBindsTo=tenure@a-b.service\nConflicts=tenure@a-b.service\n"
         "Before=tenure@a-b.service\n"
-        "Requires=tenure-a\\x2db.slice\nAfter=tenure-a\\x2db.slice\n" EACH_UNIT("PropagatesStopTo=")
-            EACH_UNIT("Before=") "\n[Service]\n"
-                                 "RuntimeDirectory=\n"
-                                 "RuntimeDirectory=tenure/groups/a-b\n"
-                                 "TimeoutStopSec=2550000us\n"
-                                 "TimeoutAbortSec=2550000us\n"
-                                 "Environment=\"TENURE_UNITS=w.service "
-                                 "w@1-2.service w.socket srv-x\\\\x2dy.mount "
-                                 "w.timer w.path w.target\"\n");
+        "Requires=tenure-a\\x2db.slice\nAfter=tenure-a\\x2db.slice\n" EACH_UNIT(
+            "Before=") "\n[Service]\n"
+                       "RuntimeDirectory=\n"
+                       "RuntimeDirectory=tenure/groups/a-b\n"
+                       "TimeoutStopSec=2550000us\n"
+                       "TimeoutAbortSec=2550000us\n"
+                       "Environment=\"TENURE_UNITS=w.service "
+                       "w@1-2.service w.socket srv-x\\\\x2dy.mount "
+                       "w.timer w.path w.target\"\n");
     /* And all else as ever. */
     expect_file("w.service.d/~tenure.conf", UNIT_PART SERVICE_PART);
     ck_assert_uint_eq(folder_count("early"), 10);
