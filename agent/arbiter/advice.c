@@ -18,11 +18,12 @@
 static const struct {
     const char *fragment, *cut, *advice;
 } known[] = {
+    /* Before what it says of a socket that nobody listens on any more. */
+    {"Is the server running locally", " Is the server running locally",
+     "is PostgreSQL started here, and is this directory in its unix_socket_directories?"},
     {"Connection refused", " Is the server running on that host",
      "is PostgreSQL started there, and is this address in its listen_addresses (localhost alone "
      "unless set)?"},
-    {"Is the server running locally", " Is the server running locally",
-     "is PostgreSQL started here, and is this directory in its unix_socket_directories?"},
     {"No route to host", " Is the server running on that host",
      "is the address right, and no firewall in between?"},
     {"Connection timed out", " Is the server running on that host",

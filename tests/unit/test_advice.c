@@ -34,6 +34,10 @@ static const struct {
      "connection to server on socket \"/run/postgresql/.s.PGSQL.5432\" failed: No such file or "
      "directory",
      "unix_socket_directories"},
+    {"connection to server on socket \"/run/postgresql/.s.PGSQL.5432\" failed: Connection refused "
+     "Is the server running locally and accepting connections on that socket?",
+     "connection to server on socket \"/run/postgresql/.s.PGSQL.5432\" failed: Connection refused",
+     "unix_socket_directories"},
     {"connection to server at \"pg1\" (10.88.0.2), port 5432 failed: No route to host Is the "
      "server "
      "running on that host and accepting TCP/IP connections?",
