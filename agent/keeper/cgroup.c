@@ -33,7 +33,7 @@ int slice_open(const char *cgroup_root, const char *group, struct slice *ret)
     assert(cgroup_root);
     assert(ret);
 
-    char cgroup[NAME_MAX], path[PATH_MAX];
+    char cgroup[UNIT_NAME_LEN_MAX + 32], path[PATH_MAX];
     _cleanup_close_ int dir_fd = -1, kill_fd = -1, stat_fd = -1, events_fd = -1;
     int r = group_slice_cgroup(group, cgroup, sizeof cgroup);
 

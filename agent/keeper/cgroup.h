@@ -16,7 +16,7 @@ struct slice {
 
 #define SLICE_CLOSED ((struct slice){.kill_fd = -1, .stat_fd = -1, .events_fd = -1})
 
-/* Opens tenure.slice/tenure-INSTANCE.slice below cgroup_root. Returns 0 or a negative errno:
+/* Opens tenure.slice/tenure-ESCAPED.slice below cgroup_root. Returns 0 or a negative errno:
  * -ENOENT when there is no such slice (or no cgroup v2), -ENODEV when it was removed meanwhile (or
  * the kernel has no cgroup.kill). ret is then left alone. */
 int slice_open(const char *cgroup_root, const char *group, struct slice *ret);

@@ -3,6 +3,7 @@
 #include "fixture.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,9 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "base/names.h"
+#include "keeper/cgroup.h"
 
 TEST_CASE(starting, .set_up = set_up, .tear_down = tear_down, .time_limit = TIME_LIMIT);
 
@@ -36,6 +40,28 @@ TEST(begins)
     ck_assert(watchdog > 0);
     ck_assert(watchdog <= t.duration + 50000);
     ASSERT_CONTAINS(notified, "STATUS=Leading as node db1, term 4294967297");
+}
+
+/* With as many dashes as a slice's name has room for, see config/section.c. */
+TEST(the_longest_slice_is_opened)
+{
+    char group[GROUP_NAME_MAX + 1], escaped[GROUP_ESCAPED_MAX + 1], path[PATH_MAX];
+    static const char *const files[] = {"cgroup.kill", "cgroup.stat", "cgroup.events"};
+    struct slice slice;
+
+    (void)snprintf(group, sizeof group, "aaaa");
+    memset(group + 4, '-', 58);
+    group[62] = '\0';
+    ck_assert_int_eq(group_escaped(group, escaped, sizeof escaped), 0);
+    ck_assert_uint_eq(strlen("tenure-.slice.wants") + strlen(escaped), UNIT_NAME_LEN_MAX);
+    (void)snprintf(path, sizeof path, "tenure.slice/tenure-%s.slice", escaped);
+    folder_make_folder(path);
+    for (size_t i = 0; i < 3; i++) {
+        (void)snprintf(path, sizeof path, "tenure.slice/tenure-%s.slice/%s", escaped, files[i]);
+        folder_put(path, "");
+    }
+    ck_assert_int_eq(slice_open(folder(), group, &slice), 0);
+    slice_close(&slice);
 }
 
 TEST(consumes_the_ticket_once)
