@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -144,6 +145,8 @@ int stop_run(const struct keeper_config *config)
     if (sigfillset(&all) < 0 || sigprocmask(SIG_SETMASK, &all, NULL) < 0)
         log_warning("Cannot block signals: %m");
     declared_read(&units, config->drop_in_dirs, config->instance);
+    if (strcmp(config->instance, s.group) != 0) /* an agent that runs through an upgrade asked */
+        declared_read(&units, config->drop_in_dirs, s.group);
     if (units.n == 0) {
         log_error(
             "There is no drop-in of tenure@%s.service any more that names units of group \"%s\": "

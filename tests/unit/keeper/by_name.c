@@ -349,6 +349,18 @@ TEST(pid1_stops_them_by_name)
                               "b\\x2dc.service\n");
 }
 
+/* An agent of an earlier version asks, and the drop-ins are today's already. */
+TEST(escaped_names_are_the_groups_too)
+{
+    static char escaped[] = "my\\x2dgroup";
+
+    declare_two();
+    config.instance = escaped;
+    start_process(stop_run);
+    ck_assert_int_eq(wait_exit(), EXIT_SUCCESS);
+    ASSERT_CONTAINS(asked(), "stop -- a.service b\\x2dc.service\n");
+}
+
 TEST(processes_get_s_then_sigkill)
 {
     usec_t start = clock_boottime();
