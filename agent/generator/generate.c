@@ -4,14 +4,13 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "config/file.h"
 #include "config/trigger.h"
 #include "config/unit_name.h"
+#include "generator/earlier.h"
 #include "generator/live.h"
 #include "guard/copy.h"
 #include "guard/each.h"
@@ -163,45 +162,13 @@ static int write_guard(void *userdata, const char *unit, const char *text)
     return guard_file_write(*dir_fd, unit, GUARD_FILE, text);
 }
 
-/* A keeper of the name that earlier versions gave it: the units are bound to today's name from this
- * moment on, so PID 1 stops them, and this one has nothing to keep. */
-static int end_earlier(const struct generate_paths *paths, int dir_fd, const struct config_group *g)
-{
-    _cleanup_free_ char *text = NULL;
-    char keeper[UNIT_NAME_LEN_MAX + 1], path[PATH_MAX];
-    struct stat st;
-    int r = group_earlier_keeper_unit(g->name, keeper, sizeof keeper);
-
-    if (r < 0) /* too long: it never was */
-        return r == -ENOENT || r == -ENOBUFS ? 0 : r;
-    int n = snprintf(path, sizeof path, "%s/invocation:%s", paths->invocations, keeper);
-    if (n < 0 || (size_t)n >= sizeof path || lstat(path, &st) < 0)
-        return 0;
-    r = guard_earlier_keeper_text(g, &text);
-    return r < 0 ? r : guard_file_write(dir_fd, keeper, GUARD_FILE, text);
-}
-
-static int end_all_earlier(const struct generate_paths *paths, int dir_fd,
-                           const struct tenure_config *config)
-{
-    int first = 0;
-
-    for (size_t i = 0; i < config->n_groups; i++) {
-        int r = end_earlier(paths, dir_fd, &config->groups[i]);
-
-        if (r < 0 && first == 0)
-            first = r;
-    }
-    return first;
-}
-
 static int guard_applied(const struct generate_paths *paths, int dir_fd,
                          const struct tenure_config *config, size_t from, enum generate_source *ret)
 {
     size_t found;
     int r = guard_each(config, paths->unit_dirs ? paths->unit_dirs : trigger_unit_dirs, write_guard,
                        &dir_fd);
-    int earlier = end_all_earlier(paths, dir_fd, config);
+    int earlier = earlier_keepers_end(paths, dir_fd, config);
     int older = lock_older(paths, dir_fd, config, from, &found);
 
     *ret = found > 0                         ? GENERATE_OLDER

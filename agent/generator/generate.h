@@ -30,9 +30,9 @@ struct generate_paths {
  * no less than broken, for a host that boots before its first apply as well. But not those that
  * their drop-in in copy_dir still guards. The same for what only files of an earlier version name.
  * A group that is led here keeps its guards beside that, by what is to be applied. A keeper that
- * lives under the name that an earlier version gave it is ended. problems: what
- * is wrong with the snapshot. Returns 0, or the first error met while reading names or writing; the
- * rest is written nevertheless. */
+ * lives under the name that an earlier version gave it is ended, by what is applied or, without
+ * that, declared. problems: what is wrong with the snapshot. Returns 0, or the first error met
+ * while reading names or writing; the rest is written nevertheless. */
 int generate(const struct generate_paths *paths, struct config_problems *problems,
              enum generate_source *ret);
 

@@ -10,6 +10,7 @@
 
 #include "config/trigger.h"
 #include "config/unit_name.h"
+#include "generator/earlier.h"
 #include "guard/copy.h"
 #include "guard/each.h"
 #include "guard/file.h"
@@ -54,8 +55,10 @@ static int guard_declared(struct live *l, const struct tenure_config *declared)
     for (size_t i = 0; i < declared->n_groups; i++)
         if (is_live(l->paths, declared->groups[i].name))
             groups[led.n_groups++] = declared->groups[i];
-    return guard_each(&led, l->paths->unit_dirs ? l->paths->unit_dirs : trigger_unit_dirs,
-                      write_guard, l);
+    int r = guard_each(&led, l->paths->unit_dirs ? l->paths->unit_dirs : trigger_unit_dirs,
+                       write_guard, l);
+    int earlier = earlier_keepers_end(l->paths, l->dir_fd, declared);
+    return r < 0 ? r : earlier;
 }
 
 int guard_live(const struct generate_paths *paths, int dir_fd)

@@ -20,6 +20,7 @@
 #include "support/folder.h"
 #include "support/libconfig_leaks.h"
 #include "support/test.h"
+#include "support/text.h"
 
 static char early[96], snapshot[96];
 static char groups_dir[96], main_file[96], run_dir[96], invocations[96];
@@ -364,6 +365,18 @@ TEST(earlier_keeper)
     /* And all else as ever. */
     expect_file("w.service.d/~tenure.conf", UNIT_PART SERVICE_PART);
     ck_assert_uint_eq(folder_count("early"), 10);
+}
+
+/* Without what is applied, too: units that are led are bound to the new name all the same. */
+TEST(earlier_keeper_of_a_declared_group)
+{
+    folder_put("tenure.conf", GOOD);
+    folder_make_folder("invocations");
+    ck_assert_int_eq(
+        symlink("0123456789abcdef", in_folder("invocations/invocation:tenure@a\\x2db.service")), 0);
+    ck_assert_int_eq(run(0), GENERATE_LOCK);
+    ASSERT_CONTAINS(file_get(in_folder("early/tenure@a\\x2db.service.d/~tenure.conf")),
+                    "\nBindsTo=tenure@a-b.service\n");
 }
 
 TEST(broken_and_declared)
