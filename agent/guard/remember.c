@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/guard.h"
+#include "base/names.h"
 #include "config/file.h"
 #include "config/string_list.h"
 #include "guard/each.h"
@@ -128,4 +129,19 @@ bool guard_remembers(const struct tenure_config *c, const char *dir, const char 
     struct memory m = {.dir = dir, .dir_fd = -1};
 
     return go_through(&m, c, unit_dirs) == 0 && !m.changed;
+}
+
+bool guard_remembers_group(const char *dir, const char *group)
+{
+    assert(dir);
+
+    _cleanup_free_ char *text = NULL;
+    char path[PATH_MAX], slice[UNIT_NAME_LEN_MAX + 1], line[UNIT_NAME_LEN_MAX + 32];
+    int n = snprintf(path, sizeof path, "%s/" KEEPER_PREFIX "%s.service.d/" GUARD_FILE, dir, group);
+
+    if (n < 0 || (size_t)n >= sizeof path || group_slice_unit(group, slice, sizeof slice) < 0 ||
+        file_read(path, DROP_IN_SIZE_MAX, &text) < 0)
+        return false;
+    (void)snprintf(line, sizeof line, "\nRequires=%s\n", slice);
+    return strstr(text, line);
 }

@@ -15,4 +15,7 @@ int guard_remember(const struct tenure_config *c, const char *dir, const char *c
 /* Whether it would change anything. */
 bool guard_remembers(const struct tenure_config *c, const char *dir, const char *const unit_dirs[]);
 
+/* Whether dir says that this group was applied here: more than that units left it. */
+bool guard_remembers_group(const char *dir, const char *group);
+
 #endif

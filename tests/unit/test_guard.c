@@ -437,6 +437,22 @@ TEST(keepers_are_remembered)
     free(text);
 }
 
+TEST(groups_are_remembered)
+{
+    char d[] = "d.socket", *of_gone[] = {d};
+    struct config_kept kept[] = {{.name = "gone", .units = of_gone, .n_units = 1}};
+    const struct tenure_config config = {
+        .groups = groups, .n_groups = 2, .kept = kept, .n_kept = 1};
+
+    ck_assert(!guard_remembers_group(in_folder("m"), "two-2"));
+    ck_assert_int_eq(guard_remember(&config, in_folder("m"), no_dirs), 1);
+    ck_assert(guard_remembers_group(in_folder("m"), "one"));
+    ck_assert(guard_remembers_group(in_folder("m"), "two-2"));
+    ck_assert(!guard_remembers_group(in_folder("m"), "two"));
+    ck_assert(there(REMEMBERED("tenure@gone.service")));
+    ck_assert(!guard_remembers_group(in_folder("m"), "gone"));
+}
+
 TEST(those_of_no_group_are_forgotten)
 {
     ck_assert_int_eq(guard_remember(&both, in_folder("m"), no_dirs), 1);
