@@ -121,14 +121,25 @@ static const char *role_by_systemd(const char *active_state)
 }
 
 /* A keeper lives by itself, until its deadline. */
+const char *status_of_keeper(const char *active_state)
+{
+    assert(active_state);
+
+    if (strcmp(active_state, "activating") == 0)
+        return "is starting";
+    return strcmp(active_state, "deactivating") == 0
+               ? "is ending what it led"
+               : "lives, and its units run until its deadline";
+}
+
 static json_t *silent_group(const struct silent_keeper *k)
 {
-    return json_pack("{s:s, s:s, s:n, s:n, s:n, s:n, s:n, s:n, s:n, s:n, s:s, s:n, s:n, s:n, s:[]}",
+    return json_pack("{s:s, s:s, s:n, s:n, s:n, s:n, s:n, s:n, s:n, s:n, s:s+, s:n, s:n, s:n, s:n}",
                      "name", k->group, "role", role_by_systemd(k->active_state), "method", "term",
                      "leader", "leader_since", "seen_ago_seconds", "unchanged_seconds",
-                     "watch_seconds", "deadline_seconds", "reason",
-                     "its keeper lives, and its units run until its deadline", "lease_seconds",
-                     "stop_timeout_seconds", "renew_deadline_seconds", "units");
+                     "watch_seconds", "deadline_seconds", "reason", "its keeper ",
+                     status_of_keeper(k->active_state), "lease_seconds", "stop_timeout_seconds",
+                     "renew_deadline_seconds", "units");
 }
 
 int status_print_silence(FILE *f, const struct silence *s)
@@ -137,9 +148,9 @@ int status_print_silence(FILE *f, const struct silence *s)
     assert(s);
 
     _cleanup_json_ json_t *root =
-        json_pack("{s:s, s:s, s:n, s:n, s:n, s:n, s:b, s:n, s:n, s:o}", "agent",
+        json_pack("{s:s, s:s, s:n, s:n, s:n, s:n, s:n, s:n, s:n, s:o}", "agent",
                   s->runs_not ? "not running" : "not reachable", "problem", s->why, "node",
-                  "instance", "version", "arbiter", "connected", 0, "status", "hardware_watchdog",
+                  "instance", "version", "arbiter", "connected", "status", "hardware_watchdog",
                   "groups", s->knows_keepers ? json_array() : json_null());
 
     if (!root)

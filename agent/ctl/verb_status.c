@@ -17,9 +17,8 @@ static void print_keeper(void *userdata, const char *group, const char *active_s
 {
     const struct ctl *ctl = userdata;
 
-    (void)active_state;
-    (void)fprintf(ctl->err, "The keeper of group \"%s\" lives: its units run until its deadline.\n",
-                  group);
+    (void)fprintf(ctl->err, "The keeper of group \"%s\" %s.\n", group,
+                  status_of_keeper(active_state));
 }
 
 static void take_keeper(void *userdata, const char *group, const char *active_state)

@@ -245,11 +245,13 @@ static void expect_silence(const char *agent, const char *problem, size_t n_grou
     ck_assert_str_eq(json_string_value(json_object_get(root, "agent")), agent);
     ASSERT_CONTAINS(json_string_value(json_object_get(root, "problem")), problem);
     ck_assert(json_is_null(json_object_get(root, "node")));
-    ck_assert(json_is_false(json_object_get(root, "connected")));
+    ck_assert(json_is_null(json_object_get(root, "connected")));
     if (n_groups == SIZE_MAX)
         ck_assert(json_is_null(groups));
     else
         ck_assert_uint_eq(json_array_size(groups), n_groups);
+    for (size_t i = 0; i < json_array_size(groups); i++)
+        ck_assert(json_is_null(json_object_get(json_array_get(groups, i), "units")));
     json_decref(root);
 }
 
@@ -267,10 +269,12 @@ TEST(without_a_bus)
 /* ---- a stand-in for PID 1 and the agent ---- */
 
 struct stand_in {
-    bool agent;              /* is there one? */
-    const char *agent_state; /* of its unit; NULL: "inactive" */
-    const char *keeper;      /* an active keeper's unit, or NULL */
-    const char *slice;       /* that keepers require, or NULL */
+    bool agent;               /* is there one? */
+    const char *agent_state;  /* of its unit; NULL: "inactive" */
+    const char *keeper;       /* a living keeper's unit, or NULL */
+    const char *keeper_state; /* NULL: "active" */
+    const char *keeper_path;  /* with this in its path it lives, and no other one; NULL: all do */
+    const char *slice;        /* that keepers require, or NULL */
     const char *retire_error;
     const char *reload_error;
     bool systemd_refuses;
@@ -365,9 +369,16 @@ static int answer_properties(sd_bus_message *m)
         play->watchdog_device ? play->watchdog_device : "");
 }
 
+static const char *keeper_state(void)
+{
+    return play->keeper_state ? play->keeper_state : "active";
+}
+
 static int answer_unit(sd_bus_message *m)
 {
-    const char *state = play->keeper ? "active" : "inactive", *property;
+    bool lives = play->keeper &&
+                 (!play->keeper_path || strstr(sd_bus_message_get_path(m), play->keeper_path));
+    const char *state = lives ? keeper_state() : "inactive", *property;
     int r = sd_bus_message_read(m, "ss", NULL, &property);
 
     if (r >= 0 && strcmp(property, "Requires") == 0)
@@ -389,9 +400,10 @@ static int answer_systemd(sd_bus_message *m)
     if (sd_bus_message_is_method_call(m, NULL, "ListUnitsByPatterns")) {
         if (!play->keeper)
             return sd_bus_reply_method_return(m, "a(ssssssouso)", 0);
-        return sd_bus_reply_method_return(
-            m, "a(ssssssouso)", 2, play->keeper, "", "loaded", "active", "running", "", "/u", 0, "",
-            "/j", "tenure@.service", "", "loaded", "active", "running", "", "/u", 0, "", "/j");
+        return sd_bus_reply_method_return(m, "a(ssssssouso)", 2, play->keeper, "", "loaded",
+                                          keeper_state(), "running", "", "/u", 0, "", "/j",
+                                          "tenure@.service", "", "loaded", "active", "running", "",
+                                          "/u", 0, "", "/j");
     }
     if (sd_bus_message_is_method_call(m, NULL, "Reload")) {
         note("daemon-reload");
@@ -1388,8 +1400,35 @@ TEST(status_without_agent)
     ck_assert_int_eq(RUN("status"), CTL_NOT_RUNNING);
     ASSERT_CONTAINS(err, "tenured does not run on this host");
     ASSERT_CONTAINS(err, "systemctl start tenured");
-    ASSERT_CONTAINS(err, "The keeper of group \"g-1\" lives");
+    ASSERT_CONTAINS(err,
+                    "The keeper of group \"g-1\" lives, and its units run until its deadline.");
     ck_assert_str_eq(out, "");
+    stop_playing();
+}
+
+/* No units run by a keeper that only begins or ends. */
+static const struct {
+    const char *state, *role, *does;
+} on_their_way[] = {
+    {"activating", "starting", "is starting"},
+    {"deactivating", "stopping", "is ending what it led"},
+};
+
+TEST(keepers_on_their_way_without_agent, .times = sizeof on_their_way / sizeof *on_their_way)
+{
+    char text[128];
+
+    start_playing(
+        &(struct stand_in){.keeper = "tenure@g-1.service", .keeper_state = on_their_way[_i].state});
+    ck_assert_int_eq(RUN("status"), CTL_NOT_RUNNING);
+    (void)snprintf(text, sizeof text, "The keeper of group \"g-1\" %s.\n", on_their_way[_i].does);
+    ASSERT_CONTAINS(err, text);
+    ck_assert_int_eq(RUN("status", "--json"), CTL_NOT_RUNNING);
+    expect_silence("not running", "does not run on this host", 1);
+    (void)snprintf(text, sizeof text, "\"role\": \"%s\"", on_their_way[_i].role);
+    ASSERT_CONTAINS(out, text);
+    (void)snprintf(text, sizeof text, "\"reason\": \"its keeper %s\"", on_their_way[_i].does);
+    ASSERT_CONTAINS(out, text);
     stop_playing();
 }
 
@@ -1442,6 +1481,30 @@ TEST(is_leader)
     ck_assert_int_eq(RUN("is-leader", "g-2"), CTL_NO_GROUP);
     ASSERT_CONTAINS(err, "there is no group \"g-2\" on this host");
     ck_assert_str_eq(out, "");
+    stop_playing();
+}
+
+/* Whose drop-ins systemd has no more. */
+TEST(is_leader_of_a_group_that_lost_its_guards)
+{
+    start_playing(&(struct stand_in){.agent = true});
+    ck_assert_int_eq(RUN("is-leader", "g-1"), CTL_NO_GROUP);
+    folder_make_folder("remembered");
+    folder_make_folder("remembered/tenure@g-1.service.d");
+    folder_put("remembered/tenure@g-1.service.d/~tenure.conf",
+               "[Unit]\nRequires=tenure-g\\x2d1.slice\n");
+    ck_assert_int_eq(RUN("is-leader", "g-1"), CTL_FAILED);
+    ck_assert_str_eq(err, "");
+    stop_playing();
+}
+
+/* In the moment after an upgrade: no state, so this one ends. */
+TEST(is_leader_with_an_earlier_keeper)
+{
+    start_playing(&(struct stand_in){.keeper = "x", .keeper_path = "tenure_40g_5cx2d1_2eservice"});
+    ck_assert_int_eq(RUN("is-leader", "g-1"), CTL_FAILED);
+    ck_assert_str_eq(err, "");
+    ck_assert_int_eq(RUN("is-leader", "g-2"), CTL_NO_GROUP);
     stop_playing();
 }
 
