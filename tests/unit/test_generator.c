@@ -375,8 +375,9 @@ TEST(earlier_keeper_of_a_declared_group)
     ck_assert_int_eq(
         symlink("0123456789abcdef", in_folder("invocations/invocation:tenure@a\\x2db.service")), 0);
     ck_assert_int_eq(run(0), GENERATE_LOCK);
-    ASSERT_CONTAINS(file_get(in_folder("early/tenure@a\\x2db.service.d/~tenure.conf")),
-                    "\nBindsTo=tenure@a-b.service\n");
+    const char *text = file_get(in_folder("early/tenure@a\\x2db.service.d/~tenure.conf"));
+    ck_assert_ptr_nonnull(text);
+    ASSERT_CONTAINS(text, "\nBindsTo=tenure@a-b.service\n");
 }
 
 TEST(broken_and_declared)
