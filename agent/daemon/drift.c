@@ -83,6 +83,7 @@ enum drift_verdict drift_judge(struct drift_watch *w, const struct drift_reading
 
     if (unsure > 2 * span / SURE_DIVISOR)
         return w->verdict;
+    assert(span > 0); /* as unsure is */
 
     uint64_t most = (uint64_t)(drift < 0 ? -drift : drift) + unsure;
     bool within = most < 2 * span / BUDGET_CLOCK_RATE_DIVISOR;

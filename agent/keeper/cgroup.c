@@ -113,7 +113,7 @@ int slice_populated(const struct slice *s, bool *ret)
     assert(s);
     assert(ret);
 
-    uint64_t populated;
+    uint64_t populated = 0;
     int r = read_number(s->events_fd, POPULATED_KEY, &populated);
 
     if (r < 0)

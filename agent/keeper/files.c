@@ -213,7 +213,7 @@ int state_read(const char *groups_dir, const char *group, struct ticket *ret)
  * directory does, or to us. */
 static bool ticket_waits(const char *tickets_dir, const char *instance, usec_t now)
 {
-    struct ticket t;
+    struct ticket t = {.deadline = 0};
     struct stat st;
     _cleanup_close_ int dir_fd = open_folder(AT_FDCWD, tickets_dir);
 

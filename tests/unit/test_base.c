@@ -231,8 +231,8 @@ static const struct {
      "b\xe2\x80\xa9",
      "a b", NULL},
     {"left \xe2\x80\xae"
-     "right",
-     "left ?right", "left ?right"},
+     "right\xe2\x80\xac",
+     "left ?right?", "left ?right"},
     {"\xd1\x81\xd0\xb5\xd1\x80\xd0\xb2\xd0\xb5\xd1\x80", "сервер", "серве"},
     {"a\xd1\x81\xd0\xb5\xd1\x80\xd0\xb2\xd0\xb5\xd1\x80", "aсервер", "aсерве"},
     {"cut \xd0", "cut", NULL}, /* by somebody else */

@@ -171,11 +171,12 @@ TEST(all_copies_of_a_drop_in_count)
 
 TEST(long_lines_are_left_out)
 {
+    static const char key[] = "PropagatesStopTo=";
     struct declared d = {.n = 0};
     char text[8192];
 
     memset(text, 'x', sizeof text);
-    memcpy(text, "PropagatesStopTo=", strlen("PropagatesStopTo="));
+    memcpy(text, key, sizeof key - 1);
     (void)strcpy(text + 7000, "\nPropagatesStopTo=a.service\n");
     folder_put("etc" DROP_IN, text);
     declared_read(&d, dirs, INSTANCE);
@@ -433,7 +434,7 @@ TEST(what_ends_already_is_waited_for)
 static const char *const no_answers[] = {"",
                                          "ActiveState=inactive\n",
                                          "ActiveState=inact",
-                                         ALL_DEAD "ActiveState=inactive\n",
+                                         (ALL_DEAD "ActiveState=inactive\n"),
                                          "ActiveState=\nActiveState=inactive\n",
                                          "ActiveState=inactive\nJob=3\nActiveState=inactive\n"};
 
