@@ -239,7 +239,8 @@ int host_heal(struct host *h)
     if (h->heal != HEAL_NONE)
         return 0;
     h->heal = HEAL_WANTED;
-    h->heal_wanted_at = clock_boottime();
+    h->heal_wanted_at = h->heal_asked_at =
+        clock_boottime(); /* it may be over before PID 1 is asked */
     host_pump_soon(h);
     return 1;
 }
