@@ -9,7 +9,7 @@ import threading
 import time
 
 from lab import clock
-from lab.processes import lives, mark
+from lab.processes import goes_on, mark
 from lab.scenario import scenario
 from lab.shell import run
 
@@ -190,15 +190,15 @@ def address_stop_fails(t):
 
 def restarts(t, old, limit_ms, boots):
     end, init = clock.now() + 20 * clock.SECOND, mark(old.leader)
-    while lives(init):      # the kernel ends it last of all
+    while goes_on(init):
         t.check("the host has restarted itself within 20 s", clock.now() < end)
         time.sleep(0.002)
     took = clock.ms(clock.now() - t.fault_at)
+    t.check("nobody has taken over by then", not any(p.host != old.name for p in t.testimony.started(t.fault_at)))
+    old.wait_down()
     forget(old)
     t.figures["restarted after"] = f"{took:.0f} ms"
     t.check(f"{old} restarted after {took:.0f} ms, within {limit_ms:.0f} ms", took <= limit_ms)
-    t.check("nobody has taken over by then", not any(p.host != old.name for p in t.testimony.started(t.fault_at)))
-    old.wait_down()
     t.timeline.good(f"{old} has restarted itself")
     t.leader = t.next_leader()
     old.boot()

@@ -7,7 +7,7 @@ import signal
 import time
 
 from lab import clock
-from lab.processes import lives, mark
+from lab.processes import goes_on, mark
 from lab.scenario import scenario
 
 from .clocks import clocks_of_their_own, step
@@ -114,10 +114,10 @@ def unkillable(pid):
 
 
 def wait_restart(t, host, pid):
-    """Until the host has restarted itself: when, and whether the process was seen unkillable. The kernel ends PID 1 last."""
+    """Until the host has restarted itself: when, and whether the process was seen unkillable."""
     seen, init = False, mark(host.leader)
     end = clock.now() + 20 * clock.SECOND
-    while lives(init):
+    while goes_on(init):
         seen = seen or unkillable(pid)
         t.check("the host has restarted itself within 20 s", clock.now() < end)
         time.sleep(0.002)
@@ -132,9 +132,8 @@ def restarts(t, old, pid, limit_ms, cut=True):
     t.check(f"{old} restarted after {took:.0f} ms, within {limit_ms:.0f} ms", took <= limit_ms)
     t.check("nobody has taken over by then",
             not any(p.host != old.name for p in t.testimony.started(t.fault_at)))
-    said = old.journal(lines=400) if not old.up else ""
-    t.figures["on its disk"] = "the alert" if "SIGKILL has not ended group" in said else "nothing"
     old.wait_down()
+    t.figures["on its disk"] = "the alert" if "SIGKILL has not ended group" in old.journal(lines=400) else "nothing"
     t.timeline.good(f"{old} has restarted itself")
     t.leader = t.next_leader()
     if old.cut_how:
