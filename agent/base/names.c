@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define KEEPER_PREFIX "tenure@"
 #define ESCAPED_DASH "\\x2d"
 
 /* The C locale's classes whatever setlocale() was told: names are ASCII. */
@@ -117,7 +118,25 @@ static int format_escaped(const char *prefix, const char *group, const char *suf
 
 int group_keeper_unit(const char *group, char *ret, size_t size)
 {
-    return format_name("tenure@", group, ".service", ret, size);
+    return format_name(KEEPER_PREFIX, group, ".service", ret, size);
+}
+
+int group_of_keeper_unit(const char *unit, size_t length, char *ret, size_t size)
+{
+    static const char prefix[] = KEEPER_PREFIX, suffix[] = ".service";
+    const size_t around = strlen(prefix) + strlen(suffix);
+    char instance[GROUP_ESCAPED_MAX + 1];
+
+    assert(unit);
+    assert(ret);
+
+    if (length <= around || length - around >= sizeof instance ||
+        strncmp(unit, prefix, strlen(prefix)) != 0 ||
+        strncmp(unit + length - strlen(suffix), suffix, strlen(suffix)) != 0)
+        return -EINVAL;
+    (void)snprintf(instance, sizeof instance, "%.*s", (int)(length - around),
+                   unit + strlen(prefix));
+    return group_from_instance(instance, ret, size);
 }
 
 int group_stop_unit(const char *group, char *ret, size_t size)
@@ -139,5 +158,5 @@ int group_earlier_keeper_unit(const char *group, char *ret, size_t size)
 {
     if (group_name_valid(group) && !strchr(group, '-'))
         return -ENOENT;
-    return format_escaped("tenure@", group, ".service", ret, size);
+    return format_escaped(KEEPER_PREFIX, group, ".service", ret, size);
 }

@@ -74,6 +74,10 @@ int group_stop_unit(const char *group, char *ret, size_t size);
 int group_slice_unit(const char *group, char *ret, size_t size);
 int group_slice_cgroup(const char *group, char *ret, size_t size);
 
+/* The group of "tenure@INSTANCE.service", as of group_from_instance(); unit: so many characters.
+ * Same errors. */
+int group_of_keeper_unit(const char *unit, size_t length, char *ret, size_t size);
+
 /* "tenure@ESCAPED.service": the keeper's name in earlier versions; -ENOENT when that was the same.
  */
 int group_earlier_keeper_unit(const char *group, char *ret, size_t size);

@@ -11,8 +11,11 @@
 #define SYSTEMD_NAME "org.freedesktop.systemd1"
 #define SYSTEMD_PATH "/org/freedesktop/systemd1"
 #define SYSTEMD_MANAGER "org.freedesktop.systemd1.Manager"
+#define SYSTEMD_UNIT "org.freedesktop.systemd1.Unit"
 
-static int ask_unit(sd_bus *bus, const char *unit, const char *property, sd_bus_message **ret)
+/* property: one of the interface; NULL: all of it, or, of "", of the whole object. */
+static int ask_unit(sd_bus *bus, const char *unit, const char *interface, const char *property,
+                    sd_bus_message **ret)
 {
     _cleanup_message_ sd_bus_message *call = NULL;
     _cleanup_free_ char *path = NULL;
@@ -20,9 +23,12 @@ static int ask_unit(sd_bus *bus, const char *unit, const char *property, sd_bus_
 
     if (r >= 0)
         r = sd_bus_message_new_method_call(bus, &call, SYSTEMD_NAME, path,
-                                           "org.freedesktop.DBus.Properties", "Get");
+                                           "org.freedesktop.DBus.Properties",
+                                           property ? "Get" : "GetAll");
     if (r >= 0)
-        r = sd_bus_message_append(call, "ss", "org.freedesktop.systemd1.Unit", property);
+        r = sd_bus_message_append(call, "s", interface);
+    if (r >= 0 && property)
+        r = sd_bus_message_append(call, "s", property);
     return r < 0 ? r : sd_bus_call(bus, call, SYSTEMD_CALL_TIMEOUT_USEC, NULL, ret);
 }
 
@@ -33,7 +39,7 @@ int systemd_requires(sd_bus *bus, const char *unit, const char *other)
 
     _cleanup_message_ sd_bus_message *reply = NULL;
     const char *name;
-    int r = ask_unit(bus, unit, "Requires", &reply);
+    int r = ask_unit(bus, unit, SYSTEMD_UNIT, "Requires", &reply);
 
     if (r >= 0)
         r = sd_bus_message_enter_container(reply, 'v', "as");
@@ -52,7 +58,7 @@ int systemd_active_state(sd_bus *bus, const char *unit, char *ret, size_t size)
 
     _cleanup_message_ sd_bus_message *reply = NULL;
     const char *state;
-    int r = ask_unit(bus, unit, "ActiveState", &reply);
+    int r = ask_unit(bus, unit, SYSTEMD_UNIT, "ActiveState", &reply);
 
     if (r < 0)
         return r;
@@ -120,23 +126,12 @@ struct watchdog systemd_watchdog(sd_bus *bus)
     return w;
 }
 
-/* An empty name of an interface stands for all of the object's. */
 int systemd_unit_properties(sd_bus *bus, const char *unit, sd_bus_message **ret)
 {
     assert(unit);
     assert(ret);
 
-    _cleanup_message_ sd_bus_message *call = NULL;
-    _cleanup_free_ char *path = NULL;
-    int r = sd_bus_path_encode(SYSTEMD_PATH "/unit", unit, &path);
-
-    if (r >= 0)
-        r = sd_bus_message_new_method_call(bus, &call, SYSTEMD_NAME, path,
-                                           "org.freedesktop.DBus.Properties", "GetAll");
-    if (r >= 0)
-        r = sd_bus_message_append(call, "s", "");
-    if (r >= 0)
-        r = sd_bus_call(bus, call, SYSTEMD_CALL_TIMEOUT_USEC, NULL, ret);
+    int r = ask_unit(bus, unit, "", NULL, ret);
     return r < 0 ? r : 0;
 }
 
@@ -149,20 +144,6 @@ int systemd_reload(sd_bus *bus, sd_bus_error *error)
     if (r < 0)
         return r;
     return sd_bus_call(bus, call, SYSTEMD_RELOAD_TIMEOUT_USEC, error, &reply);
-}
-
-/* "tenure@INSTANCE.service" -> the group; -EINVAL for other names. */
-static int group_of_keeper(const char *unit, char *ret, size_t size)
-{
-    const size_t prefix = strlen("tenure@"), suffix = strlen(".service");
-    char instance[GROUP_ESCAPED_MAX + 1];
-    size_t n = strlen(unit);
-
-    if (n <= prefix + suffix || n - prefix - suffix >= sizeof instance ||
-        strncmp(unit, "tenure@", prefix) != 0 || strcmp(unit + n - suffix, ".service") != 0)
-        return -EINVAL;
-    (void)snprintf(instance, sizeof instance, "%.*s", (int)(n - prefix - suffix), unit + prefix);
-    return group_from_instance(instance, ret, size);
 }
 
 static int ask_for_keepers(sd_bus *bus, sd_bus_message **ret)
@@ -202,7 +183,7 @@ int systemd_each_keeper(sd_bus *bus, keeper_found found, void *userdata)
                                     NULL, NULL, NULL, NULL)) > 0) {
         char group[GROUP_NAME_MAX + 1];
 
-        if (group_of_keeper(unit, group, sizeof group) == 0)
+        if (group_of_keeper_unit(unit, strlen(unit), group, sizeof group) == 0)
             found(userdata, group, state);
     }
     return r;

@@ -452,17 +452,23 @@ static bool any_older(const struct ctl *ctl)
     return false;
 }
 
+static bool has_all(const struct tenure_config *c, char *const *units, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!config_has_unit(c, units[i]))
+            return false;
+    return true;
+}
+
 static bool guards_all_of(const struct tenure_config *c, const struct tenure_config *older)
 {
-    for (size_t i = 0; i < older->n_groups; i++)
-        for (size_t n = 0; n < older->groups[i].n_units; n++)
-            if (!config_has_unit(c, older->groups[i].units[n]))
-                return false;
-    for (size_t i = 0; i < older->n_kept; i++)
-        for (size_t n = 0; n < older->kept[i].n_units; n++)
-            if (!config_has_unit(c, older->kept[i].units[n]))
-                return false;
-    return true;
+    bool all = true;
+
+    for (size_t i = 0; all && i < older->n_groups; i++)
+        all = has_all(c, older->groups[i].units, older->groups[i].n_units);
+    for (size_t i = 0; all && i < older->n_kept; i++)
+        all = has_all(c, older->kept[i].units, older->kept[i].n_units);
+    return all;
 }
 
 /* Files of an earlier version that name nothing more than what is applied. Of others the next apply

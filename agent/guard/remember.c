@@ -136,11 +136,14 @@ bool guard_remembers_group(const char *dir, const char *group)
     assert(dir);
 
     _cleanup_free_ char *text = NULL;
-    char path[PATH_MAX], slice[UNIT_NAME_LEN_MAX + 1], line[UNIT_NAME_LEN_MAX + 32];
-    int n = snprintf(path, sizeof path, "%s/" KEEPER_PREFIX "%s.service.d/" GUARD_FILE, dir, group);
+    char keeper[UNIT_NAME_LEN_MAX + 1], slice[UNIT_NAME_LEN_MAX + 1];
+    char path[PATH_MAX], line[UNIT_NAME_LEN_MAX + 32];
 
-    if (n < 0 || (size_t)n >= sizeof path || group_slice_unit(group, slice, sizeof slice) < 0 ||
-        file_read(path, DROP_IN_SIZE_MAX, &text) < 0)
+    if (group_keeper_unit(group, keeper, sizeof keeper) < 0 ||
+        group_slice_unit(group, slice, sizeof slice) < 0)
+        return false;
+    int n = snprintf(path, sizeof path, "%s/%s.d/" GUARD_FILE, dir, keeper);
+    if (n < 0 || (size_t)n >= sizeof path || file_read(path, DROP_IN_SIZE_MAX, &text) < 0)
         return false;
     (void)snprintf(line, sizeof line, "\nRequires=%s\n", slice);
     return strstr(text, line);

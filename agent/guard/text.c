@@ -352,22 +352,6 @@ static const char *line_of(const char *text, const char *key, size_t *ret_length
     return NULL;
 }
 
-/* "tenure@INSTANCE.service" -> the group. */
-static int group_of_keeper(const char *keeper, size_t length, char ret[static GROUP_NAME_MAX + 1])
-{
-    static const char prefix[] = "tenure@", suffix[] = ".service";
-    const size_t around = strlen(prefix) + strlen(suffix);
-    char instance[GROUP_ESCAPED_MAX + 1];
-
-    if (length <= around || length - around >= sizeof instance ||
-        strncmp(keeper, prefix, strlen(prefix)) != 0 ||
-        strncmp(keeper + length - strlen(suffix), suffix, strlen(suffix)) != 0)
-        return -EBADMSG;
-    (void)snprintf(instance, sizeof instance, "%.*s", (int)(length - around),
-                   keeper + strlen(prefix));
-    return group_from_instance(instance, ret, GROUP_NAME_MAX + 1) < 0 ? -EBADMSG : 0;
-}
-
 static bool is_line(const char *line, size_t length, const char *expected)
 {
     return strlen(expected) == length && strncmp(line, expected, length) == 0;
@@ -381,7 +365,7 @@ int guard_group_of_text(const char *text, char ret[static GROUP_NAME_MAX + 1])
     assert(text);
     const char *keeper = line_of(text, "BindsTo=", &bound);
     const char *path = line_of(text, "AssertPathExists=", &asserted);
-    if (!keeper || !path || group_of_keeper(keeper, bound, group) < 0)
+    if (!keeper || !path || group_of_keeper_unit(keeper, bound, group, sizeof group) < 0)
         return -EBADMSG;
     (void)snprintf(state, sizeof state, TENURE_GROUPS_DIR "/%s/" KEEPER_STATE_FILE, group);
     (void)snprintf(kept, sizeof kept, GUARD_KEPT_PATH "%s", group);

@@ -69,6 +69,17 @@ int call_send(struct host *h, sd_bus_message *m, struct group *g, call_done done
     return 0;
 }
 
+int call_for_properties(struct host *h, const char *path, struct group *g, call_done done)
+{
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+    int r = call_new(h, path, "org.freedesktop.DBus.Properties", "GetAll", &m);
+
+    /* An empty name of an interface stands for all of the object's. */
+    if (r >= 0)
+        r = sd_bus_message_append(m, "s", "");
+    return r < 0 ? r : call_send(h, m, g, done);
+}
+
 void calls_forget_group(struct host *h, const struct group *g)
 {
     for (size_t i = 0; i < HOST_CALLS_MAX; i++)

@@ -163,17 +163,12 @@ static void properties_answered(struct host *h, struct group *g, sd_bus_message 
         finish_check(h, g);
 }
 
-/* GetAll with an empty interface name answers for all interfaces of the object at once. */
 static int ask_properties(struct host *h, struct group *g)
 {
-    _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
     _cleanup_free_ char *path = NULL;
     int r = sd_bus_path_encode(SYSTEMD_UNIT_PATH, step_unit(g), &path);
 
-    if (r < 0 || (r = call_new(h, path, "org.freedesktop.DBus.Properties", "GetAll", &m)) < 0 ||
-        (r = sd_bus_message_append(m, "s", "")) < 0)
-        return r;
-    return call_send(h, m, g, properties_answered);
+    return r < 0 ? r : call_for_properties(h, path, g, properties_answered);
 }
 
 bool check_due(const struct host *h, const struct group *g)

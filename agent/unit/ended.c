@@ -2,15 +2,14 @@
 /* A unit's run may be over long before its term: a job of a timer, a unit that is stopped by hand.
  * How its stop went PID 1 knows until the next daemon-reload, so it is judged at once, by the rule
  * of stops.c, and what is proven is remembered for the end of the term. */
-#include <string.h>
-
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "unit/internal.h"
 
-void ended_stirred(struct group *g, size_t unit)
+void ended_stirred(struct watched *w)
 {
-    g->ended[unit].wanted = true;
+    if (w != w->group->watched) /* the keeper */
+        w->group->ended[w - w->group->watched - 1].wanted = true;
 }
 
 void ended_proven(struct host *h, struct group *g, size_t unit, usec_t run)
@@ -61,9 +60,8 @@ bool ended_due(const struct group *g)
 static void judge(struct host *h, struct group *g, size_t unit, const struct unit_properties *p)
 {
     char problem[HOST_PROBLEM_MAX];
-    bool down = strcmp(p->active_state, "inactive") == 0 || strcmp(p->active_state, "failed") == 0;
 
-    if (!down ||
+    if (!state_is_dead(p->active_state) ||
         stop_judge(&g->began[unit], g->units[unit].name, p, h->load_stamp, problem) != STOP_PROVEN)
         return; /* what is not proven now is said when it matters */
     ended_proven(h, g, unit, p->inactive_exit);
@@ -88,16 +86,6 @@ static void answered(struct host *h, struct group *g, sd_bus_message *reply, int
         judge(h, g, g->ended_step, &p);
 }
 
-static int ask(struct host *h, struct group *g, size_t unit)
-{
-    _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-    int r = call_new(h, g->watched[unit + 1].path, "org.freedesktop.DBus.Properties", "GetAll", &m);
-
-    if (r < 0 || (r = sd_bus_message_append(m, "s", "")) < 0)
-        return r;
-    return call_send(h, m, g, answered);
-}
-
 void ended_continue(struct host *h, usec_t now)
 {
     for (size_t i = 0; i < h->n_groups && calls_free(h) > QUESTION_CALLS; i++) {
@@ -106,7 +94,7 @@ void ended_continue(struct host *h, usec_t now)
         if (!ended_due(g) || g->ended_at > now)
             continue;
         g->ended_step = next(g);
-        if (ask(h, g, g->ended_step) < 0) {
+        if (call_for_properties(h, g->watched[g->ended_step + 1].path, g, answered) < 0) {
             g->ended_at = usec_add(now, LOOK_RETRY_MAX_USEC);
             continue;
         }

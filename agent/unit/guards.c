@@ -161,15 +161,16 @@ bool guards_loaded(const char *unit, const struct unit_properties *p,
     return word_is(problem, unit, "LoadState", p->load_state, "loaded");
 }
 
-static bool is_down(const struct unit_properties *p)
+bool state_is_dead(const char *active_state)
 {
-    return strcmp(p->active_state, "inactive") == 0 || strcmp(p->active_state, "failed") == 0;
+    assert(active_state);
+    return strcmp(active_state, "inactive") == 0 || strcmp(active_state, "failed") == 0;
 }
 
 /* Without its files PID 1 starts nothing of it; but what is up has lost its guards with them. */
 static enum guard_verdict not_loaded(const struct unit_properties *p)
 {
-    return is_down(p) ? GUARDS_WRONG : GUARDS_LOST;
+    return state_is_dead(p->active_state) ? GUARDS_WRONG : GUARDS_LOST;
 }
 
 /* What was asked about is what its files say now. */
@@ -354,7 +355,7 @@ bool guards_thawed(const char *unit, const struct unit_properties *p,
     assert(p);
     if (strncmp(p->freezer_state, "frozen", strlen("frozen")) != 0)
         return true;
-    if (!is_down(p))
+    if (!state_is_dead(p->active_state))
         return wrong_do(problem, unit, "FreezerState is %s, not running: run systemctl thaw %s",
                         p->freezer_state,
                         strcmp(p->freezer_state, "frozen") == 0 ? unit : p->slice);
@@ -460,7 +461,7 @@ bool guards_are_bare(const struct guards *g, const char *unit, const struct unit
     assert(g);
     assert(p);
     if (!guards_loaded(unit, p, problem))
-        return !is_down(p);
+        return !state_is_dead(p->active_state);
     return !drop_in_holds(g, unit, guard_type(unit), p, problem);
 }
 

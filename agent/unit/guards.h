@@ -65,6 +65,9 @@ struct unit_properties {
 
 void unit_properties_clear(struct unit_properties *p);
 
+/* By PID 1's ActiveState: nothing of the unit runs, as far as PID 1 knows. */
+bool state_is_dead(const char *active_state);
+
 /* What the guards of one group must be. All strings are borrowed. */
 struct guards {
     const char *group;

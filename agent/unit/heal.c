@@ -146,8 +146,7 @@ static void result_answered(struct host *h, struct group *g, sd_bus_message *rep
  * that, too. */
 static bool is_over(const char *active, uint32_t job)
 {
-    return strcmp(active, "deactivating") == 0 ||
-           (job == 0 && (strcmp(active, "inactive") == 0 || strcmp(active, "failed") == 0));
+    return strcmp(active, "deactivating") == 0 || (job == 0 && state_is_dead(active));
 }
 
 static void look_answered(struct host *h, struct group *g, sd_bus_message *reply, int error,

@@ -123,7 +123,7 @@ static int group_new(const char *name, const char *const *units, size_t n_units,
     for (size_t i = 0; i < n_units && r >= 0; i++)
         r = watch(g, i + 1, units[i], &g->units[i]);
     for (size_t i = 0; i < n_units; i++)
-        ended_stirred(g, i); /* for all that is known */
+        g->ended[i].wanted = true; /* for all that is known */
     if (r < 0)
         return r;
     *ret = TAKE_PTR(g);

@@ -251,6 +251,10 @@ int call_new(struct host *h, const char *path, const char *interface, const char
 /* Sends m with HOST_CALL_TIMEOUT_USEC; done is called exactly once if this returns 0, also when the
  * bus goes away. If of a group that is removed meanwhile, done gets g = NULL. -EBUSY: none free. */
 int call_send(struct host *h, sd_bus_message *m, struct group *g, call_done done);
+/* GetAll of all interfaces of the object at once; properties_read() takes the answer. As
+ * call_send().
+ */
+int call_for_properties(struct host *h, const char *path, struct group *g, call_done done);
 void calls_forget_group(struct host *h, const struct group *g);
 void calls_fail_all(struct host *h, int error, const char *text);
 
@@ -280,11 +284,11 @@ void proof_continue(struct host *h, usec_t now);
 bool proof_may_keep(const struct group *g, size_t unit);
 
 /* ended.c */
-/* A signal or a look says that the unit runs, or has run. */
-void ended_stirred(struct group *g, size_t unit);
+/* A signal or a look says that the unit runs, or has run. Of a keeper nothing is made. */
+void ended_stirred(struct watched *w);
 /* The judgement of its last run, asked for in this generation: proven, as of a view to come. */
 void ended_proven(struct host *h, struct group *g, size_t unit, usec_t run);
-/* A look is complete: what was proven before it, with no file read anew since, is. */
+/* A look is complete: what was proven before it, with no file read again since, is. */
 void ended_viewed(struct host *h, struct group *g);
 bool ended_due(const struct group *g);
 void ended_continue(struct host *h, usec_t now);

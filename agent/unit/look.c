@@ -164,11 +164,6 @@ static int read_row(sd_bus_message *m, struct row *ret)
     return r < 0 ? r : r == 0 ? -EBADMSG : 0;
 }
 
-static bool state_is_dead(const char *active_state)
-{
-    return strcmp(active_state, "inactive") == 0 || strcmp(active_state, "failed") == 0;
-}
-
 static void take_row(struct watched *w, const struct row *row)
 {
     struct unit_view *v = w->view;
@@ -185,8 +180,8 @@ static void take_row(struct watched *w, const struct row *row)
     v->stays = !state_is_dead(row->active) && strcmp(row->active, "deactivating") != 0 &&
                !(row->job != 0 && strcmp(row->job_type, "stop") == 0);
     w->job = row->job;
-    if (!v->dead && w != w->group->watched)
-        ended_stirred(w->group, (size_t)(w - w->group->watched) - 1);
+    if (!v->dead)
+        ended_stirred(w);
     if (!state_is_dead(row->active) && w != w->group->watched)
         proof_seen_up(w->group, (size_t)(w - w->group->watched) - 1);
 }

@@ -192,7 +192,7 @@ void host_end_term(struct host *h, const char *group)
     g->view.ending = true;
     g->ending_since = clock_boottime();
     g->inherited = false;
-    /* Files were read anew since the last check, and a unit may have been started by them. */
+    /* Files were read again since the last check, and a unit may have been started by them. */
     g->judge_all = g->checked != h->generation;
     if (g->view.stops == STOPS_LEFT && g->view.units_dead) {
         /* Found already, when the keeper was gone. */
@@ -308,17 +308,6 @@ static void answered(struct host *h, struct group *g, sd_bus_message *reply, int
     g->judge_step++;
 }
 
-static int ask(struct host *h, struct group *g)
-{
-    _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-    int r = call_new(h, g->watched[g->judge_step + 1].path, "org.freedesktop.DBus.Properties",
-                     "GetAll", &m);
-
-    if (r < 0 || (r = sd_bus_message_append(m, "s", "")) < 0)
-        return r;
-    return call_send(h, m, g, answered);
-}
-
 bool proof_due(const struct group *g)
 {
     return g->judging && !g->judged && !g->judge_in_flight && g->view.units_dead;
@@ -336,7 +325,7 @@ void proof_continue(struct host *h, usec_t now)
             all_asked(h, g);
             continue;
         }
-        if (ask(h, g) < 0)
+        if (call_for_properties(h, g->watched[g->judge_step + 1].path, g, answered) < 0)
             postpone(g);
         else
             g->judge_in_flight = true;

@@ -49,12 +49,6 @@ static int read_changed(sd_bus_message *m, struct change *ret)
     return r;
 }
 
-static void stirred(struct watched *w)
-{
-    if (w != w->group->watched) /* the keeper */
-        ended_stirred(w->group, (size_t)(w - w->group->watched) - 1);
-}
-
 /* A keeper's STATUS= changes with every renewal and its unit is signalled each time: only what
  * contradicts the last answer is worth a question. Messages of one peer keep their order, so a
  * signal that agrees with the last answer tells nothing that the question under way will not. */
@@ -71,7 +65,7 @@ static int on_unit(sd_bus_message *m, void *userdata, sd_bus_error *error)
     if (r >= 0)
         r = read_changed(m, &c);
     if (r < 0 || c.has_active || c.has_job)
-        stirred(w);
+        ended_stirred(w);
     if (r < 0 || !w->group->view.asked_at ||
         (c.has_active && strcmp(c.active, w->view->active_state) != 0) ||
         (c.has_job && c.job != w->job))
@@ -92,7 +86,7 @@ static int on_job_removed(sd_bus_message *m, void *userdata, sd_bus_error *error
     struct watched *w = host_watched(h, path);
     free(path);
     if (w) {
-        stirred(w);
+        ended_stirred(w);
         group_look_soon(h, w->group);
     }
     return 0;

@@ -57,17 +57,13 @@ static struct stop_definition definition(const struct unit_properties *p)
     };
 }
 
-static bool down(const struct unit_properties *p)
-{
-    return strcmp(p->active_state, "inactive") == 0 || strcmp(p->active_state, "failed") == 0;
-}
-
 void stop_see(struct stop_seen *ret, const struct unit_properties *p)
 {
     assert(ret);
     assert(p);
 
-    *ret = (struct stop_seen){.as = definition(p), .up = !down(p), .run = p->inactive_exit};
+    *ret = (struct stop_seen){
+        .as = definition(p), .up = !state_is_dead(p->active_state), .run = p->inactive_exit};
     (void)snprintf(ret->load_state, sizeof ret->load_state, "%s", p->load_state);
 }
 

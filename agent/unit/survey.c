@@ -156,18 +156,14 @@ static bool starts_anyway(const struct survey *s, const struct unit_properties *
     return false;
 }
 
-static bool is_up(const struct unit_properties *p)
-{
-    return strcmp(p->active_state, "inactive") != 0 && strcmp(p->active_state, "failed") != 0;
-}
-
 /* Is this trigger at work, or will it be? What only lies there is often a package's. */
 static bool counts(const struct survey *s, const struct survey_unit *u, const char *trigger)
 {
     const struct unit_properties *p = s->ask(s->userdata, trigger);
 
-    return !p || is_up(p) || starts_anyway(s, p) || has(u->properties->requires, trigger) ||
-           has(u->properties->wants, trigger) || has(u->properties->binds_to, trigger);
+    return !p || !state_is_dead(p->active_state) || starts_anyway(s, p) ||
+           has(u->properties->requires, trigger) || has(u->properties->wants, trigger) ||
+           has(u->properties->binds_to, trigger);
 }
 
 static void judge_trigger(const struct survey *s, const struct survey_unit *u, const char *trigger)
