@@ -77,12 +77,15 @@ static void answered(struct host *h, struct group *g, sd_bus_message *reply, int
     if (!g)
         return;
     g->ended_in_flight = false;
+    struct ended *e = &g->ended[g->ended_step];
     if (error < 0 || properties_read(reply, &p) < 0) {
-        g->ended[g->ended_step].wanted = true;
+        e->wanted = true;
         g->ended_at = usec_add(clock_boottime(), LOOK_RETRY_MAX_USEC);
         return;
     }
-    if (!g->ended[g->ended_step].wanted) /* it has stirred since */
+    /* When PID 1 read its files last is known as of before it was asked. */
+    e->wanted = e->wanted || e->generation != h->generation;
+    if (!e->wanted) /* nor has it stirred since */
         judge(h, g, g->ended_step, &p);
 }
 
@@ -99,6 +102,7 @@ void ended_continue(struct host *h, usec_t now)
             continue;
         }
         g->ended[g->ended_step].wanted = false;
+        g->ended[g->ended_step].generation = h->generation;
         g->ended_in_flight = true;
     }
 }
