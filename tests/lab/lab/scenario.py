@@ -23,6 +23,7 @@ from . import clock, counters, sanitizers
 from .cluster import Cluster
 from .lab import Lab, make_lowers
 from .platforms import CACHE
+from .processes import goes_on, mark
 from .roots import locked
 from .shell import LabError, wait_for
 from .wholeness import Fingerprint
@@ -119,6 +120,16 @@ class Trial:
         keeper = host.main_pid(self.keeper)
         self.fault(f"kill -9 of the keeper on {host}", lambda: host.kill(keeper))
         self.effect("that keeper is gone", lambda: host.main_pid(self.keeper) != keeper)
+
+    def until_restart(self, host, meanwhile=None):
+        """Until the host has restarted itself. Returns when. meanwhile: called all the time."""
+        end, init = clock.now() + 20 * clock.SECOND, mark(host.leader)
+        while goes_on(init):
+            if meanwhile:
+                meanwhile()
+            self.check("the host has restarted itself within 20 s", clock.now() < end)
+            time.sleep(0.002)
+        return clock.now()
 
     def effect(self, text, condition, timeout=10):
         """The fault must be seen to have happened, or the scenario proved nothing."""

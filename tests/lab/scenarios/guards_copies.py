@@ -140,26 +140,40 @@ def guards_generator_fails_leading(t):
         t.gap_at_most(2000)
 
 
-@scenario("the generator fails in each way while a term ends, and somebody starts the unit: it ends all the same")
-def guards_generator_fails_ending(t):
+def resists(t):
+    """A unit that ignores SIGTERM, and that PID 1 always starts again."""
     t.spent = True
     restarts_always(t)
     t.cluster.worker("--ignore-term")
     t.leader = t.cluster.wait_ready()
+
+
+def end_meanwhile(t, loss, lose):
+    """The leader steps down, and loses something while it does: its unit, which somebody starts then, ends all the same."""
+    old = t.leader
+    stop = threading.Thread(target=old.systemctl, args=("stop", "tenured.service"))
+    t.fault(f"systemctl stop tenured on {old}, and {loss}", stop.start)
+    t.until("its unit is being stopped", lambda: old.state(t.unit) == "deactivating")
+    lose()
+    old.systemctl("start", "--no-block", t.unit, check=False)
+    stop.join()
+    t.effect("it does not run", lambda: old.state("tenured.service") == "inactive")
+    t.leader = t.next_leader()
+    dead(t, old)
+    t.dead_within(old, t.stop_ms + t.kill_ms + t.slack_ms)
+
+
+@scenario("the generator fails in each way while a term ends, and somebody starts the unit: it ends all the same")
+def guards_generator_fails_ending(t):
+    resists(t)
     for way in WAYS:
         old = t.leader
         old.sh(WAYS[way][0])
-        stop = threading.Thread(target=old.systemctl, args=("stop", "tenured.service"))
-        t.fault(f"systemctl stop tenured on {old}", stop.start)
-        t.until("its unit is being stopped", lambda old=old: old.state(t.unit) == "deactivating")
-        old.systemctl("daemon-reload")
-        t.check("what the generator wrote is gone", not generators_copy(t, old))
-        old.systemctl("start", "--no-block", t.unit, check=False)
-        stop.join()
-        t.effect("it does not run", lambda old=old: old.state("tenured.service") == "inactive")
-        t.leader = t.next_leader()
-        dead(t, old)
-        t.dead_within(old, t.stop_ms + t.kill_ms + t.slack_ms)
+
+        def lose(old=old):
+            old.systemctl("daemon-reload")
+            t.check("what the generator wrote is gone", not generators_copy(t, old))
+        end_meanwhile(t, f"the generator {way}", lose)
         mend_generator(t, old, way)
         old.systemctl("start", "tenured.service")
         stands_by(t, old)
@@ -335,23 +349,14 @@ def guards_copy_lost_boot(t):
 
 @scenario("the persistent copy is lost in each way while a term ends, and somebody starts the unit: it ends all the same")
 def guards_copy_lost_ending(t):
-    t.spent = True
-    restarts_always(t)
-    t.cluster.worker("--ignore-term")
-    t.leader = t.cluster.wait_ready()
+    resists(t)
     for loss in LOSSES:
         old = t.leader
-        stop = threading.Thread(target=old.systemctl, args=("stop", "tenured.service"))
-        t.fault(f"systemctl stop tenured on {old}, and {loss}", stop.start)
-        t.until("its unit is being stopped", lambda old=old: old.state(t.unit) == "deactivating")
-        old.sh(LOSSES[loss](t))
-        t.check("that copy is gone", "one copy only" in old.run("tenurectl", "check").err)
-        old.systemctl("start", "--no-block", t.unit, check=False)
-        stop.join()
-        t.effect("it does not run", lambda old=old: old.state("tenured.service") == "inactive")
-        t.leader = t.next_leader()
-        dead(t, old)
-        t.dead_within(old, t.stop_ms + t.kill_ms + t.slack_ms)
+
+        def lose(old=old, loss=loss):
+            old.sh(LOSSES[loss](t))
+            t.check("that copy is gone", "one copy only" in old.run("tenurectl", "check").err)
+        end_meanwhile(t, loss, lose)
         old.systemctl("start", "tenured.service")
         stands_by(t, old)
 

@@ -7,7 +7,6 @@ import signal
 import time
 
 from lab import clock
-from lab.processes import goes_on, mark
 from lab.scenario import scenario
 
 from .clocks import clocks_of_their_own, step
@@ -115,13 +114,12 @@ def unkillable(pid):
 
 def wait_restart(t, host, pid):
     """Until the host has restarted itself: when, and whether the process was seen unkillable."""
-    seen, init = False, mark(host.leader)
-    end = clock.now() + 20 * clock.SECOND
-    while goes_on(init):
-        seen = seen or unkillable(pid)
-        t.check("the host has restarted itself within 20 s", clock.now() < end)
-        time.sleep(0.002)
-    return clock.now(), seen
+    seen = []
+
+    def look():
+        if not seen and unkillable(pid):
+            seen.append(pid)
+    return t.until_restart(host, look), bool(seen)
 
 
 def restarts(t, old, pid, limit_ms, cut=True):
