@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A host: PID 1, the keeper with its deadline, and the units, which live and die with it. */
 #include <errno.h>
-#include <string.h>
 
 #include "story.h"
 
@@ -28,9 +27,7 @@ void host_local(const struct node *n, struct local *ret)
     };
     bool dead = n->keeper == KEEPER_NONE || !n->started_units;
 
-    *ret = (struct local){.asked_at = n->look_asked_at};
-    if (n->keeper == KEEPER_RUNS)
-        *ret = n->ticket;
+    *ret = n->keeper == KEEPER_RUNS ? n->ticket : (struct local){0};
     ret->asked_at = n->look_asked_at;
     ret->keeper = shown[n->keeper];
     ret->units_dead = ret->slice_empty = dead;

@@ -67,7 +67,6 @@ void story_begin(struct story *s, const struct chapter *c, FILE *out)
     int r = budget_compute(STORY_LEASE_USEC, STORY_STOP_USEC, &s->budget);
 
     assert(r == 0);
-    (void)r;
     (void)fprintf(out, "%s\n\n%s\n\n", c->title, c->about);
     for (unsigned i = 0; i < c->n_nodes; i++)
         s->nodes[i] = (struct node){.name = names[i],
