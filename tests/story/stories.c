@@ -204,12 +204,10 @@ static void guards_lost(struct story *s)
 static void late_renewal(struct story *s)
 {
     struct node *n1 = first_leads(s);
-    usec_t deadline;
 
     tell(s, "network", "Drops all packets of n1.");
     node_cut(n1);
-    deadline = n1->m.deadline;
-    story_run(s, deadline - SEC - s->now);
+    story_run(s, n1->m.deadline - SEC - s->now);
     tell(s, "network", "Lets the packets of n1 pass again.");
     tell(s, "database", "Takes 1.5 s for the next request.");
     s->arbiter.slow = 1500 * MSEC;
@@ -221,28 +219,24 @@ static void late_renewal(struct story *s)
 
 const struct chapter chapters[] = {
     {"first_term", "The first term: two agents start, and nobody has led yet",
-     "A record of which nobody knows anything is watched for the whole lease before it is "
-     "claimed.\n"
-     "Both nodes wait for that; the claim of the second comes too late, and is denied.",
+     "A record of which nobody knows anything is watched for the whole lease. Both nodes wait\n"
+     "for that; the claim of the second one comes too late, and is denied.",
      2, first_term},
     {"failover", "Failover: the leader loses its power",
-     "The standby never hears that n1 is dead. It sees that nobody renews, and waits for the "
-     "whole\n"
-     "lease of 15 s: by then the units of n1 are dead, whatever happened there.",
+     "The standby never hears that n1 is dead. It sees that nobody renews, and waits for the\n"
+     "whole lease of 15 s: by then the units of n1 are dead, whatever happened there.",
      2, failover},
     {"switchover", "Switchover: the leader's agent is stopped",
      "The record is released only when PID 1 has confirmed that all is dead. Nobody waits for the\n"
      "lease then: the release notice says so.",
      2, switchover},
     {"race", "Switchover with two standbys",
-     "Both hear the same release notice, and both claim. A claim is a compare-and-set on the "
-     "record:\n"
-     "one is granted, the other one denied.",
+     "Both hear the same release notice, and both claim. A claim is a compare-and-set on the\n"
+     "record: one is granted, the other one denied.",
      3, race},
     {"cut", "Cut: the leader cannot reach the database",
-     "n1 runs, and cannot renew. Its keeper ends the units at the deadline, without the agent. "
-     "The\n"
-     "standby claims later: 15 s of its own clock after the last change of the record.",
+     "n1 runs, and cannot renew. Its keeper ends the units at the deadline, without the agent.\n"
+     "The standby claims later: when it has seen the record unchanged for 15 s.",
      2, cut},
     {"claim_unknown", "A claim of unknown outcome",
      "No answer is not a refusal. The node reads the record, and finds the nonce of its claim.", 2,
@@ -253,12 +247,13 @@ const struct chapter chapters[] = {
      2, adoption},
     {"fork", "A failover of the database that loses a claim",
      "n2 leads term 1/2, of which the promoted server knows nothing: there, term 1/1 is released.\n"
-     "But it was released on another timeline, and so n3 does not claim at once. n2's units still "
-     "run.",
+     "But it was released on another timeline, and so n3 does not claim at once: the units of\n"
+     "n2 still run.",
      3, claim_lost},
     {"start_failed", "PID 1 cannot start the keeper",
-     "The term is released, and this node waits for twice the lease before it claims again.", 2,
-     start_failed},
+     "The term is released at once, and another node leads. This one would wait for twice the\n"
+     "lease before it claims again.",
+     2, start_failed},
     {"orphan", "Orphan: agent and keeper are killed together",
      "The record names n1, and nothing of the group runs there. The new agent releases the term,\n"
      "so that nobody waits for the lease.",
