@@ -50,7 +50,7 @@ static bool release(struct arbiter *a, const char *owner, const struct request *
     return true;
 }
 
-/* Whoever reads a record that is missing creates it: not clean, so that it is observed first. */
+/* Reading a missing record creates it: not clean, so that it is observed first. */
 static bool observe(struct arbiter *a, const struct request *q)
 {
     if (!a->exists) {
