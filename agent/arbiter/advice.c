@@ -75,36 +75,63 @@ static const char *owner_of(const struct stat *st, char ret[static OWNER_NAME_MA
     return ret;
 }
 
-/* In libpq's order, which uses no file that others may read. */
-static void judge_file(const char *path, char *ret, size_t size)
+/* Who has what rights for a file that libpq takes for a secret. */
+static mode_t forbidden(const char *keyword, const struct stat *st)
 {
+    if (strcmp(keyword, "passfile") == 0 || (strcmp(keyword, "sslkey") == 0 && st->st_uid != 0))
+        return S_IRWXG | S_IRWXO;
+    return strcmp(keyword, "sslkey") == 0 ? S_IWGRP | S_IXGRP | S_IRWXO : 0;
+}
+
+/* In libpq's order. */
+bool advice_on_file(const char *keyword, const char *path, char *ret, size_t size)
+{
+    assert(keyword);
+    assert(path);
+    assert(ret);
+
     char owner[OWNER_NAME_MAX];
     struct stat st;
 
     if (stat(path, &st) < 0) {
-        (void)snprintf(ret, size, "passfile=%s: %s", path,
+        (void)snprintf(ret, size, "%s=%s: %s", keyword, path,
                        errno == ENOENT ? "there is no such file" : strerror(errno));
-        return;
+        return false;
     }
     unsigned mode = st.st_mode & 07777;
+    mode_t others = forbidden(keyword, &st);
+    const char *right = others ? "chmod 0600" : "chmod a+r";
     (void)owner_of(&st, owner);
     if (!S_ISREG(st.st_mode))
-        (void)snprintf(ret, size, "passfile=%s is no plain file, so libpq does not use it", path);
-    else if (mode & 077)
+        (void)snprintf(ret, size, "%s=%s is no plain file, so libpq does not use it", keyword,
+                       path);
+    else if (st.st_mode & others)
         (void)snprintf(ret, size,
-                       "passfile=%s (owner %s, mode %04o) can be read by others, so libpq does not "
+                       "%s=%s (owner %s, mode %04o) can be read by others, so libpq does not "
                        "use it: chown " TENURE_USER " and chmod 0600",
-                       path, owner, mode);
+                       keyword, path, owner, mode);
     else if (faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) < 0)
         (void)snprintf(ret, size,
-                       "passfile=%s (owner %s, mode %04o) cannot be read by user " TENURE_USER
-                       ": chown " TENURE_USER " and chmod 0600",
-                       path, owner, mode);
+                       "%s=%s (owner %s, mode %04o) cannot be read by user " TENURE_USER
+                       ": %s%s",
+                       keyword, path, owner, mode, others ? "chown " TENURE_USER " and " : "",
+                       right);
     else
+        return true;
+    return false;
+}
+
+/* libpq did not take a password from it. */
+static void judge_password_file(const char *path, char *ret, size_t size)
+{
+    char owner[OWNER_NAME_MAX];
+    struct stat st;
+
+    if (advice_on_file("passfile", path, ret, size) && stat(path, &st) == 0)
         (void)snprintf(ret, size,
                        "passfile=%s (owner %s, mode %04o) has no line for this host, port, "
                        "database and user",
-                       path, owner, mode);
+                       path, owner_of(&st, owner), st.st_mode & 07777);
 }
 
 const char *advice_on_password(const struct conninfo *c, char *ret, size_t size)
@@ -115,7 +142,7 @@ const char *advice_on_password(const struct conninfo *c, char *ret, size_t size)
     const char *path = conninfo_option(c, "passfile");
 
     if (path)
-        judge_file(path, ret, size);
+        judge_password_file(path, ret, size);
     else
         (void)snprintf(
             ret, size,

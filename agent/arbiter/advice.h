@@ -6,6 +6,7 @@
  * in the server's language; but what libpq says itself is in English, as the agent sets no locale.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct conninfo;
@@ -17,5 +18,9 @@ const char *advice_on(char *text);
 /* The server wants a password and libpq has none: why not. Names the file, its owner and its mode.
  * Returns ret. */
 const char *advice_on_password(const struct conninfo *c, char *ret, size_t size);
+
+/* May this process use the file that a keyword of conninfo names? By libpq's rules: passfile= and
+ * sslkey= must be nobody else's to read. Returns false, and in ret why not and what to do. */
+bool advice_on_file(const char *keyword, const char *path, char *ret, size_t size);
 
 #endif

@@ -95,6 +95,11 @@ struct config_paths {
 int config_load(const struct config_paths *paths, struct config_problems *problems,
                 struct tenure_config **ret);
 
+/* Calls `found` with every file of groups_dir that config_load() does not read because of its name,
+ * hidden ones aside, sorted. Returns 0, or negative errno; a directory that is missing has none. */
+int config_each_ignored(const char *groups_dir, void (*found)(void *userdata, const char *file),
+                        void *userdata);
+
 /* Reads an applied configuration through the same checks, unit files aside: they may have changed
  * since. Returns as config_load(), and -ENOENT, without a problem, when there is no such file. */
 int config_load_snapshot(const char *path, struct config_problems *problems,

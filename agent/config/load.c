@@ -10,6 +10,8 @@
 #include "config/file.h"
 #include "config/trigger.h"
 
+#define GROUPS_SUFFIX ".conf"
+
 /* libconfig would open whatever the line names: a configuration is the files it is said to be. */
 static bool refuse_includes(struct loader *l, const char *text)
 {
@@ -75,11 +77,45 @@ static void load_file(struct loader *l, const char *path, enum config_file_kind 
     l->file = NULL;
 }
 
+static bool is_read(const char *name)
+{
+    size_t n = strlen(name), tail = strlen(GROUPS_SUFFIX);
+
+    return n > tail && strcmp(name + n - tail, GROUPS_SUFFIX) == 0;
+}
+
+int config_each_ignored(const char *groups_dir, void (*found)(void *userdata, const char *file),
+                        void *userdata)
+{
+    assert(groups_dir);
+    assert(found);
+
+    char **names;
+    size_t n;
+    int r = file_names(groups_dir, "", CONFIG_FILES_MAX, &names, &n);
+
+    if (r < 0)
+        return r == -ENOENT ? 0 : r;
+    for (size_t i = 0; i < n && r == 0; i++) {
+        _cleanup_free_ char *path = NULL;
+
+        if (is_read(names[i]))
+            continue;
+        if (asprintf(&path, "%s/%s", groups_dir, names[i]) < 0) {
+            path = NULL;
+            r = -ENOMEM;
+        } else
+            found(userdata, path);
+    }
+    file_names_free(names, n);
+    return r;
+}
+
 static void load_groups_dir(struct loader *l, const char *dir)
 {
     char **names;
     size_t n;
-    int r = file_names(dir, ".conf", CONFIG_FILES_MAX, &names, &n);
+    int r = file_names(dir, GROUPS_SUFFIX, CONFIG_FILES_MAX, &names, &n);
 
     if (r == -ENOENT)
         return;

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <string.h>
 #include <syslog.h>
 
@@ -17,9 +18,13 @@ static const char help[] =
     "tenurectl looks at and configures tenure on this host.\n"
     "\n"
     "  status [GROUP] [--json]  who leads what, since when, and why not this host\n"
-    "  check [FILE]             all problems of the configuration, each group's time budget\n"
+    "  check [FILE]             all problems of the configuration, each group's time budget, and\n"
+    "                           whether arbiter, systemd, polkit and clock would do\n"
+    "      --offline            the files alone\n"
     "  apply                    check, then make the configuration the one that is acted on\n"
     "                           (what `systemctl reload tenured` does)\n"
+    "      --dry-run            only say what would come of it\n"
+    "      --force              also if its arbiter does not answer and the present one does\n"
     "      --release GROUP      no other host runs what left this group: it may start here again\n"
     "      --if-missing         only if nothing is applied; else write again what got lost of it\n"
     "      --restore            apply nothing; write again what got lost of what is applied, and\n"
@@ -32,7 +37,8 @@ static const char help[] =
     "\n"
     "FILE is the main file, " CONFIG_MAIN_FILE " by default; groups.d/*.conf beside it belong\n"
     "to it. Exit status: 0 done, 1 failed, 2 wrong use; of status also 3 no agent runs here,\n"
-    "4 no such group, 5 the agent cannot be reached. See tenurectl(8).\n";
+    "4 no such group, 5 the agent cannot be reached; of check 1 warnings, 2 something would keep\n"
+    "the agent from leading, 3 something could not be looked at. See tenurectl(8).\n";
 
 static const struct {
     const char *name;
@@ -95,6 +101,8 @@ void ctl_warn(const struct ctl *ctl, const char *format, ...)
 {
     va_list ap;
 
+    if (ctl->n_warned)
+        ++*ctl->n_warned;
     va_start(ap, format);
     complain(ctl, LOG_WARNING, format, ap);
     va_end(ap);
@@ -111,12 +119,12 @@ static const char *offending(int argc, char *argv[])
     return optind > 0 && optind <= argc && argv[optind - 1] ? argv[optind - 1] : "?";
 }
 
-#define OPTIONS_MAX 4
+#define OPTIONS_MAX 8
 
 static int wrong_option(const struct ctl *ctl, int argc, char *argv[],
                         const struct ctl_option options[])
 {
-    char known[128] = "";
+    char known[256] = "";
 
     for (size_t i = 0; options && options[i].name; i++)
         (void)snprintf(known + strlen(known), sizeof known - strlen(known), "%s--%s%s",
@@ -203,6 +211,11 @@ void ctl_print_problems(const struct ctl *ctl, const struct config_problems *p)
         (void)fprintf(ctl->err, "… and %zu more\n", p->n_more);
 }
 
+static void warn_ignored(void *userdata, const char *file)
+{
+    ctl_warn(userdata, "%s is not read: names of files end in .conf there", file);
+}
+
 int ctl_load(const struct ctl *ctl, const struct config_paths *paths, struct tenure_config **ret)
 {
     assert(ctl);
@@ -215,6 +228,8 @@ int ctl_load(const struct ctl *ctl, const struct config_paths *paths, struct ten
 
     if (r == 0)
         check_conninfo(config, &problems);
+    if (config_each_ignored(paths->groups_dir, warn_ignored, (void *)(uintptr_t)ctl) == -ENOMEM)
+        return ctl_fail(ctl, "out of memory");
     ctl_print_problems(ctl, &problems);
     if (r == -ENOMEM || problems.out_of_memory)
         return ctl_fail(ctl, "out of memory");

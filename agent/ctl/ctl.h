@@ -17,6 +17,10 @@ enum ctl_status {
     CTL_NO_GROUP = 4,             /* no group of this name is applied here */
     CTL_UNREACHABLE = 5,          /* status: the agent runs, or may, and cannot be asked */
     CTL_BUSY = GUARD_BUSY_STATUS, /* another apply is at work */
+    /* Of check, as monitoring has it: */
+    CTL_CHECK_WARNING = 1, /* it leads all the same */
+    CTL_CHECK_BAD = 2,     /* something would keep the agent from leading */
+    CTL_CHECK_UNKNOWN = 3, /* something could not be looked at */
 };
 
 /* What a verb works with; tests give it files and streams of their own. */
@@ -27,6 +31,9 @@ struct ctl {
     bool asks_systemd;          /* about the units of a configuration that is checked */
     const char *remember_dir;   /* as of guard/remember.h */
     const char *lock_file;      /* of an apply */
+    bool tries;                 /* check and apply log in to the arbiter, and look at the host */
+    const char *agent_user;
+    unsigned *n_warned; /* how often ctl_warn() was called; NULL: nobody wants to know */
     FILE *out;
     FILE *err;
     bool to_journal; /* err is: as when systemd runs this, and whoever asked for it sees nothing */
@@ -59,7 +66,8 @@ const char *const *ctl_unit_dirs(const struct ctl *ctl);
 void ctl_warn(const struct ctl *ctl, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Loads and checks the configuration as `check` and `apply` do: all rules of config_load(), and
- * libpq's for conninfo. Prints every problem. Returns 0 or CTL_FAILED. */
+ * libpq's for conninfo. Prints every problem, and a warning for each file of the groups' directory
+ * that is not read. Returns 0 or CTL_FAILED. */
 int ctl_load(const struct ctl *ctl, const struct config_paths *paths, struct tenure_config **ret);
 
 /* A line each, with file and line. */
@@ -70,8 +78,15 @@ void ctl_print_problems(const struct ctl *ctl, const struct config_problems *p);
 void ctl_print_kept(const struct ctl *ctl, const struct tenure_config *c);
 
 /* Warns of every group that requires the hardware watchdog where this host has none that does, as
- * PID 1 says. */
-void ctl_warn_watchdog(const struct ctl *ctl, const struct tenure_config *c);
+ * PID 1 says. Returns their number. */
+size_t ctl_warn_watchdog(const struct ctl *ctl, const struct tenure_config *c);
+
+/* Warns of what the files say and is not applied: groups, the arbiter, the node's name. */
+void ctl_warn_not_applied(const struct ctl *ctl, const struct tenure_config *applied,
+                          const struct tenure_config *files);
+
+/* The same, of this host's, as far as this user may read them; of files with problems, that. */
+void ctl_warn_files_differ(const struct ctl *ctl);
 
 /* Warns of what systemd reads at boot, and finds only when more has been mounted: what apply has
  * written in /etc. */

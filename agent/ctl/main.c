@@ -31,6 +31,8 @@ int main(int argc, char *argv[])
         .asks_systemd = true,
         .remember_dir = TENURE_UNITS_DIR,
         .lock_file = TENURE_APPLY_LOCK,
+        .tries = true,
+        .agent_user = TENURE_USER,
         .out = stdout,
         .err = stderr,
         .to_journal = writes_to_journal(),

@@ -13,6 +13,8 @@
 #include "base/clock.h"
 #include "config/file.h"
 #include "ctl/agent.h"
+#include "ctl/announce.h"
+#include "ctl/apply_arbiter.h"
 #include "ctl/apply_plan.h"
 #include "ctl/ctl.h"
 #include "ctl/systemd.h"
@@ -25,6 +27,15 @@
 #define LOCK_AGAIN_USEC 50000
 /* The agent's start waits for what would be applied all the same. */
 #define INSIST_USEC (30 * USEC_PER_SEC)
+
+/* What was asked for besides. */
+struct wishes {
+    const char *const *release;
+    size_t n_release;
+    bool insist;  /* on what is refused otherwise: nothing is applied yet */
+    bool force;   /* an arbiter that does not answer */
+    bool dry_run; /* only say what would come of it */
+};
 
 /* ---- stepping down ---- */
 
@@ -106,12 +117,14 @@ static int ask_about_units(const struct ctl *ctl, sd_bus *bus, const struct tenu
 /* insist: what would be refused, or cannot be asked about, is applied all the same. Nobody might
  * repeat it before the next boot, and the agent has units judged again before it leads. */
 static int check_units(const struct ctl *ctl, sd_bus *bus, const struct tenure_config *c,
-                       bool insist)
+                       const struct wishes *w)
 {
+    bool insist = w->insist;
     _cleanup_units_findings_ struct units_findings findings = {.stale = false};
     const char *unit = "its units";
     usec_t until = insist ? usec_add(clock_monotonic(), INSIST_USEC) : USEC_INFINITY;
-    int r = ask_about_units(ctl, bus, c, until, &findings, &unit);
+    int r = w->dry_run ? units_ask(ctl, bus, c, true, until, &findings, &unit)
+                       : ask_about_units(ctl, bus, c, until, &findings, &unit);
     size_t n = units_print(ctl, &findings);
 
     if (r < 0 && !insist)
@@ -361,10 +374,62 @@ static int look_at_agent(const struct ctl *ctl, sd_bus *bus, bool wanted, bool *
     return CTL_OK;
 }
 
-static int apply(const struct ctl *ctl, const char *const release[], size_t n_release, bool insist)
+/* Before the lock: others need not wait for a server that is silent. */
+static int try_arbiter(const struct ctl *ctl, const struct tenure_config *after,
+                       const struct wishes *w)
+{
+    _cleanup_problems_ struct config_problems problems = {0};
+    _cleanup_config_ struct tenure_config *before = NULL;
+
+    /* The agent's start waits for nothing. */
+    if (!ctl->tries || w->insist)
+        return CTL_OK;
+    (void)config_load_applied(ctl->applied, &problems, &before, NULL);
+    return apply_arbiter(ctl, before, after, w->force);
+}
+
+/* With nothing changed yet: what will be done, and whether it can. */
+static int prepare(const struct ctl *ctl, sd_bus *bus, struct plan *plan, const struct wishes *w,
+                   bool *ret_agent, struct agent_view **ret_view)
+{
+    int r = ctl->asks_systemd ? check_units(ctl, bus, plan->after, w) : CTL_OK;
+
+    if (r == CTL_OK)
+        r = look_at_agent(ctl, bus, !plan->before, ret_agent, ret_view);
+    if (r == CTL_OK)
+        r = plan_make(plan, ctl, *ret_view);
+    if (r != CTL_OK)
+        return r;
+    int error = announce(ctl, plan, bus, !w->dry_run);
+    if (error < 0)
+        return ctl_fail(ctl, "cannot ask systemd for keepers: %s; nothing is changed",
+                        strerror(-error));
+    /* Who waits for the end may read it before. */
+    (void)fflush(ctl->out);
+    return CTL_OK;
+}
+
+static int carry_out(const struct ctl *ctl, sd_bus *bus, const struct plan *plan, bool agent)
+{
+    int r = check_place(ctl, plan);
+
+    if (r == CTL_OK)
+        r = lead_down(ctl, bus, plan, agent);
+    if (r == CTL_OK)
+        r = write_all(ctl, bus, plan);
+    if (r == CTL_OK)
+        r = take_effect(ctl, bus);
+    if (r == CTL_OK) {
+        print_summary(ctl, plan);
+        (void)ctl_warn_watchdog(ctl, plan->after);
+    }
+    return r;
+}
+
+static int apply(const struct ctl *ctl, const struct wishes *w)
 {
     _cleanup_agent_view_ struct agent_view *view = NULL; /* the plan points into it */
-    _cleanup_plan_ struct plan plan = {.release = release, .n_release = n_release};
+    _cleanup_plan_ struct plan plan = {.release = w->release, .n_release = w->n_release};
     _cleanup_bus_ sd_bus *bus = NULL;
     _cleanup_close_ int lock = -1;
     bool agent = false;
@@ -374,8 +439,11 @@ static int apply(const struct ctl *ctl, const char *const release[], size_t n_re
         (void)ctl_fail(ctl, "nothing is changed: " STAYS);
         return r;
     }
-    lock = lock_or_fail(ctl);
-    if (lock < 0)
+    r = try_arbiter(ctl, plan.after, w);
+    if (r != CTL_OK)
+        return r;
+    lock = w->dry_run ? -1 : lock_or_fail(ctl);
+    if (lock < 0 && !w->dry_run)
         return status_of_lock(lock);
     r = plan_load_applied(&plan, ctl);
     if (r < 0)
@@ -383,24 +451,8 @@ static int apply(const struct ctl *ctl, const char *const release[], size_t n_re
     r = sd_bus_open_system(&bus);
     if (r < 0)
         return ctl_fail(ctl, "cannot reach the system bus: %s; nothing is changed", strerror(-r));
-    r = ctl->asks_systemd ? check_units(ctl, bus, plan.after, insist) : CTL_OK;
-    if (r == CTL_OK)
-        r = look_at_agent(ctl, bus, !plan.before, &agent, &view);
-    if (r == CTL_OK)
-        r = plan_make(&plan, ctl, view);
-    if (r == CTL_OK)
-        r = check_place(ctl, &plan);
-    if (r == CTL_OK)
-        r = lead_down(ctl, bus, &plan, agent);
-    if (r == CTL_OK)
-        r = write_all(ctl, bus, &plan);
-    if (r == CTL_OK)
-        r = take_effect(ctl, bus);
-    if (r == CTL_OK) {
-        print_summary(ctl, &plan);
-        ctl_warn_watchdog(ctl, plan.after);
-    }
-    return r;
+    r = prepare(ctl, bus, &plan, w, &agent, &view);
+    return r == CTL_OK && !w->dry_run ? carry_out(ctl, bus, &plan, agent) : r;
 }
 
 /* ---- what is lost of what is applied ---- */
@@ -578,7 +630,7 @@ static int apply_if_missing(const struct ctl *ctl)
 
     (void)config_free(before.config);
     if (r == -ENOENT)
-        return apply(ctl, NULL, 0, true);
+        return apply(ctl, &(const struct wishes){.insist = true});
     if (r < 0 || (before.complete && before.remembered && !any_older(ctl)))
         return CTL_OK;
 
@@ -611,12 +663,14 @@ static int tell_asker(const struct ctl *ctl, int status)
 int verb_apply(const struct ctl *ctl, int argc, char *argv[])
 {
     _cleanup_free_ const char **release = calloc((size_t)argc + 1, sizeof(char *));
-    size_t n_release = 0;
+    struct wishes w = {.release = release};
     bool if_missing = false, restore_only = false;
     const struct ctl_option options[] = {
         {.name = "if-missing", .flag = &if_missing},
         {.name = "restore", .flag = &restore_only},
-        {.name = "release", .values = release, .n_values = &n_release, .room = (size_t)argc},
+        {.name = "force", .flag = &w.force},
+        {.name = "dry-run", .flag = &w.dry_run},
+        {.name = "release", .values = release, .n_values = &w.n_release, .room = (size_t)argc},
         {0},
     };
     if (!release)
@@ -624,14 +678,13 @@ int verb_apply(const struct ctl *ctl, int argc, char *argv[])
     int r = ctl_options(ctl, argc, argv, options);
     if (r != 0)
         return r - 1;
-    if (optind < argc || if_missing + restore_only + (n_release > 0) > 1)
+    if (optind < argc || if_missing + restore_only + (w.n_release > 0 || w.force || w.dry_run) > 1)
         return ctl_usage(ctl,
                          "apply takes no argument: tenurectl apply [--if-missing | --restore | "
-                         "--release GROUP]");
+                         "[--dry-run] [--force] [--release GROUP]]");
     if (geteuid() != 0)
         return ctl_fail(ctl, "apply must be run as root");
     if (restore_only)
         return apply_restore(ctl);
-    return if_missing ? apply_if_missing(ctl)
-                      : tell_asker(ctl, apply(ctl, release, n_release, false));
+    return if_missing ? apply_if_missing(ctl) : tell_asker(ctl, apply(ctl, &w));
 }

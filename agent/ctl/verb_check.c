@@ -5,14 +5,19 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/parse.h"
 #include "ctl/ctl.h"
+#include "ctl/report_parts.h"
 #include "ctl/units.h"
 #include "guard/copy.h"
 #include "guard/text.h"
 
 /* Polls come up to a tenth early, never late; a tenth is room for a host that is busy. */
 #define POLL_ROOM_DIVISOR 10
+/* No question to PID 1 about a unit is begun after this. */
+#define UNITS_LIMIT_USEC (4 * USEC_PER_SEC)
+#define SUM_MAX 256
 
 /* From the leader's last breath until another asks its keeper to start, with an arbiter that
  * answers in time: the last renewal is seen by a poll, unchanged for L, and then claimed. */
@@ -100,7 +105,7 @@ static void check_volatile(const struct ctl *ctl)
 }
 
 /* What is said of the host, and makes no configuration wrong. */
-static void check_applied(const struct ctl *ctl)
+static void check_applied(const struct ctl *ctl, const struct tenure_config *files)
 {
     _cleanup_problems_ struct config_problems problems = {0};
     _cleanup_config_ struct tenure_config *c = NULL;
@@ -120,6 +125,7 @@ static void check_applied(const struct ctl *ctl)
     if (r < 0)
         return;
     ctl_print_kept(ctl, c);
+    ctl_warn_not_applied(ctl, c, files);
     if (guard_copy_compare(c, ctl->copy_dir, ctl_unit_dirs(ctl), note_gap, &gaps) > 0)
         ctl_warn(ctl,
                  "there is one copy only, the generator's, of the guards of %zu unit%s: "
@@ -129,20 +135,90 @@ static void check_applied(const struct ctl *ctl)
 
 /* What PID 1 knows of the units. Where it cannot be asked, say in a container in which a
  * configuration is built, the rest of the check stands. */
-static int check_units(const struct ctl *ctl, const struct tenure_config *c)
+static void check_units(const struct ctl *ctl, sd_bus *bus, const struct tenure_config *c,
+                        struct report *report)
 {
     _cleanup_units_findings_ struct units_findings findings = {.stale = false};
-    _cleanup_bus_ sd_bus *bus = NULL;
     const char *unit = "its units";
+    int r = units_ask(ctl, bus, c, true, usec_add(clock_monotonic(), UNITS_LIMIT_USEC), &findings,
+                      &unit);
+
+    report->n[VERDICT_BAD] += units_print(ctl, &findings);
+    report->n[VERDICT_WARNING] += findings.warnings.n + findings.warnings.n_more;
+    if (r < 0)
+        report_line(report, VERDICT_UNKNOWN, "units", "systemd cannot be asked about %s: %s", unit,
+                    strerror(-r));
+    else if (findings.refused.n + findings.warnings.n == 0 && c->n_groups > 0)
+        report_line(report, VERDICT_GOOD, "units", "as systemd knows them, they can be led");
+}
+
+/* What only this host can tell. One that hangs is not asked once more. */
+static void check_host(const struct ctl *ctl, const struct tenure_config *c, struct report *report)
+{
+    _cleanup_bus_ sd_bus *bus = NULL;
     int r = sd_bus_open_system(&bus);
 
-    if (r >= 0)
-        r = units_ask(ctl, bus, c, true, USEC_INFINITY, &findings, &unit);
-    size_t n = units_print(ctl, &findings);
-    if (r < 0)
-        ctl_warn(ctl, "systemd cannot be asked about %s: %s; what only it knows is not checked",
-                 unit, strerror(-r));
-    return n == 0 ? CTL_OK : ctl_fail(ctl, "%zu problem%s", n, n == 1 ? "" : "s");
+    if (r < 0) {
+        report_line(report, VERDICT_UNKNOWN, "systemd", "the system bus cannot be reached: %s",
+                    strerror(-r));
+        return;
+    }
+    size_t unknown = report->n[VERDICT_UNKNOWN];
+    if (ctl->asks_systemd)
+        check_units(ctl, bus, c, report);
+    if (!ctl->tries || report->n[VERDICT_UNKNOWN] > unknown)
+        return;
+    report_polkit(report, ctl, bus);
+    report_bus(report, bus);
+}
+
+/* As monitoring has it, with all that was said. */
+static int conclude(const struct ctl *ctl, struct report *report, bool live)
+{
+    char sum[SUM_MAX];
+
+    report->n[VERDICT_WARNING] += *ctl->n_warned;
+    if (live)
+        (void)fprintf(ctl->out, "\ncheck: %s\n", report_sum(report, sum, sizeof sum));
+    else if (report->n[VERDICT_BAD] > 0)
+        (void)ctl_fail(ctl, "%zu problem%s", report->n[VERDICT_BAD],
+                       report->n[VERDICT_BAD] == 1 ? "" : "s");
+    return (int)report_status(report);
+}
+
+/* of_host: the files of this host, not others that are to be tried. */
+static int check(const struct ctl *ctl, const struct config_paths *paths, bool offline,
+                 bool of_host)
+{
+    _cleanup_config_ struct tenure_config *config = NULL;
+    _cleanup_trial_ struct trial *trial = NULL;
+    struct report report = {.f = ctl->out};
+    bool live = ctl->tries && !offline;
+
+    if (ctl_load(ctl, paths, &config) != 0)
+        return is_not_for_us(paths->main_file) ? CTL_CHECK_UNKNOWN : CTL_CHECK_BAD;
+    if (live && !(trial = trial_start(ctl, config->arbiter.conninfo))) {
+        (void)ctl_fail(ctl, "out of memory");
+        return CTL_CHECK_UNKNOWN;
+    }
+    print_budgets(ctl, config);
+    if (of_host)
+        check_applied(ctl, config);
+    if (of_host && !offline) {
+        size_t n = ctl_warn_watchdog(ctl, config);
+
+        report.n[VERDICT_BAD] += n; /* counted as warnings as well, which counts less */
+    }
+    if (live)
+        (void)fputc('\n', ctl->out);
+    if (!offline && (ctl->asks_systemd || ctl->tries))
+        check_host(ctl, config, &report);
+    if (live) {
+        report_clock(&report);
+        trial_finish(trial);
+        report_arbiter(&report, trial, config->arbiter.require_sync);
+    }
+    return conclude(ctl, &report, live);
 }
 
 /* groups.d beside the file; for free(3). */
@@ -158,31 +234,28 @@ static char *groups_dir_beside(const char *file)
 
 int verb_check(const struct ctl *ctl, int argc, char *argv[])
 {
-    _cleanup_config_ struct tenure_config *config = NULL;
     _cleanup_free_ char *dir = NULL;
     struct config_paths paths = ctl->paths;
-    int r = ctl_options(ctl, argc, argv, NULL);
+    unsigned n_warned = 0;
+    bool offline = false;
+    const struct ctl_option options[] = {{.name = "offline", .flag = &offline}, {0}};
+    struct ctl counting = *ctl;
+    int r = ctl_options(ctl, argc, argv, options);
 
     if (r != 0)
         return r - 1;
     if (argc - optind > 1)
-        return ctl_usage(ctl, "check takes one file at most: tenurectl check [FILE]");
+        return ctl_usage(ctl,
+                         "check takes one file at most: tenurectl check [FILE] [--offline]");
     if (optind < argc) {
         dir = groups_dir_beside(argv[optind]);
-        if (!dir)
-            return ctl_fail(ctl, "out of memory");
+        if (!dir) {
+            (void)ctl_fail(ctl, "out of memory");
+            return CTL_CHECK_UNKNOWN;
+        }
         paths.main_file = argv[optind];
         paths.groups_dir = dir;
     }
-    r = ctl_load(ctl, &paths, &config);
-    if (r == CTL_OK && ctl->asks_systemd)
-        r = check_units(ctl, config);
-    if (r != 0)
-        return r;
-    print_budgets(ctl, config);
-    if (!dir) {
-        check_applied(ctl);
-        ctl_warn_watchdog(ctl, config);
-    }
-    return CTL_OK;
+    counting.n_warned = &n_warned;
+    return check(&counting, &paths, offline, !dir);
 }

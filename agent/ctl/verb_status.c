@@ -154,5 +154,8 @@ int verb_status(const struct ctl *ctl, int argc, char *argv[])
         return print_silence(ctl, bus, r, group, json);
 
     struct watchdog watchdog = systemd_watchdog(bus);
-    return print_status(ctl, view, &watchdog, group, json);
+    r = print_status(ctl, view, &watchdog, group, json);
+    if (r == CTL_OK && !json)
+        ctl_warn_files_differ(ctl);
+    return r;
 }

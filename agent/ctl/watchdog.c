@@ -15,16 +15,17 @@ static bool any_requires(const struct tenure_config *c)
 }
 
 /* A warning, no error: a group has to be declared, and so guarded, also where it cannot be led. */
-void ctl_warn_watchdog(const struct ctl *ctl, const struct tenure_config *c)
+size_t ctl_warn_watchdog(const struct ctl *ctl, const struct tenure_config *c)
 {
     assert(ctl);
     assert(c);
 
     _cleanup_bus_ sd_bus *bus = NULL;
     char obstacle[TEXT_MAX];
+    size_t n = 0;
 
     if (!any_requires(c) || sd_bus_open_system(&bus) < 0)
-        return;
+        return 0;
 
     struct watchdog w = systemd_watchdog(bus);
     for (size_t i = 0; i < c->n_groups; i++) {
@@ -33,7 +34,10 @@ void ctl_warn_watchdog(const struct ctl *ctl, const struct tenure_config *c)
         if (g->watchdog == 0)
             continue;
         watchdog_obstacle(&w, g->watchdog, obstacle, sizeof obstacle);
-        if (obstacle[0])
-            ctl_warn(ctl, "this host would not lead group \"%s\": %s", g->name, obstacle);
+        if (!obstacle[0])
+            continue;
+        ctl_warn(ctl, "this host would not lead group \"%s\": %s", g->name, obstacle);
+        n++;
     }
+    return n;
 }

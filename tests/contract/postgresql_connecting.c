@@ -122,20 +122,6 @@ TEST(a_known_address_outlives_the_name_service)
 
 /* ---- several hosts ---- */
 
-/* A port that takes connections and never says a word. */
-static int mute_port(int *fd)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof address;
-
-    *fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ck_assert_int_ge(*fd, 0);
-    ck_assert_int_eq(bind(*fd, (struct sockaddr *)&address, sizeof address), 0);
-    ck_assert_int_eq(listen(*fd, 16), 0);
-    ck_assert_int_eq(getsockname(*fd, (struct sockaddr *)&address, &length), 0);
-    return ntohs(address.sin_port);
-}
-
 TEST(a_mute_host_costs_one_time_limit)
 {
     int fd, port = mute_port(&fd);
@@ -194,20 +180,6 @@ TEST(a_read_only_host_is_passed_over)
 
 #define TLS_GROUPS 1000
 
-static void make_certificate(const struct server *s, char path[static SERVER_PATH_MAX + 32])
-{
-    char key[SERVER_PATH_MAX + 32];
-
-    (void)snprintf(path, SERVER_PATH_MAX + 32, "%s/server.crt", s->dir);
-    (void)snprintf(key, sizeof key, "%s/server.key", s->dir);
-    server_run(s, "/usr/bin/openssl",
-               (const char *const[]){"openssl", "req", "-new", "-x509", "-days", "2", "-nodes",
-                                     "-newkey", "rsa:2048", "-subj", "/CN=pg.test", "-addext",
-                                     "subjectAltName=DNS:pg.test", "-keyout", key, "-out", path,
-                                     NULL});
-    server_configure(s, "ssl = on");
-}
-
 TEST(a_certificate_is_checked_by_name)
 {
     static struct request requests[TLS_GROUPS];
@@ -216,7 +188,7 @@ TEST(a_certificate_is_checked_by_name)
     struct server s;
 
     server_make(&s, false);
-    make_certificate(&s, certificate);
+    server_certify(&s, certificate);
     server_start(&s);
     use("host=pg.test port=%d dbname=postgres user=tenure sslmode=verify-full sslrootcert=%s",
         s.port, certificate);

@@ -380,6 +380,32 @@ void server_load_schema(const struct server *s)
     (void)unlink(copy);
 }
 
+void server_certify(const struct server *s, char path[static SERVER_PATH_MAX + 32])
+{
+    char key[SERVER_PATH_MAX + 32];
+
+    (void)snprintf(path, SERVER_PATH_MAX + 32, "%s/server.crt", s->dir);
+    (void)snprintf(key, sizeof key, "%s/server.key", s->dir);
+    server_run(s, "/usr/bin/openssl",
+               (const char *const[]){"openssl", "req", "-new", "-x509", "-days", "2", "-nodes",
+                                     "-newkey", "rsa:2048", "-subj", "/CN=pg.test", "-addext",
+                                     "subjectAltName=DNS:pg.test", "-keyout", key, "-out", path,
+                                     NULL});
+    server_configure(s, "ssl = on");
+}
+
+int mute_port(int *fd)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof address;
+
+    *fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (*fd < 0 || bind(*fd, (struct sockaddr *)&address, sizeof address) < 0 ||
+        listen(*fd, 16) < 0 || getsockname(*fd, (struct sockaddr *)&address, &length) < 0)
+        fatal("no mute port: %s", strerror(errno));
+    return ntohs(address.sin_port);
+}
+
 /* ---- all of them ---- */
 
 static void remove_files(void)

@@ -50,6 +50,13 @@ void server_await(const struct server *s, const char *what, const char *statemen
 /* Runs psql with the schema, ON_ERROR_STOP set. */
 void server_load_schema(const struct server *s);
 
+/* Gives a server that is stopped a certificate of the name pg.test, which is its own authority, and
+ * has it use TLS. path: of that. */
+void server_certify(const struct server *s, char path[static SERVER_PATH_MAX + 32]);
+
+/* A port of 127.0.0.1 that takes connections and never says a word, until the caller closes *fd. */
+int mute_port(int *fd);
+
 /* Fails the test, or the program when none is running. */
 void fatal(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 

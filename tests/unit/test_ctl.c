@@ -116,10 +116,12 @@ static const struct {
     {{"status", "a/b"}, "\"a/b\" is no name of a group"},
     {{"status", "--jason"}, "status has no option \"--jason\": there is --json"},
     {{"check", "a", "b"}, "one file at most"},
-    {{"check", "--json"}, "check has no option \"--json\": it takes none"},
+    {{"check", "--json"}, "check has no option \"--json\": there is --offline"},
     {{"apply", "now"}, "apply takes no argument"},
-    {{"apply", "--force"}, "there is --if-missing, --restore, --release VALUE"},
-    {{"apply", "--release"}, "there is --if-missing, --restore, --release VALUE"},
+    {{"apply", "--forced"}, "there is --if-missing, --restore, --force, --dry-run, --release VALUE"},
+    {{"apply", "--release"}, "there is --if-missing, --restore, --force, --dry-run, --release VALUE"},
+    {{"apply", "--if-missing", "--force"}, "apply takes no argument"},
+    {{"apply", "--restore", "--dry-run"}, "apply takes no argument"},
     {{"apply", "--if-missing", "--release", "a"}, "apply takes no argument"},
     {{"apply", "--restore", "--release", "a"}, "apply takes no argument"},
     {{"apply", "--restore", "--if-missing"}, "apply takes no argument"},
@@ -191,7 +193,7 @@ TEST(check_shows_everything)
     folder_put("tenure.conf", MAIN("dbname=tenure") "x = 1;\n" GROUP("g", "a.slice"));
     folder_put("groups.d/a.conf", "groups = (\n");
     folder_put("groups.d/b.conf", GROUP("h", "b.service") "y = 1;\n");
-    ck_assert_int_eq(RUN("check"), CTL_FAILED);
+    ck_assert_int_eq(RUN("check"), CTL_CHECK_BAD);
     (void)snprintf(expected, sizeof expected, "%s/tenure.conf:4: \"x\" is not known", folder());
     ASSERT_CONTAINS(err, expected);
     ASSERT_CONTAINS(err, "tenure.conf:5: unit \"a.slice\"");
@@ -199,7 +201,7 @@ TEST(check_shows_everything)
     ASSERT_CONTAINS(err, "groups.d/b.conf:2: \"y\"");
     ASSERT_CONTAINS(err, "tenurectl: 4 problems\n");
     ck_assert_str_eq(out, "");
-    ck_assert_int_eq(RUN("check", in_folder("none.conf")), CTL_FAILED);
+    ck_assert_int_eq(RUN("check", in_folder("none.conf")), CTL_CHECK_BAD);
     ASSERT_CONTAINS(err, "none.conf: cannot be read");
 }
 
@@ -210,7 +212,7 @@ TEST(check_conninfo_without_showing_it)
 
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         folder_put("tenure.conf", bad[i]);
-        ck_assert_int_eq(RUN("check"), CTL_FAILED);
+        ck_assert_int_eq(RUN("check"), CTL_CHECK_BAD);
         ASSERT_CONTAINS(err, "tenure.conf:3: conninfo is neither");
         ck_assert_ptr_null(strstr(err, "hush"));
     }
@@ -229,7 +231,7 @@ TEST(check_conninfo_as_the_agent_does)
 
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         folder_put("tenure.conf", bad[i].text);
-        ck_assert_int_eq(RUN("check"), CTL_FAILED);
+        ck_assert_int_eq(RUN("check"), CTL_CHECK_BAD);
         ASSERT_CONTAINS(err, bad[i].says);
         ck_assert_ptr_null(strstr(err, "hush"));
     }
@@ -997,15 +999,105 @@ TEST(check_tells_what_is_applied)
     ck_assert_int_eq(RUN("check"), CTL_OK); /* nothing is applied yet */
     ck_assert_str_eq(err, "");
     folder_put("applied.conf", "rubbish");
-    ck_assert_int_eq(RUN("check"), CTL_OK);
+    ck_assert_int_eq(RUN("check"), CTL_CHECK_WARNING);
     ASSERT_CONTAINS(err, "applied.conf cannot be used: run tenurectl apply");
     folder_put("applied.conf.copy",
                MAIN("dbname=tenure") "kept = ( { name = \"k\"; units = [ \"k.service\" ]; } );");
-    ck_assert_int_eq(RUN("check"), CTL_OK);
+    ck_assert_int_eq(RUN("check"), CTL_CHECK_WARNING);
     ASSERT_CONTAINS(err, "applied.conf cannot be used, its copy is: run tenurectl apply");
     ASSERT_CONTAINS(out, "tenurectl apply --release k: k.service\n");
+    ASSERT_CONTAINS(err, "1 group of the files differs from what is applied: tenurectl apply "
+                         "--dry-run says");
+    ck_assert_int_eq(RUN("check", "--offline"), CTL_CHECK_WARNING);
+    ASSERT_CONTAINS(err, "differs from what is applied");
     ck_assert_int_eq(RUN("check", in_folder("tenure.conf")), CTL_OK); /* that file alone */
     ck_assert_str_eq(err, "");
+}
+
+/* By name alone: nobody looks into it. */
+TEST(check_names_what_is_not_read)
+{
+    folder_put("tenure.conf", MAIN("dbname=tenure"));
+    folder_put("groups.d/a.conf", GROUP("a", "a.service"));
+    folder_put("groups.d/.b.conf.swp", "rubbish");
+    ck_assert_int_eq(RUN("check"), CTL_OK);
+    folder_put("groups.d/x.cfg", "rubbish");
+    folder_put("groups.d/a.conf~", "rubbish");
+    ck_assert_int_eq(RUN("check"), CTL_CHECK_WARNING);
+    ASSERT_CONTAINS(err, "groups.d/x.cfg is not read: ");
+    ASSERT_CONTAINS(err, "groups.d/a.conf~ is not read: ");
+    ck_assert_ptr_null(strstr(err, "swp"));
+    ASSERT_CONTAINS(out, "1 group\n");
+}
+
+TEST(check_by_who_may_not_read_the_files_knows_nothing, .root = true)
+{
+    folder_put("tenure.conf", MAIN("dbname=tenure"));
+    ck_assert_int_eq(chmod(in_folder("tenure.conf"), 0600) | chmod(folder(), 0755), 0);
+    ck_assert_int_eq(setresuid(65534, 65534, 0), 0);
+    int status = RUN("check");
+    ck_assert_int_eq(setresuid(0, 0, 0), 0);
+    ck_assert_int_eq(status, CTL_CHECK_UNKNOWN);
+    ASSERT_CONTAINS(err, "cannot be read: Permission denied");
+}
+
+/* Each of these is asked for by a wish of its own: what would come of it, and nothing more. */
+TEST(apply_dry_run_says_what_would_come_of_it, .root = true)
+{
+    start_playing(&(struct stand_in){.agent = true, .keeper = "tenure@gone.service"});
+    folder_put("tenure.conf", MAIN("dbname=tenure"));
+    folder_put("groups.d/a.conf", GROUP("gone", "a.service"));
+    folder_put("groups.d/b.conf", GROUP("other", "o.service"));
+    folder_put("groups.d/d.conf", GROUP("budget", "d.service"));
+    ck_assert_int_eq(RUN("apply", "--dry-run"), CTL_OK);
+    ASSERT_CONTAINS(out, "New group \"other\": o.service\n");
+    ASSERT_CONTAINS(out, "was watched for 15s");
+    expect_log("");
+    ck_assert_int_eq(access(in_folder("applied.conf"), F_OK), -1);
+    ck_assert_int_eq(access(in_folder("units"), F_OK), -1);
+
+    folder_put("applied.conf", MAIN("dbname=tenure") "groups = ("
+               "{ name = \"budget\"; units = [ \"d.service\" ]; },"
+               "{ name = \"gone\"; units = [ \"a.service\" ]; },"
+               "{ name = \"other\"; units = [ \"o.service\" ]; } );");
+    ck_assert_int_eq(RUN("apply", "--dry-run"), CTL_OK);
+    ck_assert_str_eq(out, "Nothing changes.\n");
+    ck_assert_int_eq(unlink(in_folder("groups.d/a.conf")), 0);
+    folder_put("groups.d/b.conf", GROUP("other", "e.service"));
+    folder_put("groups.d/d.conf",
+               "groups = ( { name = \"budget\"; units = [ \"d.service\" ]; lease = \"20s\"; } );");
+    ck_assert_int_eq(RUN("apply", "--dry-run"), CTL_OK);
+    ASSERT_CONTAINS(out, "Steps down from group \"gone\" first, which this host leads: it is "
+                         "removed.\n");
+    ASSERT_CONTAINS(out, "Steps down from group \"other\" first: its units, method or fence "
+                         "change");
+    ASSERT_CONTAINS(out, "Group \"budget\": lease 20s instead of 15s, from its next term on");
+    ASSERT_CONTAINS(out, "Group \"other\": now with the units e.service, at once\n");
+    ck_assert_ptr_null(strstr(out, "Applied"));
+    folder_put("tenure.conf", "node = \"n2\"; arbiter = { type = \"postgresql\"; conninfo = "
+                              "\"dbname=hush\"; };");
+    ck_assert_int_eq(RUN("apply", "--dry-run"), CTL_OK);
+    ASSERT_CONTAINS(out, "The node is \"n2\", and was \"n1\".\n");
+    ASSERT_CONTAINS(out, "first: the node has another name.\n");
+    ASSERT_CONTAINS(out, "another connection string");
+    ck_assert_ptr_null(strstr(out, "hush"));
+    expect_log("");
+    stop_playing();
+}
+
+/* Said before it acts, where it costs somebody something; else not. */
+TEST(apply_says_beforehand_what_steps_down, .root = true)
+{
+    start_playing(&(struct stand_in){.agent = true, .keeper = "tenure@gone.service",
+                                     .retire_error = "a.service does not stop"});
+    folder_put("tenure.conf", MAIN("dbname=tenure") GROUP("stays", "s.service"));
+    folder_put("applied.conf", MAIN("dbname=tenure") GROUP("gone", "a.service"));
+    ck_assert_int_eq(RUN("apply"), CTL_FAILED);
+    ASSERT_CONTAINS(out, "Steps down from group \"gone\" first, which this host leads");
+    folder_put("applied.conf", MAIN("dbname=tenure") GROUP("another", "a.service"));
+    ck_assert_int_eq(RUN("apply"), CTL_FAILED);
+    ck_assert_str_eq(out, "");
+    stop_playing();
 }
 
 TEST(apply_one_at_a_time, .root = true)
@@ -1132,7 +1224,7 @@ TEST(apply_warns_of_files_that_are_mounted_late, .root = true)
     ck_assert_int_eq(symlink("/proc/sys/kernel", in_folder("groups.d")), 0);
     ck_assert_int_eq(RUN("apply"), CTL_OK);
     ASSERT_CONTAINS(err, "groups.d lies on another file system than ");
-    ck_assert_int_eq(RUN("check"), CTL_OK);
+    ck_assert_int_eq(RUN("check"), CTL_CHECK_WARNING);
     ASSERT_CONTAINS(err, "groups.d lies on another file system than ");
     ASSERT_CONTAINS(err, "until this host boots. Make ");
     stop_playing();
@@ -1205,6 +1297,29 @@ TEST(status_for_people)
 }
 
 /* Of a leader that renews there is nothing to say but that it leads. */
+TEST(status_says_that_files_are_not_applied)
+{
+    start_playing(&(struct stand_in){.agent = true});
+    folder_put("tenure.conf", MAIN("dbname=tenure") GROUP("g", "a.service"));
+    folder_put("applied.conf", MAIN("dbname=tenure") GROUP("g", "a.service"));
+    ck_assert_int_eq(RUN("status"), CTL_OK);
+    ck_assert_str_eq(err, "");
+    folder_put("tenure.conf", MAIN("dbname=hush") GROUP("g", "b.service"));
+    ck_assert_int_eq(RUN("status"), CTL_OK);
+    ASSERT_CONTAINS(err, "1 group of the files differs from what is applied");
+    ASSERT_CONTAINS(err, "the arbiter of the files is not the one that is applied");
+    ck_assert_ptr_null(strstr(err, "hush"));
+    folder_put("tenure.conf", "node = \"n9\"; arbiter = { type = \"postgresql\"; conninfo = "
+                              "\"dbname=tenure\"; };" GROUP("g", "a.service"));
+    ck_assert_int_eq(RUN("status"), CTL_OK);
+    ASSERT_CONTAINS(err, "this node is \"n9\" by the files or the host's name, and \"n1\" in what "
+                         "is applied");
+    folder_put("tenure.conf", "rubbish");
+    ck_assert_int_eq(RUN("status"), CTL_OK);
+    ASSERT_CONTAINS(err, "have 1 problem: see tenurectl check");
+    stop_playing();
+}
+
 TEST(status_of_a_lease_that_is_not_renewed, .times = 2)
 {
     static const char *const reasons[] = {"n2 leads\n", "n2 leads; unchanged for 4.3s of 15s\n"};
@@ -1330,7 +1445,7 @@ TEST(apply_and_check_warn_without_a_required_watchdog, .root = true)
 {
     start_playing(&(struct stand_in){.agent = false});
     folder_put("tenure.conf", REQUIRING);
-    ck_assert_int_eq(RUN("check"), CTL_OK);
+    ck_assert_int_eq(RUN("check"), CTL_CHECK_BAD);
     ASSERT_CONTAINS(err, "this host would not lead group \"g\": ");
     ASSERT_CONTAINS(err, "is not armed: write RuntimeWatchdogSec=6s into ");
     ck_assert_ptr_null(strstr(err, "\"h\""));

@@ -50,7 +50,7 @@ def prepare(t, host):
 
 def apply_examples(host):
     host.sh(f"cd {INSTALLED}; cp *.conf /etc/tenure/groups.d/; cp *.service *.timer {ETC}/")
-    host.run("tenurectl", "check")
+    host.sh("tenurectl check; test $? -lt 2")  # nothing that would keep it from leading
     reload(host)
 
 

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "arbiter/attempt.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <libpq-fe.h>
+#include <netdb.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "arbiter/advice.h"
+#include "arbiter/rehearsal.h"
+#include "arbiter/trouble.h"
+#include "base/clock.h"
+#include "base/text.h"
+
+/* ---- who answers ---- */
+
+static bool is_loopback(const char *address)
+{
+    struct in6_addr six;
+    struct in_addr four;
+
+    if (inet_pton(AF_INET, address, &four) == 1)
+        return ntohl(four.s_addr) >> 24 == IN_LOOPBACKNET;
+    if (inet_pton(AF_INET6, address, &six) != 1)
+        return false;
+    return IN6_IS_ADDR_LOOPBACK(&six) || (IN6_IS_ADDR_V4MAPPED(&six) && six.s6_addr[12] == 127);
+}
+
+enum attempt_link attempt_judge_link(bool tls, const char *sslmode, bool has_authority,
+                                     const char *address)
+{
+    assert(address);
+
+    if (tls && sslmode && strcmp(sslmode, "verify-full") == 0)
+        return ATTEMPT_VERIFIED;
+    if (!*address || is_loopback(address))
+        return ATTEMPT_LOCAL;
+    if (!tls)
+        return ATTEMPT_CLEAR;
+    /* "require" is that, too, where there is a file to verify by. */
+    if (sslmode && (strcmp(sslmode, "verify-ca") == 0 ||
+                    (strcmp(sslmode, "require") == 0 && has_authority)))
+        return ATTEMPT_AUTHORITY;
+    return ATTEMPT_UNVERIFIED;
+}
+
+static enum attempt_link link_of(PGconn *pg)
+{
+    PQconninfoOption *options = PQconninfo(pg);
+    const char *sslmode = NULL, *authority = NULL;
+    struct sockaddr_storage peer;
+    socklen_t length = sizeof peer;
+
+    for (const PQconninfoOption *o = options; o && o->keyword; o++)
+        if (strcmp(o->keyword, "sslmode") == 0)
+            sslmode = o->val;
+        else if (strcmp(o->keyword, "sslrootcert") == 0)
+            authority = o->val;
+    bool has_authority = authority && *authority && access(authority, R_OK) == 0;
+    bool local = getpeername(PQsocket(pg), (struct sockaddr *)&peer, &length) == 0 &&
+                 peer.ss_family == AF_UNIX;
+    enum attempt_link link =
+        attempt_judge_link(PQsslInUse(pg), sslmode, has_authority, local ? "" : PQhostaddr(pg));
+
+    PQconninfoFree(options);
+    return link;
+}
+
+/* ---- connecting ---- */
+
+static int milliseconds_until(usec_t until)
+{
+    usec_t now = clock_boottime();
+
+    return now >= until ? 0 : (int)((until - now) / USEC_PER_MSEC) + 1;
+}
+
+/* Returns false when the time is up. */
+static bool wait_for(PGconn *pg, short events, usec_t until)
+{
+    struct pollfd p = {.fd = PQsocket(pg), .events = events};
+
+    return poll(&p, 1, milliseconds_until(until)) > 0;
+}
+
+static void explain(const struct conninfo *c, PGconn *pg, char text[static ARBITER_TEXT_MAX])
+{
+    char of_password[ARBITER_TEXT_MAX];
+
+    (void)one_line(PQerrorMessage(pg), text, ARBITER_TEXT_MAX);
+    const char *advice = PQconnectionNeedsPassword(pg)
+                             ? advice_on_password(c, of_password, sizeof of_password)
+                             : advice_on(text);
+    size_t used = strlen(text);
+
+    if (advice)
+        (void)snprintf(text + used, ARBITER_TEXT_MAX - used, ": %s", advice);
+}
+
+/* Past its first step there is a connection. */
+static bool is_connected(const PGconn *pg)
+{
+    ConnStatusType s = PQstatus(pg);
+
+    return s == CONNECTION_MADE || s == CONNECTION_AWAITING_RESPONSE || s == CONNECTION_AUTH_OK ||
+           s == CONNECTION_SSL_STARTUP;
+}
+
+/* To the end of the login, of one address. */
+static PGconn *log_in(const struct conninfo *c, const struct conninfo_host *h, const char *address,
+                      usec_t until, struct attempt *ret)
+{
+    PGconn *pg = conninfo_start(c, h, address);
+    PostgresPollingStatusType next = PGRES_POLLING_WRITING;
+    bool in_time = true;
+
+    (void)conninfo_where(h, address, ret->where, sizeof ret->where);
+    ret->stage = ATTEMPT_FOUND;
+    while (pg && PQstatus(pg) != CONNECTION_BAD && next != PGRES_POLLING_OK &&
+           next != PGRES_POLLING_FAILED && in_time) {
+        in_time = wait_for(pg, next == PGRES_POLLING_READING ? POLLIN : POLLOUT, until);
+        if (is_connected(pg))
+            ret->stage = ATTEMPT_REACHED;
+        if (in_time)
+            next = PQconnectPoll(pg);
+    }
+    if (pg && next == PGRES_POLLING_OK)
+        return pg;
+    if (!pg)
+        (void)snprintf(ret->text, sizeof ret->text, "out of memory");
+    else if (in_time)
+        explain(c, pg, ret->text);
+    else if (ret->stage == ATTEMPT_REACHED)
+        (void)snprintf(ret->text, sizeof ret->text,
+                       "connected, but nobody answers in time: is this PostgreSQL, and not "
+                       "overloaded or stopped?");
+    else
+        (void)snprintf(ret->text, sizeof ret->text,
+                       "no connection in time: is the host up, and no firewall in between?");
+    PQfinish(pg);
+    return NULL;
+}
+
+static usec_t limit_of(const struct conninfo *c)
+{
+    return usec_min(c->connect_limit, ATTEMPT_ADDRESS_LIMIT_USEC);
+}
+
+static PGconn *log_in_by_name(const struct conninfo *c, const struct conninfo_host *h, usec_t until,
+                              struct attempt *ret)
+{
+    const struct addrinfo wanted = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *found = NULL;
+    char address[CONNINFO_ADDRESS_MAX];
+    PGconn *pg = NULL;
+    int r = getaddrinfo(h->name, NULL, &wanted, &found);
+
+    if (r != 0)
+        (void)snprintf(ret->text, sizeof ret->text, "the name cannot be resolved: %s",
+                       gai_strerror(r));
+    for (const struct addrinfo *a = r == 0 ? found : NULL; a && !pg; a = a->ai_next)
+        if (getnameinfo(a->ai_addr, a->ai_addrlen, address, sizeof address, NULL, 0,
+                        NI_NUMERICHOST) == 0 &&
+            clock_boottime() < until)
+            pg = log_in(c, h, address, usec_min(until, usec_add(clock_boottime(), limit_of(c))),
+                        ret);
+    if (r == 0)
+        freeaddrinfo(found);
+    return pg;
+}
+
+void attempt_make(const struct conninfo *c, size_t host, usec_t until, struct attempt *ret)
+{
+    assert(c);
+    assert(host < c->n_hosts);
+    assert(ret);
+
+    const struct conninfo_host *h = &c->hosts[host];
+    PGconn *pg;
+
+    *ret = (struct attempt){.stage = ATTEMPT_NOTHING};
+    (void)conninfo_where(h, NULL, ret->where, sizeof ret->where);
+    if (h->by_name)
+        pg = log_in_by_name(c, h, until, ret);
+    else
+        pg = log_in(c, h, NULL, usec_min(until, usec_add(clock_boottime(), limit_of(c))), ret);
+    if (!pg)
+        return;
+    ret->stage = ATTEMPT_IN;
+    ret->text[0] = '\0';
+    ret->version = PQserverVersion(pg);
+    ret->link = link_of(pg);
+    (void)text_clean(PQuser(pg), ret->role, sizeof ret->role);
+    (void)text_clean(PQdb(pg), ret->database, sizeof ret->database);
+    rehearse(pg, until, ret);
+    PQfinish(pg);
+}
+
+bool attempt_usable(const struct attempt *a)
+{
+    assert(a);
+    return a->stage == ATTEMPT_OVER && a->writes && !a->schema[0] && !a->grants[0] && !a->trial[0];
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TENURE_ARBITER_ATTEMPT_H
+#define TENURE_ARBITER_ATTEMPT_H
+
+/* One attempt at one host of the arbiter, as an agent would make it, for whoever wants to know
+ * beforehand whether it would do. It blocks, for as long as it may, so it is for a process of its
+ * own; and it leaves nothing behind in the database: what it writes is rolled back. */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "arbiter/arbiter.h"
+#include "arbiter/conninfo.h"
+#include "base/usec.h"
+
+#define ATTEMPT_WHERE_MAX 256
+#define ATTEMPT_NAME_MAX 64
+#define ATTEMPT_GRANTS_MAX 512
+/* One address, login included, as an agent waits; then the questions, each. */
+#define ATTEMPT_ADDRESS_LIMIT_USEC (3 * USEC_PER_SEC)
+#define ATTEMPT_ANSWER_LIMIT_USEC (2 * USEC_PER_SEC)
+
+enum attempt_stage {
+    ATTEMPT_NOTHING, /* the attempt was not over in time, or could not be made */
+    ATTEMPT_FOUND,   /* the name has addresses, and none of them answers */
+    ATTEMPT_REACHED, /* somebody answers, and lets nobody in */
+    ATTEMPT_IN,      /* logged in, and questions were not answered */
+    ATTEMPT_OVER,    /* all that is below was asked */
+};
+
+/* How sure it is who answers, and who else can read and write what is said. */
+enum attempt_link {
+    ATTEMPT_LOCAL,      /* a Unix socket or the loopback: nothing leaves this host */
+    ATTEMPT_VERIFIED,   /* TLS, by a certificate of this name */
+    ATTEMPT_AUTHORITY,  /* TLS, by any certificate of this authority */
+    ATTEMPT_UNVERIFIED, /* TLS with whoever answers */
+    ATTEMPT_CLEAR,      /* no TLS */
+};
+
+/* Plain values: it goes from one process to another. Texts pass text_clean(); none has a secret. */
+struct attempt {
+    enum attempt_stage stage;
+    char where[ATTEMPT_WHERE_MAX];
+    char text[ARBITER_TEXT_MAX]; /* why it went no further, with what to do where that is known */
+    int version;                 /* as of libpq */
+    char role[ATTEMPT_NAME_MAX], database[ATTEMPT_NAME_MAX];
+    enum attempt_link link;
+    bool writes; /* neither a standby nor read-only; false: nothing below was asked */
+    char unwilling[ARBITER_TEXT_MAX]; /* !writes: why */
+    bool synchronous;                 /* it waits for a standby */
+    bool row_security;                /* in effect for this role */
+    char schema[ARBITER_TEXT_MAX];    /* what is wrong with it; "": it is this version's */
+    char grants[ATTEMPT_GRANTS_MAX];  /* that are missing, as GRANT names them, "; " between them */
+    char trial[ARBITER_TEXT_MAX];     /* what went wrong when a group was led in it; "": nothing */
+    struct epoch epoch;               /* of the answers to that */
+};
+
+/* Of c->hosts[host], over at `until` by CLOCK_BOOTTIME. Resolves the name, where there is one. */
+void attempt_make(const struct conninfo *c, size_t host, usec_t until, struct attempt *ret);
+
+/* Would an agent lead groups with this host? */
+bool attempt_usable(const struct attempt *a);
+
+/* How sure it is who answers; in pieces, for tests: is it TLS, what sslmode= says, whether the file
+ * of sslrootcert= is there, and the address ("": a Unix socket). */
+enum attempt_link attempt_judge_link(bool tls, const char *sslmode, bool has_authority,
+                                     const char *address);
+
+#endif

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/trial.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arbiter/advice.h"
+#include "base/clock.h"
+#include "ctl/as_agent.h"
+
+/* What the child knows before the trial is over is in its answer: it ends before it is killed. */
+#define TRIAL_ROOM_USEC (500 * USEC_PER_MSEC)
+
+struct task {
+    const char *conninfo;
+    size_t host;
+    usec_t until;
+};
+
+static struct conninfo *parse(const char *text)
+{
+    char error[ARBITER_TEXT_MAX];
+    struct conninfo *c;
+
+    return conninfo_new(text, &c, error) == 0 ? c : NULL;
+}
+
+/* ---- as the agent ---- */
+
+/* Taken apart again: what the environment says is another there. */
+static void try_host(void *userdata, void *answer)
+{
+    const struct task *t = userdata;
+    struct conninfo *c = parse(t->conninfo);
+
+    if (c && t->host < c->n_hosts)
+        attempt_make(c, t->host, t->until, answer);
+    (void)conninfo_free(c);
+}
+
+static const char *const keywords[TRIAL_FILES_MAX] = {"passfile", "sslkey", "sslcert",
+                                                      "sslrootcert", "sslcrl"};
+
+static const char *file_of(const struct conninfo *c, const char *keyword)
+{
+    const char *path = conninfo_option(c, keyword);
+
+    /* "system" is the authorities that the system has; "pkcs11:…" no file either. */
+    return path && *path == '/' ? path : NULL;
+}
+
+static void look_at_files(void *userdata, void *answer)
+{
+    const struct task *t = userdata;
+    struct trial_files *f = answer;
+    struct conninfo *c = parse(t->conninfo);
+
+    for (size_t i = 0; c && i < TRIAL_FILES_MAX; i++) {
+        const char *path = file_of(c, keywords[i]);
+
+        if (path && !advice_on_file(keywords[i], path, f->text[f->n], sizeof f->text[f->n]))
+            f->n++;
+    }
+    (void)conninfo_free(c);
+}
+
+/* ---- here ---- */
+
+struct trial_run {
+    usec_t until;
+    struct task tasks[CONNINFO_HOSTS_MAX], task_of_files;
+    struct as_agent hosts[CONNINFO_HOSTS_MAX], files;
+    char conninfo[]; /* the tasks' */
+};
+
+static void take_attempt(struct trial *t, size_t i)
+{
+    struct attempt *a = &t->attempts[i];
+    char where[ATTEMPT_WHERE_MAX];
+
+    memcpy(where, a->where, sizeof where);
+    int r = as_agent_take(&t->run->hosts[i], a, sizeof *a, t->run->until);
+    if (r == 0)
+        return;
+    *a = (struct attempt){.stage = ATTEMPT_NOTHING};
+    memcpy(a->where, where, sizeof a->where);
+    (void)snprintf(a->text, sizeof a->text, "%s",
+                   r == -ETIMEDOUT ? "no answer in time, of the name servers or the host: is the "
+                                     "name known, the host up, and no firewall in between?"
+                                   : "the attempt could not be made");
+}
+
+static void start(const struct ctl *ctl, const struct conninfo *c, struct trial *t)
+{
+    struct trial_run *run = t->run;
+
+    for (size_t i = 0; i < TRIAL_FILES_MAX; i++)
+        t->n_named += file_of(c, keywords[i]) != NULL;
+    run->task_of_files = (struct task){.conninfo = run->conninfo};
+    (void)as_agent_start(ctl->agent_user, look_at_files, &run->task_of_files, sizeof t->files,
+                         &run->files);
+    for (; t->n < c->n_hosts; t->n++) {
+        struct attempt *a = &t->attempts[t->n];
+
+        run->tasks[t->n] = (struct task){
+            .conninfo = run->conninfo, .host = t->n, .until = run->until - TRIAL_ROOM_USEC};
+        (void)conninfo_where(&c->hosts[t->n], NULL, a->where, sizeof a->where);
+        (void)as_agent_start(ctl->agent_user, try_host, &run->tasks[t->n], sizeof *a,
+                             &run->hosts[t->n]);
+    }
+}
+
+struct trial *trial_start(const struct ctl *ctl, const char *conninfo)
+{
+    assert(ctl);
+    assert(conninfo);
+
+    struct trial *t = calloc(1, sizeof *t);
+    struct trial_run *run = calloc(1, sizeof *run + strlen(conninfo) + 1);
+    int possible = as_agent_possible(ctl->agent_user);
+
+    if (!t || !run) {
+        free(t);
+        free(run);
+        return NULL;
+    }
+    struct conninfo *c = parse(conninfo);
+    run->until = usec_add(clock_boottime(), TRIAL_LIMIT_USEC);
+    run->files.fd = -1;
+    strcpy(run->conninfo, conninfo);
+    t->run = run;
+    t->as_agent = possible == 0;
+    t->error = !c ? -EINVAL : possible == -ESRCH ? -ESRCH : 0;
+    if (t->error == 0)
+        start(ctl, c, t);
+    (void)conninfo_free(c);
+    return t;
+}
+
+void trial_finish(struct trial *t)
+{
+    assert(t);
+
+    for (size_t i = 0; t->run && i < t->n; i++)
+        take_attempt(t, i);
+    if (t->run &&
+        as_agent_take(&t->run->files, &t->files, sizeof t->files, t->run->until) < 0)
+        t->files.n = 0;
+    free(t->run);
+    t->run = NULL;
+}
+
+struct trial *trial_free(struct trial *t)
+{
+    if (!t)
+        return NULL;
+    for (size_t i = 0; t->run && i < t->n; i++)
+        as_agent_end(&t->run->hosts[i]);
+    if (t->run)
+        as_agent_end(&t->run->files);
+    free(t->run);
+    free(t);
+    return NULL;
+}
+
+const struct attempt *trial_best(const struct trial *t)
+{
+    assert(t);
+
+    const struct attempt *best = NULL;
+
+    for (size_t i = 0; i < t->n; i++) {
+        const struct attempt *a = &t->attempts[i];
+
+        if (attempt_usable(a))
+            return a;
+        /* A standby got as far as a server whose schema is missing, and says less. */
+        if (!best || a->stage > best->stage || (a->stage == best->stage && a->writes))
+            best = a;
+    }
+    return best;
+}
+
+bool trial_usable(const struct trial *t)
+{
+    const struct attempt *best = trial_best(t);
+
+    return best && attempt_usable(best);
+}
+
+const char *trial_obstacle(const struct attempt *a, char *ret, size_t size)
+{
+    assert(a);
+    assert(ret);
+
+    if (a->stage != ATTEMPT_OVER)
+        (void)snprintf(ret, size, "%s", a->text);
+    else if (!a->writes)
+        (void)snprintf(ret, size, "%s", a->unwilling);
+    else if (a->schema[0])
+        (void)snprintf(ret, size, "%s", a->schema);
+    else if (a->grants[0])
+        (void)snprintf(ret, size, "role %s lacks: %s", a->role, a->grants);
+    else
+        (void)snprintf(ret, size, "%s", a->trial);
+    return ret;
+}

@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What `tenurectl check` says of a server, and what `apply` makes of it. */
+#include "postgresql.h"
+
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "ctl/apply_arbiter.h"
+#include "ctl/report_parts.h"
+#include "support/file.h"
+#include "support/folder.h"
+#include "support/text.h"
+
+#define SECRET "geheim"
+
+/* The agent's user: there is always one where the servers run. */
+static const char *agent_user(void)
+{
+    return geteuid() == 0 ? "postgres" : getpwuid(geteuid())->pw_name;
+}
+
+static char *said;
+static size_t n_said;
+static struct ctl ctl;
+
+static void set_up(void)
+{
+    folder_make();
+    ck_assert_int_eq(chmod(folder(), 0755), 0);
+    ctl = (struct ctl){.agent_user = agent_user()};
+}
+
+static void tear_down(void)
+{
+    free(said);
+}
+
+/* Tries it and reports; what is printed is in `said`. */
+static enum ctl_status try_it(bool require_sync, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static enum ctl_status try_it(bool require_sync, const char *format, ...)
+{
+    struct report report = {0};
+    char conninfo[1024];
+    va_list ap;
+
+    va_start(ap, format);
+    (void)vsnprintf(conninfo, sizeof conninfo, format, ap);
+    va_end(ap);
+    free(said);
+    report.f = open_memstream(&said, &n_said);
+    struct trial *t = trial_start(&ctl, conninfo);
+    ck_assert_ptr_nonnull(t);
+    trial_finish(t);
+    report_arbiter(&report, t, require_sync);
+    (void)trial_free(t);
+    ck_assert_int_eq(fclose(report.f), 0);
+    ck_assert_ptr_null(strstr(said, SECRET));
+    return report_status(&report);
+}
+
+static enum ctl_status try_port(int port)
+{
+    return try_it(false, "host=127.0.0.1 port=%d dbname=postgres user=tenure", port);
+}
+
+/* A line that begins with both words and has the fragment. */
+static void has_line(const char *verdict, const char *what, const char *fragment)
+{
+    char start[64];
+
+    (void)snprintf(start, sizeof start, "%-8s %-10s ", verdict, what);
+    for (const char *line = said; *line; line = strchr(line, '\n') + 1) {
+        const char *found = strstr(line, fragment);
+
+        if (strncmp(line, start, strlen(start)) == 0 && found && found < strchr(line, '\n'))
+            return;
+    }
+    ck_abort_msg("no \"%s%s\" in:\n%s", start, fragment, said);
+}
+
+TEST_CASE(check, .set_up = set_up, .tear_down = tear_down, .time_limit = 60);
+
+TEST(a_good_server_is_good)
+{
+    ck_assert_msg(try_port(shared.port) == CTL_OK, "%s", said);
+    has_line("ok", "arbiter", "127.0.0.1");
+    has_line("ok", "login", "database postgres, role tenure");
+    has_line("ok", "encryption", "loopback");
+    has_line("ok", "writes", "");
+    has_line("ok", "schema", "of this version");
+    has_line("ok", "grants", "role tenure");
+    has_line("ok", "trial", "rolled back");
+    ck_assert_int_eq(server_number(&shared, "select count(*) from tenure.lease where grp like "
+                                            "'tenurectl-check-%%'"),
+                     0);
+    ck_assert_int_eq(server_number(&shared, "select count(*) from pg_stat_activity where usename = "
+                                            "'tenure' and state like 'idle in%%'"),
+                     0);
+    ck_assert_int_eq(try_it(false, "host=%s port=%d dbname=postgres user=tenure", shared.dir,
+                            shared.port),
+                     CTL_OK);
+}
+
+TEST(a_missing_schema_is_bad)
+{
+    server_do(&shared, "create database bare template template0");
+    ck_assert_int_eq(try_it(false, "host=127.0.0.1 port=%d dbname=bare user=tenure", shared.port),
+                     CTL_CHECK_BAD);
+    has_line("BAD", "schema", "tenurectl schema | psql");
+    has_line("ok", "login", "database bare");
+}
+
+TEST(an_older_schema_is_bad)
+{
+    struct server s;
+
+    server_make(&s, false);
+    server_start(&s);
+    server_do(&s, "alter function tenure.tick_1 rename to tick_0");
+    ck_assert_int_eq(try_port(s.port), CTL_CHECK_BAD);
+    has_line("BAD", "schema", "missing or older");
+    server_crash(&s);
+}
+
+static const struct {
+    const char *privilege, *object;
+} grants[] = {
+    {"usage", "schema tenure"},
+    {"select", "table tenure.lease"},
+    {"insert", "table tenure.lease"},
+    {"update", "table tenure.lease"},
+    {"execute", "function tenure.tick_1"},
+    {"execute", "function tenure.lock_key"},
+    {"execute", "function tenure.locks_1"},
+    {"execute", "function tenure.bound_session_1"},
+    {"execute", "function tenure.lock_1"},
+    {"execute", "function tenure.holder_1"},
+};
+
+/* Each is missed, and what is said to mend it mends it. */
+TEST(each_missing_grant_is_named)
+{
+    char what[128], remedy[1024];
+    struct server s;
+
+    server_make(&s, false);
+    server_start(&s);
+    for (size_t i = 0; i < sizeof grants / sizeof *grants; i++) {
+        (void)snprintf(what, sizeof what, "role tenure lacks %s on %s", grants[i].privilege,
+                       grants[i].object);
+        server_do(&s, "revoke %s on %s from tenure", grants[i].privilege, grants[i].object);
+        ck_assert_int_eq(try_port(s.port), CTL_CHECK_BAD);
+        has_line("BAD", "grants", what);
+        const char *run = strstr(said, "schema run ");
+        ck_assert_ptr_nonnull(run);
+        run += strlen("schema run ");
+        (void)snprintf(remedy, sizeof remedy, "%.*s", (int)strcspn(run, "\n"), run);
+        server_do(&s, "%s", remedy);
+        ck_assert_msg(try_port(s.port) == CTL_OK, "%s", said);
+    }
+    server_crash(&s);
+}
+
+TEST(row_level_security_is_named)
+{
+    struct server s;
+
+    server_make(&s, false);
+    server_start(&s);
+    server_do(&s, "alter table tenure.lease enable row level security");
+    ck_assert_int_eq(try_port(s.port), CTL_CHECK_BAD);
+    has_line("BAD", "rows", "alter table tenure.lease disable row level security");
+    server_do(&s, "create policy p on tenure.lease using (true)");
+    ck_assert_int_eq(try_port(s.port), CTL_CHECK_WARNING);
+    has_line("warning", "rows", "row level security");
+    server_crash(&s);
+}
+
+TEST(a_trigger_in_the_way_is_named)
+{
+    struct server s;
+
+    server_make(&s, false);
+    server_start(&s);
+    server_do(&s, "create function no() returns trigger language plpgsql as 'begin return null; "
+                  "end'; create trigger no before insert on tenure.lease for each row execute "
+                  "function no()");
+    ck_assert_int_eq(try_port(s.port), CTL_CHECK_BAD);
+    has_line("BAD", "trial", "trigger");
+    server_crash(&s);
+}
+
+TEST(a_read_only_server_is_bad)
+{
+    struct server s;
+
+    server_make(&s, false);
+    server_configure(&s, "default_transaction_read_only = on");
+    server_start(&s);
+    ck_assert_int_eq(try_port(s.port), CTL_CHECK_BAD);
+    has_line("BAD", "writes", "read-only");
+    server_crash(&s);
+    ck_assert_int_eq(try_it(true, "host=127.0.0.1 port=%d dbname=postgres user=tenure",
+                            shared.port),
+                     CTL_CHECK_BAD);
+    has_line("BAD", "writes", "synchronous_standby_names is empty");
+}
+
+/* ---- passwords ---- */
+
+static void demand_passwords(struct server *s)
+{
+    char path[SERVER_PATH_MAX + 32];
+
+    server_make(s, false);
+    (void)snprintf(path, sizeof path, "%s/pg_hba.conf", s->dir);
+    file_put(path, "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n");
+    server_start(s);
+    server_do(s, "alter role tenure password '" SECRET "'");
+}
+
+/* To the agent's user. */
+static void give_away(const char *path, mode_t mode)
+{
+    const struct passwd *user = getpwnam(agent_user());
+
+    ck_assert_ptr_nonnull(user);
+    ck_assert_int_eq(chown(path, user->pw_uid, user->pw_gid), 0);
+    ck_assert_int_eq(chmod(path, mode), 0);
+}
+
+TEST(passwords_and_their_files)
+{
+    const char *path = in_folder("pgpass");
+    struct server s;
+
+    demand_passwords(&s);
+    ck_assert_int_eq(try_it(false, "host=127.0.0.1 port=%d dbname=postgres user=tenure "
+                                   "password=" SECRET "not",
+                            s.port),
+                     CTL_CHECK_BAD);
+    has_line("BAD", "login", "password authentication failed");
+    has_line("ok", "arbiter", "answers");
+
+#define BY_FILE                                                                                    \
+    try_it(false, "host=127.0.0.1 port=%d dbname=postgres user=tenure passfile=%s", s.port, path)
+    ck_assert_int_eq(BY_FILE, CTL_CHECK_BAD);
+    has_line("BAD", "files", "there is no such file");
+    file_put(path, "*:*:*:*:" SECRET "\n");
+    give_away(path, 0600);
+    ck_assert_msg(BY_FILE == CTL_OK, "%s", said);
+    has_line("ok", "files", "can be used");
+    give_away(path, 0640);
+    ck_assert_int_eq(BY_FILE, CTL_CHECK_BAD);
+    has_line("BAD", "files", "mode 0640) can be read by others");
+    has_line("BAD", "login", "no password supplied");
+    file_put(path, "other:*:*:*:" SECRET "\n");
+    give_away(path, 0600);
+    ck_assert_int_eq(BY_FILE, CTL_CHECK_BAD);
+    has_line("BAD", "login", "has no line for this host");
+    if (geteuid() == 0) {
+        ck_assert_int_eq(chown(path, 0, 0), 0);
+        ck_assert_int_eq(BY_FILE, CTL_CHECK_BAD);
+        has_line("BAD", "files", "(owner root, mode 0600) cannot be read");
+    }
+    server_crash(&s);
+}
+
+/* What a server does not ask for keeps nobody from leading. */
+TEST(a_password_file_that_is_not_needed_is_a_warning)
+{
+    const char *path = in_folder("pgpass");
+
+    file_put(path, "*:*:*:*:" SECRET "\n");
+    give_away(path, 0644);
+    ck_assert_int_eq(try_it(false, "host=127.0.0.1 port=%d dbname=postgres user=tenure passfile=%s",
+                            shared.port, path),
+                     CTL_CHECK_WARNING);
+    has_line("warning", "files", "can be read by others");
+}
+
+/* ---- who answers ---- */
+
+TEST(certificates)
+{
+    char certificate[SERVER_PATH_MAX + 32];
+    struct server s;
+
+    server_make(&s, false);
+    server_certify(&s, certificate);
+    server_start(&s);
+#define AS(name, mode)                                                                             \
+    try_it(false,                                                                                  \
+           "host=" name " hostaddr=127.0.0.1 port=%d dbname=postgres user=tenure sslmode=" mode    \
+           " sslrootcert=%s",                                                                      \
+           s.port, certificate)
+    ck_assert_msg(AS("pg.test", "verify-full") == CTL_OK, "%s", said);
+    has_line("ok", "encryption", "verify-full");
+    ck_assert_int_eq(AS("other.test", "verify-full"), CTL_CHECK_BAD);
+    has_line("BAD", "login", "host= in conninfo must be a name that the server's certificate has");
+    has_line("ok", "arbiter", "answers");
+    ck_assert_int_eq(unlink(certificate), 0);
+    ck_assert_int_eq(AS("pg.test", "verify-full"), CTL_CHECK_BAD);
+    has_line("BAD", "files", "sslrootcert=");
+    server_crash(&s);
+}
+
+static const struct {
+    bool tls;
+    const char *sslmode;
+    bool has_authority;
+    const char *address;
+    enum attempt_link link;
+} links[] = {
+    {true, "verify-full", true, "10.0.0.1", ATTEMPT_VERIFIED},
+    {true, "verify-ca", true, "10.0.0.1", ATTEMPT_AUTHORITY},
+    {true, "require", true, "10.0.0.1", ATTEMPT_AUTHORITY},
+    {true, "require", false, "10.0.0.1", ATTEMPT_UNVERIFIED},
+    {true, "prefer", true, "10.0.0.1", ATTEMPT_UNVERIFIED},
+    {true, NULL, false, "fe80::1", ATTEMPT_UNVERIFIED},
+    {false, "prefer", true, "10.0.0.1", ATTEMPT_CLEAR},
+    {false, "disable", false, "128.0.0.1", ATTEMPT_CLEAR},
+    {false, "disable", false, "", ATTEMPT_LOCAL},
+    {false, "disable", false, "127.0.1.1", ATTEMPT_LOCAL},
+    {false, "disable", false, "::1", ATTEMPT_LOCAL},
+    {true, "prefer", false, "::ffff:127.0.0.1", ATTEMPT_LOCAL},
+    {false, "prefer", false, "::ffff:10.0.0.1", ATTEMPT_CLEAR},
+};
+
+TEST(links_are_told_apart, EACH(links))
+{
+    ck_assert_int_eq(attempt_judge_link(links[_i].tls, links[_i].sslmode, links[_i].has_authority,
+                                        links[_i].address),
+                     links[_i].link);
+}
+
+/* ---- nobody answers ---- */
+
+TEST(an_unreachable_server_is_bad)
+{
+    int fd, port = mute_port(&fd);
+
+    (void)close(fd);
+    ck_assert_int_eq(try_port(port), CTL_CHECK_BAD);
+    has_line("BAD", "arbiter", "listen_addresses");
+}
+
+TEST(a_silent_server_is_not_waited_for)
+{
+    int fd, port = mute_port(&fd);
+    usec_t begin = clock_boottime();
+
+    ck_assert_int_eq(try_port(port), CTL_CHECK_BAD);
+    has_line("ok", "arbiter", "answers");
+    has_line("BAD", "login", "nobody answers in time");
+    /* Many are asked side by side. */
+    ck_assert_int_eq(try_it(false,
+                            "host=127.0.0.1,127.0.0.1,127.0.0.1,127.0.0.1 port=%d dbname=postgres "
+                            "user=tenure",
+                            port),
+                     CTL_CHECK_BAD);
+    ck_assert_uint_lt(clock_boottime() - begin, 2 * TRIAL_LIMIT_USEC);
+    (void)close(fd);
+}
+
+TEST(one_of_several_will_do)
+{
+    int fd, port = mute_port(&fd);
+
+    (void)close(fd);
+    ck_assert_int_eq(try_it(false, "host=127.0.0.1,127.0.0.1 port=%d,%d dbname=postgres "
+                                   "user=tenure",
+                            port, shared.port),
+                     CTL_CHECK_WARNING);
+    has_line("warning", "arbiter", "Connection refused");
+    has_line("ok", "trial", "rolled back");
+    ck_assert_int_eq(try_it(false, "host=127.0.0.1,%s port=%d dbname=postgres user=tenure",
+                            shared.dir, shared.port),
+                     CTL_OK);
+    has_line("ok", "arbiter", "the same server");
+}
+
+TEST(without_the_agents_user)
+{
+    ctl.agent_user = "nobody-of-that-name";
+    ck_assert_int_eq(try_port(shared.port), CTL_CHECK_BAD);
+    has_line("BAD", "user", "systemd-sysusers");
+}
+
+/* ---- apply ---- */
+
+static char *err;
+
+static int apply(const char *before, const char *after, bool force)
+{
+    struct tenure_config old = {.arbiter.conninfo = (char *)(uintptr_t)before};
+    struct tenure_config new = {.arbiter.conninfo = (char *)(uintptr_t)after};
+    size_t n;
+
+    free(err);
+    ctl.err = open_memstream(&err, &n);
+    int r = apply_arbiter(&ctl, before ? &old : NULL, &new, force);
+    ck_assert_int_eq(fclose(ctl.err), 0);
+    return r;
+}
+
+TEST(no_server_that_answers_is_replaced_by_one_that_does_not)
+{
+    char good[256], also_good[256], dead[256];
+    int fd, port = mute_port(&fd);
+
+    (void)close(fd);
+#define CONNINFO "host=127.0.0.1 port=%d dbname=postgres user=tenure"
+    (void)snprintf(good, sizeof good, CONNINFO, shared.port);
+    (void)snprintf(also_good, sizeof also_good, CONNINFO " connect_timeout=2", shared.port);
+    (void)snprintf(dead, sizeof dead, CONNINFO, port);
+    ck_assert_int_eq(apply(good, dead, false), CTL_FAILED);
+    ASSERT_CONTAINS(err, "Connection refused");
+    ASSERT_CONTAINS(err, "--force");
+    ck_assert_int_eq(apply(good, dead, true), CTL_OK);
+    ASSERT_CONTAINS(err, "applied all the same");
+    ck_assert_int_eq(apply(good, also_good, false), CTL_OK);
+    ck_assert_str_eq(err, "");
+    ck_assert_int_eq(apply(dead, good, false), CTL_OK);
+    ck_assert_str_eq(err, "");
+    (void)strcat(dead, " connect_timeout=2");
+    char dead_too[256];
+    (void)snprintf(dead_too, sizeof dead_too, CONNINFO, port);
+    ck_assert_int_eq(apply(dead_too, dead, false), CTL_OK);
+    ASSERT_CONTAINS(err, "nor does the one that is applied");
+    ck_assert_int_eq(apply(dead, dead, false), CTL_OK);
+    ck_assert_str_eq(err, ""); /* it is the agent's already */
+    ck_assert_int_eq(apply(NULL, dead, false), CTL_OK);
+    ASSERT_CONTAINS(err, "nothing is led until it does");
+    free(err);
+}

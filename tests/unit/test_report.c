@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* What was seen of an arbiter as lines for people, and as an exit status for monitoring. */
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl/report_parts.h"
+#include "support/test.h"
+#include "support/text.h"
+
+static char *said;
+
+static void tear_down(void)
+{
+    free(said);
+}
+
+TEST_CASE(report, .tear_down = tear_down);
+
+static const struct {
+    size_t n[VERDICT_UNKNOWN + 1];
+    enum ctl_status status;
+    const char *sum;
+} sums[] = {
+    {{[VERDICT_GOOD] = 3}, CTL_OK, "all is well"},
+    {{[VERDICT_GOOD] = 3, [VERDICT_WARNING] = 2}, CTL_CHECK_WARNING, "2 should be mended"},
+    {{[VERDICT_WARNING] = 2, [VERDICT_UNKNOWN] = 1},
+     CTL_CHECK_UNKNOWN,
+     "1 could not be looked at, 2 should be mended"},
+    {{[VERDICT_BAD] = 1, [VERDICT_WARNING] = 2, [VERDICT_UNKNOWN] = 1},
+     CTL_CHECK_BAD,
+     "1 would keep the agent from leading, 1 could not be looked at, 2 should be mended"},
+};
+
+TEST(what_is_worst_counts, EACH(sums))
+{
+    struct report r = {.f = stdout};
+    char sum[256];
+
+    memcpy(r.n, sums[_i].n, sizeof r.n);
+    ck_assert_int_eq(report_status(&r), sums[_i].status);
+    ck_assert_str_eq(report_sum(&r, sum, sizeof sum), sums[_i].sum);
+    ck_assert_uint_eq(strlen(report_sum(&r, sum, 8)), 7);
+}
+
+/* A server with which all is well, over TLS that is verified. */
+static struct trial good(void)
+{
+    struct trial t = {.as_agent = true, .n = 1};
+
+    t.attempts[0] = (struct attempt){.stage = ATTEMPT_OVER,
+                                     .where = "pg1:5432",
+                                     .version = 150018,
+                                     .role = "tenure",
+                                     .database = "tenure",
+                                     .link = ATTEMPT_VERIFIED,
+                                     .writes = true};
+    return t;
+}
+
+static enum ctl_status report(const struct trial *t, bool require_sync)
+{
+    size_t n;
+    struct report r = {0};
+
+    free(said);
+    r.f = open_memstream(&said, &n);
+    report_arbiter(&r, t, require_sync);
+    ck_assert_int_eq(fclose(r.f), 0);
+    return report_status(&r);
+}
+
+TEST(a_line_each)
+{
+    struct trial t = good();
+
+    ck_assert_int_eq(report(&t, false), CTL_OK);
+    ck_assert_str_eq(said,
+                     "ok       arbiter    pg1:5432 answers\n"
+                     "ok       login      PostgreSQL 15.18, database tenure, role tenure\n"
+                     "ok       encryption TLS, and the server is who its name says "
+                     "(sslmode=verify-full)\n"
+                     "ok       writes     it takes them\n"
+                     "ok       schema     it is there, of this version\n"
+                     "ok       grants     role tenure has all that the agent uses\n"
+                     "ok       trial      a group was claimed, renewed and given back, and all of "
+                     "it rolled back\n");
+}
+
+/* Each link, and whether somebody has to do something about it. */
+static const struct {
+    enum attempt_link link;
+    enum ctl_status status;
+    const char *fragment;
+} links[] = {
+    {ATTEMPT_LOCAL, CTL_OK, "nothing leaves this host"},
+    {ATTEMPT_VERIFIED, CTL_OK, "who its name says"},
+    {ATTEMPT_AUTHORITY, CTL_CHECK_WARNING, "any server with a certificate of this authority"},
+    {ATTEMPT_UNVERIFIED, CTL_CHECK_WARNING, "TLS, not verified: "},
+    {ATTEMPT_CLEAR, CTL_CHECK_WARNING, "not encrypted: "},
+};
+
+TEST(links_have_their_remedies, EACH(links))
+{
+    struct trial t = good();
+
+    t.attempts[0].link = links[_i].link;
+    ck_assert_int_eq(report(&t, false), links[_i].status);
+    ASSERT_CONTAINS(said, links[_i].fragment);
+    if (links[_i].status != CTL_OK)
+        ASSERT_CONTAINS(said, "sslmode=verify-full");
+}
+
+TEST(grants_have_a_line_each)
+{
+    struct trial t = good();
+
+    (void)snprintf(t.attempts[0].grants, sizeof t.attempts[0].grants,
+                   "select on table tenure.lease; execute on function tenure.lock_key(text)");
+    ck_assert_int_eq(report(&t, false), CTL_CHECK_BAD);
+    ASSERT_CONTAINS(said, "BAD      grants     role tenure lacks select on table tenure.lease: as "
+                          "the owner of the schema run grant select on table tenure.lease to "
+                          "\"tenure\"\n");
+    ASSERT_CONTAINS(said, "run grant execute on function tenure.lock_key(text) to \"tenure\"\n");
+    ck_assert_ptr_null(strstr(said, "trial"));
+}
+
+TEST(another_server_that_takes_writes)
+{
+    struct trial t = good();
+
+    t.n = 2;
+    t.attempts[1] = t.attempts[0];
+    ck_assert_int_eq(report(&t, false), CTL_OK);
+    ASSERT_CONTAINS(said, "pg1:5432: the same server\n");
+    t.attempts[1].epoch.timeline = 2;
+    ck_assert_int_eq(report(&t, false), CTL_CHECK_WARNING);
+    ASSERT_CONTAINS(said, "takes writes as well: hosts that use different servers lead at once");
+    t.attempts[1].writes = false;
+    (void)snprintf(t.attempts[1].unwilling, sizeof t.attempts[1].unwilling, "a standby");
+    ck_assert_int_eq(report(&t, false), CTL_OK); /* as it should be */
+    t.attempts[1].stage = ATTEMPT_REACHED;
+    (void)snprintf(t.attempts[1].text, sizeof t.attempts[1].text, "refused");
+    ck_assert_int_eq(report(&t, false), CTL_CHECK_WARNING);
+}
+
+TEST(what_cannot_be_tried_is_not_known)
+{
+    struct trial t = good();
+
+    t.error = -EMFILE;
+    ck_assert_int_eq(report(&t, false), CTL_CHECK_UNKNOWN);
+    ASSERT_CONTAINS(said, "could not be tried: Too many open files\n");
+    t = good();
+    t.as_agent = false;
+    ck_assert_int_eq(report(&t, false), CTL_CHECK_UNKNOWN);
+    ASSERT_CONTAINS(said, "run it as root");
+}
