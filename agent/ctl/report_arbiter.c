@@ -133,6 +133,14 @@ static bool is_same(const struct attempt *a, const struct attempt *b)
     return a->epoch.system_id == b->epoch.system_id && a->epoch.timeline == b->epoch.timeline;
 }
 
+/* Also by target_session_attrs=read-write, of which libpq says so itself. */
+static bool is_standby(const struct attempt *a)
+{
+    return (a->stage == ATTEMPT_OVER && !a->writes) ||
+           (a->stage == ATTEMPT_REACHED && (strstr(a->text, "session is read-only") ||
+                                            strstr(a->text, "server is in hot standby mode")));
+}
+
 static void report_other(struct report *r, const struct attempt *a, const struct attempt *best)
 {
     char obstacle[ARBITER_TEXT_MAX];
@@ -145,8 +153,9 @@ static void report_other(struct report *r, const struct attempt *a, const struct
                     "%s takes writes as well: hosts that use different servers lead at once; name "
                     "one server, and its standbys alone",
                     a->where);
-    else if (a->stage == ATTEMPT_OVER && !a->writes)
-        report_line(r, VERDICT_GOOD, "arbiter", "%s: %s", a->where, a->unwilling);
+    else if (is_standby(a))
+        report_line(r, VERDICT_GOOD, "arbiter", "%s: %s", a->where,
+                    trial_obstacle(a, obstacle, sizeof obstacle));
     else
         report_line(r, usable ? VERDICT_WARNING : VERDICT_BAD, "arbiter", "%s: %s", a->where,
                     trial_obstacle(a, obstacle, sizeof obstacle));

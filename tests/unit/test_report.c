@@ -145,6 +145,8 @@ TEST(another_server_that_takes_writes)
     t.attempts[1].stage = ATTEMPT_REACHED;
     (void)snprintf(t.attempts[1].text, sizeof t.attempts[1].text, "refused");
     ck_assert_int_eq(report(&t, false), CTL_CHECK_WARNING);
+    (void)snprintf(t.attempts[1].text, sizeof t.attempts[1].text, "session is read-only");
+    ck_assert_int_eq(report(&t, false), CTL_OK); /* target_session_attrs=read-write */
 }
 
 TEST(what_cannot_be_tried_is_not_known)
