@@ -93,7 +93,7 @@ static const char grants_statement[] =
     "   where n.nspname = 'tenure' and c.relname = 'lease'"
     "    and not pg_catalog.has_table_privilege(c.oid, p.privilege)"
     "  union all"
-    "  select 3, 'execute on function ' || p.oid::pg_catalog.regprocedure"
+    "  select 3, 'execute on function tenure.' || p.proname"
     "   from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace"
     "   where n.nspname = 'tenure' and p.proname in ('tick_1', 'lock_key', 'locks_1',"
     "    'bound_session_1', 'lock_1', 'holder_1')"
