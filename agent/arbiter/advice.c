@@ -111,11 +111,9 @@ bool advice_on_file(const char *keyword, const char *path, char *ret, size_t siz
                        "use it: chown " TENURE_USER " and chmod 0600",
                        keyword, path, owner, mode);
     else if (faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) < 0)
-        (void)snprintf(ret, size,
-                       "%s=%s (owner %s, mode %04o) cannot be read by user " TENURE_USER
-                       ": %s%s",
-                       keyword, path, owner, mode, others ? "chown " TENURE_USER " and " : "",
-                       right);
+        (void)snprintf(
+            ret, size, "%s=%s (owner %s, mode %04o) cannot be read by user " TENURE_USER ": %s%s",
+            keyword, path, owner, mode, others ? "chown " TENURE_USER " and " : "", right);
     else
         return true;
     return false;

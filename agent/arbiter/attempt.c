@@ -43,8 +43,8 @@ enum attempt_link attempt_judge_link(bool tls, const char *sslmode, bool has_aut
     if (!tls)
         return ATTEMPT_CLEAR;
     /* "require" is that, too, where there is a file to verify by. */
-    if (sslmode && (strcmp(sslmode, "verify-ca") == 0 ||
-                    (strcmp(sslmode, "require") == 0 && has_authority)))
+    if (sslmode &&
+        (strcmp(sslmode, "verify-ca") == 0 || (strcmp(sslmode, "require") == 0 && has_authority)))
         return ATTEMPT_AUTHORITY;
     return ATTEMPT_UNVERIFIED;
 }

@@ -198,8 +198,12 @@ static bool lead_a_group(PGconn *pg, usec_t until, struct epoch *ret,
 
     for (size_t i = 0; i < sizeof name.bytes; i++)
         (void)snprintf(group + strlen(group), sizeof group - strlen(group), "%02x", name.bytes[i]);
-    struct request q = {.operation = OPERATION_OBSERVE, .group = group, .method = METHOD_LEASE,
-                        .lease = SPAN, .stop = SPAN, .duration = SPAN};
+    struct request q = {.operation = OPERATION_OBSERVE,
+                        .group = group,
+                        .method = METHOD_LEASE,
+                        .lease = SPAN,
+                        .stop = SPAN,
+                        .duration = SPAN};
     if (!do_one(pg, &q, until, &seen, text))
         return false;
     *ret = seen.epoch;
@@ -275,8 +279,7 @@ void rehearse(PGconn *pg, usec_t until, struct attempt *ret)
     if (answered && ret->writes && !ret->schema[0])
         answered = look_at_grants(pg, until, ret);
     /* Of what it may not use the server would say that alone. */
-    if (answered && ret->writes && !ret->schema[0] &&
-        !strstr(ret->grants, "usage on schema"))
+    if (answered && ret->writes && !ret->schema[0] && !strstr(ret->grants, "usage on schema"))
         answered = look_at_schema(pg, until, ret);
     if (answered && ret->writes && !ret->schema[0] && !ret->grants[0])
         try_all(pg, until, ret);

@@ -77,10 +77,11 @@ static void print_difference(const struct ctl *ctl, const struct config_differen
     case CONFIG_ADDED:
         (void)fprintf(ctl->out, "New group \"%s\":", name);
         print_units(ctl, d->after);
-        (void)fprintf(ctl->out,
-                      "\n  What of it runs here stops now. It is led, here or on another host, when "
-                      "its lease was watched for %s if nobody has led it yet.\n",
-                      format_span(d->after->budget.lease, lease, sizeof lease));
+        (void)fprintf(
+            ctl->out,
+            "\n  What of it runs here stops now. It is led, here or on another host, when "
+            "its lease was watched for %s if nobody has led it yet.\n",
+            format_span(d->after->budget.lease, lease, sizeof lease));
         return;
     case CONFIG_REMOVED:
         (void)fprintf(ctl->out,
@@ -121,8 +122,7 @@ static int print_differences(const struct ctl *ctl, const struct plan *p, bool *
 static bool print_node(const struct ctl *ctl, const struct plan *p)
 {
     bool renamed = is_renamed(p);
-    bool moved = p->before &&
-                 strcmp(p->before->arbiter.conninfo, p->after->arbiter.conninfo) != 0;
+    bool moved = p->before && strcmp(p->before->arbiter.conninfo, p->after->arbiter.conninfo) != 0;
     bool sync = p->before && p->before->arbiter.require_sync != p->after->arbiter.require_sync;
 
     if (renamed)
@@ -156,8 +156,7 @@ int announce(const struct ctl *ctl, const struct plan *p, sd_bus *bus, bool only
         return 0;
     for (size_t i = 0; i < p->n_retire; i++) {
         (void)fprintf(ctl->out, "Steps down from group \"%s\" first%s: %s.\n", p->retire[i],
-                      here[i] ? ", which this host leads" : "",
-                      why_it_steps_down(p, p->retire[i]));
+                      here[i] ? ", which this host leads" : "", why_it_steps_down(p, p->retire[i]));
         any = true;
     }
     any = print_node(ctl, p) || any;

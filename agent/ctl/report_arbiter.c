@@ -85,7 +85,8 @@ static void report_schema(struct report *r, const struct attempt *a)
         report_line(r, VERDICT_BAD, "schema", "%s", a->schema);
         return;
     }
-    report_line(r, VERDICT_GOOD, "schema", "it is there%s", a->grants[0] ? "" : ", of this version");
+    report_line(r, VERDICT_GOOD, "schema", "it is there%s",
+                a->grants[0] ? "" : ", of this version");
     report_grants(r, a);
     if (a->grants[0])
         return;

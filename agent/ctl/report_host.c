@@ -82,8 +82,9 @@ static void report_rights(struct report *r, sd_bus *bus, pid_t pid)
         int yes = is_authorised(bus, pid, rights[i].unit, rights[i].verb);
 
         if (yes == -ENXIO)
-            report_line(r, VERDICT_BAD, "polkit",
-                        "it does not run, so systemd lets the agent start nothing: install polkitd");
+            report_line(
+                r, VERDICT_BAD, "polkit",
+                "it does not run, so systemd lets the agent start nothing: install polkitd");
         else if (yes < 0)
             report_line(r, VERDICT_UNKNOWN, "polkit", "it cannot be asked: %s", strerror(-yes));
         else if (yes == 0)

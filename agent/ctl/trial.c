@@ -146,8 +146,7 @@ void trial_finish(struct trial *t)
 
     for (size_t i = 0; t->run && i < t->n; i++)
         take_attempt(t, i);
-    if (t->run &&
-        as_agent_take(&t->run->files, &t->files, sizeof t->files, t->run->until) < 0)
+    if (t->run && as_agent_take(&t->run->files, &t->files, sizeof t->files, t->run->until) < 0)
         t->files.n = 0;
     free(t->run);
     t->run = NULL;

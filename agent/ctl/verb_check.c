@@ -245,8 +245,7 @@ int verb_check(const struct ctl *ctl, int argc, char *argv[])
     if (r != 0)
         return r - 1;
     if (argc - optind > 1)
-        return ctl_usage(ctl,
-                         "check takes one file at most: tenurectl check [FILE] [--offline]");
+        return ctl_usage(ctl, "check takes one file at most: tenurectl check [FILE] [--offline]");
     if (optind < argc) {
         dir = groups_dir_beside(argv[optind]);
         if (!dir) {

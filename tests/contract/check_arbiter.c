@@ -104,9 +104,9 @@ TEST(a_good_server_is_good)
     ck_assert_int_eq(server_number(&shared, "select count(*) from pg_stat_activity where usename = "
                                             "'tenure' and state like 'idle in%%'"),
                      0);
-    ck_assert_int_eq(try_it(false, "host=%s port=%d dbname=postgres user=tenure", shared.dir,
-                            shared.port),
-                     CTL_OK);
+    ck_assert_int_eq(
+        try_it(false, "host=%s port=%d dbname=postgres user=tenure", shared.dir, shared.port),
+        CTL_OK);
 }
 
 TEST(a_missing_schema_is_bad)
@@ -208,9 +208,9 @@ TEST(a_read_only_server_is_bad)
     ck_assert_int_eq(try_port(s.port), CTL_CHECK_BAD);
     has_line("BAD", "writes", "read-only");
     server_crash(&s);
-    ck_assert_int_eq(try_it(true, "host=127.0.0.1 port=%d dbname=postgres user=tenure",
-                            shared.port),
-                     CTL_CHECK_BAD);
+    ck_assert_int_eq(
+        try_it(true, "host=127.0.0.1 port=%d dbname=postgres user=tenure", shared.port),
+        CTL_CHECK_BAD);
     has_line("BAD", "writes", "synchronous_standby_names is empty");
 }
 
@@ -243,8 +243,9 @@ TEST(passwords_and_their_files)
     struct server s;
 
     demand_passwords(&s);
-    ck_assert_int_eq(try_it(false, "host=127.0.0.1 port=%d dbname=postgres user=tenure "
-                                   "password=" SECRET "not",
+    ck_assert_int_eq(try_it(false,
+                            "host=127.0.0.1 port=%d dbname=postgres user=tenure "
+                            "password=" SECRET "not",
                             s.port),
                      CTL_CHECK_BAD);
     has_line("BAD", "login", "password authentication failed");
@@ -376,8 +377,9 @@ TEST(one_of_several_will_do)
     int fd, port = mute_port(&fd);
 
     (void)close(fd);
-    ck_assert_int_eq(try_it(false, "host=127.0.0.1,127.0.0.1 port=%d,%d dbname=postgres "
-                                   "user=tenure",
+    ck_assert_int_eq(try_it(false,
+                            "host=127.0.0.1,127.0.0.1 port=%d,%d dbname=postgres "
+                            "user=tenure",
                             port, shared.port),
                      CTL_CHECK_WARNING);
     has_line("warning", "arbiter", "Connection refused");

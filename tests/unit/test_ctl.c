@@ -118,8 +118,10 @@ static const struct {
     {{"check", "a", "b"}, "one file at most"},
     {{"check", "--json"}, "check has no option \"--json\": there is --offline"},
     {{"apply", "now"}, "apply takes no argument"},
-    {{"apply", "--forced"}, "there is --if-missing, --restore, --force, --dry-run, --release VALUE"},
-    {{"apply", "--release"}, "there is --if-missing, --restore, --force, --dry-run, --release VALUE"},
+    {{"apply", "--forced"},
+     "there is --if-missing, --restore, --force, --dry-run, --release VALUE"},
+    {{"apply", "--release"},
+     "there is --if-missing, --restore, --force, --dry-run, --release VALUE"},
     {{"apply", "--if-missing", "--force"}, "apply takes no argument"},
     {{"apply", "--restore", "--dry-run"}, "apply takes no argument"},
     {{"apply", "--if-missing", "--release", "a"}, "apply takes no argument"},
@@ -1057,10 +1059,11 @@ TEST(apply_dry_run_says_what_would_come_of_it, .root = true)
     ck_assert_int_eq(access(in_folder("applied.conf"), F_OK), -1);
     ck_assert_int_eq(access(in_folder("units"), F_OK), -1);
 
-    folder_put("applied.conf", MAIN("dbname=tenure") "groups = ("
-               "{ name = \"budget\"; units = [ \"d.service\" ]; },"
-               "{ name = \"gone\"; units = [ \"a.service\" ]; },"
-               "{ name = \"other\"; units = [ \"o.service\" ]; } );");
+    folder_put("applied.conf",
+               MAIN("dbname=tenure") "groups = ("
+                                     "{ name = \"budget\"; units = [ \"d.service\" ]; },"
+                                     "{ name = \"gone\"; units = [ \"a.service\" ]; },"
+                                     "{ name = \"other\"; units = [ \"o.service\" ]; } );");
     ck_assert_int_eq(RUN("apply", "--dry-run"), CTL_OK);
     ck_assert_str_eq(out, "Nothing changes.\n");
     ck_assert_int_eq(unlink(in_folder("groups.d/a.conf")), 0);
@@ -1089,8 +1092,8 @@ TEST(apply_dry_run_says_what_would_come_of_it, .root = true)
 /* Said before it acts, where it costs somebody something; else not. */
 TEST(apply_says_beforehand_what_steps_down, .root = true)
 {
-    start_playing(&(struct stand_in){.agent = true, .keeper = "tenure@gone.service",
-                                     .retire_error = "a.service does not stop"});
+    start_playing(&(struct stand_in){
+        .agent = true, .keeper = "tenure@gone.service", .retire_error = "a.service does not stop"});
     folder_put("tenure.conf", MAIN("dbname=tenure") GROUP("stays", "s.service"));
     folder_put("applied.conf", MAIN("dbname=tenure") GROUP("gone", "a.service"));
     ck_assert_int_eq(RUN("apply"), CTL_FAILED);
