@@ -51,11 +51,16 @@ void ctl_warn_files_differ(const struct ctl *ctl)
 
     _cleanup_problems_ struct config_problems of_files = {0}, of_applied = {0};
     _cleanup_config_ struct tenure_config *files = NULL, *applied = NULL;
+    /* What units trigger makes files wrong, not different, and takes long to read. */
+    static const char *const no_dirs[] = {NULL};
+    const struct config_paths paths = {.main_file = ctl->paths.main_file,
+                                       .groups_dir = ctl->paths.groups_dir,
+                                       .unit_dirs = no_dirs};
 
     if (access(ctl->paths.main_file, R_OK) < 0 || access(ctl->applied[0], R_OK) < 0 ||
         config_load_applied(ctl->applied, &of_applied, &applied, NULL) < 0)
         return;
-    int r = config_load(&ctl->paths, &of_files, &files);
+    int r = config_load(&paths, &of_files, &files);
     if (r == 0)
         ctl_warn_not_applied(ctl, applied, files);
     else if (r == -EBADMSG)
