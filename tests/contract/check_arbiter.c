@@ -397,6 +397,44 @@ TEST(without_the_agents_user)
     has_line("BAD", "user", "systemd-sysusers");
 }
 
+/* The verb as a whole, where neither the bus nor the server answers. */
+TEST(a_check_ends_in_time)
+{
+    static const char *const applied[] = {"/nonexistent/a", "/nonexistent/b", "/nonexistent/c",
+                                          NULL};
+    char text[512], file[512], groups[512], *out;
+    int fd, port = mute_port(&fd);
+    size_t n;
+
+    (void)setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent", 1);
+    (void)snprintf(file, sizeof file, "%s", in_folder("tenure.conf"));
+    (void)snprintf(groups, sizeof groups, "%s", in_folder("groups.d"));
+    (void)snprintf(text, sizeof text,
+                   "node = \"n1\"; arbiter = { type = \"postgresql\"; conninfo = \"host=127.0.0.1 "
+                   "port=%d dbname=postgres user=tenure password=" SECRET "\"; };",
+                   port);
+    file_put(file, text);
+    ctl.paths = (struct config_paths){.main_file = file, .groups_dir = groups};
+    ctl.applied = applied;
+    ctl.copy_dir = "/nonexistent";
+    ctl.tries = ctl.asks_systemd = true;
+    for (int offline = 0; offline < 2; offline++) {
+        char *argv[] = {(char[]){"tenurectl"}, (char[]){"check"}, (char[]){"--offline"}, NULL};
+        usec_t begin = clock_boottime();
+
+        ctl.out = ctl.err = open_memstream(&out, &n);
+        int status = ctl_run(&ctl, 2 + offline, argv);
+        ck_assert_int_eq(fclose(ctl.out), 0);
+        ck_assert_msg(status == (offline ? CTL_OK : CTL_CHECK_BAD), "%s", out);
+        ck_assert_uint_lt(clock_boottime() - begin, (offline ? 1 : 10) * USEC_PER_SEC);
+        ck_assert_int_eq(strstr(out, "nobody answers in time") != NULL, !offline);
+        ck_assert_int_eq(strstr(out, "unknown  systemd") != NULL, !offline);
+        ck_assert_ptr_null(strstr(out, SECRET));
+        free(out);
+    }
+    (void)close(fd);
+}
+
 /* ---- apply ---- */
 
 static char *err;
