@@ -66,6 +66,17 @@ static void print_budget(const struct ctl *ctl, const struct config_group *befor
                       after->watchdog > 0 ? "" : "no longer ");
 }
 
+static void print_kind(const struct ctl *ctl, const struct config_group *before,
+                       const struct config_group *after)
+{
+    if (before->method != after->method)
+        (void)fprintf(ctl->out, " method %s instead of %s,", method_name(after->method),
+                      method_name(before->method));
+    if (before->reboot != after->reboot)
+        (void)fprintf(ctl->out, " fence \"" CONFIG_FENCE_REBOOT "\" is %sset,",
+                      after->reboot ? "" : "no longer ");
+}
+
 static void print_difference(const struct ctl *ctl, const struct config_difference *d)
 {
     const char *name = d->after ? d->after->name : d->before->name;
@@ -97,6 +108,7 @@ static void print_difference(const struct ctl *ctl, const struct config_differen
     case CONFIG_CHANGED_UNITS:
         (void)fprintf(ctl->out, "Group \"%s\":", name);
         print_budget(ctl, d->before, d->after);
+        print_kind(ctl, d->before, d->after);
         (void)fputs(" now with the units", ctl->out);
         print_units(ctl, d->after);
         (void)fputs(", at once\n", ctl->out);

@@ -8,9 +8,10 @@
 #include "ctl/trial.h"
 
 /* Would it do? If not, why is in text. */
-static bool answers(const struct ctl *ctl, const char *conninfo, char text[static ARBITER_TEXT_MAX])
+static bool answers(const struct ctl *ctl, const struct config_arbiter *arbiter,
+                    char text[static ARBITER_TEXT_MAX])
 {
-    _cleanup_trial_ struct trial *t = trial_start(ctl, conninfo);
+    _cleanup_trial_ struct trial *t = trial_start(ctl, arbiter->conninfo);
     char obstacle[ARBITER_TEXT_MAX];
 
     (void)snprintf(text, ARBITER_TEXT_MAX, "it could not be tried");
@@ -19,10 +20,16 @@ static bool answers(const struct ctl *ctl, const char *conninfo, char text[stati
     trial_finish(t);
 
     const struct attempt *best = trial_best(t);
-    if (best)
-        (void)snprintf(text, ARBITER_TEXT_MAX, "%.200s: %s", best->where,
-                       trial_obstacle(best, obstacle, sizeof obstacle));
-    return trial_usable(t);
+    if (!best)
+        return false;
+    bool usable = trial_usable(t), asynchronous = arbiter->require_sync && !best->synchronous;
+    if (usable && asynchronous)
+        (void)snprintf(obstacle, sizeof obstacle,
+                       "require_sync is set, but synchronous_standby_names is empty on the server");
+    else
+        (void)trial_obstacle(best, obstacle, sizeof obstacle);
+    (void)snprintf(text, ARBITER_TEXT_MAX, "%.200s: %.400s", best->where, obstacle);
+    return usable && !asynchronous;
 }
 
 int apply_arbiter(const struct ctl *ctl, const struct tenure_config *before,
@@ -36,9 +43,9 @@ int apply_arbiter(const struct ctl *ctl, const struct tenure_config *before,
     /* The agent keeps its connection then. */
     if (before && strcmp(before->arbiter.conninfo, after->arbiter.conninfo) == 0)
         return CTL_OK;
-    if (answers(ctl, after->arbiter.conninfo, of_new))
+    if (answers(ctl, &after->arbiter, of_new))
         return CTL_OK;
-    if (before && !force && answers(ctl, before->arbiter.conninfo, of_old))
+    if (before && !force && answers(ctl, &before->arbiter, of_old))
         return ctl_fail(ctl,
                         "the arbiter of the files would not do, and the one that is applied does: "
                         "%s; nothing is changed; tenurectl check says more, tenurectl apply "

@@ -13,6 +13,31 @@
 #define SYSTEMD_MANAGER "org.freedesktop.systemd1.Manager"
 #define SYSTEMD_UNIT "org.freedesktop.systemd1.Unit"
 
+int systemd_open_bus(sd_bus **ret, usec_t limit)
+{
+    assert(ret);
+
+    sd_bus *bus = NULL;
+    usec_t end = usec_add(clock_monotonic(), limit);
+    int r = sd_bus_open_system(&bus);
+
+    while (r >= 0 && (r = sd_bus_is_ready(bus)) == 0) {
+        usec_t now = clock_monotonic();
+
+        r = now >= end ? -ETIMEDOUT : sd_bus_process(bus, NULL);
+        if (r == 0)
+            r = sd_bus_wait(bus, end - now);
+    }
+    if (r >= 0)
+        r = sd_bus_set_method_call_timeout(bus, limit);
+    if (r < 0) {
+        (void)sd_bus_close_unref(bus); /* to flush would wait, too */
+        return r;
+    }
+    *ret = bus;
+    return 0;
+}
+
 /* property: one of the interface; NULL: all of it, or, of "", of the whole object. */
 static int ask_unit(sd_bus *bus, const char *unit, const char *interface, const char *property,
                     sd_bus_message **ret)

@@ -29,6 +29,10 @@ static inline void cleanup_message(sd_bus_message **m)
 #define _cleanup_message_ _cleanup_(cleanup_message)
 #define _cleanup_bus_error_ _cleanup_(sd_bus_error_free)
 
+/* The system bus, ready to be asked; what names no limit of its own there has this one, too.
+ * libsystemd would wait for a bus that hangs for 25 s. Returns 0 or negative errno. */
+int systemd_open_bus(sd_bus **ret, usec_t limit);
+
 /* From the properties of PID 1's manager. */
 struct watchdog systemd_watchdog(sd_bus *bus);
 

@@ -16,7 +16,7 @@
 /* Polls come up to a tenth early, never late; a tenth is room for a host that is busy. */
 #define POLL_ROOM_DIVISOR 10
 /* No question to PID 1 about a unit is begun after this. */
-#define UNITS_LIMIT_USEC (4 * USEC_PER_SEC)
+#define UNITS_LIMIT_USEC (3 * USEC_PER_SEC)
 #define SUM_MAX 256
 
 /* From the leader's last breath until another asks its keeper to start, with an arbiter that
@@ -156,7 +156,7 @@ static void check_units(const struct ctl *ctl, sd_bus *bus, const struct tenure_
 static void check_host(const struct ctl *ctl, const struct tenure_config *c, struct report *report)
 {
     _cleanup_bus_ sd_bus *bus = NULL;
-    int r = sd_bus_open_system(&bus);
+    int r = systemd_open_bus(&bus, SYSTEMD_ASIDE_TIMEOUT_USEC);
 
     if (r < 0) {
         report_line(report, VERDICT_UNKNOWN, "systemd", "the system bus cannot be reached: %s",
@@ -207,7 +207,9 @@ static int check(const struct ctl *ctl, const struct config_paths *paths, bool o
     if (of_host && !offline) {
         size_t n = ctl_warn_watchdog(ctl, config);
 
-        report.n[VERDICT_BAD] += n; /* counted as warnings as well, which counts less */
+        /* More than a warning, for whoever watches over this host. */
+        report.n[VERDICT_BAD] += n;
+        *ctl->n_warned -= (unsigned)n;
     }
     if (live)
         (void)fputc('\n', ctl->out);

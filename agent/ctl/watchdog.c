@@ -24,7 +24,7 @@ size_t ctl_warn_watchdog(const struct ctl *ctl, const struct tenure_config *c)
     char obstacle[TEXT_MAX];
     size_t n = 0;
 
-    if (!any_requires(c) || sd_bus_open_system(&bus) < 0)
+    if (!any_requires(c) || systemd_open_bus(&bus, SYSTEMD_ASIDE_TIMEOUT_USEC) < 0)
         return 0;
 
     struct watchdog w = systemd_watchdog(bus);

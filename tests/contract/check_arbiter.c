@@ -15,6 +15,7 @@
 #include "ctl/report_parts.h"
 #include "support/file.h"
 #include "support/folder.h"
+#include "support/socket.h"
 #include "support/text.h"
 
 #define SECRET "geheim"
@@ -397,8 +398,22 @@ TEST(without_the_agents_user)
     has_line("BAD", "user", "systemd-sysusers");
 }
 
+/* A bus that takes connections and never says a word. */
+static void set_mute_bus(void)
+{
+    char address[256];
+    struct sockaddr_un at = socket_address(in_folder("bus"));
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(bind(fd, (const struct sockaddr *)&at, sizeof at), 0);
+    ck_assert_int_eq(listen(fd, 16), 0); /* until the end of the test */
+    (void)snprintf(address, sizeof address, "unix:path=%s", in_folder("bus"));
+    (void)setenv("DBUS_SYSTEM_BUS_ADDRESS", address, 1);
+}
+
 /* The verb as a whole, where neither the bus nor the server answers. */
-TEST(a_check_ends_in_time)
+TEST(a_check_ends_in_time, .times = 2)
 {
     static const char *const applied[] = {"/nonexistent/a", "/nonexistent/b", "/nonexistent/c",
                                           NULL};
@@ -406,7 +421,10 @@ TEST(a_check_ends_in_time)
     int fd, port = mute_port(&fd);
     size_t n;
 
-    (void)setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent", 1);
+    if (_i == 0)
+        (void)setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent", 1);
+    else
+        set_mute_bus();
     (void)snprintf(file, sizeof file, "%s", in_folder("tenure.conf"));
     (void)snprintf(groups, sizeof groups, "%s", in_folder("groups.d"));
     (void)snprintf(text, sizeof text,
@@ -439,12 +457,15 @@ TEST(a_check_ends_in_time)
 
 static char *err;
 
+static bool new_requires_sync;
+
 static int apply(const char *before, const char *after, bool force)
 {
     struct tenure_config old = {.arbiter.conninfo = (char *)(uintptr_t)before};
     struct tenure_config new = {.arbiter.conninfo = (char *)(uintptr_t)after};
     size_t n;
 
+    new.arbiter.require_sync = new_requires_sync;
     free(err);
     ctl.err = open_memstream(&err, &n);
     int r = apply_arbiter(&ctl, before ? &old : NULL, &new, force);
@@ -469,6 +490,10 @@ TEST(no_server_that_answers_is_replaced_by_one_that_does_not)
     ASSERT_CONTAINS(err, "applied all the same");
     ck_assert_int_eq(apply(good, also_good, false), CTL_OK);
     ck_assert_str_eq(err, "");
+    new_requires_sync = true;
+    ck_assert_int_eq(apply(good, also_good, false), CTL_FAILED);
+    ASSERT_CONTAINS(err, "synchronous_standby_names is empty");
+    new_requires_sync = false;
     ck_assert_int_eq(apply(dead, good, false), CTL_OK);
     ck_assert_str_eq(err, "");
     (void)strcat(dead, " connect_timeout=2");

@@ -1077,6 +1077,12 @@ TEST(apply_dry_run_says_what_would_come_of_it, .root = true)
                          "change");
     ASSERT_CONTAINS(out, "Group \"budget\": lease 20s instead of 15s, from its next term on");
     ASSERT_CONTAINS(out, "Group \"other\": now with the units e.service, at once\n");
+    folder_put("groups.d/b.conf", "groups = ( { name = \"other\"; units = [ \"o.service\" ]; "
+                                  "method = \"advisory\"; fence = \"reboot\"; } );");
+    ck_assert_int_eq(RUN("apply", "--dry-run"), CTL_OK);
+    ASSERT_CONTAINS(out,
+                    "Group \"other\": method advisory instead of lease, fence \"reboot\" is set, "
+                    "now with the units o.service, at once\n");
     ck_assert_ptr_null(strstr(out, "Applied"));
     folder_put("tenure.conf", "node = \"n2\"; arbiter = { type = \"postgresql\"; conninfo = "
                               "\"dbname=hush\"; };");
