@@ -201,6 +201,30 @@ void attempt_make(const struct conninfo *c, size_t host, usec_t until, struct at
     PQfinish(pg);
 }
 
+static void settle(char *text, size_t size)
+{
+    text[size - 1] = '\0';
+    (void)text_clean(text, text, size);
+}
+
+void attempt_settle(struct attempt *a)
+{
+    assert(a);
+
+    if ((unsigned)a->stage > ATTEMPT_OVER)
+        a->stage = ATTEMPT_NOTHING;
+    if ((unsigned)a->link > ATTEMPT_CLEAR)
+        a->link = ATTEMPT_CLEAR;
+    settle(a->where, sizeof a->where);
+    settle(a->text, sizeof a->text);
+    settle(a->role, sizeof a->role);
+    settle(a->database, sizeof a->database);
+    settle(a->unwilling, sizeof a->unwilling);
+    settle(a->schema, sizeof a->schema);
+    settle(a->grants, sizeof a->grants);
+    settle(a->trial, sizeof a->trial);
+}
+
 bool attempt_usable(const struct attempt *a)
 {
     assert(a);

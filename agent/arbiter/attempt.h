@@ -58,6 +58,10 @@ struct attempt {
 /* Of c->hosts[host], over at `until` by CLOCK_BOOTTIME. Resolves the name, where there is one. */
 void attempt_make(const struct conninfo *c, size_t host, usec_t until, struct attempt *ret);
 
+/* Makes of what came from another process what the rest of this header says: every text ends and
+ * passes text_clean(), every value is one of those above. */
+void attempt_settle(struct attempt *a);
+
 /* Would an agent lead groups with this host? */
 bool attempt_usable(const struct attempt *a);
 

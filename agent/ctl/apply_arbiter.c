@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "ctl/trial.h"
 
 /* Would it do? If not, why is in text. */
@@ -29,6 +30,7 @@ static bool answers(const struct ctl *ctl, const struct config_arbiter *arbiter,
     else
         (void)trial_obstacle(best, obstacle, sizeof obstacle);
     (void)snprintf(text, ARBITER_TEXT_MAX, "%.200s: %.400s", best->where, obstacle);
+    (void)text_clean(text, text, ARBITER_TEXT_MAX); /* it may be cut within a character */
     return usable && !asynchronous;
 }
 

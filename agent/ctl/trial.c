@@ -9,6 +9,7 @@
 
 #include "arbiter/advice.h"
 #include "base/clock.h"
+#include "base/text.h"
 #include "ctl/as_agent.h"
 
 /* What the child knows before the trial is over is in its answer: it ends before it is killed. */
@@ -83,14 +84,29 @@ static void take_attempt(struct trial *t, size_t i)
 
     memcpy(where, a->where, sizeof where);
     int r = as_agent_take(&t->run->hosts[i], a, sizeof *a, t->run->until);
-    if (r == 0)
+    if (r == 0) {
+        attempt_settle(a);
         return;
+    }
     *a = (struct attempt){.stage = ATTEMPT_NOTHING};
     memcpy(a->where, where, sizeof a->where);
     (void)snprintf(a->text, sizeof a->text, "%s",
                    r == -ETIMEDOUT ? "no answer in time, of the name servers or the host: is the "
                                      "name known, the host up, and no firewall in between?"
                                    : "the attempt could not be made");
+    attempt_settle(a);
+}
+
+static void take_files(struct trial *t)
+{
+    struct trial_files *f = &t->files;
+
+    if (as_agent_take(&t->run->files, f, sizeof *f, t->run->until) < 0 || f->n > TRIAL_FILES_MAX)
+        f->n = 0;
+    for (size_t i = 0; i < f->n; i++) {
+        f->text[i][sizeof f->text[i] - 1] = '\0';
+        (void)text_clean(f->text[i], f->text[i], sizeof f->text[i]);
+    }
 }
 
 static void start(const struct ctl *ctl, const struct conninfo *c, struct trial *t)
@@ -146,8 +162,8 @@ void trial_finish(struct trial *t)
 
     for (size_t i = 0; t->run && i < t->n; i++)
         take_attempt(t, i);
-    if (t->run && as_agent_take(&t->run->files, &t->files, sizeof t->files, t->run->until) < 0)
-        t->files.n = 0;
+    if (t->run)
+        take_files(t);
     free(t->run);
     t->run = NULL;
 }

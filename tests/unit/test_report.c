@@ -161,3 +161,17 @@ TEST(what_cannot_be_tried_is_not_known)
     ck_assert_int_eq(report(&t, false), CTL_CHECK_UNKNOWN);
     ASSERT_CONTAINS(said, "run it as root");
 }
+
+/* Whatever the other process wrote. */
+TEST(an_attempt_is_settled)
+{
+    struct attempt a;
+
+    memset(&a, 0xc3, sizeof a); /* the first half of a letter, without an end */
+    attempt_settle(&a);
+    ck_assert_int_eq(a.stage, ATTEMPT_NOTHING);
+    ck_assert_int_eq(a.link, ATTEMPT_CLEAR);
+    ck_assert_uint_lt(strlen(a.where), sizeof a.where);
+    ck_assert_uint_lt(strlen(a.trial), sizeof a.trial);
+    ck_assert_ptr_null(strchr(a.text, (char)0xc3));
+}
