@@ -111,6 +111,13 @@ static bool is_connected(const PGconn *pg)
            s == CONNECTION_SSL_STARTUP;
 }
 
+/* libpq writes them to stderr else: raw, and whatever a server likes. */
+static void drop_notice(void *userdata, const PGresult *r)
+{
+    (void)userdata;
+    (void)r;
+}
+
 /* To the end of the login, of one address. */
 static PGconn *log_in(const struct conninfo *c, const struct conninfo_host *h, const char *address,
                       usec_t until, struct attempt *ret)
@@ -119,6 +126,8 @@ static PGconn *log_in(const struct conninfo *c, const struct conninfo_host *h, c
     PostgresPollingStatusType next = PGRES_POLLING_WRITING;
     bool in_time = true;
 
+    if (pg)
+        (void)PQsetNoticeReceiver(pg, drop_notice, NULL);
     (void)conninfo_where(h, address, ret->where, sizeof ret->where);
     ret->stage = ATTEMPT_FOUND;
     while (pg && PQstatus(pg) != CONNECTION_BAD && next != PGRES_POLLING_OK &&
@@ -215,6 +224,9 @@ void attempt_settle(struct attempt *a)
         a->stage = ATTEMPT_NOTHING;
     if ((unsigned)a->link > ATTEMPT_CLEAR)
         a->link = ATTEMPT_CLEAR;
+    a->writes = a->writes != 0;
+    a->synchronous = a->synchronous != 0;
+    a->row_security = a->row_security != 0;
     settle(a->where, sizeof a->where);
     settle(a->text, sizeof a->text);
     settle(a->role, sizeof a->role);

@@ -37,7 +37,8 @@ enum attempt_link {
     ATTEMPT_CLEAR,      /* no TLS */
 };
 
-/* Plain values: it goes from one process to another. Texts pass text_clean(); none has a secret. */
+/* Plain values: it goes from one process to another, which is why truths are no bool: not every byte
+ * is one. Texts pass text_clean(); none has a secret. */
 struct attempt {
     enum attempt_stage stage;
     char where[ATTEMPT_WHERE_MAX];
@@ -45,10 +46,10 @@ struct attempt {
     int version;                 /* as of libpq */
     char role[ATTEMPT_NAME_MAX], database[ATTEMPT_NAME_MAX];
     enum attempt_link link;
-    bool writes; /* neither a standby nor read-only; false: nothing below was asked */
+    unsigned char writes; /* neither a standby nor read-only; false: nothing below was asked */
     char unwilling[ARBITER_TEXT_MAX]; /* !writes: why */
-    bool synchronous;                 /* it waits for a standby */
-    bool row_security;                /* in effect for this role */
+    unsigned char synchronous;        /* it waits for a standby */
+    unsigned char row_security;       /* in effect for this role */
     char schema[ARBITER_TEXT_MAX];    /* what is wrong with it; "": it is this version's */
     char grants[ATTEMPT_GRANTS_MAX];  /* that are missing, as GRANT names them, "; " between them */
     char trial[ARBITER_TEXT_MAX];     /* what went wrong when a group was led in it; "": nothing */

@@ -20,6 +20,7 @@
 
 /* Where systemd has what LoadCredential= of the agent's unit names, as long as that runs. */
 #define CREDENTIALS_DIR "/run/credentials/tenured.service"
+#define ANSWER_FD (STDERR_FILENO + 1)
 #define PATH_OF_SERVICES "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"
 
 /* ---- there ---- */
@@ -47,6 +48,20 @@ static int become(const char *name)
     return set_environment(user);
 }
 
+/* Nothing of the caller's goes along: no descriptor but the answer's, which comes after stderr, no
+ * terminal, and no process of that user's may look into this one. Returns the descriptor. */
+static int part(int fd)
+{
+    int moved = fcntl(fd, F_DUPFD_CLOEXEC, ANSWER_FD), null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    if (moved < 0 || null < 0 || setsid() < 0)
+        return -1;
+    for (int i = 0; i < ANSWER_FD; i++)
+        if (dup2(null, i) < 0)
+            return -1;
+    return dup2(moved, ANSWER_FD) < 0 || close_range(ANSWER_FD + 1, ~0U, 0) < 0 ? -1 : ANSWER_FD;
+}
+
 static void write_all(int fd, const char *bytes, size_t n)
 {
     while (n > 0) {
@@ -65,15 +80,16 @@ static _Noreturn void be_there(const char *user, void (*work)(void *userdata, vo
                                void *userdata, size_t size, pid_t parent, int fd)
 {
     void *answer = calloc(1, size);
+    int own = part(fd);
 
-    if (!answer || become(user) < 0)
+    if (!answer || own < 0 || become(user) < 0)
         _exit(EXIT_FAILURE);
     /* After the change of user, which clears it. */
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent)
+    if (prctl(PR_SET_DUMPABLE, 0) < 0 || getppid() != parent)
         _exit(EXIT_FAILURE);
     work(userdata, answer);
-    write_all(fd, answer, size);
+    write_all(own, answer, size);
     for (;;)
         (void)pause();
 }
@@ -139,7 +155,8 @@ static int read_all(int fd, char *bytes, size_t size, usec_t until)
     while (n < size) {
         struct pollfd p = {.fd = fd, .events = POLLIN};
         usec_t now = clock_boottime();
-        int r = now >= until ? 0 : poll(&p, 1, (int)((until - now) / USEC_PER_MSEC) + 1);
+        /* What is there counts, however late it is taken: another may have been waited for. */
+        int r = poll(&p, 1, now >= until ? 0 : (int)((until - now) / USEC_PER_MSEC) + 1);
 
         if (r < 0 && errno == EINTR)
             continue;

@@ -2,6 +2,7 @@
 /* What `tenurectl check` says of a server, and what `apply` makes of it. */
 #include "postgresql.h"
 
+#include <fcntl.h>
 #include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -196,6 +197,37 @@ TEST(a_trigger_in_the_way_is_named)
                   "function no()");
     ck_assert_int_eq(try_port(s.port), CTL_CHECK_BAD);
     has_line("BAD", "trial", "trigger");
+    server_crash(&s);
+}
+
+/* stderr of whoever runs it is no place for what a server likes to say. */
+TEST(notices_are_dropped)
+{
+    char conninfo[256], error[ARBITER_TEXT_MAX];
+    struct conninfo *c;
+    struct attempt a;
+    struct stat st;
+    struct server s;
+
+    server_make(&s, false);
+    server_start(&s);
+    server_do(&s, "create function noise() returns trigger language plpgsql as 'begin raise notice "
+                  "''noise''; return new; end'; create trigger noise before insert on tenure.lease "
+                  "for each row execute function noise()");
+    (void)snprintf(conninfo, sizeof conninfo, "host=127.0.0.1 port=%d dbname=postgres user=tenure",
+                   s.port);
+    ck_assert_int_eq(conninfo_new(conninfo, &c, error), 0);
+    int before = dup(STDERR_FILENO), fd = open(in_folder("stderr"), O_RDWR | O_CREAT, 0600);
+    ck_assert(before >= 0 && fd >= 0);
+    ck_assert_int_ge(dup2(fd, STDERR_FILENO), 0);
+    attempt_make(c, 0, usec_add(clock_boottime(), 10 * USEC_PER_SEC), &a);
+    ck_assert_int_ge(dup2(before, STDERR_FILENO), 0);
+    ck_assert_int_eq(fstat(fd, &st), 0);
+    (void)close(before);
+    (void)close(fd);
+    (void)conninfo_free(c);
+    ck_assert(attempt_usable(&a));
+    ck_assert_int_eq(st.st_size, 0);
     server_crash(&s);
 }
 

@@ -3,10 +3,17 @@
 /* What was seen of an arbiter as lines for people, and as an exit status for monitoring. */
 
 #include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "base/clock.h"
+#include "ctl/as_agent.h"
 #include "ctl/report_parts.h"
 #include "support/test.h"
 #include "support/text.h"
@@ -174,4 +181,77 @@ TEST(an_attempt_is_settled)
     ck_assert_uint_lt(strlen(a.where), sizeof a.where);
     ck_assert_uint_lt(strlen(a.trial), sizeof a.trial);
     ck_assert_ptr_null(strchr(a.text, (char)0xc3));
+    ck_assert_int_eq(a.writes, 1);
+    ck_assert_int_eq(a.synchronous, 1);
+    ck_assert_int_eq(a.row_security, 1);
+}
+
+/* ---- as the agent ---- */
+
+static const char *agent_user(void)
+{
+    return geteuid() == 0 ? "nobody" : getpwuid(geteuid())->pw_name;
+}
+
+static void say_seven(void *userdata, void *answer)
+{
+    (void)userdata;
+    *(int *)answer = 7;
+}
+
+static void hang(void *userdata, void *answer)
+{
+    (void)userdata;
+    (void)answer;
+    for (;;)
+        (void)pause();
+}
+
+/* All are waited for until the same time, one after the other: one that hangs uses it up. */
+TEST(an_answer_that_is_there_is_taken_late)
+{
+    struct as_agent first, second;
+    int answer = 0;
+
+    ck_assert_int_eq(as_agent_start(agent_user(), hang, NULL, sizeof answer, &first), 0);
+    ck_assert_int_eq(as_agent_start(agent_user(), say_seven, NULL, sizeof answer, &second), 0);
+    usec_t until = usec_add(clock_boottime(), 1 * USEC_PER_SEC);
+    ck_assert_int_eq(as_agent_take(&first, &answer, sizeof answer, until), -ETIMEDOUT);
+    ck_assert_uint_ge(clock_boottime(), until);
+    ck_assert_int_eq(as_agent_take(&second, &answer, sizeof answer, until), 0);
+    ck_assert_int_eq(answer, 7);
+}
+
+struct surroundings {
+    bool leads_session, dumpable, has_others, speaks;
+};
+
+static void look_around(void *userdata, void *answer)
+{
+    struct surroundings *s = answer;
+    struct stat null, st;
+
+    s->leads_session = getsid(0) == getpid();
+    s->dumpable = prctl(PR_GET_DUMPABLE) != 0;
+    s->has_others = fcntl(*(const int *)userdata, F_GETFD) >= 0;
+    for (int i = 0; i <= STDERR_FILENO; i++)
+        s->speaks = s->speaks || stat("/dev/null", &null) < 0 || fstat(i, &st) < 0 ||
+                    st.st_rdev != null.st_rdev;
+}
+
+TEST(who_tries_has_nothing_of_the_callers)
+{
+    int secret = fcntl(STDERR_FILENO, F_DUPFD, 100); /* without FD_CLOEXEC */
+    struct surroundings seen;
+    struct as_agent a;
+
+    ck_assert_int_ge(secret, 100);
+    ck_assert_int_eq(as_agent_start(agent_user(), look_around, &secret, sizeof seen, &a), 0);
+    ck_assert_int_eq(
+        as_agent_take(&a, &seen, sizeof seen, usec_add(clock_boottime(), 10 * USEC_PER_SEC)), 0);
+    (void)close(secret);
+    ck_assert(seen.leads_session);
+    ck_assert(!seen.dumpable);
+    ck_assert(!seen.has_others);
+    ck_assert(!seen.speaks);
 }
