@@ -8,10 +8,18 @@
 
 #include "ctl/ctl.h"
 
-/* Tries the arbiter of `after`, unless it is that of `before` (NULL: nothing is applied); and where
+struct apply_case {
+    const struct tenure_config *before; /* NULL: nothing is applied, or it is … */
+    bool unreadable;                    /* … not to be read */
+    bool running;                       /* the agent, maybe with groups that it leads */
+    bool force;                         /* somebody insists */
+};
+
+/* Tries the arbiter of `after`, unless that of `before` asks no less of the same servers; and where
  * it would not do, that one. Takes 2 * TRIAL_LIMIT_USEC at most. Refuses with CTL_FAILED when that
- * one would do, and nobody insists (force); else it warns, and returns CTL_OK. */
-int apply_arbiter(const struct ctl *ctl, const struct tenure_config *before,
-                  const struct tenure_config *after, bool force);
+ * one would do, or cannot be known, the agent runs, and nobody insists; else it warns, and returns
+ * CTL_OK. */
+int apply_arbiter(const struct ctl *ctl, const struct apply_case *c,
+                  const struct tenure_config *after);
 
 #endif

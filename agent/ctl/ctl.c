@@ -240,6 +240,14 @@ int ctl_load(const struct ctl *ctl, const struct config_paths *paths, struct ten
     return 0;
 }
 
+/* Half an answer must not look like one; what keeps the agent from leading is worse still. */
+static int status_without_answer(const char *verb, int status)
+{
+    if (strcmp(verb, "check") != 0)
+        return CTL_FAILED;
+    return status == CTL_CHECK_BAD ? CTL_CHECK_BAD : CTL_CHECK_UNKNOWN;
+}
+
 int ctl_run(const struct ctl *ctl, int argc, char *argv[])
 {
     static const struct option options[] = {
@@ -274,10 +282,10 @@ int ctl_run(const struct ctl *ctl, int argc, char *argv[])
         if (strcmp(argv[first], verbs[i].name) == 0) {
             int status = verbs[i].run(ctl, argc - first, argv + first);
 
-            /* Half an answer must not look like one. */
-            if (fflush(ctl->out) != 0 || ferror(ctl->out))
-                return ctl_fail(ctl, "cannot write the answer: %s", strerror(errno));
-            return status;
+            if (fflush(ctl->out) == 0 && !ferror(ctl->out))
+                return status;
+            (void)ctl_fail(ctl, "cannot write the answer: %s", strerror(errno));
+            return status_without_answer(verbs[i].name, status);
         }
     return ctl_usage(ctl,
                      "there is no \"%s\": there are status, check, apply, is-leader and schema",

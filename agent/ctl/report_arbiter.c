@@ -57,7 +57,7 @@ static void report_writes(struct report *r, const struct attempt *a, bool requir
     else if (require_sync && !a->synchronous)
         report_line(r, VERDICT_BAD, "writes",
                     "require_sync is set, but synchronous_standby_names is empty on the server, so "
-                    "nothing would be claimed: set it there, or take require_sync out");
+                    "nothing would be claimed or renewed: set it there, or take require_sync out");
     else
         report_line(r, VERDICT_GOOD, "writes", "%s",
                     a->synchronous ? "it takes them, and waits for a standby" : "it takes them");

@@ -374,18 +374,51 @@ static int look_at_agent(const struct ctl *ctl, sd_bus *bus, bool wanted, bool *
     return CTL_OK;
 }
 
+/* Who cannot tell refuses rather than ends what is led. */
+static bool may_run(void)
+{
+    _cleanup_bus_ sd_bus *bus = NULL;
+
+    return systemd_open_bus(&bus, SYSTEMD_ASIDE_TIMEOUT_USEC) < 0 || agent_running(bus) != 0;
+}
+
 /* Before the lock: others need not wait for a server that is silent. */
 static int try_arbiter(const struct ctl *ctl, const struct tenure_config *after,
-                       const struct wishes *w)
+                       const struct wishes *w, struct tenure_config **ret_before)
 {
     _cleanup_problems_ struct config_problems problems = {0};
-    _cleanup_config_ struct tenure_config *before = NULL;
+    int r = config_load_applied(ctl->applied, &problems, ret_before, NULL);
+    const struct apply_case c = {.before = r < 0 ? NULL : *ret_before,
+                                 .unreadable = r < 0 && r != -ENOENT,
+                                 .running = may_run(),
+                                 .force = w->force};
 
-    /* The agent's start waits for nothing. */
-    if (!ctl->tries || w->insist)
-        return CTL_OK;
-    (void)config_load_applied(ctl->applied, &problems, &before, NULL);
-    return apply_arbiter(ctl, before, after, w->force);
+    if (c.unreadable)
+        ctl_warn(ctl, "%s cannot be used: %s", ctl->applied[0], strerror(-r));
+    return apply_arbiter(ctl, &c, after);
+}
+
+static bool same_arbiter(const struct tenure_config *a, const struct tenure_config *b)
+{
+    return a && b ? strcmp(a->arbiter.conninfo, b->arbiter.conninfo) == 0 &&
+                        a->arbiter.require_sync == b->arbiter.require_sync
+                  : !a && !b;
+}
+
+/* With the lock, after a trial that may have taken a while: what is there now is what counts. */
+static int load_again(const struct ctl *ctl, struct plan *plan, const struct tenure_config *before)
+{
+    _cleanup_problems_ struct config_problems problems = {0}, of_applied = {0};
+    _cleanup_config_ struct tenure_config *files = NULL, *applied = NULL;
+    int r = config_load(&ctl->paths, &problems, &files);
+
+    (void)config_load_applied(ctl->applied, &of_applied, &applied, NULL);
+    if (r < 0 || problems.n > 0 || !same_arbiter(files, plan->after) ||
+        !same_arbiter(applied, before))
+        return ctl_fail(ctl, "the files have changed meanwhile: apply again; nothing is changed");
+    (void)config_free(plan->after);
+    plan->after = TAKE_PTR(files);
+    return CTL_OK;
 }
 
 /* With nothing changed yet: what will be done, and whether it can. */
@@ -430,21 +463,24 @@ static int apply(const struct ctl *ctl, const struct wishes *w)
 {
     _cleanup_agent_view_ struct agent_view *view = NULL; /* the plan points into it */
     _cleanup_plan_ struct plan plan = {.release = w->release, .n_release = w->n_release};
+    _cleanup_config_ struct tenure_config *before = NULL;
     _cleanup_bus_ sd_bus *bus = NULL;
     _cleanup_close_ int lock = -1;
-    bool agent = false;
+    bool agent = false, tries = ctl->tries && !w->insist; /* the agent's start waits for nothing */
     int r = ctl_load(ctl, &ctl->paths, &plan.after);
 
     if (r != 0) {
         (void)ctl_fail(ctl, "nothing is changed: " STAYS);
         return r;
     }
-    r = try_arbiter(ctl, plan.after, w);
+    r = tries ? try_arbiter(ctl, plan.after, w, &before) : CTL_OK;
     if (r != CTL_OK)
         return r;
     lock = w->dry_run ? -1 : lock_or_fail(ctl);
     if (lock < 0 && !w->dry_run)
         return status_of_lock(lock);
+    if (tries && load_again(ctl, &plan, before) != CTL_OK)
+        return CTL_FAILED;
     r = plan_load_applied(&plan, ctl);
     if (r < 0)
         return ctl_fail(ctl, "%s", strerror(-r));

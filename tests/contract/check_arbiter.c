@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -489,7 +490,57 @@ TEST(a_check_ends_in_time, .times = 2)
 
 static char *err;
 
-static bool new_requires_sync;
+static void put_arbiter(const char *file, int port)
+{
+    char text[256];
+
+    (void)snprintf(text, sizeof text,
+                   "node = \"n1\"; arbiter = { type = \"postgresql\"; conninfo = "
+                   "\"host=127.0.0.1 port=%d\"; };",
+                   port);
+    file_put(file, text);
+}
+
+/* While a silent server is waited for. */
+TEST(files_that_change_meanwhile_are_not_applied, .root = true)
+{
+    static const char *const applied[] = {"/nonexistent/a", "/nonexistent/b", "/nonexistent/c",
+                                          NULL};
+    char file[512], groups[512], lock[512];
+    char *argv[] = {(char[]){"tenurectl"}, (char[]){"apply"}, NULL};
+    int status, fd, port = mute_port(&fd);
+    size_t n;
+
+    (void)snprintf(file, sizeof file, "%s", in_folder("tenure.conf"));
+    (void)snprintf(groups, sizeof groups, "%s", in_folder("groups.d"));
+    (void)snprintf(lock, sizeof lock, "%s", in_folder("lock"));
+    (void)setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent", 1);
+    put_arbiter(file, port);
+    ctl.paths = (struct config_paths){.main_file = file, .groups_dir = groups};
+    ctl.applied = applied;
+    ctl.copy_dir = "/nonexistent";
+    ctl.lock_file = lock;
+    ctl.tries = true;
+    pid_t editor = fork();
+    if (editor == 0) {
+        (void)usleep(USEC_PER_SEC);
+        put_arbiter(file, 1);
+        _exit(0);
+    }
+    free(err);
+    ctl.out = ctl.err = open_memstream(&err, &n);
+    int applied_status = ctl_run(&ctl, 2, argv);
+    ck_assert_int_eq(fclose(ctl.out), 0);
+    ck_assert_int_eq(waitpid(editor, &status, 0), editor);
+    ck_assert_int_eq(applied_status, CTL_FAILED);
+    ASSERT_CONTAINS(err, "nothing is led until it does");
+    ASSERT_CONTAINS(err, "the files have changed meanwhile: apply again");
+    free(err);
+    err = NULL;
+    (void)close(fd);
+}
+
+static bool new_requires_sync, unreadable, stopped;
 
 static int apply(const char *before, const char *after, bool force)
 {
@@ -500,7 +551,12 @@ static int apply(const char *before, const char *after, bool force)
     new.arbiter.require_sync = new_requires_sync;
     free(err);
     ctl.err = open_memstream(&err, &n);
-    int r = apply_arbiter(&ctl, before ? &old : NULL, &new, force);
+    int r = apply_arbiter(&ctl,
+                          &(const struct apply_case){.before = before ? &old : NULL,
+                                                     .unreadable = unreadable,
+                                                     .running = !stopped,
+                                                     .force = force},
+                          &new);
     ck_assert_int_eq(fclose(ctl.err), 0);
     return r;
 }
@@ -525,7 +581,21 @@ TEST(no_server_that_answers_is_replaced_by_one_that_does_not)
     new_requires_sync = true;
     ck_assert_int_eq(apply(good, also_good, false), CTL_FAILED);
     ASSERT_CONTAINS(err, "synchronous_standby_names is empty");
+    ck_assert_int_eq(apply(good, good, false), CTL_FAILED); /* it is asked for more than before */
+    ASSERT_CONTAINS(err, "synchronous_standby_names is empty");
     new_requires_sync = false;
+    stopped = true;
+    ck_assert_int_eq(apply(good, dead, false), CTL_OK); /* which leads nothing here */
+    ASSERT_CONTAINS(err, "tenured does not run, so this goes on");
+    stopped = false;
+    unreadable = true;
+    ck_assert_int_eq(apply(NULL, dead, false), CTL_FAILED);
+    ASSERT_CONTAINS(err, "what is applied cannot be read");
+    ck_assert_int_eq(apply(NULL, dead, true), CTL_OK);
+    ck_assert_int_eq(apply(NULL, good, false), CTL_OK);
+    stopped = true;
+    ck_assert_int_eq(apply(NULL, dead, false), CTL_OK);
+    stopped = unreadable = false;
     ck_assert_int_eq(apply(dead, good, false), CTL_OK);
     ck_assert_str_eq(err, "");
     (void)strcat(dead, " connect_timeout=2");

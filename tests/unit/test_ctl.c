@@ -207,6 +207,34 @@ TEST(check_shows_everything)
     ASSERT_CONTAINS(err, "none.conf: cannot be read");
 }
 
+/* A full disk: nobody sees what it says, and its status must not be a better one. */
+TEST(check_that_cannot_be_written)
+{
+    static const char *const applied[] = {"/nonexistent/a", "/nonexistent/b", "/nonexistent/c",
+                                          NULL};
+
+    folder_put("tenure.conf", MAIN("dbname=tenure"));
+    folder_put("tenure.conf", MAIN("dbname=tenure"));
+    for (int bad = 0; bad < 2; bad++) {
+        char main_file[256], groups[256];
+        char *argv[] = {(char[]){"tenurectl"}, (char[]){"check"}, NULL};
+        FILE *full = fopen("/dev/full", "w"), *null = fopen("/dev/null", "w");
+
+        ck_assert(full && null);
+        (void)snprintf(main_file, sizeof main_file, "%s", in_folder(bad ? "none" : "tenure.conf"));
+        (void)snprintf(groups, sizeof groups, "%s", in_folder("groups.d"));
+        (void)fputs("something", full);
+        const struct ctl ctl = {.paths = {.main_file = main_file, .groups_dir = groups},
+                                .applied = applied,
+                                .copy_dir = "/nonexistent",
+                                .out = full,
+                                .err = null};
+        ck_assert_int_eq(ctl_run(&ctl, 2, argv), bad ? CTL_CHECK_BAD : CTL_CHECK_UNKNOWN);
+        (void)fclose(full);
+        (void)fclose(null);
+    }
+}
+
 TEST(check_conninfo_without_showing_it)
 {
     static const char *const bad[] = {MAIN("password hush"), MAIN("hush=hush"),
