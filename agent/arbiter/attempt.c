@@ -160,44 +160,13 @@ static usec_t limit_of(const struct conninfo *c)
     return usec_min(c->connect_limit, ATTEMPT_ADDRESS_LIMIT_USEC);
 }
 
-static PGconn *log_in_by_name(const struct conninfo *c, const struct conninfo_host *h, usec_t until,
-                              struct attempt *ret)
+/* One address, to the end. */
+static void try_address(const struct conninfo *c, const struct conninfo_host *h,
+                        const char *address, usec_t until, struct attempt *ret)
 {
-    const struct addrinfo wanted = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-    struct addrinfo *found = NULL;
-    char address[CONNINFO_ADDRESS_MAX];
-    PGconn *pg = NULL;
-    int r = getaddrinfo(h->name, NULL, &wanted, &found);
+    PGconn *pg =
+        log_in(c, h, address, usec_min(until, usec_add(clock_boottime(), limit_of(c))), ret);
 
-    if (r != 0)
-        (void)snprintf(ret->text, sizeof ret->text, "the name cannot be resolved: %s",
-                       gai_strerror(r));
-    for (const struct addrinfo *a = r == 0 ? found : NULL; a && !pg; a = a->ai_next)
-        if (getnameinfo(a->ai_addr, a->ai_addrlen, address, sizeof address, NULL, 0,
-                        NI_NUMERICHOST) == 0 &&
-            clock_boottime() < until)
-            pg = log_in(c, h, address, usec_min(until, usec_add(clock_boottime(), limit_of(c))),
-                        ret);
-    if (r == 0)
-        freeaddrinfo(found);
-    return pg;
-}
-
-void attempt_make(const struct conninfo *c, size_t host, usec_t until, struct attempt *ret)
-{
-    assert(c);
-    assert(host < c->n_hosts);
-    assert(ret);
-
-    const struct conninfo_host *h = &c->hosts[host];
-    PGconn *pg;
-
-    *ret = (struct attempt){.stage = ATTEMPT_NOTHING};
-    (void)conninfo_where(h, NULL, ret->where, sizeof ret->where);
-    if (h->by_name)
-        pg = log_in_by_name(c, h, until, ret);
-    else
-        pg = log_in(c, h, NULL, usec_min(until, usec_add(clock_boottime(), limit_of(c))), ret);
     if (!pg)
         return;
     ret->stage = ATTEMPT_IN;
@@ -208,6 +177,54 @@ void attempt_make(const struct conninfo *c, size_t host, usec_t until, struct at
     (void)text_clean(PQdb(pg), ret->database, sizeof ret->database);
     rehearse(pg, until, ret);
     PQfinish(pg);
+}
+
+/* The agent, too, goes on to the next address where one does not do. */
+static void try_name(const struct conninfo *c, const struct conninfo_host *h, usec_t until,
+                     struct attempt *ret)
+{
+    const struct addrinfo wanted = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *found = NULL;
+    char address[CONNINFO_ADDRESS_MAX];
+    size_t n = 0;
+    int r = getaddrinfo(h->name, NULL, &wanted, &found);
+
+    if (r != 0)
+        (void)snprintf(ret->text, sizeof ret->text, "the name cannot be resolved: %s",
+                       gai_strerror(r));
+    else
+        (void)snprintf(ret->text, sizeof ret->text,
+                       "the name was resolved too late: do all name servers of this host answer?");
+    for (const struct addrinfo *a = r == 0 ? found : NULL;
+         a && n < CONNINFO_ADDRESSES_MAX && clock_boottime() < until && !attempt_usable(ret);
+         a = a->ai_next) {
+        struct attempt one = {.stage = ATTEMPT_NOTHING};
+
+        if (getnameinfo(a->ai_addr, a->ai_addrlen, address, sizeof address, NULL, 0,
+                        NI_NUMERICHOST) != 0)
+            continue;
+        try_address(c, h, address, until, &one);
+        if (n++ == 0 || attempt_is_better(&one, ret))
+            *ret = one;
+    }
+    if (r == 0)
+        freeaddrinfo(found);
+}
+
+void attempt_make(const struct conninfo *c, size_t host, usec_t until, struct attempt *ret)
+{
+    assert(c);
+    assert(host < c->n_hosts);
+    assert(ret);
+
+    const struct conninfo_host *h = &c->hosts[host];
+
+    *ret = (struct attempt){.stage = ATTEMPT_NOTHING};
+    (void)conninfo_where(h, NULL, ret->where, sizeof ret->where);
+    if (h->by_name)
+        try_name(c, h, until, ret);
+    else
+        try_address(c, h, NULL, until, ret);
 }
 
 static void settle(char *text, size_t size)
@@ -227,6 +244,9 @@ void attempt_settle(struct attempt *a)
     a->writes = a->writes != 0;
     a->synchronous = a->synchronous != 0;
     a->row_security = a->row_security != 0;
+    a->alone = a->alone != 0;
+    a->no_password = a->no_password != 0;
+    a->error = 0; /* not for it to say */
     settle(a->where, sizeof a->where);
     settle(a->text, sizeof a->text);
     settle(a->role, sizeof a->role);
@@ -237,8 +257,20 @@ void attempt_settle(struct attempt *a)
     settle(a->trial, sizeof a->trial);
 }
 
+bool attempt_is_better(const struct attempt *a, const struct attempt *b)
+{
+    assert(a);
+    assert(b);
+
+    if (attempt_usable(a) != attempt_usable(b))
+        return attempt_usable(a);
+    /* A standby got as far as a server whose schema is missing, and says less. */
+    return a->stage > b->stage || (a->stage == b->stage && a->writes > b->writes);
+}
+
 bool attempt_usable(const struct attempt *a)
 {
     assert(a);
-    return a->stage == ATTEMPT_OVER && a->writes && !a->schema[0] && !a->grants[0] && !a->trial[0];
+    return a->stage == ATTEMPT_OVER && a->writes && !a->alone && !a->schema[0] && !a->grants[0] &&
+           !a->trial[0];
 }

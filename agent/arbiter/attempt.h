@@ -21,7 +21,7 @@
 #define ATTEMPT_ANSWER_LIMIT_USEC (2 * USEC_PER_SEC)
 
 enum attempt_stage {
-    ATTEMPT_NOTHING, /* the attempt was not over in time, or could not be made */
+    ATTEMPT_NOTHING, /* the attempt was not over in time, or could not be made (error) */
     ATTEMPT_FOUND,   /* the name has addresses, and none of them answers */
     ATTEMPT_REACHED, /* somebody answers, and lets nobody in */
     ATTEMPT_IN,      /* logged in, and questions were not answered */
@@ -37,10 +37,12 @@ enum attempt_link {
     ATTEMPT_CLEAR,      /* no TLS */
 };
 
-/* Plain values: it goes from one process to another, which is why truths are no bool: not every byte
- * is one. Texts pass text_clean(); none has a secret. */
+/* Plain values: it goes from one process to another, which is why truths are no bool: not every
+ * byte is one. Texts pass text_clean(); none has a secret. */
 struct attempt {
     enum attempt_stage stage;
+    int error; /* negative errno: this host failed, and nothing is known of the other; 0 otherwise
+                */
     char where[ATTEMPT_WHERE_MAX];
     char text[ARBITER_TEXT_MAX]; /* why it went no further, with what to do where that is known */
     int version;                 /* as of libpq */
@@ -49,19 +51,25 @@ struct attempt {
     unsigned char writes; /* neither a standby nor read-only; false: nothing below was asked */
     char unwilling[ARBITER_TEXT_MAX]; /* !writes: why */
     unsigned char synchronous;        /* it waits for a standby */
-    unsigned char row_security;       /* in effect for this role */
-    char schema[ARBITER_TEXT_MAX];    /* what is wrong with it; "": it is this version's */
-    char grants[ATTEMPT_GRANTS_MAX];  /* that are missing, as GRANT names them, "; " between them */
-    char trial[ARBITER_TEXT_MAX];     /* what went wrong when a group was led in it; "": nothing */
-    struct epoch epoch;               /* of the answers to that */
+    unsigned char alone;              /* synchronous, and no standby is connected to it */
+    unsigned char no_password;     /* it wants one, and neither conninfo nor a credential has it */
+    unsigned char row_security;    /* in effect for this role */
+    char schema[ARBITER_TEXT_MAX]; /* what is wrong with it; "": it is this version's */
+    char grants[ATTEMPT_GRANTS_MAX]; /* that are missing, as GRANT names them, "; " between them */
+    char trial[ARBITER_TEXT_MAX];    /* what went wrong when a group was led in it; "": nothing */
+    struct epoch epoch;              /* of the answers to that */
 };
 
-/* Of c->hosts[host], over at `until` by CLOCK_BOOTTIME. Resolves the name, where there is one. */
+/* Of c->hosts[host], over at `until` by CLOCK_BOOTTIME. Resolves the name, where there is one, and
+ * tries its addresses until one is usable; else ret is of the one that got furthest. */
 void attempt_make(const struct conninfo *c, size_t host, usec_t until, struct attempt *ret);
 
 /* Makes of what came from another process what the rest of this header says: every text ends and
  * passes text_clean(), every value is one of those above. */
 void attempt_settle(struct attempt *a);
+
+/* Is a closer to being usable than b? */
+bool attempt_is_better(const struct attempt *a, const struct attempt *b);
 
 /* Would an agent lead groups with this host? */
 bool attempt_usable(const struct attempt *a);

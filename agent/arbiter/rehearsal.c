@@ -76,6 +76,7 @@ static const char look_statement[] =
     "  when pg_catalog.current_setting('transaction_read_only') = 'on'"
     "   then 'the server is read-only (default_transaction_read_only)' else '' end,"
     " pg_catalog.btrim(pg_catalog.current_setting('synchronous_standby_names')) <> '',"
+    " exists (select from pg_catalog.pg_stat_replication)," /* of others it shows that alone */
     " coalesce((select pg_catalog.row_security_active(c.oid) from pg_catalog.pg_class c"
     "  join pg_catalog.pg_namespace n on n.oid = c.relnamespace"
     "  where n.nspname = 'tenure' and c.relname = 'lease'), false),"
@@ -113,14 +114,15 @@ static bool is_true(const PGresult *r, int column)
 static bool look(PGconn *pg, usec_t until, struct attempt *ret)
 {
     PGresult *r = ask(pg, look_statement, 0, NULL, until);
-    bool answered = r && succeeded(r) && PQntuples(r) == 1 && PQnfields(r) == 4;
+    bool answered = r && succeeded(r) && PQntuples(r) == 1 && PQnfields(r) == 5;
 
     if (answered) {
         (void)text_clean(PQgetvalue(r, 0, 0), ret->unwilling, sizeof ret->unwilling);
         ret->writes = !ret->unwilling[0];
         ret->synchronous = is_true(r, 1);
-        ret->row_security = is_true(r, 2);
-        if (!is_true(r, 3))
+        ret->alone = ret->synchronous && !is_true(r, 2);
+        ret->row_security = is_true(r, 3);
+        if (!is_true(r, 4))
             (void)snprintf(ret->schema, sizeof ret->schema, "%s", no_schema_text);
     } else
         say(ret->text, r);

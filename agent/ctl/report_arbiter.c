@@ -14,7 +14,10 @@ static void report_files(struct report *r, const struct trial *t, bool usable)
     /* What is not used, and not needed, is a warning. */
     for (size_t i = 0; i < t->files.n; i++)
         report_line(r, usable ? VERDICT_WARNING : VERDICT_BAD, "files", "%s", t->files.text[i]);
-    if (t->n_named > 0 && t->files.n == 0)
+    if (t->n_named > 0 && t->files_error < 0)
+        report_line(r, VERDICT_UNKNOWN, "files", "those of conninfo could not be looked at: %s",
+                    strerror(-t->files_error));
+    else if (t->n_named > 0 && t->files.n == 0)
         report_line(r, VERDICT_GOOD, "files", "%zu that conninfo names can be used%s", t->n_named,
                     t->as_agent ? " by user " TENURE_USER : " by this user");
     if (!t->as_agent)
@@ -58,6 +61,8 @@ static void report_writes(struct report *r, const struct attempt *a, bool requir
         report_line(r, VERDICT_BAD, "writes",
                     "require_sync is set, but synchronous_standby_names is empty on the server, so "
                     "nothing would be claimed or renewed: set it there, or take require_sync out");
+    else if (a->alone)
+        report_line(r, VERDICT_BAD, "writes", "%s", trial_alone_text);
     else
         report_line(r, VERDICT_GOOD, "writes", "%s",
                     a->synchronous ? "it takes them, and waits for a standby" : "it takes them");
@@ -108,7 +113,8 @@ static void report_schema(struct report *r, const struct attempt *a)
 static void report_best(struct report *r, const struct attempt *a, bool require_sync)
 {
     if (a->stage < ATTEMPT_REACHED) {
-        report_line(r, VERDICT_BAD, "arbiter", "%s: %s", a->where, a->text);
+        report_line(r, a->error < 0 ? VERDICT_UNKNOWN : VERDICT_BAD, "arbiter", "%s: %s", a->where,
+                    a->text);
         return;
     }
     report_line(r, VERDICT_GOOD, "arbiter", "%s answers", a->where);
@@ -157,6 +163,8 @@ static void report_other(struct report *r, const struct attempt *a, const struct
     else if (is_standby(a))
         report_line(r, VERDICT_GOOD, "arbiter", "%s: %s", a->where,
                     trial_obstacle(a, obstacle, sizeof obstacle));
+    else if (a->error < 0)
+        report_line(r, VERDICT_UNKNOWN, "arbiter", "%s: %s", a->where, a->text);
     else
         report_line(r, usable ? VERDICT_WARNING : VERDICT_BAD, "arbiter", "%s: %s", a->where,
                     trial_obstacle(a, obstacle, sizeof obstacle));

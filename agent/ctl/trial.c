@@ -77,11 +77,20 @@ struct trial_run {
     char conninfo[]; /* the tasks' */
 };
 
+/* Of this host, not of the other. */
+static void fail(struct attempt *a, int error)
+{
+    a->error = error;
+    (void)snprintf(a->text, sizeof a->text, "it could not be tried: %s", strerror(-error));
+}
+
 static void take_attempt(struct trial *t, size_t i)
 {
     struct attempt *a = &t->attempts[i];
     char where[ATTEMPT_WHERE_MAX];
 
+    if (a->error < 0)
+        return;
     memcpy(where, a->where, sizeof where);
     int r = as_agent_take(&t->run->hosts[i], a, sizeof *a, t->run->until);
     if (r == 0) {
@@ -90,18 +99,21 @@ static void take_attempt(struct trial *t, size_t i)
     }
     *a = (struct attempt){.stage = ATTEMPT_NOTHING};
     memcpy(a->where, where, sizeof a->where);
-    (void)snprintf(a->text, sizeof a->text, "%s",
-                   r == -ETIMEDOUT ? "no answer in time, of the name servers or the host: is the "
-                                     "name known, the host up, and no firewall in between?"
-                                   : "the attempt could not be made");
-    attempt_settle(a);
+    if (r != -ETIMEDOUT)
+        fail(a, r);
+    else
+        (void)snprintf(a->text, sizeof a->text,
+                       "no answer in time, of the name servers or the host: is the name known, the "
+                       "host up, and no firewall in between?");
 }
 
 static void take_files(struct trial *t)
 {
     struct trial_files *f = &t->files;
 
-    if (as_agent_take(&t->run->files, f, sizeof *f, t->run->until) < 0 || f->n > TRIAL_FILES_MAX)
+    if (t->files_error == 0)
+        t->files_error = as_agent_take(&t->run->files, f, sizeof *f, t->run->until);
+    if (t->files_error < 0 || f->n > TRIAL_FILES_MAX)
         f->n = 0;
     for (size_t i = 0; i < f->n; i++) {
         f->text[i][sizeof f->text[i] - 1] = '\0';
@@ -116,16 +128,18 @@ static void start(const struct ctl *ctl, const struct conninfo *c, struct trial 
     for (size_t i = 0; i < TRIAL_FILES_MAX; i++)
         t->n_named += file_of(c, keywords[i]) != NULL;
     run->task_of_files = (struct task){.conninfo = run->conninfo};
-    (void)as_agent_start(ctl->agent_user, look_at_files, &run->task_of_files, sizeof t->files,
-                         &run->files);
+    t->files_error = as_agent_start(ctl->agent_user, look_at_files, &run->task_of_files,
+                                    sizeof t->files, &run->files);
     for (; t->n < c->n_hosts; t->n++) {
         struct attempt *a = &t->attempts[t->n];
 
         run->tasks[t->n] = (struct task){
             .conninfo = run->conninfo, .host = t->n, .until = run->until - TRIAL_ROOM_USEC};
         (void)conninfo_where(&c->hosts[t->n], NULL, a->where, sizeof a->where);
-        (void)as_agent_start(ctl->agent_user, try_host, &run->tasks[t->n], sizeof *a,
-                             &run->hosts[t->n]);
+        int r = as_agent_start(ctl->agent_user, try_host, &run->tasks[t->n], sizeof *a,
+                               &run->hosts[t->n]);
+        if (r < 0)
+            fail(a, r);
     }
 }
 
@@ -190,10 +204,7 @@ const struct attempt *trial_best(const struct trial *t)
     for (size_t i = 0; i < t->n; i++) {
         const struct attempt *a = &t->attempts[i];
 
-        if (attempt_usable(a))
-            return a;
-        /* A standby got as far as a server whose schema is missing, and says less. */
-        if (!best || a->stage > best->stage || (a->stage == best->stage && a->writes))
+        if (!best || attempt_is_better(a, best))
             best = a;
     }
     return best;
@@ -206,6 +217,10 @@ bool trial_usable(const struct trial *t)
     return best && attempt_usable(best);
 }
 
+const char trial_alone_text[] =
+    "synchronous_standby_names is set and no standby is connected, so commits hang: start the "
+    "standby, or empty synchronous_standby_names";
+
 const char *trial_obstacle(const struct attempt *a, char *ret, size_t size)
 {
     assert(a);
@@ -215,6 +230,8 @@ const char *trial_obstacle(const struct attempt *a, char *ret, size_t size)
         (void)snprintf(ret, size, "%s", a->text);
     else if (!a->writes)
         (void)snprintf(ret, size, "%s", a->unwilling);
+    else if (a->alone)
+        (void)snprintf(ret, size, "%s", trial_alone_text);
     else if (a->schema[0])
         (void)snprintf(ret, size, "%s", a->schema);
     else if (a->grants[0])

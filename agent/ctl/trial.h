@@ -22,9 +22,10 @@ struct trial_files {
 struct trial_run; /* what is at work */
 
 struct trial {
-    int error;      /* negative errno: nothing could be tried; -ESRCH: there is no such user */
-    bool as_agent;  /* false: it was tried as whoever this is */
-    size_t n_named; /* files that were looked at */
+    int error;       /* negative errno: nothing could be tried; -ESRCH: there is no such user */
+    bool as_agent;   /* false: it was tried as whoever this is */
+    size_t n_named;  /* files that were looked at */
+    int files_error; /* negative errno: they were not looked at */
     struct trial_files files;
     struct attempt attempts[CONNINFO_HOSTS_MAX];
     size_t n;
@@ -50,6 +51,9 @@ const struct attempt *trial_best(const struct trial *t);
 
 /* Would it do? */
 bool trial_usable(const struct trial *t);
+
+/* What is wrong with a server that waits for standbys and has none. */
+extern const char trial_alone_text[];
 
 /* Of an attempt: the first thing that speaks against it, with what to do; "" when there is none.
  * Returns ret. */

@@ -2,12 +2,14 @@
 /* What `tenurectl check` says of a server, and what `apply` makes of it. */
 #include "postgresql.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -248,6 +250,18 @@ TEST(a_read_only_server_is_bad)
     has_line("BAD", "writes", "synchronous_standby_names is empty");
 }
 
+TEST(a_server_without_the_standby_it_waits_for_is_bad)
+{
+    struct server s;
+
+    server_make(&s, false);
+    server_configure(&s, "synchronous_standby_names = 'nobody'");
+    server_start(&s);
+    ck_assert_int_eq(try_port(s.port), CTL_CHECK_BAD);
+    has_line("BAD", "writes", "no standby is connected, so commits hang");
+    server_crash(&s);
+}
+
 /* ---- passwords ---- */
 
 static void demand_passwords(struct server *s)
@@ -422,6 +436,40 @@ TEST(one_of_several_will_do)
                             shared.dir, shared.port),
                      CTL_OK);
     has_line("ok", "arbiter", "the same server");
+}
+
+/* This host's own failure: a pipe takes two descriptors, and there is one. */
+TEST(an_attempt_that_cannot_begin_is_not_known)
+{
+    struct rlimit before, few;
+    int free_fd = dup(STDIN_FILENO);
+    struct trial *t;
+
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    (void)close(free_fd);
+    few = before;
+    few.rlim_cur = (rlim_t)free_fd + 1;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+    t = trial_start(&ctl, "host=127.0.0.1");
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+    ck_assert_ptr_nonnull(t);
+    trial_finish(t);
+    ck_assert_int_eq(t->attempts[0].error, -EMFILE);
+    ASSERT_CONTAINS(t->attempts[0].text, "Too many open files");
+    ck_assert_int_eq(t->files_error, -EMFILE);
+    (void)trial_free(t);
+}
+
+TEST(a_name_that_is_resolved_too_late_is_named)
+{
+    char error[ARBITER_TEXT_MAX];
+    struct conninfo *c;
+    struct attempt a;
+
+    ck_assert_int_eq(conninfo_new("host=localhost", &c, error), 0);
+    attempt_make(c, 0, 0, &a);
+    (void)conninfo_free(c);
+    ASSERT_CONTAINS(a.text, "resolved too late");
 }
 
 TEST(without_the_agents_user)

@@ -169,6 +169,50 @@ TEST(what_cannot_be_tried_is_not_known)
     ASSERT_CONTAINS(said, "run it as root");
 }
 
+TEST(what_fails_here_says_nothing_of_the_server)
+{
+    struct trial t = good();
+
+    t.attempts[0] = (struct attempt){.stage = ATTEMPT_NOTHING, .error = -EAGAIN, .where = "pg1"};
+    ck_assert_int_eq(report(&t, false), CTL_CHECK_UNKNOWN);
+    t = good();
+    t.n = 2;
+    t.attempts[1] = (struct attempt){.stage = ATTEMPT_NOTHING, .error = -EAGAIN, .where = "pg1"};
+    ck_assert_int_eq(report(&t, false), CTL_CHECK_UNKNOWN);
+    t = good();
+    t.n_named = 1;
+    ck_assert_int_eq(report(&t, false), CTL_OK);
+    t.files_error = -ETIMEDOUT;
+    ck_assert_int_eq(report(&t, false), CTL_CHECK_UNKNOWN);
+    ASSERT_CONTAINS(said,
+                    "unknown  files      those of conninfo could not be looked at: Connection "
+                    "timed out\n");
+}
+
+TEST(a_server_that_waits_for_a_standby_it_has_not)
+{
+    struct trial t = good();
+
+    t.attempts[0].synchronous = t.attempts[0].alone = true;
+    ck_assert_int_eq(report(&t, true), CTL_CHECK_BAD);
+    ASSERT_CONTAINS(said, "BAD      writes     synchronous_standby_names is set and no standby");
+    ck_assert(!trial_usable(&t));
+}
+
+TEST(the_best_address_counts)
+{
+    struct attempt usable = good().attempts[0], unprepared = usable, standby = usable;
+
+    (void)snprintf(unprepared.schema, sizeof unprepared.schema, "missing");
+    standby.writes = false;
+    ck_assert(attempt_is_better(&usable, &unprepared));
+    ck_assert(!attempt_is_better(&unprepared, &usable));
+    ck_assert(attempt_is_better(&unprepared, &standby));
+    ck_assert(!attempt_is_better(&usable, &usable));
+    usable.stage = ATTEMPT_IN;
+    ck_assert(attempt_is_better(&standby, &usable));
+}
+
 /* Whatever the other process wrote. */
 TEST(an_attempt_is_settled)
 {
