@@ -142,9 +142,10 @@ static PGconn *log_in(const struct conninfo *c, const struct conninfo_host *h, c
         return pg;
     if (!pg)
         (void)snprintf(ret->text, sizeof ret->text, "out of memory");
-    else if (in_time)
+    else if (in_time) {
+        ret->no_password = PQconnectionNeedsPassword(pg) && !conninfo_option(c, "passfile");
         explain(c, pg, ret->text);
-    else if (ret->stage == ATTEMPT_REACHED)
+    } else if (ret->stage == ATTEMPT_REACHED)
         (void)snprintf(ret->text, sizeof ret->text,
                        "connected, but nobody answers in time: is this PostgreSQL, and not "
                        "overloaded or stopped?");

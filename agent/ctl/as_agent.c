@@ -96,6 +96,11 @@ static _Noreturn void be_there(const char *user, void (*work)(void *userdata, vo
 
 /* ---- here ---- */
 
+bool as_agent_has_credentials(void)
+{
+    return access(CREDENTIALS_DIR, F_OK) == 0;
+}
+
 int as_agent_possible(const char *user)
 {
     assert(user);

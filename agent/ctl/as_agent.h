@@ -3,8 +3,8 @@
 #define TENURE_CTL_AS_AGENT_H
 
 /* Something is tried as the agent would: in a process of its own, as the agent's user where this is
- * root, with the environment that systemd gives the agent, and with nothing else of this process: in a
- * session of its own, without descriptors. What hangs there is killed. */
+ * root, with the environment that systemd gives the agent, and with nothing else of this process:
+ * in a session of its own, without descriptors. What hangs there is killed. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,13 +25,16 @@ struct as_agent {
  * that user, so what is tried is tried as whoever this is. */
 int as_agent_possible(const char *user);
 
+/* Does it find there what LoadCredential= of the agent's unit names? Only while the agent runs. */
+bool as_agent_has_credentials(void);
+
 /* Starts `work` there. It fills one answer of `size` bytes, all zero when it begins; then the
  * process waits for its end. Returns 0 or negative errno. */
 int as_agent_start(const char *user, void (*work)(void *userdata, void *answer), void *userdata,
                    size_t size, struct as_agent *ret);
 
-/* Waits for its answer, until then by CLOCK_BOOTTIME; one that is there already is taken even later.
- * Returns 0, -ETIMEDOUT, or -EIO when it ended without one. */
+/* Waits for its answer, until then by CLOCK_BOOTTIME; one that is there already is taken even
+ * later. Returns 0, -ETIMEDOUT, or -EIO when it ended without one. */
 int as_agent_await(const struct as_agent *a, void *answer, size_t size, usec_t until);
 
 /* The same, and ends it. */

@@ -240,6 +240,25 @@ int ctl_load(const struct ctl *ctl, const struct config_paths *paths, struct ten
     return 0;
 }
 
+/* libpq's: root's own shell is not where the agent runs. */
+static void forget_libpq_variables(void)
+{
+    char name[64];
+
+    for (char **e = environ; e && *e;) {
+        size_t length = strcspn(*e, "=");
+
+        if (strncmp(*e, "PG", 2) != 0 || length >= sizeof name) {
+            e++;
+            continue;
+        }
+        (void)snprintf(name, sizeof name, "%.*s", (int)length, *e);
+        if (unsetenv(name) < 0)
+            return;
+        e = environ; /* which has moved */
+    }
+}
+
 /* Half an answer must not look like one; what keeps the agent from leading is worse still. */
 static int status_without_answer(const char *verb, int status)
 {
@@ -259,6 +278,7 @@ int ctl_run(const struct ctl *ctl, int argc, char *argv[])
 
     assert(ctl);
 
+    forget_libpq_variables();
     opterr = 0;
     optind = 0;
     while ((c = getopt_long(argc, argv, "+hV", options, NULL)) != -1) {

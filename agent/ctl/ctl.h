@@ -39,8 +39,8 @@ struct ctl {
     bool to_journal; /* err is: as when systemd runs this, and whoever asked for it sees nothing */
 };
 
-/* The whole program less its defaults: options, then the verb. argv[0] is the program's name.
- * Returns the exit status. */
+/* The whole program less its defaults: options, then the verb. argv[0] is the program's name. Takes
+ * libpq's variables out of the environment. Returns the exit status. */
 int ctl_run(const struct ctl *ctl, int argc, char *argv[]);
 
 /* One verb each: argv[0] is the verb. They print what went wrong and return the exit status. */

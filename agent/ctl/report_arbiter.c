@@ -119,7 +119,7 @@ static void report_best(struct report *r, const struct attempt *a, bool require_
     }
     report_line(r, VERDICT_GOOD, "arbiter", "%s answers", a->where);
     if (a->stage == ATTEMPT_REACHED) {
-        report_line(r, VERDICT_BAD, "login", "%s", a->text);
+        report_line(r, a->error < 0 ? VERDICT_UNKNOWN : VERDICT_BAD, "login", "%s", a->text);
         return;
     }
     report_line(r, VERDICT_GOOD, "login", "PostgreSQL %d.%d, database %s, role %s",

@@ -84,6 +84,21 @@ static void fail(struct attempt *a, int error)
     (void)snprintf(a->text, sizeof a->text, "it could not be tried: %s", strerror(-error));
 }
 
+/* What LoadCredential= names, if it does, is not there to be tried. */
+static void doubt_password(struct attempt *a)
+{
+    char text[ARBITER_TEXT_MAX];
+
+    if (!a->no_password || as_agent_has_credentials())
+        return;
+    a->error = -ENOKEY;
+    (void)snprintf(text, sizeof text,
+                   "a password is wanted; if LoadCredential= has it: the credential is there only "
+                   "while tenured runs; else %.400s",
+                   a->text);
+    (void)text_clean(text, a->text, sizeof a->text);
+}
+
 static void take_attempt(struct trial *t, size_t i)
 {
     struct attempt *a = &t->attempts[i];
@@ -95,6 +110,7 @@ static void take_attempt(struct trial *t, size_t i)
     int r = as_agent_take(&t->run->hosts[i], a, sizeof *a, t->run->until);
     if (r == 0) {
         attempt_settle(a);
+        doubt_password(a);
         return;
     }
     *a = (struct attempt){.stage = ATTEMPT_NOTHING};

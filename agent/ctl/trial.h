@@ -3,7 +3,8 @@
 #define TENURE_CTL_TRIAL_H
 
 /* Would an agent with this connection string get to its arbiter? All hosts of it are tried, side by
- * side and as the agent's user. */
+ * side and as the agent's user. Variables that a drop-in of tenured.service sets with Environment=
+ * are not in it. */
 
 #include "arbiter/attempt.h"
 #include "ctl/ctl.h"

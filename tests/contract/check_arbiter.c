@@ -299,6 +299,9 @@ TEST(passwords_and_their_files)
     has_line("BAD", "login", "password authentication failed");
     has_line("ok", "arbiter", "answers");
 
+    ck_assert_int_eq(try_port(s.port), CTL_CHECK_UNKNOWN);
+    has_line("unknown", "login", "the credential is there only while tenured runs");
+
 #define BY_FILE                                                                                    \
     try_it(false, "host=127.0.0.1 port=%d dbname=postgres user=tenure passfile=%s", s.port, path)
     ck_assert_int_eq(BY_FILE, CTL_CHECK_BAD);
@@ -502,6 +505,7 @@ TEST(a_check_ends_in_time, .times = 2)
     int fd, port = mute_port(&fd);
     size_t n;
 
+    (void)setenv("PGPORT", "1,2,3", 1); /* of root's shell: not the agent's */
     if (_i == 0)
         (void)setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent", 1);
     else
@@ -529,6 +533,7 @@ TEST(a_check_ends_in_time, .times = 2)
         ck_assert_int_eq(strstr(out, "nobody answers in time") != NULL, !offline);
         ck_assert_int_eq(strstr(out, "unknown  systemd") != NULL, !offline);
         ck_assert_ptr_null(strstr(out, SECRET));
+        ck_assert_ptr_null(getenv("PGPORT"));
         free(out);
     }
     (void)close(fd);
