@@ -23,6 +23,10 @@ static bool answers(const struct ctl *ctl, const struct config_arbiter *arbiter,
     const struct attempt *best = trial_best(t);
     if (!best)
         return false;
+    if (t->hidden.n > 0) {
+        (void)snprintf(text, ARBITER_TEXT_MAX, "%s", t->hidden.text[0]);
+        return false;
+    }
     bool usable = trial_usable(t), asynchronous = arbiter->require_sync && !best->synchronous;
     if (usable && asynchronous)
         (void)snprintf(obstacle, sizeof obstacle,

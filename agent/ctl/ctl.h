@@ -33,6 +33,8 @@ struct ctl {
     const char *lock_file;      /* of an apply */
     bool tries;                 /* check and apply log in to the arbiter, and look at the host */
     const char *agent_user;
+    const char *const
+        *hidden;        /* directories that the agent does not see, NULL at the end; or NULL */
     unsigned *n_warned; /* how often ctl_warn() was called; NULL: nobody wants to know */
     FILE *out;
     FILE *err;

@@ -22,6 +22,9 @@ static bool writes_to_journal(void)
     return strcmp(stream, ours) == 0;
 }
 
+/* By ProtectHome= and PrivateTmp= of tenured.service. */
+static const char *const hidden[] = {"/home", "/root", "/run/user", "/tmp", "/var/tmp", NULL};
+
 int main(int argc, char *argv[])
 {
     const struct ctl ctl = {
@@ -33,6 +36,7 @@ int main(int argc, char *argv[])
         .lock_file = TENURE_APPLY_LOCK,
         .tries = true,
         .agent_user = TENURE_USER,
+        .hidden = hidden,
         .out = stdout,
         .err = stderr,
         .to_journal = writes_to_journal(),

@@ -11,6 +11,8 @@
 
 static void report_files(struct report *r, const struct trial *t, bool usable)
 {
+    for (size_t i = 0; i < t->hidden.n; i++)
+        report_line(r, VERDICT_BAD, "files", "%s", t->hidden.text[i]);
     /* What is not used, and not needed, is a warning. */
     for (size_t i = 0; i < t->files.n; i++)
         report_line(r, usable ? VERDICT_WARNING : VERDICT_BAD, "files", "%s", t->files.text[i]);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "arbiter/advice.h"
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/text.h"
 #include "ctl/as_agent.h"
@@ -70,6 +71,30 @@ static void look_at_files(void *userdata, void *answer)
 
 /* ---- here ---- */
 
+static bool is_below(const char *const dirs[], const char *path)
+{
+    for (size_t i = 0; dirs && dirs[i]; i++) {
+        size_t n = strlen(dirs[i]);
+
+        if (strncmp(path, dirs[i], n) == 0 && (path[n] == '/' || !path[n]))
+            return true;
+    }
+    return false;
+}
+
+bool trial_is_hidden(const char *const dirs[], const char *path)
+{
+    assert(path);
+
+    _cleanup_free_ char *real = dirs ? realpath(path, NULL) : NULL;
+
+    return is_below(dirs, path) || (real && is_below(dirs, real));
+}
+
+#define HIDDEN                                                                                     \
+    "tenured.service hides it from the agent (ProtectHome=, PrivateTmp=), whatever this trial "    \
+    "sees: "
+
 struct trial_run {
     usec_t until;
     struct task tasks[CONNINFO_HOSTS_MAX], task_of_files;
@@ -104,7 +129,7 @@ static void take_attempt(struct trial *t, size_t i)
     struct attempt *a = &t->attempts[i];
     char where[ATTEMPT_WHERE_MAX];
 
-    if (a->error < 0)
+    if (t->run->hosts[i].fd < 0) /* a says why */
         return;
     memcpy(where, a->where, sizeof where);
     int r = as_agent_take(&t->run->hosts[i], a, sizeof *a, t->run->until);
@@ -141,8 +166,15 @@ static void start(const struct ctl *ctl, const struct conninfo *c, struct trial 
 {
     struct trial_run *run = t->run;
 
-    for (size_t i = 0; i < TRIAL_FILES_MAX; i++)
-        t->n_named += file_of(c, keywords[i]) != NULL;
+    for (size_t i = 0; i < TRIAL_FILES_MAX; i++) {
+        const char *path = file_of(c, keywords[i]);
+
+        if (path && trial_is_hidden(ctl->hidden, path))
+            (void)snprintf(t->hidden.text[t->hidden.n++], ARBITER_TEXT_MAX,
+                           "%s=%.200s: " HIDDEN "move it to /etc/tenure", keywords[i], path);
+        else if (path)
+            t->n_named++;
+    }
     run->task_of_files = (struct task){.conninfo = run->conninfo};
     t->files_error = as_agent_start(ctl->agent_user, look_at_files, &run->task_of_files,
                                     sizeof t->files, &run->files);
@@ -152,6 +184,13 @@ static void start(const struct ctl *ctl, const struct conninfo *c, struct trial 
         run->tasks[t->n] = (struct task){
             .conninfo = run->conninfo, .host = t->n, .until = run->until - TRIAL_ROOM_USEC};
         (void)conninfo_where(&c->hosts[t->n], NULL, a->where, sizeof a->where);
+        run->hosts[t->n] = (struct as_agent)AS_AGENT_NONE;
+        if (c->hosts[t->n].name[0] == '/' && trial_is_hidden(ctl->hidden, c->hosts[t->n].name)) {
+            (void)snprintf(a->text, sizeof a->text,
+                           HIDDEN "name another of the server's unix_socket_directories, such as "
+                                  "/run/postgresql");
+            continue;
+        }
         int r = as_agent_start(ctl->agent_user, try_host, &run->tasks[t->n], sizeof *a,
                                &run->hosts[t->n]);
         if (r < 0)
@@ -230,7 +269,7 @@ bool trial_usable(const struct trial *t)
 {
     const struct attempt *best = trial_best(t);
 
-    return best && attempt_usable(best);
+    return best && t->hidden.n == 0 && attempt_usable(best);
 }
 
 const char trial_alone_text[] =

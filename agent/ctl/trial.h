@@ -20,6 +20,9 @@ struct trial_files {
     size_t n;
 };
 
+/* Is this path, or where it leads to, below a directory that the agent does not see? */
+bool trial_is_hidden(const char *const dirs[], const char *path);
+
 struct trial_run; /* what is at work */
 
 struct trial {
@@ -27,7 +30,7 @@ struct trial {
     bool as_agent;   /* false: it was tried as whoever this is */
     size_t n_named;  /* files that were looked at */
     int files_error; /* negative errno: they were not looked at */
-    struct trial_files files;
+    struct trial_files files, hidden; /* hidden: this process sees them, the agent does not */
     struct attempt attempts[CONNINFO_HOSTS_MAX];
     size_t n;
     struct trial_run *run;

@@ -475,6 +475,32 @@ TEST(a_name_that_is_resolved_too_late_is_named)
     ASSERT_CONTAINS(a.text, "resolved too late");
 }
 
+/* Whoever tries it sees them, and the agent does not. */
+TEST(what_the_agent_does_not_see_is_bad)
+{
+    char beside[600];
+    const char *const hidden[] = {beside, folder(), shared.dir, NULL};
+    const char *path = in_folder("pgpass");
+
+    (void)snprintf(beside, sizeof beside, "%s/pg", folder());
+    ck_assert(!trial_is_hidden(hidden, "/"));
+    ck_assert(!trial_is_hidden((const char *const[]){beside, NULL}, path));
+    file_put(path, "*:*:*:*:" SECRET "\n");
+    give_away(path, 0600);
+    ctl.hidden = hidden;
+    ck_assert_int_eq(try_it(false, "host=127.0.0.1 port=%d dbname=postgres user=tenure passfile=%s",
+                            shared.port, path),
+                     CTL_CHECK_BAD);
+    has_line("BAD", "files", "tenured.service hides it from the agent");
+    ck_assert_int_eq(
+        try_it(false, "host=%s port=%d dbname=postgres user=tenure", shared.dir, shared.port),
+        CTL_CHECK_BAD);
+    has_line("BAD", "arbiter", "unix_socket_directories");
+    const char *link = in_folder("link");
+    ck_assert_int_eq(symlink(shared.dir, link), 0);
+    ck_assert(trial_is_hidden((const char *const[]){shared.dir, NULL}, link));
+}
+
 TEST(without_the_agents_user)
 {
     ctl.agent_user = "nobody-of-that-name";
