@@ -26,6 +26,8 @@ struct view {
     const struct tenure_config *config;
     const struct config_group *group; /* of the unit that is looked at */
     struct units_findings *findings;
+    usec_t until; /* nothing is asked after this */
+    bool late;    /* something was not */
     struct unit_links links;
     struct unit_properties other; /* the last answer to ask_other() */
 };
@@ -42,8 +44,12 @@ void units_findings_clear(struct units_findings *f)
 static int ask(struct view *v, const char *unit, struct unit_properties *ret)
 {
     _cleanup_message_ sd_bus_message *reply = NULL;
-    int r = systemd_unit_properties(v->bus, unit, &reply);
+    int r = -ETIMEDOUT;
 
+    if (clock_monotonic() > v->until)
+        v->late = true;
+    else
+        r = systemd_unit_properties(v->bus, unit, &reply);
     return r < 0 ? r : properties_read(reply, ret);
 }
 
@@ -159,7 +165,7 @@ int units_ask(const struct ctl *ctl, sd_bus *bus, const struct tenure_config *c,
     assert(ret);
     assert(ret_unit);
 
-    struct view v = {.ctl = ctl, .bus = bus, .config = c, .findings = ret};
+    struct view v = {.ctl = ctl, .bus = bus, .config = c, .findings = ret, .until = until};
     const struct survey survey = {
         .group_of = group_of,
         .of_host = of_host,
@@ -174,7 +180,9 @@ int units_ask(const struct ctl *ctl, sd_bus *bus, const struct tenure_config *c,
         for (size_t k = 0; k < c->groups[i].n_units && r == 0 && (to_the_end || !ret->stale); k++) {
             v.group = &c->groups[i];
             *ret_unit = c->groups[i].units[k];
-            r = clock_monotonic() > until ? -ETIMEDOUT : ask_of(&v, &survey, *ret_unit);
+            r = ask_of(&v, &survey, *ret_unit);
+            if (r == 0 && v.late) /* of the units that belong to it not all were asked about */
+                r = -ETIMEDOUT;
         }
     unit_properties_clear(&v.other);
     unit_links_clear(&v.links);
