@@ -208,7 +208,7 @@ TEST(notices_are_dropped)
 {
     char conninfo[256], error[ARBITER_TEXT_MAX];
     struct conninfo *c;
-    struct attempt a;
+    struct attempt seen;
     struct stat st;
     struct server s;
 
@@ -223,13 +223,13 @@ TEST(notices_are_dropped)
     int before = dup(STDERR_FILENO), fd = open(in_folder("stderr"), O_RDWR | O_CREAT, 0600);
     ck_assert(before >= 0 && fd >= 0);
     ck_assert_int_ge(dup2(fd, STDERR_FILENO), 0);
-    attempt_make(c, 0, usec_add(clock_boottime(), 10 * USEC_PER_SEC), &a);
+    attempt_make(c, 0, usec_add(clock_boottime(), 10 * USEC_PER_SEC), &seen);
     ck_assert_int_ge(dup2(before, STDERR_FILENO), 0);
     ck_assert_int_eq(fstat(fd, &st), 0);
     (void)close(before);
     (void)close(fd);
     (void)conninfo_free(c);
-    ck_assert(attempt_usable(&a));
+    ck_assert(attempt_usable(&seen));
     ck_assert_int_eq(st.st_size, 0);
     server_crash(&s);
 }
@@ -467,12 +467,12 @@ TEST(a_name_that_is_resolved_too_late_is_named)
 {
     char error[ARBITER_TEXT_MAX];
     struct conninfo *c;
-    struct attempt a;
+    struct attempt seen;
 
     ck_assert_int_eq(conninfo_new("host=localhost", &c, error), 0);
-    attempt_make(c, 0, 0, &a);
+    attempt_make(c, 0, 0, &seen);
     (void)conninfo_free(c);
-    ASSERT_CONTAINS(a.text, "resolved too late");
+    ASSERT_CONTAINS(seen.text, "resolved too late");
 }
 
 /* Whoever tries it sees them, and the agent does not. */
