@@ -214,9 +214,10 @@ TEST(notices_are_dropped)
 
     server_make(&s, false);
     server_start(&s);
-    server_do(&s, "create function noise() returns trigger language plpgsql as 'begin raise notice "
-                  "''noise''; return new; end'; create trigger noise before insert on tenure.lease "
-                  "for each row execute function noise()");
+    server_do(&s,
+              "create function noise() returns trigger language plpgsql as 'begin raise warning "
+              "''noise''; return new; end'; create trigger noise before insert on tenure.lease "
+              "for each row execute function noise()");
     (void)snprintf(conninfo, sizeof conninfo, "host=127.0.0.1 port=%d dbname=postgres user=tenure",
                    s.port);
     ck_assert_int_eq(conninfo_new(conninfo, &c, error), 0);
