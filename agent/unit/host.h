@@ -196,8 +196,10 @@ int host_ask_own_job(struct host *h);
 int host_check_kernel(char text[static HOST_TEXT_MAX]);
 
 /* The random id of this agent's boot, 128 bits in hex, made by the first call after boot and kept
- * below TENURE_INSTANCE_DIR. Holds a lock there for as long as this process lives: one agent per
- * host. Returns 0, -EBUSY when another agent has the lock, another negative errno. */
+ * below TENURE_INSTANCE_DIR, with the machine id, the boot id and the PID namespace that it was
+ * made in: where one of them is another now, the folder was copied, and another id is made. Holds a
+ * lock there for as long as this process lives: one agent per host. Returns 0, -EBUSY when another
+ * agent has the lock, another negative errno. */
 int host_instance_id(char ret[static INSTANCE_ID_LEN + 1]);
 
 #endif

@@ -15,7 +15,23 @@
 
 #define ID_FILE "id"
 #define ID_FILE_NEW "id.new"
+#define HOST_FILE "host"
+#define HOST_FILE_NEW "host.new"
 #define LOCK_FILE "lock"
+
+/* What tells machines apart, and boots, and containers on one kernel, which have its boot id. A
+ * virtual machine that was copied with its memory has them all: no id of its own helps there. */
+enum ingredient {
+    INGREDIENT_MACHINE,
+    INGREDIENT_BOOT,
+    INGREDIENT_CONTAINER,
+    INGREDIENTS,
+};
+#define INGREDIENT_MAX 63
+
+struct ingredients {
+    char value[INGREDIENTS][INGREDIENT_MAX + 1]; /* "": not known */
+};
 
 static bool id_valid(const char *id, size_t length)
 {
@@ -68,9 +84,100 @@ static int id_make(int dir_fd, char ret[static INSTANCE_ID_LEN + 1])
     return 0;
 }
 
-int instance_id_in(const char *dir, char ret[static INSTANCE_ID_LEN + 1], int *ret_lock_fd)
+/* ---- what it is bound to ---- */
+
+/* The first line, as far as it goes; without it nothing is known, and nothing concluded. */
+static void read_line(int dir_fd, const char *path, char ret[static INGREDIENT_MAX + 1])
+{
+    _cleanup_close_ int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    ssize_t n = fd < 0 ? -1 : read(fd, ret, INGREDIENT_MAX);
+
+    ret[n > 0 ? n : 0] = '\0';
+    ret[strcspn(ret, "\n")] = '\0';
+}
+
+static void read_link(int dir_fd, const char *path, char ret[static INGREDIENT_MAX + 1])
+{
+    ssize_t n = readlinkat(dir_fd, path, ret, INGREDIENT_MAX);
+
+    ret[n > 0 ? n : 0] = '\0';
+}
+
+static void look_around(int root_fd, struct ingredients *ret)
+{
+    read_line(root_fd, "etc/machine-id", ret->value[INGREDIENT_MACHINE]);
+    read_line(root_fd, "proc/sys/kernel/random/boot_id", ret->value[INGREDIENT_BOOT]);
+    read_link(root_fd, "proc/self/ns/pid", ret->value[INGREDIENT_CONTAINER]);
+}
+
+/* A line each, as it was when the id was made, or first seen by an agent that knows of this. */
+static void host_read(int dir_fd, struct ingredients *ret)
+{
+    char text[INGREDIENTS * (INGREDIENT_MAX + 1) + 1] = "", *rest = text;
+    _cleanup_close_ int fd = openat(dir_fd, HOST_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+
+    text[n > 0 ? n : 0] = '\0';
+    for (int i = 0; i < INGREDIENTS; i++) {
+        const char *line = strsep(&rest, "\n");
+
+        (void)snprintf(ret->value[i], sizeof ret->value[i], "%s", line ? line : "");
+    }
+}
+
+static int host_write(int dir_fd, const struct ingredients *here)
+{
+    _cleanup_close_ int fd =
+        openat(dir_fd, HOST_FILE_NEW, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+    int length = 0;
+
+    if (fd < 0)
+        return -errno;
+    for (int i = 0; i < INGREDIENTS; i++)
+        length = dprintf(fd, "%s\n", here->value[i]) < 0 ? -1 : length;
+    if (length < 0)
+        return -EIO;
+    return renameat(dir_fd, HOST_FILE_NEW, dir_fd, HOST_FILE) < 0 ? -errno : 0;
+}
+
+/* What is not known on either side is no difference. */
+static bool same_host(const struct ingredients *a, const struct ingredients *b)
+{
+    for (int i = 0; i < INGREDIENTS; i++)
+        if (a->value[i][0] && b->value[i][0] && strcmp(a->value[i], b->value[i]) != 0)
+            return false;
+    return true;
+}
+
+/* What cannot be read this time is as it was. */
+static void remember(struct ingredients *here, const struct ingredients *there)
+{
+    for (int i = 0; i < INGREDIENTS; i++)
+        if (!here->value[i][0])
+            memcpy(here->value[i], there->value[i], sizeof here->value[i]);
+}
+
+/* The id that is there, if it was made here; else a new one. It comes first, and what it is bound
+ * to after it: by an agent that is killed in between, another one is made. */
+static int id_take(int dir_fd, int root_fd, char ret[static INSTANCE_ID_LEN + 1])
+{
+    struct ingredients here, there;
+
+    look_around(root_fd, &here);
+    host_read(dir_fd, &there);
+    int r = id_read(dir_fd, ret);
+    if (r == -ENOENT || (r >= 0 && !same_host(&here, &there)))
+        r = id_make(dir_fd, ret);
+    else
+        remember(&here, &there);
+    return r < 0 ? r : host_write(dir_fd, &here);
+}
+
+int instance_id_in(const char *dir, const char *root, char ret[static INSTANCE_ID_LEN + 1],
+                   int *ret_lock_fd)
 {
     assert(dir);
+    assert(root);
     assert(ret);
     assert(ret_lock_fd);
 
@@ -84,9 +191,10 @@ int instance_id_in(const char *dir, char ret[static INSTANCE_ID_LEN + 1], int *r
     if (flock(lock_fd, LOCK_EX | LOCK_NB) < 0)
         return errno == EWOULDBLOCK ? -EBUSY : -errno;
 
-    int r = id_read(dir_fd, ret);
-    if (r == -ENOENT)
-        r = id_make(dir_fd, ret);
+    _cleanup_close_ int root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (root_fd < 0)
+        return -errno;
+    int r = id_take(dir_fd, root_fd, ret);
     if (r < 0)
         return r;
     *ret_lock_fd = take_fd(&lock_fd);
@@ -100,7 +208,7 @@ int host_instance_id(char ret[static INSTANCE_ID_LEN + 1])
 
     if (lock_fd >= 0)
         return -EALREADY;
-    return instance_id_in(TENURE_INSTANCE_DIR, ret, &lock_fd);
+    return instance_id_in(TENURE_INSTANCE_DIR, "/", ret, &lock_fd);
 }
 
 int kernel_check_at(const char *cgroup_root, char text[static HOST_TEXT_MAX])

@@ -626,30 +626,106 @@ TEST(datagrams_arrive_or_say_why_not)
 
 /* ---- the instance id ---- */
 
-TEST_CASE(instance_id, .set_up = folder_make);
+/* What tells this host from others, in files of the test's own. */
+static void instance_host(const char *machine, const char *boot, const char *container)
+{
+    folder_put("root/etc/machine-id", machine);
+    folder_put("root/proc/sys/kernel/random/boot_id", boot);
+    folder_put("root/proc/self/ns/other", "");
+    (void)unlink(in_folder("root/proc/self/ns/pid"));
+    ck_assert_int_eq(symlink(container, in_folder("root/proc/self/ns/pid")), 0);
+}
+
+static void instance_set_up(void)
+{
+    folder_make();
+    folder_make_folder("run");
+    instance_host("m1\n", "b1\n", "pid:[1]");
+}
+
+TEST_CASE(instance_id, .set_up = instance_set_up);
+
+static int instance_get(char id[static INSTANCE_ID_LEN + 1], int *lock)
+{
+    return instance_id_in(in_folder("run"), in_folder("root"), id, lock);
+}
+
+/* An agent's life. */
+static const char *instance_of_a_life(void)
+{
+    static char ids[4][INSTANCE_ID_LEN + 1];
+    static unsigned n;
+    char *id = ids[n++ % 4];
+    int lock = -1;
+
+    ck_assert_int_eq(instance_get(id, &lock), 0);
+    ck_assert_uint_eq(strspn(id, "0123456789abcdef"), INSTANCE_ID_LEN);
+    (void)close(lock);
+    return id;
+}
 
 TEST(the_instance_id_lasts_and_is_one_agents)
 {
     char id[INSTANCE_ID_LEN + 1] = "", again[INSTANCE_ID_LEN + 1] = "";
     int lock = -1, second = -1;
 
-    ck_assert_int_eq(instance_id_in(folder(), id, &lock), 0);
-    ck_assert_uint_eq(strspn(id, "0123456789abcdef"), INSTANCE_ID_LEN);
-    ck_assert_int_eq(instance_id_in(folder(), again, &second), -EBUSY);
+    ck_assert_int_eq(instance_get(id, &lock), 0);
+    ck_assert_int_eq(instance_get(again, &second), -EBUSY);
     ck_assert_int_eq(second, -1);
     (void)close(lock);
-
-    ck_assert_int_eq(instance_id_in(folder(), again, &lock), 0);
-    ck_assert_str_eq(id, again);
-    (void)close(lock);
+    ck_assert_str_eq(instance_of_a_life(), id);
 
     /* Half a file is as good as none. */
-    ck_assert_int_eq(truncate(in_folder("id"), 7), 0);
-    ck_assert_int_eq(instance_id_in(folder(), again, &lock), 0);
-    ck_assert_str_ne(id, again);
-    ck_assert_uint_eq(strspn(again, "0123456789abcdef"), INSTANCE_ID_LEN);
-    (void)close(lock);
-    ck_assert_int_eq(instance_id_in(in_folder("none"), again, &lock), -ENOENT);
+    ck_assert_int_eq(truncate(in_folder("run/id"), 7), 0);
+    ck_assert_str_ne(instance_of_a_life(), id);
+    ck_assert_int_eq(instance_id_in(in_folder("none"), in_folder("root"), again, &lock), -ENOENT);
+    ck_assert_int_eq(instance_id_in(in_folder("run"), in_folder("none"), again, &lock), -ENOENT);
+}
+
+static const char *const elsewhere[][3] = {
+    {"m2\n", "b1\n", "pid:[1]"}, {"m1\n", "b2\n", "pid:[1]"}, {"m1\n", "b1\n", "pid:[2]"}};
+
+/* The folder was copied to another machine, kept over a boot, or is another container's. */
+TEST(the_instance_id_is_this_hosts, EACH(elsewhere))
+{
+    const char *id = instance_of_a_life();
+
+    instance_host(elsewhere[_i][0], elsewhere[_i][1], elsewhere[_i][2]);
+    const char *another = instance_of_a_life();
+    ck_assert_str_ne(another, id);
+    ck_assert_str_eq(instance_of_a_life(), another);
+}
+
+/* What cannot be read any more, or could not be read before, is no other host: whoever leads is not
+ * disturbed. */
+TEST(the_instance_id_outlives_what_is_not_known, .times = 3)
+{
+    const char *id = instance_of_a_life();
+
+    if (_i == 0)
+        ck_assert_int_eq(unlink(in_folder("root/etc/machine-id")), 0);
+    else if (_i == 1)
+        ck_assert_int_eq(unlink(in_folder("root/proc/self/ns/pid")), 0);
+    else
+        ck_assert_int_eq(unlink(in_folder("run/host")),
+                         0); /* by an agent that knew nothing of it */
+    ck_assert_str_eq(instance_of_a_life(), id);
+    instance_host("m1\n", "b1\n", "pid:[1]");
+    ck_assert_str_eq(instance_of_a_life(), id);
+    instance_host("m1\n", "b2\n", "pid:[1]");
+    ck_assert_str_ne(instance_of_a_life(), id);
+}
+
+/* Killed in the middle of making one. */
+TEST(the_instance_id_is_made_again_when_half_of_it_is_there)
+{
+    const char *id = instance_of_a_life();
+
+    instance_host("m2\n", "b1\n", "pid:[1]");
+    folder_put("run/id", "0123456789abcdef0123456789abcdef\n"); /* and the old host beside it */
+    const char *another = instance_of_a_life();
+    ck_assert_str_ne(another, id);
+    ck_assert_str_ne(another, "0123456789abcdef0123456789abcdef");
 }
 
 /* ---- what an agent that was restarted has to know ---- */
