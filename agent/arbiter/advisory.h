@@ -3,7 +3,7 @@
 #define TENURE_ARBITER_ADVISORY_H
 
 /* The method `advisory`: a group's row, and beside it a lock of the one session that the arbiter
- * has. tick_1 takes, checks and lets go of the locks; here is what this end must know for that.
+ * has. tick_2 takes, checks and lets go of the locks; here is what this end must know for that.
  *
  * Why two never lead. A renewal is acknowledged only by a session that holds the lock, and writes a
  * new nonce into the row in the same transaction; a claim is acknowledged only to a session that
@@ -28,7 +28,7 @@
  *    the first reply of its new life. What remains is the row, as with `lease`.
  *  - Answer lost: the connection is given up, and the lock with it, as soon as the server notices:
  *    the session's limits are set before it takes its first lock.
- *  - A pooler: a lock would be anybody's. tick_1 compares the backend's process id each time, and
+ *  - A pooler: a lock would be anybody's. tick_2 compares the backend's process id each time, and
  *    asks pg_locks what this session holds instead of believing the caller. Refused.
  *  - A term that is over, but not proven dead: no renewals. The lock is let go after L, as
  *    the lease would have run out; letting go is as safe as losing the session. */
@@ -54,7 +54,7 @@ struct advisory_seen {
     usec_t since;       /* seen with this term and nonce from here on (CLOCK_BOOTTIME) */
     usec_t read_at;     /* and last read */
     bool before;        /* in an earlier session */
-    bool held, dropped; /* dropped: tick_1 was told to let go of it */
+    bool held, dropped; /* dropped: tick_2 was told to let go of it */
     usec_t lease;       /* L of the row */
     usec_t acked_at;    /* held: when a claim or renewal was last granted */
 };
@@ -73,7 +73,7 @@ void advisory_new_session(struct advisory *a);
 /* Everything is forgotten. */
 void advisory_free(struct advisory *a);
 
-/* What tick_1 must be told beside these requests. now: just before they are sent. Returns 0 or
+/* What tick_2 must be told beside these requests. now: just before they are sent. Returns 0 or
  * -ENOMEM; to be freed with lease_extra_free() either way. */
 int advisory_ask(struct advisory *a, const struct request *requests, size_t n, usec_t now,
                  struct lease_extra *ret);

@@ -78,7 +78,8 @@ bool arbiter_idle(const struct arbiter *a);
  * connection is closed (never cancelled) and all are UNKNOWN. Each group at most once in a batch.
  * Returns 0, -EBUSY when not idle, -ENOTCONN, -E2BIG above ARBITER_BATCH_MAX, -EINVAL for an empty
  * batch or a request that no arbiter can take (a name that is no group's, a term or span above
- * INT64_MAX, observe or claim without L and D), -ENOMEM. */
+ * INT64_MAX, observe or claim without L and D, renew or release without a nonce or with more than
+ * REQUEST_NONCES_MAX), -ENOMEM. */
 int arbiter_send(struct arbiter *a, const struct request *requests, size_t n, usec_t limit);
 
 /* Number of round trips so far: a test asserts that it is one per batch. */

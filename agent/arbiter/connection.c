@@ -79,7 +79,7 @@ static const char probe_statement[] =
     " coalesce((select case when pg_catalog.has_schema_privilege(n.oid, 'usage')"
     "  and pg_catalog.has_function_privilege(p.oid, 'execute') then 'ready' else 'denied' end"
     "  from pg_catalog.pg_namespace n join pg_catalog.pg_proc p on p.pronamespace = n.oid"
-    "  where n.nspname = 'tenure' and p.proname = 'tick_1' limit 1), 'missing'),"
+    "  where n.nspname = 'tenure' and p.proname = 'tick_2' limit 1), 'missing'),"
     " case when b.pid = $1::integer then"
     "  pg_catalog.set_config('default_transaction_isolation', 'read committed', false) end,"
     /* Requests that were given up go on in the server: while it waits for a standby, say, each one

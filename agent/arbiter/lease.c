@@ -25,14 +25,14 @@ const char lease_statement[] =
     " operator(pg_catalog.*) 1000000)::pg_catalog.int8, life.started"
     " from (select (pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time())"
     " operator(pg_catalog.*) 1000000)::pg_catalog.int8) as life (started),"
-    " tenure.tick_1($1::text, $2::boolean, $3::integer, $4::bigint, $5::text[],"
+    " tenure.tick_2($1::text, $2::boolean, $3::integer, $4::bigint, $5::text[],"
     " $6::text[], $7::text[], $8::bigint[], $9::text[], $10::bigint[], $11::bigint[],"
-    " $12::uuid[], $13::uuid[],"
+    " $12::uuid[], $13::text[], $14::uuid[],"
     " array(select case when q.started operator(pg_catalog.=) life.started then q.id else 0 end"
-    " from unnest($14::bigint[], $21::bigint[]) with ordinality as q (id, started, n)"
+    " from unnest($15::bigint[], $22::bigint[]) with ordinality as q (id, started, n)"
     " order by q.n),"
-    " $15::bigint[], $16::boolean[], $17::bigint[],"
-    " $18::bigint[], $19::bigint[], $20::bigint[]) order by o_number";
+    " $16::bigint[], $17::boolean[], $18::bigint[],"
+    " $19::bigint[], $20::bigint[], $21::bigint[]) order by o_number";
 
 enum column {
     COLUMN_NUMBER,
@@ -117,6 +117,18 @@ static void put_expected_nonce(FILE *f, const struct request *r)
     put_nonce(f, &r->expected_nonce);
 }
 
+/* An array within an array of texts: with quotes around it, for its braces and commas. */
+static void put_known(FILE *f, const struct request *r)
+{
+    (void)fputs("\"{", f);
+    for (unsigned i = 0; i < r->n_known; i++) {
+        if (i > 0)
+            (void)fputc(',', f);
+        put_nonce(f, &r->known[i]);
+    }
+    (void)fputs("}\"", f);
+}
+
 static void put_fresh_nonce(FILE *f, const struct request *r)
 {
     put_nonce(f, &r->fresh_nonce);
@@ -176,9 +188,9 @@ enum parameter {
 
 /* Arrays made of the requests alone. */
 static void (*const put_array[])(FILE *, const struct request *) = {
-    put_operation, put_term,     put_expected_term,  put_expected_nonce, put_fresh_nonce,
-    put_system_id, put_timeline, put_rests_on_clean, put_term_floor,     put_lease,
-    put_stop,      put_duration, put_started,
+    put_operation,   put_term,      put_expected_term, put_expected_nonce, put_known,
+    put_fresh_nonce, put_system_id, put_timeline,      put_rests_on_clean, put_term_floor,
+    put_lease,       put_stop,      put_duration,      put_started,
 };
 
 _Static_assert(PARAMETER_OPERATION + sizeof put_array / sizeof put_array[0] == LEASE_PARAMETERS,
@@ -187,11 +199,13 @@ _Static_assert(PARAMETER_OPERATION + sizeof put_array / sizeof put_array[0] == L
 bool lease_request_valid(const struct request *r)
 {
     bool names_span = r->operation == OPERATION_OBSERVE || r->operation == OPERATION_CLAIM;
+    bool names_nonces = r->operation == OPERATION_RENEW || r->operation == OPERATION_RELEASE;
 
     return group_name_valid(r->group) && r->term <= INT64_MAX && r->expected_term <= INT64_MAX &&
            r->term_floor <= INT64_MAX && r->epoch.timeline <= INT64_MAX &&
            r->epoch.started <= INT64_MAX && r->lease <= INT64_MAX && r->stop <= INT64_MAX &&
-           r->duration <= INT64_MAX && (!names_span || (r->lease > 0 && r->duration > 0));
+           r->duration <= INT64_MAX && (!names_span || (r->lease > 0 && r->duration > 0)) &&
+           r->n_known <= REQUEST_NONCES_MAX && (r->n_known > 0 || !names_nonces);
 }
 
 static char *encode_array(const struct request *requests, size_t n,
@@ -377,6 +391,8 @@ static int take_outcome(const char *s, enum outcome *ret)
         *ret = OUTCOME_DENIED;
     else if (strcmp(s, "unknown") == 0)
         *ret = OUTCOME_UNKNOWN;
+    else if (strcmp(s, "other_nonce") == 0)
+        *ret = OUTCOME_OTHER_NONCE;
     else
         return -EINVAL;
     return 0;

@@ -2,7 +2,7 @@
 #ifndef TENURE_ARBITER_LEASE_H
 #define TENURE_ARBITER_LEASE_H
 
-/* A batch as the parameters of tenure.tick_1 (schema.sql), and its result as replies. */
+/* A batch as the parameters of tenure.tick_2 (schema.sql), and its result as replies. */
 
 #include <libpq-fe.h>
 #include <stdbool.h>
@@ -36,8 +36,8 @@ struct lease_facts {
     bool session; /* it was the backend that was logged in to */
 };
 
-/* Is this a request that tick_1 can be asked? Values beyond bigint, spans of 0 and names that are
- * no group's are not. */
+/* Is this a request that tick_2 can be asked? Values beyond bigint, spans of 0, names that
+ * are no group's, and renewals and releases without a nonce or with too many are not. */
 bool lease_request_valid(const struct request *r);
 
 /* All must be valid. Returns 0 or -ENOMEM; to be freed either way. */
@@ -49,12 +49,12 @@ void lease_extra_free(struct lease_extra *e);
 
 /* Fills replies[i] for requests[i], and in held[i] whether this session has the lock of its group;
  * all of them or none. Returns 0, or -EBADMSG with the reason in
- * error when the result is not exactly what tick_1 must answer to these requests. */
+ * error when the result is not exactly what tick_2 must answer to these requests. */
 int lease_decode(const PGresult *result, const char *owner, const struct request *requests,
                  size_t n, struct reply *replies, bool *held, struct lease_facts *facts,
                  char error[static ARBITER_TEXT_MAX]);
 
-/* What a notification of tick_1 says: "GROUP TERM NONCE" of a record that was given back. Returns 0
+/* What a notification of tick_2 says: "GROUP TERM NONCE" of a record that was given back. Returns 0
  * or -EINVAL: it says something else. */
 int lease_told(const char *payload, char group[static GROUP_NAME_MAX + 1], struct told *ret);
 

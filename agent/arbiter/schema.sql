@@ -6,6 +6,12 @@
 -- It may be run again at any time and then changes nothing; it never drops or empties anything. All
 -- of it is one transaction. PostgreSQL 14 and later.
 --
+-- Versions: what an agent calls is tenure.tick_N, and another N speaks another protocol. An agent
+-- whose function is missing says that the schema is missing or older, and leads nothing; so run this
+-- before the first agent of a new version starts. Agents of an older version go on by the function
+-- that an earlier run of this left here, beside newer ones on other hosts, for the table is the same.
+-- tick_1 (renewals keyed by term and owner alone) may be dropped when no such agent is left.
+--
 -- The role "tenure" is what the agents log in as. It is created without a password when it is
 -- missing, so nobody can log in by password until you set one (\password tenure) or pg_hba.conf
 -- says otherwise (cert, peer, ...). It may read, insert and update the one table, and call the
@@ -83,7 +89,7 @@ comment on function tenure.lock_key(text) is
 create unique index if not exists lease_lock_key on tenure.lease (tenure.lock_key(grp));
 
 comment on table tenure.lease is
-    'One row per group: who leads it. Written by the agents alone (tenure.tick_1). Do not index its changing columns: renewals would not be HOT any more. Deleting a row is safe only when its units are stopped everywhere.';
+    'One row per group: who leads it. Written by the agents alone (tenure.tick_2). Do not index its changing columns: renewals would not be HOT any more. Deleting a row is safe only when its units are stopped everywhere.';
 comment on column tenure.lease.grp is 'The group, as named in /etc/tenure.';
 comment on column tenure.lease.method is 'How the group is elected: lease or advisory.';
 comment on column tenure.lease.owner is 'NODE/INSTANCE: the leader''s node name, and an id made anew on each boot. Empty before the first claim.';
@@ -113,7 +119,7 @@ as $function$
 $function$;
 
 comment on function tenure.locks_1(oid) is
-    'Advisory locks held in this database, for tenure.tick_1.';
+    'Advisory locks held in this database, for tenure.tick_2.';
 
 -- A session that holds locks must not outlive its client: stopped, cut off or without power, it is
 -- over after this time. Its name is for the next session of the same agent, below.
@@ -215,7 +221,13 @@ comment on function tenure.holder_1(text) is
 -- and renewal. It is taken last, let go when the row is another's, and never waited for. Locks of a
 -- session are not undone with a transaction, so an error in here must cost the caller its
 -- connection; it does.
-create or replace function tenure.tick_1(
+--
+-- A renewal and a release name the nonces that their sender knows: the last one it wrote or read,
+-- and those of renewals whose outcome it does not know. A row of that very term and owner with
+-- another nonce was written by somebody else who is the same owner: an earlier life of the agent
+-- whose renewal came late, or a copy of the host. That is "other_nonce", and nothing is done: what
+-- it means, the agent decides.
+create or replace function tenure.tick_2(
     p_owner          text,
     p_require_sync   boolean,
     p_pid            integer,   -- of the backend that the caller logged in to
@@ -228,7 +240,8 @@ create or replace function tenure.tick_1(
     p_operation      text[],
     p_term           bigint[],
     p_expected_term  bigint[],
-    p_expected_nonce uuid[],
+    p_expected_nonce uuid[],    -- claim
+    p_known          text[],    -- renew, release: of each an array of up to 8 nonces, as text
     p_fresh_nonce    uuid[],
     p_system_id      bigint[],
     p_timeline       bigint[],
@@ -266,7 +279,8 @@ set jit = off
 as $function$
 #variable_conflict use_column
 declare
-    c_term_max constant bigint := 4611686018427387904;
+    c_term_max  constant bigint := 4611686018427387904;
+    c_known_max constant integer := 8;
     v_system_id   bigint;
     v_timeline    bigint;
     v_synchronous boolean;
@@ -279,6 +293,7 @@ declare
     v_term        bigint;
     v_outcome     text;
     v_holder      text;
+    v_known       uuid[];
     q             record;
     r             tenure.lease;
     s             tenure.lease;
@@ -324,10 +339,10 @@ begin
     for q in
         select u.*, tenure.lock_key(u.grp) as key, h.key is not null as held
         from unnest(p_grp, p_method, p_waited, p_operation, p_term, p_expected_term,
-                    p_expected_nonce, p_fresh_nonce, p_system_id, p_timeline, p_rests_on_clean,
-                    p_term_floor, p_lease, p_stop, p_duration)
+                    p_expected_nonce, p_known, p_fresh_nonce, p_system_id, p_timeline,
+                    p_rests_on_clean, p_term_floor, p_lease, p_stop, p_duration)
              with ordinality as u (grp, method, waited, operation, term, expected_term,
-                                   expected_nonce, fresh_nonce, system_id, timeline,
+                                   expected_nonce, known, fresh_nonce, system_id, timeline,
                                    rests_on_clean, term_floor, lease, stop, duration, number)
              -- What the server says is held, not what the caller believes: a lock that is taken
              -- twice must be let go twice.
@@ -339,7 +354,12 @@ begin
         v_outcome := 'denied';
         v_held := q.held;
         v_holder := null;
+        v_known := q.known::uuid[];
         r := null;
+        if cardinality(v_known) > c_known_max then
+            raise exception using errcode = 'invalid_parameter_value',
+                message = format('group %s: more than %s nonces', q.grp, c_known_max);
+        end if;
 
         case q.operation
         when 'observe' then
@@ -408,7 +428,7 @@ begin
             else
                 select * into r from tenure.lease l
                 where l.grp = q.grp and l.term = q.term and l.owner = p_owner and not l.clean
-                      and l.method = q.method
+                      and l.method = q.method and l.nonce = any (v_known)
                 for no key update skip locked;
                 if r.grp is not null and q.method = 'advisory' and not v_held then
                     -- A new session: the term goes on with the lock taken again, or not at all.
@@ -427,8 +447,12 @@ begin
                     select * into r from tenure.lease l where l.grp = q.grp;
                     if r.term = q.term and r.owner = p_owner and not r.clean
                        and r.method = q.method then
-                        v_outcome := 'unknown';
-                        v_holder := tenure.holder_1(q.grp);
+                        if r.nonce = any (v_known) then
+                            v_outcome := 'unknown';
+                            v_holder := tenure.holder_1(q.grp);
+                        else
+                            v_outcome := 'other_nonce';
+                        end if;
                     end if;
                 end if;
             end if;
@@ -436,7 +460,7 @@ begin
         when 'release' then
             select * into r from tenure.lease l
             where l.grp = q.grp and l.term = q.term and l.owner = p_owner
-                  and l.nonce = q.expected_nonce and not l.clean
+                  and l.nonce = any (v_known) and not l.clean
             for no key update skip locked;
             if found then
                 update tenure.lease l
@@ -455,8 +479,10 @@ begin
                 if r.term = q.term and r.owner = p_owner then
                     if r.clean then
                         v_outcome := 'granted'; -- by an earlier try of the same release
-                    elsif r.nonce = q.expected_nonce then
+                    elsif r.nonce = any (v_known) then
                         v_outcome := 'unknown';
+                    else
+                        v_outcome := 'other_nonce';
                     end if;
                 end if;
             end if;
@@ -496,7 +522,7 @@ begin
 end
 $function$;
 
-comment on function tenure.tick_1 is
+comment on function tenure.tick_2 is
     'One tick of an agent: observes, claims, renews and releases all its groups in one transaction. Runs with the rights of its caller.';
 
 -- Fencing for applications ------------------------------------------------------------------------
@@ -640,14 +666,14 @@ comment on function tenure.assert_leader_at_commit(text, bigint) is
 
 revoke all on schema tenure from public;
 revoke all on tenure.lease from public;
-revoke all on function tenure.tick_1, tenure.lock_key, tenure.locks_1, tenure.bound_session_1,
+revoke all on function tenure.tick_2, tenure.lock_key, tenure.locks_1, tenure.bound_session_1,
                        tenure.lock_1, tenure.holder_1 from public;
 revoke all on tenure.assertion from public;
 revoke all on function tenure.bound_transaction_1, tenure.assert_leader, tenure.assertion_1,
                        tenure.assert_leader_at_commit from public;
 grant usage on schema tenure to tenure;
 grant select, insert, update on tenure.lease to tenure;
-grant execute on function tenure.tick_1, tenure.lock_key, tenure.locks_1, tenure.bound_session_1,
+grant execute on function tenure.tick_2, tenure.lock_key, tenure.locks_1, tenure.bound_session_1,
                           tenure.lock_1, tenure.holder_1 to tenure;
 
 commit;

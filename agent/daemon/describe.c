@@ -240,6 +240,14 @@ static void describe_observing(const struct seat *s, usec_t now, char ret[static
     else if (!r->owner[0])
         (void)snprintf(ret, REASON_MAX,
                        "a new lease is watched for its length before it is claimed");
+    else if (member_copied(&s->member))
+        (void)snprintf(ret, REASON_MAX,
+                       "a copy of this host has the lease, under this very node's name and "
+                       "instance: shut one of both down");
+    else if (strcmp(r->owner, s->member.owner) == 0)
+        (void)snprintf(ret, REASON_MAX,
+                       "the lease names this node, which runs nothing: it is watched, and given "
+                       "back if nobody renews it");
     else if (strcmp(s->leader, node) == 0)
         (void)snprintf(ret, REASON_MAX,
                        "the lease is of an earlier boot of this node, or of another host named "

@@ -95,10 +95,10 @@ static void reason_of(const struct seat *s, char ret[static REASON_MAX])
         (void)snprintf(ret, REASON_MAX, "%s", member_reason_text(reason));
 }
 
-/* Told to, as it goes, or a host that nobody should trust. */
+/* Told to, as it goes, or a host that nobody should trust, or that is there twice. */
 static int ending_priority(enum member_reason reason)
 {
-    if (reason == REASON_PAUSED || is_of_guards(reason))
+    if (reason == REASON_PAUSED || reason == REASON_COPY || is_of_guards(reason))
         return LOG_ALERT;
     return reason == REASON_STOPPED ? LOG_NOTICE : LOG_WARNING;
 }
@@ -182,6 +182,13 @@ static void write_note(struct seat *s, enum member_note note, uint64_t term)
                       "%s: another running host is configured with the node name \"%s\" as well: "
                       "give each host a name of its own",
                       c.group, c.node);
+        return;
+    case NOTE_COPY:
+        c.message_id = MESSAGE_COPY;
+        journal_write(LOG_ALERT, &c,
+                      "%s: a copy of this host runs: somebody else renews term %" PRIu64
+                      " under this very node's name and instance: shut one of both down",
+                      c.group, c.term);
         return;
     case NOTE_STEP:
         c.message_id = MESSAGE_STEP;

@@ -29,21 +29,9 @@
 #define START_BACKOFF_DOUBLINGS_MAX 10u
 /* A namesake that renews has changed its record this often under our eyes. */
 #define NAMESAKE_CHANGES 2u
-
-static bool nonce_equal(const struct nonce *a, const struct nonce *b)
-{
-    return memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
-}
-
-static bool history_equal(const struct epoch *a, const struct epoch *b)
-{
-    return a->system_id == b->system_id && a->timeline == b->timeline;
-}
-
-static bool epoch_equal(const struct epoch *a, const struct epoch *b)
-{
-    return history_equal(a, b) && a->started == b->started;
-}
+/* Adopting: as many nonces of an earlier life are read and renewed by, for its last renewals may
+ * come late; then it is somebody who renews all the time. */
+#define ADOPTED_BY_MAX 3u
 
 /* p for a term of this D. The same rule as budget_compute()'s, for terms of another configuration;
  * no smaller than for the smallest D there can be, so that no number from outside makes us spin. */
@@ -70,6 +58,18 @@ static bool left_to_run_out(const struct member *m, uint64_t term)
     return m->left_term > 0 && term == m->left_term;
 }
 
+/* Somebody of our name has it, or had. */
+static bool names_us(const struct member *m, const struct record *r)
+{
+    return record_ours(m, r) && !r->clean;
+}
+
+/* The reply shows the record of the term that is held, or is being given up. */
+static bool shows_our_term(const struct member *m, const struct reply *reply)
+{
+    return reply->has_record && names_us(m, &reply->record) && reply->record.term == m->term;
+}
+
 static void enter(struct member *m, enum member_state state, usec_t now)
 {
     m->state = state;
@@ -87,6 +87,7 @@ static void forget_observation(struct member *m)
     m->observed = false;
     m->has_told = false;
     m->namesake_changes = 0;
+    watch_interrupt(&m->watch);
 }
 
 static void forget_term(struct member *m)
@@ -95,7 +96,8 @@ static void forget_term(struct member *m)
         m->over_term = m->term;
     m->term = 0;
     m->lease = m->stop = m->duration = m->deadline = 0;
-    m->has_nonce = false;
+    nonces_forget(&m->nonces);
+    m->adopted_by = 0;
     m->release = false;
     m->started_at = 0;
     m->claim_open = false;
@@ -129,6 +131,8 @@ static void begin_ending(struct member *m, enum member_reason reason, usec_t now
     if (reason == REASON_START_FAILED && m->failed_starts < UINT_MAX)
         m->failed_starts++;
     m->told_at = now;
+    if (m->in_flight) /* what that says of the record will not be looked at */
+        watch_interrupt(&m->watch);
     enter(m, MEMBER_ENDING, now);
     update->actions |= ACTION_UNLINK | ACTION_END | ACTION_LOOK;
     update->note = NOTE_ENDING;
@@ -173,8 +177,6 @@ static usec_t claimable_at(const struct member *m)
 {
     if (!m->observed || member_replaced_by(m) > 0)
         return USEC_INFINITY;
-    if (record_ours(m, &m->record) && !m->record.clean && !left_to_run_out(m, m->record.term))
-        return USEC_INFINITY; /* ours: confirmed, adopted or released, never observed away */
     if (m->record.claimable)
         return m->seen_since;
     return usec_add(m->seen_since, record_lease(m, &m->record));
@@ -233,6 +235,10 @@ static void schedule_standby(struct member *m, usec_t now, uint32_t random)
     usec_t claim = usec_max(claimable_at(m), m->not_before);
     if (claim != USEC_INFINITY && member_ready(m, now))
         m->due = usec_min(m->due, usec_max(claim, now));
+
+    usec_t still = names_us(m, &m->record) ? watch_still_at(&m->watch, m->record.term) : now;
+    if (still > now)
+        m->due = usec_min(m->due, still);
 }
 
 /* ---- requests ---- */
@@ -265,22 +271,38 @@ static void request_claim(const struct member *m, const struct nonce *fresh, str
     };
 }
 
+/* By what the record may bear; what that is, must be read where it is not known. */
 static void request_renew(const struct member *m, const struct nonce *fresh, struct request *r)
 {
+    if (m->nonces.n_known == 0) {
+        request_observe(m, r);
+        return;
+    }
     *r = (struct request){
         .operation = OPERATION_RENEW,
         .term = m->term,
         .fresh_nonce = *fresh,
     };
+    nonces_name(&m->nonces, r);
 }
 
-static void request_release(const struct member *m, struct request *r)
+/* By what this life knows that it wrote, or by what stood still: nobody renews that. */
+static void request_release(const struct member *m, usec_t now, struct request *r)
 {
+    bool still = watch_still_at(&m->watch, m->term) <= now;
+
+    if (!m->nonces.complete && !still) {
+        request_observe(m, r);
+        return;
+    }
     *r = (struct request){
         .operation = OPERATION_RELEASE,
         .term = m->term,
-        .expected_nonce = m->nonce,
+        .known = {m->watch.nonce},
+        .n_known = 1,
     };
+    if (m->nonces.complete)
+        nonces_name(&m->nonces, r);
 }
 
 /* The record that was observed last is said to be given back since. Anybody can say so, and it may
@@ -328,6 +350,8 @@ static void ask_as_standby(struct member *m, const struct member_event *event,
 
 static void on_send(struct member *m, const struct member_event *event, struct update *update)
 {
+    if (!event->fit)
+        watch_interrupt(&m->watch);
     switch (m->state) {
     case MEMBER_STANDBY:
         if (!m->stopping)
@@ -344,10 +368,7 @@ static void on_send(struct member *m, const struct member_event *event, struct u
             update->actions |= ACTION_LOOK;
         break;
     case MEMBER_RELEASING:
-        if (m->has_nonce)
-            request_release(m, &update->request);
-        else
-            request_observe(m, &update->request);
+        request_release(m, event->now, &update->request);
         update->actions |= ACTION_REQUEST;
         break;
     case MEMBER_STARTING:
@@ -376,8 +397,8 @@ static void take_term(struct member *m, const struct reply *reply)
     m->lease = reply->record.lease;
     m->stop = reply->record.stop;
     m->duration = reply->record.duration;
-    m->nonce = reply->record.nonce;
-    m->has_nonce = true;
+    nonces_granted(&m->nonces, &reply->record.nonce, &reply->epoch);
+    watch_forget(&m->watch);
     m->release = true;
     m->deadline = usec_add(m->sent_at, m->duration);
     m->claim_open = false;
@@ -417,31 +438,45 @@ static bool claim_may_hold(const struct member *m, const struct epoch *epoch)
     return m->claim_open && history_equal(epoch, &m->claim_epoch);
 }
 
-/* The record names us, we hold no term: our own claim, or what an earlier life left behind. */
-static void judge_own_record(struct member *m, usec_t now, struct update *update)
+static void confirm(struct member *m, usec_t now)
 {
     const struct record *r = &m->record;
 
-    if (m->stopping)
-        return;
-    if (claim_may_hold(m, &m->epoch) && nonce_equal(&r->nonce, &m->claim_nonce) &&
-        r->term > m->over_term) {
-        m->term = r->term;
-        m->lease = r->lease;
-        m->stop = r->stop;
-        m->duration = r->duration;
-        m->nonce = r->nonce;
-        m->has_nonce = true;
-        m->release = true;
-        enter(m, MEMBER_CONFIRMING, now);
+    m->term = r->term;
+    m->lease = r->lease;
+    m->stop = r->stop;
+    m->duration = r->duration;
+    nonces_granted(&m->nonces, &r->nonce, &m->epoch);
+    watch_forget(&m->watch);
+    m->release = true;
+    enter(m, MEMBER_CONFIRMING, now);
+}
+
+/* The record names us, we hold no term: our own claim, or what an earlier life left behind, or what
+ * a copy of this host holds. */
+static void judge_own_record(struct member *m, const struct reply *reply, usec_t now,
+                             struct update *update)
+{
+    const struct record *r = &m->record;
+
+    if (m->stopping) {
+        watch_interrupt(&m->watch);
         return;
     }
+    if (claim_may_hold(m, &m->epoch) && nonce_equal(&r->nonce, &m->claim_nonce) &&
+        r->term > m->over_term) {
+        confirm(m, now);
+        return;
+    }
+    if (!m->sent_fit)
+        watch_interrupt(&m->watch);
+    if (watch_read(&m->watch, reply, poll_interval(r->duration), now) == WATCH_COPY)
+        update->note = NOTE_COPY;
     /* Only when PID 1 said so: a live keeper will be adopted instead. */
-    if (!look_is_fresh(m, now) || m->local.keeper != LOCAL_KEEPER_GONE)
+    if (left_to_run_out(m, r->term) || !look_is_fresh(m, now) ||
+        m->local.keeper != LOCAL_KEEPER_GONE || watch_still_at(&m->watch, r->term) > now)
         return;
     m->term = r->term;
-    m->nonce = r->nonce;
-    m->has_nonce = true;
     m->release = true;
     begin_ending(m, REASON_ORPHAN, now, update);
 }
@@ -483,8 +518,10 @@ static void on_standby_reply(struct member *m, const struct member_event *event,
         observe(m, reply, event->now);
         if (namesake(m, &before, &m->record))
             update->note = NOTE_NAMESAKE;
-        if (record_ours(m, &m->record) && !m->record.clean && !left_to_run_out(m, m->record.term))
-            judge_own_record(m, event->now, update);
+        if (names_us(m, &m->record))
+            judge_own_record(m, reply, event->now, update);
+        else
+            watch_interrupt(&m->watch);
         if (!m->sent_fit)
             forget_observation(m);
     }
@@ -520,8 +557,7 @@ static void on_renewed(struct member *m, const struct reply *reply, enum pause_v
             begin_ending(m, REASON_ORPHAN, now, update);
         return;
     }
-    m->nonce = reply->record.nonce;
-    m->has_nonce = true;
+    nonces_granted(&m->nonces, &reply->record.nonce, &reply->epoch);
     if (now >= old_deadline) { /* acknowledged too late: the keeper has ended already */
         begin_ending(m, REASON_DEADLINE, now, update);
         return;
@@ -537,6 +573,66 @@ static void on_renewed(struct member *m, const struct reply *reply, enum pause_v
     }
 }
 
+/* Another's, clean, or not there any more. */
+static void lose_term(struct member *m, usec_t now, struct update *update)
+{
+    if (m->state == MEMBER_CONFIRMING) {
+        become_standby(m, now, 0);
+        return;
+    }
+    m->release = false; /* the record is not ours any more */
+    begin_ending(m, REASON_DENIED, now, update);
+}
+
+/* The record is this node's, and of this term, with a nonce that it should not have: believed by
+ * what this life remembers; an adopted term's, by what it is, a few times. Whoever else writes it
+ * is a copy of this host, and only one of both can go on. Where not all is known, as in another
+ * history, where a failover may have brought back what an earlier life wrote, it is not told here
+ * who it was: the term ends, and the record is watched. */
+static void judge_nonce(struct member *m, const struct reply *reply, usec_t now,
+                        struct update *update)
+{
+    const struct nonce *nonce = &reply->record.nonce;
+    bool believed = nonces_explain(&m->nonces, nonce, &reply->epoch);
+
+    if (!believed && m->state == MEMBER_ADOPTING && m->adopted_by < ADOPTED_BY_MAX) {
+        m->adopted_by++;
+        believed = true;
+    }
+    if (believed) {
+        nonces_read(&m->nonces, nonce, &reply->epoch);
+        m->due = now;
+        return;
+    }
+    if (!nonces_exclude(&m->nonces, &reply->epoch) && m->state != MEMBER_ADOPTING) {
+        lose_term(m, now, update);
+        return;
+    }
+    m->release = false;
+    watch_copied(&m->watch, m->term);
+    begin_ending(m, REASON_COPY, now, update);
+}
+
+/* To the question which nonce the record bears, or to one that was asked before the term was. */
+static void on_reading(struct member *m, const struct member_event *event, enum pause_verdict pause,
+                       struct update *update)
+{
+    const struct reply *reply = event->reply;
+
+    if (reply->outcome == OUTCOME_UNKNOWN) {
+        m->due = usec_add(event->now, poll_interval(m->duration) / RETRY_PART);
+        return;
+    }
+    if (m->state != MEMBER_CONFIRMING && !lead_on(m, pause, event->now, update))
+        return;
+    if (m->sent_at < m->since)
+        return;
+    if (shows_our_term(m, reply))
+        judge_nonce(m, reply, event->now, update);
+    else
+        lose_term(m, event->now, update);
+}
+
 static void on_renewal_reply(struct member *m, const struct member_event *event,
                              enum pause_verdict pause, struct update *update)
 {
@@ -550,14 +646,13 @@ static void on_renewal_reply(struct member *m, const struct member_event *event,
             m->due = usec_max(event->now, usec_add(m->sent_at, jittered(interval, event->random)));
         return;
     case OUTCOME_DENIED:
-        if (m->state == MEMBER_CONFIRMING) {
-            become_standby(m, event->now, 0);
-            return;
-        }
-        m->release = false; /* the record is not ours any more */
-        begin_ending(m, REASON_DENIED, event->now, update);
+        lose_term(m, event->now, update);
+        return;
+    case OUTCOME_OTHER_NONCE:
+        judge_nonce(m, reply, event->now, update);
         return;
     case OUTCOME_UNKNOWN:
+        nonces_tried(&m->nonces, &m->sent_nonce);
         m->due = usec_add(event->now, interval / RETRY_PART);
         return;
     }
@@ -578,40 +673,77 @@ static void finish_release(struct member *m, enum member_note note, usec_t now,
     become_standby(m, now, usec_add(now, wait));
 }
 
+/* The term is over here, and it is a copy of this host that has it: nothing is given back. */
+static void find_copy(struct member *m, usec_t now, struct update *update)
+{
+    m->release = false;
+    watch_copied(&m->watch, m->term);
+    if (m->state == MEMBER_RELEASING)
+        finish_release(m, NOTE_COPY, now, update);
+    else
+        update->note = NOTE_COPY;
+}
+
+/* Proven dead here, and the record is still this node's and of this term, with another nonce than
+ * was named, or than is known. */
+static void judge_unreleased(struct member *m, const struct reply *reply, usec_t now,
+                             struct update *update)
+{
+    const struct record *r = &reply->record;
+
+    if (nonces_exclude(&m->nonces, &reply->epoch)) {
+        find_copy(m, now, update);
+        return;
+    }
+    if (m->nonces.complete && nonces_explain(&m->nonces, &r->nonce, &reply->epoch)) {
+        nonces_read(&m->nonces, &r->nonce, &reply->epoch);
+        m->due = now;
+        return;
+    }
+    nonces_forget(&m->nonces);
+    if (!m->sent_fit)
+        watch_interrupt(&m->watch);
+    if (watch_read(&m->watch, reply, poll_interval(r->duration), now) == WATCH_COPY)
+        finish_release(m, NOTE_COPY, now, update);
+    else if (watch_is_copy(&m->watch, m->term))
+        finish_release(m, NOTE_LOST, now, update);
+    else
+        m->due = usec_max(
+            now, usec_min(watch_still_at(&m->watch, m->term), usec_add(now, member_limit(m))));
+}
+
 static void on_release_reply(struct member *m, const struct member_event *event,
                              struct update *update)
 {
     const struct reply *reply = event->reply;
-    const struct record *r = &reply->record;
+    bool released = m->operation == OPERATION_RELEASE && reply->outcome == OUTCOME_GRANTED;
 
-    if (reply->outcome == OUTCOME_UNKNOWN) {
+    if (reply->outcome == OUTCOME_UNKNOWN)
         m->due = usec_add(event->now, member_limit(m) / RETRY_PART);
-        return;
+    else if (!released && shows_our_term(m, reply))
+        judge_unreleased(m, reply, event->now, update);
+    else {
+        /* Clean already: an earlier try of this release, of unknown outcome. */
+        bool ours =
+            reply->has_record && record_ours(m, &reply->record) && reply->record.term == m->term;
+
+        finish_release(m, released || ours ? NOTE_RELEASED : NOTE_LOST, event->now, update);
     }
-    if (m->operation == OPERATION_RELEASE && reply->outcome == OUTCOME_GRANTED) {
-        finish_release(m, NOTE_RELEASED, event->now, update);
-        return;
-    }
-    bool ours = reply->has_record && record_ours(m, r) && r->term == m->term;
-    if (ours && !r->clean) {
-        /* Ours still, with a nonce we had not read: a renewal of unknown outcome. */
-        m->nonce = r->nonce;
-        m->has_nonce = true;
-        m->due = usec_add(event->now, m->operation == OPERATION_OBSERVE ? 0 : RETRY_USEC);
-        return;
-    }
-    /* Clean already: an earlier try of this release, of unknown outcome. */
-    finish_release(m, ours ? NOTE_RELEASED : NOTE_LOST, event->now, update);
 }
 
-/* A renewal was under way when the term ended: only its nonce still matters, for the release. */
-static void remember_nonce(struct member *m, const struct reply *reply)
+/* A renewal was under way when the term ended: only what it says of the nonce still matters, for
+ * the release. */
+static void remember_nonce(struct member *m, const struct reply *reply, usec_t now,
+                           struct update *update)
 {
-    if (reply->outcome == OUTCOME_GRANTED && reply->has_record && record_ours(m, &reply->record) &&
-        reply->record.term == m->term) {
-        m->nonce = reply->record.nonce;
-        m->has_nonce = true;
-    }
+    if (m->operation != OPERATION_RENEW)
+        return;
+    if (reply->outcome == OUTCOME_GRANTED && shows_our_term(m, reply))
+        nonces_granted(&m->nonces, &reply->record.nonce, &reply->epoch);
+    else if (reply->outcome == OUTCOME_UNKNOWN)
+        nonces_tried(&m->nonces, &m->sent_nonce);
+    else if (reply->outcome == OUTCOME_OTHER_NONCE && nonces_exclude(&m->nonces, &reply->epoch))
+        find_copy(m, now, update);
 }
 
 static void on_reply(struct member *m, const struct member_event *event, struct update *update)
@@ -634,16 +766,18 @@ static void on_reply(struct member *m, const struct member_event *event, struct 
     case MEMBER_ADOPTING:
         if (m->operation == OPERATION_RENEW)
             on_renewal_reply(m, event, pause, update);
+        else if (m->operation == OPERATION_OBSERVE)
+            on_reading(m, event, pause, update);
         return;
     case MEMBER_RELEASING:
         if (m->operation == OPERATION_RELEASE || m->operation == OPERATION_OBSERVE)
             on_release_reply(m, event, update);
         else
-            remember_nonce(m, reply);
+            remember_nonce(m, reply, event->now, update);
         return;
     case MEMBER_STARTING:
     case MEMBER_ENDING:
-        remember_nonce(m, reply);
+        remember_nonce(m, reply, event->now, update);
         return;
     }
 }
@@ -666,7 +800,7 @@ static void adopt(struct member *m, usec_t now)
     m->stop = l->keeper_stop;
     m->duration = l->keeper_duration;
     m->deadline = adopted_deadline(l, now);
-    m->has_nonce = false;
+    watch_forget(&m->watch);
     m->release = true;
     if (m->term > m->highest_term)
         m->highest_term = m->term;
@@ -915,10 +1049,12 @@ static void on_clock(struct member *m, usec_t now, struct update *update)
 }
 
 /* What was observed counts on: the answers say which life of the server they come from, and so does
- * a claim. What was told in between is not known, and what was told before may be long past. */
+ * a claim. What was told in between is not known, and what was told before may be long past. What is
+ * watched of an orphan, which is given back far sooner, starts again. */
 static void on_connected(struct member *m, usec_t now)
 {
     m->has_told = false;
+    watch_interrupt(&m->watch);
     m->namesake_changes = 0;
     if (m->state != MEMBER_STARTING && m->state != MEMBER_ENDING)
         m->due = now;
@@ -995,6 +1131,7 @@ void member_init(struct member *m, const char *owner)
     assert(strlen(owner) <= OWNER_MAX);
 
     *m = (struct member){.state = MEMBER_STANDBY, .stopping = true, .due = USEC_INFINITY};
+    watch_forget(&m->watch);
     memcpy(m->owner, owner, strlen(owner) + 1);
 }
 
@@ -1126,11 +1263,16 @@ void member_observation(const struct member *m, usec_t *ret_done, usec_t *ret_wh
     assert(ret_whole);
 
     const struct record *r = &m->record;
-    bool waits = m->state == MEMBER_STANDBY && m->seen_at > 0 && !r->claimable &&
-                 (!record_ours(m, r) || r->clean);
+    bool waits = m->state == MEMBER_STANDBY && m->seen_at > 0 && !r->claimable;
 
     *ret_whole = waits ? record_lease(m, r) : 0;
     *ret_done = waits && m->observed ? usec_min(m->seen_at - m->seen_since, *ret_whole) : 0;
+}
+
+bool member_copied(const struct member *m)
+{
+    return m->state == MEMBER_STANDBY && names_us(m, &m->record) &&
+           watch_is_copy(&m->watch, m->record.term);
 }
 
 bool member_leads(const struct member *m)
@@ -1190,6 +1332,9 @@ const char *member_reason_text(enum member_reason r)
         return "a unit runs outside the group's slice, where its keeper cannot end it";
     case REASON_FOREIGN_KEEPER:
         return "a keeper was found whose term this node cannot renew";
+    case REASON_COPY:
+        return "somebody else renews the lease in this very node's name: there is a copy of this "
+               "host";
     }
     return "?";
 }

@@ -20,8 +20,10 @@
 
 #include "base/budget.h"
 #include "election/heal.h"
+#include "election/nonces.h"
 #include "election/pause.h"
 #include "election/record.h"
+#include "election/watch.h"
 
 /* Times beyond this are none: CLOCK_BOOTTIME gets there in 73,000 years. */
 #define MEMBER_TIME_MAX ((usec_t)1 << 61)
@@ -31,9 +33,11 @@ enum member_state {
     MEMBER_CONFIRMING, /* a claim of unknown outcome turned out ours: a renewal must prove it */
     MEMBER_STARTING,   /* the ticket is out, the keeper asked for */
     MEMBER_LEADING,    /* the keeper is active; renewing */
-    MEMBER_ADOPTING,   /* a live keeper of this node was found: a renewal must prove its term */
+    MEMBER_ADOPTING,   /* a live keeper of this node was found: what is read of its record, and a
+                          renewal by that, must prove its term */
     MEMBER_ENDING,     /* the keeper was told to end; waiting for proof that all is dead */
-    MEMBER_RELEASING,  /* proven dead: giving the record back as clean */
+    MEMBER_RELEASING,  /* proven dead: giving the record back as clean; where its nonce is not
+                          known to be ours, when it stood still for a renewal interval */
 };
 
 /* Why a term ended, or why this node is not claiming. */
@@ -51,6 +55,7 @@ enum member_reason {
     REASON_UNGUARDED,      /* a unit's guards are lost, and no heal has helped */
     REASON_OUTSIDE,        /* a unit runs where the keeper cannot reach it */
     REASON_FOREIGN_KEEPER, /* a keeper lives whose term is not this node's to renew */
+    REASON_COPY,           /* somebody else renews in this node's very name: a copy of the host */
 };
 
 enum local_keeper {
@@ -133,6 +138,7 @@ enum member_note {
     NOTE_LOST,     /* dead, and the record is another's already: nothing to release */
     NOTE_STRAY,    /* units run here without a keeper */
     NOTE_NAMESAKE, /* another live instance uses this node's name */
+    NOTE_COPY,     /* another host renews in this node's very name and instance */
     NOTE_STEP,     /* the arbiter's clock was stepped, or this host stood still for long */
 };
 
@@ -155,12 +161,13 @@ struct member {
     uint64_t term;
     usec_t lease, stop, duration;
     usec_t deadline;
-    bool has_nonce;
-    struct nonce nonce; /* the last one read of our record */
-    bool release;       /* the record may still be ours: release it when all is dead */
-    uint64_t
-        left_term; /* the last that ended here and was not released, as something may be left */
-    uint64_t over_term; /* the highest term that ended here: never taken up again */
+    struct nonces nonces; /* of our record */
+    unsigned adopted_by;  /* adopting: nonces of others' that were read, and renewed by */
+    struct watch watch;   /* of a record in our name whose nonces we do not know */
+    bool release;         /* the record may still be ours: release it when all is dead */
+    uint64_t left_term;   /* the last that ended here and was not released, as something may be
+                             left */
+    uint64_t over_term;   /* the highest term that ended here: never taken up again */
     uint64_t highest_term;
 
     /* Observation: (term, nonce) of this epoch unchanged from .seen_since on, last read .seen_at.
@@ -242,6 +249,10 @@ void member_observation(const struct member *m, usec_t *ret_done, usec_t *ret_wh
  * here, if only in what a keeper left, and this server knows nothing of that: a primary that was
  * replaced. What it would grant might be granted by its successor, too, so nothing is claimed. */
 uint64_t member_replaced_by(const struct member *m);
+
+/* The record is led in this node's very name, by a copy of this host: nothing is done about it here
+ * before it stood still for its lease. */
+bool member_copied(const struct member *m);
 
 /* Leading, adopting included: this node's keeper is the one that counts. */
 bool member_leads(const struct member *m);

@@ -15,7 +15,7 @@ static bool granted_fits(const struct request *q, const char *owner, const struc
 {
     const struct record *r = &reply->record;
     bool ours = strcmp(r->owner, owner) == 0;
-    bool fresh = memcmp(&r->nonce, &q->fresh_nonce, sizeof r->nonce) == 0;
+    bool fresh = nonce_equal(&r->nonce, &q->fresh_nonce);
 
     switch (q->operation) {
     case OPERATION_OBSERVE:
@@ -32,6 +32,19 @@ static bool granted_fits(const struct request *q, const char *owner, const struc
     return false;
 }
 
+/* What an earlier life, or a copy, has left there. */
+static bool other_nonce_fits(const struct request *q, const char *owner, const struct reply *reply)
+{
+    const struct record *r = &reply->record;
+
+    if (q->operation != OPERATION_RENEW && q->operation != OPERATION_RELEASE)
+        return false;
+    for (unsigned i = 0; i < q->n_known && i < REQUEST_NONCES_MAX; i++)
+        if (nonce_equal(&q->known[i], &r->nonce))
+            return false;
+    return reply->has_record && strcmp(r->owner, owner) == 0 && r->term == q->term && !r->clean;
+}
+
 bool reply_fits(const struct request *q, const char *owner, const struct reply *reply)
 {
     assert(q);
@@ -40,11 +53,14 @@ bool reply_fits(const struct request *q, const char *owner, const struct reply *
 
     if (reply->outcome == OUTCOME_UNKNOWN)
         return !reply->has_record;
-    if (reply->outcome != OUTCOME_GRANTED && reply->outcome != OUTCOME_DENIED)
+    if (reply->outcome != OUTCOME_GRANTED && reply->outcome != OUTCOME_DENIED &&
+        reply->outcome != OUTCOME_OTHER_NONCE)
         return false;
     if (reply->epoch.timeline == 0 || reply->epoch.timeline > UINT32_MAX)
         return false;
     if (reply->has_record && !record_fits(&reply->record))
         return false;
+    if (reply->outcome == OUTCOME_OTHER_NONCE)
+        return other_nonce_fits(q, owner, reply);
     return reply->outcome == OUTCOME_DENIED || (reply->has_record && granted_fits(q, owner, reply));
 }

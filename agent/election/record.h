@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/names.h"
 #include "base/usec.h"
@@ -26,6 +27,21 @@ struct epoch {
     uint64_t timeline;
     uint64_t started; /* another one after each start of the server, the same until then */
 };
+
+static inline bool nonce_equal(const struct nonce *a, const struct nonce *b)
+{
+    return memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
+}
+
+static inline bool history_equal(const struct epoch *a, const struct epoch *b)
+{
+    return a->system_id == b->system_id && a->timeline == b->timeline;
+}
+
+static inline bool epoch_equal(const struct epoch *a, const struct epoch *b)
+{
+    return history_equal(a, b) && a->started == b->started;
+}
 
 /* A term is the timeline it was begun on, and a number: greater ones are later ones. */
 #define TERM_TIMELINE_SHIFT 32
@@ -53,19 +69,24 @@ struct told {
 enum operation {
     OPERATION_OBSERVE, /* read; a missing record is created, not clean */
     OPERATION_CLAIM,   /* compare-and-set on (expected_term, expected_nonce, epoch): a new term */
-    OPERATION_RENEW,   /* keyed by (group, term, owner); never touches a clean record */
-    OPERATION_RELEASE, /* mark clean; keyed by (group, term, owner, expected_nonce) */
+    OPERATION_RENEW,   /* keyed by (group, term, owner, known); never touches a clean record */
+    OPERATION_RELEASE, /* mark clean; keyed by (group, term, owner, known) */
 };
+
+/* How many nonces a renewal or release can name. */
+#define REQUEST_NONCES_MAX 8
 
 struct request {
     enum operation operation;
-    const char *group;           /* borrowed until the reply */
-    enum method method;          /* of the group; the caller's to fill in, as its name */
-    uint64_t term;               /* renew, release */
-    uint64_t expected_term;      /* claim */
-    struct nonce expected_nonce; /* claim, release */
-    struct nonce fresh_nonce;    /* claim, renew: what the record shall bear */
-    struct epoch epoch;          /* claim: where the record was observed; all of it is tested */
+    const char *group;                      /* borrowed until the reply */
+    enum method method;                     /* of the group; the caller's to fill in, as its name */
+    uint64_t term;                          /* renew, release */
+    uint64_t expected_term;                 /* claim */
+    struct nonce expected_nonce;            /* claim */
+    struct nonce known[REQUEST_NONCES_MAX]; /* renew, release: the record must bear one of them */
+    unsigned n_known;                       /* 1 at least */
+    struct nonce fresh_nonce;               /* claim, renew: what the record shall bear */
+    struct epoch epoch; /* claim: where the record was observed; all of it is tested */
     bool rests_on_clean; /* claim: made without observation, because the record is clean, or was
                             told to be; the arbiter tests that in the claim itself */
     uint64_t term_floor; /* claim: the new term is at least this */
@@ -76,6 +97,9 @@ enum outcome {
     OUTCOME_GRANTED, /* done and durable; for OBSERVE: read */
     OUTCOME_DENIED,  /* not done, and it will not be */
     OUTCOME_UNKNOWN, /* may have happened, may still happen: changes nothing */
+    /* Renew, release: not done, and it will not be. The record is there, of this very term and
+     * owner and not clean, but bears a nonce that the request does not name. */
+    OUTCOME_OTHER_NONCE,
 };
 
 struct reply {

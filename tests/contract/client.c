@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "known.h"
 
 #define AWAIT_USEC (10 * USEC_PER_SEC)
 
@@ -28,6 +29,8 @@ static void on_replies(void *userdata, const struct reply *replies, size_t n)
     memcpy(c->replies, replies, n * sizeof *replies);
     c->n = n;
     c->answers++;
+    for (size_t i = 0; i < n; i++)
+        known_answered(c->groups[i], &replies[i]);
     if (c->on_replies)
         c->on_replies(c);
 }
@@ -184,6 +187,10 @@ void client_send(struct client *c, const struct request *requests, size_t n, use
 {
     c->in_send = true;
     c->held_up[0] = '\0';
+    for (size_t i = 0; i < n; i++) {
+        (void)snprintf(c->groups[i], sizeof c->groups[i], "%s", requests[i].group);
+        known_sent(&requests[i]);
+    }
     int r = arbiter_send(c->arbiter, requests, n, limit);
     c->in_send = false;
     ck_assert_msg(r == 0, "arbiter_send: %s", strerror(-r));
@@ -209,11 +216,6 @@ struct nonce nonce_new(void)
 
     ck_assert_int_eq(getrandom(&nonce, sizeof nonce, 0), sizeof nonce);
     return nonce;
-}
-
-bool nonce_same(const struct nonce *x, const struct nonce *y)
-{
-    return memcmp(x, y, sizeof *x) == 0;
 }
 
 const char *group_new(void)
@@ -254,13 +256,25 @@ struct request claim_of(const char *group, const struct reply *seen)
 
 struct request renew_of(const char *group, uint64_t term)
 {
-    return (struct request){
+    struct request request = {
         .operation = OPERATION_RENEW,
         .group = group,
         .method = client_method,
         .term = term,
         .fresh_nonce = nonce_new(),
     };
+
+    known_fill(&request);
+    return request;
+}
+
+struct request renew_knowing(const char *group, uint64_t term, const struct nonce *nonce)
+{
+    struct request request = renew_of(group, term);
+
+    request.known[0] = *nonce;
+    request.n_known = 1;
+    return request;
 }
 
 struct request release_of(const char *group, uint64_t term, const struct nonce *nonce)
@@ -270,7 +284,8 @@ struct request release_of(const char *group, uint64_t term, const struct nonce *
         .group = group,
         .method = client_method,
         .term = term,
-        .expected_nonce = *nonce,
+        .known = {*nonce},
+        .n_known = 1,
     };
 }
 

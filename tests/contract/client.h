@@ -21,6 +21,7 @@ struct client {
     unsigned answers, connects, losses, hints, notices;
     struct reply replies[ARBITER_BATCH_MAX];
     size_t n;
+    char groups[ARBITER_BATCH_MAX][GROUP_NAME_MAX + 1]; /* of the last batch */
     char connected[ARBITER_TEXT_MAX], lost[ARBITER_TEXT_MAX], notice[ARBITER_TEXT_MAX];
     char losses_text[16 * ARBITER_TEXT_MAX]; /* all of them, one a line */
     char hint[GROUP_NAME_MAX + 1];
@@ -64,14 +65,16 @@ void client_send(struct client *c, const struct request *requests, size_t n, use
 struct reply client_ask(struct client *c, const struct request *request);
 
 struct nonce nonce_new(void);
-bool nonce_same(const struct nonce *x, const struct nonce *y);
 /* A group nobody used before. Static storage, a few at a time. */
 const char *group_new(void);
 
 struct request observe_of(const char *group);
 /* Claims what was read; spans L, 5 s, 8.67 s. */
 struct request claim_of(const char *group, const struct reply *seen);
+/* By whoever holds it: names the nonces that it may have by all that the test's clients were told
+ * and have sent. */
 struct request renew_of(const char *group, uint64_t term);
+struct request renew_knowing(const char *group, uint64_t term, const struct nonce *nonce);
 struct request release_of(const char *group, uint64_t term, const struct nonce *nonce);
 
 /* What was read by now may be claimed after this, by whatever method. */

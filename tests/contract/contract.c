@@ -28,7 +28,7 @@ static void same_record(const struct record *x, const struct record *y)
 {
     ck_assert_uint_eq(x->term, y->term);
     ck_assert_str_eq(x->owner, y->owner);
-    ck_assert(nonce_same(&x->nonce, &y->nonce));
+    ck_assert(nonce_equal(&x->nonce, &y->nonce));
     ck_assert_int_eq(x->clean, y->clean);
     ck_assert_int_eq(x->claimable, y->claimable);
     ck_assert_uint_eq(x->lease, y->lease);
@@ -119,7 +119,7 @@ TEST(a_claim_makes_a_new_term)
     ck_assert_int_eq(ask(a, claim, &reply), OUTCOME_GRANTED);
     ck_assert_str_eq(reply.record.owner, CLIENT_OWNER_A);
     ck_assert_uint_gt(reply.record.term, seen.record.term);
-    ck_assert(nonce_same(&reply.record.nonce, &claim.fresh_nonce));
+    ck_assert(nonce_equal(&reply.record.nonce, &claim.fresh_nonce));
     ck_assert(!reply.record.clean);
     ck_assert(!reply.record.claimable);
     ck_assert_uint_eq(reply.record.lease, claim.lease);
@@ -304,20 +304,103 @@ TEST(a_lost_term_cannot_be_renewed)
     stands(group, &taken);
 }
 
-TEST(another_life_of_the_owner_renews)
+TEST(a_renewal_is_keyed_by_the_nonce)
+{
+    const char *group = group_new();
+    struct reply led = client_lead(a, group), renewed, reply;
+    uint64_t term = led.record.term;
+
+    ck_assert_int_eq(ask(a, renew_knowing(group, term, &led.record.nonce), &renewed),
+                     OUTCOME_GRANTED);
+    /* As it was before: what comes late, or from a copy, undoes nothing. */
+    ck_assert_int_eq(ask(a, renew_knowing(group, term, &led.record.nonce), &reply),
+                     OUTCOME_OTHER_NONCE);
+    ck_assert(reply.has_record);
+    same_record(&reply.record, &renewed.record);
+    stands(group, &renewed);
+    /* What it may be, among what it is not. */
+    struct request renew = renew_knowing(group, term, &renewed.record.nonce);
+    for (renew.n_known = REQUEST_NONCES_MAX; renew.n_known > 0; renew.n_known--) {
+        unsigned last = renew.n_known - 1;
+
+        for (unsigned i = 0; i < last; i++)
+            renew.known[i] = nonce_new();
+        renew.known[last] = renewed.record.nonce;
+        renew.fresh_nonce = nonce_new();
+        ck_assert_int_eq(ask(a, renew, &renewed), OUTCOME_GRANTED);
+        ck_assert(nonce_equal(&renewed.record.nonce, &renew.fresh_nonce));
+    }
+    stands(group, &renewed);
+    /* Another term or owner is denied, whatever is known; so is what is clean. */
+    ck_assert_int_eq(ask(a, renew_knowing(group, term - 1, &renewed.record.nonce), &reply),
+                     OUTCOME_DENIED);
+    ck_assert_int_eq(ask(b, renew_knowing(group, term, &renewed.record.nonce), &reply),
+                     OUTCOME_DENIED);
+    ck_assert_int_eq(ask(b, renew_knowing(group, term, &led.record.nonce), &reply), OUTCOME_DENIED);
+    ck_assert_int_eq(ask(a, release_of(group, term, &renewed.record.nonce), &reply),
+                     OUTCOME_GRANTED);
+    ck_assert_int_eq(ask(a, renew_knowing(group, term, &led.record.nonce), &reply), OUTCOME_DENIED);
+    ck_assert(reply.record.clean);
+}
+
+/* Asks until it is told. Where an earlier session is in the way, it is ended. */
+static enum outcome insist(struct client *c, struct request request, struct reply *ret)
+{
+    while (ask(c, request, ret) == OUTCOME_UNKNOWN)
+        client_turn(c, USEC_PER_MSEC);
+    return ret->outcome;
+}
+
+TEST(another_life_of_the_owner_reads_and_renews)
 {
     const char *group = group_new();
     struct reply led = client_lead(a, group), reply;
+    uint64_t term = led.record.term;
+    struct nonce none = nonce_new();
     struct client *again = client_open(contract_arbiter, CLIENT_OWNER_A);
 
-    /* Where the earlier session is in the way, it is ended. */
-    while (ask(again, renew_of(group, led.record.term), &reply) == OUTCOME_UNKNOWN)
-        client_turn(again, USEC_PER_MSEC);
-    ck_assert_int_eq(reply.outcome, OUTCOME_GRANTED);
+    /* It has nothing but what it reads, and learns that by being refused, too. */
+    ck_assert_int_eq(ask(again, renew_knowing(group, term, &none), &reply), OUTCOME_OTHER_NONCE);
+    same_record(&reply.record, &led.record);
+    reply = look(again, group);
+    same_record(&reply.record, &led.record);
+    struct request renew = renew_knowing(group, term, &reply.record.nonce);
+    ck_assert_int_eq(insist(again, renew, &reply), OUTCOME_GRANTED);
+    struct reply renewed = reply;
     again = client_close(again);
     if (client_method == METHOD_ADVISORY)
         client_await(a, &a->connects, 2);
-    stands(group, &reply);
+    stands(group, &renewed);
+    /* The earlier one, where it lives on, is told. */
+    ck_assert_int_eq(ask(a, renew_knowing(group, term, &led.record.nonce), &reply),
+                     OUTCOME_OTHER_NONCE);
+    ck_assert_int_eq(ask(a, release_of(group, term, &led.record.nonce), &reply),
+                     OUTCOME_OTHER_NONCE);
+    stands(group, &renewed);
+}
+
+/* Both know the same of it, and have the same name. */
+TEST(of_two_copies_one_goes_on)
+{
+    const char *group = group_new();
+    struct reply led = client_lead(a, group), reply;
+    uint64_t term = led.record.term;
+    struct client *copy = client_open(contract_arbiter, CLIENT_OWNER_A);
+    struct request renew = renew_knowing(group, term, &led.record.nonce);
+
+    ck_assert_int_eq(insist(copy, renew, &reply), OUTCOME_GRANTED);
+    for (int i = 0; i < 3; i++) {
+        struct reply renewed = reply;
+
+        if (client_method == METHOD_ADVISORY && i == 0)
+            client_await(a, &a->connects, 2);
+        renew = renew_knowing(group, term, &led.record.nonce);
+        ck_assert_int_eq(ask(a, renew, &reply), OUTCOME_OTHER_NONCE);
+        same_record(&reply.record, &renewed.record);
+        renew = renew_knowing(group, term, &renewed.record.nonce);
+        ck_assert_int_eq(ask(copy, renew, &reply), OUTCOME_GRANTED);
+    }
+    copy = client_close(copy);
 }
 
 /* ---- releasing ---- */
@@ -329,14 +412,22 @@ TEST(a_release_is_keyed_by_the_nonce)
     uint64_t term = led.record.term;
 
     ck_assert_int_eq(ask(a, renew_of(group, term), &renewed), OUTCOME_GRANTED);
-    ck_assert_int_eq(ask(a, release_of(group, term, &led.record.nonce), &reply), OUTCOME_DENIED);
+    ck_assert_int_eq(ask(a, release_of(group, term, &led.record.nonce), &reply),
+                     OUTCOME_OTHER_NONCE);
     ck_assert(reply.has_record);
-    ck_assert(nonce_same(&reply.record.nonce, &renewed.record.nonce));
+    ck_assert(nonce_equal(&reply.record.nonce, &renewed.record.nonce));
     ck_assert_int_eq(ask(b, release_of(group, term, &renewed.record.nonce), &reply),
                      OUTCOME_DENIED);
     ck_assert_int_eq(ask(a, release_of(group, term + 1, &renewed.record.nonce), &reply),
                      OUTCOME_DENIED);
     stands(group, &renewed);
+
+    struct request release = release_of(group, term, &renewed.record.nonce);
+    for (unsigned i = 1; i < REQUEST_NONCES_MAX; i++)
+        release.known[i] = nonce_new();
+    release.n_known = REQUEST_NONCES_MAX;
+    ck_assert_int_eq(ask(a, release, &reply), OUTCOME_GRANTED);
+    ck_assert(reply.record.clean);
 }
 
 TEST(a_release_is_clean_and_may_be_repeated)
@@ -468,8 +559,8 @@ TEST(a_batch_mixes_operations)
     ck_assert_str_eq(a->replies[0].record.owner, CLIENT_OWNER_B);
     ck_assert(a->replies[1].record.clean);
     ck_assert_str_eq(a->replies[2].record.owner, "");
-    ck_assert(nonce_same(&a->replies[3].record.nonce, &requests[3].fresh_nonce));
-    ck_assert(nonce_same(&a->replies[4].record.nonce, &requests[4].fresh_nonce));
+    ck_assert(nonce_equal(&a->replies[3].record.nonce, &requests[3].fresh_nonce));
+    ck_assert(nonce_equal(&a->replies[4].record.nonce, &requests[4].fresh_nonce));
     for (int i = 1; i < 5; i++)
         ck_assert_int_eq(a->replies[i].outcome, OUTCOME_GRANTED);
 }
@@ -493,6 +584,14 @@ TEST(what_cannot_be_sent_is_refused)
     ck_assert_int_eq(arbiter_send(a->arbiter, &request, 1, CLIENT_LIMIT), -EINVAL);
     request = renew_of("a", UINT64_MAX);
     ck_assert_int_eq(arbiter_send(a->arbiter, &request, 1, CLIENT_LIMIT), -EINVAL);
+    for (int i = 0; i < 2; i++) {
+        request = renew_of("a", 1);
+        request.operation = i == 0 ? OPERATION_RENEW : OPERATION_RELEASE;
+        request.n_known = 0;
+        ck_assert_int_eq(arbiter_send(a->arbiter, &request, 1, CLIENT_LIMIT), -EINVAL);
+        request.n_known = REQUEST_NONCES_MAX + 1;
+        ck_assert_int_eq(arbiter_send(a->arbiter, &request, 1, CLIENT_LIMIT), -EINVAL);
+    }
 
     ck_assert_uint_eq(arbiter_round_trips(a->arbiter), 0);
     request = observe_of(group_new());

@@ -199,15 +199,15 @@ static const struct {
     {"the schema is missing", "@alter schema tenure rename to away",
      "@alter schema away rename to tenure", NULL, NULL, "the schema is missing or older",
      "tenurectl schema | psql"},
-    {"the schema is older", "@alter function tenure.tick_1 rename to tick_0",
-     "@alter function tenure.tick_0 rename to tick_1", NULL, NULL, "the schema is missing or older",
+    {"the schema is older", "@alter function tenure.tick_2 rename to tick_0",
+     "@alter function tenure.tick_0 rename to tick_2", NULL, NULL, "the schema is missing or older",
      "tenurectl schema | psql"},
     {"the schema answers otherwise",
-     "@alter function tenure.tick_1 rename to tick_0; do $$ begin execute (select "
-     "replace(replace(pg_get_functiondef(oid), 'tick_0', 'tick_1'), 'o_held', 'o_hold') from "
+     "@alter function tenure.tick_2 rename to tick_0; do $$ begin execute (select "
+     "replace(replace(pg_get_functiondef(oid), 'tick_0', 'tick_2'), 'o_held', 'o_hold') from "
      "pg_proc where proname = 'tick_0'); end $$; "
      "grant execute on all functions in schema tenure to tenure",
-     "@drop function tenure.tick_1; alter function tenure.tick_0 rename to tick_1", NULL, NULL,
+     "@drop function tenure.tick_2; alter function tenure.tick_0 rename to tick_2", NULL, NULL,
      "the schema is missing or older", "column \"o_held\" does not exist"},
     {"the table is missing", "@alter table tenure.lease rename to away",
      "@alter table tenure.away rename to lease", NULL, NULL, "the schema is missing or older",
@@ -219,8 +219,8 @@ static const struct {
     {"no usage of the schema", "@revoke usage on schema tenure from tenure",
      "@grant usage on schema tenure to tenure", NULL, NULL, "permission denied for schema tenure",
      "tenurectl schema | psql"},
-    {"no execution of the function", "@revoke execute on function tenure.tick_1 from tenure",
-     "@grant execute on function tenure.tick_1 to tenure", NULL, NULL, "permission denied",
+    {"no execution of the function", "@revoke execute on function tenure.tick_2 from tenure",
+     "@grant execute on function tenure.tick_2 to tenure", NULL, NULL, "permission denied",
      "tenurectl schema | psql"},
     {"no execution of another function", "@revoke execute on function tenure.lock_key from tenure",
      "@grant execute on function tenure.lock_key to tenure", NULL, NULL, "grants are missing",
@@ -332,6 +332,9 @@ static void is_told_and_recovered_from(int i)
     struct reply led = client_lead(c, group);
     struct request request = renew_of(group, led.record.term);
     unsigned connects = c->connects;
+
+    /* It is sent again and again: an earlier try may have been carried out. */
+    request.known[request.n_known++] = request.fresh_nonce;
 
     if (bad[i].do_spoil)
         bad[i].do_spoil();

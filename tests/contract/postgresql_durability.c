@@ -237,7 +237,7 @@ TEST(a_crash_is_survived_by_what_was_granted)
         client_await(c, &c->connects, i + 1);
         request = observe_of(group);
         struct reply seen = client_ask(c, &request);
-        ck_assert(nonce_same(&seen.record.nonce, &reply.record.nonce));
+        ck_assert(nonce_equal(&seen.record.nonce, &reply.record.nonce));
     }
     c = client_close(c);
 }
@@ -269,7 +269,7 @@ TEST(a_restart_is_another_life, .times = 4)
     ck_assert_uint_ne(again.epoch.started, seen.epoch.started);
     ck_assert_uint_eq(again.epoch.system_id, seen.epoch.system_id);
     ck_assert_uint_eq(again.epoch.timeline, seen.epoch.timeline);
-    ck_assert(nonce_same(&again.record.nonce, &led.record.nonce));
+    ck_assert(nonce_equal(&again.record.nonce, &led.record.nonce));
     request = claim_of(group, &again);
     if (client_method == METHOD_ADVISORY) { /* the arbiter itself begins again, too */
         ck_assert_int_eq(client_ask(other, &request).outcome, OUTCOME_DENIED);
@@ -298,7 +298,7 @@ TEST(a_session_that_crashes_is_no_restart, .times = 2)
     request = observe_of(group);
     struct reply seen = client_ask(c, &request);
     ck_assert_uint_eq(seen.epoch.started, led.epoch.started);
-    ck_assert(nonce_same(&seen.record.nonce, &led.record.nonce));
+    ck_assert(nonce_equal(&seen.record.nonce, &led.record.nonce));
     c = client_close(c);
 }
 

@@ -123,7 +123,7 @@ TEST(stuck_requests_do_not_use_up_the_server)
     for (int i = 0; i < CONNECTION_STUCK_MAX; i++) {
         stuck[i] = PQconnectdb(conninfo);
         ck_assert_int_eq(PQstatus(stuck[i]), CONNECTION_OK);
-        ck_assert_int_eq(PQsendQuery(stuck[i], "select pg_sleep(15) /* tenure.tick_1 */"), 1);
+        ck_assert_int_eq(PQsendQuery(stuck[i], "select pg_sleep(15) /* tenure.tick_2 */"), 1);
     }
     client_close(client_on(&shared, CLIENT_OWNER_B)); /* not for long yet */
     server_await(&shared, "the requests have been stuck for a while",
@@ -189,7 +189,7 @@ TEST(an_error_is_unknown_and_explained)
     works_again(1);
 
     /* A function that answers in another shape. */
-    server_do(&s, "alter function tenure.tick_1 rename to tick_0");
+    server_do(&s, "alter function tenure.tick_2 rename to tick_0");
     answers = c->answers;
     request = renew_of(group, led.record.term);
     client_send(c, &request, 1, CLIENT_LIMIT);
@@ -199,7 +199,7 @@ TEST(an_error_is_unknown_and_explained)
     server_crash(&s);
 }
 
-/* What the test's own tick_1 answers: true is an answer that may be believed. */
+/* What the test's own tick_2 answers: true is an answer that may be believed. */
 static const struct {
     const char *number, *outcome, *term, *owner, *nonce, *clean, *timeline, *more;
     bool believed;
@@ -229,13 +229,14 @@ TEST(an_answer_that_makes_no_sense_is_unknown)
     c = client_close(c);
     server_make(&s, false);
     server_start(&s);
-    server_do(&s, "alter function tenure.tick_1 rename to tick_0");
+    server_do(&s, "alter function tenure.tick_2 rename to tick_0");
     for (size_t i = 0; i < sizeof answers_given / sizeof answers_given[0]; i++) {
         server_do(
             &s,
-            "create or replace function tenure.tick_1(a text, b boolean, pid integer, bound "
+            "create or replace function tenure.tick_2(a text, b boolean, pid integer, bound "
             "bigint, dropped text[], c text[], method text[], waited bigint[], d text[], e "
-            "bigint[], f bigint[], g uuid[], h uuid[], i bigint[], j bigint[], k boolean[], "
+            "bigint[], f bigint[], g uuid[], known text[], h uuid[], i bigint[], j bigint[], k "
+            "boolean[], "
             "l bigint[], m bigint[], n bigint[], o bigint[]) returns table (o_number bigint, "
             "o_outcome text, o_term bigint, o_owner text, o_nonce uuid, o_clean boolean, "
             "o_claimable boolean, o_lease bigint, o_stop bigint, o_duration bigint, o_since "
@@ -259,11 +260,11 @@ TEST(an_answer_that_makes_no_sense_is_unknown)
         c = client_close(c);
     }
     /* One that leaves the commit asynchronous. */
-    server_do(&s, "alter function tenure.tick_1 rename to tick_00");
-    server_do(&s, "alter function tenure.tick_0 rename to tick_1");
+    server_do(&s, "alter function tenure.tick_2 rename to tick_00");
+    server_do(&s, "alter function tenure.tick_0 rename to tick_2");
     c = client_on(&s, CLIENT_OWNER_A);
     led = client_lead(c, group);
-    server_do(&s, "alter function tenure.tick_1 set synchronous_commit = on");
+    server_do(&s, "alter function tenure.tick_2 set synchronous_commit = on");
     server_do(&s, "alter role tenure set synchronous_commit = off");
     c = client_close(c);
     c = client_on(&s, CLIENT_OWNER_A);

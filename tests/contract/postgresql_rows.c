@@ -447,12 +447,38 @@ TEST(the_schema_may_be_run_again)
     server_run(&shared, "/bin/grep", (const char *const[]){"grep", "-q", "GRANT", after, NULL});
 }
 
+/* What a row costs has a bound. */
+TEST(more_nonces_than_can_be_named_are_an_error)
+{
+    for (int n = 8; n <= 9; n++) {
+        char sql[1024];
+
+        (void)snprintf(sql, sizeof sql,
+                       "select o_outcome from tenure.tick_2('" CLIENT_OWNER_A
+                       "', false, pg_backend_pid(), null, '{}', '{%s}', '{lease}', '{0}', "
+                       "'{renew}', '{1}', '{0}', array[gen_random_uuid()], array[array(select "
+                       "gen_random_uuid() from generate_series(1, %d))::text], "
+                       "array[gen_random_uuid()], '{0}', '{1}', '{f}', '{0}', '{0}', '{0}', '{0}')",
+                       group_new(), n);
+        PGconn *session = server_session(&shared);
+        PGresult *result = PQexec(session, sql);
+        const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+
+        if (n == 8)
+            ck_assert_str_eq(PQgetvalue(result, 0, 0), "denied");
+        else
+            ck_assert_str_eq(sqlstate ? sqlstate : "", "22023");
+        PQclear(result);
+        PQfinish(session);
+    }
+}
+
 TEST(the_role_has_the_least_grants)
 {
     static const char *const forbidden[] = {
         "delete from tenure.lease",
         "truncate tenure.lease",
-        "drop function tenure.tick_1",
+        "drop function tenure.tick_2",
         "create table tenure.t ()",
         "alter table tenure.lease set (fillfactor = 90)",
     };

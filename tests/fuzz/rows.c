@@ -10,8 +10,6 @@
 #include "arbiter/lease.h"
 #include "base/cleanup.h"
 #include "fuzz.h"
-#include "support/epoch.h"
-#include "support/nonce.h"
 
 #define ROWS_MAX 16
 #define COLUMNS_MAX 32

@@ -82,7 +82,7 @@ static void count_move(const struct member *before, const struct member *m)
         coverage.reasons[m->reason]++;
 }
 
-static void step(struct node *n, struct member_event event, struct update *u)
+static void step(struct world *w, struct node *n, struct member_event event, struct update *u)
 {
     struct reply spare_reply;
     struct local spare_local;
@@ -99,13 +99,15 @@ static void step(struct node *n, struct member_event event, struct update *u)
     u->actions &= ~(unsigned)ACTION_HEAL;
     break_after(n, &before, &event, u);
     count_move(&before, &n->member);
+    if (u->note == NOTE_COPY || (u->note == NOTE_ENDING && n->member.reason == REASON_COPY))
+        witness_copy(w, n);
 }
 
 void agent_step(struct world *w, struct node *n, struct member_event event, bool stalls)
 {
     struct update u;
 
-    step(n, event, &u);
+    step(w, n, event, &u);
     take_actions(w, n, &u, stalls);
 }
 
@@ -127,7 +129,7 @@ void agent_send(struct world *w, struct node *n, bool fit, bool stalls)
     event.nonce = arbiter_nonce(w);
     if (broken == BREAK_NONCE_COUNTS)
         event.nonce = (struct nonce){{200}};
-    step(n, event, &u);
+    step(w, n, event, &u);
     if (u.actions & ACTION_REQUEST) {
         n->x = (struct exchange){.sent = true,
                                  .node = (unsigned)(n - w->nodes),
@@ -137,7 +139,7 @@ void agent_send(struct world *w, struct node *n, bool fit, bool stalls)
         if (broken == BREAK_RESTART_IGNORED)
             n->x.request.epoch.started = w->life;
         memcpy(n->x.owner, n->owner, sizeof n->owner);
-        witness_send(w, n, &n->x.request, fit);
+        witness_send(w, n, &n->x, fit);
         /* Only terms that the record has had are known: the greatest is its own. */
         assert(broken || u.request.operation != OPERATION_CLAIM ||
                u.request.term_floor <= w->row.term + 1);
@@ -261,5 +263,6 @@ void agent_crash(struct world *w, struct node *n)
     n->start_answer = START_UNANSWERED;
     n->hint = n->late_hint = PENDING_NO;
     n->witness.seen = n->witness.was_told = false;
+    n->witness.own_term = 0;
     member_init(&n->member, n->owner);
 }

@@ -7,11 +7,6 @@
 
 #include "search.h"
 
-bool nonce_same(const struct nonce *a, const struct nonce *b)
-{
-    return memcmp(a, b, sizeof *a) == 0;
-}
-
 /* One that no state knows: names are given anew whenever a state is packed. */
 struct nonce arbiter_nonce(struct world *w)
 {
@@ -27,7 +22,7 @@ static bool claim(const struct world *w, const struct exchange *x, struct record
     const struct request *q = &x->request;
     bool lives = q->epoch.started == w->life || broken == BREAK_CLAIM_OF_ANOTHER_LIFE;
     bool unchanged = r->term == q->expected_term && (broken == BREAK_CLAIM_IGNORES_NONCE ||
-                                                     nonce_same(&r->nonce, &q->expected_nonce));
+                                                     nonce_equal(&r->nonce, &q->expected_nonce));
     bool may = r->clean || broken == BREAK_CLEAN_UNTESTED || !q->rests_on_clean;
     uint64_t term = usec_max(r->term + 1, ((uint64_t)SEARCH_TIMELINE << TERM_TIMELINE_SHIFT) + 1);
 
@@ -44,9 +39,19 @@ static bool claim(const struct world *w, const struct exchange *x, struct record
     return true;
 }
 
+bool arbiter_named(const struct request *q, const struct nonce *nonce)
+{
+    for (unsigned i = 0; i < q->n_known; i++)
+        if (nonce_equal(&q->known[i], nonce))
+            return true;
+    return false;
+}
+
 static bool renew(const struct record *r, const struct exchange *x, struct record *ret)
 {
-    bool ours = r->term == x->request.term && strcmp(r->owner, x->owner) == 0;
+    const struct request *q = &x->request;
+    bool ours =
+        r->term == q->term && strcmp(r->owner, x->owner) == 0 && arbiter_named(q, &r->nonce);
 
     if (r->clean || (!ours && broken != BREAK_RENEWS_ANYBODYS))
         return false;
@@ -59,10 +64,10 @@ static bool release(const struct record *r, const struct exchange *x, struct rec
 {
     const struct request *q = &x->request;
     bool term = r->term == q->term || broken == BREAK_RELEASE_IGNORES_TERM;
-    bool nonce = nonce_same(&r->nonce, &q->expected_nonce) ||
-                 broken == BREAK_RELEASE_IGNORES_NONCE || broken == BREAK_RELEASE_IGNORES_TERM;
+    bool nonce = arbiter_named(q, &r->nonce) || broken == BREAK_RELEASE_IGNORES_NONCE ||
+                 broken == BREAK_RELEASE_IGNORES_TERM;
 
-    if (!term || !nonce || strcmp(r->owner, x->owner) != 0)
+    if (!term || !nonce || r->clean || strcmp(r->owner, x->owner) != 0)
         return false;
     *ret = *r;
     ret->clean = true;
@@ -159,6 +164,19 @@ static bool released_before(const struct world *w, const struct exchange *x)
            w->row.term == x->request.term && strcmp(w->row.owner, x->owner) == 0;
 }
 
+/* What it is refused with. */
+static enum outcome refusal(const struct world *w, const struct exchange *x)
+{
+    const struct request *q = &x->request;
+    const struct record *r = &w->row;
+    bool keyed = q->operation == OPERATION_RENEW || q->operation == OPERATION_RELEASE;
+
+    return keyed && !r->clean && r->term == q->term && strcmp(r->owner, x->owner) == 0 &&
+                   !arbiter_named(q, &r->nonce)
+               ? OUTCOME_OTHER_NONCE
+               : OUTCOME_DENIED;
+}
+
 void arbiter_execute(struct world *w, struct exchange *x, bool locked)
 {
     struct record after;
@@ -170,7 +188,7 @@ void arbiter_execute(struct world *w, struct exchange *x, bool locked)
         write_row(w, x, &after);
     granted = granted || released_before(w, x);
     x->reply =
-        (struct reply){.outcome = granted ? OUTCOME_GRANTED : OUTCOME_DENIED,
+        (struct reply){.outcome = granted ? OUTCOME_GRANTED : refusal(w, x),
                        .has_record = true,
                        .record = w->row,
                        .epoch = {.system_id = 1, .timeline = SEARCH_TIMELINE, .started = w->life}};

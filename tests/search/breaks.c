@@ -45,6 +45,8 @@ static const struct {
     [BREAK_TERM_NOT_RAISED] = {"term-not-raised", VIOLATION_TERM_REUSED, 1, 0, true},
     [BREAK_RATE_FORGOTTEN] = {"rate-forgotten", VIOLATION_CLAIM, 1, 0, false},
     [BREAK_MISSING_IS_EMPTY] = {"missing-is-empty", VIOLATION_RELEASE, 1, 0, true},
+    [BREAK_ORPHAN_AT_ONCE] = {"orphan-at-once", VIOLATION_ORPHAN, 1, 0, true},
+    [BREAK_UNKNOWN_NONCE_FORGOTTEN] = {"unknown-nonce-forgotten", VIOLATION_COPY, 1, 0, true},
 };
 
 const char *break_name(enum search_break b)
@@ -98,6 +100,16 @@ static void believe(const struct node *n, struct member_event *event, struct rep
     event->reply = spare;
 }
 
+/* It has been watched for long when it is seen for the first time. */
+static void watch_long(struct member *m, const struct reply *reply)
+{
+    m->watch = (struct watch){.term = reply->record.term,
+                              .nonce = reply->record.nonce,
+                              .epoch = reply->epoch,
+                              .interval = grid.budget.poll,
+                              .since = 1};
+}
+
 static void break_reply(struct node *n, struct member_event *event, struct reply *spare)
 {
     struct member *m = &n->member;
@@ -116,6 +128,8 @@ static void break_reply(struct node *n, struct member_event *event, struct reply
     if (broken == BREAK_UNKNOWN_CLAIM_BELIEVED && unknown && m->operation == OPERATION_CLAIM &&
         m->state == MEMBER_STANDBY)
         believe(n, event, spare);
+    if (broken == BREAK_ORPHAN_AT_ONCE && event->reply->has_record)
+        watch_long(m, event->reply);
 }
 
 static void break_local(struct node *n, struct member_event *event, struct local *spare)
@@ -186,5 +200,8 @@ void break_after(struct node *n, const struct member *before, const struct membe
     }
     if (broken == BREAK_HEARSAY_OBSERVED && m->operation == OPERATION_CLAIM && m->sent_told)
         update->request.rests_on_clean = false;
+    if (broken == BREAK_UNKNOWN_NONCE_FORGOTTEN && event->type == EVENT_REPLY &&
+        event->reply->outcome == OUTCOME_UNKNOWN)
+        m->nonces = before->nonces;
     start_again(m, before, event, update);
 }

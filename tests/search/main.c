@@ -96,7 +96,7 @@ static void print_coverage(void)
                                member_state_name((enum member_state)to));
                 print_count(coverage.moves[from][to], what);
             }
-    for (int r = 1; r <= REASON_FOREIGN_KEEPER; r++)
+    for (int r = 1; r <= REASON_COPY; r++)
         if (coverage.reasons[r] > 0) {
             (void)snprintf(what, sizeof what, "terms that ended because %s",
                            member_reason_text((enum member_reason)r));
@@ -136,7 +136,7 @@ static bool all_moved(void)
     for (size_t i = 0; i < sizeof moves / sizeof moves[0]; i++)
         all = happened(coverage.moves[moves[i][0]][moves[i][1]], member_state_name(moves[i][1])) &&
               all;
-    for (int r = REASON_STOPPED; r <= REASON_FOREIGN_KEEPER; r++)
+    for (int r = REASON_STOPPED; r <= REASON_FOREIGN_KEEPER; r++) /* and never REASON_COPY */
         if (r != REASON_PAUSED) /* needs the arbiter's wall clock, which is not here */
             all = happened(coverage.reasons[r], member_reason_text((enum member_reason)r)) && all;
     return all;

@@ -115,10 +115,25 @@ static void tidy_term(struct member *m)
         m->look_at = 0;
     }
     m->look_at = m->look_at == 0 || m->look_at == USEC_INFINITY ? m->look_at : tick_of(m->look_at);
-    if (!m->has_nonce)
-        m->nonce = (struct nonce){{0}};
     if (!m->claim_open)
         m->claim_nonce = (struct nonce){{0}};
+}
+
+/* Where all is known, nothing older matters: there is no other history. */
+static void tidy_nonces(const struct world *w, struct member *m)
+{
+    struct nonces *n = &m->nonces;
+    struct watch *v = &m->watch;
+
+    if (n->complete)
+        n->n = n->n_known;
+    for (unsigned i = n->n; i < NONCES_REMEMBERED; i++)
+        n->list[i] = (struct nonce){{0}};
+    if (!n->has_acknowledged)
+        n->acknowledged = (struct nonce){{0}};
+    if (v->term != w->row.term) /* that one does not come back */
+        *v = (struct watch){0};
+    v->since = past(v->since, ticks(v->interval + v->interval / 4) + 1);
 }
 
 static void tidy_observation(struct member *m)
@@ -152,6 +167,7 @@ static void tidy_member(const struct world *w, struct node *n)
 
     assert(broken || m->highest_term <= w->row.term);
     tidy_term(m);
+    tidy_nonces(w, m);
     tidy_observation(m);
     m->due = member_due(m) == USEC_INFINITY && !m->in_flight ? SEARCH_NOW(grid) : future(m->due);
     m->not_before = m->not_before == 0 ? 0 : future(m->not_before);
@@ -495,11 +511,36 @@ static void visit_local(struct codec *c, struct local *l)
     }
 }
 
+static void visit_nonces(struct codec *c, struct nonces *n)
+{
+    FLAGS(c, &n->complete, &n->has_acknowledged);
+    visit_nonce(c, &n->acknowledged);
+    SMALL(c, n->n);
+    SMALL(c, n->n_known);
+    for (unsigned i = 0; i < n->n; i++)
+        visit_nonce(c, &n->list[i]);
+    if (n->n > 0)
+        visit_epoch(c, &n->epoch);
+}
+
+static void visit_watch(struct codec *c, struct watch *v)
+{
+    visit_term(c, &v->term);
+    if (c->mode != MODE_TERMS && v->term == 0)
+        return;
+    visit_nonce(c, &v->nonce);
+    visit_epoch(c, &v->epoch);
+    visit_time(c, &v->since);
+    SMALL(c, v->changes);
+    if (c->mode == MODE_READ)
+        v->interval = grid.budget.poll;
+}
+
 static void visit_member_term(struct codec *c, struct member *m)
 {
     bool spans = m->duration > 0;
 
-    FLAGS(c, &spans, &m->has_nonce, &m->release, &m->claim_open);
+    FLAGS(c, &spans, &m->release, &m->claim_open);
     if (c->mode == MODE_READ && spans) {
         m->lease = grid.budget.lease;
         m->stop = grid.budget.stop;
@@ -508,7 +549,9 @@ static void visit_member_term(struct codec *c, struct member *m)
     visit_stamp(c, &m->since);
     visit_term(c, &m->term);
     visit_time(c, &m->deadline);
-    visit_nonce(c, &m->nonce);
+    visit_nonces(c, &m->nonces);
+    visit_watch(c, &m->watch);
+    SMALL(c, m->adopted_by);
     visit_term(c, &m->over_term);
     visit_nonce(c, &m->claim_nonce);
     visit_history(c, &m->claim_epoch);
@@ -547,6 +590,9 @@ static void visit_request(struct codec *c, struct request *q)
     visit_term(c, &q->term);
     visit_term(c, &q->expected_term);
     visit_nonce(c, &q->expected_nonce);
+    SMALL(c, q->n_known);
+    for (unsigned i = 0; i < q->n_known; i++)
+        visit_nonce(c, &q->known[i]);
     visit_nonce(c, &q->fresh_nonce);
     if (q->operation == OPERATION_CLAIM)
         visit_epoch(c, &q->epoch);
@@ -577,7 +623,8 @@ static void visit_exchange(struct codec *c, struct exchange *x)
             SMALL(c, x->node);
         visit_owner(c, x->owner);
         visit_request(c, &x->request);
-        if (x->request.operation == OPERATION_CLAIM)
+        FLAGS(c, &x->orphan);
+        if (x->request.operation == OPERATION_CLAIM || x->orphan)
             visit_age(c, &x->age);
     }
     if (x->answered) {
@@ -620,6 +667,7 @@ static void visit_witness(struct codec *c, struct witness *v)
     visit_told(c, &v->told);
     visit_term(c, &v->acked_term);
     visit_time(c, &v->acked_deadline);
+    visit_term(c, &v->own_term);
     visit_term(c, &v->released_term);
     visit_term(c, &v->ticketed_term);
 }

@@ -96,7 +96,8 @@ struct exchange {
     struct request request;
     struct reply reply;
     char owner[OWNER_MAX + 1];
-    usec_t age; /* in true time: for how long the record had not been written when it was sent */
+    usec_t age;  /* in true time: for how long the record had not been written when it was sent */
+    bool orphan; /* a release of what this agent never had */
 };
 
 struct message {
@@ -130,6 +131,7 @@ struct witness {
     struct told told;
     uint64_t acked_term;
     usec_t acked_deadline;
+    uint64_t own_term; /* acked_term, if by this very agent */
     uint64_t released_term, ticketed_term;
 };
 
@@ -188,6 +190,8 @@ enum violation {
     VIOLATION_DEADLINE,
     VIOLATION_CLAIM,
     VIOLATION_RELEASE,
+    VIOLATION_ORPHAN,
+    VIOLATION_COPY,
     VIOLATION_STOP,
     VIOLATION_ALIVE,
     VIOLATIONS,
@@ -309,6 +313,8 @@ enum search_break {
     BREAK_TERM_NOT_RAISED,
     BREAK_RATE_FORGOTTEN,
     BREAK_MISSING_IS_EMPTY,
+    BREAK_ORPHAN_AT_ONCE,
+    BREAK_UNKNOWN_NONCE_FORGOTTEN,
     BREAKS,
 };
 
@@ -345,7 +351,7 @@ struct coverage {
     uint64_t choices[CHOICES];
     uint64_t stalls;
     uint64_t moves[MEMBER_RELEASING + 1][MEMBER_RELEASING + 1];
-    uint64_t reasons[REASON_FOREIGN_KEEPER + 1];
+    uint64_t reasons[REASON_COPY + 1];
 };
 
 extern struct coverage coverage;
@@ -381,7 +387,8 @@ void agent_hint(struct world *w, struct node *n, const struct told *told, bool s
 void arbiter_execute(struct world *w, struct exchange *x, bool locked);
 bool arbiter_is_void(const struct world *w, const struct exchange *x);
 struct nonce arbiter_nonce(struct world *w);
-bool nonce_same(const struct nonce *a, const struct nonce *b);
+/* Does a renewal or release name it? */
+bool arbiter_named(const struct request *q, const struct nonce *nonce);
 
 /* machine.c */
 void machine_start(struct world *w, struct node *n, bool queued);
@@ -404,8 +411,10 @@ void machine_fence_done(struct world *w, struct node *n);
 void machine_reboot(struct world *w, struct node *n);
 
 /* witness.c */
-void witness_send(struct world *w, struct node *n, const struct request *q, bool fit);
+void witness_send(struct world *w, struct node *n, struct exchange *x, bool fit);
 void witness_answer(struct node *n, const struct exchange *x);
+/* A member says that there is a copy of its host: in this world there is none. */
+void witness_copy(struct world *w, const struct node *n);
 void witness_claimed(struct world *w, const struct exchange *x);
 void witness_released(struct world *w, const struct exchange *x);
 void witness_ticket(struct world *w, struct node *n, const struct paper *t);

@@ -16,9 +16,9 @@ static void check_claim(struct world *w, struct node *n, const struct request *q
 {
     const struct witness *v = &n->witness;
     bool same = v->seen && v->term == q->expected_term && v->life == q->epoch.started &&
-                nonce_same(&v->nonce, &q->expected_nonce);
+                nonce_equal(&v->nonce, &q->expected_nonce);
     bool hearsay = v->was_told && v->told.term == q->expected_term &&
-                   nonce_same(&v->told.nonce, &q->expected_nonce);
+                   nonce_equal(&v->told.nonce, &q->expected_nonce);
     usec_t now = SEARCH_NOW(grid), lease = grid.budget.lease;
 
     coverage.covers[COVER_CLAIM_TOLD] +=
@@ -36,9 +36,10 @@ static void check_claim(struct world *w, struct node *n, const struct request *q
         world_violate(w, VIOLATION_CLAIM, "%c has not observed for a lease", n->name);
 }
 
-void witness_send(struct world *w, struct node *n, const struct request *q, bool fit)
+void witness_send(struct world *w, struct node *n, struct exchange *x, bool fit)
 {
     struct witness *v = &n->witness;
+    const struct request *q = &x->request;
 
     if (!fit)
         v->seen = false;
@@ -53,6 +54,7 @@ void witness_send(struct world *w, struct node *n, const struct request *q, bool
                       n->running ? " units run" : "", n->keeper_alive ? " the keeper lives" : "",
                       n->has_ticket ? " the ticket is out" : "");
     v->released_term = usec_max(v->released_term, q->term);
+    x->orphan = q->term != v->own_term;
 }
 
 void witness_answer(struct node *n, const struct exchange *x)
@@ -70,11 +72,11 @@ void witness_answer(struct node *n, const struct exchange *x)
 
         v->acked_deadline =
             r->term == v->acked_term ? usec_max(v->acked_deadline, deadline) : deadline;
-        v->acked_term = r->term;
+        v->acked_term = v->own_term = r->term;
     }
     if (!told->has_record)
         return;
-    if (!v->seen || v->term != r->term || !nonce_same(&v->nonce, &r->nonce) ||
+    if (!v->seen || v->term != r->term || !nonce_equal(&v->nonce, &r->nonce) ||
         v->life != told->epoch.started || now - v->last > grid.budget.lease / 2) {
         v->since = now;
         v->reconnected = false;
@@ -126,8 +128,16 @@ void witness_released(struct world *w, const struct exchange *x)
     n->witness.acked_deadline = 0;
     if (n->running && n->run.term <= x->request.term)
         world_violate(w, VIOLATION_RELEASE, "the record is clean, but %c runs", n->name);
-    if (w->row.term != x->request.term || !nonce_same(&w->row.nonce, &x->request.expected_nonce))
+    if (w->row.term != x->request.term || !arbiter_named(&x->request, &w->row.nonce))
         world_violate(w, VIOLATION_RELEASE, "%c gave back what it had not seen last", n->name);
+    /* More than an interval, so that on the grid it is a tick; by a clock that gains one, none. */
+    if (x->orphan && x->age < (w->skew < grid.skew_max ? 0 : grid.tick))
+        world_violate(w, VIOLATION_ORPHAN, "by %c", n->name);
+}
+
+void witness_copy(struct world *w, const struct node *n)
+{
+    world_violate(w, VIOLATION_COPY, "by %c", n->name);
 }
 
 void witness_ticket(struct world *w, struct node *n, const struct paper *t)

@@ -19,6 +19,8 @@ static const char *const violations[VIOLATIONS] = {
     [VIOLATION_DEADLINE] = "deadline beyond the acknowledgement",
     [VIOLATION_CLAIM] = "claim before full observation",
     [VIOLATION_RELEASE] = "release before proven death",
+    [VIOLATION_ORPHAN] = "orphan released before it stood still",
+    [VIOLATION_COPY] = "a copy found where there is none",
     [VIOLATION_STOP] = "stop not begun at the deadline",
     [VIOLATION_ALIVE] = "alive after the deadline and the stop timeout",
 };

@@ -196,6 +196,7 @@ static void step(struct world *w, struct node *n, struct member_event event, str
         witness_adopted(w, n);
     if (u->actions & ACTION_HEAL)
         witness_heal(w, n->host, n);
+    witness_moved(w, n, &before, &event, u);
 }
 
 static void step_and_act(struct world *w, struct node *n, struct member_event event)
@@ -254,6 +255,7 @@ static void connect_again(struct world *w, struct host *h)
     }
     h->connecting = false;
     h->connected = true;
+    h->connected_at = w->now;
     h->connection++;
     h->server = side;
     end_in_time(w, h);

@@ -34,7 +34,7 @@ static void print_moves(const struct coverage *c)
                                member_state_name((enum member_state)to));
                 print_count(c->moves[from][to], what);
             }
-    for (int r = 1; r <= REASON_FOREIGN_KEEPER; r++) {
+    for (int r = 1; r <= REASON_COPY; r++) {
         (void)snprintf(what, sizeof what, "terms that ended because %s",
                        member_reason_text((enum member_reason)r));
         print_count(c->reasons[r], what);
@@ -85,6 +85,18 @@ void coverage_print(const struct coverage *c)
     print_count(c->restarts_outside, "of them outside their slice");
     print_count(c->late_starts, "starts that PID 1 carried out seconds late");
     print_count(c->damaged_adopted, "keepers adopted by a damaged state");
+    print_count(c->lost_writes_survived,
+                "terms that went on though a failover lost their renewals");
+    print_count(c->adopted_later,
+                "adoptions by what a late renewal of an earlier life had written");
+    print_count(c->orphans_changed, "orphans that changed while they were watched");
+    print_count(c->own_claims, "claims of a record in the own name, when its lease was over");
+    print_count(c->copies, "copies of running hosts");
+    print_count(c->copied_leaders, "of their groups with units that ran");
+    print_count(c->copies_at_once, "times units ran on two hosts by that");
+    print_count(c->copy_overlap_usec / USEC_PER_MSEC, "milliseconds of that in all");
+    print_count(c->copy_alarms, "alarms that there is a copy");
+    print_count(c->false_alarms, "of them where there was none");
     print_moves(c);
 }
 
@@ -120,7 +132,7 @@ static bool all_moved(const struct coverage *c)
                        member_state_name(moves[i].to));
         all = happened(c->moves[moves[i].from][moves[i].to], "a move from ", what) && all;
     }
-    for (int r = 1; r <= REASON_FOREIGN_KEEPER; r++)
+    for (int r = 1; r <= REASON_COPY; r++)
         all = happened(c->reasons[r], "a term ended because ",
                        member_reason_text((enum member_reason)r)) &&
               all;
@@ -164,6 +176,12 @@ bool coverage_complete(const struct coverage *c)
         c->heals_refused,
         c->restarts,
         c->restarts_outside,
+        c->lost_writes_survived,
+        c->orphans_changed,
+        c->own_claims,
+        c->copied_leaders,
+        c->copies_at_once,
+        c->copy_alarms,
     };
     bool all = true;
 

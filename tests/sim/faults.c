@@ -41,6 +41,7 @@ static const char *const fault_names[FAULTS] = {
     [FAULT_COPY_LOST] = "a copy of the guards is lost",
     [FAULT_GUARDS_LOST] = "both copies of the guards are lost",
     [FAULT_UNIT_CRASHED] = "a unit crashes",
+    [FAULT_COPIED] = "the host is copied as it runs",
 };
 
 const char *fault_name(enum fault_kind k)
@@ -59,12 +60,14 @@ void faults_plan(struct world *w)
     /* Some runs are all fog, some have but a few clear faults. */
     w->lost_permille = sim_chance(w, 500) ? (unsigned)sim_below(w, 60) : 0;
     w->slow_permille = sim_chance(w, 500) ? (unsigned)sim_below(w, 60) : 0;
+    w->foggy = w->lost_permille > 0 || w->slow_permille > 0;
     for (unsigned i = 0; i < w->n_faults; i++) {
         struct fault *f = &w->faults[i];
 
         *f = (struct fault){
             /* Where a clock is wrong, terms shall end by it. */
             .kind = w->wrong_clock && sim_chance(w, 500) ? FAULT_CUT
+                    : w->copies && sim_chance(w, 200)    ? FAULT_COPIED
                                                          : (enum fault_kind)sim_below(w, FAULTS),
             .node = (uint8_t)sim_below(w, w->n_nodes),
             .at = sim_between(w, from, w->calm_at - 1),
@@ -146,11 +149,14 @@ static bool hinder_host(struct world *w, struct node *n, const struct fault *f)
     return true;
 }
 
-/* NODE/INSTANCE_ID: an id of each boot, and anew when the file that keeps it is lost. */
+/* NODE/INSTANCE_ID: an id of each boot, and anew when the file that keeps it is lost. No two hosts
+ * make the same. */
 static void rename_owner(struct host *h)
 {
     size_t length = strlen(h->owner);
+    char *id = strchr(h->owner, '/');
 
+    id[16] = "0123456789abcdef"[h->index + 1];
     h->owner[length - 1] = "0123456789abcdef"[h->boot % 16];
     h->owner[length - 2] = "0123456789abcdef"[h->instances % 16];
 }
@@ -362,6 +368,8 @@ static bool do_fault(struct world *w, struct node *n, const struct fault *f)
         w->late_permille = 200;
         return true;
     }
+    if (f->kind == FAULT_COPIED)
+        return copy_make(w, n->host);
     if (is_the_servers(f->kind))
         return server_fault(w, f);
     if (is_the_guards(f->kind))
@@ -414,11 +422,13 @@ void fault_end(struct world *w, unsigned number)
 
     if (!f->done)
         return;
-    if (f->kind == FAULT_LATE)
+    if (f->kind == FAULT_LATE) {
         w->late_permille = 0;
-    else if (f->kind == FAULT_UNFIT)
+        w->late_until = w->now + LATE_SPAN_USEC;
+    } else if (f->kind == FAULT_UNFIT) {
         n->host->unfit = false;
-    else if (f->kind == FAULT_NO_SLOT)
+        n->host->fit_at = w->now;
+    } else if (f->kind == FAULT_NO_SLOT)
         n->host->no_slot = false;
     else if (f->kind == FAULT_UNGUARDED)
         n->unguarded = false;
@@ -443,6 +453,7 @@ void faults_calm(struct world *w)
     for (unsigned i = 0; i < w->n_hosts; i++) {
         w->hosts[i].cut_until = 0;
         w->hosts[i].unfit = w->hosts[i].no_slot = false;
+        w->hosts[i].fit_at = w->now;
     }
     w->servers[0].down_until = 0;
     for (unsigned g = 0; g < w->n_groups; g++)

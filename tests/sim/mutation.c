@@ -68,6 +68,14 @@ static const struct {
     [MUTATION_MISSING_IS_EMPTY] = {"missing-is-empty", VIOLATION_RELEASE},
     [MUTATION_FAILED_IS_DEAD] = {"failed-is-dead", VIOLATION_RELEASE},
     [MUTATION_HEALS_WITHOUT_PAUSE] = {"heals-without-pause", VIOLATION_SPINNING},
+    [MUTATION_ORPHAN_AT_ONCE] = {"orphan-at-once", VIOLATION_ORPHAN},
+    [MUTATION_CHANGES_NOT_COUNTED] = {"changes-not-counted", VIOLATION_ORPHAN},
+    [MUTATION_OTHER_NONCE_BELIEVED] = {"other-nonce-believed", VIOLATION_COPIES},
+    [MUTATION_OTHER_NONCE_IGNORED] = {"other-nonce-ignored", VIOLATION_COPIES},
+    [MUTATION_RENEWS_BY_ANY_NONCE] = {"renews-by-any-nonce", VIOLATION_COPIES},
+    [MUTATION_UNKNOWN_NONCE_FORGOTTEN] = {"unknown-nonce-forgotten", VIOLATION_COPY},
+    [MUTATION_OWN_NONCES_FORGOTTEN] = {"own-nonces-forgotten", VIOLATION_COPY},
+    [MUTATION_OWN_RECORD_LEFT] = {"own-record-left", VIOLATION_NO_LEADER},
 };
 
 const char *mutation_name(enum mutation m)
@@ -114,6 +122,45 @@ static void forget(const struct node *n, struct member_event *event, struct repl
     event->reply = spare;
 }
 
+/* It has been watched for long when it is seen for the first time. */
+static void watch_long(struct member *m, const struct reply *reply)
+{
+    m->watch = (struct watch){.term = reply->record.term,
+                              .nonce = reply->record.nonce,
+                              .epoch = reply->epoch,
+                              .since = 1};
+}
+
+/* It says nothing to this node, whose deadline rules; or what is there is taken, as by a renewal
+ * that is keyed by term and owner alone. */
+static void shrug_off_other_nonce(struct world *w, struct member *m, struct member_event *event,
+                                  struct reply *spare)
+{
+    if (w->mutation == MUTATION_OTHER_NONCE_BELIEVED)
+        nonces_granted(&m->nonces, &event->reply->record.nonce, &event->reply->epoch);
+    *spare = (struct reply){.outcome = OUTCOME_UNKNOWN};
+    event->reply = spare;
+}
+
+static void mutate_nonces(struct world *w, struct member *m, struct member_event *event,
+                          struct reply *spare)
+{
+    const struct reply *reply = event->reply;
+
+    if (w->mutation == MUTATION_ORPHAN_AT_ONCE && reply->has_record)
+        watch_long(m, reply);
+    if (w->mutation == MUTATION_CHANGES_NOT_COUNTED)
+        m->watch.changes = 0;
+    if (w->mutation == MUTATION_OWN_NONCES_FORGOTTEN) {
+        m->nonces.n = m->nonces.n_known;
+        m->nonces.has_acknowledged = false;
+    }
+    if ((w->mutation == MUTATION_OTHER_NONCE_BELIEVED ||
+         w->mutation == MUTATION_OTHER_NONCE_IGNORED) &&
+        reply->outcome == OUTCOME_OTHER_NONCE && m->state == MEMBER_LEADING)
+        shrug_off_other_nonce(w, m, event, spare);
+}
+
 static void mutate_reply(struct world *w, struct node *n, struct member_event *event,
                          struct reply *spare)
 {
@@ -137,6 +184,7 @@ static void mutate_reply(struct world *w, struct node *n, struct member_event *e
     if (w->mutation == MUTATION_UNKNOWN_CLAIM_BELIEVED && unknown &&
         m->operation == OPERATION_CLAIM && m->state == MEMBER_STANDBY)
         believe(n, event, spare);
+    mutate_nonces(w, m, event, spare);
 }
 
 static void mutate_guards(const struct world *w, struct node *n, const struct member_event *event,
@@ -261,6 +309,12 @@ void mutate_after(struct world *w, struct node *n, const struct member *before,
     if (w->mutation == MUTATION_YIELDS_TOO_LONG && before->state == MEMBER_RELEASING &&
         m->state == MEMBER_STANDBY)
         m->not_before = usec_add(m->not_before, 20 * USEC_PER_SEC);
+    if (w->mutation == MUTATION_UNKNOWN_NONCE_FORGOTTEN && event->type == EVENT_REPLY &&
+        event->reply->outcome == OUTCOME_UNKNOWN)
+        m->nonces = before->nonces;
+    if (w->mutation == MUTATION_OWN_RECORD_LEFT && strcmp(m->record.owner, m->owner) == 0 &&
+        !m->record.clean)
+        m->seen_since = event->now;
     if (w->mutation == MUTATION_TERM_TWICE)
         take_twice(m, before, event, update);
     if (w->mutation == MUTATION_RELEASE_TAKEN_BACK)

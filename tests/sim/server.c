@@ -7,8 +7,6 @@
 #include <string.h>
 
 #include "sim.h"
-#include "support/epoch.h"
-#include "support/nonce.h"
 
 #define LIES_PERMILLE 10
 #define NOTICE_USEC (5 * USEC_PER_MSEC) /* until the server sees that a connection was closed */
@@ -27,6 +25,14 @@ void server_begin(struct world *w)
 {
     w->servers[0] = (struct server){.epoch = {.system_id = 7000, .timeline = 1}, .era = ++w->eras};
     w->servers[0].epoch.started = w->eras;
+}
+
+bool server_named(const struct request *q, const struct nonce *nonce)
+{
+    for (unsigned i = 0; i < q->n_known; i++)
+        if (nonce_equal(&q->known[i], nonce))
+            return true;
+    return false;
 }
 
 static struct row *row_of(struct world *w, const struct exchange *x)
@@ -239,11 +245,21 @@ static bool claim(const struct world *w, const struct server *s, const struct ro
     return true;
 }
 
+/* Of this term and owner, and not clean. */
+static bool is_theirs(const struct row *t, const struct exchange *x)
+{
+    const struct record *r = &t->now.record;
+
+    return t->exists && r->term == x->request.term && strcmp(r->owner, x->owner) == 0 && !r->clean;
+}
+
 static bool renew(const struct world *w, const struct row *t, const struct exchange *x,
                   struct version *ret)
 {
     const struct record *r = &t->now.record;
-    bool ours = r->term == x->request.term && strcmp(r->owner, x->owner) == 0;
+    bool named =
+        server_named(&x->request, &r->nonce) || w->mutation == MUTATION_RENEWS_BY_ANY_NONCE;
+    bool ours = is_theirs(t, x) && named;
 
     if (!t->exists || r->clean || (!ours && w->mutation != MUTATION_RENEWS_ANYBODYS) ||
         t->now.method != x->request.method)
@@ -259,8 +275,7 @@ static bool release(const struct world *w, const struct row *t, const struct exc
     const struct request *q = &x->request;
     const struct record *r = &t->now.record;
     bool term = r->term == q->term || w->mutation == MUTATION_RELEASE_IGNORES_TERM;
-    bool nonce = nonce_equal(&r->nonce, &q->expected_nonce) ||
-                 w->mutation == MUTATION_RELEASE_IGNORES_NONCE ||
+    bool nonce = server_named(q, &r->nonce) || w->mutation == MUTATION_RELEASE_IGNORES_NONCE ||
                  w->mutation == MUTATION_RELEASE_IGNORES_TERM;
 
     if (!t->exists || !term || !nonce || strcmp(r->owner, x->owner) != 0)
@@ -286,6 +301,17 @@ static bool wanted(const struct world *w, const struct server *s, const struct r
     return false;
 }
 
+/* What is not granted is denied, but for a renewal or release that names no nonce that is there. */
+static enum outcome refusal(const struct row *t, const struct exchange *x)
+{
+    const struct request *q = &x->request;
+    bool keyed = q->operation == OPERATION_RELEASE ||
+                 (q->operation == OPERATION_RENEW && t->now.method == q->method);
+
+    return keyed && is_theirs(t, x) && !server_named(q, &t->now.record.nonce) ? OUTCOME_OTHER_NONCE
+                                                                              : OUTCOME_DENIED;
+}
+
 /* May it be written, and if so, is the lock there that the method asks for? */
 static enum outcome judge(struct world *w, struct server *s, struct row *t,
                           const struct exchange *x, usec_t done, struct version *ret)
@@ -297,7 +323,7 @@ static enum outcome judge(struct world *w, struct server *s, struct row *t,
         if (w->mutation == MUTATION_CLEAN_IN_QUARANTINE && !busy && t->exists &&
             x->request.operation == OPERATION_CLAIM && !quarantine_is_over(w, t, x))
             t->now.record.clean = true;
-        return OUTCOME_DENIED;
+        return refusal(t, x);
     }
     if (x->request.method == METHOD_LEASE || w->mutation == MUTATION_LOCK_NOT_ASKED_FOR)
         return busy ? OUTCOME_UNKNOWN : OUTCOME_GRANTED;
@@ -441,6 +467,8 @@ static void make_durable(struct world *w, struct server *s, struct row *t)
         witness_locked(w, x);
     if (x->request.operation == OPERATION_CLAIM)
         witness_claimed(w, x, t, s);
+    if (x->request.operation == OPERATION_RENEW)
+        witness_renewed(w, x);
     if (x->request.operation == OPERATION_RELEASE)
         witness_released(w, x, t);
     else

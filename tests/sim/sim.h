@@ -30,6 +30,8 @@
 #define SIM_WALL_USEC (1700000000 * USEC_PER_SEC) /* the server's wall clock, at first */
 #define SIM_TICKETS_MAX 1024
 #define SIM_TEXT_MAX 256
+#define SIM_COPIES_MAX 2
+#define SIM_NONCES 16 /* of a life, remembered by the invariants */
 /* After a stall, what has queued up is taken in any order within this. */
 #define SHUFFLE_USEC 100u
 /* The keeper's last word reaches PID 1, and PID 1's the units, a moment after it was said. */
@@ -141,6 +143,7 @@ struct exchange {
     /* advisory */
     usec_t waited, bound; /* as arbiter/advisory.c says; the session's, from then on */
     unsigned drop;        /* let go of the locks of these groups first, each a bit */
+    bool orphan;          /* releases a term that this life of the agent never had */
     bool held;            /* what the server says */
     bool locked;          /* and how it was when this was carried out */
     uint32_t zombie;      /* granted by a primary that should be dead: after which fork */
@@ -214,6 +217,15 @@ struct witness {
     uint64_t acked_term;
     usec_t acked_deadline;
     uint64_t released_term;
+    uint64_t own_term; /* acked_term, if by this very life */
+    struct epoch acked_epoch;
+    struct nonce own[SIM_NONCES]; /* that this life sent, the newest first */
+    unsigned n_own;
+    /* The record in its own name that it has not: how often it changed under its eyes. */
+    uint64_t orphan_term;
+    struct nonce orphan_nonce;
+    struct epoch orphan_epoch;
+    unsigned orphan_changes;
 };
 
 struct host {
@@ -222,6 +234,8 @@ struct host {
     usec_t boot_at, offset;
     int64_t ppm;
     uint32_t boot, instances;
+    uint8_t family; /* the same for all copies of a host */
+    bool copied;    /* there is another one */
 
     /* agent */
     char owner[OWNER_MAX + 1];
@@ -229,6 +243,7 @@ struct host {
     uint32_t life;
     usec_t agent_stalled_until, turn_at;
     bool connected, busy, connecting;
+    usec_t connected_at, fit_at; /* in true time: since when, if it is */
     uint32_t connection;
     uint32_t batch;       /* the number of its first exchange */
     uint8_t server, side; /* that it is connected to; that it finds when it connects */
@@ -353,6 +368,7 @@ enum fault_kind {
     FAULT_COPY_LOST,
     FAULT_GUARDS_LOST,
     FAULT_UNIT_CRASHED,
+    FAULT_COPIED,
     FAULTS,
 };
 
@@ -373,6 +389,10 @@ enum violation {
     VIOLATION_CLAIM,    /* neither observed for a full lease nor clean */
     VIOLATION_LIFE,     /* a claim on observation before the server has run for a lease */
     VIOLATION_RELEASE,  /* before all is dead, or of what was not seen last */
+    VIOLATION_ORPHAN,   /* what was not its own is given back before it stood still, or though a
+                           copy has it */
+    VIOLATION_COPY,     /* an end for a copy's sake, or for a nonce's, where there is no other */
+    VIOLATION_COPIES,   /* two copies of a host run for longer than they may */
     VIOLATION_STOP,     /* not begun at the deadline */
     VIOLATION_ALIVE,    /* when S and K after it have passed */
     VIOLATION_HISTORY,  /* an answer out of an older one than was seen is believed */
@@ -446,6 +466,14 @@ enum mutation {
     MUTATION_MISSING_IS_EMPTY,
     MUTATION_FAILED_IS_DEAD,
     MUTATION_HEALS_WITHOUT_PAUSE,
+    MUTATION_ORPHAN_AT_ONCE,
+    MUTATION_CHANGES_NOT_COUNTED,
+    MUTATION_OTHER_NONCE_BELIEVED,
+    MUTATION_OTHER_NONCE_IGNORED,
+    MUTATION_RENEWS_BY_ANY_NONCE,
+    MUTATION_UNKNOWN_NONCE_FORGOTTEN,
+    MUTATION_OWN_NONCES_FORGOTTEN,
+    MUTATION_OWN_RECORD_LEFT,
     MUTATIONS,
 };
 
@@ -453,7 +481,7 @@ enum mutation {
 struct coverage {
     uint64_t runs, steps, takeovers, tickets, unknown_applied, late_applied;
     uint64_t moves[MEMBER_RELEASING + 1][MEMBER_RELEASING + 1];
-    uint64_t reasons[REASON_FOREIGN_KEEPER + 1];
+    uint64_t reasons[REASON_COPY + 1];
     uint64_t faults[FAULTS];
     uint64_t clean_claims, observed_claims, told_claims, lies, releases;
     uint64_t reconnected_claims, poolers, short_connections;
@@ -462,6 +490,8 @@ struct coverage {
     uint64_t stops_failed, stops_repeated, lefts;
     uint64_t wrong_clocks, clock_overlaps, clock_overlap_usec, plugs;
     uint64_t heals, heals_refused, restarts, restarts_outside;
+    uint64_t copies, copied_leaders, copies_at_once, copy_overlap_usec, copy_alarms, false_alarms;
+    uint64_t lost_writes_survived, orphans_changed, adopted_later, own_claims;
 };
 
 struct world {
@@ -482,6 +512,10 @@ struct world {
     struct server servers[SIM_SERVERS];
     uint32_t eras, forks;
     bool wrong_clock; /* the first assumption is broken: a host's clock is off by some percent */
+    bool copies;      /* hosts may be copied as they run, which no host shall be */
+    unsigned n_copies;
+    bool foggy;        /* messages are lost, late or slow, here and there */
+    usec_t late_until; /* all of them were late until then */
 
     usec_t connections_last; /* at most; 0: as long as nothing happens to them */
 
@@ -504,6 +538,7 @@ struct world {
         int leader;              /* the node that was found once all had settled, or -1 */
         uint64_t leader_term;
         usec_t leader_since;
+        usec_t taken_at; /* when a copy took the term over last, by reading the record */
         bool done;
     } groups[SIM_GROUPS_MAX];
     bool pulled; /* the plug of a leader's host, when all had settled */
@@ -569,6 +604,8 @@ bool coverage_complete(const struct coverage *c);
 
 /* server.c */
 void server_begin(struct world *w);
+/* Does a renewal or release name it? */
+bool server_named(const struct request *q, const struct nonce *nonce);
 void server_execute(struct world *w, uint32_t first);
 void server_commit(struct world *w, const struct happening *h);
 /* Everything under way is lost, but for commits that may have made it. */
@@ -628,6 +665,14 @@ void faults_calm(struct world *w);
 bool fault_pid1_may_stall(struct world *w, const struct host *h);
 bool fault_keeper_hindered(const struct world *w, const struct node *n);
 
+/* copies.c: a second host with the memory of another, and the invariants for both */
+bool copy_make(struct world *w, const struct host *h);
+/* May the units of one begin although the other's run? */
+bool copy_may_overlap(const struct node *a, const struct node *b);
+/* For how long it lasts. */
+void copy_step(struct world *w, const struct node *n);
+void copy_gone(struct world *w, const struct node *n);
+
 /* witness.c: the invariants */
 void witness_send(struct world *w, struct node *n, struct exchange *x);
 void witness_told(struct node *n, const struct told *told);
@@ -651,6 +696,10 @@ void witness_claimed(struct world *w, const struct exchange *x, struct row *row,
 void witness_released(struct world *w, const struct exchange *x, const struct row *row);
 void witness_busy(struct world *w, struct host *h, unsigned *count, const char *what);
 void witness_step(struct world *w, struct node *n);
+/* What the member made of this event. */
+void witness_moved(struct world *w, struct node *n, const struct member *before,
+                   const struct member_event *event, const struct update *update);
+void witness_renewed(struct world *w, const struct exchange *x);
 void witness_check(struct world *w);
 
 /* mutation.c */

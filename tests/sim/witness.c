@@ -3,10 +3,9 @@
  * the model and from what an agent was really told; they never believe the member. */
 #include <assert.h>
 #include <inttypes.h>
+#include <string.h>
 
 #include "sim.h"
-#include "support/epoch.h"
-#include "support/nonce.h"
 
 #define BUSY_PER_SECOND_MAX 50u
 /* In which whoever is healthy gets to run, and a little. */
@@ -62,6 +61,21 @@ static bool all_dead(const struct node *n)
            n->keeper_unit != UNIT_ACTIVATING;
 }
 
+static void remember_own(struct witness *v, const struct nonce *nonce)
+{
+    memmove(&v->own[1], &v->own[0], (SIM_NONCES - 1) * sizeof v->own[0]);
+    v->own[0] = *nonce;
+    v->n_own += v->n_own < SIM_NONCES;
+}
+
+static bool is_own(const struct witness *v, const struct nonce *nonce)
+{
+    for (unsigned i = 0; i < v->n_own; i++)
+        if (nonce_equal(&v->own[i], nonce))
+            return true;
+    return false;
+}
+
 void witness_send(struct world *w, struct node *n, struct exchange *x)
 {
     struct witness *v = &n->witness;
@@ -71,6 +85,8 @@ void witness_send(struct world *w, struct node *n, struct exchange *x)
         v->seen = false;
     if (q->operation == OPERATION_CLAIM)
         check_claim(w, n, x);
+    if (q->operation == OPERATION_CLAIM || q->operation == OPERATION_RENEW)
+        remember_own(v, &q->fresh_nonce);
     if (q->operation == OPERATION_RENEW && q->term <= v->released_term)
         sim_violate(w, VIOLATION_RELEASE, "n%u renews term %" PRIu64 " that it released", n->index,
                     q->term);
@@ -85,6 +101,9 @@ void witness_send(struct world *w, struct node *n, struct exchange *x)
                     n->has_ticket ? ", the ticket is out" : "");
     if (q->term > v->released_term)
         v->released_term = q->term;
+    x->orphan = q->term != v->own_term;
+    if (x->orphan && v->orphan_term == q->term && v->orphan_changes >= 2)
+        sim_violate(w, VIOLATION_ORPHAN, "n%u releases what changed twice", n->index);
 }
 
 void witness_told(struct node *n, const struct told *told)
@@ -97,6 +116,29 @@ void witness_told(struct node *n, const struct told *told)
 static usec_t rest_of_term(const struct record *r)
 {
     return BUDGET_SLACK_USEC + r->stop + budget_kill(r->lease);
+}
+
+/* A record that this node was not granted, and that bears its name: by nobody's renewals does it
+ * change, but by an earlier life's, or a copy's. */
+static void watch_orphan(struct world *w, struct node *n, const struct reply *told)
+{
+    struct witness *v = &n->witness;
+    const struct record *r = &told->record;
+    enum member_state s = n->member.state;
+
+    if (r->clean || strcmp(r->owner, n->host->owner) != 0 || r->term == v->own_term ||
+        (s != MEMBER_STANDBY && s != MEMBER_RELEASING) || is_own(v, &r->nonce))
+        return;
+    if (r->term != v->orphan_term)
+        v->orphan_changes = 0;
+    else if (epoch_equal(&v->orphan_epoch, &told->epoch) &&
+             !nonce_equal(&v->orphan_nonce, &r->nonce)) {
+        v->orphan_changes++;
+        w->coverage->orphans_changed++;
+    }
+    v->orphan_term = r->term;
+    v->orphan_nonce = r->nonce;
+    v->orphan_epoch = told->epoch;
 }
 
 void witness_answer(struct world *w, struct node *n, const struct exchange *x,
@@ -112,13 +154,15 @@ void witness_answer(struct world *w, struct node *n, const struct exchange *x,
 
         v->acked_deadline =
             r->term == v->acked_term ? usec_max(v->acked_deadline, deadline) : deadline;
-        v->acked_term = r->term;
+        v->acked_term = v->own_term = r->term;
+        v->acked_epoch = told->epoch;
         if (x->zombie == 0)
             n->granted_until =
                 usec_max(n->granted_until, sim_true(w, n->host, deadline + rest_of_term(r)));
     }
     if (!told->has_record)
         return;
+    watch_orphan(w, n, told);
     if (!v->seen || v->record.term != r->term || !nonce_equal(&v->record.nonce, &r->nonce) ||
         !epoch_equal(&v->epoch, &told->epoch) || now - v->last > r->lease / 2)
         v->since = now, v->connection = x->connection;
@@ -169,7 +213,7 @@ static void check_others_are_over(struct world *w, const struct exchange *x)
     const struct node *n = &w->nodes[x->node];
 
     for (unsigned i = n->group; i < w->n_nodes; i += w->n_groups)
-        if (&w->nodes[i] != n && w->nodes[i].granted_until > w->now)
+        if (&w->nodes[i] != n && w->nodes[i].granted_until > w->now && !w->nodes[i].host->copied)
             sim_violate(w, VIOLATION_CLAIM, "n%u claims %" PRIu64 " us before n%u's term is over",
                         n->index, w->nodes[i].granted_until - w->now, i);
 }
@@ -200,6 +244,7 @@ void witness_claimed(struct world *w, const struct exchange *x, struct row *row,
     if (!w->wrong_clock && (s != &w->servers[0] || w->servers[1].era == 0))
         check_others_are_over(w, x);
     row->highest_term = r->term;
+    w->coverage->own_claims += !clean && strcmp(row->now.record.owner, x->owner) == 0;
     count_claim(w, x, row);
 }
 
@@ -220,8 +265,59 @@ void witness_released(struct world *w, const struct exchange *x, const struct ro
         sim_violate(w, VIOLATION_RELEASE, "clean, but n%u runs", n->index);
     if (n->address && n->run.term <= x->request.term)
         sim_violate(w, VIOLATION_RELEASE, "clean, but n%u has the address", n->index);
-    if (r->term != x->request.term || !nonce_equal(&r->nonce, &x->request.expected_nonce))
+    if (r->term != x->request.term || !server_named(&x->request, &r->nonce))
         sim_violate(w, VIOLATION_RELEASE, "n%u gave back what it had not seen last", n->index);
+    /* In true time, by the fastest clock that is allowed. */
+    usec_t interval = usec_min(r->duration / BUDGET_TRIES, BUDGET_POLL_MAX_USEC);
+    if (x->orphan && !w->wrong_clock &&
+        usec_sub(x->sent, row->written_at) < interval - interval / 999)
+        sim_violate(w, VIOLATION_ORPHAN, "n%u releases %" PRIu64 " us after the last write",
+                    n->index, usec_sub(x->sent, row->written_at));
+}
+
+/* Adopted: by a nonce that it read, and in place of whoever wrote that. */
+void witness_renewed(struct world *w, const struct exchange *x)
+{
+    const struct node *n = &w->nodes[x->node];
+
+    if (n->host->copied && n->witness.own_term != x->request.term)
+        w->groups[n->group].taken_at = w->now;
+}
+
+/* Is there another life of this very owner, or was there one that may have left something? */
+static void check_other_nonce(struct world *w, struct node *n, const struct member *before,
+                              const struct reply *reply)
+{
+    const struct witness *v = &n->witness;
+    const struct member *m = &n->member;
+    bool led = before->state == MEMBER_LEADING && v->own_term == before->term;
+    bool own = is_own(v, &reply->record.nonce);
+    bool another = !epoch_equal(&v->acked_epoch, &reply->epoch);
+
+    w->coverage->adopted_later +=
+        before->state == MEMBER_ADOPTING && m->state == MEMBER_ADOPTING && !own;
+    if (!led || !own || !another)
+        return;
+    if (m->state != MEMBER_LEADING)
+        sim_violate(w, VIOLATION_COPY, "n%u does not know its own nonce", n->index);
+    w->coverage->lost_writes_survived++;
+}
+
+void witness_moved(struct world *w, struct node *n, const struct member *before,
+                   const struct member_event *event, const struct update *update)
+{
+    const struct member *m = &n->member;
+    bool ends = update->note == NOTE_ENDING && m->reason == REASON_COPY;
+
+    if (event->type == EVENT_REPLY && event->reply->outcome == OUTCOME_OTHER_NONCE)
+        check_other_nonce(w, n, before, event->reply);
+    if (!ends && update->note != NOTE_COPY)
+        return;
+    w->coverage->copy_alarms++;
+    w->coverage->false_alarms += !n->host->copied;
+    /* What an earlier life sent late may look like one, to who adopts or watches. */
+    if (ends && before->state != MEMBER_ADOPTING && !n->host->copied)
+        sim_violate(w, VIOLATION_COPY, "n%u, term %" PRIu64, n->index, before->term);
 }
 
 /* ---- on a host ---- */
@@ -232,7 +328,7 @@ void witness_ticket(struct world *w, struct node *n, const struct ticket *t)
     struct group *g = &w->groups[n->group];
 
     w->coverage->tickets++;
-    for (unsigned i = 0; i < g->n_ticketed; i++)
+    for (unsigned i = 0; i < g->n_ticketed && !n->host->copied; i++)
         if (g->ticketed[i] == t->term)
             sim_violate(w, VIOLATION_SECOND_TICKET, "n%u, term %" PRIu64, n->index, t->term);
     assert(g->n_ticketed < SIM_TICKETS_MAX);
@@ -283,7 +379,7 @@ void witness_keeper(struct world *w, const struct node *n)
     uint64_t term = n->keeper.term;
 
     /* A primary that should be dead goes on with terms of its own timeline. */
-    if (term <= g->started_term && n->zombie == 0)
+    if (term <= g->started_term && n->zombie == 0 && !n->host->copied)
         sim_violate(w, VIOLATION_TERM_REUSED, "a keeper of term %" PRIu64 " after %" PRIu64, term,
                     g->started_term);
     g->started_term = usec_max(g->started_term, term);
@@ -311,7 +407,7 @@ void witness_running(struct world *w, struct node *n)
             w->coverage->overlaps++;
         else if (w->wrong_clock)
             w->coverage->clock_overlaps++;
-        else
+        else if (!copy_may_overlap(n, other))
             sim_violate(w, VIOLATION_TWO_LEADERS, "n%u starts its units while n%u runs them",
                         n->index, i);
     }
@@ -320,6 +416,7 @@ void witness_running(struct world *w, struct node *n)
 /* How long two ran, where a clock was wrong. */
 void witness_gone(struct world *w, const struct node *n)
 {
+    copy_gone(w, n);
     for (unsigned i = n->group; w->wrong_clock && i < w->n_nodes; i += w->n_groups) {
         const struct node *other = &w->nodes[i];
 
@@ -406,6 +503,7 @@ void witness_step(struct world *w, struct node *n)
     check_guards(w, n);
     if (!n->running || w->wrong_clock)
         return;
+    copy_step(w, n);
     if (!n->stop_begun && now > stop_due(w, n, now))
         sim_violate(w, VIOLATION_STOP, "n%u, term %" PRIu64 ": %" PRIu64 " us after the deadline",
                     n->index, n->run.term, now - n->run.deadline);

@@ -123,6 +123,9 @@ const char *sim_violation_name(enum violation v)
         [VIOLATION_CLAIM] = "claim before full observation",
         [VIOLATION_LIFE] = "claim on observation from before a restart",
         [VIOLATION_RELEASE] = "release before proven death",
+        [VIOLATION_ORPHAN] = "orphan released before it stood still",
+        [VIOLATION_COPY] = "a copy found where there is none",
+        [VIOLATION_COPIES] = "two copies of a host run for too long",
         [VIOLATION_STOP] = "stop not begun at the deadline",
         [VIOLATION_HISTORY] = "an older history believed",
         [VIOLATION_LOCK] = "granted without the lock",
@@ -285,6 +288,7 @@ static void begin_host(struct world *w, struct host *h, uint8_t index)
     w->coverage->namesakes += name != index;
     *h = (struct host){
         .index = index,
+        .family = index,
         .offset = sim_between(w, USEC_PER_SEC, 1000 * USEC_PER_SEC),
         /* Kept a little below the bound, so that rounding stays within it. */
         .ppm = w->wrong_clock && index == 0 ? wrong_rate(w) : (int64_t)sim_below(w, 1999) - 999,
@@ -338,6 +342,7 @@ static void begin(struct world *w)
     if (sim_chance(w, 100))
         w->connections_last = sim_between(w, 400 * USEC_PER_MSEC, 1200 * USEC_PER_MSEC);
     w->coverage->short_connections += w->connections_last > 0;
+    w->copies = sim_chance(w, 50);
     server_begin(w);
     for (unsigned i = 0; i < w->n_nodes; i++)
         w->nodes[i] = (struct node){.index = (uint8_t)i,

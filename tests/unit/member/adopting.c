@@ -15,10 +15,14 @@ TEST(adopts_a_live_keeper)
     ck_assert_uint_eq(member_due(&f.m), f.now);
     ck_assert_uint_eq(member_wake(&f.m), f.host.keeper_deadline);
     ck_assert(member_leads(&f.m));
+    f.now += 10 * MSEC;
+    reading(); /* by what else could it renew? */
     t0 = f.now;
     ask();
     ck_assert(asks(OPERATION_RENEW));
     ck_assert_uint_eq(f.u.request.term, TERM);
+    ck_assert_uint_eq(n_named(), 1);
+    ck_assert(names(f.row.nonce));
     f.now += SEC;
     grant();
     ck_assert_int_eq(f.m.state, MEMBER_LEADING);
@@ -35,15 +39,118 @@ TEST(adopts_a_live_keeper)
 
 TEST(adoption_answered_after_the_end)
 {
-    adopting();
-    ask();
+    adopting_by_renewal();
     event(EVENT_STOP);
     grant();
     ck_assert_int_eq(f.m.state, MEMBER_ENDING);
     proven_dead();
     ask();
     ck_assert(asks(OPERATION_RELEASE));
-    ck_assert_mem_eq(&f.u.request.expected_nonce, &f.row.nonce, sizeof f.row.nonce);
+    ck_assert_uint_eq(n_named(), 1);
+    ck_assert(names(f.row.nonce));
+}
+
+/* The earlier life's last renewals come late, one after the other; who goes on for ever is no
+ * earlier life. */
+TEST(adoption_overtaken)
+{
+    adopting_by_renewal();
+    for (int i = 0; i < 2; i++) {
+        f.row.nonce = next_nonce();
+        f.now += 10 * MSEC;
+        answer(OUTCOME_OTHER_NONCE);
+        ck_assert_int_eq(f.m.state, MEMBER_ADOPTING);
+        ck_assert_uint_eq(f.u.actions, 0);
+        ck_assert_uint_eq(member_due(&f.m), f.now);
+        ask();
+        ck_assert(asks(OPERATION_RENEW));
+        ck_assert_uint_eq(n_named(), 1);
+        ck_assert(names(f.row.nonce));
+    }
+    f.row.nonce = next_nonce();
+    answer(OUTCOME_OTHER_NONCE);
+    assert_ends(REASON_COPY);
+    proven_dead(); /* it is the copy's: nothing to release */
+    ck_assert_int_eq(f.m.state, MEMBER_STANDBY);
+    ck_assert_int_eq(f.u.note, NOTE_LOST);
+}
+
+/* By what it reads, just the same: the lock that the method asks for may be the other's, and then
+ * nothing is refused. */
+TEST(adoption_that_reads_something_else_each_time)
+{
+    adopting();
+    for (int i = 0; i < 3; i++) {
+        f.row.nonce = next_nonce();
+        reading();
+        (void)unanswered();
+        f.now = member_due(&f.m);
+    }
+    f.row.nonce = next_nonce();
+    ask();
+    ck_assert(asks(OPERATION_OBSERVE));
+    answer(OUTCOME_GRANTED);
+    assert_ends(REASON_COPY);
+}
+
+/* Its own renewals of unknown outcome are no others'. */
+TEST(adoption_by_a_renewal_of_unknown_outcome)
+{
+    adopting();
+    for (int i = 0; i < 5; i++) {
+        reading();
+        f.row.nonce = unanswered();
+        f.now = member_due(&f.m);
+    }
+    reading();
+    ask();
+    ck_assert(names(f.row.nonce));
+    grant();
+    ck_assert_int_eq(f.m.state, MEMBER_LEADING);
+}
+
+/* The record shows that it is lost before it is asked for. */
+TEST(adoption_of_what_is_lost, .times = 3)
+{
+    adopting();
+    ask();
+    if (_i == 0)
+        own(&f.row, OTHER);
+    else if (_i == 1)
+        f.row.term++;
+    else
+        f.row.clean = true;
+    answer(OUTCOME_GRANTED);
+    assert_ends(REASON_DENIED);
+    ck_assert(!f.m.release);
+}
+
+TEST(adoption_not_read)
+{
+    usec_t deadline;
+
+    adopting();
+    deadline = f.m.deadline;
+    ask();
+    answer(OUTCOME_UNKNOWN);
+    ck_assert_int_eq(f.m.state, MEMBER_ADOPTING);
+    ck_assert_uint_eq(f.u.actions, 0);
+    ck_assert_uint_eq(f.m.deadline, deadline);
+    ck_assert_uint_eq(member_due(&f.m), f.now + 8670000 / 4 / 4);
+    reading();
+}
+
+/* A pause that our clocks did not see is as bad when it shows in what is read. */
+TEST(adoption_after_a_pause)
+{
+    f.ahead = 1700000000 * SEC;
+    first_seen();
+    adopting();
+    f.now += SEC;
+    f.ahead += 3 * SEC;
+    ask();
+    answer(OUTCOME_GRANTED);
+    assert_ends(REASON_PAUSED);
 }
 
 /* All numbers are the keeper's. */
@@ -61,6 +168,7 @@ TEST(adopts_the_keepers_numbers)
     ck_assert_uint_eq(f.m.lease, 30 * SEC);
     ck_assert_uint_eq(f.m.stop, 7 * SEC);
     ck_assert_uint_eq(member_limit(&f.m), 3 * SEC);
+    reading();
     ask();
     grant();
     ck_assert_uint_eq(f.m.deadline, t0 + 12 * SEC);
@@ -170,22 +278,21 @@ TEST(keeper_on_its_way_is_left_alone, .times = 3)
 
 TEST(adoption_refused)
 {
-    adopting();
-    ask();
+    adopting_by_renewal();
     own(&f.row, OTHER);
     answer(OUTCOME_DENIED);
     assert_ends(REASON_DENIED);
     ck_assert(!f.m.release);
 }
 
-/* No answer: the keeper's old deadline rules, then the record is read for its nonce first. */
+/* No answer: the keeper's old deadline rules, then the record is watched: whoever renewed it may
+ * live. */
 TEST(adoption_unknown)
 {
     usec_t deadline;
 
-    adopting();
+    adopting_by_renewal();
     deadline = f.m.deadline;
-    ask();
     answer(OUTCOME_UNKNOWN);
     ck_assert_int_eq(f.m.state, MEMBER_ADOPTING);
     ck_assert_uint_eq(f.u.actions, 0);
@@ -202,10 +309,18 @@ TEST(adoption_unknown)
     ck_assert(asks(OPERATION_OBSERVE));
     answer(OUTCOME_GRANTED);
     ck_assert_int_eq(f.m.state, MEMBER_RELEASING);
-    ck_assert_uint_eq(member_due(&f.m), f.now);
-    ask();
-    ck_assert(asks(OPERATION_RELEASE));
-    ck_assert_mem_eq(&f.u.request.expected_nonce, &f.row.nonce, sizeof f.row.nonce);
+    usec_t read_at = f.now;
+    while (f.now < read_at + STILL) {
+        ck_assert_uint_le(member_due(&f.m), usec_min(f.now + P, read_at + STILL));
+        ck_assert_uint_gt(member_due(&f.m), f.now);
+        f.now = member_due(&f.m);
+        ask();
+        ck_assert_int_eq(asks(OPERATION_RELEASE), f.now == read_at + STILL);
+        if (asks(OPERATION_OBSERVE))
+            answer(OUTCOME_GRANTED);
+    }
+    ck_assert_uint_eq(n_named(), 1);
+    ck_assert(names(f.row.nonce));
 }
 
 /* An answer to a mere look proves nothing, even though it names this node. */

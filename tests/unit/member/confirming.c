@@ -19,6 +19,8 @@ TEST(own_claim_is_confirmed_by_a_renewal)
     ask();
     ck_assert(asks(OPERATION_RENEW));
     ck_assert_uint_eq(f.u.request.term, TERM + 1);
+    ck_assert_uint_eq(n_named(), 1);
+    ck_assert(names(f.row.nonce));
     ck_assert(does(ACTION_LOOK));
     f.now += SEC;
     grant();
@@ -73,20 +75,8 @@ TEST(confirmation_stopped)
     proven_dead();
     ask();
     ck_assert(asks(OPERATION_RELEASE));
-    ck_assert_mem_eq(&f.u.request.expected_nonce, &f.row.nonce, sizeof f.row.nonce);
-}
-
-/* The record names us with a nonce that is not our last claim's: an earlier life's. */
-TEST(record_of_an_earlier_life_is_given_back)
-{
-    own(&f.row, ME);
-    first_seen();
-    assert_ends(REASON_ORPHAN);
-    proven_dead();
-    ask();
-    ck_assert(asks(OPERATION_RELEASE));
-    ck_assert_uint_eq(f.u.request.term, TERM);
-    ck_assert_mem_eq(&f.u.request.expected_nonce, &f.row.nonce, sizeof f.row.nonce);
+    ck_assert_uint_eq(n_named(), 1);
+    ck_assert(names(f.row.nonce));
 }
 
 TEST(claim_of_other_nonce_is_not_confirmed)
@@ -98,6 +88,9 @@ TEST(claim_of_other_nonce_is_not_confirmed)
     f.now += 100 * MSEC;
     ask();
     answer(OUTCOME_GRANTED);
+    ck_assert_int_eq(f.m.state, MEMBER_STANDBY);
+    ck_assert(!asks(OPERATION_CLAIM));
+    observe_until(f.now + STILL, P); /* an earlier life's, or a copy's: it is watched */
     assert_ends(REASON_ORPHAN);
 }
 
@@ -126,6 +119,8 @@ TEST(claim_of_an_older_history_is_not_confirmed, .times = 2)
         f.now += 100 * MSEC;
         ask();
         answer(OUTCOME_GRANTED);
+        ck_assert_int_eq(f.m.state, MEMBER_STANDBY);
+        observe_until(f.now + STILL, P);
     } else { /* between the look and the renewal */
         confirming();
         f.now += 100 * MSEC;
@@ -139,7 +134,32 @@ TEST(claim_of_an_older_history_is_not_confirmed, .times = 2)
     proven_dead();
     ask();
     ck_assert(asks(OPERATION_RELEASE));
-    ck_assert_mem_eq(&f.u.request.expected_nonce, &f.row.nonce, sizeof f.row.nonce);
+    ck_assert_uint_eq(n_named(), 1);
+    ck_assert(names(f.row.nonce));
+}
+
+/* Nor is what it says there of the nonce: the record may be another's by then. */
+TEST(confirmation_in_another_history, .times = 2)
+{
+    confirming();
+    f.now += 100 * MSEC;
+    look();
+    if (_i == 1)
+        (void)unanswered();
+    f.now = member_due(&f.m);
+    struct nonce claimed = f.row.nonce;
+    ask();
+    f.epoch.timeline++;
+    f.row.nonce = _i == 0 ? next_nonce() : claimed;
+    if (_i == 0) {
+        answer(OUTCOME_OTHER_NONCE);
+        ck_assert_int_eq(f.m.state, MEMBER_STANDBY);
+        ck_assert_uint_eq(f.u.actions, 0);
+        ck_assert_uint_eq(f.m.over_term, TERM + 1);
+        return;
+    }
+    grant();
+    assert_ends(REASON_ORPHAN);
 }
 
 /* A server that was merely started again has the same history: what it shows was committed. */
@@ -175,42 +195,38 @@ TEST(claim_of_a_term_that_ended_is_not_confirmed, .times = 2)
     f.now += 100 * MSEC;
     ask();
     answer(OUTCOME_GRANTED);
-    if (_i == 1)
-        ck_assert_int_eq(f.m.state, MEMBER_CONFIRMING);
-    else
+    ck_assert_int_eq(f.m.state, _i == 1 ? MEMBER_CONFIRMING : MEMBER_STANDBY);
+    if (_i == 0) {
+        observe_until(f.now + STILL, P);
         assert_ends(REASON_ORPHAN);
-}
-
-/* Its keeper may live: no answer of PID 1, no judgement. */
-TEST(record_of_an_earlier_life_waits_for_pid1, .times = 3)
-{
-    own(&f.row, ME);
-    if (_i == 0)
-        f.now += 2 * P + 2 * SEC; /* the last look is stale */
-    else {
-        f.host.keeper = _i == 1 ? LOCAL_KEEPER_UNKNOWN : LOCAL_KEEPER_BUSY;
-        look();
     }
-    first_seen();
-    ck_assert_int_eq(f.m.state, MEMBER_STANDBY);
-    ck_assert_uint_gt(member_due(&f.m), f.now);
 }
 
-/* Ours and not clean is never observed away: it is confirmed, adopted or released. */
-TEST(own_record_is_never_claimed)
+/* Ours, and nobody renewed it for its whole lease: like anybody's. */
+TEST(own_record_is_claimed_when_its_lease_is_over, .times = 2)
 {
     usec_t seen;
 
     own(&f.row, ME);
-    f.host.keeper = LOCAL_KEEPER_UNKNOWN;
+    f.host.keeper = LOCAL_KEEPER_UNKNOWN; /* so that it is not given back before */
     look();
     seen = first_seen();
-    observe_until(seen + 3 * L, P);
-    f.row.clean = f.row.claimable = true;
+    observe_until(seen + L - 1, P);
     all_dead();
-    look();
+    f.now = seen + L - 1 + (usec_t)_i;
+    look_asked_at(f.now);
+    ask();
+    ck_assert(asks(_i == 0 ? OPERATION_OBSERVE : OPERATION_CLAIM));
+    if (_i == 1)
+        ck_assert_mem_eq(&f.u.request.expected_nonce, &f.row.nonce, sizeof f.row.nonce);
+}
+
+TEST(own_record_that_is_clean_is_claimed_at_once)
+{
+    own(&f.row, ME);
+    free_record();
     ask();
     answer(OUTCOME_GRANTED);
-    ask(); /* clean is another matter */
+    ask();
     ck_assert(asks(OPERATION_CLAIM));
 }

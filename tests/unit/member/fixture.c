@@ -18,6 +18,19 @@ bool asks(enum operation o)
     return (f.u.actions & ACTION_REQUEST) && f.u.request.operation == o;
 }
 
+unsigned n_named(void)
+{
+    return f.u.request.n_known;
+}
+
+bool names(struct nonce nonce)
+{
+    for (unsigned i = 0; i < n_named(); i++)
+        if (nonce_equal(&f.u.request.known[i], &nonce))
+            return true;
+    return false;
+}
+
 bool does(enum member_action a)
 {
     return (f.u.actions & a) != 0;
@@ -215,6 +228,32 @@ void adopting(void)
     keeper_lives(TERM);
     look();
     ck_assert_int_eq(f.m.state, MEMBER_ADOPTING);
+}
+
+void reading(void)
+{
+    ask();
+    ck_assert(asks(OPERATION_OBSERVE));
+    answer(OUTCOME_GRANTED);
+    ck_assert_uint_eq(f.u.actions, 0);
+    ck_assert_uint_eq(member_due(&f.m), f.now);
+}
+
+void adopting_by_renewal(void)
+{
+    adopting();
+    reading();
+    ask();
+    ck_assert(asks(OPERATION_RENEW));
+}
+
+struct nonce unanswered(void)
+{
+    f.now = usec_max(f.now, member_due(&f.m));
+    ask();
+    ck_assert(asks(OPERATION_RENEW));
+    answer(OUTCOME_UNKNOWN);
+    return f.request.fresh_nonce;
 }
 
 void ending(void)

@@ -16,6 +16,8 @@
 #define S (5 * SEC)
 #define P (f.m.budget.poll)
 #define D (f.m.budget.duration)
+/* How long a record of f.row's D must stand still before it is nobody's. */
+#define STILL ((usec_t)8670000 / 4 + 8670000 / 4 / 4)
 #define TERM ((uint64_t)4294967297)
 #define ME "db1/00000000000000000000000000000001"
 #define OTHER "db2/00000000000000000000000000000003"
@@ -63,6 +65,9 @@ void grant(void);
 
 /* What the last step wants. */
 bool asks(enum operation o);
+/* And how many nonces it names, and whether this is one of them. */
+unsigned n_named(void);
+bool names(struct nonce nonce);
 bool does(enum member_action a);
 /* An end that began for this reason: the ticket goes, the keeper is told, the proof is asked for.
  */
@@ -109,6 +114,12 @@ usec_t leading(void);
 void confirming(void);
 /* A new agent finds the keeper of an earlier life: TERM is ours, until NOW + 5 s or so. */
 void adopting(void);
+/* It reads the record, which it does first. */
+void reading(void);
+/* Its renewal by what was read is sent. */
+void adopting_by_renewal(void);
+/* A renewal of unknown outcome, which was not carried out. Returns its nonce. */
+struct nonce unanswered(void);
 /* A leader was stopped. */
 void ending(void);
 /* PID 1 says, to a question asked now, that all is dead. */

@@ -52,6 +52,16 @@ static void busy_tiny_keeper(void)
     ck_assert_int_eq(f.m.state, MEMBER_ADOPTING);
 }
 
+static void busy_orphan(void)
+{
+    own(&f.row, ME);
+}
+static void busy_orphan_of_a_host_that_is_busy(void)
+{
+    busy_orphan();
+    f.host.keeper = LOCAL_KEEPER_BUSY;
+}
+
 static const struct {
     void (*begin)(void);
     enum outcome outcome; /* of whatever is asked */
@@ -76,6 +86,12 @@ static const struct {
     {busy_tiny_keeper, OUTCOME_GRANTED, true},
     {releasing, OUTCOME_UNKNOWN, false},
     {releasing, OUTCOME_DENIED, true},
+    {releasing, OUTCOME_OTHER_NONCE, true},
+    {busy_orphan, OUTCOME_GRANTED, false},
+    {busy_orphan, OUTCOME_GRANTED, true},
+    {busy_orphan_of_a_host_that_is_busy, OUTCOME_GRANTED, false},
+    {adopting, OUTCOME_GRANTED, true},
+    {adopting, OUTCOME_OTHER_NONCE, true},
     {ending, OUTCOME_UNKNOWN, false},
 };
 
@@ -195,6 +211,38 @@ TEST(replies_that_do_not_fit)
         ck_assert_msg(!reply_fits(&q, "a/1", &bad[i]), "reply %zu", i);
 }
 
+/* Another nonce than was named, in the very record that was asked for. */
+TEST(other_nonces_that_do_not_fit)
+{
+    struct request q = {.operation = OPERATION_RENEW, .term = 5, .n_known = 2};
+    const struct reply good = {
+        .outcome = OUTCOME_OTHER_NONCE,
+        .has_record = true,
+        .record = {.term = 5, .owner = "a/1", .nonce = {{3}}, .lease = 1, .duration = 1},
+        .epoch = {.system_id = 7, .timeline = 1}};
+    struct reply bad[6];
+
+    q.known[0] = (struct nonce){{1}};
+    q.known[1] = (struct nonce){{2}};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        bad[i] = good;
+    bad[0].record.term++;
+    bad[1].record.owner[0] = 'b';
+    bad[2].record.nonce = q.known[1];
+    bad[3].record.clean = true;
+    bad[4].has_record = false;
+    bad[5].epoch.timeline = 0;
+    for (q.operation = OPERATION_RENEW; q.operation <= OPERATION_RELEASE; q.operation++) {
+        ck_assert(reply_fits(&q, "a/1", &good));
+        for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+            ck_assert_msg(!reply_fits(&q, "a/1", &bad[i]), "reply %zu", i);
+    }
+    q.operation = OPERATION_OBSERVE;
+    ck_assert(!reply_fits(&q, "a/1", &good));
+    q.operation = OPERATION_CLAIM;
+    ck_assert(!reply_fits(&q, "a/1", &good));
+}
+
 /* As good as none: the term goes on until its deadline, and no longer. */
 TEST(no_outcome_that_there_is_not)
 {
@@ -204,7 +252,7 @@ TEST(no_outcome_that_there_is_not)
     deadline = f.m.deadline;
     f.now = member_due(&f.m);
     ask();
-    answer_without_record((enum outcome)(OUTCOME_UNKNOWN + 1));
+    answer_without_record((enum outcome)(OUTCOME_OTHER_NONCE + 1));
     ck_assert_int_eq(f.m.state, MEMBER_LEADING);
     ck_assert_uint_eq(f.u.actions, 0);
     ck_assert_uint_eq(f.m.deadline, deadline);
@@ -233,7 +281,7 @@ TEST(texts)
                              member_state_name((enum member_state)t));
     }
     ck_assert_str_eq(member_reason_text(REASON_NONE), "");
-    for (int r = REASON_STOPPED; r <= REASON_FOREIGN_KEEPER; r++) {
+    for (int r = REASON_STOPPED; r <= REASON_COPY; r++) {
         ck_assert_str_ne(member_reason_text((enum member_reason)r), "?");
         for (int q = REASON_NONE; q < r; q++)
             ck_assert_str_ne(member_reason_text((enum member_reason)r),
@@ -244,5 +292,5 @@ TEST(texts)
 TEST(no_name_for_what_there_is_not)
 {
     ck_assert_str_eq(member_state_name((enum member_state)(MEMBER_RELEASING + 1)), "?");
-    ck_assert_str_eq(member_reason_text((enum member_reason)(REASON_FOREIGN_KEEPER + 1)), "?");
+    ck_assert_str_eq(member_reason_text((enum member_reason)(REASON_COPY + 1)), "?");
 }

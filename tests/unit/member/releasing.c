@@ -16,7 +16,8 @@ TEST(releases_with_the_last_nonce)
     ask();
     ck_assert(asks(OPERATION_RELEASE));
     ck_assert_uint_eq(f.u.request.term, TERM + 1);
-    ck_assert_mem_eq(&f.u.request.expected_nonce, &f.row.nonce, sizeof f.row.nonce);
+    ck_assert_uint_eq(n_named(), 1);
+    ck_assert(names(f.row.nonce));
     ck_assert_uint_eq(member_due(&f.m), USEC_INFINITY);
     grant();
     ck_assert_int_eq(f.m.state, MEMBER_STANDBY);
@@ -43,20 +44,11 @@ TEST(unknown_release_is_sent_again)
 }
 
 /* What the record may be when a release is refused. */
-TEST(refused_release, .times = 5)
+TEST(refused_release, .first = 1, .times = 4)
 {
     releasing();
     ask();
     f.row.nonce = next_nonce();
-    if (_i == 0) { /* a renewal that was late has changed the nonce */
-        answer(OUTCOME_DENIED);
-        ck_assert_int_eq(f.m.state, MEMBER_RELEASING);
-        ck_assert_uint_eq(member_due(&f.m), f.now + 50 * MSEC);
-        ask();
-        ck_assert(asks(OPERATION_RELEASE));
-        ck_assert_mem_eq(&f.u.request.expected_nonce, &f.row.nonce, sizeof f.row.nonce);
-        return;
-    }
     if (_i == 1) /* clean already */
         f.row.clean = true;
     else if (_i == 2)
@@ -108,7 +100,7 @@ TEST(renewal_answered_after_the_end, .times = 2 * N_LATE_REPLIES)
     struct nonce before, fresh;
 
     leading();
-    before = f.m.nonce;
+    before = f.row.nonce;
     f.now = member_due(&f.m);
     ask();
     fresh = f.request.fresh_nonce;
@@ -124,8 +116,9 @@ TEST(renewal_answered_after_the_end, .times = 2 * N_LATE_REPLIES)
     ck_assert_uint_le(member_due(&f.m), f.now);
     ask();
     ck_assert(asks(OPERATION_RELEASE));
-    ck_assert_mem_eq(&f.u.request.expected_nonce, _i % N_LATE_REPLIES == 0 ? &fresh : &before,
-                     sizeof fresh);
+    ck_assert_int_eq(names(fresh), _i % N_LATE_REPLIES <= 1);
+    ck_assert_int_eq(names(before), _i % N_LATE_REPLIES >= 1);
+    ck_assert_uint_eq(n_named(), _i % N_LATE_REPLIES == 1 ? 2 : 1);
 }
 
 /* Once given up, whatever the reply to the release: the term is over. */
@@ -141,8 +134,7 @@ TEST(term_that_ended_is_never_taken_up_again, .times = 2)
     f.now += SEC;
     if (_i == 0) {
         look();
-        ask();
-        answer(OUTCOME_GRANTED);
+        observe_until(f.now + STILL, P);
         assert_ends(REASON_ORPHAN);
     } else {
         keeper_lives(TERM + 1);
@@ -189,7 +181,7 @@ TEST(renewal_granted_without_a_record_after_the_end)
     struct nonce before;
 
     leading();
-    before = f.m.nonce;
+    before = f.row.nonce;
     f.now = member_due(&f.m);
     ask();
     event(EVENT_STOP);
@@ -198,5 +190,6 @@ TEST(renewal_granted_without_a_record_after_the_end)
     ck_assert_int_eq(f.m.state, MEMBER_RELEASING);
     ask();
     ck_assert(asks(OPERATION_RELEASE));
-    ck_assert_mem_eq(&f.u.request.expected_nonce, &before, sizeof before);
+    ck_assert_uint_eq(n_named(), 1);
+    ck_assert(names(before));
 }
