@@ -15,8 +15,10 @@
 #include "election/member.c"
 #undef pause_judge
 #include "election/heal.c"
+#include "election/nonces.c"
 #include "election/pause.c"
 #include "election/record.c"
+#include "election/watch.c"
 
 /* ---- what stands around it ---- */
 
@@ -97,9 +99,29 @@ static struct account {
     bool open;
     struct nonce open_nonce;
     struct epoch open_epoch;
-    /* One nonce, any: was it read in this node's own record of the term that is held? */
+
+    /* The nonces of the record of the term that is held. Complete: one was acknowledged in this
+     * history, so all that it may bear are that one and those that were tried since. Else it is
+     * the one that was read last, if nothing was tried since. */
+    bool complete, must_read;
+    unsigned tried;
+    struct epoch nonce_epoch; /* in which one was acknowledged or read last */
+    bool copied;              /* all was known, and it bore another one */
+    /* One nonce, any. May: the record may bear it, by this. Known: it was acknowledged, read or
+     * tried for this term, and so many others since. */
     struct nonce any;
-    bool any_was_read;
+    bool any_may, any_known;
+    unsigned any_age;
+
+    /* A record in this node's name that it does not hold, as it is watched: read unchanged since
+     * when, on one connection, by a clock that could be trusted; and how often it has changed. */
+    bool still;
+    uint64_t still_term;
+    struct nonce still_nonce;
+    struct epoch still_epoch;
+    usec_t still_since, still_interval;
+    uint64_t moved_term;
+    unsigned moved;
 } a;
 
 static bool all_dead(const struct local *l)
@@ -122,6 +144,154 @@ static bool holds_term(enum member_state s)
 {
     return s == MEMBER_STARTING || s == MEMBER_LEADING || s == MEMBER_ADOPTING;
 }
+
+static bool confirms_or_holds(enum member_state s)
+{
+    return s == MEMBER_CONFIRMING || holds_term(s);
+}
+
+static bool shows_term(const struct member *m, const struct reply *reply)
+{
+    return reply->has_record && ours(m, &reply->record) && !reply->record.clean &&
+           reply->record.term == m->term;
+}
+
+static bool any_is(const struct nonce *nonce)
+{
+    return nonce_equal(nonce, &a.any);
+}
+
+static bool named(const struct request *q, const struct nonce *nonce)
+{
+    bool found = false;
+
+    for (unsigned i = 0; i < REQUEST_NONCES_MAX; i++)
+        found = found || (i < q->n_known && nonce_equal(&q->known[i], nonce));
+    return found;
+}
+
+/* ---- the account of nonces ---- */
+
+static void come_to_know(const struct nonce *nonce)
+{
+    if (any_is(nonce)) {
+        a.any_known = true;
+        a.any_age = 0;
+    } else if (a.any_known && a.any_age < NONCES_REMEMBERED)
+        a.any_age++;
+}
+
+static void account_for_acknowledgement(const struct reply *reply)
+{
+    come_to_know(&reply->record.nonce);
+    a.any_may = any_is(&reply->record.nonce);
+    a.complete = true;
+    a.must_read = false;
+    a.tried = 0;
+    a.nonce_epoch = reply->epoch;
+}
+
+static void account_for_reading(const struct reply *reply)
+{
+    come_to_know(&reply->record.nonce);
+    a.any_may = any_is(&reply->record.nonce);
+    a.must_read = false;
+    a.tried = 0;
+    a.nonce_epoch = reply->epoch;
+}
+
+static void account_for_try(void)
+{
+    come_to_know(&a.request.fresh_nonce);
+    a.any_may = a.any_may || any_is(&a.request.fresh_nonce);
+    a.tried += a.tried < REQUEST_NONCES_MAX;
+    if (!a.complete || a.tried == REQUEST_NONCES_MAX) {
+        a.complete = a.any_may = false;
+        a.must_read = true;
+    }
+}
+
+static void account_for_no_nonce(void)
+{
+    a.complete = a.any_may = a.any_known = a.copied = false;
+    a.must_read = true;
+    a.tried = 0;
+}
+
+/* All is known, and this is another one. */
+static bool is_copy(const struct reply *reply)
+{
+    return reply->outcome == OUTCOME_OTHER_NONCE && a.complete &&
+           epoch_equal(&a.nonce_epoch, &reply->epoch);
+}
+
+/* To a question about the term, of this state. */
+static bool reads_term(const struct member *m, const struct member_event *e)
+{
+    return e->type == EVENT_REPLY && confirms_or_holds(m->state) && shows_term(m, e->reply) &&
+           ((a.request.operation == OPERATION_RENEW && e->reply->outcome == OUTCOME_OTHER_NONCE) ||
+            (a.request.operation == OPERATION_OBSERVE && a.sent_at >= m->since));
+}
+
+static void account_for_nonce(const struct member *m, const struct member_event *e)
+{
+    const struct reply *reply = e->reply;
+
+    if (is_copy(reply))
+        a.copied = true;
+    else if (a.request.operation == OPERATION_RENEW && reply->outcome == OUTCOME_GRANTED)
+        account_for_acknowledgement(reply);
+    else if (a.request.operation == OPERATION_RENEW && reply->outcome == OUTCOME_UNKNOWN)
+        account_for_try();
+    else if (reads_term(m, e))
+        account_for_reading(reply);
+}
+
+/* Whether a failover has brought back something of its own, only the member can remember: what it
+ * believes there is judged by only-own-nonces-are-given-back. */
+static void account_for_release(const struct member *before, const struct member *m,
+                                const struct member_event *e)
+{
+    if (before->state != MEMBER_RELEASING || m->state != MEMBER_RELEASING ||
+        e->reply->outcome == OUTCOME_UNKNOWN || a.request.operation == OPERATION_RENEW)
+        return;
+    if (m->nonces.complete)
+        account_for_reading(e->reply);
+    else
+        account_for_no_nonce();
+}
+
+/* What is seen of a record in this node's name, while nothing of it is held. */
+static void account_for_orphan(const struct member *before, const struct member_event *e)
+{
+    const struct record *r = &e->reply->record;
+    bool watched = ours(before, r) && !r->clean && !a.complete &&
+                   (before->state == MEMBER_STANDBY
+                        ? !a.stopped
+                        : before->state == MEMBER_RELEASING && r->term == before->term &&
+                              a.request.operation != OPERATION_RENEW);
+    bool same = a.still_term == r->term && nonce_equal(&a.still_nonce, &r->nonce) &&
+                epoch_equal(&a.still_epoch, &e->reply->epoch);
+
+    if (!watched) {
+        a.still = false;
+        return;
+    }
+    if (a.moved_term != r->term)
+        a.moved = 0;
+    else if (epoch_equal(&a.still_epoch, &e->reply->epoch) && !same && a.moved < WATCH_CHANGES_MAX)
+        a.moved++;
+    if (!a.still || !same)
+        a.still_since = e->now;
+    a.still = a.asked_fit;
+    a.still_term = a.moved_term = r->term;
+    a.still_nonce = r->nonce;
+    a.still_epoch = e->reply->epoch;
+    a.still_interval =
+        usec_min(usec_max(r->duration, BUDGET_RENEW_MIN_USEC) / BUDGET_TRIES, BUDGET_POLL_MAX_USEC);
+}
+
+/* ---- what was told, and done ---- */
 
 /* What was told, before the member is. */
 static void account_for_reply(const struct member *m, const struct member_event *e)
@@ -152,8 +322,6 @@ static void account_for_reply(const struct member *m, const struct member_event 
     a.record = *r;
     a.epoch = reply->epoch;
     a.seen_at = e->now;
-    if (r->term == m->term && ours(m, r) && nonce_equal(&r->nonce, &a.any))
-        a.any_was_read = true;
 }
 
 /* Does PID 1 say now how the guards are, or has a moment ago? */
@@ -197,7 +365,9 @@ static void account_for_event(const struct member *m, const struct member_event 
     if (e->type == EVENT_REPLY)
         account_for_reply(m, e);
     if (e->type == EVENT_CONNECTED)
-        a.was_told = false;
+        a.was_told = a.still = false;
+    if (e->type == EVENT_SEND && !e->fit)
+        a.still = false;
     if (e->type == EVENT_HINT && e->told) {
         a.was_told = true;
         a.told = *e->told;
@@ -212,6 +382,29 @@ static void account_for_event(const struct member *m, const struct member_event 
         a.look = *e->local;
         if (all_dead(e->local) && !e->local->left && e->local->asked_at > a.unlinked_at)
             a.proven = true;
+    }
+}
+
+/* A term begins, or is over. */
+static void account_for_term(const struct member *before, const struct member *m,
+                             const struct member_event *e)
+{
+    bool granted = e->type == EVENT_REPLY && a.request.operation == OPERATION_CLAIM &&
+                   e->reply->outcome == OUTCOME_GRANTED;
+    bool begins = before->state == MEMBER_STANDBY && m->state != MEMBER_STANDBY;
+
+    if (begins)
+        account_for_no_nonce();
+    if (begins && (granted || m->state == MEMBER_CONFIRMING))
+        account_for_acknowledgement(e->reply);
+    if (begins && (granted || confirms_or_holds(m->state))) {
+        a.still = false;
+        a.moved_term = 0;
+        a.moved = 0;
+    }
+    if (m->state == MEMBER_STANDBY && before->state != MEMBER_STANDBY) {
+        account_for_no_nonce();
+        a.still = false;
     }
 }
 
@@ -264,16 +457,84 @@ static void account_for_update(const struct member *before, const struct member 
         a.ended = before->term;
     if (a.ended > a.top)
         a.top = a.ended;
-    if (m->term != before->term ||
-        (before->state == MEMBER_STANDBY && m->state != MEMBER_STANDBY)) {
+    if (m->term != before->term || (before->state == MEMBER_STANDBY && m->state != MEMBER_STANDBY))
         a.denied = false;
-        a.any_was_read = e->type == EVENT_REPLY && e->reply->has_record &&
-                         e->reply->record.term == m->term && ours(m, &e->reply->record) &&
-                         nonce_equal(&e->reply->record.nonce, &a.any);
-    }
+    if (e->type == EVENT_REPLY)
+        account_for_release(before, m, e);
+    if (e->type == EVENT_REPLY && e->reply->has_record)
+        account_for_orphan(before, e);
+    account_for_term(before, m, e);
 }
 
 /* ---- the invariant ---- */
+
+static bool in_list(const struct nonces *n, const struct nonce *nonce, unsigned first)
+{
+    bool found = false;
+
+    for (unsigned i = 0; i < NONCES_REMEMBERED; i++)
+        found = found || (i < first && i < n->n && nonce_equal(&n->list[i], nonce));
+    return found;
+}
+
+/* A renewal's nonce is fresh: daemon 4. */
+static bool is_fresh(const struct member *m, const struct nonce *nonce)
+{
+    return !in_list(&m->nonces, nonce, NONCES_REMEMBERED) && !(a.any_known && any_is(nonce)) &&
+           !(m->nonces.has_acknowledged && nonce_equal(&m->nonces.acknowledged, nonce));
+}
+
+static bool nonces_known(const struct member *m)
+{
+    const struct nonces *n = &m->nonces;
+    bool held = m->state != MEMBER_STANDBY;
+
+    if (n->n > NONCES_REMEMBERED || n->n_known > REQUEST_NONCES_MAX || n->n_known > n->n ||
+        n->complete != a.complete || a.tried > REQUEST_NONCES_MAX ||
+        a.any_age > NONCES_REMEMBERED || m->adopted_by > ADOPTED_BY_MAX)
+        return false;
+    if (!held)
+        return n->n == 0 && !n->complete && !n->has_acknowledged && !a.any_may && !a.any_known;
+    if (n->complete && (!n->has_acknowledged || n->n_known != a.tried + 1))
+        return false;
+    if (n->n > 0 && !epoch_equal(&n->epoch, &a.nonce_epoch) && m->state != MEMBER_RELEASING &&
+        !a.must_read)
+        return false;
+    if (n->complete && !epoch_equal(&n->epoch, &a.nonce_epoch))
+        return false;
+    if (m->state != MEMBER_RELEASING && (n->n_known == 0) != a.must_read)
+        return false;
+    if (a.asked && a.request.operation == OPERATION_RENEW && !is_fresh(m, &a.request.fresh_nonce))
+        return false;
+    return in_list(n, &a.any, n->n_known) == a.any_may &&
+           (!in_list(n, &a.any, NONCES_REMEMBERED) || a.any_known) &&
+           (!n->has_acknowledged || !any_is(&n->acknowledged) || a.any_known) &&
+           (!a.any_known || a.any_age >= NONCES_REMEMBERED || in_list(n, &a.any, a.any_age + 1));
+}
+
+static bool watch_known(const struct member *m)
+{
+    const struct watch *w = &m->watch;
+    bool watches =
+        m->state == MEMBER_STANDBY || m->state == MEMBER_ENDING || m->state == MEMBER_RELEASING;
+    bool seen = w->since != USEC_INFINITY;
+
+    if (w->changes > WATCH_CHANGES_MAX || w->interval > BUDGET_POLL_MAX_USEC ||
+        a.moved > WATCH_CHANGES_MAX || a.still_since > a.now)
+        return false;
+    if (seen && (!watches || !a.still || w->term != a.still_term || w->since < a.still_since ||
+                 w->since > a.now || w->interval != a.still_interval || a.complete))
+        return false;
+    /* Nothing that is under way says anything else of it. */
+    if (seen && m->state != MEMBER_STANDBY && a.asked && a.request.operation == OPERATION_RENEW)
+        return false;
+    if (seen && m->state == MEMBER_ENDING && a.asked)
+        return false;
+    if (w->term != a.moved_term)
+        return a.moved == 0 || watch_is_copy(w, w->term);
+    return a.moved_term == 0 || (w->changes >= a.moved && nonce_equal(&w->nonce, &a.still_nonce) &&
+                                 epoch_equal(&w->epoch, &a.still_epoch));
+}
 
 static bool times_fit(const struct member *m)
 {
@@ -335,15 +596,15 @@ static bool question_known(const struct member *m)
         return false;
     switch (a.request.operation) {
     case OPERATION_OBSERVE:
-        return s != MEMBER_CONFIRMING && s != MEMBER_STARTING;
+        return s != MEMBER_STARTING;
     case OPERATION_CLAIM:
         return s == MEMBER_STANDBY && a.asked_fit && a.request.term_floor > a.top &&
                epoch_equal(&a.request.epoch, &m->epoch);
     case OPERATION_RENEW:
         return holds && a.request.term == m->term && a.asked_fit && m->release &&
-               (s != MEMBER_LEADING || m->has_nonce);
+               a.request.n_known > 0;
     case OPERATION_RELEASE:
-        return s == MEMBER_RELEASING && a.request.term == m->term;
+        return s == MEMBER_RELEASING && a.request.term == m->term && a.request.n_known > 0;
     }
     return false;
 }
@@ -382,26 +643,23 @@ static bool terms_known(const struct member *m)
 
 static bool term_known(const struct member *m)
 {
-    bool read = !m->has_nonce || !nonce_equal(&m->nonce, &a.any) || a.any_was_read;
-
     switch (m->state) {
     case MEMBER_STANDBY:
-        return m->term == 0 && m->duration == 0 && !m->has_nonce && !m->release &&
-               a.ticketed <= m->over_term;
+        return m->term == 0 && m->duration == 0 && !m->release && a.ticketed <= m->over_term;
     case MEMBER_CONFIRMING:
-        return m->term > m->over_term && m->has_nonce && read && m->claim_open && m->release &&
-               !a.denied && !m->stopping && a.ticketed <= m->over_term && m->term <= a.top;
+        return m->term > m->over_term && m->claim_open && m->release && !a.denied && !a.copied &&
+               !m->stopping && a.ticketed <= m->over_term && m->term <= a.top;
     case MEMBER_STARTING:
     case MEMBER_LEADING:
     case MEMBER_ADOPTING:
         return m->term == a.term && m->term > m->over_term && m->term == a.ticketed &&
                m->deadline == a.until && m->duration == a.duration && m->release && !a.denied &&
-               !m->stopping && read && (m->state == MEMBER_ADOPTING || m->has_nonce);
+               !a.copied && !m->stopping;
     case MEMBER_ENDING:
-        return m->since == a.unlinked_at && read && (!m->release || !a.denied) &&
+        return m->since == a.unlinked_at && (!m->release || (!a.denied && !a.copied)) &&
                a.ticketed <= usec_max(m->over_term, m->term);
     case MEMBER_RELEASING:
-        return a.proven && m->release && !a.denied && read && m->since >= a.unlinked_at &&
+        return a.proven && m->release && !a.denied && !a.copied && m->since >= a.unlinked_at &&
                a.ticketed <= usec_max(m->over_term, m->term);
     }
     return false;
@@ -421,7 +679,8 @@ static bool invariant(const struct member *m)
 {
     return memchr(m->owner, '\0', sizeof m->owner) && m->namesake_changes <= NAMESAKE_CHANGES &&
            times_fit(m) && budget_known(m) && look_known(m) && question_known(m) &&
-           observation_known(m) && terms_known(m) && term_known(m) && heals_known(m) && awake(m);
+           observation_known(m) && terms_known(m) && term_known(m) && nonces_known(m) &&
+           watch_known(m) && heals_known(m) && awake(m);
 }
 
 /* ---- the properties ---- */
@@ -454,7 +713,8 @@ static void check_claim(const struct member *before, const struct member_event *
           e->now - a.same_since >= lease && e->now - a.seen_at <= lease / 2);
     PROVE("claim-of-what-is-clean", claims && q->rests_on_clean,
           a.seen && ((read && a.record.claimable) || told));
-    PROVE("claim-not-of-its-own", claims, !a.ours || (a.left > 0 && a.record.term == a.left));
+    PROVE("claim-of-its-own-after-a-full-lease", claims && a.ours,
+          !q->rests_on_clean && e->now - a.same_since >= lease);
     PROVE("claim-above-every-term", claims,
           q->term_floor > a.top && q->term_floor > a.ended && q->term_floor > a.ticketed);
     PROVE("claim-by-its-own-budget", claims,
@@ -465,6 +725,62 @@ static void check_claim(const struct member *before, const struct member_event *
               a.epoch.timeline >= a.top >> TERM_TIMELINE_SHIFT);
     PROVE("nonce-is-the-fresh-one", claims, nonce_equal(&q->fresh_nonce, &e->nonce));
     check_ready(e->now, claims);
+}
+
+/* By which nonces is renewed and given back? */
+static void check_nonces(const struct member *before, const struct member_event *e,
+                         const struct update *u)
+{
+    const struct request *q = &u->request;
+    bool asks = (u->actions & ACTION_REQUEST) != 0;
+    bool renews = asks && q->operation == OPERATION_RENEW;
+    bool releases = asks && q->operation == OPERATION_RELEASE;
+
+    PROVE("renew-names-what-may-be-there", renews && named(q, &a.any), a.any_may);
+    PROVE("renew-names-all-that-may-be-there", renews && a.any_may, named(q, &a.any));
+    PROVE("renew-only-what-was-read", renews, !a.must_read && q->n_known > 0);
+    PROVE("what-is-not-known-is-read", asks && confirms_or_holds(before->state) && a.must_read,
+          q->operation == OPERATION_OBSERVE);
+    PROVE("release-names-what-may-be-there", releases && a.complete && named(q, &a.any), a.any_may);
+    PROVE("orphan-only-after-it-stood-still", releases && !a.complete,
+          e->fit && a.still && q->n_known == 1 && q->term == a.still_term &&
+              nonce_equal(&q->known[0], &a.still_nonce) &&
+              e->now - a.still_since >= a.still_interval + a.still_interval / 4);
+    PROVE("orphan-that-changed-twice-is-kept", releases && !a.complete,
+          a.moved < 2 && a.moved_term == q->term);
+    PROVE("release-not-of-a-copy", releases, !a.copied);
+}
+
+/* The record of the term bears a nonce that it should not have. */
+static void check_other_nonce(const struct member *before, const struct member *m,
+                              const struct member_event *e, const struct update *u)
+{
+    const struct reply *reply = e->type == EVENT_REPLY ? e->reply : NULL;
+    bool other = reply && a.asked && reply->outcome == OUTCOME_OTHER_NONCE;
+    bool another_history = other && !epoch_equal(&a.nonce_epoch, &reply->epoch);
+    bool read = reads_term(before, e);
+    bool same_term = m->state == before->state && m->term == before->term;
+
+    PROVE("copy-ends-the-term", other && is_copy(reply) && confirms_or_holds(before->state),
+          m->state == MEMBER_ENDING && m->reason == REASON_COPY && !m->release);
+    PROVE("copy-is-told", other && is_copy(reply),
+          u->note == NOTE_COPY || (u->note == NOTE_ENDING && m->reason == REASON_COPY));
+    PROVE("own-nonce-counts-after-a-failover",
+          another_history && a.complete && holds_term(before->state) &&
+              any_is(&reply->record.nonce) && a.any_known && a.any_age < NONCES_REMEMBERED,
+          same_term && u->actions == 0 && m->due == e->now);
+    PROVE("only-own-nonces-count",
+          read && before->state != MEMBER_ADOPTING && any_is(&reply->record.nonce) && !a.any_known,
+          m->state != before->state);
+    PROVE("adopted-by-three-at-most",
+          read && before->state == MEMBER_ADOPTING && m->state == MEMBER_ADOPTING &&
+              any_is(&reply->record.nonce) && !a.any_known,
+          m->adopted_by == before->adopted_by + 1 && m->adopted_by <= 3);
+    PROVE("only-own-nonces-are-given-back",
+          other && before->state == MEMBER_RELEASING && m->state == MEMBER_RELEASING &&
+              a.request.operation == OPERATION_RELEASE && m->nonces.complete &&
+              any_is(&reply->record.nonce),
+          a.any_known);
 }
 
 static void check_request(const struct member *before, const struct member_event *e,
@@ -488,8 +804,7 @@ static void check_request(const struct member *before, const struct member_event
     PROVE("release-only-the-ended-term", releases,
           q->term == before->term && before->state == MEMBER_RELEASING);
     PROVE("release-not-after-a-denial", releases, !a.denied);
-    PROVE("release-by-a-nonce-that-was-read", releases && nonce_equal(&q->expected_nonce, &a.any),
-          a.any_was_read);
+    check_nonces(before, e, u);
 }
 
 static void check_ticket(const struct member *m, const struct member_event *e,
@@ -572,8 +887,13 @@ static void check_end(const struct member *before, const struct member *m,
               e->reply->outcome == OUTCOME_DENIED && held,
           ends);
     PROVE("end-when-paused",
-          e->type == EVENT_REPLY && a.asked && a.request.operation == OPERATION_RENEW &&
-              e->reply->outcome == OUTCOME_GRANTED && pause_said == PAUSE_LIKELY && held,
+          e->type == EVENT_REPLY && a.asked && e->reply->outcome == OUTCOME_GRANTED &&
+              pause_said == PAUSE_LIKELY && held,
+          ends);
+    PROVE("end-when-read-to-be-lost",
+          e->type == EVENT_REPLY && a.asked && a.request.operation == OPERATION_OBSERVE &&
+              a.sent_at >= before->since && e->reply->outcome == OUTCOME_GRANTED &&
+              !shows_term(before, e->reply) && held,
           ends);
     PROVE("end-when-renewed-too-late",
           e->type == EVENT_REPLY && a.asked && a.request.operation == OPERATION_RENEW &&
@@ -684,7 +1004,7 @@ static void check_memory(const struct member *before, const struct member *m,
               m->deadline <= usec_add(e->now, m->duration) &&
               (m->deadline == e->local->keeper_deadline ||
                m->deadline == usec_add(e->now, m->duration)));
-    PROVE("adopt-without-a-ticket", adopted, u->actions == 0 && !m->has_nonce);
+    PROVE("adopt-without-a-ticket", adopted, u->actions == 0 && m->nonces.n_known == 0);
     PROVE("confirm-only-its-own-claim",
           m->state == MEMBER_CONFIRMING && before->state != MEMBER_CONFIRMING,
           e->type == EVENT_REPLY && a.open && a.ours && m->term == e->reply->record.term &&
@@ -734,6 +1054,9 @@ static void check_step(const struct member *before, const struct member *m,
     check_extend(before, m, e, u);
     check_end(before, m, e, u);
     check_guards(before, m, e, u);
+    check_other_nonce(before, m, e, u);
+    if (e->type == EVENT_REPLY)
+        account_for_nonce(before, e);
     check_memory(before, m, e, u);
     account_for_update(before, m, e, u);
     PROVE("invariant-times", true, times_fit(m));
@@ -744,6 +1067,8 @@ static void check_step(const struct member *before, const struct member *m,
     PROVE("invariant-terms", true, terms_known(m));
     PROVE("invariant-term", true, term_known(m));
     PROVE("invariant-heals", true, heals_known(m));
+    PROVE("invariant-nonces", true, nonces_known(m));
+    PROVE("invariant-watch", true, watch_known(m));
     PROVE("invariant-awake", true, awake(m));
     PROVE("member-invariant", true, invariant(m));
     check_wake(m);
@@ -784,6 +1109,7 @@ int main(void)
            (unsigned)local.guards.state <= GUARDS_BARE);
     ASSUME(member_event_fits(&m, &e));
     ASSUME(e.type != EVENT_REPLY || reply_fits(&a.request, m.owner, &reply));
+    ASSUME(e.type != EVENT_SEND || is_fresh(&m, &e.nonce));
 
     account_for_event(&m, &e);
     before = m;
