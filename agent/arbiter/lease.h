@@ -10,7 +10,7 @@
 
 #include "arbiter/arbiter.h"
 
-#define LEASE_PARAMETERS 21
+#define LEASE_PARAMETERS 22
 #define LEASE_TOLD_MAX 256 /* of a notification */
 
 extern const char lease_statement[];
