@@ -60,8 +60,12 @@ static void without_keeper(struct node *n)
 {
     n->keeper_alive = n->has_state = n->has_ticket = n->running = n->killed = false;
     n->units_active = n->fence_running = n->start_queued = n->stop_queued = false;
+    n->outside = n->crashed = n->restarting = n->address = n->stop_failed = false;
+    n->hook = HOOK_NONE;
+    n->hook_killed = n->stop_begun = false;
     n->keeper_unit = UNIT_INACTIVE;
     n->keeper_life++;
+    n->units_life++;
 }
 
 static void copy_nodes(struct world *w, struct host *h, struct host *c)

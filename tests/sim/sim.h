@@ -143,7 +143,7 @@ struct exchange {
     /* advisory */
     usec_t waited, bound; /* as arbiter/advisory.c says; the session's, from then on */
     unsigned drop;        /* let go of the locks of these groups first, each a bit */
-    bool orphan;          /* releases a term that this life of the agent never had */
+    bool orphan;          /* releases what this life of the agent neither had nor wrote */
     bool held;            /* what the server says */
     bool locked;          /* and how it was when this was carried out */
     uint32_t zombie;      /* granted by a primary that should be dead: after which fork */

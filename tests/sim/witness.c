@@ -76,6 +76,16 @@ static bool is_own(const struct witness *v, const struct nonce *nonce)
     return false;
 }
 
+/* What it gives back without having been granted it: but for its own claim, whose answer was lost. */
+static bool is_orphan(const struct witness *v, const struct request *q)
+{
+    bool own = true;
+
+    for (unsigned i = 0; i < q->n_known; i++)
+        own = own && is_own(v, &q->known[i]);
+    return q->term != v->own_term && !own;
+}
+
 void witness_send(struct world *w, struct node *n, struct exchange *x)
 {
     struct witness *v = &n->witness;
@@ -101,7 +111,7 @@ void witness_send(struct world *w, struct node *n, struct exchange *x)
                     n->has_ticket ? ", the ticket is out" : "");
     if (q->term > v->released_term)
         v->released_term = q->term;
-    x->orphan = q->term != v->own_term;
+    x->orphan = is_orphan(v, q);
     if (x->orphan && v->orphan_term == q->term && v->orphan_changes >= 2)
         sim_violate(w, VIOLATION_ORPHAN, "n%u releases what changed twice", n->index);
 }

@@ -203,6 +203,7 @@ TEST(adopts_no_deadline_beyond_d, EACH(deadlines))
     ck_assert_int_eq(f.m.state, MEMBER_ADOPTING);
     ck_assert_uint_eq(f.m.deadline, t0 + deadlines[_i].adopted);
     ck_assert_uint_eq(member_wake(&f.m), t0 + deadlines[_i].adopted);
+    reading();
     ask();
     grant(); /* in no time: the keeper would refuse more than D */
     ck_assert_uint_eq(f.u.actions, ACTION_EXTEND);

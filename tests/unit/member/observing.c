@@ -320,18 +320,26 @@ TEST(observation_by_an_unfit_clock_is_none)
     observation_is(0, L);
 }
 
-/* What is given back, led here, or an earlier life's need not be waited for in this way. */
-TEST(no_observation_to_wait_for, .times = 3)
+/* What is given back or led here need not be waited for in this way. */
+TEST(no_observation_to_wait_for, .times = 2)
 {
     if (_i == 0) {
         free_record();
         first_seen();
-    } else if (_i == 1) {
-        own(&f.row, ME);
-        f.host.keeper = LOCAL_KEEPER_UNKNOWN;
-        look();
-        first_seen();
     } else
         leading();
     observation_is(0, 0);
+}
+
+/* What an earlier life left, if it is not given back before. */
+TEST(observation_of_its_own_record_is_told)
+{
+    own(&f.row, ME);
+    f.host.keeper = LOCAL_KEEPER_UNKNOWN;
+    look();
+    usec_t seen = first_seen();
+
+    observation_is(0, L);
+    observe_until(seen + 5 * SEC, P);
+    observation_is(f.m.seen_at - seen, L);
 }
