@@ -134,10 +134,12 @@ static void watch_orphan(struct world *w, struct node *n, const struct reply *to
 {
     struct witness *v = &n->witness;
     const struct record *r = &told->record;
-    enum member_state s = n->member.state;
+    const struct member *m = &n->member;
+    bool watched = m->state == MEMBER_STANDBY ||
+                   (m->state == MEMBER_RELEASING && m->term == r->term);
 
-    if (r->clean || strcmp(r->owner, n->host->owner) != 0 || r->term == v->own_term ||
-        (s != MEMBER_STANDBY && s != MEMBER_RELEASING) || is_own(v, &r->nonce))
+    if (r->clean || strcmp(r->owner, n->host->owner) != 0 || r->term == v->own_term || !watched ||
+        is_own(v, &r->nonce))
         return;
     if (r->term != v->orphan_term)
         v->orphan_changes = 0;
@@ -318,7 +320,12 @@ void witness_moved(struct world *w, struct node *n, const struct member *before,
 {
     const struct member *m = &n->member;
     bool ends = update->note == NOTE_ENDING && m->reason == REASON_COPY;
+    bool begins = before->state == MEMBER_STANDBY && m->state != MEMBER_STANDBY &&
+                  m->state != MEMBER_ENDING;
 
+    /* A later term of its own: what a failover may bring back of earlier ones is watched again. */
+    if (begins)
+        n->witness.orphan_term = 0;
     if (event->type == EVENT_REPLY && event->reply->outcome == OUTCOME_OTHER_NONCE)
         check_other_nonce(w, n, before, event->reply);
     if (!ends && update->note != NOTE_COPY)
@@ -332,17 +339,26 @@ void witness_moved(struct world *w, struct node *n, const struct member *before,
 
 /* ---- on a host ---- */
 
+static void check_one_ticket(struct world *w, const struct node *n, uint64_t term)
+{
+    struct group *g = &w->groups[n->group];
+
+    for (unsigned i = 0; i < g->n_ticketed; i++)
+        if (g->ticketed[i] == term) {
+            if (!n->host->copied) /* each of both has what was granted before */
+                sim_violate(w, VIOLATION_SECOND_TICKET, "n%u, term %" PRIu64, n->index, term);
+            return;
+        }
+    assert(g->n_ticketed < SIM_TICKETS_MAX);
+    g->ticketed[g->n_ticketed++] = term;
+}
+
 void witness_ticket(struct world *w, struct node *n, const struct ticket *t)
 {
     const struct witness *v = &n->witness;
-    struct group *g = &w->groups[n->group];
 
     w->coverage->tickets++;
-    for (unsigned i = 0; i < g->n_ticketed && !n->host->copied; i++)
-        if (g->ticketed[i] == t->term)
-            sim_violate(w, VIOLATION_SECOND_TICKET, "n%u, term %" PRIu64, n->index, t->term);
-    assert(g->n_ticketed < SIM_TICKETS_MAX);
-    g->ticketed[g->n_ticketed++] = t->term;
+    check_one_ticket(w, n, t->term);
     if (t->term <= v->released_term)
         sim_violate(w, VIOLATION_TICKET, "n%u, term %" PRIu64 " was released", n->index, t->term);
     if (n->running || n->hook != HOOK_NONE || n->keeper_alive)
