@@ -349,7 +349,11 @@ static void check_one_ticket(struct world *w, const struct node *n, uint64_t ter
                 sim_violate(w, VIOLATION_SECOND_TICKET, "n%u, term %" PRIu64, n->index, term);
             return;
         }
-    assert(g->n_ticketed < SIM_TICKETS_MAX);
+    if (g->n_ticketed == SIM_TICKETS_MAX) { /* with a break, perhaps, that is not the one sought */
+        sim_violate(w, VIOLATION_SPINNING, "more than %u tickets", g->n_ticketed);
+        w->done = true;
+        return;
+    }
     g->ticketed[g->n_ticketed++] = term;
 }
 
