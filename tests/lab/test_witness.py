@@ -98,6 +98,8 @@ class Arithmetic(unittest.TestCase):
     def test_terms(self):
         self.assertIn("both", testimony(("n1", 1, 5, 0, 10), ("n2", 2, 5, 20, 30)).term_faults()[0])
         self.assertIn("after", testimony(("n1", 1, 5, 0, 10), ("n2", 2, 4, 20, 30)).term_faults()[0])
+        self.assertEqual(testimony(("n1", 1, 5, 0, 10), ("n2", 2, 5, 5, 30)).term_faults({5}), [])
+        self.assertIn("both", testimony(("n1", 1, 5, 0, 10), ("n2", 2, 5, 5, 30)).term_faults({4})[0])
         self.assertIn("without", testimony(("n1", 1, 0, 0, 10)).term_faults()[0])
 
     def test_beats(self):

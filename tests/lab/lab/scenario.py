@@ -80,6 +80,7 @@ class Trial:
         self.beside_ms = 0.0        # of what no witness tells: measured by the scenario
         self.figures = {}
         self.spent = False          # the next scenario needs a lab of its own
+        self.shared_terms = set()   # of a host that is there twice
 
     def measure_lease(self):
         """The spans of agent/base/budget.h, for the cluster's lease."""
@@ -172,7 +173,7 @@ class Trial:
     def said(self, host, unit, words, priority="debug"):
         """The lines with these words in the journal of a host, of this priority or a higher one, since the fault."""
         lines = host.sh(f"journalctl -q -b -o short-monotonic -p {priority} -u {unit}", check=False).splitlines()
-        return [line for line in lines if words in line and _logged_at(line) >= self.fault_at]
+        return [line for line in lines if words in line and logged_at(line) >= self.fault_at]
 
     def old_term_is_refused(self, term):
         """By whoever asks: what an application of the old term would be told."""
@@ -235,7 +236,7 @@ class Trial:
         dual = clock.ms(seen.dual_active(self.began, clock.now()))
         if dual > allowed_ms:
             raise TwoHosts(f"{unit}, for {dual:.1f} ms:\n" + _spans(seen, self.began))
-        if terms and (faults := seen.term_faults()):
+        if terms and (faults := seen.term_faults(self.shared_terms)):
             raise TwoHosts(f"{unit}, by its terms: " + "; ".join(faults[:5]))
         return dual
 
@@ -270,7 +271,7 @@ def _spans(testimony, since):
     return "\n".join(lines)
 
 
-def _logged_at(line):
+def logged_at(line):
     """As in "[ 1234.567890] n1 tenured[144]: …", by the clock of the lab; a line that is a message's second one has no time."""
     try:
         return float(line.split("]")[0].strip("[ ")) * clock.SECOND

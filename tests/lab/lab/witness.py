@@ -149,15 +149,16 @@ class Testimony:
         return [p for p in self.processes.values()
                 if start <= p.first <= end and host in (None, p.host)]
 
-    def term_faults(self):
-        """What is wrong with the terms: one held by two hosts, or a smaller one after a larger."""
+    def term_faults(self, shared=()):
+        """What is wrong with the terms: one held by two hosts (but for those that are shared by design), or a smaller one
+        after a larger."""
         faults, holder = [], {}
         seen = 0
         for p in sorted(self.processes.values(), key=lambda p: p.first):
             if p.term == 0:
                 faults.append(f"{p.host} pid {p.pid} ran without a term")
                 continue
-            if holder.setdefault(p.term, p.host) != p.host:
+            if holder.setdefault(p.term, p.host) != p.host and p.term not in shared:
                 faults.append(f"term {p.term} was both {holder[p.term]}'s and {p.host}'s")
             if p.term < seen:
                 faults.append(f"{p.host} started with term {p.term} after term {seen}")
