@@ -49,7 +49,9 @@ def alarmed(t, hosts):
 def keeps_it(t, winner, loser, term):
     """And the other one has given nothing back, and knows why it does not lead."""
     t.until(f"the status of {loser} says so", lambda: COPY in t.cluster.status(loser).get("reason", ""), timeout=2 * t.lease_ms / 1000)
-    t.undisturbed(seconds=2 * t.lease_ms / 1000)
+    pid = winner.main_pid(t.unit)
+    t.stays(f"{winner} alone runs it", lambda: t.testimony.running(within=100 * clock.MS) == [winner.name], 2 * t.lease_ms / 1000)
+    t.check("the same process all the while", winner.main_pid(t.unit) == pid)
     row = t.db.lease(t.group)
     t.check(f"{winner} leads in term {term}: {row}", row["term"] == term and not row["clean"])
     t.check(f"{loser} has given nothing back", not t.said(loser, "tenured.service", "is given back"))
