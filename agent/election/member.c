@@ -1049,8 +1049,8 @@ static void on_clock(struct member *m, usec_t now, struct update *update)
 }
 
 /* What was observed counts on: the answers say which life of the server they come from, and so does
- * a claim. What was told in between is not known, and what was told before may be long past. What is
- * watched of an orphan, which is given back far sooner, starts again. */
+ * a claim. What was told in between is not known, and what was told before may be long past. What
+ * is watched of an orphan, which is given back far sooner, starts again. */
 static void on_connected(struct member *m, usec_t now)
 {
     m->has_told = false;

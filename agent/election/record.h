@@ -86,7 +86,7 @@ struct request {
     struct nonce known[REQUEST_NONCES_MAX]; /* renew, release: the record must bear one of them */
     unsigned n_known;                       /* 1 at least */
     struct nonce fresh_nonce;               /* claim, renew: what the record shall bear */
-    struct epoch epoch; /* claim: where the record was observed; all of it is tested */
+    struct epoch epoch;  /* claim: where the record was observed; all of it is tested */
     bool rests_on_clean; /* claim: made without observation, because the record is clean, or was
                             told to be; the arbiter tests that in the claim itself */
     uint64_t term_floor; /* claim: the new term is at least this */

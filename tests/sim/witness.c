@@ -76,7 +76,8 @@ static bool is_own(const struct witness *v, const struct nonce *nonce)
     return false;
 }
 
-/* What it gives back without having been granted it: but for its own claim, whose answer was lost. */
+/* What it gives back without having been granted it: but for its own claim, whose answer was lost.
+ */
 static bool is_orphan(const struct witness *v, const struct request *q)
 {
     bool own = true;
@@ -135,8 +136,8 @@ static void watch_orphan(struct world *w, struct node *n, const struct reply *to
     struct witness *v = &n->witness;
     const struct record *r = &told->record;
     const struct member *m = &n->member;
-    bool watched = m->state == MEMBER_STANDBY ||
-                   (m->state == MEMBER_RELEASING && m->term == r->term);
+    bool watched =
+        m->state == MEMBER_STANDBY || (m->state == MEMBER_RELEASING && m->term == r->term);
 
     if (r->clean || strcmp(r->owner, n->host->owner) != 0 || r->term == v->own_term || !watched ||
         is_own(v, &r->nonce))
@@ -320,8 +321,8 @@ void witness_moved(struct world *w, struct node *n, const struct member *before,
 {
     const struct member *m = &n->member;
     bool ends = update->note == NOTE_ENDING && m->reason == REASON_COPY;
-    bool begins = before->state == MEMBER_STANDBY && m->state != MEMBER_STANDBY &&
-                  m->state != MEMBER_ENDING;
+    bool begins =
+        before->state == MEMBER_STANDBY && m->state != MEMBER_STANDBY && m->state != MEMBER_ENDING;
 
     /* A later term of its own: what a failover may bring back of earlier ones is watched again. */
     if (begins)
