@@ -452,6 +452,17 @@ static void confirm(struct member *m, usec_t now)
     enter(m, MEMBER_CONFIRMING, now);
 }
 
+/* A record in our name was read: by a clock that cannot be trusted no watch begins. */
+static enum watch_verdict watch_own_record(struct member *m, const struct reply *reply, usec_t now)
+{
+    enum watch_verdict verdict =
+        watch_read(&m->watch, reply, poll_interval(reply->record.duration), now);
+
+    if (!m->sent_fit)
+        watch_interrupt(&m->watch);
+    return verdict;
+}
+
 /* The record names us, we hold no term: our own claim, or what an earlier life left behind, or what
  * a copy of this host holds. */
 static void judge_own_record(struct member *m, const struct reply *reply, usec_t now,
@@ -468,9 +479,7 @@ static void judge_own_record(struct member *m, const struct reply *reply, usec_t
         confirm(m, now);
         return;
     }
-    if (!m->sent_fit)
-        watch_interrupt(&m->watch);
-    if (watch_read(&m->watch, reply, poll_interval(r->duration), now) == WATCH_COPY)
+    if (watch_own_record(m, reply, now) == WATCH_COPY)
         update->note = NOTE_COPY;
     /* Only when PID 1 said so: a live keeper will be adopted instead. */
     if (left_to_run_out(m, r->term) || !look_is_fresh(m, now) ||
@@ -701,9 +710,7 @@ static void judge_unreleased(struct member *m, const struct reply *reply, usec_t
         return;
     }
     nonces_forget(&m->nonces);
-    if (!m->sent_fit)
-        watch_interrupt(&m->watch);
-    if (watch_read(&m->watch, reply, poll_interval(r->duration), now) == WATCH_COPY)
+    if (watch_own_record(m, reply, now) == WATCH_COPY)
         finish_release(m, NOTE_COPY, now, update);
     else if (watch_is_copy(&m->watch, m->term))
         finish_release(m, NOTE_LOST, now, update);

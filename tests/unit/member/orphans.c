@@ -132,6 +132,32 @@ TEST(what_changes_otherwise_is_no_copy, .times = 2)
     }
 }
 
+/* Where the term is over already, too: what an unfit clock saw does not count. */
+TEST(what_is_given_back_is_watched_by_a_fit_clock)
+{
+    usec_t seen = watched_until(STILL - 1);
+
+    f.now = seen + STILL;
+    look_asked_at(f.now);
+    ask();
+    answer(OUTCOME_GRANTED);
+    assert_ends(REASON_ORPHAN);
+    proven_dead();
+    f.fit = false;
+    ask();
+    ck_assert(asks(OPERATION_OBSERVE));
+    answer(OUTCOME_GRANTED);
+    f.fit = true;
+    f.now += STILL;
+    ask();
+    ck_assert(asks(OPERATION_OBSERVE));
+    answer(OUTCOME_GRANTED);
+    ck_assert_uint_ge(member_due(&f.m), f.now);
+    f.now += STILL;
+    ask();
+    ck_assert(asks(OPERATION_RELEASE));
+}
+
 /* It changes between the look and the release. */
 TEST(orphan_that_moves_when_given_back, .times = 2)
 {
