@@ -120,7 +120,6 @@ static struct account {
     struct nonce still_nonce;
     struct epoch still_epoch;
     usec_t still_since, still_interval;
-    uint64_t moved_term;
     unsigned moved;
 } a;
 
@@ -225,7 +224,7 @@ static bool is_copy(const struct reply *reply)
            epoch_equal(&a.nonce_epoch, &reply->epoch);
 }
 
-/* To a question about the term, of this state. */
+/* A question about the term, of this state, was answered. */
 static bool reads_term(const struct member *m, const struct member_event *e)
 {
     return e->type == EVENT_REPLY && confirms_or_holds(m->state) && shows_term(m, e->reply) &&
@@ -233,7 +232,10 @@ static bool reads_term(const struct member *m, const struct member_event *e)
             (a.request.operation == OPERATION_OBSERVE && a.sent_at >= m->since));
 }
 
-static void account_for_nonce(const struct member *m, const struct member_event *e)
+/* What was read counts as the term's own if the term goes on: only-own-nonces-count and
+ * adopted-by-three-at-most say when it may. */
+static void account_for_nonce(const struct member *before, const struct member *m,
+                              const struct member_event *e)
 {
     const struct reply *reply = e->reply;
 
@@ -243,7 +245,7 @@ static void account_for_nonce(const struct member *m, const struct member_event 
         account_for_acknowledgement(reply);
     else if (a.request.operation == OPERATION_RENEW && reply->outcome == OUTCOME_UNKNOWN)
         account_for_try();
-    else if (reads_term(m, e))
+    else if (reads_term(before, e) && m->state == before->state)
         account_for_reading(reply);
 }
 
@@ -259,6 +261,16 @@ static void account_for_release(const struct member *before, const struct member
         account_for_reading(e->reply);
     else
         account_for_no_nonce();
+}
+
+/* A term begins: whatever was seen of such a record before does not matter. */
+static void account_for_no_orphan(void)
+{
+    a.still = false;
+    a.still_term = 0;
+    a.still_nonce = (struct nonce){0};
+    a.still_epoch = (struct epoch){0};
+    a.moved = 0;
 }
 
 /* What is seen of a record in this node's name, while nothing of it is held. */
@@ -277,14 +289,14 @@ static void account_for_orphan(const struct member *before, const struct member_
         a.still = false;
         return;
     }
-    if (a.moved_term != r->term)
+    if (a.still_term != r->term)
         a.moved = 0;
     else if (epoch_equal(&a.still_epoch, &e->reply->epoch) && !same && a.moved < WATCH_CHANGES_MAX)
         a.moved++;
     if (!a.still || !same)
         a.still_since = e->now;
     a.still = a.asked_fit;
-    a.still_term = a.moved_term = r->term;
+    a.still_term = r->term;
     a.still_nonce = r->nonce;
     a.still_epoch = e->reply->epoch;
     a.still_interval =
@@ -397,11 +409,10 @@ static void account_for_term(const struct member *before, const struct member *m
         account_for_no_nonce();
     if (begins && (granted || m->state == MEMBER_CONFIRMING))
         account_for_acknowledgement(e->reply);
-    if (begins && (granted || confirms_or_holds(m->state))) {
-        a.still = false;
-        a.moved_term = 0;
-        a.moved = 0;
-    }
+    /* A live keeper was found, and is given up at once. */
+    bool found = begins && e->type == EVENT_LOCAL && m->reason == REASON_STOPPED;
+    if (begins && (granted || found || confirms_or_holds(m->state)))
+        account_for_no_orphan();
     if (m->state == MEMBER_STANDBY && before->state != MEMBER_STANDBY) {
         account_for_no_nonce();
         a.still = false;
@@ -491,7 +502,8 @@ static bool nonces_known(const struct member *m)
 
     if (n->n > NONCES_REMEMBERED || n->n_known > REQUEST_NONCES_MAX || n->n_known > n->n ||
         n->complete != a.complete || a.tried > REQUEST_NONCES_MAX ||
-        a.any_age > NONCES_REMEMBERED || m->adopted_by > ADOPTED_BY_MAX)
+        a.any_age > NONCES_REMEMBERED || m->adopted_by > ADOPTED_BY_MAX ||
+        (m->state == MEMBER_ADOPTING && n->complete))
         return false;
     if (!held)
         return n->n == 0 && !n->complete && !n->has_acknowledged && !a.any_may && !a.any_known;
@@ -519,21 +531,27 @@ static bool watch_known(const struct member *m)
         m->state == MEMBER_STANDBY || m->state == MEMBER_ENDING || m->state == MEMBER_RELEASING;
     bool seen = w->since != USEC_INFINITY;
 
+    bool none = a.still_term == 0 && a.still_epoch.timeline == 0 && a.moved == 0;
+    bool renews = a.asked && a.request.operation == OPERATION_RENEW;
+
     if (w->changes > WATCH_CHANGES_MAX || w->interval > BUDGET_POLL_MAX_USEC ||
-        a.moved > WATCH_CHANGES_MAX || a.still_since > a.now)
+        a.moved > WATCH_CHANGES_MAX || a.still_since > a.now ||
+        a.still_interval > BUDGET_POLL_MAX_USEC)
         return false;
     if (seen && (!watches || !a.still || w->term != a.still_term || w->since < a.still_since ||
                  w->since > a.now || w->interval != a.still_interval || a.complete))
         return false;
     /* Nothing that is under way says anything else of it. */
-    if (seen && m->state != MEMBER_STANDBY && a.asked && a.request.operation == OPERATION_RENEW)
+    if (seen && ((m->state != MEMBER_STANDBY && renews) || (m->state == MEMBER_ENDING && a.asked)))
         return false;
-    if (seen && m->state == MEMBER_ENDING && a.asked)
+    /* Who holds a term watches none, but a copy's that it has found. */
+    if ((confirms_or_holds(m->state) || a.complete || renews) &&
+        (!none || (w->term != 0 && m->release)))
         return false;
-    if (w->term != a.moved_term)
-        return a.moved == 0 || watch_is_copy(w, w->term);
-    return a.moved_term == 0 || (w->changes >= a.moved && nonce_equal(&w->nonce, &a.still_nonce) &&
-                                 epoch_equal(&w->epoch, &a.still_epoch));
+    if (w->term != a.still_term)
+        return none;
+    return w->changes >= a.moved && nonce_equal(&w->nonce, &a.still_nonce) &&
+           epoch_equal(&w->epoch, &a.still_epoch);
 }
 
 static bool times_fit(const struct member *m)
@@ -747,7 +765,7 @@ static void check_nonces(const struct member *before, const struct member_event 
               nonce_equal(&q->known[0], &a.still_nonce) &&
               e->now - a.still_since >= a.still_interval + a.still_interval / 4);
     PROVE("orphan-that-changed-twice-is-kept", releases && !a.complete,
-          a.moved < 2 && a.moved_term == q->term);
+          a.moved < 2 && a.still_term == q->term);
     PROVE("release-not-of-a-copy", releases, !a.copied);
 }
 
@@ -926,7 +944,7 @@ static void check_end(const struct member *before, const struct member *m,
           before->state == MEMBER_RELEASING && m->state != MEMBER_RELEASING,
           e->type == EVENT_REPLY && e->reply->outcome != OUTCOME_UNKNOWN &&
               (a.request.operation == OPERATION_RELEASE ||
-               a.request.operation == OPERATION_OBSERVE) &&
+               a.request.operation == OPERATION_OBSERVE || is_copy(e->reply)) &&
               m->state == MEMBER_STANDBY);
     PROVE("stopped-leads-nothing", a.stopped, !holds_term(m->state));
 }
@@ -1056,7 +1074,7 @@ static void check_step(const struct member *before, const struct member *m,
     check_guards(before, m, e, u);
     check_other_nonce(before, m, e, u);
     if (e->type == EVENT_REPLY)
-        account_for_nonce(before, e);
+        account_for_nonce(before, m, e);
     check_memory(before, m, e, u);
     account_for_update(before, m, e, u);
     PROVE("invariant-times", true, times_fit(m));
