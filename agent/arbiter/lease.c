@@ -198,7 +198,7 @@ _Static_assert(PARAMETER_OPERATION + sizeof put_array / sizeof put_array[0] == L
 
 bool lease_request_valid(const struct request *r)
 {
-    bool names_span = r->operation == OPERATION_OBSERVE || r->operation == OPERATION_CLAIM;
+    bool names_span = r->operation != OPERATION_RELEASE;
     bool names_nonces = r->operation == OPERATION_RENEW || r->operation == OPERATION_RELEASE;
 
     return group_name_valid(r->group) && r->term <= INT64_MAX && r->expected_term <= INT64_MAX &&

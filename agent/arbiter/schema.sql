@@ -96,7 +96,7 @@ comment on column tenure.lease.owner is 'NODE/INSTANCE: the leader''s node name,
 comment on column tenure.lease.term is 'Fencing token: grows with every claim, never comes back. Above timeline * 2^32, so that it also grows over a failover.';
 comment on column tenure.lease.nonce is 'Random, new with every claim and renewal: a row that keeps its nonce for lease_usec is not being renewed.';
 comment on column tenure.lease.clean is 'The leader gave the group up and proved its units dead: others need not wait.';
-comment on column tenure.lease.lease_usec is 'Lease L of this term, microseconds: how long others must see the row unchanged before they may claim it.';
+comment on column tenure.lease.lease_usec is 'Lease L of this term, microseconds: how long others must see the row unchanged before they may claim it. A renewal may change it, and duration_usec with it.';
 comment on column tenure.lease.stop_usec is 'Stop timeout S of this term, microseconds.';
 comment on column tenure.lease.duration_usec is 'D of this term, microseconds: how long one renewal makes a leader, counted from before it was sent.';
 comment on column tenure.lease.system_id is 'System identifier of the server the claim was made on.';
@@ -439,7 +439,8 @@ begin
                     v_outcome := 'unknown';
                 elsif r.grp is not null then
                     update tenure.lease l
-                    set nonce = q.fresh_nonce, changed_at = clock_timestamp()
+                    set nonce = q.fresh_nonce, lease_usec = q.lease, duration_usec = q.duration,
+                        changed_at = clock_timestamp()
                     where l.grp = q.grp
                     returning l.* into strict r;
                     v_outcome := 'granted';

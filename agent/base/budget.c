@@ -76,3 +76,35 @@ bool budget_holds(usec_t lease, usec_t stop, usec_t duration)
     return duration + BUDGET_SLACK_USEC + stop + budget_kill(lease) <=
            lease_as_seen_by_a_fast_clock(lease);
 }
+
+static bool covers(usec_t lease, usec_t spent, usec_t kill)
+{
+    return spent + usec_max(budget_kill(lease), kill) <= lease_as_seen_by_a_fast_clock(lease);
+}
+
+/* The smallest lease that a fast clock does not see as shorter than that: rounded up. */
+static usec_t lease_seen_as(usec_t span)
+{
+    static_assert(BUDGET_CLOCK_RATE_DIVISOR == 1000, "998 of 1000");
+
+    return (span * 1000 + 997) / 998;
+}
+
+usec_t budget_covering_lease(usec_t least, usec_t stop, usec_t duration, usec_t kill)
+{
+    assert(stop <= BUDGET_STOP_MAX_USEC && duration <= BUDGET_LEASE_MAX_USEC);
+    assert(kill <= BUDGET_KILL_MAX_USEC);
+    static_assert(BUDGET_KILL_LEASE_DIVISOR == 10, "898 of 1000");
+
+    usec_t spent = duration + BUDGET_SLACK_USEC + stop;
+    /* As K is the keeper's, a tenth of the lease, or the most that it can be. */
+    usec_t by_kill = lease_seen_as(spent + kill);
+    usec_t by_tenth = ((spent + 1) * 1000 + 897) / 898;
+    usec_t by_most = lease_seen_as(spent + BUDGET_KILL_MAX_USEC);
+
+    if (covers(least, spent, kill))
+        return least;
+    if (covers(by_kill, spent, kill))
+        return usec_max(least, by_kill);
+    return usec_max(least, usec_min(by_tenth, by_most));
+}

@@ -10,7 +10,17 @@
 
 #include "base/parse.h"
 
-#define TICKET_FIRST_LINE "tenure-ticket 1\n"
+#define NUMBER_DIGITS 20 /* of the largest */
+
+static const char *const first_lines[] = {
+    [TICKET_VERSION_FIXED] = "tenure-ticket 1\n",
+    [TICKET_VERSION] = "tenure-ticket 2\n",
+};
+
+static bool version_valid(unsigned version)
+{
+    return version == TICKET_VERSION_FIXED || version == TICKET_VERSION;
+}
 
 /* Owners come from the arbiter's row, which others can write: letters, digits, "_.-" and "/". */
 static bool owner_valid(const char *owner)
@@ -23,8 +33,51 @@ static bool owner_valid(const char *owner)
 
 static bool ticket_valid(const struct ticket *t)
 {
-    return group_name_valid(t->group) && node_name_valid(t->node) && owner_valid(t->owner) &&
-           t->term > 0 && t->term <= INT64_MAX;
+    return version_valid(t->version) && group_name_valid(t->group) && node_name_valid(t->node) &&
+           owner_valid(t->owner) && t->term > 0 && t->term <= INT64_MAX;
+}
+
+int ticket_format_tail(const struct ticket *t, char *ret, size_t size)
+{
+    assert(t && version_valid(t->version));
+    assert(ret);
+
+    int n;
+
+    if (t->version == TICKET_VERSION_FIXED)
+        n = snprintf(ret, size, "deadline_usec=%0*" PRIu64 "\n", NUMBER_DIGITS, t->deadline);
+    else
+        n = snprintf(ret, size,
+                     "lease_usec=%0*" PRIu64 "\n"
+                     "duration_usec=%0*" PRIu64 "\n"
+                     "deadline_usec=%0*" PRIu64 "\n",
+                     NUMBER_DIGITS, t->lease, NUMBER_DIGITS, t->duration, NUMBER_DIGITS,
+                     t->deadline);
+    return n < 0 || (size_t)n >= size ? -ENOBUFS : n;
+}
+
+/* What stays as it is. */
+static int format_head(const struct ticket *t, char *ret, size_t size)
+{
+    int n = snprintf(ret, size,
+                     "%sgroup=%s\n"
+                     "node=%s\n"
+                     "owner=%s\n"
+                     "term=%" PRIu64 "\n",
+                     first_lines[t->version], t->group, t->node, t->owner, t->term);
+    int more;
+
+    if (n < 0 || (size_t)n >= size)
+        return -ENOBUFS;
+    if (t->version == TICKET_VERSION_FIXED)
+        more = snprintf(ret + n, size - (size_t)n,
+                        "lease_usec=%" PRIu64 "\n"
+                        "stop_usec=%" PRIu64 "\n"
+                        "duration_usec=%" PRIu64 "\n",
+                        t->lease, t->stop, t->duration);
+    else
+        more = snprintf(ret + n, size - (size_t)n, "stop_usec=%" PRIu64 "\n", t->stop);
+    return more < 0 || (size_t)n + (size_t)more >= size ? -ENOBUFS : n + more;
 }
 
 int ticket_format(const struct ticket *t, char *ret, size_t size)
@@ -34,19 +87,11 @@ int ticket_format(const struct ticket *t, char *ret, size_t size)
 
     if (!ticket_valid(t))
         return -EINVAL;
-
-    int n = snprintf(ret, size,
-                     TICKET_FIRST_LINE "group=%s\n"
-                                       "node=%s\n"
-                                       "owner=%s\n"
-                                       "term=%" PRIu64 "\n"
-                                       "lease_usec=%" PRIu64 "\n"
-                                       "stop_usec=%" PRIu64 "\n"
-                                       "duration_usec=%" PRIu64 "\n"
-                                       "deadline_usec=%0*" PRIu64 "\n",
-                     t->group, t->node, t->owner, t->term, t->lease, t->stop, t->duration,
-                     TICKET_DEADLINE_DIGITS, t->deadline);
-    return n < 0 || (size_t)n >= size ? -ENOBUFS : n;
+    int head = format_head(t, ret, size);
+    if (head < 0)
+        return head;
+    int tail = ticket_format_tail(t, ret + head, size - (size_t)head);
+    return tail < 0 ? tail : head + tail;
 }
 
 /* Cuts "KEY=VALUE\n" off the text and copies the value. */
@@ -69,11 +114,33 @@ static int take_string(char **text, const char *key, char *ret, size_t size)
 
 static int take_number(char **text, const char *key, uint64_t *ret)
 {
-    char value[TICKET_DEADLINE_DIGITS + 1];
+    char value[NUMBER_DIGITS + 1];
 
     if (take_string(text, key, value, sizeof value) < 0 || parse_u64(value, ret) < 0)
         return -EBADMSG;
     return 0;
+}
+
+static int take_version(char **text, unsigned *ret)
+{
+    for (unsigned v = TICKET_VERSION_FIXED; v <= TICKET_VERSION; v++)
+        if (strncmp(*text, first_lines[v], strlen(first_lines[v])) == 0) {
+            *text += strlen(first_lines[v]);
+            *ret = v;
+            return 0;
+        }
+    return -EBADMSG;
+}
+
+static int take_spans(char **text, struct ticket *t)
+{
+    bool fixed = t->version == TICKET_VERSION_FIXED;
+
+    if ((fixed && take_number(text, "lease_usec", &t->lease) < 0) ||
+        take_number(text, "stop_usec", &t->stop) < 0 ||
+        (!fixed && take_number(text, "lease_usec", &t->lease) < 0))
+        return -EBADMSG;
+    return take_number(text, "duration_usec", &t->duration);
 }
 
 int ticket_parse(const char *text, size_t length, struct ticket *ret)
@@ -89,19 +156,16 @@ int ticket_parse(const char *text, size_t length, struct ticket *ret)
     memcpy(copy, text, length);
     copy[length] = '\0';
 
-    if (strncmp(copy, TICKET_FIRST_LINE, strlen(TICKET_FIRST_LINE)) != 0)
-        return -EBADMSG;
-    char *p = copy + strlen(TICKET_FIRST_LINE);
-    if (take_string(&p, "group", t.group, sizeof t.group) < 0 ||
+    char *p = copy;
+    if (take_version(&p, &t.version) < 0 ||
+        take_string(&p, "group", t.group, sizeof t.group) < 0 ||
         take_string(&p, "node", t.node, sizeof t.node) < 0 ||
         take_string(&p, "owner", t.owner, sizeof t.owner) < 0 ||
-        take_number(&p, "term", &t.term) < 0 || take_number(&p, "lease_usec", &t.lease) < 0 ||
-        take_number(&p, "stop_usec", &t.stop) < 0 ||
-        take_number(&p, "duration_usec", &t.duration) < 0 ||
+        take_number(&p, "term", &t.term) < 0 || take_spans(&p, &t) < 0 ||
         take_number(&p, "deadline_usec", &t.deadline) < 0 || *p)
         return -EBADMSG;
 
-    /* Exactly what the other end writes: no leading zeros, no second spelling of anything. */
+    /* Exactly what the other end writes: no second spelling of anything. */
     int n = ticket_format(&t, again, sizeof again);
     if (n < 0 || (size_t)n != length || memcmp(again, text, length) != 0)
         return -EBADMSG;

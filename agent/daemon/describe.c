@@ -288,7 +288,7 @@ static void describe_stuck(const struct seat *s, usec_t now, char ret[static REA
     const struct member *m = &s->member;
     const struct budget *b = &s->group->budget;
     const struct group_view *v = host_view(s->daemon->host, s->group->name);
-    usec_t limit = usec_max(m->stop, b->stop) + usec_max(budget_kill(m->lease), b->kill);
+    usec_t limit = usec_max(m->stop, b->stop) + usec_max(budget_kill(m->cover.lease), b->kill);
     char left[REASON_MAX];
 
     ret[0] = '\0';
@@ -346,7 +346,7 @@ static void describe_reason(struct seat *s, usec_t now)
 static usec_t seen_ago(const struct member *m, usec_t now)
 {
     if (member_leads(m))
-        return usec_sub(now, usec_sub(m->deadline, m->duration));
+        return usec_sub(now, m->renewed_at);
     return m->seen_at == 0 ? USEC_INFINITY : usec_sub(now, m->seen_at);
 }
 
@@ -369,7 +369,7 @@ static bool describe_group(void *userdata, const char *group, struct api_group *
         return false;
     const struct member *m = &s->member;
     const struct config_group *g = s->group;
-    bool held = holds_term(m) && m->duration > 0;
+    bool held = holds_term(m) && m->cover.duration > 0;
     uint64_t term = m->term > 0 ? m->term : m->record.term;
 
     describe_leader(s);
@@ -390,9 +390,9 @@ static bool describe_group(void *userdata, const char *group, struct api_group *
         .leader_since = s->leader[0] && s->since_term == term ? s->since : 0,
         .seen = seen_ago(m, now),
         .deadline = member_leads(m) ? usec_sub(m->deadline, now) : 0,
-        .lease = held ? m->lease : g->budget.lease,
+        .lease = held ? m->cover.lease : g->budget.lease,
         .stop_timeout = held ? m->stop : g->budget.stop,
-        .duration = held ? m->duration : g->budget.duration,
+        .duration = held ? m->cover.duration : g->budget.duration,
         .units = s->units,
         .n_units = g->n_units,
     };

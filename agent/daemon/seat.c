@@ -214,20 +214,29 @@ static void unlink_ticket(struct seat *s)
     s->unlinked_at = clock_boottime();
 }
 
-static int hand_out_ticket(struct seat *s)
+/* Of the term that is held. */
+static struct ticket ticket_of(const struct seat *s)
 {
     const struct member *m = &s->member;
     struct ticket t = {
+        .version = m->cover.fixed ? TICKET_VERSION_FIXED : TICKET_VERSION,
         .term = m->term,
-        .lease = m->lease,
+        .lease = m->cover.lease,
         .stop = m->stop,
-        .duration = m->duration,
+        .duration = m->cover.duration,
         .deadline = m->deadline,
     };
 
     (void)snprintf(t.group, sizeof t.group, "%s", s->group->name);
     (void)snprintf(t.node, sizeof t.node, "%s", s->daemon->config->node);
     (void)snprintf(t.owner, sizeof t.owner, "%s", m->owner);
+    return t;
+}
+
+static int hand_out_ticket(struct seat *s)
+{
+    const struct ticket t = ticket_of(s);
+
     s->trouble[0] = '\0';
     int r = host_write_ticket(s->daemon->host, &t);
     if (r < 0) {
@@ -247,6 +256,7 @@ static int act(struct seat *s, unsigned actions)
 {
     struct host *h = s->daemon->host;
     const char *group = s->group->name;
+    const struct ticket t = ticket_of(s);
     int r = 0;
 
     if (actions & ACTION_UNLINK) {
@@ -255,7 +265,7 @@ static int act(struct seat *s, unsigned actions)
     }
     /* Whether these reach anybody is seen by the look that follows, and they are repeated. */
     if (actions & ACTION_END)
-        (void)host_end_keeper(h, group, s->member.term);
+        (void)host_end_keeper(h, &t);
     if (actions & ACTION_STOP_KEEPER) {
         (void)host_stop_keeper(h, group);
         stray_stopped(&s->stray, clock_boottime());
@@ -263,8 +273,7 @@ static int act(struct seat *s, unsigned actions)
     if (actions & ACTION_TICKET)
         r = hand_out_ticket(s);
     /* A keeper that does not get it ends in time. */
-    if ((actions & ACTION_EXTEND) &&
-        host_extend_keeper(h, group, s->member.term, s->member.deadline) < 0)
+    if ((actions & ACTION_EXTEND) && host_extend_keeper(h, &t) < 0)
         actions |= ACTION_LOOK;
     if (actions & ACTION_LOOK)
         host_look(h, group);
@@ -444,6 +453,7 @@ static void translate(const struct seat *s, const struct group_view *v, struct l
         return;
     ret->keeper_term = v->state.term;
     ret->keeper_ours = strcmp(v->state.owner, s->member.owner) == 0;
+    ret->keeper_fixed = v->state.version == TICKET_VERSION_FIXED;
     ret->keeper_lease = v->state.lease;
     ret->keeper_stop = v->state.stop;
     ret->keeper_duration = v->state.duration;

@@ -46,6 +46,18 @@ static usec_t jittered(usec_t interval, uint32_t random)
     return interval - interval / 10 * (random % 1024) / 1024;
 }
 
+/* The lease of the configuration, for the term that is held. */
+static struct spans configured(const struct member *m)
+{
+    return cover_configured(&m->cover, m->budget.lease, m->stop);
+}
+
+/* p of the term that is held: the smaller of what the keeper and the configuration have. */
+static usec_t renewal_interval(const struct member *m)
+{
+    return poll_interval(usec_min(m->cover.duration, configured(m).duration));
+}
+
 static bool record_ours(const struct member *m, const struct record *r)
 {
     return strcmp(r->owner, m->owner) == 0;
@@ -95,7 +107,8 @@ static void forget_term(struct member *m)
     if (m->term > m->over_term)
         m->over_term = m->term;
     m->term = 0;
-    m->lease = m->stop = m->duration = m->deadline = 0;
+    m->cover = (struct cover){0};
+    m->stop = m->deadline = m->renewed_at = 0;
     nonces_forget(&m->nonces);
     m->adopted_by = 0;
     m->release = false;
@@ -271,17 +284,28 @@ static void request_claim(const struct member *m, const struct nonce *fresh, str
     };
 }
 
-/* By what the record may bear; what that is, must be read where it is not known. */
-static void request_renew(const struct member *m, const struct nonce *fresh, struct request *r)
+/* By what the record may bear; what that is, must be read where it is not known. A claim of unknown
+ * outcome is confirmed as it is. */
+static void request_renew(const struct member *m, const struct member_event *event,
+                          struct request *r)
 {
     if (m->nonces.n_known == 0) {
         request_observe(m, r);
         return;
     }
+
+    struct spans spans = {.lease = m->cover.lease, .duration = m->cover.duration};
+
+    if (m->state != MEMBER_CONFIRMING) {
+        spans = configured(m);
+        spans = cover_ask(&m->cover, &spans, m->stop, event->now);
+    }
     *r = (struct request){
         .operation = OPERATION_RENEW,
         .term = m->term,
-        .fresh_nonce = *fresh,
+        .fresh_nonce = event->nonce,
+        .lease = spans.lease,
+        .duration = spans.duration,
     };
     nonces_name(&m->nonces, r);
 }
@@ -361,7 +385,7 @@ static void on_send(struct member *m, const struct member_event *event, struct u
     case MEMBER_LEADING:
     case MEMBER_ADOPTING:
         if (event->fit) {
-            request_renew(m, &event->nonce, &update->request);
+            request_renew(m, event, &update->request);
             update->actions |= ACTION_REQUEST;
         }
         if (m->state == MEMBER_CONFIRMING) /* the start it leads to needs a fresh look */
@@ -388,19 +412,26 @@ static void on_send(struct member *m, const struct member_event *event, struct u
 
 /* ---- replies ---- */
 
+static struct spans spans_of(const struct record *r)
+{
+    return (struct spans){.lease = r->lease, .duration = r->duration};
+}
+
 /* The arbiter acknowledged our record at t0: take its values, count from t0. */
 static void take_term(struct member *m, const struct reply *reply)
 {
     assert(reply->has_record);
 
+    struct spans granted = spans_of(&reply->record);
+
     m->term = reply->record.term;
-    m->lease = reply->record.lease;
     m->stop = reply->record.stop;
-    m->duration = reply->record.duration;
     nonces_granted(&m->nonces, &reply->record.nonce, &reply->epoch);
     watch_forget(&m->watch);
     m->release = true;
-    m->deadline = usec_add(m->sent_at, m->duration);
+    m->deadline = usec_add(m->sent_at, granted.duration);
+    m->renewed_at = m->sent_at;
+    cover_begin(&m->cover, &granted, m->deadline);
     m->claim_open = false;
 }
 
@@ -411,9 +442,9 @@ static void begin_starting(struct member *m, usec_t now, struct update *update)
 
     if (m->stopping)
         reason = REASON_STOPPED;
-    else if (!budget_holds(m->lease, m->stop, m->duration))
+    else if (!budget_holds(m->cover.lease, m->stop, m->cover.duration))
         reason = REASON_LOCAL;
-    else if (now >= usec_add(m->sent_at, m->duration / 2))
+    else if (now >= usec_add(m->sent_at, m->cover.duration / 2))
         reason = REASON_LATE;
     else if (!member_ready(m, now))
         reason = REASON_LOCAL;
@@ -442,10 +473,11 @@ static void confirm(struct member *m, usec_t now)
 {
     const struct record *r = &m->record;
 
+    struct spans spans = spans_of(r);
+
     m->term = r->term;
-    m->lease = r->lease;
     m->stop = r->stop;
-    m->duration = r->duration;
+    cover_begin(&m->cover, &spans, 0);
     nonces_granted(&m->nonces, &r->nonce, &m->epoch);
     watch_forget(&m->watch);
     m->release = true;
@@ -550,10 +582,28 @@ static bool lead_on(struct member *m, enum pause_verdict pause, usec_t now, stru
     return true;
 }
 
+/* The keeper is told, again too where it does not show what it was told last: by a shorter lease
+ * the next extension may be far away. */
+static void extend(struct member *m, const struct record *r, usec_t now, struct update *update)
+{
+    struct spans granted = spans_of(r), wanted = configured(m);
+    usec_t duration = cover_granted(&m->cover, &granted, &wanted, now);
+    usec_t deadline = usec_add(m->sent_at, duration);
+    const struct local *l = &m->local;
+
+    m->renewed_at = m->sent_at;
+    if (deadline > m->deadline)
+        m->deadline = deadline;
+    else if (m->cover.fixed ||
+             (l->keeper_term == m->term && l->keeper_deadline >= m->deadline))
+        return;
+    cover_extended(&m->cover, m->deadline);
+    update->actions |= ACTION_EXTEND;
+}
+
 static void on_renewed(struct member *m, const struct reply *reply, enum pause_verdict pause,
                        usec_t now, struct update *update)
 {
-    usec_t old_deadline = m->deadline;
     enum member_state state = m->state;
 
     if (state == MEMBER_CONFIRMING) {
@@ -567,14 +617,13 @@ static void on_renewed(struct member *m, const struct reply *reply, enum pause_v
         return;
     }
     nonces_granted(&m->nonces, &reply->record.nonce, &reply->epoch);
-    if (now >= old_deadline) { /* acknowledged too late: the keeper has ended already */
+    if (now >= m->deadline) { /* acknowledged too late: the keeper has ended already */
         begin_ending(m, REASON_DEADLINE, now, update);
         return;
     }
     if (!lead_on(m, pause, now, update))
         return;
-    m->deadline = usec_max(old_deadline, usec_add(m->sent_at, m->duration));
-    update->actions |= ACTION_EXTEND;
+    extend(m, &reply->record, now, update);
     if (state == MEMBER_ADOPTING) {
         m->reason = REASON_NONE;
         enter(m, MEMBER_LEADING, now);
@@ -609,7 +658,11 @@ static void judge_nonce(struct member *m, const struct reply *reply, usec_t now,
         believed = true;
     }
     if (believed) {
+        struct spans spans = spans_of(&reply->record);
+
         nonces_read(&m->nonces, nonce, &reply->epoch);
+        if (m->state == MEMBER_ADOPTING)
+            cover_read(&m->cover, &spans, m->sent_at);
         m->due = now;
         return;
     }
@@ -629,7 +682,7 @@ static void on_reading(struct member *m, const struct member_event *event, enum 
     const struct reply *reply = event->reply;
 
     if (reply->outcome == OUTCOME_UNKNOWN) {
-        m->due = usec_add(event->now, poll_interval(m->duration) / RETRY_PART);
+        m->due = usec_add(event->now, renewal_interval(m) / RETRY_PART);
         return;
     }
     if (m->state != MEMBER_CONFIRMING && !lead_on(m, pause, event->now, update))
@@ -646,7 +699,7 @@ static void on_renewal_reply(struct member *m, const struct member_event *event,
                              enum pause_verdict pause, struct update *update)
 {
     const struct reply *reply = event->reply;
-    usec_t interval = poll_interval(m->duration);
+    usec_t interval = renewal_interval(m);
 
     switch (reply->outcome) {
     case OUTCOME_GRANTED:
@@ -675,7 +728,7 @@ static void finish_release(struct member *m, enum member_note note, usec_t now,
     if (m->reason == REASON_PAUSED) /* anybody else first, also who hears of it by polling alone */
         wait = usec_max(wait, 2 * poll_interval(m->budget.duration));
     if (left_to_run_out(m, m->term)) /* likewise, and nobody can before the lease has run out */
-        wait = usec_max(wait, usec_add(usec_max(m->lease, m->budget.lease),
+        wait = usec_max(wait, usec_add(usec_max(m->cover.lease, m->budget.lease),
                                        2 * poll_interval(m->budget.duration)));
 
     update->note = note;
@@ -759,7 +812,7 @@ static void on_reply(struct member *m, const struct member_event *event, struct 
 
     m->in_flight = false;
 
-    enum pause_verdict pause = pause_judge(&m->pause, reply, m->sent_at, event->now, m->lease);
+    enum pause_verdict pause = pause_judge(&m->pause, reply, m->sent_at, event->now, m->cover.lease);
 
     if (reply->has_record && reply->record.term > m->highest_term)
         m->highest_term = reply->record.term;
@@ -802,11 +855,13 @@ static void adopt(struct member *m, usec_t now)
 {
     const struct local *l = &m->local;
 
+    const struct spans spans = {.lease = l->keeper_lease, .duration = l->keeper_duration};
+
     m->term = l->keeper_term;
-    m->lease = l->keeper_lease;
     m->stop = l->keeper_stop;
-    m->duration = l->keeper_duration;
     m->deadline = adopted_deadline(l, now);
+    m->renewed_at = usec_sub(m->deadline, l->keeper_duration);
+    cover_adopt(&m->cover, &spans, m->deadline, l->keeper_fixed);
     watch_forget(&m->watch);
     m->release = true;
     if (m->term > m->highest_term)
@@ -828,6 +883,7 @@ static void on_local_as_standby(struct member *m, usec_t now, struct update *upd
                 begin_ending(m, REASON_STOPPED, now, update);
         } else {
             m->term = l->keeper_term;
+            m->cover.fixed = l->keeper_fixed;
             m->release = l->keeper_ours;
             begin_ending(m, REASON_FOREIGN_KEEPER, now, update);
         }
@@ -871,7 +927,7 @@ static void on_local_while_starting(struct member *m, usec_t now, struct update 
     if (l->keeper == LOCAL_KEEPER_ACTIVE && l->keeper_term == m->term) {
         m->failed_starts = 0;
         enter(m, MEMBER_LEADING, now);
-        m->due = usec_max(now, usec_add(m->sent_at, poll_interval(m->duration)));
+        m->due = usec_max(now, usec_add(m->sent_at, renewal_interval(m)));
         update->note = NOTE_LEADING;
     } else if (l->keeper == LOCAL_KEEPER_GONE && m->started_at > 0 && l->asked_at > m->started_at)
         begin_ending(m, REASON_START_FAILED, now, update);
@@ -971,6 +1027,8 @@ static void on_local_while_leading(struct member *m, usec_t now, struct update *
 {
     const struct local *l = &m->local;
 
+    if (m->state == MEMBER_LEADING && l->keeper_term == m->term)
+        cover_seen(&m->cover, l->keeper_lease, l->keeper_deadline);
     /* A keeper without state, or of another term, has begun to end by itself. */
     if (l->asked_at > m->since && l->keeper != LOCAL_KEEPER_UNKNOWN &&
         (l->keeper == LOCAL_KEEPER_GONE || l->keeper_term != m->term))
@@ -1254,7 +1312,7 @@ usec_t member_wake(const struct member *m)
 
 usec_t member_limit(const struct member *m)
 {
-    return poll_interval(m->duration > 0 ? m->duration : m->budget.duration);
+    return m->cover.duration > 0 ? renewal_interval(m) : poll_interval(m->budget.duration);
 }
 
 bool member_settled(const struct member *m)

@@ -19,6 +19,7 @@
  * CLOCK_BOOTTIME in microseconds. */
 
 #include "base/budget.h"
+#include "election/cover.h"
 #include "election/heal.h"
 #include "election/nonces.h"
 #include "election/pause.h"
@@ -72,6 +73,7 @@ struct local {
     bool keeper_queued;   /* nothing of it runs, but PID 1 has a job for it that waits */
     uint64_t keeper_term; /* from the keeper's state file; 0: there is none */
     bool keeper_ours;     /* the state file names this very owner */
+    bool keeper_fixed;    /* it is of a version that keeps the lease it began with */
     usec_t keeper_lease, keeper_stop, keeper_duration, keeper_deadline;
     bool units_dead;
     bool units_stay; /* one is up, and PID 1 is not about to stop it */
@@ -92,7 +94,8 @@ enum member_event_type {
     EVENT_STARTED,   /* PID 1 answered StartUnit */
     EVENT_HEALED,    /* a heal of this host is over, whoever asked for it */
     EVENT_STOP,      /* give the group up, and claim no more */
-    EVENT_RESUME,    /* take part (again), with this budget from the next claim on */
+    EVENT_RESUME,    /* take part (again), with this budget: L from the next renewal on, S from the
+                        next claim on */
 };
 
 struct member_event {
@@ -118,7 +121,7 @@ enum member_action {
     ACTION_END = 1 << 1,         /* tell the keeper of member.term to end */
     ACTION_STOP_KEEPER = 1 << 2, /* have PID 1 stop the keeper and what is bound to it */
     ACTION_TICKET = 1 << 3,      /* write the ticket and ask PID 1 to start the keeper */
-    ACTION_EXTEND = 1 << 4,      /* give the keeper member.deadline */
+    ACTION_EXTEND = 1 << 4,      /* give the keeper member.deadline, and the lease of member.cover */
     ACTION_LOOK = 1 << 5,        /* look at this host; after everything else */
     ACTION_REQUEST = 1 << 6,     /* update.request goes into the batch (EVENT_SEND only) */
     ACTION_HEAL = 1 << 7,        /* have PID 1 read the guards again, unless that is under way on
@@ -159,8 +162,10 @@ struct member {
 
     /* The term held, or being given up. */
     uint64_t term;
-    usec_t lease, stop, duration;
+    struct cover cover; /* its lease */
+    usec_t stop;
     usec_t deadline;
+    usec_t renewed_at; /* when the last renewal that was granted was sent; an adopted one: at most */
     struct nonces nonces; /* of our record */
     unsigned adopted_by;  /* adopting: nonces of others' that were read, and renewed by */
     struct watch watch;   /* of a record in our name whose nonces we do not know */

@@ -25,7 +25,8 @@ static bool granted_fits(const struct request *q, const char *owner, const struc
                r->term >= q->term_floor && r->term > reply->epoch.timeline << TERM_TIMELINE_SHIFT &&
                r->lease == q->lease && r->stop == q->stop && r->duration == q->duration;
     case OPERATION_RENEW:
-        return ours && fresh && !r->clean && r->term == q->term;
+        return ours && fresh && !r->clean && r->term == q->term && r->lease == q->lease &&
+               r->duration == q->duration;
     case OPERATION_RELEASE:
         return ours && r->clean && r->term == q->term;
     }

@@ -50,7 +50,7 @@ struct record {
     uint64_t term;
     char owner[OWNER_MAX + 1]; /* NODE/INSTANCE_ID, "" before the first claim */
     struct nonce nonce;
-    usec_t lease, stop, duration; /* L, S and D of this term */
+    usec_t lease, stop, duration; /* L, S and D of this term; L and D as the last renewal has them */
     /* CLOCK_REALTIME of the claim, by the arbiter's clock; 0: not known. For people. */
     usec_t since;
     bool clean; /* released after the confirmed death of the units */
@@ -69,7 +69,8 @@ struct told {
 enum operation {
     OPERATION_OBSERVE, /* read; a missing record is created, not clean */
     OPERATION_CLAIM,   /* compare-and-set on (expected_term, expected_nonce, epoch): a new term */
-    OPERATION_RENEW,   /* keyed by (group, term, owner, known); never touches a clean record */
+    OPERATION_RENEW,   /* keyed by (group, term, owner, known); never touches a clean record; may
+                          change L and D */
     OPERATION_RELEASE, /* mark clean; keyed by (group, term, owner, known) */
 };
 
@@ -90,7 +91,8 @@ struct request {
     bool rests_on_clean; /* claim: made without observation, because the record is clean, or was
                             told to be; the arbiter tests that in the claim itself */
     uint64_t term_floor; /* claim: the new term is at least this */
-    usec_t lease, stop, duration; /* observe (for a new record), claim */
+    usec_t lease, duration; /* observe (for a new record), claim, renew */
+    usec_t stop;            /* observe, claim */
 };
 
 enum outcome {

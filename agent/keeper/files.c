@@ -119,11 +119,14 @@ int state_create(int dir_fd, const struct ticket *t, uid_t uid, gid_t gid, struc
     assert(t);
     assert(ret);
 
-    char text[TICKET_SIZE_MAX];
+    char text[TICKET_SIZE_MAX], tail[TICKET_TAIL_MAX];
     int n = ticket_format(t, text, sizeof text);
 
     if (n < 0)
         return n;
+    int n_tail = ticket_format_tail(t, tail, sizeof tail);
+    if (n_tail < 0)
+        return n_tail;
     if (mkdirat(dir_fd, KEEPER_LIVE_DIR, 0755) < 0 && errno != EEXIST)
         return -errno;
 
@@ -143,7 +146,7 @@ int state_create(int dir_fd, const struct ticket *t, uid_t uid, gid_t gid, struc
     *ret = (struct state_file){
         .live_fd = take_fd(&live_fd),
         .fd = take_fd(&fd),
-        .deadline_offset = (off_t)ticket_deadline_offset((size_t)n),
+        .tail_offset = (off_t)(n - n_tail),
     };
     return 0;
 }
@@ -153,15 +156,17 @@ int state_publish(const struct state_file *s)
     return renameat(s->live_fd, STATE_NEW_NAME, s->live_fd, STATE_NAME) < 0 ? -errno : 0;
 }
 
-int state_set_deadline(const struct state_file *s, usec_t deadline)
+int state_update(const struct state_file *s, const struct ticket *t)
 {
-    char digits[TICKET_DEADLINE_DIGITS + 1];
+    char tail[TICKET_TAIL_MAX];
+    int length = ticket_format_tail(t, tail, sizeof tail);
 
-    (void)snprintf(digits, sizeof digits, "%0*" PRIu64, TICKET_DEADLINE_DIGITS, deadline);
-    ssize_t n = pwrite(s->fd, digits, TICKET_DEADLINE_DIGITS, s->deadline_offset);
+    if (length < 0)
+        return length;
+    ssize_t n = pwrite(s->fd, tail, (size_t)length, s->tail_offset);
     if (n < 0)
         return -errno;
-    return n == TICKET_DEADLINE_DIGITS ? 0 : -EIO;
+    return n == length ? 0 : -EIO;
 }
 
 int state_remove(const struct state_file *s)

@@ -25,7 +25,7 @@ int env_write(int dir_fd, const struct ticket *t);
 struct state_file {
     int live_fd; /* the directory live/, owned by the keeper's user */
     int fd;      /* the file, ours: only this descriptor can write it */
-    off_t deadline_offset;
+    off_t tail_offset;
 };
 
 #define STATE_FILE_NONE ((struct state_file){.live_fd = -1, .fd = -1})
@@ -34,8 +34,9 @@ struct state_file {
  * Returns 0 or a negative errno. */
 int state_create(int dir_fd, const struct ticket *t, uid_t uid, gid_t gid, struct state_file *ret);
 int state_publish(const struct state_file *s);
-/* In place; a reader of the running keeper's state may see digits of both deadlines. */
-int state_set_deadline(const struct state_file *s, usec_t deadline);
+/* Rewrites in place what may change of a term; a reader of the running keeper's state may see digits
+ * of before and after. */
+int state_update(const struct state_file *s, const struct ticket *t);
 /* Returns 0 also when there is none. */
 int state_remove(const struct state_file *s);
 

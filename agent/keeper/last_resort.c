@@ -27,6 +27,13 @@ void last_resort_init(struct last_resort_state *l, const struct keeper_config *c
         l->sysrq_fd = open(config->sysrq_trigger, O_WRONLY | O_CLOEXEC);
 }
 
+void last_resort_set(struct last_resort_state *l, usec_t kill)
+{
+    assert(l);
+
+    l->kill = kill;
+}
+
 static const char *stops_text(const struct keeper_look *look)
 {
     if (look->stops == STOPS_LEFT)

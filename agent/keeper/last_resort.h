@@ -24,6 +24,9 @@ struct last_resort_state {
 void last_resort_init(struct last_resort_state *l, const struct keeper_config *config,
                       const char *group, usec_t kill);
 
+/* Another K, before SIGKILL is due. */
+void last_resort_set(struct last_resort_state *l, usec_t kill);
+
 /* SIGKILL is due, and the look, just now, found that the group is not gone. Does not return if it
  * restarts the host. */
 void last_resort(struct last_resort_state *l, const struct keeper_look *look);

@@ -353,6 +353,20 @@ static uid_t sender_of(struct msghdr *m)
     return (uid_t)-1;
 }
 
+static void take_extension(struct process *p)
+{
+    p->ticket.lease = p->keeper.lease;
+    p->ticket.duration = p->keeper.duration;
+    p->ticket.deadline = p->keeper.deadline;
+    last_resort_set(&p->last_resort, budget_kill(p->keeper.lease));
+    int r = state_update(&p->state, &p->ticket);
+
+    /* The state then names an earlier deadline: the fence would be early, never late. */
+    if (r < 0)
+        log_trouble(p, TROUBLE_STATE_WRITE, "write the new deadline to the state file", r);
+    p->ping_pending = true;
+}
+
 /* One message. Returns false when there is none. */
 static bool take_message(struct process *p)
 {
@@ -379,16 +393,11 @@ static bool take_message(struct process *p)
         keeper_receive(&p->keeper, &message, (size_t)n, uid == p->config->uid, now);
 
     switch (verdict) {
-    case MESSAGE_EXTENDED: {
-        int r = state_set_deadline(&p->state, p->keeper.deadline);
-
-        /* The state then names an earlier deadline: the fence would be early, never late. */
-        if (r < 0)
-            log_trouble(p, TROUBLE_STATE_WRITE, "write the new deadline to the state file", r);
-        p->ping_pending = true;
+    case MESSAGE_EXTENDED:
+        take_extension(p);
         break;
-    }
     case MESSAGE_ENDED:
+    case MESSAGE_REPEATED:
         break;
     case MESSAGE_ALREADY_ENDING:
         /* The agent tells it to end until it has; an extension is what must not come now. */
@@ -399,6 +408,7 @@ static bool take_message(struct process *p)
     case MESSAGE_MALFORMED:
     case MESSAGE_OTHER_TERM:
     case MESSAGE_TOO_LATE:
+    case MESSAGE_BROKEN_BUDGET:
     case MESSAGE_NOT_LATER:
     case MESSAGE_TOO_FAR:
         log_refusal(p, verdict, uid, now);

@@ -31,6 +31,7 @@ struct keeper keeper_begin(const struct ticket *t)
     return (struct keeper){
         .phase = KEEPER_LEADING,
         .reason = KEEPER_END_NONE,
+        .version = t->version,
         .term = t->term,
         .lease = t->lease,
         .stop = t->stop,
@@ -39,19 +40,37 @@ struct keeper keeper_begin(const struct ticket *t)
     };
 }
 
-static enum message_verdict receive_extend(struct keeper *k, usec_t deadline, usec_t now)
+/* L and D that it names, judged by the keeper's own arithmetic. */
+static enum message_verdict receive_extend(struct keeper *k, usec_t lease, usec_t duration,
+                                           usec_t deadline, usec_t now)
 {
     if (k->phase == KEEPER_ENDING)
         return MESSAGE_ALREADY_ENDING;
     /* However early it was sent: what is read after the deadline comes too late. */
     if (now >= k->deadline)
         return MESSAGE_TOO_LATE;
-    if (deadline <= k->deadline)
+    if (!budget_holds(lease, k->stop, duration))
+        return MESSAGE_BROKEN_BUDGET;
+    if (deadline < k->deadline)
         return MESSAGE_NOT_LATER;
-    if (deadline > usec_add(now, k->duration))
+    if (deadline == k->deadline && lease == k->lease && duration == k->duration)
+        return MESSAGE_REPEATED;
+    /* Which of two with one deadline was sent first is not known: the shorter lease is safe. */
+    if (deadline == k->deadline && (lease > k->lease || duration > k->duration))
+        return MESSAGE_NOT_LATER;
+    if (deadline > usec_add(now, duration))
         return MESSAGE_TOO_FAR;
+    k->lease = lease;
+    k->duration = duration;
     k->deadline = deadline;
     return MESSAGE_EXTENDED;
+}
+
+static bool well_formed(const struct keeper *k, const struct keeper_message *m, size_t length)
+{
+    return length == keeper_message_size(k->version) &&
+           m->magic == keeper_message_magic(k->version) && m->reserved == 0 &&
+           (m->verb == KEEPER_EXTEND || m->verb == KEEPER_END);
 }
 
 enum message_verdict keeper_receive(struct keeper *k, const struct keeper_message *m, size_t length,
@@ -60,16 +79,17 @@ enum message_verdict keeper_receive(struct keeper *k, const struct keeper_messag
     assert(k);
     assert(m);
 
+    bool fixed = k->version == TICKET_VERSION_FIXED;
+
     if (!from_agent)
         return MESSAGE_WRONG_SENDER;
-    if (length != sizeof *m || m->magic != KEEPER_MESSAGE_MAGIC || m->reserved != 0)
-        return MESSAGE_MALFORMED;
-    if (m->verb != KEEPER_EXTEND && m->verb != KEEPER_END)
+    if (!well_formed(k, m, length))
         return MESSAGE_MALFORMED;
     if (m->term != k->term)
         return MESSAGE_OTHER_TERM;
     if (m->verb == KEEPER_EXTEND)
-        return receive_extend(k, m->deadline, now);
+        return receive_extend(k, fixed ? k->lease : m->lease, fixed ? k->duration : m->duration,
+                              m->deadline, now);
     if (k->phase == KEEPER_ENDING)
         return MESSAGE_ALREADY_ENDING;
     keeper_end(k, KEEPER_END_AGENT, now);
@@ -224,6 +244,8 @@ const char *message_verdict_text(enum message_verdict v)
         return "extended";
     case MESSAGE_ENDED:
         return "ended";
+    case MESSAGE_REPEATED:
+        return "known already";
     case MESSAGE_WRONG_SENDER:
         return "its sender is not the agent's user";
     case MESSAGE_MALFORMED:
@@ -234,10 +256,12 @@ const char *message_verdict_text(enum message_verdict v)
         return "the term is ending already";
     case MESSAGE_TOO_LATE:
         return "it was read after the deadline";
+    case MESSAGE_BROKEN_BUDGET:
+        return "its lease and duration and the term's stop timeout do not add up";
     case MESSAGE_NOT_LATER:
         return "its deadline is not later than the present one";
     case MESSAGE_TOO_FAR:
-        return "its deadline lies further ahead than the term's duration";
+        return "its deadline lies further ahead than its duration";
     }
     assert(false);
 }

@@ -42,11 +42,13 @@ enum ticket_verdict {
 enum message_verdict {
     MESSAGE_EXTENDED,
     MESSAGE_ENDED,
+    MESSAGE_REPEATED, /* it has that deadline, L and D: nothing is left to do */
     MESSAGE_WRONG_SENDER,
     MESSAGE_MALFORMED,
     MESSAGE_OTHER_TERM,
     MESSAGE_ALREADY_ENDING,
     MESSAGE_TOO_LATE,
+    MESSAGE_BROKEN_BUDGET,
     MESSAGE_NOT_LATER,
     MESSAGE_TOO_FAR,
 };
@@ -82,8 +84,10 @@ struct keeper_look {
 };
 
 /* One term, from the accepted ticket to the exit. Its own copy of all numbers: a term keeps the
- * lease and the stop timeout it was claimed with, whatever the configuration says by now. */
+ * stop timeout that it was claimed with, and has the lease that the agent said last, whatever the
+ * configuration says by now. */
 struct keeper {
+    unsigned version; /* of the ticket, and of what the agent sends */
     enum keeper_phase phase;
     enum keeper_end_reason reason;
     uint64_t term;
@@ -101,9 +105,10 @@ enum ticket_verdict keeper_judge_ticket(const struct ticket *t, const char *grou
 /* The state at the start of a term; only for a ticket that was found TICKET_GOOD. */
 struct keeper keeper_begin(const struct ticket *t);
 
-/* A datagram of this length, judged and acted on: MESSAGE_EXTENDED has moved the deadline,
- * MESSAGE_ENDED has begun the end; every other verdict is a refusal and has changed nothing.
- * `now` is read after the datagram was. from_agent: the kernel vouches for the sender's uid. */
+/* A datagram of this length, judged and acted on: MESSAGE_EXTENDED has moved the deadline, and L and
+ * D with it; MESSAGE_ENDED has begun the end; every other verdict is a refusal and has changed
+ * nothing. An extension to the present deadline may shorten L and D. `now` is read after the datagram was. from_agent: the kernel vouches for the sender's
+ * uid. */
 enum message_verdict keeper_receive(struct keeper *k, const struct keeper_message *m, size_t length,
                                     bool from_agent, usec_t now);
 

@@ -212,27 +212,29 @@ int host_clear_tickets(void)
     return tickets_clear(TENURE_TICKETS_DIR);
 }
 
-static int tell_keeper(const struct host *h, const char *group, enum keeper_verb verb,
-                       uint64_t term, usec_t deadline)
+static int tell_keeper(const struct host *h, enum keeper_verb verb, const struct ticket *t)
 {
     struct keeper_message message = {
-        .magic = KEEPER_MESSAGE_MAGIC,
+        .magic = keeper_message_magic(t->version),
         .verb = verb,
-        .term = term,
-        .deadline = deadline,
+        .term = t->term,
+        .deadline = t->deadline,
+        .lease = t->lease,
+        .duration = t->duration,
     };
 
-    return datagram_send(h->socket_fd, TENURE_GROUPS_DIR, group, &message);
+    return datagram_send(h->socket_fd, TENURE_GROUPS_DIR, t->group, &message,
+                         keeper_message_size(t->version));
 }
 
-int host_extend_keeper(struct host *h, const char *group, uint64_t term, usec_t deadline)
+int host_extend_keeper(struct host *h, const struct ticket *t)
 {
-    return tell_keeper(h, group, KEEPER_EXTEND, term, deadline);
+    return tell_keeper(h, KEEPER_EXTEND, t);
 }
 
-int host_end_keeper(struct host *h, const char *group, uint64_t term)
+int host_end_keeper(struct host *h, const struct ticket *t)
 {
-    return tell_keeper(h, group, KEEPER_END, term, 0);
+    return tell_keeper(h, KEEPER_END, t);
 }
 
 /* ---- the own job ---- */

@@ -428,11 +428,11 @@ int datagram_socket(void)
 }
 
 int datagram_send(int fd, const char *groups_dir, const char *group,
-                  const struct keeper_message *message)
+                  const struct keeper_message *message, size_t length)
 {
     assert(groups_dir);
     assert(group);
-    assert(message);
+    assert(message && length <= sizeof *message);
 
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     char path[PATH_SIZE];
@@ -444,7 +444,7 @@ int datagram_send(int fd, const char *groups_dir, const char *group,
         return -ENAMETOOLONG;
     memcpy(address.sun_path, path, strlen(path) + 1);
     /* The keeper asks the kernel who sent it (SO_PASSCRED): nothing to add here. */
-    if (sendto(fd, message, sizeof *message, MSG_DONTWAIT | MSG_NOSIGNAL,
+    if (sendto(fd, message, length, MSG_DONTWAIT | MSG_NOSIGNAL,
                (const struct sockaddr *)&address, sizeof address) < 0)
         return -errno;
     return 0;

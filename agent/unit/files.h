@@ -66,8 +66,8 @@ int drop_in_look(const char *dir, const char *unit, bool *ret_there);
 /* An unbound datagram socket, non-blocking. Returns the descriptor or negative errno. */
 int datagram_socket(void);
 
-/* Sends to the group's keeper; see host_extend_keeper() for the errors. */
+/* Sends so many bytes of it to the group's keeper; see host_extend_keeper() for the errors. */
 int datagram_send(int fd, const char *groups_dir, const char *group,
-                  const struct keeper_message *message);
+                  const struct keeper_message *message, size_t length);
 
 #endif

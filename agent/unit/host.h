@@ -182,10 +182,11 @@ int host_end_strays(struct host *h, const char *group);
  * are checked again, and healed follows. Returns 1; 0 when one is under way already; -ENOTCONN. */
 int host_heal(struct host *h);
 
-/* Datagrams to the keeper; never block. Return 0, or negative errno when there is no such keeper
- * (-ENOENT, -ECONNREFUSED) or its queue is full (-EAGAIN). */
-int host_extend_keeper(struct host *h, const char *group, uint64_t term, usec_t deadline);
-int host_end_keeper(struct host *h, const char *group, uint64_t term);
+/* Datagrams to the keeper, in the version that its ticket had; never block. Of the ticket the group
+ * and the term count, and for an extension deadline, lease and duration. Return 0, or negative errno
+ * when there is no such keeper (-ENOENT, -ECONNREFUSED) or its queue is full (-EAGAIN). */
+int host_extend_keeper(struct host *h, const struct ticket *t);
+int host_end_keeper(struct host *h, const struct ticket *t);
 
 /* Asks PID 1 what kind of job runs for the unit this process belongs to; own_job follows, three
  * calls later. Returns 0, -ENOTCONN, -EALREADY. */

@@ -118,6 +118,18 @@ static void check_release(const struct account *a)
     assert(a->over && a->proven && a->u.request.term == a->m.term);
 }
 
+/* Its lease covers the deadline that was given to the keeper. */
+static void check_renewal(const struct account *a, bool fit)
+{
+    const struct request *q = &a->u.request;
+    usec_t left = usec_sub(a->m.deadline, a->now);
+
+    assert(fit && q->term == a->m.term && q->term > 0 && !a->over);
+    assert(q->lease > 0 && q->duration > 0);
+    assert(a->m.stop == 0 || left == 0 || !budget_holds(q->lease, a->m.stop, q->duration) ||
+           budget_holds(q->lease, a->m.stop, left));
+}
+
 static void check_request(struct account *a, bool fit, bool may_claim)
 {
     const struct request *q = &a->u.request;
@@ -127,7 +139,7 @@ static void check_request(struct account *a, bool fit, bool may_claim)
     else if (q->operation == OPERATION_RELEASE)
         check_release(a);
     else if (q->operation == OPERATION_RENEW)
-        assert(fit && q->term == a->m.term && q->term > 0 && !a->over);
+        check_renewal(a, fit);
     a->asked = true;
     a->asked_fit = fit;
     a->request = *q;
@@ -138,9 +150,9 @@ static void check_request(struct account *a, bool fit, bool may_claim)
 static void check_ticket(struct account *a)
 {
     assert(!a->stopped && a->m.term > a->highest_ticket);
-    assert(budget_holds(a->m.lease, a->m.stop, a->m.duration));
-    assert(a->m.deadline == usec_add(a->sent_at, a->m.duration));
-    assert(a->now < a->m.deadline && a->now - a->sent_at <= a->m.duration / 2);
+    assert(budget_holds(a->m.cover.lease, a->m.stop, a->m.cover.duration));
+    assert(a->m.deadline == usec_add(a->sent_at, a->m.cover.duration));
+    assert(a->now < a->m.deadline && a->now - a->sent_at <= a->m.cover.duration / 2);
     check_ready(a);
     a->highest_ticket = a->term = a->m.term;
     a->deadline = a->m.deadline;
@@ -151,8 +163,8 @@ static void check_extend(struct account *a, const struct reply *reply)
 {
     assert(reply && reply->outcome == OUTCOME_GRANTED && a->request.operation == OPERATION_RENEW);
     assert(!a->over && a->m.term == a->request.term && a->now < a->deadline);
-    assert(a->m.deadline <= usec_max(a->deadline, usec_add(a->sent_at, a->m.duration)));
-    assert(a->m.deadline >= a->deadline);
+    assert(a->m.deadline <= usec_max(a->deadline, usec_add(a->sent_at, reply->record.duration)));
+    assert(a->m.deadline >= a->deadline && a->m.cover.until >= a->m.deadline);
     a->deadline = a->m.deadline;
 }
 

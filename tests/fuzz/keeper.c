@@ -3,9 +3,11 @@
  * happens. Whatever is sent, its term ends at a deadline that somebody granted.
  *
  *     t USEC                                      time passes
- *     m LENGTH MAGIC VERB RESERVED TERM USEC FROM a datagram; the deadline counted from now, and
- * the rest as it differs from a good one s                                           SIGTERM c it
- * looks at its deadline */
+ *     m LENGTH MAGIC VERB RESERVED TERM USEC FROM LEASE DURATION
+ *                                                 a datagram; the deadline counted from now, and
+ *                                                 the rest as it differs from a good one
+ *     s                                           SIGTERM
+ *     c                                           it looks at its deadline */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +23,10 @@
 static void check_extended(const struct keeper *before, const struct keeper *k, usec_t now)
 {
     assert(before->phase == KEEPER_LEADING && now < before->deadline);
-    assert(k->deadline > before->deadline && k->deadline - now <= k->duration);
+    assert(k->deadline >= before->deadline && k->deadline - now <= k->duration);
+    assert(k->deadline > before->deadline ||
+           (k->lease <= before->lease && k->duration <= before->duration));
+    assert(budget_holds(k->lease, k->stop, k->duration) && k->stop == before->stop);
 }
 
 static void receive(struct keeper *k, char *line, usec_t now)
@@ -35,6 +40,8 @@ static void receive(struct keeper *k, char *line, usec_t now)
                                .term = (uint64_t)TERM + (uint64_t)fuzz_number(&line)};
     m.deadline = now + (uint64_t)fuzz_number(&line);
     bool from_agent = fuzz_number(&line) == 0;
+    m.lease = before.lease + (uint64_t)fuzz_number(&line);
+    m.duration = before.duration + (uint64_t)fuzz_number(&line);
     enum message_verdict verdict = keeper_receive(k, &m, length, from_agent, now);
 
     assert(*message_verdict_text(verdict));

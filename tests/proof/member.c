@@ -663,7 +663,7 @@ static bool term_known(const struct member *m)
 {
     switch (m->state) {
     case MEMBER_STANDBY:
-        return m->term == 0 && m->duration == 0 && !m->release && a.ticketed <= m->over_term;
+        return m->term == 0 && m->cover.duration == 0 && !m->release && a.ticketed <= m->over_term;
     case MEMBER_CONFIRMING:
         return m->term > m->over_term && m->claim_open && m->release && !a.denied && !a.copied &&
                !m->stopping && a.ticketed <= m->over_term && m->term <= a.top;
@@ -671,7 +671,7 @@ static bool term_known(const struct member *m)
     case MEMBER_LEADING:
     case MEMBER_ADOPTING:
         return m->term == a.term && m->term > m->over_term && m->term == a.ticketed &&
-               m->deadline == a.until && m->duration == a.duration && m->release && !a.denied &&
+               m->deadline == a.until && m->cover.duration == a.duration && m->release && !a.denied &&
                !a.copied && !m->stopping;
     case MEMBER_ENDING:
         return m->since == a.unlinked_at && (!m->release || (!a.denied && !a.copied)) &&
@@ -841,13 +841,13 @@ static void check_ticket(const struct member *m, const struct member_event *e,
         return;
     PROVE("ticket-once-for-a-term", true, r->term > a.ticketed && r->term > a.ended);
     PROVE("ticket-as-granted", true,
-          m->term == r->term && m->lease == r->lease && m->stop == r->stop &&
-              m->duration == r->duration);
+          m->term == r->term && m->cover.lease == r->lease && m->stop == r->stop &&
+              m->cover.duration == r->duration);
     PROVE("ticket-counts-from-the-send", true, m->deadline == a.sent_at + r->duration);
     PROVE("ticket-before-half-of-d", true, e->now < a.sent_at + r->duration / 2);
     PROVE("ticket-keeps-the-budget", true,
-          judged.asked == 1 && judged.holds && judged.lease == m->lease && judged.stop == m->stop &&
-              judged.duration == m->duration);
+          judged.asked == 1 && judged.holds && judged.lease == m->cover.lease && judged.stop == m->stop &&
+              judged.duration == m->cover.duration);
     PROVE("ticket-not-when-stopped", true, !a.stopped);
     PROVE("ticket-by-a-fit-clock", true, a.asked_fit);
     PROVE("ticket-stands-alone", true,
@@ -1005,7 +1005,7 @@ static void check_memory(const struct member *before, const struct member *m,
 
     PROVE("unknown-moves-nothing", unknown,
           m->state == before->state && m->term == before->term && m->deadline == before->deadline &&
-              m->duration == before->duration && u->actions == 0);
+              m->cover.duration == before->duration && u->actions == 0);
     PROVE("terms-never-forgotten", true,
           m->over_term >= before->over_term && m->highest_term >= before->highest_term);
     PROVE("over-is-over",
@@ -1018,10 +1018,10 @@ static void check_memory(const struct member *before, const struct member *m,
               m->term > a.ended && m->deadline <= e->local->keeper_deadline &&
               e->now < m->deadline && !a.stopped);
     PROVE("adopt-at-most-d-ahead", adopted,
-          e->type == EVENT_LOCAL && m->duration == e->local->keeper_duration &&
-              m->deadline <= usec_add(e->now, m->duration) &&
+          e->type == EVENT_LOCAL && m->cover.duration == e->local->keeper_duration &&
+              m->deadline <= usec_add(e->now, m->cover.duration) &&
               (m->deadline == e->local->keeper_deadline ||
-               m->deadline == usec_add(e->now, m->duration)));
+               m->deadline == usec_add(e->now, m->cover.duration)));
     PROVE("adopt-without-a-ticket", adopted, u->actions == 0 && m->nonces.n_known == 0);
     PROVE("confirm-only-its-own-claim",
           m->state == MEMBER_CONFIRMING && before->state != MEMBER_CONFIRMING,
@@ -1029,7 +1029,7 @@ static void check_memory(const struct member *before, const struct member *m,
               nonce_equal(&e->reply->record.nonce, &a.open_nonce) &&
               history_equal(&e->reply->epoch, &a.open_epoch) && m->term > a.ended);
     PROVE("new-budget-not-for-a-running-term", e->type == EVENT_RESUME,
-          m->lease == before->lease && m->stop == before->stop && m->duration == before->duration &&
+          m->cover.lease == before->lease && m->stop == before->stop && m->cover.duration == before->duration &&
               m->deadline == before->deadline);
     PROVE("settled-means-nothing-runs", member_settled(m),
           a.stopped && !(a.asked && e->type != EVENT_REPLY) && all_dead(&a.look) &&

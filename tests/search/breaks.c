@@ -195,7 +195,7 @@ void break_after(struct node *n, const struct member *before, const struct membe
         update->actions &= ~(unsigned)ACTION_UNLINK;
     if (broken == BREAK_ADOPTED_BY_READING && m->state == MEMBER_ADOPTING) {
         m->state = MEMBER_LEADING;
-        m->deadline = event->now + m->duration;
+        m->deadline = event->now + m->cover.duration;
         update->actions |= ACTION_EXTEND;
     }
     if (broken == BREAK_HEARSAY_OBSERVED && m->operation == OPERATION_CLAIM && m->sent_told)

@@ -64,7 +64,13 @@ void machine_message(struct world *w, struct node *n, unsigned number)
 {
     struct message m = n->messages[number];
     struct keeper_message wire = {
-        .magic = KEEPER_MESSAGE_MAGIC, .verb = m.verb, .term = m.term, .deadline = m.deadline};
+        .magic = KEEPER_MESSAGE_MAGIC,
+        .verb = m.verb,
+        .term = m.term,
+        .deadline = m.deadline,
+        .lease = grid.budget.lease,
+        .duration = grid.budget.duration,
+    };
     usec_t at =
         broken == BREAK_KEEPER_BELIEVES_LATE ? usec_min(now(), n->keeper.deadline - 1) : now();
 
@@ -93,7 +99,8 @@ void machine_message(struct world *w, struct node *n, unsigned number)
 
 static void keeper_begins(struct world *w, struct node *n)
 {
-    struct ticket t = {.group = "group",
+    struct ticket t = {.version = TICKET_VERSION,
+                       .group = "group",
                        .node = "node",
                        .term = n->ticket.term,
                        .lease = grid.budget.lease,

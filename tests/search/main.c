@@ -79,7 +79,7 @@ static void print_coverage(void)
     char what[SEARCH_TEXT_MAX];
 
     for (int i = 0; i < COVERS; i++)
-        print_count(coverage.covers[i], cover_name((enum cover)i));
+        print_count(coverage.covers[i], cover_name((enum covered)i));
     for (int i = 0; i < CHOICES; i++) {
         (void)snprintf(what, sizeof what,
                        "%s: ", i >= CHOICE_FIRST_DEVIATION ? "deviations" : "steps");
@@ -153,7 +153,7 @@ static bool covered(const struct arguments *a, const struct result *r)
         printf("so few states are a mistake\n");
     for (int i = 0; i < COVERS; i++)
         all = ((i == COVER_STRAY_RELEASE && !two) ||
-               happened(coverage.covers[i], cover_name((enum cover)i))) &&
+               happened(coverage.covers[i], cover_name((enum covered)i))) &&
               all;
     for (int i = 0; i < CHOICES; i++)
         all = ((needs_two((enum choice_kind)i) && !two) ||

@@ -538,13 +538,13 @@ static void visit_watch(struct codec *c, struct watch *v)
 
 static void visit_member_term(struct codec *c, struct member *m)
 {
-    bool spans = m->duration > 0;
+    bool spans = m->cover.duration > 0;
 
     FLAGS(c, &spans, &m->release, &m->claim_open);
     if (c->mode == MODE_READ && spans) {
-        m->lease = grid.budget.lease;
+        m->cover.lease = grid.budget.lease;
         m->stop = grid.budget.stop;
-        m->duration = grid.budget.duration;
+        m->cover.duration = grid.budget.duration;
     }
     visit_stamp(c, &m->since);
     visit_term(c, &m->term);

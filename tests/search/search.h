@@ -321,7 +321,7 @@ enum search_break {
 extern enum search_break broken;
 
 /* Situations that must have come about, or the search has proven nothing. */
-enum cover {
+enum covered {
     COVER_CLAIM_OBSERVED,
     COVER_CLAIM_RECONNECTED,
     COVER_CLAIM_CLEAN,
@@ -366,7 +366,7 @@ void world_violate(struct world *w, enum violation v, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 const char *violation_name(enum violation v);
 const char *choice_name(enum choice_kind kind);
-const char *cover_name(enum cover c);
+const char *cover_name(enum covered c);
 
 /* agent.c */
 usec_t agent_now(const struct node *n);

@@ -115,7 +115,7 @@ const char *choice_name(enum choice_kind kind)
     return names[kind];
 }
 
-const char *cover_name(enum cover c)
+const char *cover_name(enum covered c)
 {
     return covers[c];
 }

@@ -151,9 +151,9 @@ static void take_actions(struct world *w, struct node *n, const struct update *u
     n->effect_ticket = (struct ticket){.group = "group",
                                        .node = "node",
                                        .term = m->term,
-                                       .lease = m->lease,
+                                       .lease = m->cover.lease,
                                        .stop = m->stop,
-                                       .duration = m->duration,
+                                       .duration = m->cover.duration,
                                        .deadline = m->deadline};
     memcpy(n->effect_ticket.owner, n->host->owner, sizeof n->host->owner);
     may_stall(w, n, u->actions & ACTION_TICKET ? 50 : 5);

@@ -96,9 +96,9 @@ static void believe(const struct node *n, struct member_event *event, struct rep
     spare->record = (struct record){
         .term = m->operation == OPERATION_CLAIM ? m->highest_term + 1 : m->term,
         .nonce = m->sent_nonce,
-        .lease = m->operation == OPERATION_CLAIM ? m->budget.lease : m->lease,
+        .lease = m->operation == OPERATION_CLAIM ? m->budget.lease : m->cover.lease,
         .stop = m->operation == OPERATION_CLAIM ? m->budget.stop : m->stop,
-        .duration = m->operation == OPERATION_CLAIM ? m->budget.duration : m->duration,
+        .duration = m->operation == OPERATION_CLAIM ? m->budget.duration : m->cover.duration,
     };
     memcpy(spare->record.owner, m->owner, sizeof spare->record.owner);
     event->reply = spare;
@@ -247,7 +247,7 @@ void mutate_before(struct world *w, struct node *n, struct member_event *event,
     if (event->type == EVENT_SEND && w->mutation == MUTATION_OBSERVATION_HALVED)
         m->seen_since = usec_sub(m->seen_since, m->record.lease / 2);
     if (event->type == EVENT_RESUME && w->mutation == MUTATION_NEW_BUDGET_AT_ONCE && m->term > 0)
-        m->duration = event->budget->duration;
+        m->cover.duration = event->budget->duration;
 }
 
 /* The ticket of this term once more, whatever became of the first. */
@@ -291,7 +291,7 @@ void mutate_after(struct world *w, struct node *n, const struct member *before,
         update->actions &= ~(unsigned)ACTION_UNLINK;
     if (w->mutation == MUTATION_ADOPTED_BY_READING && m->state == MEMBER_ADOPTING) {
         m->state = MEMBER_LEADING;
-        m->deadline = event->now + m->duration;
+        m->deadline = event->now + m->cover.duration;
         update->actions |= ACTION_EXTEND;
     }
     if (w->mutation == MUTATION_ADOPTED_DEADLINE_BELIEVED && m->state == MEMBER_ADOPTING &&

@@ -370,6 +370,7 @@ TEST(format_spans)
 TEST_CASE(tickets, .time_limit = 60);
 
 static const struct ticket sample = {
+    .version = TICKET_VERSION,
     .group = "my-group",
     .node = "db1.example",
     .owner = "db1.example/0123456789abcdef0123456789abcdef",
@@ -382,16 +383,18 @@ static const struct ticket sample = {
 
 static bool tickets_equal(const struct ticket *a, const struct ticket *b)
 {
-    return strcmp(a->group, b->group) == 0 && strcmp(a->node, b->node) == 0 &&
-           strcmp(a->owner, b->owner) == 0 && a->term == b->term && a->lease == b->lease &&
+    return a->version == b->version && strcmp(a->group, b->group) == 0 &&
+           strcmp(a->node, b->node) == 0 && strcmp(a->owner, b->owner) == 0 && a->term == b->term && a->lease == b->lease &&
            a->stop == b->stop && a->duration == b->duration && a->deadline == b->deadline;
 }
 
-TEST(ticket_round_trip)
+/* Of each version. */
+TEST(ticket_round_trip, .first = TICKET_VERSION_FIXED, .times = 2)
 {
     char text[TICKET_SIZE_MAX];
     struct ticket t = sample, back;
 
+    t.version = (unsigned)_i;
     for (int i = 0; i < 3; i++) {
         t.deadline = (const usec_t[]){0, 123456789, UINT64_MAX}[i];
         int n = ticket_format(&t, text, sizeof text);
@@ -402,20 +405,52 @@ TEST(ticket_round_trip)
     }
 }
 
-TEST(ticket_deadline_in_place)
+/* What may change is written over what was there. A version 1 has the deadline alone. */
+TEST(ticket_tail_in_place, .first = TICKET_VERSION_FIXED, .times = 2)
 {
-    char text[TICKET_SIZE_MAX], digits[TICKET_DEADLINE_DIGITS + 1];
-    struct ticket back;
-    int n = ticket_format(&sample, text, sizeof text);
+    char text[TICKET_SIZE_MAX], tail[TICKET_TAIL_MAX];
+    struct ticket t = sample, back;
+
+    t.version = (unsigned)_i;
+    int n = ticket_format(&t, text, sizeof text);
 
     ck_assert_int_gt(n, 0);
-    (void)snprintf(digits, sizeof digits, "%0*" PRIu64, TICKET_DEADLINE_DIGITS,
-                   UINT64_C(987654321));
-    memcpy(text + ticket_deadline_offset((size_t)n), digits, TICKET_DEADLINE_DIGITS);
+    t.deadline = 987654321;
+    if (t.version != TICKET_VERSION_FIXED) {
+        t.lease = UINT64_MAX;
+        t.duration = 1;
+    }
+    int n_tail = ticket_format_tail(&t, tail, sizeof tail);
+    ck_assert_int_gt(n_tail, 0);
+    memcpy(text + n - n_tail, tail, (size_t)n_tail);
     ck_assert_int_eq(ticket_parse(text, (size_t)n, &back), 0);
-    ck_assert_uint_eq(back.deadline, 987654321);
-    back.deadline = sample.deadline;
-    ck_assert(tickets_equal(&back, &sample));
+    ck_assert(tickets_equal(&back, &t));
+    ck_assert_int_eq(ticket_format_tail(&t, tail, 10), -ENOBUFS);
+}
+
+/* As agents and keepers of the first version wrote it: byte for byte. */
+TEST(ticket_of_version_1)
+{
+    static const char text[] = "tenure-ticket 1\n"
+                               "group=g\n"
+                               "node=n\n"
+                               "owner=n/1\n"
+                               "term=4294967297\n"
+                               "lease_usec=15000000\n"
+                               "stop_usec=5000000\n"
+                               "duration_usec=8670000\n"
+                               "deadline_usec=00000000000123456789\n";
+    char again[TICKET_SIZE_MAX];
+    struct ticket t;
+
+    ck_assert_int_eq(ticket_parse(text, sizeof text - 1, &t), 0);
+    ck_assert_uint_eq(t.version, TICKET_VERSION_FIXED);
+    ck_assert_uint_eq(t.lease, 15000000);
+    ck_assert_uint_eq(t.stop, 5000000);
+    ck_assert_uint_eq(t.duration, 8670000);
+    ck_assert_uint_eq(t.deadline, 123456789);
+    ck_assert_int_eq(ticket_format(&t, again, sizeof again), sizeof text - 1);
+    ck_assert_str_eq(again, text);
 }
 
 /* A changed byte is refused, or it is another ticket that is written exactly so: nothing is
@@ -478,6 +513,11 @@ TEST(ticket_members_checked)
     char text[TICKET_SIZE_MAX];
     struct ticket t;
 
+    t = sample;
+    t.version = 0;
+    ck_assert_int_eq(ticket_format(&t, text, sizeof text), -EINVAL);
+    t.version = TICKET_VERSION + 1;
+    ck_assert_int_eq(ticket_format(&t, text, sizeof text), -EINVAL);
     t = sample;
     t.term = 0;
     ck_assert_int_eq(ticket_format(&t, text, sizeof text), -EINVAL);

@@ -467,6 +467,7 @@ TEST_CASE(tickets, .set_up = folder_make);
 static struct ticket some_ticket(uint64_t term)
 {
     return (struct ticket){
+        .version = TICKET_VERSION,
         .group = "a-b",
         .node = "n1",
         .owner = "n1/0123",
@@ -606,21 +607,21 @@ TEST(datagrams_arrive_or_say_why_not)
     group[0] = 'a';
     group[GROUP_NAME_MAX] = '\0';
     ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(datagram_send(fd, folder(), group, &sent), -ENOENT);
+    ck_assert_int_eq(datagram_send(fd, folder(), group, &sent, sizeof sent), -ENOENT);
     folder_make_folder(group);
-    ck_assert_int_eq(datagram_send(fd, folder(), group, &sent), -ENOENT);
+    ck_assert_int_eq(datagram_send(fd, folder(), group, &sent, sizeof sent), -ENOENT);
 
     (void)snprintf(path, sizeof path, "%s/extend", in_folder(group));
     int keeper = socket_bind_datagrams(path, SOCK_NONBLOCK);
-    ck_assert_int_eq(datagram_send(fd, folder(), group, &sent), 0);
+    ck_assert_int_eq(datagram_send(fd, folder(), group, &sent, sizeof sent), 0);
     ck_assert_int_eq(recv(keeper, &got, sizeof got, 0), sizeof got);
     ck_assert_uint_eq(got.term, 7);
 
     for (int i = 0; i < 100000 && r == 0; i++)
-        r = datagram_send(fd, folder(), group, &sent);
+        r = datagram_send(fd, folder(), group, &sent, sizeof sent);
     ck_assert_int_eq(r, -EAGAIN);
     (void)close(keeper);
-    ck_assert_int_eq(datagram_send(fd, folder(), group, &sent), -ECONNREFUSED);
+    ck_assert_int_eq(datagram_send(fd, folder(), group, &sent, sizeof sent), -ECONNREFUSED);
     (void)close(fd);
 }
 

@@ -17,6 +17,7 @@
 static struct ticket good_ticket(void)
 {
     return (struct ticket){
+        .version = TICKET_VERSION,
         .group = "billing",
         .node = "db1",
         .owner = "db1/x",
@@ -41,11 +42,13 @@ static const struct keeper_message good_message = {
     .verb = KEEPER_EXTEND,
     .term = TERM,
     .deadline = NOW + D,
+    .lease = L,
+    .duration = D,
 };
 
 static bool keepers_equal(const struct keeper *a, const struct keeper *b)
 {
-    return a->phase == b->phase && a->reason == b->reason && a->term == b->term &&
+    return a->version == b->version && a->phase == b->phase && a->reason == b->reason && a->term == b->term &&
            a->lease == b->lease && a->stop == b->stop && a->duration == b->duration &&
            a->deadline == b->deadline && a->ended == b->ended;
 }
@@ -134,7 +137,7 @@ static const struct {
     {"read at the deadline", NOW + 1000, NOW + D, MESSAGE_TOO_LATE},
     {"read after the deadline", NOW + 1001, NOW + D, MESSAGE_TOO_LATE},
     {"one later", NOW, NOW + 1001, MESSAGE_EXTENDED},
-    {"the same, repeated", NOW, NOW + 1000, MESSAGE_NOT_LATER},
+    {"the same, repeated", NOW, NOW + 1000, MESSAGE_REPEATED},
     {"an earlier one", NOW, NOW + 999, MESSAGE_NOT_LATER},
     {"nothing", NOW, 0, MESSAGE_NOT_LATER},
     {"exactly D ahead", NOW + 5, NOW + 5 + D, MESSAGE_EXTENDED},
@@ -154,6 +157,73 @@ TEST(extension, EACH(extensions))
     if (v == MESSAGE_EXTENDED)
         before.deadline = extensions[_i].deadline;
     ck_assert(keepers_equal(&k, &before));
+}
+
+/* L and D come with the deadline, and count only if they add up with the term's S. Of two messages
+ * to one deadline the shorter lease counts, whichever comes first. */
+static const struct {
+    const char *what;
+    usec_t deadline, lease, duration;
+    enum message_verdict verdict;
+} new_spans[] = {
+    {"a longer lease", NOW + 2 * D, 2 * L, 2 * D, MESSAGE_EXTENDED},
+    {"a longer lease, further ahead than its D", NOW + 2 * D + 1, 2 * L, 2 * D, MESSAGE_TOO_FAR},
+    {"a longer D of the same lease", NOW + D, L, 2 * D, MESSAGE_BROKEN_BUDGET},
+    {"no lease", NOW + D, 0, D, MESSAGE_BROKEN_BUDGET},
+    {"no D", NOW + D, L, 0, MESSAGE_BROKEN_BUDGET},
+    {"a lease beyond all bounds", NOW + D, USEC_INFINITY, D, MESSAGE_BROKEN_BUDGET},
+    {"a shorter D", NOW + D / 2, L, D / 2, MESSAGE_EXTENDED},
+    {"a shorter D, the deadline beyond it", NOW + D, L, D / 2, MESSAGE_TOO_FAR},
+    {"the same once more", NOW + 1000, L, D, MESSAGE_REPEATED},
+    {"a longer lease to the same deadline", NOW + 1000, 2 * L, D, MESSAGE_NOT_LATER},
+    {"a longer lease and D to the same deadline", NOW + 1000, 2 * L, 2 * D, MESSAGE_NOT_LATER},
+    {"a shorter D to the same deadline", NOW + 1000, L, D / 2, MESSAGE_EXTENDED},
+    {"a shorter D to an earlier deadline", NOW + 999, L, D / 2, MESSAGE_NOT_LATER},
+};
+
+TEST(extension_with_other_spans, EACH(new_spans))
+{
+    struct keeper k = leading(NOW + 1000), before = k;
+    struct keeper_message m = good_message;
+
+    m.deadline = new_spans[_i].deadline;
+    m.lease = new_spans[_i].lease;
+    m.duration = new_spans[_i].duration;
+    enum message_verdict v = keeper_receive(&k, &m, sizeof m, true, NOW);
+    ck_assert_msg(v == new_spans[_i].verdict, "%s: %s", new_spans[_i].what,
+                  message_verdict_text(v));
+    if (v == MESSAGE_EXTENDED) {
+        before.deadline = m.deadline;
+        before.lease = m.lease;
+        before.duration = m.duration;
+    }
+    ck_assert(keepers_equal(&k, &before));
+}
+
+/* A keeper whose ticket an agent of the first version wrote. */
+TEST(version_1_keeps_its_lease)
+{
+    struct keeper k = leading(NOW + 1000), before;
+    struct keeper_message m = good_message;
+    size_t length = keeper_message_size(TICKET_VERSION_FIXED);
+
+    ck_assert_uint_eq(length, 32);
+    k.version = TICKET_VERSION_FIXED;
+    before = k;
+    ck_assert_int_eq(keeper_receive(&k, &m, sizeof m, true, NOW), MESSAGE_MALFORMED);
+    ck_assert_int_eq(keeper_receive(&k, &m, length, true, NOW), MESSAGE_MALFORMED);
+    m.magic = keeper_message_magic(TICKET_VERSION_FIXED);
+    ck_assert_int_eq(keeper_receive(&k, &m, sizeof m, true, NOW), MESSAGE_MALFORMED);
+    ck_assert(keepers_equal(&k, &before));
+    m.lease = m.duration = 0; /* not sent */
+    ck_assert_int_eq(keeper_receive(&k, &m, length, true, NOW), MESSAGE_EXTENDED);
+    before.deadline = m.deadline;
+    ck_assert(keepers_equal(&k, &before));
+    m.verb = KEEPER_END;
+    ck_assert_int_eq(keeper_receive(&k, &m, length, true, NOW), MESSAGE_ENDED);
+
+    struct keeper newer = leading(NOW + 1000);
+    ck_assert_int_eq(keeper_receive(&newer, &m, length, true, NOW), MESSAGE_MALFORMED);
 }
 
 /* Everything about the message that is wrong, for both verbs. */
@@ -261,7 +331,7 @@ TEST(deadline_stays_within_d_of_the_last_read, .times = 50)
         if (v == MESSAGE_EXTENDED) {
             ck_assert(before.phase == KEEPER_LEADING);
             ck_assert(now < before.deadline);
-            ck_assert(k.deadline > before.deadline);
+            ck_assert(k.deadline >= before.deadline);
             last_accepted = now;
         } else
             ck_assert(keepers_equal(&k, &before));

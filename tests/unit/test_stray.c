@@ -62,7 +62,7 @@ TEST(what_is_not_proven_yet_does_not_run, .times = 2)
         m.state = MEMBER_ENDING;
         m.since = NOW;
         m.stop = S;
-        m.lease = 15 * SEC;
+        m.cover.lease = 15 * SEC;
     }
     ck_assert_int_eq(look_at(NOW + 60 * SEC), STRAY_NONE);
     ck_assert_uint_eq(stray_due(&s), USEC_INFINITY);
@@ -186,7 +186,7 @@ static void end_term(void)
     m.since = NOW;
     m.local.units_stay = false;
     m.stop = S;
-    m.lease = 15 * SEC;
+    m.cover.lease = 15 * SEC;
 }
 
 TEST(after_a_term_no_stop_is_waited_for)
@@ -231,7 +231,7 @@ TEST(s_and_k_of_the_term, .times = 2)
 {
     end_term();
     m.stop = _i ? S + SEC : SEC;
-    m.lease = _i ? 15 * SEC : SEC;
+    m.cover.lease = _i ? 15 * SEC : SEC;
     m.local.keeper = LOCAL_KEEPER_BUSY;
     usec_t bound = BOUND + (_i ? SEC : 0);
     (void)look_at(NOW + bound - 1);

@@ -141,6 +141,7 @@ struct ticket a_ticket(void)
 {
     struct budget b;
     struct ticket t = {
+        .version = TICKET_VERSION,
         .group = GROUP,
         .node = "db1",
         .owner = "db1/0123456789abcdef0123456789abcdef",
@@ -177,11 +178,14 @@ void send_bytes(const void *bytes, size_t length)
 
 void send_verb(enum keeper_verb verb, uint64_t term, usec_t deadline)
 {
+    const struct ticket t = a_ticket();
     struct keeper_message m = {
         .magic = KEEPER_MESSAGE_MAGIC,
         .verb = verb,
         .term = term,
         .deadline = deadline,
+        .lease = t.lease,
+        .duration = t.duration,
     };
 
     send_bytes(&m, sizeof m);

@@ -153,42 +153,49 @@ TEST(adoption_after_a_pause)
     assert_ends(REASON_PAUSED);
 }
 
-/* All numbers are the keeper's. */
+/* The numbers are the keeper's, and its record has them. */
 TEST(adopts_the_keepers_numbers)
 {
+    struct budget b;
     usec_t t0 = f.now + 1;
 
+    ck_assert_int_eq(budget_compute(30 * SEC, 7 * SEC, &b), 0);
+    resume(30 * SEC, 2 * SEC); /* S is the term's */
     own(&f.row, ME);
     keeper_lives(TERM);
-    f.host.keeper_lease = 30 * SEC;
-    f.host.keeper_stop = 7 * SEC;
-    f.host.keeper_duration = 12 * SEC;
-    f.host.keeper_deadline = t0 + 12 * SEC;
+    f.row.lease = f.host.keeper_lease = b.lease;
+    f.row.stop = f.host.keeper_stop = b.stop;
+    f.row.duration = f.host.keeper_duration = b.duration;
+    f.host.keeper_deadline = t0 + b.duration;
     look();
-    ck_assert_uint_eq(f.m.lease, 30 * SEC);
+    ck_assert_uint_eq(f.m.cover.lease, 30 * SEC);
     ck_assert_uint_eq(f.m.stop, 7 * SEC);
-    ck_assert_uint_eq(member_limit(&f.m), 3 * SEC);
+    ck_assert_uint_eq(member_limit(&f.m), b.poll);
     reading();
+    f.now = t0 + 1;
     ask();
+    ck_assert_uint_eq(f.request.lease, b.lease);
+    ck_assert_uint_eq(f.request.duration, b.duration);
     grant();
-    ck_assert_uint_eq(f.m.deadline, t0 + 12 * SEC);
+    ck_assert_uint_eq(f.m.deadline, t0 + 1 + b.duration);
     f.now = member_due(&f.m);
     ask();
     grant();
-    ck_assert_uint_eq(f.m.deadline, t0 + 3 * SEC + 12 * SEC);
+    ck_assert_uint_eq(f.m.deadline, t0 + 1 + b.poll + b.duration);
 }
 
 /* What no keeper ever had is not believed: D ahead of the look, or less. */
+#define KEEPERS_D ((usec_t)8670000)
 static const struct {
     usec_t ahead, adopted;
 } deadlines[] = {
     {1, 1},
-    {12 * SEC - 1, 12 * SEC - 1},
-    {12 * SEC, 12 * SEC},
-    {12 * SEC + 1, 12 * SEC},
-    {13 * SEC, 12 * SEC},
-    {10000 * SEC, 12 * SEC}, /* one digit of it is wrong */
-    {USEC_INFINITY, 12 * SEC},
+    {KEEPERS_D - 1, KEEPERS_D - 1},
+    {KEEPERS_D, KEEPERS_D},
+    {KEEPERS_D + 1, KEEPERS_D},
+    {9 * SEC, KEEPERS_D},
+    {10000 * SEC, KEEPERS_D}, /* one digit of it is wrong */
+    {USEC_INFINITY, KEEPERS_D},
 };
 
 TEST(adopts_no_deadline_beyond_d, EACH(deadlines))
@@ -197,17 +204,19 @@ TEST(adopts_no_deadline_beyond_d, EACH(deadlines))
 
     own(&f.row, ME);
     keeper_lives(TERM);
-    f.host.keeper_duration = 12 * SEC;
     f.host.keeper_deadline = usec_add(t0, deadlines[_i].ahead);
     look();
     ck_assert_int_eq(f.m.state, MEMBER_ADOPTING);
     ck_assert_uint_eq(f.m.deadline, t0 + deadlines[_i].adopted);
     ck_assert_uint_eq(member_wake(&f.m), t0 + deadlines[_i].adopted);
+    if (deadlines[_i].ahead == 1)
+        return; /* there is no time left to renew in */
     reading();
+    f.now = t0 + 1;
     ask();
     grant(); /* in no time: the keeper would refuse more than D */
     ck_assert_uint_eq(f.u.actions, ACTION_EXTEND);
-    ck_assert_uint_eq(f.m.deadline, t0 + 12 * SEC);
+    ck_assert_uint_eq(f.m.deadline, t0 + 1 + KEEPERS_D);
 }
 
 static void keeper_of_another_owner(void)

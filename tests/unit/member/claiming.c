@@ -17,9 +17,9 @@ TEST(deadline_counts_from_the_send)
     ck_assert_int_eq(f.u.note, NOTE_STARTING);
     ck_assert_uint_eq(f.m.term, TERM + 1);
     ck_assert_uint_eq(f.m.deadline, t0 + D);
-    ck_assert_uint_eq(f.m.lease, L);
+    ck_assert_uint_eq(f.m.cover.lease, L);
     ck_assert_uint_eq(f.m.stop, S);
-    ck_assert_uint_eq(f.m.duration, D);
+    ck_assert_uint_eq(f.m.cover.duration, D);
     ck_assert_uint_eq(member_wake(&f.m), t0 + D);
     ck_assert_uint_eq(member_due(&f.m), USEC_INFINITY);
     ck_assert(!member_leads(&f.m));

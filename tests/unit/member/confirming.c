@@ -68,7 +68,7 @@ TEST(confirmation_stopped)
     ck_assert_int_eq(f.m.state, MEMBER_CONFIRMING);
     event(EVENT_CLOCK);
     ck_assert_int_eq(f.m.state, MEMBER_CONFIRMING);
-    ck_assert_uint_eq(f.m.lease, L);
+    ck_assert_uint_eq(f.m.cover.lease, L);
     ck_assert_uint_eq(f.m.stop, S);
     event(EVENT_STOP);
     assert_ends(REASON_STOPPED);

@@ -116,9 +116,11 @@ void do_it(void)
                                 .stop = q->stop,
                                 .duration = q->duration};
         own(&f.row, f.m.owner);
-    } else if (q->operation == OPERATION_RENEW)
+    } else if (q->operation == OPERATION_RENEW) {
         f.row.nonce = q->fresh_nonce;
-    else if (q->operation == OPERATION_RELEASE)
+        f.row.lease = q->lease;
+        f.row.duration = q->duration;
+    } else if (q->operation == OPERATION_RELEASE)
         f.row.clean = f.row.claimable = true;
 }
 

@@ -246,30 +246,6 @@ TEST(unfit_clock_renews_nothing)
     ck_assert(asks(OPERATION_RENEW));
 }
 
-/* A term keeps the numbers it was claimed with. */
-TEST(new_budget_counts_from_the_next_claim)
-{
-    leading();
-    usec_t old_d = f.m.duration, t0;
-
-    resume(30 * SEC, 2 * SEC);
-    ck_assert_int_eq(f.m.state, MEMBER_LEADING);
-    ck_assert_uint_ne(D, old_d);
-    ck_assert_uint_eq(member_limit(&f.m), old_d / 4);
-    f.now = member_due(&f.m);
-    t0 = f.now;
-    ask();
-    grant();
-    ck_assert_uint_eq(f.m.deadline, t0 + old_d);
-    ck_assert_uint_eq(f.m.lease, L);
-    ck_assert_uint_eq(member_due(&f.m), t0 + old_d / 4);
-    event(EVENT_STOP);
-    proven_dead();
-    ask();
-    grant();
-    ck_assert_uint_eq(member_limit(&f.m), P);
-}
-
 TEST(renews_at_once_after_a_reconnect)
 {
     leading();

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "election/cover.h"
+
+void cover_begin(struct cover *c, const struct spans *granted, usec_t deadline)
+{
+    *c = (struct cover){
+        .lease = granted->lease,
+        .duration = granted->duration,
+        .until = deadline,
+        .kept = granted->lease,
+    };
+}
+
+void cover_adopt(struct cover *c, const struct spans *keeper, usec_t deadline, bool fixed)
+{
+    cover_begin(c, keeper, deadline);
+    c->fixed = fixed;
+}
+
+/* An earlier life sent nothing after this one began, and no deadline that its last renewal did not
+ * cover. */
+void cover_read(struct cover *c, const struct spans *record, usec_t sent)
+{
+    c->until =
+        usec_max(c->until, usec_add(sent, usec_min(record->duration, BUDGET_LEASE_MAX_USEC)));
+    c->kept = usec_max(c->kept, record->lease);
+}
+
+struct spans cover_configured(const struct cover *c, usec_t lease, usec_t stop)
+{
+    struct budget b;
+
+    if (budget_compute(lease, stop, &b) < 0)
+        return (struct spans){.lease = c->lease, .duration = c->duration};
+    return (struct spans){.lease = b.lease, .duration = b.duration};
+}
+
+struct spans cover_ask(const struct cover *c, const struct spans *configured, usec_t stop,
+                       usec_t t0)
+{
+    usec_t duration = usec_max(configured->duration, usec_sub(c->until, t0));
+    usec_t kill = budget_kill(usec_max(c->kept, c->lease));
+
+    duration = usec_min(duration, BUDGET_LEASE_MAX_USEC);
+    usec_t lease = budget_covering_lease(configured->lease, usec_min(stop, BUDGET_STOP_MAX_USEC),
+                                         duration, kill);
+
+    return (struct spans){
+        .lease = usec_min(lease, BUDGET_LEASE_MAX_USEC),
+        .duration = duration,
+    };
+}
+
+/* Is the keeper told of this lease now? */
+static bool is_due(struct cover *c, usec_t lease, usec_t now)
+{
+    if (lease <= c->lease)
+        return true;
+    if (c->longer != lease) {
+        c->longer = lease;
+        c->longer_since = now;
+    }
+    return !c->fixed && usec_sub(now, c->longer_since) >= c->lease;
+}
+
+usec_t cover_granted(struct cover *c, const struct spans *record, const struct spans *configured,
+                     usec_t now)
+{
+    if (is_due(c, record->lease, now)) {
+        c->lease = record->lease;
+        c->duration = record->duration;
+        c->longer = 0;
+    }
+    return usec_min(usec_min(c->duration, record->duration), configured->duration);
+}
+
+void cover_extended(struct cover *c, usec_t deadline)
+{
+    c->until = usec_max(c->until, deadline);
+    c->kept = usec_max(c->kept, c->lease);
+}
+
+void cover_seen(struct cover *c, usec_t lease, usec_t deadline)
+{
+    if (lease == c->lease && deadline >= c->until)
+        c->kept = lease;
+}
