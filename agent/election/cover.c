@@ -82,6 +82,6 @@ void cover_extended(struct cover *c, usec_t deadline)
 
 void cover_seen(struct cover *c, usec_t lease, usec_t deadline)
 {
-    if (lease == c->lease && deadline >= c->until)
+    if (lease == c->lease && deadline == c->until)
         c->kept = lease;
 }

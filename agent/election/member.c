@@ -595,7 +595,7 @@ static void extend(struct member *m, const struct record *r, usec_t now, struct 
     if (deadline > m->deadline)
         m->deadline = deadline;
     else if (m->cover.fixed ||
-             (l->keeper_term == m->term && l->keeper_deadline >= m->deadline))
+             (l->keeper_term == m->term && l->keeper_deadline == m->deadline))
         return;
     cover_extended(&m->cover, m->deadline);
     update->actions |= ACTION_EXTEND;

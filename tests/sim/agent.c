@@ -44,19 +44,25 @@ void agent_push(struct world *w, const struct node *n, enum kind kind, usec_t de
 
 /* ---- what the member wants done ---- */
 
-static void send_to_keeper(struct world *w, struct node *n, uint64_t term, usec_t deadline)
+static void send_to_keeper(struct world *w, struct node *n, const struct ticket *t, usec_t deadline)
 {
     if (!n->keeper_alive || sim_chance(w, w->lost_permille / 4))
         return;
-    /* Some reach it twice, the second time at any time. */
+    bool is_late = sim_chance(w, w->lost_permille);
+
+    /* Some reach it late, and some twice, the second time at any time. */
     for (int copy = 0; copy == 0 || (copy == 1 && sim_chance(w, w->lost_permille)); copy++)
-        sim_push(w, (struct happening){.at = w->now +
-                                             sim_between(w, 20, copy == 0 ? 1000 : n->budget.lease),
+        sim_push(w, (struct happening){.at = w->now + sim_between(w, 20,
+                                                                  copy == 0 && !is_late
+                                                                      ? 1000
+                                                                      : n->budget.lease),
                                        .kind = KEEPER_MESSAGE,
                                        .node = n->index,
                                        .life = n->keeper_life,
-                                       .a = term,
-                                       .b = deadline});
+                                       .a = t->term,
+                                       .b = deadline,
+                                       .lease = t->lease,
+                                       .duration = t->duration});
 }
 
 static void start_keeper(struct world *w, struct node *n)
@@ -121,14 +127,14 @@ static void carry_out(struct world *w, struct node *n)
     if (actions & ACTION_UNLINK)
         n->has_ticket = false;
     if (actions & ACTION_END)
-        send_to_keeper(w, n, n->effect_term, 0);
+        send_to_keeper(w, n, &n->effect_ticket, 0);
     if ((actions & ACTION_STOP_KEEPER) && w->now >= n->host->bus_until)
         machine_push(w, n, PID1_STOP, sim_between(w, 100, 8000), 0);
     if (actions & ACTION_TICKET)
         start_keeper(w, n);
     if (actions & ACTION_EXTEND) {
-        witness_extend(w, n, n->effect_term, n->effect_ticket.deadline);
-        send_to_keeper(w, n, n->effect_term, n->effect_ticket.deadline);
+        witness_extend(w, n, &n->effect_ticket);
+        send_to_keeper(w, n, &n->effect_ticket, n->effect_ticket.deadline);
     }
     if (actions & ACTION_HEAL)
         guards_ask_heal(w, n->host);
@@ -147,8 +153,9 @@ static void take_actions(struct world *w, struct node *n, const struct update *u
         return;
     n->effect = u->actions;
     n->effect_pending = true;
-    n->effect_term = m->term;
-    n->effect_ticket = (struct ticket){.group = "group",
+    n->effect_ticket = (struct ticket){.version = m->cover.fixed ? TICKET_VERSION_FIXED
+                                                                 : TICKET_VERSION,
+                                       .group = "group",
                                        .node = "node",
                                        .term = m->term,
                                        .lease = m->cover.lease,
@@ -515,6 +522,7 @@ static void take_look(struct world *w, struct node *n, const struct happening *h
     if (n->has_state && local.keeper != LOCAL_KEEPER_GONE) {
         local.keeper_term = n->state.term;
         local.keeper_ours = strcmp(n->state.owner, n->host->owner) == 0;
+        local.keeper_fixed = n->state.version == TICKET_VERSION_FIXED;
         local.keeper_lease = n->state.lease;
         local.keeper_stop = n->state.stop;
         local.keeper_duration = n->state.duration;

@@ -85,6 +85,8 @@ void coverage_print(const struct coverage *c)
     print_count(c->restarts_outside, "of them outside their slice");
     print_count(c->late_starts, "starts that PID 1 carried out seconds late");
     print_count(c->damaged_adopted, "keepers adopted by a damaged state");
+    print_count(c->new_leases, "leases: another one reaches a keeper in mid-term");
+    print_count(c->longer_lost, "leases: a longer one is lost with a failover");
     print_count(c->lost_writes_survived,
                 "terms that went on though a failover lost their renewals");
     print_count(c->adopted_later,
@@ -176,6 +178,8 @@ bool coverage_complete(const struct coverage *c)
         c->heals_refused,
         c->restarts,
         c->restarts_outside,
+        c->new_leases,
+        c->longer_lost,
         c->lost_writes_survived,
         c->orphans_changed,
         c->own_claims,

@@ -270,9 +270,13 @@ static bool retire(struct world *w, struct node *n, bool retired)
     return true;
 }
 
+/* Its next life may be configured with another lease. */
 static void kill_agent(struct world *w, struct host *h, usec_t span)
 {
     agent_die(w, h);
+    for (unsigned g = 0; g < w->n_groups; g++)
+        if (sim_chance(w, 300))
+            (void)new_budget(w, sim_nodes(w, h) + g);
     if (sim_chance(w, 100)) {
         h->instances++;
         rename_owner(h);

@@ -198,22 +198,28 @@ static void keeper_message(struct world *w, struct node *n, const struct happeni
 {
     usec_t now = sim_local(w, n->host);
     /* Without a deadline it is an order to end. */
-    struct keeper_message m = {.magic = KEEPER_MESSAGE_MAGIC,
+    struct keeper_message m = {.magic = keeper_message_magic(n->keeper.version),
                                .verb = h->b > 0 ? KEEPER_EXTEND : KEEPER_END,
                                .term = h->a,
-                               .deadline = h->b};
+                               .deadline = h->b,
+                               .lease = h->lease,
+                               .duration = h->duration};
     enum message_verdict v;
 
     /* As though the clock had been read before the datagram was. */
     v = keeper_receive(
-        &n->keeper, &m, sizeof m, true,
+        &n->keeper, &m, keeper_message_size(n->keeper.version), true,
         w->mutation == MUTATION_KEEPER_BELIEVES_LATE ? usec_min(now, n->keeper.deadline - 1) : now);
     if (w->mutation == MUTATION_KEEPER_ADDS_GRACE && v == MESSAGE_EXTENDED)
         n->keeper.deadline += BUDGET_SLACK_USEC / 3;
     if (v == MESSAGE_EXTENDED) {
         witness_extended(w, n);
+        w->coverage->new_leases += n->run.lease != n->keeper.lease;
         n->run.deadline = m.deadline;
+        n->run.lease = n->state.lease = n->keeper.lease;
+        n->run.duration = n->state.duration = n->keeper.duration;
         n->state.deadline = n->keeper.deadline;
+        witness_covered(w, n);
         machine_push(w, n, PID1_PING, late(w), keeper_watchdog_span(&n->keeper, now));
         keeper_arm(w, n);
     } else if (v == MESSAGE_ENDED)

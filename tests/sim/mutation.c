@@ -41,6 +41,11 @@ static const struct {
     [MUTATION_RELEASE_IGNORES_NONCE] = {"release-ignores-nonce", VIOLATION_RELEASE},
     [MUTATION_CLEAN_ACROSS_TIMELINES] = {"clean-across-timelines", VIOLATION_CLAIM},
     [MUTATION_NEW_BUDGET_AT_ONCE] = {"new-budget-at-once", VIOLATION_DEADLINE},
+    [MUTATION_LONGER_AT_ONCE] = {"longer-at-once", VIOLATION_CLAIM},
+    [MUTATION_SHORTER_AT_ONCE] = {"shorter-at-once", VIOLATION_COVER},
+    [MUTATION_ADOPTS_BY_THE_KEEPERS_D] = {"adopts-by-the-keepers-d", VIOLATION_DEADLINE},
+    [MUTATION_EARLIER_SENDS_FORGOTTEN] = {"earlier-sends-forgotten", VIOLATION_COVER},
+    [MUTATION_LONGER_K_FORGOTTEN] = {"longer-k-forgotten", VIOLATION_COVER},
     [MUTATION_TICKET_TWICE] = {"ticket-twice", VIOLATION_TERM_REUSED},
     [MUTATION_KEEPER_BELIEVES_LATE] = {"keeper-believes-late", VIOLATION_STOP},
     [MUTATION_KILL_FROM_THE_END] = {"kill-from-the-end", VIOLATION_ALIVE},
@@ -246,8 +251,10 @@ void mutate_before(struct world *w, struct node *n, struct member_event *event,
         m->observed = false;
     if (event->type == EVENT_SEND && w->mutation == MUTATION_OBSERVATION_HALVED)
         m->seen_since = usec_sub(m->seen_since, m->record.lease / 2);
-    if (event->type == EVENT_RESUME && w->mutation == MUTATION_NEW_BUDGET_AT_ONCE && m->term > 0)
-        m->cover.duration = event->budget->duration;
+    if (w->mutation == MUTATION_LONGER_AT_ONCE && m->cover.longer > 0)
+        m->cover.longer_since = 0;
+    if (w->mutation == MUTATION_LONGER_K_FORGOTTEN)
+        m->cover.kept = m->cover.lease;
 }
 
 /* The ticket of this term once more, whatever became of the first. */
@@ -275,6 +282,27 @@ static void take_back(struct member *m, const struct member *before,
         event->reply->outcome != OUTCOME_UNKNOWN || m->deadline < event->now + USEC_PER_SEC)
         return;
     start_again(m, update);
+}
+
+/* What a renewal writes, and by what it extends. */
+static void mutate_lease(struct world *w, struct member *m, const struct member *before,
+                         const struct member_event *event, struct update *update)
+{
+    bool renewal = event->type == EVENT_SEND && update->request.operation == OPERATION_RENEW;
+    bool renewed = event->type == EVENT_REPLY && (update->actions & ACTION_EXTEND);
+    struct spans wanted = cover_configured(&m->cover, m->budget.lease, m->stop);
+
+    if (w->mutation == MUTATION_SHORTER_AT_ONCE && renewal && m->state == MEMBER_LEADING) {
+        update->request.lease = wanted.lease;
+        update->request.duration = wanted.duration;
+    }
+    if (w->mutation == MUTATION_NEW_BUDGET_AT_ONCE && renewed)
+        m->deadline = usec_max(m->deadline, usec_add(m->sent_at, m->budget.duration));
+    if (w->mutation == MUTATION_ADOPTS_BY_THE_KEEPERS_D && renewed &&
+        before->state == MEMBER_ADOPTING)
+        m->deadline = usec_max(m->deadline, usec_add(m->sent_at, m->local.keeper_duration));
+    if (w->mutation == MUTATION_EARLIER_SENDS_FORGOTTEN && m->state == MEMBER_ADOPTING)
+        m->cover.until = m->deadline;
 }
 
 void mutate_after(struct world *w, struct node *n, const struct member *before,
@@ -315,6 +343,7 @@ void mutate_after(struct world *w, struct node *n, const struct member *before,
     if (w->mutation == MUTATION_OWN_RECORD_LEFT && strcmp(m->record.owner, m->owner) == 0 &&
         !m->record.clean)
         m->seen_since = event->now;
+    mutate_lease(w, m, before, event, update);
     if (w->mutation == MUTATION_TERM_TWICE)
         take_twice(m, before, event, update);
     if (w->mutation == MUTATION_RELEASE_TAKEN_BACK)

@@ -266,6 +266,8 @@ static bool renew(const struct world *w, const struct row *t, const struct excha
         return false;
     *ret = t->now;
     ret->record.nonce = x->request.fresh_nonce;
+    ret->record.lease = x->request.lease;
+    ret->record.duration = x->request.duration;
     return true;
 }
 
@@ -479,7 +481,10 @@ static void make_durable(struct world *w, struct server *s, struct row *t)
         s == &w->servers[0] && w->servers[1].era > 0 ? w->forks : 0;
     remember(t);
     t->now = t->pending;
+    t->now.written_at = w->now;
     t->writing = false;
+    if (x->request.operation != OPERATION_RELEASE)
+        witness_written(w, x, &t->now.record);
     sim_trace(w, w->nodes[x->node].host, "g%u COMMIT %s term %" PRIu64, w->nodes[x->node].group,
               x->request.operation == OPERATION_CLAIM   ? "claim"
               : x->request.operation == OPERATION_RENEW ? "renewal"
@@ -534,15 +539,32 @@ void server_new_era(struct world *w, struct server *s)
     s->began = w->now;
 }
 
+/* Nobody who goes by `before` waits for the lease of the last version: but a renewal that made it
+ * longer may be lost, as long as nobody goes by that yet. agent/SAFETY.md says for how long. */
+static bool shorter_may_return(const struct world *w, const struct row *t,
+                               const struct version *before, const struct version *first)
+{
+    const struct record *r = &before->record;
+
+    return r->term == t->now.record.term &&
+           w->now - first->written_at < r->lease - r->lease / 400;
+}
+
 /* Not the claim of a term whose lease is longer than the one before: whoever has not seen it would
  * go by the shorter one. agent/SAFETY.md says so. Nor the very first claim. */
-static unsigned may_be_lost(const struct row *t)
+static unsigned may_be_lost(const struct world *w, const struct row *t)
 {
     unsigned n = 0;
 
-    while (n < t->n_older && t->older[t->n_older - 1 - n].record.lease >= t->now.record.lease &&
-           t->older[t->n_older - 1 - n].record.term > 0)
+    while (n < t->n_older) {
+        const struct version *v = &t->older[t->n_older - 1 - n];
+        const struct version *after = n == 0 ? &t->now : v + 1;
+
+        if (v->record.term == 0 || (v->record.lease < t->now.record.lease &&
+                                    !shorter_may_return(w, t, v, after)))
+            break;
         n++;
+    }
     return n;
 }
 
@@ -550,11 +572,12 @@ void server_lose_writes(struct world *w, struct server *s)
 {
     for (unsigned g = 0; g < w->n_groups; g++) {
         struct row *t = &s->rows[g];
-        unsigned back = (unsigned)sim_below(w, may_be_lost(t) + 1);
+        unsigned back = (unsigned)sim_below(w, may_be_lost(w, t) + 1);
 
         if (back == 0)
             continue;
         w->coverage->writes_lost += back;
+        w->coverage->longer_lost += t->older[t->n_older - back].record.lease < t->now.record.lease;
         t->n_older -= back;
         t->now = t->older[t->n_older];
         t->written_at = w->now; /* what is seen from now on was not seen here before */

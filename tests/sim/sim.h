@@ -122,6 +122,7 @@ struct happening {
     uint32_t life;   /* of the agent, the boot or the keeper it is for */
     uint32_t number; /* exchange, fault, question or keeper's life */
     uint64_t a, b;
+    usec_t lease, duration; /* of a message to the keeper */
     bool postponed; /* whom it is for stood still when it came */
 };
 
@@ -154,6 +155,7 @@ struct version {
     struct record record;
     struct epoch epoch;
     enum method method;
+    usec_t written_at; /* in true time; 0: at the beginning */
 };
 
 /* A lock of a session, and what becomes of that. */
@@ -276,7 +278,6 @@ struct node {
     bool retired, unguarded, starts_fail;
     bool effect_pending;
     unsigned effect;
-    uint64_t effect_term;
     struct ticket effect_ticket;
     bool looking, look_wanted;
     uint32_t look_number;
@@ -306,7 +307,11 @@ struct node {
     bool fence_running;
     usec_t fence_began, fence_kill_at;
     uint32_t zombie;      /* what was granted last */
-    usec_t granted_until; /* in true time: when all that was granted here is over at the latest */
+    /* In true time: when all that was granted here is over at the latest, but for K: that is of the
+     * lease that was granted or sent last, or of the one that the units run by. */
+    usec_t granted_until, granted_lease;
+    uint64_t covered_term;
+    usec_t covered_until; /* by this node's clock: what its last write of that term covers */
     bool running, killed; /* processes of the group's units */
     uint32_t units_life;  /* counts their starts */
     struct ticket run;    /* what they run by: with the deadline that was last accepted */
@@ -386,6 +391,7 @@ enum violation {
     VIOLATION_SECOND_TICKET,
     VIOLATION_TICKET,   /* a ticket while something lives here, or for a term that was released */
     VIOLATION_DEADLINE, /* later than an acknowledgement allows, counted from the send */
+    VIOLATION_COVER,    /* the lease in the record does not cover the keeper's deadline */
     VIOLATION_CLAIM,    /* neither observed for a full lease nor clean */
     VIOLATION_LIFE,     /* a claim on observation before the server has run for a lease */
     VIOLATION_RELEASE,  /* before all is dead, or of what was not seen last */
@@ -439,6 +445,11 @@ enum mutation {
     MUTATION_RELEASE_IGNORES_NONCE,
     MUTATION_CLEAN_ACROSS_TIMELINES,
     MUTATION_NEW_BUDGET_AT_ONCE,
+    MUTATION_LONGER_AT_ONCE,
+    MUTATION_SHORTER_AT_ONCE,
+    MUTATION_ADOPTS_BY_THE_KEEPERS_D,
+    MUTATION_EARLIER_SENDS_FORGOTTEN,
+    MUTATION_LONGER_K_FORGOTTEN,
     MUTATION_TICKET_TWICE,
     MUTATION_KEEPER_BELIEVES_LATE,
     MUTATION_KILL_FROM_THE_END,
@@ -491,6 +502,7 @@ struct coverage {
     uint64_t wrong_clocks, clock_overlaps, clock_overlap_usec, plugs;
     uint64_t heals, heals_refused, restarts, restarts_outside;
     uint64_t copies, copied_leaders, copies_at_once, copy_overlap_usec, copy_alarms, false_alarms;
+    uint64_t new_leases, longer_lost;
     uint64_t lost_writes_survived, orphans_changed, adopted_later, own_claims;
 };
 
@@ -679,11 +691,13 @@ void witness_told(struct node *n, const struct told *told);
 void witness_answer(struct world *w, struct node *n, const struct exchange *x,
                     const struct reply *told);
 void witness_ticket(struct world *w, struct node *n, const struct ticket *t);
-void witness_extend(struct world *w, const struct node *n, uint64_t term, usec_t deadline);
+void witness_extend(struct world *w, struct node *n, const struct ticket *t);
 void witness_adopted(struct world *w, const struct node *n);
 void witness_keeper(struct world *w, const struct node *n);
 void witness_guards_gone(struct world *w, const struct node *n);
 void witness_extended(struct world *w, const struct node *n);
+void witness_covered(struct world *w, const struct node *n);
+void witness_written(struct world *w, const struct exchange *x, const struct record *r);
 void witness_history(struct world *w, struct host *h, const struct epoch *epoch);
 void witness_locked(struct world *w, const struct exchange *x);
 void witness_running(struct world *w, struct node *n);

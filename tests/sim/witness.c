@@ -124,9 +124,26 @@ void witness_told(struct node *n, const struct told *told)
 }
 
 /* What the budget grants after the deadline. */
-static usec_t rest_of_term(const struct record *r)
+static usec_t rest_of_term(usec_t stop, usec_t lease)
 {
-    return BUDGET_SLACK_USEC + r->stop + budget_kill(r->lease);
+    return BUDGET_SLACK_USEC + stop + budget_kill(lease);
+}
+
+static void note_granted(const struct world *w, struct node *n, usec_t deadline, usec_t stop,
+                         usec_t lease)
+{
+    usec_t until = sim_true(w, n->host, deadline + BUDGET_SLACK_USEC + stop);
+
+    if (deadline <= sim_local(w, n->host))
+        return; /* by an agent that was stalled: nobody goes by it */
+    n->granted_until = usec_max(n->granted_until, until);
+    n->granted_lease = lease;
+}
+
+static usec_t granted_until(const struct node *n)
+{
+    return n->granted_until +
+           usec_max(budget_kill(n->granted_lease), n->running ? budget_kill(n->run.lease) : 0);
 }
 
 /* A record that this node was not granted, and that bears its name: by nobody's renewals does it
@@ -165,13 +182,13 @@ void witness_answer(struct world *w, struct node *n, const struct exchange *x,
         (x->request.operation == OPERATION_CLAIM || x->request.operation == OPERATION_RENEW)) {
         usec_t deadline = x->sent_local + r->duration;
 
+        /* Once there is a keeper, by what that is sent: it may have to wait for a longer lease. */
+        if (x->zombie == 0 && r->term != n->run.term)
+            note_granted(w, n, deadline, r->stop, r->lease);
         v->acked_deadline =
             r->term == v->acked_term ? usec_max(v->acked_deadline, deadline) : deadline;
         v->acked_term = v->own_term = r->term;
         v->acked_epoch = told->epoch;
-        if (x->zombie == 0)
-            n->granted_until =
-                usec_max(n->granted_until, sim_true(w, n->host, deadline + rest_of_term(r)));
     }
     if (!told->has_record)
         return;
@@ -226,9 +243,9 @@ static void check_others_are_over(struct world *w, const struct exchange *x)
     const struct node *n = &w->nodes[x->node];
 
     for (unsigned i = n->group; i < w->n_nodes; i += w->n_groups)
-        if (&w->nodes[i] != n && w->nodes[i].granted_until > w->now && !w->nodes[i].host->copied)
+        if (&w->nodes[i] != n && granted_until(&w->nodes[i]) > w->now && !w->nodes[i].host->copied)
             sim_violate(w, VIOLATION_CLAIM, "n%u claims %" PRIu64 " us before n%u's term is over",
-                        n->index, w->nodes[i].granted_until - w->now, i);
+                        n->index, granted_until(&w->nodes[i]) - w->now, i);
 }
 
 void witness_claimed(struct world *w, const struct exchange *x, struct row *row,
@@ -368,17 +385,45 @@ void witness_ticket(struct world *w, struct node *n, const struct ticket *t)
         sim_violate(w, VIOLATION_TICKET, "n%u, term %" PRIu64 " was released", n->index, t->term);
     if (n->running || n->hook != HOOK_NONE || n->keeper_alive)
         sim_violate(w, VIOLATION_TICKET, "n%u is not empty", n->index);
-    witness_extend(w, n, t->term, t->deadline);
+    witness_extend(w, n, t);
 }
 
-void witness_extend(struct world *w, const struct node *n, uint64_t term, usec_t deadline)
+/* Sent to the keeper. */
+void witness_extend(struct world *w, struct node *n, const struct ticket *t)
 {
     const struct witness *v = &n->witness;
 
-    if (term != v->acked_term || deadline > v->acked_deadline)
+    if (t->term != v->acked_term || t->deadline > v->acked_deadline)
         sim_violate(w, VIOLATION_DEADLINE,
                     "n%u, term %" PRIu64 " until %" PRIu64 "; told %" PRIu64 " until %" PRIu64,
-                    n->index, term, deadline, v->acked_term, v->acked_deadline);
+                    n->index, t->term, t->deadline, v->acked_term, v->acked_deadline);
+    if (n->zombie == 0)
+        note_granted(w, n, t->deadline, t->stop, t->lease);
+}
+
+/* A keeper's term: whatever lease its deadline came from, the one that was written last covers it.
+ * Where a failover has lost that, the promise is another's: agent/SAFETY.md. */
+void witness_covered(struct world *w, const struct node *n)
+{
+    usec_t over = n->run.deadline + rest_of_term(n->run.stop, n->run.lease);
+
+    if (n->keeper_alive && n->keeper.phase == KEEPER_LEADING && n->run.term == n->covered_term &&
+        over > n->covered_until && !n->host->copied)
+        sim_violate(w, VIOLATION_COVER,
+                    "n%u, term %" PRIu64 ": %" PRIu64 " us beyond the lease in the record",
+                    n->index, n->run.term, over - n->covered_until);
+}
+
+void witness_written(struct world *w, const struct exchange *x, const struct record *r)
+{
+    struct node *n = &w->nodes[x->node];
+    usec_t lease = r->lease - (2 * r->lease + BUDGET_CLOCK_RATE_DIVISOR - 1) /
+                                  BUDGET_CLOCK_RATE_DIVISOR;
+
+    /* Of two histories at once no write covers what another one brought. */
+    n->covered_term = w->servers[1].era == 0 ? r->term : 0;
+    n->covered_until = x->sent_local + lease;
+    witness_covered(w, n);
 }
 
 /* Whatever the state says of it: what the keeper has, or by its D could have at most. */

@@ -120,6 +120,7 @@ const char *sim_violation_name(enum violation v)
         [VIOLATION_SECOND_TICKET] = "second ticket for a term",
         [VIOLATION_TICKET] = "ticket that must not be",
         [VIOLATION_DEADLINE] = "deadline beyond the acknowledgement",
+        [VIOLATION_COVER] = "the lease in the record does not cover the keeper",
         [VIOLATION_CLAIM] = "claim before full observation",
         [VIOLATION_LIFE] = "claim on observation from before a restart",
         [VIOLATION_RELEASE] = "release before proven death",
