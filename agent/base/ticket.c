@@ -157,8 +157,7 @@ int ticket_parse(const char *text, size_t length, struct ticket *ret)
     copy[length] = '\0';
 
     char *p = copy;
-    if (take_version(&p, &t.version) < 0 ||
-        take_string(&p, "group", t.group, sizeof t.group) < 0 ||
+    if (take_version(&p, &t.version) < 0 || take_string(&p, "group", t.group, sizeof t.group) < 0 ||
         take_string(&p, "node", t.node, sizeof t.node) < 0 ||
         take_string(&p, "owner", t.owner, sizeof t.owner) < 0 ||
         take_number(&p, "term", &t.term) < 0 || take_spans(&p, &t) < 0 ||

@@ -33,9 +33,10 @@ struct ticket {
     usec_t deadline;           /* absolute, CLOCK_BOOTTIME */
 };
 
-/* Writes the ticket as text (one "key=value" line each, in a fixed order; what may change comes last
- * and is of fixed width, so that the keeper can rewrite it in place). Returns the length without
- * the NUL, or -ENOBUFS (TICKET_SIZE_MAX always does), -EINVAL when a member is not valid. */
+/* Writes the ticket as text (one "key=value" line each, in a fixed order; what may change comes
+ * last and is of fixed width, so that the keeper can rewrite it in place). Returns the length
+ * without the NUL, or -ENOBUFS (TICKET_SIZE_MAX always does), -EINVAL when a member is not valid.
+ */
 int ticket_format(const struct ticket *t, char *ret, size_t size);
 
 /* The end of that text, from the first that may change on. Returns its length, which is the same

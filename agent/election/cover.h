@@ -29,9 +29,10 @@ struct spans {
 struct cover {
     usec_t lease, duration; /* what an extension tells the keeper: the last that were granted, or
                                those before, as long as a longer lease has to wait */
-    usec_t until; /* the keeper's deadline is this at most, and nothing that was sent makes it later */
-    usec_t kept;  /* the longest lease that the keeper may have: its K counts */
-    bool fixed;   /* the keeper is of a version that takes no other lease */
+    usec_t
+        until; /* the keeper's deadline is this at most, and nothing that was sent makes it later */
+    usec_t kept;         /* the longest lease that the keeper may have: its K counts */
+    bool fixed;          /* the keeper is of a version that takes no other lease */
     usec_t longer;       /* the record shows this lease, longer than the keeper's; 0: it does not */
     usec_t longer_since; /* and has done so since then */
 };

@@ -594,8 +594,7 @@ static void extend(struct member *m, const struct record *r, usec_t now, struct 
     m->renewed_at = m->sent_at;
     if (deadline > m->deadline)
         m->deadline = deadline;
-    else if (m->cover.fixed ||
-             (l->keeper_term == m->term && l->keeper_deadline == m->deadline))
+    else if (m->cover.fixed || (l->keeper_term == m->term && l->keeper_deadline == m->deadline))
         return;
     cover_extended(&m->cover, m->deadline);
     update->actions |= ACTION_EXTEND;
@@ -812,7 +811,8 @@ static void on_reply(struct member *m, const struct member_event *event, struct 
 
     m->in_flight = false;
 
-    enum pause_verdict pause = pause_judge(&m->pause, reply, m->sent_at, event->now, m->cover.lease);
+    enum pause_verdict pause =
+        pause_judge(&m->pause, reply, m->sent_at, event->now, m->cover.lease);
 
     if (reply->has_record && reply->record.term > m->highest_term)
         m->highest_term = reply->record.term;

@@ -121,11 +121,11 @@ enum member_action {
     ACTION_END = 1 << 1,         /* tell the keeper of member.term to end */
     ACTION_STOP_KEEPER = 1 << 2, /* have PID 1 stop the keeper and what is bound to it */
     ACTION_TICKET = 1 << 3,      /* write the ticket and ask PID 1 to start the keeper */
-    ACTION_EXTEND = 1 << 4,      /* give the keeper member.deadline, and the lease of member.cover */
-    ACTION_LOOK = 1 << 5,        /* look at this host; after everything else */
-    ACTION_REQUEST = 1 << 6,     /* update.request goes into the batch (EVENT_SEND only) */
-    ACTION_HEAL = 1 << 7,        /* have PID 1 read the guards again, unless that is under way on
-                                    this host; EVENT_HEALED follows */
+    ACTION_EXTEND = 1 << 4,  /* give the keeper member.deadline, and the lease of member.cover */
+    ACTION_LOOK = 1 << 5,    /* look at this host; after everything else */
+    ACTION_REQUEST = 1 << 6, /* update.request goes into the batch (EVENT_SEND only) */
+    ACTION_HEAL = 1 << 7,    /* have PID 1 read the guards again, unless that is under way on
+                                this host; EVENT_HEALED follows */
 };
 
 /* What happened that a person wants to read. */
@@ -165,7 +165,8 @@ struct member {
     struct cover cover; /* its lease */
     usec_t stop;
     usec_t deadline;
-    usec_t renewed_at; /* when the last renewal that was granted was sent; an adopted one: at most */
+    usec_t
+        renewed_at; /* when the last renewal that was granted was sent; an adopted one: at most */
     struct nonces nonces; /* of our record */
     unsigned adopted_by;  /* adopting: nonces of others' that were read, and renewed by */
     struct watch watch;   /* of a record in our name whose nonces we do not know */

@@ -50,7 +50,8 @@ struct record {
     uint64_t term;
     char owner[OWNER_MAX + 1]; /* NODE/INSTANCE_ID, "" before the first claim */
     struct nonce nonce;
-    usec_t lease, stop, duration; /* L, S and D of this term; L and D as the last renewal has them */
+    usec_t lease, stop,
+        duration; /* L, S and D of this term; L and D as the last renewal has them */
     /* CLOCK_REALTIME of the claim, by the arbiter's clock; 0: not known. For people. */
     usec_t since;
     bool clean; /* released after the confirmed death of the units */
@@ -87,10 +88,10 @@ struct request {
     struct nonce known[REQUEST_NONCES_MAX]; /* renew, release: the record must bear one of them */
     unsigned n_known;                       /* 1 at least */
     struct nonce fresh_nonce;               /* claim, renew: what the record shall bear */
-    struct epoch epoch;  /* claim: where the record was observed; all of it is tested */
-    bool rests_on_clean; /* claim: made without observation, because the record is clean, or was
-                            told to be; the arbiter tests that in the claim itself */
-    uint64_t term_floor; /* claim: the new term is at least this */
+    struct epoch epoch;     /* claim: where the record was observed; all of it is tested */
+    bool rests_on_clean;    /* claim: made without observation, because the record is clean, or was
+                               told to be; the arbiter tests that in the claim itself */
+    uint64_t term_floor;    /* claim: the new term is at least this */
     usec_t lease, duration; /* observe (for a new record), claim, renew */
     usec_t stop;            /* observe, claim */
 };

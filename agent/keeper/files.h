@@ -34,8 +34,8 @@ struct state_file {
  * Returns 0 or a negative errno. */
 int state_create(int dir_fd, const struct ticket *t, uid_t uid, gid_t gid, struct state_file *ret);
 int state_publish(const struct state_file *s);
-/* Rewrites in place what may change of a term; a reader of the running keeper's state may see digits
- * of before and after. */
+/* Rewrites in place what may change of a term; a reader of the running keeper's state may see
+ * digits of before and after. */
 int state_update(const struct state_file *s, const struct ticket *t);
 /* Returns 0 also when there is none. */
 int state_remove(const struct state_file *s);

@@ -105,10 +105,10 @@ enum ticket_verdict keeper_judge_ticket(const struct ticket *t, const char *grou
 /* The state at the start of a term; only for a ticket that was found TICKET_GOOD. */
 struct keeper keeper_begin(const struct ticket *t);
 
-/* A datagram of this length, judged and acted on: MESSAGE_EXTENDED has moved the deadline, and L and
- * D with it; MESSAGE_ENDED has begun the end; every other verdict is a refusal and has changed
- * nothing. An extension to the present deadline may shorten L and D. `now` is read after the datagram was. from_agent: the kernel vouches for the sender's
- * uid. */
+/* A datagram of this length, judged and acted on: MESSAGE_EXTENDED has moved the deadline, and L
+ * and D with it; MESSAGE_ENDED has begun the end; every other verdict is a refusal and has changed
+ * nothing. An extension to the present deadline may shorten L and D. `now` is read after the
+ * datagram was. from_agent: the kernel vouches for the sender's uid. */
 enum message_verdict keeper_receive(struct keeper *k, const struct keeper_message *m, size_t length,
                                     bool from_agent, usec_t now);
 

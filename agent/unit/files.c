@@ -444,8 +444,8 @@ int datagram_send(int fd, const char *groups_dir, const char *group,
         return -ENAMETOOLONG;
     memcpy(address.sun_path, path, strlen(path) + 1);
     /* The keeper asks the kernel who sent it (SO_PASSCRED): nothing to add here. */
-    if (sendto(fd, message, length, MSG_DONTWAIT | MSG_NOSIGNAL,
-               (const struct sockaddr *)&address, sizeof address) < 0)
+    if (sendto(fd, message, length, MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *)&address,
+               sizeof address) < 0)
         return -errno;
     return 0;
 }

@@ -183,8 +183,8 @@ int host_end_strays(struct host *h, const char *group);
 int host_heal(struct host *h);
 
 /* Datagrams to the keeper, in the version that its ticket had; never block. Of the ticket the group
- * and the term count, and for an extension deadline, lease and duration. Return 0, or negative errno
- * when there is no such keeper (-ENOENT, -ECONNREFUSED) or its queue is full (-EAGAIN). */
+ * and the term count, and for an extension deadline, lease and duration. Return 0, or negative
+ * errno when there is no such keeper (-ENOENT, -ECONNREFUSED) or its queue is full (-EAGAIN). */
 int host_extend_keeper(struct host *h, const struct ticket *t);
 int host_end_keeper(struct host *h, const struct ticket *t);
 

@@ -279,6 +279,42 @@ TEST(a_renewal_writes_a_new_nonce_only)
     }
 }
 
+/* S, and all else, stays. One that is not granted changes nothing, and neither does a release. */
+TEST(a_renewal_may_change_the_lease)
+{
+    static const usec_t leases[] = {3600 * USEC_PER_SEC, 1 * USEC_PER_SEC, 20 * USEC_PER_SEC};
+    const char *group = group_new();
+    struct reply led = client_lead(a, group), reply;
+
+    for (size_t i = 0; i < sizeof leases / sizeof leases[0]; i++) {
+        struct request renew = renew_of(group, led.record.term);
+
+        renew.lease = leases[i];
+        renew.duration = leases[i] / 2;
+        renew.stop = 77; /* is not asked */
+        ck_assert_int_eq(ask(a, renew, &reply), OUTCOME_GRANTED);
+        led.record.nonce = renew.fresh_nonce;
+        led.record.lease = renew.lease;
+        led.record.duration = renew.duration;
+        same_record(&reply.record, &led.record);
+        stands(group, &reply);
+        struct reply seen = look(b, group);
+        same_record(&seen.record, &led.record);
+
+        struct request late = renew_of(group, led.record.term - 1);
+        late.lease = late.duration = 5;
+        ck_assert_int_eq(ask(a, late, &reply), OUTCOME_DENIED);
+        late = renew_knowing(group, led.record.term, &late.fresh_nonce);
+        late.lease = late.duration = 5;
+        ck_assert_int_eq(ask(a, late, &reply), OUTCOME_OTHER_NONCE);
+        stands(group, &seen);
+    }
+    ck_assert_int_eq(ask(a, release_of(group, led.record.term, &led.record.nonce), &reply),
+                     OUTCOME_GRANTED);
+    led.record.clean = led.record.claimable = true;
+    same_record(&reply.record, &led.record);
+}
+
 TEST(a_renewal_is_keyed_by_term_and_owner)
 {
     const char *group = group_new();
@@ -581,6 +617,12 @@ TEST(what_cannot_be_sent_is_refused)
     }
     request = observe_of("a");
     request.lease = 0;
+    ck_assert_int_eq(arbiter_send(a->arbiter, &request, 1, CLIENT_LIMIT), -EINVAL);
+    request = renew_of("a", 1);
+    request.lease = 0;
+    ck_assert_int_eq(arbiter_send(a->arbiter, &request, 1, CLIENT_LIMIT), -EINVAL);
+    request = renew_of("a", 1);
+    request.duration = 0;
     ck_assert_int_eq(arbiter_send(a->arbiter, &request, 1, CLIENT_LIMIT), -EINVAL);
     request = renew_of("a", UINT64_MAX);
     ck_assert_int_eq(arbiter_send(a->arbiter, &request, 1, CLIENT_LIMIT), -EINVAL);

@@ -8,6 +8,7 @@ struct memory {
     char group[GROUP_NAME_MAX + 1];
     struct nonce nonces[REQUEST_NONCES_MAX];
     unsigned n;
+    usec_t lease, duration;
 };
 
 static struct memory *memories;
@@ -50,6 +51,8 @@ void known_answered(const char *group, const struct reply *reply)
         return;
     m->n = 0;
     remember(m, &reply->record.nonce);
+    m->lease = reply->record.lease;
+    m->duration = reply->record.duration;
 }
 
 void known_fill(struct request *request)
@@ -58,4 +61,6 @@ void known_fill(struct request *request)
 
     request->n_known = m->n > 0 ? m->n : 1; /* of an unknown group: none that is right */
     memcpy(request->known, m->nonces, m->n * sizeof *m->nonces);
+    request->lease = m->lease > 0 ? m->lease : 15 * USEC_PER_SEC;
+    request->duration = m->duration > 0 ? m->duration : 8 * USEC_PER_SEC;
 }

@@ -201,25 +201,29 @@ TEST(an_error_is_unknown_and_explained)
 
 /* What the test's own tick_2 answers: true is an answer that may be believed. */
 static const struct {
-    const char *number, *outcome, *term, *owner, *nonce, *clean, *timeline, *more;
+    const char *number, *outcome, *term, *owner, *nonce, *clean, *timeline, *more, *lease,
+        *duration;
     bool believed;
 } answers_given[] = {
-    {"1", "'granted'", "e[1]", "a", "h[1]", "false", "1", "", true},
-    {"1", "'granted'", "e[1]", "a", "h[1]", "false", "1", "where false", false},
-    {"1", "'granted'", "e[1]", "a", "h[1]", "false", "1", "from generate_series(1, 2)", false},
-    {"2", "'granted'", "e[1]", "a", "h[1]", "false", "1", "", false},
-    {"1", "'perhaps'", "e[1]", "a", "h[1]", "false", "1", "", false},
-    {"1", "null", "e[1]", "a", "h[1]", "false", "1", "", false},
-    {"1", "'unknown'", "e[1]", "a", "h[1]", "false", "1", "", false},
-    {"1", "'granted'", "e[1] + 1", "a", "h[1]", "false", "1", "", false},
-    {"1", "'granted'", "-1", "a", "h[1]", "false", "1", "", false},
-    {"1", "'granted'", "null", "a", "h[1]", "false", "1", "", false},
-    {"1", "'granted'", "e[1]", "'x'", "h[1]", "false", "1", "", false},
-    {"1", "'granted'", "e[1]", "repeat('x', 98)", "h[1]", "false", "1", "", false},
-    {"1", "'granted'", "e[1]", "a", "gen_random_uuid()", "false", "1", "", false},
-    {"1", "'granted'", "e[1]", "a", "h[1]", "true", "1", "", false},
-    {"1", "'granted'", "e[1]", "a", "h[1]", "false", "0", "", false},
-    {"1", "'granted'", "e[1]", "a", "h[1]", "false", "null", "", false},
+    {"1", "'granted'", "e[1]", "a", "h[1]", "false", "1", "", "m[1]", "o[1]", true},
+    {"1", "'granted'", "e[1]", "a", "h[1]", "false", "1", "where false", "m[1]", "o[1]", false},
+    {"1", "'granted'", "e[1]", "a", "h[1]", "false", "1", "from generate_series(1, 2)", "m[1]",
+     "o[1]", false},
+    {"2", "'granted'", "e[1]", "a", "h[1]", "false", "1", "", "m[1]", "o[1]", false},
+    {"1", "'perhaps'", "e[1]", "a", "h[1]", "false", "1", "", "m[1]", "o[1]", false},
+    {"1", "null", "e[1]", "a", "h[1]", "false", "1", "", "m[1]", "o[1]", false},
+    {"1", "'unknown'", "e[1]", "a", "h[1]", "false", "1", "", "m[1]", "o[1]", false},
+    {"1", "'granted'", "e[1] + 1", "a", "h[1]", "false", "1", "", "m[1]", "o[1]", false},
+    {"1", "'granted'", "-1", "a", "h[1]", "false", "1", "", "m[1]", "o[1]", false},
+    {"1", "'granted'", "null", "a", "h[1]", "false", "1", "", "m[1]", "o[1]", false},
+    {"1", "'granted'", "e[1]", "'x'", "h[1]", "false", "1", "", "m[1]", "o[1]", false},
+    {"1", "'granted'", "e[1]", "repeat('x', 98)", "h[1]", "false", "1", "", "m[1]", "o[1]", false},
+    {"1", "'granted'", "e[1]", "a", "gen_random_uuid()", "false", "1", "", "m[1]", "o[1]", false},
+    {"1", "'granted'", "e[1]", "a", "h[1]", "true", "1", "", "m[1]", "o[1]", false},
+    {"1", "'granted'", "e[1]", "a", "h[1]", "false", "0", "", "m[1]", "o[1]", false},
+    {"1", "'granted'", "e[1]", "a", "h[1]", "false", "null", "", "m[1]", "o[1]", false},
+    {"1", "'granted'", "e[1]", "a", "h[1]", "false", "1", "", "m[1] + 1", "o[1]", false},
+    {"1", "'granted'", "e[1]", "a", "h[1]", "false", "1", "", "m[1]", "o[1] - 1", false},
 };
 
 TEST(an_answer_that_makes_no_sense_is_unknown)
@@ -244,12 +248,13 @@ TEST(an_answer_that_makes_no_sense_is_unknown)
             "boolean, o_held boolean, o_holder text) language sql as $$ select "
             "set_config('synchronous_commit', 'on', true), "
             "set_config('client_min_messages', 'warning', true); select (%s)::bigint, "
-            "(%s)::text, (%s)::bigint, (%s)::text, (%s)::uuid, %s, false, 1::bigint, "
-            "1::bigint, 1::bigint, 0::bigint, 7::bigint, (%s)::bigint, false, true, false, null %s "
-            "$$",
+            "(%s)::text, (%s)::bigint, (%s)::text, (%s)::uuid, %s, false, (%s)::bigint, "
+            "1::bigint, (%s)::bigint, 0::bigint, 7::bigint, (%s)::bigint, false, true, false, null "
+            "%s $$",
             answers_given[i].number, answers_given[i].outcome, answers_given[i].term,
             answers_given[i].owner, answers_given[i].nonce, answers_given[i].clean,
-            answers_given[i].timeline, answers_given[i].more);
+            answers_given[i].lease, answers_given[i].duration, answers_given[i].timeline,
+            answers_given[i].more);
         c = client_on(&s, CLIENT_OWNER_A);
         struct request request = renew_of(group, 5);
         struct reply reply = client_ask(c, &request);

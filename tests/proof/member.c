@@ -671,8 +671,8 @@ static bool term_known(const struct member *m)
     case MEMBER_LEADING:
     case MEMBER_ADOPTING:
         return m->term == a.term && m->term > m->over_term && m->term == a.ticketed &&
-               m->deadline == a.until && m->cover.duration == a.duration && m->release && !a.denied &&
-               !a.copied && !m->stopping;
+               m->deadline == a.until && m->cover.duration == a.duration && m->release &&
+               !a.denied && !a.copied && !m->stopping;
     case MEMBER_ENDING:
         return m->since == a.unlinked_at && (!m->release || (!a.denied && !a.copied)) &&
                a.ticketed <= usec_max(m->over_term, m->term);
@@ -846,8 +846,8 @@ static void check_ticket(const struct member *m, const struct member_event *e,
     PROVE("ticket-counts-from-the-send", true, m->deadline == a.sent_at + r->duration);
     PROVE("ticket-before-half-of-d", true, e->now < a.sent_at + r->duration / 2);
     PROVE("ticket-keeps-the-budget", true,
-          judged.asked == 1 && judged.holds && judged.lease == m->cover.lease && judged.stop == m->stop &&
-              judged.duration == m->cover.duration);
+          judged.asked == 1 && judged.holds && judged.lease == m->cover.lease &&
+              judged.stop == m->stop && judged.duration == m->cover.duration);
     PROVE("ticket-not-when-stopped", true, !a.stopped);
     PROVE("ticket-by-a-fit-clock", true, a.asked_fit);
     PROVE("ticket-stands-alone", true,
@@ -1029,8 +1029,8 @@ static void check_memory(const struct member *before, const struct member *m,
               nonce_equal(&e->reply->record.nonce, &a.open_nonce) &&
               history_equal(&e->reply->epoch, &a.open_epoch) && m->term > a.ended);
     PROVE("new-budget-not-for-a-running-term", e->type == EVENT_RESUME,
-          m->cover.lease == before->lease && m->stop == before->stop && m->cover.duration == before->duration &&
-              m->deadline == before->deadline);
+          m->cover.lease == before->lease && m->stop == before->stop &&
+              m->cover.duration == before->duration && m->deadline == before->deadline);
     PROVE("settled-means-nothing-runs", member_settled(m),
           a.stopped && !(a.asked && e->type != EVENT_REPLY) && all_dead(&a.look) &&
               !holds_term(m->state) && !(u->actions & ACTION_REQUEST));

@@ -55,7 +55,7 @@ static void is_ending(struct node *n)
 
 static void count_verdict(enum message_verdict v)
 {
-    coverage.covers[COVER_EXTENSION_NOT_LATER] += v == MESSAGE_NOT_LATER;
+    coverage.covers[COVER_EXTENSION_NOT_LATER] += v == MESSAGE_NOT_LATER || v == MESSAGE_REPEATED;
     coverage.covers[COVER_EXTENSION_ENDING] += v == MESSAGE_ALREADY_ENDING;
 }
 

@@ -541,14 +541,18 @@ static void visit_member_term(struct codec *c, struct member *m)
     bool spans = m->cover.duration > 0;
 
     FLAGS(c, &spans, &m->release, &m->claim_open);
+    /* All have one lease: what is known of another one says nothing. */
     if (c->mode == MODE_READ && spans) {
-        m->cover.lease = grid.budget.lease;
+        m->cover = (struct cover){.lease = grid.budget.lease,
+                                  .duration = grid.budget.duration,
+                                  .kept = grid.budget.lease};
         m->stop = grid.budget.stop;
-        m->cover.duration = grid.budget.duration;
     }
     visit_stamp(c, &m->since);
     visit_term(c, &m->term);
     visit_time(c, &m->deadline);
+    if (c->mode == MODE_READ && spans)
+        m->cover.until = m->deadline;
     visit_nonces(c, &m->nonces);
     visit_watch(c, &m->watch);
     SMALL(c, m->adopted_by);

@@ -52,17 +52,16 @@ static void send_to_keeper(struct world *w, struct node *n, const struct ticket 
 
     /* Some reach it late, and some twice, the second time at any time. */
     for (int copy = 0; copy == 0 || (copy == 1 && sim_chance(w, w->lost_permille)); copy++)
-        sim_push(w, (struct happening){.at = w->now + sim_between(w, 20,
-                                                                  copy == 0 && !is_late
-                                                                      ? 1000
-                                                                      : n->budget.lease),
-                                       .kind = KEEPER_MESSAGE,
-                                       .node = n->index,
-                                       .life = n->keeper_life,
-                                       .a = t->term,
-                                       .b = deadline,
-                                       .lease = t->lease,
-                                       .duration = t->duration});
+        sim_push(w, (struct happening){
+                        .at = w->now +
+                              sim_between(w, 20, copy == 0 && !is_late ? 1000 : n->budget.lease),
+                        .kind = KEEPER_MESSAGE,
+                        .node = n->index,
+                        .life = n->keeper_life,
+                        .a = t->term,
+                        .b = deadline,
+                        .lease = t->lease,
+                        .duration = t->duration});
 }
 
 static void start_keeper(struct world *w, struct node *n)
@@ -153,15 +152,15 @@ static void take_actions(struct world *w, struct node *n, const struct update *u
         return;
     n->effect = u->actions;
     n->effect_pending = true;
-    n->effect_ticket = (struct ticket){.version = m->cover.fixed ? TICKET_VERSION_FIXED
-                                                                 : TICKET_VERSION,
-                                       .group = "group",
-                                       .node = "node",
-                                       .term = m->term,
-                                       .lease = m->cover.lease,
-                                       .stop = m->stop,
-                                       .duration = m->cover.duration,
-                                       .deadline = m->deadline};
+    n->effect_ticket =
+        (struct ticket){.version = m->cover.fixed ? TICKET_VERSION_FIXED : TICKET_VERSION,
+                        .group = "group",
+                        .node = "node",
+                        .term = m->term,
+                        .lease = m->cover.lease,
+                        .stop = m->stop,
+                        .duration = m->cover.duration,
+                        .deadline = m->deadline};
     memcpy(n->effect_ticket.owner, n->host->owner, sizeof n->host->owner);
     may_stall(w, n, u->actions & ACTION_TICKET ? 50 : 5);
     if (n->host->agent_stalled_until > w->now)

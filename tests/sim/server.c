@@ -546,8 +546,7 @@ static bool shorter_may_return(const struct world *w, const struct row *t,
 {
     const struct record *r = &before->record;
 
-    return r->term == t->now.record.term &&
-           w->now - first->written_at < r->lease - r->lease / 400;
+    return r->term == t->now.record.term && w->now - first->written_at < r->lease - r->lease / 400;
 }
 
 /* Not the claim of a term whose lease is longer than the one before: whoever has not seen it would
@@ -560,8 +559,8 @@ static unsigned may_be_lost(const struct world *w, const struct row *t)
         const struct version *v = &t->older[t->n_older - 1 - n];
         const struct version *after = n == 0 ? &t->now : v + 1;
 
-        if (v->record.term == 0 || (v->record.lease < t->now.record.lease &&
-                                    !shorter_may_return(w, t, v, after)))
+        if (v->record.term == 0 ||
+            (v->record.lease < t->now.record.lease && !shorter_may_return(w, t, v, after)))
             break;
         n++;
     }

@@ -123,7 +123,7 @@ struct happening {
     uint32_t number; /* exchange, fault, question or keeper's life */
     uint64_t a, b;
     usec_t lease, duration; /* of a message to the keeper */
-    bool postponed; /* whom it is for stood still when it came */
+    bool postponed;         /* whom it is for stood still when it came */
 };
 
 /* One request and its answer. Those of a batch have numbers in a row. */
@@ -306,7 +306,7 @@ struct node {
     bool watchdog_late; /* PID 1 stood still when the keeper set it */
     bool fence_running;
     usec_t fence_began, fence_kill_at;
-    uint32_t zombie;      /* what was granted last */
+    uint32_t zombie; /* what was granted last */
     /* In true time: when all that was granted here is over at the latest, but for K: that is of the
      * lease that was granted or sent last, or of the one that the units run by. */
     usec_t granted_until, granted_lease;

@@ -417,8 +417,8 @@ void witness_covered(struct world *w, const struct node *n)
 void witness_written(struct world *w, const struct exchange *x, const struct record *r)
 {
     struct node *n = &w->nodes[x->node];
-    usec_t lease = r->lease - (2 * r->lease + BUDGET_CLOCK_RATE_DIVISOR - 1) /
-                                  BUDGET_CLOCK_RATE_DIVISOR;
+    usec_t lease =
+        r->lease - (2 * r->lease + BUDGET_CLOCK_RATE_DIVISOR - 1) / BUDGET_CLOCK_RATE_DIVISOR;
 
     /* Of two histories at once no write covers what another one brought. */
     n->covered_term = w->servers[1].era == 0 ? r->term : 0;

@@ -384,8 +384,9 @@ static const struct ticket sample = {
 static bool tickets_equal(const struct ticket *a, const struct ticket *b)
 {
     return a->version == b->version && strcmp(a->group, b->group) == 0 &&
-           strcmp(a->node, b->node) == 0 && strcmp(a->owner, b->owner) == 0 && a->term == b->term && a->lease == b->lease &&
-           a->stop == b->stop && a->duration == b->duration && a->deadline == b->deadline;
+           strcmp(a->node, b->node) == 0 && strcmp(a->owner, b->owner) == 0 && a->term == b->term &&
+           a->lease == b->lease && a->stop == b->stop && a->duration == b->duration &&
+           a->deadline == b->deadline;
 }
 
 /* Of each version. */

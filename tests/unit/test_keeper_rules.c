@@ -48,9 +48,9 @@ static const struct keeper_message good_message = {
 
 static bool keepers_equal(const struct keeper *a, const struct keeper *b)
 {
-    return a->version == b->version && a->phase == b->phase && a->reason == b->reason && a->term == b->term &&
-           a->lease == b->lease && a->stop == b->stop && a->duration == b->duration &&
-           a->deadline == b->deadline && a->ended == b->ended;
+    return a->version == b->version && a->phase == b->phase && a->reason == b->reason &&
+           a->term == b->term && a->lease == b->lease && a->stop == b->stop &&
+           a->duration == b->duration && a->deadline == b->deadline && a->ended == b->ended;
 }
 
 /* ---- the ticket ---- */
