@@ -5,6 +5,10 @@
 #include <errno.h>
 
 #define SMALLEST_LEASE_STEP (100 * USEC_PER_MSEC)
+/* What a fast clock sees of a lease: so many parts of 1/rho. And what is left of that when K is a
+ * part of the lease. */
+#define SEEN_PARTS (BUDGET_CLOCK_RATE_DIVISOR - 2)
+#define LEFT_PARTS (SEEN_PARTS - BUDGET_CLOCK_RATE_DIVISOR / BUDGET_KILL_LEASE_DIVISOR)
 
 /* L (1 - 2 rho), rounded down: the safe direction. */
 static usec_t lease_as_seen_by_a_fast_clock(usec_t lease)
@@ -85,21 +89,15 @@ static bool covers(usec_t lease, usec_t spent, usec_t kill)
 /* The smallest lease that a fast clock does not see as shorter than that: rounded up. */
 static usec_t lease_seen_as(usec_t span)
 {
-    static_assert(BUDGET_CLOCK_RATE_DIVISOR == 1000, "998 of 1000");
-
-    return (span * 1000 + 997) / 998;
+    return (span * BUDGET_CLOCK_RATE_DIVISOR + SEEN_PARTS - 1) / SEEN_PARTS;
 }
 
 usec_t budget_covering_lease(usec_t least, usec_t stop, usec_t duration, usec_t kill)
 {
-    assert(stop <= BUDGET_STOP_MAX_USEC && duration <= BUDGET_LEASE_MAX_USEC);
-    assert(kill <= BUDGET_KILL_MAX_USEC);
-    static_assert(BUDGET_KILL_LEASE_DIVISOR == 10, "898 of 1000");
-
     usec_t spent = duration + BUDGET_SLACK_USEC + stop;
     /* As K is the keeper's, a tenth of the lease, or the most that it can be. */
     usec_t by_kill = lease_seen_as(spent + kill);
-    usec_t by_tenth = ((spent + 1) * 1000 + 897) / 898;
+    usec_t by_tenth = ((spent + 1) * BUDGET_CLOCK_RATE_DIVISOR + LEFT_PARTS - 1) / LEFT_PARTS;
     usec_t by_most = lease_seen_as(spent + BUDGET_KILL_MAX_USEC);
 
     if (covers(least, spent, kill))

@@ -24,6 +24,11 @@
     logic integer rest(integer lease, integer stop) =
         lease - (2 * lease + 999) / 1000 - 300000 - stop - kill_of(lease);
 
+    // The same with a K that is another's, and as L is counted: D and S and delta are in spent.
+    predicate covers_it(integer lease, integer spent, integer kill) =
+        1000 * (spent + (kill_of(lease) > kill ? kill_of(lease) : kill)) <=
+            seen_by_a_fast_clock(lease);
+
     predicate accepted(integer lease, integer stop) =
         in_bounds(lease, stop) && rest(lease, stop) >= 800000;
 */
@@ -56,7 +61,7 @@ static inline usec_t usec_min(usec_t a, usec_t b);
     ensures most: \result == (a > b ? a : b); */
 static inline usec_t usec_max(usec_t a, usec_t b);
 
-/*@ requires lease <= 86400000000;
+/*@ requires lease <= 200000000000;
     assigns \nothing;
     ensures lease_rounded_down: \result == lease - (2 * lease + 999) / 1000;
     ensures lease_rounded_down: 1000 * \result <= seen_by_a_fast_clock(lease); */
@@ -93,3 +98,21 @@ usec_t budget_smallest_lease(usec_t stop);
     ensures budget_judges: \result == true <==>
         in_bounds(lease, stop) && 0 < duration <= lease && promise(lease, stop, duration); */
 bool budget_holds(usec_t lease, usec_t stop, usec_t duration);
+
+/*@ requires lease <= 200000000000 && spent <= 200000000000 && kill <= 1000000;
+    assigns \nothing;
+    ensures covers: \result == true <==> covers_it(lease, spent, kill); */
+static bool covers(usec_t lease, usec_t spent, usec_t kill);
+
+/*@ requires span <= 180000000000;
+    assigns \nothing;
+    ensures lease_rounded_up: 998 * \result >= 1000 * span && 998 * \result < 1000 * span + 998; */
+static usec_t lease_seen_as(usec_t span);
+
+/*@ requires least <= 86400000000 && stop <= 43200000000 && duration <= 86400000000 &&
+             kill <= 1000000;
+    assigns \nothing;
+    ensures covering_promise: covers_it(\result, duration + 300000 + stop, kill);
+    ensures covering_least: \result >= least;
+    ensures covering_least: covers_it(least, duration + 300000 + stop, kill) ==> \result == least; */
+usec_t budget_covering_lease(usec_t least, usec_t stop, usec_t duration, usec_t kill);

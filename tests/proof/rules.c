@@ -41,7 +41,9 @@ static bool invariant(const struct keeper *k)
     bool spans = k->lease > 0 && k->lease <= BUDGET_LEASE_MAX_USEC && k->stop > 0 &&
                  k->stop <= BUDGET_STOP_MAX_USEC && k->duration > 0 && k->duration <= k->lease;
 
-    return spans && k->term > 0 && k->term <= INT64_MAX && k->deadline <= TIME_MAX &&
+    bool version = k->version == TICKET_VERSION_FIXED || k->version == TICKET_VERSION;
+
+    return spans && version && k->term > 0 && k->term <= INT64_MAX && k->deadline <= TIME_MAX &&
            (k->phase == KEEPER_LEADING || k->phase == KEEPER_ENDING) &&
            (k->phase == KEEPER_LEADING) == (k->reason == KEEPER_END_NONE) &&
            (k->phase == KEEPER_LEADING || k->ended <= last) &&
@@ -71,7 +73,7 @@ static struct keeper any_keeper(void)
 static bool same_spans(const struct keeper *a, const struct keeper *b)
 {
     return a->term == b->term && a->lease == b->lease && a->stop == b->stop &&
-           a->duration == b->duration;
+           a->duration == b->duration && a->version == b->version;
 }
 
 static bool same(const struct keeper *a, const struct keeper *b)
@@ -84,7 +86,12 @@ static bool same(const struct keeper *a, const struct keeper *b)
 static void check_step(const struct keeper *before, const struct keeper *k, usec_t now)
 {
     PROVE("keeper-deadline-never-back", true, k->deadline >= before->deadline);
-    PROVE("keeper-term-stays", true, same_spans(before, k));
+    PROVE("keeper-term-stays", true,
+          k->term == before->term && k->stop == before->stop && k->version == before->version);
+    PROVE("keeper-spans-only-by-extension", !same_spans(before, k),
+          k->deadline > before->deadline ||
+              (k->deadline == before->deadline && k->lease <= before->lease &&
+               k->duration <= before->duration));
     PROVE("keeper-ends-for-good", before->phase == KEEPER_ENDING,
           k->phase == KEEPER_ENDING && k->reason == before->reason && k->ended == before->ended &&
               k->deadline == before->deadline);
@@ -101,6 +108,7 @@ static void prove_ticket(void)
     usec_t now = later();
 
     t.group[GROUP_NAME_MAX] = group[GROUP_NAME_MAX] = '\0';
+    ASSUME(t.version == TICKET_VERSION_FIXED || t.version == TICKET_VERSION);
     enum ticket_verdict v = keeper_judge_ticket(&t, group, now);
     bool good = v == TICKET_GOOD;
 
@@ -120,7 +128,7 @@ static void prove_ticket(void)
     last = now;
     PROVE("keeper-invariant", true, invariant(&k));
     PROVE("keeper-begins-by-the-ticket", true,
-          k.phase == KEEPER_LEADING && k.term == t.term && k.lease == t.lease && k.stop == t.stop &&
+          k.phase == KEEPER_LEADING && k.version == t.version && k.term == t.term && k.lease == t.lease && k.stop == t.stop &&
               k.duration == t.duration && k.deadline == t.deadline);
 }
 
@@ -132,18 +140,33 @@ static void prove_message(void)
     bool from_agent;
     usec_t now = later();
     enum message_verdict v = keeper_receive(&k, &m, length, from_agent, now);
-    bool proper = from_agent && length == sizeof m && m.magic == KEEPER_MESSAGE_MAGIC &&
-                  m.reserved == 0 && m.term == before.term;
+    bool fixed = before.version == TICKET_VERSION_FIXED;
+    bool proper = from_agent && length == keeper_message_size(before.version) &&
+                  m.magic == keeper_message_magic(before.version) && m.reserved == 0 &&
+                  m.term == before.term;
+    usec_t lease = fixed ? before.lease : m.lease;
+    usec_t duration = fixed ? before.duration : m.duration;
+    bool shorter = lease <= before.lease && duration <= before.duration;
     bool may_extend = proper && m.verb == KEEPER_EXTEND && before.phase == KEEPER_LEADING &&
-                      now < before.deadline && m.deadline > before.deadline &&
-                      m.deadline - now <= before.duration;
+                      now < before.deadline && judged.holds &&
+                      (m.deadline > before.deadline ||
+                       (m.deadline == before.deadline && shorter)) &&
+                      (m.deadline <= now || m.deadline - now <= duration);
+    bool repeated = m.deadline == before.deadline && lease == before.lease &&
+                    duration == before.duration;
 
     check_step(&before, &k, now);
-    PROVE("extend-proper", k.deadline != before.deadline, may_extend && k.deadline == m.deadline);
+    PROVE("extend-proper", k.deadline != before.deadline || !same_spans(&before, &k),
+          may_extend && k.deadline == m.deadline && k.lease == lease && k.duration == duration);
+    PROVE("extend-keeps-budget", k.deadline != before.deadline || !same_spans(&before, &k),
+          judged.asked == 1 && judged.holds && judged.lease == k.lease &&
+              judged.stop == k.stop && judged.duration == k.duration);
     PROVE("extend-at-most-d-ahead", k.deadline != before.deadline,
           now < before.deadline && k.deadline - now <= k.duration);
-    PROVE("extend-done-when-proper", may_extend,
+    PROVE("extend-done-when-proper", may_extend && !repeated,
           v == MESSAGE_EXTENDED && k.deadline == m.deadline && k.phase == KEEPER_LEADING);
+    PROVE("extend-version-1-keeps-its-lease", fixed,
+          k.lease == before.lease && k.duration == before.duration);
     PROVE("message-verdict-true", v == MESSAGE_EXTENDED, k.deadline == m.deadline && may_extend);
     PROVE("message-verdict-true", v == MESSAGE_ENDED,
           k.phase == KEEPER_ENDING && before.phase == KEEPER_LEADING);
