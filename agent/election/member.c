@@ -1113,13 +1113,12 @@ static void on_clock(struct member *m, usec_t now, struct update *update)
         heal_if_due(m, now, update);
 }
 
-/* What was observed counts on: the answers say which life of the server they come from, and so does
- * a claim. What was told in between is not known, and what was told before may be long past. What
- * is watched of an orphan, which is given back far sooner, starts again. */
+/* What was observed or watched counts on: the answers say which life of the server they come from,
+ * and so does a claim; a nonce that is the same has not changed in between. What was told in
+ * between is not known, and what was told before may be long past. */
 static void on_connected(struct member *m, usec_t now)
 {
     m->has_told = false;
-    watch_interrupt(&m->watch);
     m->namesake_changes = 0;
     if (m->state != MEMBER_STARTING && m->state != MEMBER_ENDING)
         m->due = now;

@@ -20,8 +20,8 @@ struct watch {
     struct nonce nonce;
     struct epoch epoch;
     usec_t interval; /* of its renewals */
-    usec_t since;    /* seen with that nonce from here on, on one connection, by a clock to be
-                        trusted; USEC_INFINITY: not */
+    usec_t since;    /* seen with that nonce from here on, by a clock to be trusted;
+                        USEC_INFINITY: not */
     unsigned changes;
 };
 

@@ -114,7 +114,7 @@ static struct account {
     unsigned any_age;
 
     /* A record in this node's name that it does not hold, as it is watched: read unchanged since
-     * when, on one connection, by a clock that could be trusted; and how often it has changed. */
+     * when, by a clock that could be trusted; and how often it has changed. */
     bool still;
     uint64_t still_term;
     struct nonce still_nonce;
@@ -377,7 +377,7 @@ static void account_for_event(const struct member *m, const struct member_event 
     if (e->type == EVENT_REPLY)
         account_for_reply(m, e);
     if (e->type == EVENT_CONNECTED)
-        a.was_told = a.still = false;
+        a.was_told = false;
     if (e->type == EVENT_SEND && !e->fit)
         a.still = false;
     if (e->type == EVENT_HINT && e->told) {
