@@ -81,6 +81,13 @@ bool budget_holds(usec_t lease, usec_t stop, usec_t duration)
            lease_as_seen_by_a_fast_clock(lease);
 }
 
+usec_t budget_room(usec_t lease, usec_t stop, usec_t duration)
+{
+    usec_t spent = duration + BUDGET_SLACK_USEC + stop;
+
+    return usec_min(usec_sub(lease_as_seen_by_a_fast_clock(lease), spent), BUDGET_KILL_MAX_USEC);
+}
+
 static bool covers(usec_t lease, usec_t spent, usec_t kill)
 {
     return spent + usec_max(budget_kill(lease), kill) <= lease_as_seen_by_a_fast_clock(lease);

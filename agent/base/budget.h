@@ -47,6 +47,11 @@ usec_t budget_smallest_lease(usec_t stop);
  * it trusts no arithmetic but its own. */
 bool budget_holds(usec_t lease, usec_t stop, usec_t duration);
 
+/* The largest K for which duration still keeps the promise for this lease and stop timeout, at most
+ * BUDGET_KILL_MAX_USEC; 0: it does for none. None of them is more than BUDGET_LEASE_MAX_USEC or
+ * BUDGET_STOP_MAX_USEC; or sums wrap. */
+usec_t budget_room(usec_t lease, usec_t stop, usec_t duration);
+
 /* A lease of `least` or more that keeps the promise for this stop timeout and duration, also for a
  * keeper whose K is as large as `kill`: `least` itself if it does; else the smallest there is, give
  * or take 3 us. The result may be more than BUDGET_LEASE_MAX_USEC. least and duration are at

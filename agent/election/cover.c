@@ -17,13 +17,15 @@ void cover_adopt(struct cover *c, const struct spans *keeper, usec_t deadline, b
     c->fixed = fixed;
 }
 
-/* An earlier life sent nothing after this one began, and no deadline that its last renewal did not
- * cover. */
-void cover_read(struct cover *c, const struct spans *record, usec_t sent)
+/* An earlier life sent nothing after this one began, and no deadline and no lease that its last
+ * renewal did not cover. */
+void cover_read(struct cover *c, const struct spans *record, usec_t stop, usec_t sent)
 {
-    c->until =
-        usec_max(c->until, usec_add(sent, usec_min(record->duration, BUDGET_LEASE_MAX_USEC)));
-    c->kept = usec_max(c->kept, record->lease);
+    usec_t lease = usec_min(record->lease, BUDGET_LEASE_MAX_USEC);
+    usec_t duration = usec_min(record->duration, BUDGET_LEASE_MAX_USEC);
+
+    c->until = usec_max(c->until, usec_add(sent, duration));
+    c->room = usec_max(c->room, budget_room(lease, usec_min(stop, BUDGET_STOP_MAX_USEC), duration));
 }
 
 struct spans cover_configured(const struct cover *c, usec_t lease, usec_t stop)
@@ -31,7 +33,11 @@ struct spans cover_configured(const struct cover *c, usec_t lease, usec_t stop)
     struct budget b;
 
     if (budget_compute(lease, stop, &b) < 0)
-        return (struct spans){.lease = c->lease, .duration = c->duration};
+        return (struct spans){
+            .lease = usec_min(c->lease, BUDGET_LEASE_MAX_USEC),
+            .duration =
+                usec_max(usec_min(c->duration, BUDGET_LEASE_MAX_USEC), BUDGET_RENEW_MIN_USEC),
+        };
     return (struct spans){.lease = b.lease, .duration = b.duration};
 }
 
@@ -39,7 +45,7 @@ struct spans cover_ask(const struct cover *c, const struct spans *configured, us
                        usec_t t0)
 {
     usec_t duration = usec_max(configured->duration, usec_sub(c->until, t0));
-    usec_t kill = budget_kill(usec_max(c->kept, c->lease));
+    usec_t kill = usec_max(budget_kill(usec_max(c->kept, c->lease)), c->room);
 
     duration = usec_min(duration, BUDGET_LEASE_MAX_USEC);
     usec_t lease = budget_covering_lease(configured->lease, usec_min(stop, BUDGET_STOP_MAX_USEC),
@@ -82,6 +88,8 @@ void cover_extended(struct cover *c, usec_t deadline)
 
 void cover_seen(struct cover *c, usec_t lease, usec_t deadline)
 {
-    if (lease == c->lease && deadline == c->until)
-        c->kept = lease;
+    if (lease != c->lease || deadline != c->until)
+        return;
+    c->kept = lease;
+    c->room = 0;
 }

@@ -31,8 +31,9 @@ struct cover {
                                those before, as long as a longer lease has to wait */
     usec_t
         until; /* the keeper's deadline is this at most, and nothing that was sent makes it later */
-    usec_t kept;         /* the longest lease that the keeper may have: its K counts */
-    bool fixed;          /* the keeper is of a version that takes no other lease */
+    usec_t kept; /* the longest lease that the keeper may have by this life's word: its K counts */
+    usec_t room; /* and the largest K that it may have by an earlier life's */
+    bool fixed;  /* the keeper is of a version that takes no other lease */
     usec_t longer;       /* the record shows this lease, longer than the keeper's; 0: it does not */
     usec_t longer_since; /* and has done so since then */
 };
@@ -44,8 +45,8 @@ void cover_begin(struct cover *c, const struct spans *granted, usec_t deadline);
 void cover_adopt(struct cover *c, const struct spans *keeper, usec_t deadline, bool fixed);
 
 /* Its record was read, by a question sent at `sent`: what an earlier life had granted, and may have
- * sent to the keeper, is covered by that. */
-void cover_read(struct cover *c, const struct spans *record, usec_t sent);
+ * sent to the keeper, is covered by that. stop: S of the term. */
+void cover_read(struct cover *c, const struct spans *record, usec_t stop, usec_t sent);
 
 /* L and D of a term with this S by the configured lease; as the keeper has them where that lease is
  * too short for this S: it counts from the next term on. */

@@ -661,7 +661,7 @@ static void judge_nonce(struct member *m, const struct reply *reply, usec_t now,
 
         nonces_read(&m->nonces, nonce, &reply->epoch);
         if (m->state == MEMBER_ADOPTING)
-            cover_read(&m->cover, &spans, m->sent_at);
+            cover_read(&m->cover, &spans, m->stop, m->sent_at);
         m->due = now;
         return;
     }

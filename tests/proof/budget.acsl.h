@@ -99,6 +99,15 @@ usec_t budget_smallest_lease(usec_t stop);
         in_bounds(lease, stop) && 0 < duration <= lease && promise(lease, stop, duration); */
 bool budget_holds(usec_t lease, usec_t stop, usec_t duration);
 
+/*@ requires lease <= 86400000000 && stop <= 43200000000 && duration <= 86400000000;
+    assigns \nothing;
+    ensures room: \result <= 1000000;
+    ensures room: \forall integer k; 0 <= k <= 1000000 &&
+        1000 * (duration + 300000 + stop + k) <= seen_by_a_fast_clock(lease) ==> k <= \result;
+    ensures room: \result > 0 ==>
+        1000 * (duration + 300000 + stop + \result) <= seen_by_a_fast_clock(lease); */
+usec_t budget_room(usec_t lease, usec_t stop, usec_t duration);
+
 /*@ requires lease <= 200000000000 && spent <= 200000000000 && kill <= 1000000;
     assigns \nothing;
     ensures covers: \result == true <==> covers_it(lease, spent, kill); */

@@ -14,6 +14,7 @@
 #define pause_judge noted_pause_judge
 #include "election/member.c"
 #undef pause_judge
+#include "election/cover.c"
 #include "election/heal.c"
 #include "election/nonces.c"
 #include "election/pause.c"
@@ -40,6 +41,89 @@ bool budget_holds(usec_t lease, usec_t stop, usec_t duration)
     judged.duration = duration;
     judged.holds = holds;
     return holds;
+}
+
+/* Of the same lease and stop timeout it says the same, within the bounds of "budget-promise". */
+static struct {
+    bool asked;
+    usec_t lease, stop;
+    int said;
+    struct budget budget;
+} computed;
+
+int budget_compute(usec_t lease, usec_t stop, struct budget *ret)
+{
+    struct budget b;
+    int said;
+
+    ASSUME(said == 0 || said == -ERANGE);
+    ASSUME(b.lease == lease && b.stop == stop && b.duration >= BUDGET_RENEW_MIN_USEC &&
+           b.duration < b.lease);
+    ASSUME(said < 0 || lease <= BUDGET_LEASE_MAX_USEC);
+    if (computed.asked && computed.lease == lease && computed.stop == stop) {
+        said = computed.said;
+        b = computed.budget;
+    }
+    computed.asked = true;
+    computed.lease = lease;
+    computed.stop = stop;
+    computed.said = said;
+    computed.budget = b;
+    if (said == 0)
+        *ret = b;
+    return said;
+}
+
+/* Noted, too: "covering-promise" says what it is good for. */
+static struct {
+    unsigned asked;
+    usec_t least, stop, duration, kill, kill_of, kill_said, said;
+} covering;
+
+usec_t budget_kill(usec_t lease)
+{
+    usec_t kill;
+
+    ASSUME(kill <= BUDGET_KILL_MAX_USEC);
+    covering.kill_of = lease;
+    covering.kill_said = kill;
+    return kill;
+}
+
+static struct {
+    usec_t lease, stop, duration, said;
+} roomy;
+
+usec_t budget_room(usec_t lease, usec_t stop, usec_t duration)
+{
+    usec_t said;
+
+    ASSUME(said <= BUDGET_KILL_MAX_USEC);
+    PROVE("room-within-its-bounds", true,
+          lease <= BUDGET_LEASE_MAX_USEC && stop <= BUDGET_STOP_MAX_USEC &&
+              duration <= BUDGET_LEASE_MAX_USEC);
+    roomy.lease = lease;
+    roomy.stop = stop;
+    roomy.duration = duration;
+    roomy.said = said;
+    return said;
+}
+
+usec_t budget_covering_lease(usec_t least, usec_t stop, usec_t duration, usec_t kill)
+{
+    usec_t said;
+
+    ASSUME(said >= least && said <= 2 * (BUDGET_LEASE_MAX_USEC + BUDGET_STOP_MAX_USEC));
+    PROVE("covering-within-its-bounds", true,
+          least <= BUDGET_LEASE_MAX_USEC && stop <= BUDGET_STOP_MAX_USEC &&
+              duration <= BUDGET_LEASE_MAX_USEC && kill <= BUDGET_KILL_MAX_USEC);
+    covering.asked++;
+    covering.least = least;
+    covering.stop = stop;
+    covering.duration = duration;
+    covering.kill = kill;
+    covering.said = said;
+    return said;
 }
 
 /* The real one, which is proven in pause.c; its verdict is noted. */
@@ -81,8 +165,13 @@ static struct account {
 
     /* The term whose ticket is out, or whose keeper was adopted. */
     uint64_t term;
-    usec_t until, duration; /* the last deadline that was given out for it, and its D */
-    bool denied;            /* a renewal of it was denied while it was held */
+    usec_t until;           /* the last deadline that was given out for it */
+    usec_t lease, duration; /* L and D that its keeper is told with the next one */
+    usec_t covered; /* of its keeper: no later deadline was sent, by an earlier life either … */
+    usec_t kept;    /* … and no longer lease by this life, … */
+    usec_t room;    /* … nor a larger K by an earlier one */
+    usec_t shown, shown_since; /* a longer lease in the record, since when; 0: none */
+    bool denied;               /* a renewal of it was denied while it was held */
 
     /* Guards: since when it is known that they are not whole, heals, and how many in a row left a
      * unit unguarded, by what PID 1 said when it was asked after their end. */
@@ -303,6 +392,69 @@ static void account_for_orphan(const struct member *before, const struct member_
         usec_min(usec_max(r->duration, BUDGET_RENEW_MIN_USEC) / BUDGET_TRIES, BUDGET_POLL_MAX_USEC);
 }
 
+/* ---- the account of leases ---- */
+
+static void account_for_no_longer_lease(void)
+{
+    a.shown = 0;
+    a.shown_since = 0;
+}
+
+static void account_for_first_lease(usec_t lease, usec_t duration)
+{
+    a.room = 0;
+    a.lease = a.kept = lease;
+    a.duration = duration;
+    a.covered = a.until;
+    account_for_no_longer_lease();
+}
+
+/* A renewal was granted: is the keeper told of its lease from now on? told: it is. */
+static void account_for_lease(const struct record *r, usec_t now, bool told)
+{
+    if (r->lease > a.lease && a.shown != r->lease) {
+        a.shown = r->lease;
+        a.shown_since = now;
+    }
+    if (r->lease <= a.lease || told) {
+        a.lease = r->lease;
+        a.duration = r->duration;
+        account_for_no_longer_lease();
+    }
+}
+
+/* What an earlier life may have sent: its last renewal covers it, and was there before it was read
+ * by a question of this life's. */
+static void account_for_earlier_life(const struct record *r)
+{
+    a.covered =
+        usec_max(a.covered, usec_add(a.sent_at, usec_min(r->duration, BUDGET_LEASE_MAX_USEC)));
+    a.room = usec_max(a.room, roomy.said);
+}
+
+static void account_for_leases(const struct member *before, const struct member *m,
+                               const struct member_event *e, const struct update *u)
+{
+    bool granted = e->type == EVENT_REPLY && a.request.operation == OPERATION_RENEW &&
+                   e->reply->outcome == OUTCOME_GRANTED;
+
+    if (granted && member_leads(before) && m->state == MEMBER_LEADING)
+        account_for_lease(&e->reply->record, e->now, m->cover.lease == e->reply->record.lease);
+    if (u->actions & ACTION_EXTEND) {
+        a.covered = usec_max(a.covered, a.until);
+        a.kept = usec_max(a.kept, a.lease);
+    }
+    if (before->state == MEMBER_ADOPTING && m->state == MEMBER_ADOPTING && reads_term(before, e))
+        account_for_earlier_life(&e->reply->record);
+    /* Nothing that was sent is later than what it shows, so it has no other any more. */
+    if (e->type == EVENT_LOCAL && before->state == MEMBER_LEADING && m->state == MEMBER_LEADING &&
+        e->local->keeper_term == a.term && e->local->keeper_deadline == a.covered &&
+        e->local->keeper_lease == a.lease) {
+        a.kept = a.lease;
+        a.room = 0;
+    }
+}
+
 /* ---- what was told, and done ---- */
 
 /* What was told, before the member is. */
@@ -439,20 +591,21 @@ static void account_for_update(const struct member *before, const struct member 
     }
     if (u->actions & ACTION_TICKET) {
         a.term = a.ticketed = e->reply->record.term;
-        a.duration = e->reply->record.duration;
-        a.until = a.sent_at + a.duration;
+        a.until = a.sent_at + e->reply->record.duration;
+        account_for_first_lease(e->reply->record.lease, e->reply->record.duration);
         a.open = a.proven = false;
     }
     if (adopted) {
         a.term = a.ticketed = e->local->keeper_term;
-        a.duration = e->local->keeper_duration;
-        a.until = usec_min(e->local->keeper_deadline, usec_add(e->now, a.duration));
+        a.until = usec_min(e->local->keeper_deadline, usec_add(e->now, e->local->keeper_duration));
+        account_for_first_lease(e->local->keeper_lease, e->local->keeper_duration);
         a.proven = false;
     }
     if (a.term > a.top)
         a.top = a.term;
     if (u->actions & ACTION_EXTEND)
         a.until = m->deadline;
+    account_for_leases(before, m, e, u);
     if (u->actions & ACTION_UNLINK) {
         if (m->term > a.ended)
             a.ended = m->term;
@@ -582,6 +735,7 @@ static bool look_known(const struct member *m)
     return l->asked_at == a.look.asked_at && l->keeper == a.look.keeper &&
            l->units_dead == a.look.units_dead && l->slice_empty == a.look.slice_empty &&
            l->open == a.look.open && l->left == a.look.left && l->guarded == a.look.guarded &&
+           l->keeper_term == a.look.keeper_term && l->keeper_deadline == a.look.keeper_deadline &&
            (unsigned)l->keeper <= LOCAL_KEEPER_ACTIVE && l->guards.state == a.look.guards.state &&
            (unsigned)l->guards.state <= GUARDS_BARE;
 }
@@ -659,6 +813,19 @@ static bool terms_known(const struct member *m)
            (!m->observed || m->record.term <= m->highest_term);
 }
 
+/* What it believes of its keeper is no less than there may be. */
+static bool lease_known(const struct member *m)
+{
+    const struct cover *c = &m->cover;
+    bool waits = a.shown > 0;
+
+    return c->lease == a.lease && c->duration == a.duration && c->until == a.covered &&
+           c->until >= m->deadline && c->kept >= a.kept && c->room >= a.room &&
+           c->room <= BUDGET_KILL_MAX_USEC && (!waits || a.shown > a.lease) &&
+           c->longer == a.shown && (!waits || c->longer_since == a.shown_since) &&
+           a.shown_since <= a.now;
+}
+
 static bool term_known(const struct member *m)
 {
     switch (m->state) {
@@ -671,8 +838,8 @@ static bool term_known(const struct member *m)
     case MEMBER_LEADING:
     case MEMBER_ADOPTING:
         return m->term == a.term && m->term > m->over_term && m->term == a.ticketed &&
-               m->deadline == a.until && m->cover.duration == a.duration && m->release &&
-               !a.denied && !a.copied && !m->stopping;
+               m->deadline == a.until && lease_known(m) && m->release && !a.denied && !a.copied &&
+               !m->stopping;
     case MEMBER_ENDING:
         return m->since == a.unlinked_at && (!m->release || (!a.denied && !a.copied)) &&
                a.ticketed <= usec_max(m->over_term, m->term);
@@ -817,6 +984,21 @@ static void check_request(const struct member *before, const struct member_event
                                                   : q->term == a.term && q->term == a.ticketed));
     PROVE("renew-only-by-a-fit-clock", renews, e->fit);
     PROVE("renew-not-when-stopped", renews, !a.stopped);
+    bool holds = renews && before->state != MEMBER_CONFIRMING;
+    usec_t left = usec_sub(a.covered, e->now);
+    PROVE("renew-covers-the-keeper", holds,
+          covering.asked == 1 && q->lease == usec_min(covering.said, BUDGET_LEASE_MAX_USEC) &&
+              q->duration == covering.duration &&
+              q->duration >= usec_min(left, BUDGET_LEASE_MAX_USEC) &&
+              covering.stop == usec_min(before->stop, BUDGET_STOP_MAX_USEC) &&
+              covering.kill_of >= a.kept && covering.kill >= covering.kill_said &&
+              covering.kill >= a.room);
+    PROVE("renew-not-below-the-smallest-d", holds, q->duration >= BUDGET_RENEW_MIN_USEC);
+    PROVE("renew-not-below-the-configured-lease", holds && computed.said == 0,
+          computed.asked && computed.lease == a.budget.lease && computed.stop == before->stop &&
+              q->lease >= a.budget.lease && q->duration >= computed.budget.duration);
+    PROVE("confirms-with-the-claims-lease", renews && before->state == MEMBER_CONFIRMING,
+          q->lease == before->cover.lease && q->duration == before->cover.duration);
     PROVE("nonce-is-the-fresh-one", renews, nonce_equal(&q->fresh_nonce, &e->nonce));
     PROVE("release-only-with-proof", releases, a.proven && q->term <= a.ended);
     PROVE("release-only-the-ended-term", releases,
@@ -866,8 +1048,21 @@ static void check_extend(const struct member *before, const struct member *m,
     PROVE("extend-only-when-renewed", extends,
           renewed && a.request.term == a.term && m->term == a.term && a.term > a.ended);
     PROVE("extend-before-the-deadline", extends, e->now < a.until);
-    PROVE("extend-counts-from-the-send", extends,
-          m->deadline == usec_max(a.until, usec_add(a.sent_at, a.duration)));
+    const struct record *r = &e->reply->record;
+    PROVE("extend-counts-from-the-send", extends && renewed,
+          m->deadline >= a.until &&
+              m->deadline <= usec_max(a.until, usec_add(a.sent_at, r->duration)));
+    PROVE("extend-by-the-configured-d", extends && renewed && computed.said == 0,
+          m->deadline <= usec_max(a.until, usec_add(a.sent_at, computed.budget.duration)));
+    PROVE("extend-says-what-was-granted", extends && renewed,
+          (m->cover.lease == r->lease && m->cover.duration == r->duration) ||
+              (r->lease > a.lease && m->cover.lease == a.lease && m->cover.duration == a.duration));
+    PROVE("longer-lease-waits-for-one-old-one", renewed && m->cover.lease > a.lease,
+          a.shown == r->lease && e->now - a.shown_since >= a.lease && !before->cover.fixed);
+    PROVE("longer-lease-comes-when-it-was-shown",
+          renewed && member_leads(before) && m->state == MEMBER_LEADING && a.shown > 0 &&
+              a.shown == r->lease && e->now - a.shown_since >= a.lease && !before->cover.fixed,
+          m->cover.lease == r->lease);
     PROVE("extend-not-after-a-pause", extends, pause_said != PAUSE_LIKELY);
     PROVE("extend-stands-alone", extends, u->actions == ACTION_EXTEND && member_leads(m));
     PROVE("deadline-moves-only-by-extending",
@@ -878,10 +1073,16 @@ static void check_extend(const struct member *before, const struct member *m,
               e->local->keeper == LOCAL_KEEPER_ACTIVE && e->local->keeper_term == a.term &&
               e->local->asked_at > before->since);
     PROVE("leads-adopted-only-when-renewed",
-          m->state == MEMBER_LEADING && before->state == MEMBER_ADOPTING, extends);
+          m->state == MEMBER_LEADING && before->state == MEMBER_ADOPTING, renewed);
     PROVE("renewed-keeps-leading",
           renewed && member_leads(before) && e->now < a.until && pause_said != PAUSE_LIKELY,
-          extends && m->state == MEMBER_LEADING);
+          m->state == MEMBER_LEADING &&
+              (extends || (m->deadline == before->deadline &&
+                           usec_add(a.sent_at, m->cover.duration) >= a.until)));
+    PROVE("extend-is-sent-again",
+          renewed && m->state == MEMBER_LEADING && !before->cover.fixed &&
+              a.look.keeper_deadline != m->deadline,
+          extends);
 }
 
 static void check_end(const struct member *before, const struct member *m,
@@ -1005,7 +1206,7 @@ static void check_memory(const struct member *before, const struct member *m,
 
     PROVE("unknown-moves-nothing", unknown,
           m->state == before->state && m->term == before->term && m->deadline == before->deadline &&
-              m->cover.duration == before->duration && u->actions == 0);
+              m->cover.duration == before->cover.duration && u->actions == 0);
     PROVE("terms-never-forgotten", true,
           m->over_term >= before->over_term && m->highest_term >= before->highest_term);
     PROVE("over-is-over",
@@ -1028,9 +1229,9 @@ static void check_memory(const struct member *before, const struct member *m,
           e->type == EVENT_REPLY && a.open && a.ours && m->term == e->reply->record.term &&
               nonce_equal(&e->reply->record.nonce, &a.open_nonce) &&
               history_equal(&e->reply->epoch, &a.open_epoch) && m->term > a.ended);
-    PROVE("new-budget-not-for-a-running-term", e->type == EVENT_RESUME,
-          m->cover.lease == before->lease && m->stop == before->stop &&
-              m->cover.duration == before->duration && m->deadline == before->deadline);
+    PROVE("new-lease-not-before-a-renewal", e->type == EVENT_RESUME,
+          m->cover.lease == before->cover.lease && m->stop == before->stop &&
+              m->cover.duration == before->cover.duration && m->deadline == before->deadline);
     PROVE("settled-means-nothing-runs", member_settled(m),
           a.stopped && !(a.asked && e->type != EVENT_REPLY) && all_dead(&a.look) &&
               !holds_term(m->state) && !(u->actions & ACTION_REQUEST));

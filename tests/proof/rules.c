@@ -128,8 +128,9 @@ static void prove_ticket(void)
     last = now;
     PROVE("keeper-invariant", true, invariant(&k));
     PROVE("keeper-begins-by-the-ticket", true,
-          k.phase == KEEPER_LEADING && k.version == t.version && k.term == t.term && k.lease == t.lease && k.stop == t.stop &&
-              k.duration == t.duration && k.deadline == t.deadline);
+          k.phase == KEEPER_LEADING && k.version == t.version && k.term == t.term &&
+              k.lease == t.lease && k.stop == t.stop && k.duration == t.duration &&
+              k.deadline == t.deadline);
 }
 
 static void prove_message(void)
@@ -147,20 +148,20 @@ static void prove_message(void)
     usec_t lease = fixed ? before.lease : m.lease;
     usec_t duration = fixed ? before.duration : m.duration;
     bool shorter = lease <= before.lease && duration <= before.duration;
-    bool may_extend = proper && m.verb == KEEPER_EXTEND && before.phase == KEEPER_LEADING &&
-                      now < before.deadline && judged.holds &&
-                      (m.deadline > before.deadline ||
-                       (m.deadline == before.deadline && shorter)) &&
-                      (m.deadline <= now || m.deadline - now <= duration);
-    bool repeated = m.deadline == before.deadline && lease == before.lease &&
-                    duration == before.duration;
+    bool may_extend =
+        proper && m.verb == KEEPER_EXTEND && before.phase == KEEPER_LEADING &&
+        now < before.deadline && judged.holds &&
+        (m.deadline > before.deadline || (m.deadline == before.deadline && shorter)) &&
+        (m.deadline <= now || m.deadline - now <= duration);
+    bool repeated =
+        m.deadline == before.deadline && lease == before.lease && duration == before.duration;
 
     check_step(&before, &k, now);
     PROVE("extend-proper", k.deadline != before.deadline || !same_spans(&before, &k),
           may_extend && k.deadline == m.deadline && k.lease == lease && k.duration == duration);
     PROVE("extend-keeps-budget", k.deadline != before.deadline || !same_spans(&before, &k),
-          judged.asked == 1 && judged.holds && judged.lease == k.lease &&
-              judged.stop == k.stop && judged.duration == k.duration);
+          judged.asked == 1 && judged.holds && judged.lease == k.lease && judged.stop == k.stop &&
+              judged.duration == k.duration);
     PROVE("extend-at-most-d-ahead", k.deadline != before.deadline,
           now < before.deadline && k.deadline - now <= k.duration);
     PROVE("extend-done-when-proper", may_extend && !repeated,
