@@ -22,23 +22,27 @@ OBSERVE, CLAIM, RENEW, RELEASE = range(4)
 LEADING, STOPPING, KILLED = range(3)
 
 SPANS = {"lease": "Real", "stop": "Real", "duration": "Real"}
-# A deadline counts from a time, and that was at some true time.
-DEADLINE = {"term": "Int", "deadline": "Real", "base": "Real", "base_true": "Real"}
+# What a keeper has, or may get: a deadline, and with it L, whose K counts.
+DEADLINE = {"term": "Int", "deadline": "Real", "lease": "Real"}
 # Nonces are fresh (daemon 4), so each write has a number: what bears the same nonce is the same write.
-# boot: of the owner, who is another after each; 0 is nobody. life: of the agent that claimed.
-RECORD = {"term": "Int", "write": "Int", "host": "Int", "boot": "Int", "life": "Int", **SPANS}
-REQUEST = {"kind": "Int", "term": "Int", "expected": "Int", "on_clean": "Bool", "boot": "Int", "life": "Int", **SPANS}
-LOOK = {"at": "Real", "taken": "Bool", "dead": "Bool", **DEADLINE, "duration": "Real"}
+# boot: of the owner, who is another after each; 0 is nobody. life: of the agent that claimed. base: when the question of
+# the last write was sent, by the owner's clock, and in truth; serial: which of all its questions that was.
+RECORD = {"term": "Int", "write": "Int", "host": "Int", "boot": "Int", "life": "Int", **SPANS, "base": "Real",
+          "base_true": "Real", "serial": "Int"}
+REQUEST = {"kind": "Int", "term": "Int", "expected": "Int", "on_clean": "Bool", "boot": "Int", "life": "Int", **SPANS,
+           "base": "Real", "base_true": "Real", "serial": "Int"}
+LOOK = {"at": "Real", "taken": "Bool", "dead": "Bool", **DEADLINE, "stop": "Real"}
 HOST = {
-    "clock": "Real", "life": "Int", "boot": "Int",
+    "clock": "Real", "life": "Int", "boot": "Int", "serial": "Int",
     "birth": "Int",         # the record's term when this agent began
     # From a keeper's begin until nothing is left: units may run. phase: what was done about it.
-    "run": {"active": "Bool", "phase": "Int", "kill": "Real", "killed": "Real", **DEADLINE, **SPANS},
-    "ticket": {"there": "Bool", **DEADLINE, **SPANS},
+    "run": {"active": "Bool", "phase": "Int", "kill": "Real", "killed": "Real", **DEADLINE, "stop": "Real"},
+    "ticket": {"there": "Bool", **DEADLINE, "stop": "Real"},
     "message": {"there": "Bool", **DEADLINE},
     # The account of member.c.
     "state": "Int", "term": "Int", "ended": "Int", "ticketed": "Int", "top": "Int",
-    "until": {**DEADLINE, "duration": "Real"},
+    # known: what its keeper has, or may get, has no later deadline than covered, and no larger K than kept.
+    "until": {**DEADLINE, "stop": "Real", "duration": "Real", "known": "Bool", "covered": "Real", "kept": "Real"},
     "unlink_due": "Bool", "unlinked": "Real",
     "seen": {"known": "Bool", "write": "Int", "lease": "Real", "since": "Real", "since_true": "Real"},
     # The question under way; done: at the arbiter, and the answer is on its way.
@@ -97,10 +101,56 @@ def leads(w, h, term):
     return (r.host == h.number) & (r.boot == h.boot) & (r.term == term) & ~r.clean
 
 
+def owns(w, h):
+    return (w.row.host == h.number) & (w.row.boot == h.boot)
+
+
+def fits(lease, stop, duration, kill):
+    return 1000 * (duration + SLACK + stop + kill) <= 998 * lease
+
+
+def covers(q, stop, d):
+    """Does a write with these spans, sent at q.base, cover that?"""
+    return ((d.deadline <= q.base + q.duration) & fits(q.lease, stop, q.duration, kill_of(d.lease)) &
+            (kill_of(d.lease) >= 0))
+
+
 def backed(w, h, d):
-    """A deadline is that of a question before the record's last write, if it is the record's term's."""
-    return (passed(w, h, d.base, d.base_true) & (d.term <= w.row.term) &
-            implies(d.term == w.row.term, (d.base_true <= w.row.written) & (d.deadline - d.base <= w.row.duration)))
+    """A deadline is covered by the record's last write, if it is the record's term's."""
+    return (d.term <= w.row.term) & implies(d.term == w.row.term, owns(w, h) & covers(w.row, w.row.stop, d))
+
+
+def may_come(h):
+    """A message that a keeper would not refuse ("extend-proper"): the one that runs, or that may begin yet."""
+    m, r, t = h.message, h.run, h.ticket
+    return m.there & ((r.active & (r.term == m.term) & (m.deadline > r.deadline)) | (t.there & (t.term == m.term)))
+
+
+def given(h):
+    """[(is it there, what a keeper has or may get)]"""
+    return [(h.run.active, h.run), (h.ticket.there, h.ticket), (may_come(h), h.message)]
+
+
+def all_given(h, term, formula):
+    return every([implies(there & (d.term == term), formula(d)) for there, d in given(h)])
+
+
+def may_renew(w, h, q):
+    """The arbiter could carry it out: it names the record's write, which was sent before it was."""
+    return ((q.kind == RENEW) & (w.row.term == q.term) & (w.row.host == h.number) & (w.row.boot == q.boot) &
+            (w.row.serial < q.serial))
+
+
+def good_renewal(w, h, q):
+    stop = w.row.stop
+    return every([
+        fits(q.lease, stop, q.duration, kill_of(q.lease)), kill_of(q.lease) >= 0, q.duration >= RENEW_MIN, q.lease > q.duration,
+        implies(q.boot == h.boot, all_given(h, q.term, lambda d: covers(q, stop, d)))])
+
+
+def given_up(w, h, q):
+    """Before the one that is under way, if there is one."""
+    return harmless(w, h, q) & implies(h.asked, q.serial < h.request.serial)
 
 
 def harmless(w, h, q):
@@ -108,6 +158,11 @@ def harmless(w, h, q):
     r, claim, release = w.row, q.kind == CLAIM, q.kind == RELEASE
     return every([
         (q.boot <= h.boot) & (q.life <= h.life),
+        q.serial <= h.serial,
+        implies(q.boot == h.boot, (q.base <= h.clock) & passed(w, h, q.base, q.base_true) &
+                implies(h.asked, q.base <= h.sent)),
+        implies(q.kind == RENEW, q.term <= r.term),
+        implies(may_renew(w, h, q), good_renewal(w, h, q)),
         implies(claim, in_budget(q)),
         implies(claim & ~q.on_clean, (q.expected <= r.write) & implies(q.expected == r.write, lease_is_over(w))),
         implies(release, q.term <= r.term),
@@ -123,8 +178,8 @@ def granted_fits(w, h):
     return every([
         v.term <= r.term,
         implies(q.kind == CLAIM, v.term > h.birth),
-        implies(q.kind == RENEW, v.term == q.term),
-        implies(v.term == r.term, ours & same_spans(v, r) & (h.sent_true <= r.written)),
+        implies(q.kind == RENEW, (v.term == q.term) & (v.lease == q.lease) & (v.duration == q.duration)),
+        implies(v.term == r.term, ours & same_spans(v, r) & (r.base == h.sent) & (r.serial == h.request.serial)),
         implies((v.term > h.ended) & (v.term > h.birth) & (h.clock < h.sent + v.duration), leads(w, h, v.term)),
     ])
 
@@ -134,7 +189,12 @@ def true_enough(w, h, look):
     found, asked_since = look.taken & ~look.dead, (h.state == ENDING) & (look.at > h.unlinked)
     return every([
         look.at <= h.clock,
-        implies(found, backed(w, h, look) & implies(look.term == w.row.term, look.duration == w.row.duration)),
+        implies(found, (look.term <= w.row.term) & (kill_of(look.lease) >= 0) & implies(look.term == w.row.term, look.stop == w.row.stop)),
+        # A deadline never goes back, and L does not grow without it.
+        implies(found & h.run.active & (h.run.term == look.term), (h.run.deadline >= look.deadline) &
+                implies(h.run.deadline == look.deadline, kill_of(h.run.lease) <= kill_of(look.lease))),
+        implies(found & h.ticket.there, h.ticket.term != look.term),
+        implies(found, (look.term <= h.birth) | (look.term <= h.ticketed)),
         implies(asked_since, ~h.unlink_due & ~h.ticket.there),
         implies(asked_since & look.taken & look.dead, ~h.run.active),
     ])
@@ -146,7 +206,9 @@ def record_holds(w, h):
         (r.written <= w.now) & (r.term >= 0),
         implies(r.term == 0, r.host == 0),
         implies(r.term > 0, in_budget(r)),
-        implies(r.host == h.number, (r.life <= h.life) & (r.boot <= h.boot)),
+        implies(r.host == h.number, (r.life <= h.life) & (r.boot <= h.boot) & (r.serial <= h.serial)),
+        implies(owns(w, h) & (r.term > 0), (r.base <= h.clock) & passed(w, h, r.base, r.base_true) &
+                (r.base_true <= r.written)),
     ])
 
 
@@ -156,7 +218,7 @@ INVARIANT = {
     "who-claimed": lambda w, h: (h.boot <= h.life) & (h.birth <= w.row.term) &
         implies((w.row.host == h.number) & (w.row.life == h.life), w.row.term > h.birth),
     "who-runs-is-in-the-record": lambda w, h: implies(h.run.active, leads(w, h, h.run.term)),
-    "run-by-a-deadline": lambda w, h: implies(h.run.active, backed(w, h, h.run) & same_spans(h.run, w.row)),
+    "run-by-a-deadline": lambda w, h: implies(h.run.active, backed(w, h, h.run) & (h.run.stop == w.row.stop)),
     "run-in-time": lambda w, h: implies(h.run.active, every([
         one_of(h.run.phase, [LEADING, STOPPING, KILLED]),
         implies(h.run.phase == LEADING, h.clock <= h.run.deadline + SLACK),
@@ -165,34 +227,60 @@ INVARIANT = {
                 (h.run.killed <= h.run.deadline + h.run.stop + SLACK))])),
     "ticket-is-in-the-record": lambda w, h: implies(h.ticket.there, every([
         backed(w, h, h.ticket),
-        implies(h.ticket.term == w.row.term, same_spans(h.ticket, w.row)),
+        implies(h.ticket.term == w.row.term, h.ticket.stop == w.row.stop),
         implies(h.clock < h.ticket.deadline, leads(w, h, h.ticket.term))])),
-    "message-by-a-deadline": lambda w, h: implies(h.message.there, backed(w, h, h.message)),
+    "message-by-a-deadline": lambda w, h: implies(h.message.there, h.message.term <= w.row.term) &
+        implies(may_come(h), backed(w, h, h.message)),
+    # Of a term of this life, or of an earlier one's.
+    "given-out": lambda w, h: every([implies(there, (d.term <= h.birth) | (d.term <= h.ticketed)) for there, d in
+                                     [(h.run.active, h.run), (h.ticket.there, h.ticket), (h.message.there, h.message)]]),
+    "one-ticket": lambda w, h: ~(h.run.active & h.ticket.there & (h.run.term == h.ticket.term)),
     "term-held": lambda w, h: implies(h.state == HOLDING, every([
-        backed(w, h, h.until), h.until.term == h.term, h.term <= h.ticketed,
-        implies(h.term == w.row.term, h.until.duration == w.row.duration)])),
-    "term-to-confirm": lambda w, h: implies(h.state == CONFIRMING, (h.term > h.birth) & (h.term <= w.row.term)),
+        h.until.term == h.term, h.term == h.ticketed, h.term <= w.row.term, h.term > 0,
+        (h.until.deadline <= h.until.covered) & (kill_of(h.until.lease) <= h.until.kept), kill_of(h.until.lease) >= 0,
+        implies(h.term == w.row.term, h.until.stop == w.row.stop)])),
+    "lease-known": lambda w, h: implies((h.state == HOLDING) & h.until.known, every([
+        all_given(h, h.term, lambda d: (d.deadline <= h.until.covered) & (kill_of(d.lease) <= h.until.kept))])),
+    # Only what is known is renewed; and what was asked covers what is held meanwhile.
+    "renewal-under-way": lambda w, h: implies(h.asked & (h.request.kind == RENEW) & (h.state == HOLDING) &
+                                              (h.request.term == h.term) & (h.term == w.row.term), every([
+        h.until.known, (h.until.deadline <= h.request.base + h.request.duration),
+        fits(h.request.lease, w.row.stop, h.request.duration, kill_of(h.until.lease))])),
+    "term-to-confirm": lambda w, h: implies(h.state == CONFIRMING, every([
+        (h.term > h.birth) & (h.term <= w.row.term) & (h.term > h.ticketed),
+        fits(h.until.lease, h.until.stop, h.until.duration, kill_of(h.until.lease)), kill_of(h.until.lease) >= 0,
+        (h.until.duration >= RENEW_MIN) & (h.until.lease > h.until.duration),
+        implies(h.term == w.row.term, h.until.stop == w.row.stop)])),
+    "ticketed-is-over": lambda w, h: (h.state == HOLDING) | (h.ticketed <= h.ended),
     "ending": lambda w, h: implies(h.state == ENDING, every([
         ~h.ticket.there | h.unlink_due, h.term <= h.ended])),
     "releasing": lambda w, h: implies(h.state == RELEASING,
                                       ~h.ticket.there & ~h.run.active & ~h.unlink_due & (h.term <= h.ended)),
     "terms-known": lambda w, h: every([one_of(h.state, range(5)), h.unlinked <= h.clock,
-                                       *(t <= w.row.term for t in (h.ended, h.ticketed, h.top))]),
+                                       h.ended >= 0, *(t <= w.row.term for t in (h.ended, h.ticketed, h.top))]),
     "observation": lambda w, h: implies(h.seen.known, every([
         h.seen.write <= w.row.write, passed(w, h, h.seen.since, h.seen.since_true),
         implies(h.seen.write == w.row.write, (w.row.written <= h.seen.since_true) & (h.seen.lease == w.row.lease))])),
     "question": lambda w, h: implies(h.asked, every([
-        passed(w, h, h.sent, h.sent_true), one_of(h.request.kind, range(4)),
+        passed(w, h, h.sent, h.sent_true), one_of(h.request.kind, range(4)), h.sent <= h.clock,
         (h.request.life == h.life) & (h.request.boot == h.boot),
+        (h.request.base == h.sent) & (h.request.base_true == h.sent_true) & (h.request.serial <= h.serial),
+        implies(owns(w, h), w.row.base <= h.sent),
         implies(~h.done, harmless(w, h, h.request)),
         implies(h.request.kind == RENEW, implies(h.request.term > h.ticketed, h.request.term > h.birth))])),
     "answer": lambda w, h: implies(h.asked & h.done, every([
         (h.read.write <= w.row.write) & (h.read.term <= w.row.term),
         implies(h.read.write == w.row.write, h.read.lease == w.row.lease),
+        implies(h.read.term > 0, in_budget(h.read)),
+        implies(h.read.term == w.row.term, h.read.stop == w.row.stop),
+        # What it read covers all that was sent, as counted from its question.
+        implies((h.read.host == h.number) & (h.read.boot == h.boot), all_given(h, h.read.term, lambda d:
+                (d.deadline <= h.sent + h.read.duration) &
+                fits(h.read.lease, h.read.stop, h.read.duration, kill_of(d.lease)))),
         implies((h.read.host == h.number) & (h.read.life == h.life), h.read.term > h.birth),
         implies(h.granted & one_of(h.request.kind, [CLAIM, RENEW]), granted_fits(w, h))])),
     "look-is-true": lambda w, h: implies(h.look.there, true_enough(w, h, h.look)),
-    "stray-is-harmless": lambda w, h: implies(h.stray.there, harmless(w, h, h.stray)),
+    "stray-is-harmless": lambda w, h: implies(h.stray.there, given_up(w, h, h.stray)),
 }
 
 
@@ -239,9 +327,10 @@ def ask(s, kind):
     """daemon 1: the time is read before the question is sent."""
     w, h = s.w, s.n.a
     s.guard("one-question-at-a-time", ~w.a.asked)
-    h.asked, h.done, h.sent, h.sent_true = TRUE, FALSE, w.a.clock, w.now
+    h.asked, h.done, h.sent, h.sent_true, h.serial = TRUE, FALSE, w.a.clock, w.now, w.a.serial + 1
     h.request = s.names.things(REQUEST)
-    s.case((h.request.kind == kind) & (h.request.life == h.life) & (h.request.boot == h.boot))
+    s.case((h.request.kind == kind) & (h.request.life == h.life) & (h.request.boot == h.boot) &
+           (h.request.base == h.sent) & (h.request.base_true == h.sent_true) & (h.request.serial == h.serial))
     return h.request
 
 
@@ -265,8 +354,18 @@ def ask_to_claim(s):
 
 def ask_to_renew(s):
     q, h = ask(s, RENEW), s.w.a
+    u, held = h.until, h.state == HOLDING
     s.guard("renew-only-the-held-term", one_of(h.state, [CONFIRMING, HOLDING]) & (q.term == h.term),
             renewed_whatever_it_is=one_of(h.state, [CONFIRMING, HOLDING]))
+    s.guard("renew-only-what-was-read, adopt-without-a-ticket", ~held | u.known, renewed_unread=TRUE)
+    s.guard("renew-covers-the-keeper", ~held | (q.duration >= u.covered - q.base), renewed_shorter_at_once=TRUE)
+    s.guard("renew-covers-the-keeper, covering-promise",
+            ~held | (fits(q.lease, u.stop, q.duration, u.kept) & fits(q.lease, u.stop, q.duration, kill_of(q.lease)) &
+                      (kill_of(q.lease) >= 0)),
+            renewed_without_the_keepers_k=~held | fits(q.lease, u.stop, q.duration, kill_of(q.lease)))
+    s.guard("renew-not-below-the-smallest-d, covering-promise", ~held | ((q.duration >= RENEW_MIN) & (q.lease > q.duration)))
+    s.guard("confirms-with-the-claims-lease", held | ((q.duration == u.duration) & (q.lease == u.lease)),
+            confirmed_with_another_lease=TRUE)
 
 
 def ask_to_release(s):
@@ -280,7 +379,8 @@ def ask_to_release(s):
 
 def write(s, q, **changes):
     w = s.w
-    s.n.row = w.row.later(write=w.row.write + 1, written=w.now, **changes)
+    s.n.row = w.row.later(write=w.row.write + 1, written=w.now, base=q.base, base_true=q.base_true, serial=q.serial,
+                          lease=q.lease, duration=q.duration, **changes)
 
 
 def carry_out_claim(s, q):
@@ -288,8 +388,7 @@ def carry_out_claim(s, q):
     s.guard("arbiter", q.expected == w.row.write, claim_ignores_nonce=TRUE)
     s.guard("arbiter", w.row.clean | ~q.on_clean, clean_untested=TRUE)
     s.guard("arbiter", term > w.row.term, term_not_raised=term >= w.row.term)
-    write(s, q, term=term, host=w.a.number, boot=q.boot, life=q.life, clean=False, lease=q.lease, stop=q.stop,
-          duration=q.duration)
+    write(s, q, term=term, host=w.a.number, boot=q.boot, life=q.life, clean=False, stop=q.stop)
 
 
 def is_its_own(s, q):
@@ -299,6 +398,8 @@ def is_its_own(s, q):
 def carry_out_renewal(s, q):
     s.guard("arbiter", is_its_own(s, q), renews_anybodys=~s.w.row.clean, renews_what_is_clean=
             (s.w.row.term == q.term) & (s.w.row.host == s.w.a.number) & (s.w.row.boot == q.boot))
+    # Whatever it names was written by a question that was sent before it.
+    s.guard("arbiter, renew-names-what-may-be-there", s.w.row.serial < q.serial, renews_by_any_nonce=TRUE)
     write(s, q)
 
 
@@ -322,7 +423,7 @@ def carried_out(s, kind, how):
 
 def carried_out_late(s, kind, how):
     q = s.names.things(REQUEST)
-    s.case((q.kind == kind) & harmless(s.w, s.w.a, q))
+    s.case((q.kind == kind) & given_up(s.w, s.w.a, q))
     how(s, q)
 
 
@@ -395,6 +496,21 @@ def reply_is_read(s):
     take_reply(s)
 
 
+def reply_makes_known(s):
+    """What an earlier life may have sent is covered by what it wrote last."""
+    take_reply(s)
+    w, h, u = s.w.a, s.n.a, s.w.a.until
+    s.case((w.state == HOLDING) & ~u.known)
+    s.guard("what-is-not-known-is-read, only-own-nonces-count",
+            (w.read.host == w.number) & (w.read.boot == w.boot) & (w.read.term == w.term))
+    covered, kept = s.any("Real"), s.any("Real")
+    s.guard("invariant-term", (covered >= u.covered) & (covered >= w.sent + w.read.duration),
+            earlier_deadlines_forgotten=covered >= u.covered)
+    s.guard("invariant-term, room", (kept >= u.kept) & (1000 * (w.read.duration + SLACK + w.read.stop + kept) >=
+                                                        998 * w.read.lease), earlier_leases_forgotten=kept >= u.kept)
+    h.until = u.later(known=True, covered=covered, kept=kept)
+
+
 def reply_makes_confirm(s):
     """Its own claim, of unknown outcome: nobody but this agent knows the nonce that it wrote."""
     take_reply(s)
@@ -404,41 +520,44 @@ def reply_makes_confirm(s):
     s.guard("over-is-over", w.read.term > w.ended)
     s.guard("end-is-the-only-way-out, ending-until-proof, releasing-ends-by-an-answer", w.state == STANDBY)
     h.state, h.term = lift(CONFIRMING), w.read.term
+    h.until = w.until.later(term=w.read.term, lease=w.read.lease, stop=w.read.stop, duration=w.read.duration)
 
 
 def reply_makes_ticket(s):
     take_reply(s)
     w, h = s.w.a, s.n.a
-    base, true, spans = s.any("Real"), s.any("Real"), s.names.things(SPANS)
+    base, spans = s.any("Real"), s.names.things(SPANS)
     s.guard("ticket-only-when-granted", w.granted & one_of(w.request.kind, [CLAIM, RENEW]),
             ticket_by_any_answer=one_of(w.request.kind, [CLAIM, RENEW]))
     s.guard("ticket-once-for-a-term", (w.read.term > w.ended) & (w.read.term > w.ticketed),
             ticket_of_an_ended_term=w.read.term > w.ticketed)
-    s.guard("ticket-counts-from-the-send", (base == w.sent) & (true == w.sent_true),
-            ticket_counts_from_the_reply=(base == w.clock) & (true == s.w.now))
+    s.guard("ticket-counts-from-the-send", base == w.sent, ticket_counts_from_the_reply=base == w.clock)
     # To STARTING no way leads from there.
     s.guard("ticket-stands-alone, releasing-ends-by-an-answer, ending-until-proof",
             one_of(w.state, [STANDBY, CONFIRMING, HOLDING]))
     s.guard("ticket-as-granted", same_spans(spans, w.read), ticket_of_another_budget=TRUE)
-    h.ticket = Things(there=TRUE, term=w.read.term, deadline=base + spans.duration, base=base, base_true=true,
-                      **vars(spans))
-    h.until = Things(term=w.read.term, deadline=base + spans.duration, base=base, base_true=true,
-                     duration=spans.duration)
+    new = {"term": w.read.term, "deadline": base + spans.duration, "lease": spans.lease, "stop": spans.stop}
+    h.ticket = Things(there=TRUE, **new)
+    h.until = Things(duration=spans.duration, known=TRUE, covered=base + spans.duration, kept=kill_of(spans.lease), **new)
     h.state, h.term, h.ticketed = lift(HOLDING), w.read.term, w.read.term
     h.top = greatest(w.read.term, w.top)
 
 
 def reply_extends(s):
+    """By the lease that was granted; or by the one before it, where a longer one has to wait."""
     take_reply(s)
-    w, h = s.w.a, s.n.a
-    base, true, keeps = s.any("Real"), s.any("Real"), s.any("Bool")
+    w, h, u = s.w.a, s.n.a, s.w.a.until
+    deadline, lease = s.any("Real"), s.any("Real")
     s.guard("extend-only-when-renewed", w.granted & (w.request.kind == RENEW) & (w.request.term == w.term),
             unknown_renewal_believed=(w.request.kind == RENEW) & (w.request.term == w.term))
-    s.guard("extend-counts-from-the-send", (base == w.sent) & (true == w.sent_true),
-            extend_counts_from_the_reply=(base == w.clock) & (true == s.w.now))
+    s.guard("extend-counts-from-the-send", (deadline >= u.deadline) &
+            ((deadline <= u.deadline) | (deadline <= w.sent + w.read.duration)),
+            extend_counts_from_the_reply=(deadline >= u.deadline) & (deadline <= w.clock + w.read.duration),
+            extend_by_any_d=deadline >= u.deadline)
+    s.guard("extend-says-what-was-granted", one_of(lease, [w.read.lease, u.lease]), extend_says_any_lease=TRUE)
     s.guard("extend-stands-alone, leads-only-by-grant-or-look", w.state == HOLDING)
-    new = Things(term=w.term, deadline=base + w.until.duration, base=base, base_true=true, duration=w.until.duration)
-    h.until = if_so(keeps, w.until, new)
+    kept = greatest(u.kept, kill_of(lease))
+    h.until = u.later(deadline=deadline, lease=lease, covered=greatest(u.covered, deadline), kept=kept)
     sent = Things(there=TRUE, **deadline_of(h.until))
     h.message = if_so(s.any("Bool"), sent, w.message)
 
@@ -448,6 +567,7 @@ def term_ends(s):
     w, h, term = s.w.a, s.n.a, s.any("Int")
     s.guard("end-of-a-term-that-was-known", term <= w.top, end_of_any_term=TRUE)
     s.guard("end-is-whole, releasing-ends-by-an-answer", ~one_of(w.state, [ENDING, RELEASING]))
+    s.guard("end-is-the-only-way-out", (w.state != HOLDING) | (term == w.term))
     h.state, h.term, h.unlink_due, h.unlinked = lift(ENDING), term, TRUE, w.clock
     h.ended = greatest(term, w.ended)
 
@@ -482,7 +602,7 @@ def look_is_taken(s):
     s.case(w.look.there)
     dead = s.any("Bool")
     s.guard("daemon 2", dead == ~w.run.active, proof_invented=TRUE)
-    h.look = Things(there=TRUE, at=w.look.at, taken=TRUE, dead=dead, duration=w.run.duration, **deadline_of(w.run))
+    h.look = Things(there=TRUE, at=w.look.at, taken=TRUE, dead=dead, stop=w.run.stop, **deadline_of(w.run))
 
 
 def any_look(s):
@@ -506,7 +626,17 @@ def look_adopts(s):
             adopted_what_is_dead=(w.state == STANDBY) & (look.term > w.ended))
     h.state, h.term = lift(HOLDING), look.term
     h.ticketed, h.top = greatest(look.term, w.ticketed), greatest(look.term, w.top)
-    h.until = Things(duration=look.duration, **deadline_of(look))
+    h.until = Things(stop=look.stop, duration=s.any("Real"), known=FALSE, covered=look.deadline,
+                     kept=kill_of(look.lease), **deadline_of(look))
+
+
+def look_shows_the_lease(s):
+    """Nothing that was sent is later than the deadline that it shows, so its keeper gets no other lease any more."""
+    look, w, h = any_look(s), s.w.a, s.n.a
+    s.case((w.state == HOLDING) & w.until.known & ~look.dead)
+    s.guard("invariant-term", (look.term == w.term) & (look.deadline == w.until.covered) & (look.lease == w.until.lease),
+            any_look_shows_the_lease=(look.term == w.term) & (look.lease == w.until.lease))
+    h.until.kept = kill_of(look.lease)
 
 
 def look_is_read(s):
@@ -530,24 +660,26 @@ def keeper_begins(s):
     s.case(w.ticket.there & new.active & (new.phase == LEADING))
     s.guard("ticket-in-time", w.clock < w.ticket.deadline, ticket_believed_late=TRUE)
     s.guard("keeper-begins-by-the-ticket", every([
-        same_spans(new, w.ticket), *(getattr(new, name) == value for name, value in deadline_of(w.ticket).items())]),
-        keeper_adds_grace=same_spans(new, w.ticket) & (new.term == w.ticket.term) & (new.base == w.ticket.base) &
-        (new.base_true == w.ticket.base_true) & (new.deadline == w.ticket.deadline + SLACK))
+        new.stop == w.ticket.stop, *(getattr(new, name) == value for name, value in deadline_of(w.ticket).items())]),
+        keeper_adds_grace=(new.stop == w.ticket.stop) & (new.term == w.ticket.term) & (new.lease == w.ticket.lease) &
+        (new.deadline == w.ticket.deadline + SLACK))
     h.run = if_so(w.run.active & (w.run.deadline > w.ticket.deadline), w.run.later(phase=LEADING), new)
+    # It takes the ticket away before it begins.
+    h.ticket.there = FALSE
 
 
 def extension_arrives(s):
     """The newest, an old one, one that came twice."""
     w, h = s.w.a, s.n.a
-    m = s.names.things(DEADLINE)
-    base, true = s.any("Real"), s.any("Real")
-    s.case(w.run.active & backed(s.w, w, m))
+    m, deadline, lease = w.message, s.any("Real"), s.any("Real")
+    s.case(w.run.active & m.there)
     s.guard("extend-proper, keeper-ends-for-good", w.run.phase == LEADING)
     s.guard("extend-proper", m.term == w.run.term, extended_by_any_term=TRUE)
-    s.guard("extend-proper", (base == m.base) & (true == m.base_true), keeper_counts_from_its_receipt=
-            (base == w.clock) & (true == s.w.now))
-    h.run.deadline, h.run.base, h.run.base_true = m.deadline - m.base + base, base, true
-    s.guard("keeper-deadline-never-back", h.run.deadline >= w.run.deadline, keeper_deadline_goes_back=TRUE)
+    s.guard("extend-proper", (deadline == m.deadline) & (lease == m.lease), keeper_adds_to_an_extension=
+            (deadline == m.deadline + SLACK) & (lease == m.lease), keeper_takes_any_lease=deadline == m.deadline)
+    s.guard("keeper-deadline-never-back, keeper-spans-only-by-extension, budget-kill", (deadline > w.run.deadline) |
+            ((deadline == w.run.deadline) & (kill_of(lease) <= kill_of(w.run.lease)) & (kill_of(lease) >= 0)), keeper_deadline_goes_back=TRUE)
+    h.run.deadline, h.run.lease = deadline, lease
 
 
 def keeper_ends(s):
@@ -615,9 +747,9 @@ def time_passes(s):
 GROUPS = {
     "questions": [ask_to_observe, ask_to_claim, ask_to_renew, ask_to_release],
     "arbiter": [observed, claimed, claimed_late, renewed, renewed_late, released, released_late, refused],
-    "replies": [reply_is_lost, reply_is_read, reply_makes_confirm, reply_makes_ticket, reply_extends],
+    "replies": [reply_is_lost, reply_is_read, reply_makes_known, reply_makes_confirm, reply_makes_ticket, reply_extends],
     "ends": [term_ends, ticket_is_unlinked, claim_is_given_up, observation_is_forgotten, release_is_over],
-    "looks": [look_is_asked, look_is_taken, look_proves, look_adopts, look_is_read],
+    "looks": [look_is_asked, look_is_taken, look_proves, look_adopts, look_shows_the_lease, look_is_read],
     "keeper": [keeper_begins, extension_arrives, keeper_ends, units_are_killed, all_is_gone],
     "hosts": [agent_crashes, host_restarts, time_passes],
 }
@@ -655,39 +787,51 @@ BREAKS = {
     "claim-of-what-was-not-read": "question",
     "claim-after-half-a-lease": "question",
     "renewed-whatever-it-is": "question",
+    "renewed-unread": "renewal-under-way question",
+    "renewed-shorter-at-once": "renewal-under-way question",
+    "renewed-without-the-keepers-k": "renewal-under-way question",
+    "confirmed-with-another-lease": "question",
     "released-while-ending": "question",
     "released-whatever-it-is": "question",
     "claim-ignores-nonce": "who-runs-is-in-the-record run-by-a-deadline ticket-is-in-the-record answer",
     "clean-untested": "who-runs-is-in-the-record run-by-a-deadline ticket-is-in-the-record answer",
-    "term-not-raised": "the-record who-claimed ticket-is-in-the-record message-by-a-deadline "
-        "term-held answer look-is-true",
-    "renews-anybodys": "answer",
+    "term-not-raised": "the-record who-claimed ticket-is-in-the-record message-by-a-deadline term-held "
+        "renewal-under-way term-to-confirm question answer look-is-true stray-is-harmless",
+    "renews-anybodys": "the-record run-by-a-deadline ticket-is-in-the-record message-by-a-deadline question answer",
     "renews-what-is-clean": "answer",
+    "renews-by-any-nonce": "the-record run-by-a-deadline ticket-is-in-the-record message-by-a-deadline question "
+        "answer stray-is-harmless",
     "release-ignores-term": "who-runs-is-in-the-record ticket-is-in-the-record answer",
     "observation-kept": "observation",
+    "earlier-deadlines-forgotten": "lease-known",
+    "earlier-leases-forgotten": "lease-known",
     "adopted-by-reading": "term-to-confirm",
-    "ticket-by-any-answer": "ticket-is-in-the-record term-held stray-is-harmless",
-    "ticket-of-an-ended-term": "ticket-is-in-the-record stray-is-harmless",
+    "ticket-by-any-answer": "ticket-is-in-the-record message-by-a-deadline one-ticket lease-known look-is-true "
+        "stray-is-harmless",
+    "ticket-of-an-ended-term": "ticket-is-in-the-record term-held stray-is-harmless",
+    "ticket-counts-from-the-reply": "ticket-is-in-the-record",
     "ticket-of-another-budget": "ticket-is-in-the-record term-held",
-    "ticket-counts-from-the-reply": "ticket-is-in-the-record term-held",
-    "unknown-renewal-believed": "message-by-a-deadline term-held",
-    "extend-counts-from-the-reply": "message-by-a-deadline term-held",
+    "unknown-renewal-believed": "message-by-a-deadline term-held stray-is-harmless",
+    "extend-counts-from-the-reply": "message-by-a-deadline",
+    "extend-by-any-d": "message-by-a-deadline",
+    "extend-says-any-lease": "message-by-a-deadline term-held",
     "end-of-any-term": "terms-known",
     "looked-before-it-was-unlinked": "look-is-true",
     "proof-invented": "look-is-true",
     "proof-from-before": "releasing",
     "release-without-proof": "releasing",
-    "adopted-what-is-dead": "term-held terms-known",
+    "adopted-what-is-dead": "term-held renewal-under-way terms-known",
+    "any-look-shows-the-lease": "lease-known",
     "ticket-believed-late": "who-runs-is-in-the-record run-by-a-deadline run-in-time",
-    "keeper-adds-grace": "run-by-a-deadline",
-    "extended-by-any-term": "run-by-a-deadline",
-    "keeper-counts-from-its-receipt": "run-by-a-deadline",
-    "keeper-deadline-goes-back": "run-in-time",
+    "keeper-adds-grace": "run-by-a-deadline lease-known question answer stray-is-harmless",
+    "extended-by-any-term": "run-by-a-deadline lease-known question answer stray-is-harmless",
+    "keeper-adds-to-an-extension": "run-by-a-deadline lease-known question answer stray-is-harmless",
+    "keeper-takes-any-lease": "run-by-a-deadline lease-known question answer stray-is-harmless",
+    "keeper-deadline-goes-back": "run-by-a-deadline run-in-time lease-known question answer look-is-true "
+        "stray-is-harmless",
     "kill-from-the-end": "run-in-time",
-    "clock-at-double-rate": "run-by-a-deadline ticket-is-in-the-record message-by-a-deadline term-held "
-        "observation question look-is-true",
-    "clock-at-half-rate": "run-by-a-deadline ticket-is-in-the-record message-by-a-deadline term-held "
-        "observation question look-is-true",
+    "clock-at-double-rate": "the-record observation question stray-is-harmless",
+    "clock-at-half-rate": "the-record observation question stray-is-harmless",
     "nobody-ends-it": "run-in-time",
     "never-kills": "run-in-time",
     "unkillable": "run-in-time",
