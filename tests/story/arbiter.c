@@ -3,8 +3,6 @@
 #include <string.h>
 
 #include "story.h"
-#include "support/epoch.h"
-#include "support/nonce.h"
 
 static bool claimable(const struct arbiter *a)
 {
@@ -34,20 +32,39 @@ static bool own_term(const struct arbiter *a, const char *owner, const struct re
     return a->exists && a->record.term == q->term && strcmp(a->record.owner, owner) == 0;
 }
 
+static bool named(const struct arbiter *a, const struct request *q)
+{
+    for (unsigned i = 0; i < q->n_known; i++)
+        if (nonce_equal(&a->record.nonce, &q->known[i]))
+            return true;
+    return false;
+}
+
 static bool renew(struct arbiter *a, const char *owner, const struct request *q)
 {
-    if (!own_term(a, owner, q) || a->record.clean)
+    if (!own_term(a, owner, q) || !named(a, q) || a->record.clean)
         return false;
     a->record.nonce = q->fresh_nonce;
+    a->record.lease = q->lease;
+    a->record.duration = q->duration;
     return true;
 }
 
 static bool release(struct arbiter *a, const char *owner, const struct request *q)
 {
-    if (!own_term(a, owner, q) || !nonce_equal(&a->record.nonce, &q->expected_nonce))
+    if (!own_term(a, owner, q) || !named(a, q))
         return false;
     a->record.clean = true;
     return true;
+}
+
+/* What is refused although it is of this very term and owner. */
+static enum outcome refusal(const struct arbiter *a, const char *owner, const struct request *q)
+{
+    bool keyed = q->operation == OPERATION_RENEW || q->operation == OPERATION_RELEASE;
+    bool other = keyed && own_term(a, owner, q) && !a->record.clean && !named(a, q);
+
+    return other ? OUTCOME_OTHER_NONCE : OUTCOME_DENIED;
 }
 
 /* Reading a missing record creates it: not clean, so that it is observed first. */
@@ -81,7 +98,7 @@ void arbiter_execute(struct arbiter *a, const char *owner, const struct request 
 {
     bool done = execute(a, owner, q);
 
-    *ret = (struct reply){.outcome = done ? OUTCOME_GRANTED : OUTCOME_DENIED,
+    *ret = (struct reply){.outcome = done ? OUTCOME_GRANTED : refusal(a, owner, q),
                           .has_record = a->exists,
                           .record = a->record,
                           .epoch = a->epoch};

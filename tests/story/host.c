@@ -65,9 +65,9 @@ static void begin_keeper(struct story *s, struct node *n)
         return;
     n->ticket = (struct local){.keeper_term = m->term,
                                .keeper_ours = true,
-                               .keeper_lease = m->lease,
+                               .keeper_lease = m->cover.lease,
                                .keeper_stop = m->stop,
-                               .keeper_duration = m->duration,
+                               .keeper_duration = m->cover.duration,
                                .keeper_deadline = m->deadline};
     n->keeper = KEEPER_BEGINS;
     n->keeper_at = s->now + START_USEC;
@@ -85,8 +85,12 @@ void host_act(struct story *s, struct node *n, unsigned actions)
     }
     if (actions & ACTION_TICKET)
         begin_keeper(s, n);
-    if ((actions & ACTION_EXTEND) && n->keeper == KEEPER_RUNS && s->now < n->ticket.keeper_deadline)
+    if ((actions & ACTION_EXTEND) && n->keeper == KEEPER_RUNS &&
+        s->now < n->ticket.keeper_deadline) {
         n->ticket.keeper_deadline = n->m.deadline;
+        n->ticket.keeper_lease = n->m.cover.lease;
+        n->ticket.keeper_duration = n->m.cover.duration;
+    }
     if (actions & ACTION_HEAL) {
         n->heal_asked_at = s->now;
         n->healed_at = s->now + HEAL_USEC;

@@ -216,6 +216,15 @@ void agent_begin(struct story *s, struct node *n)
         n->connect_at = s->now + WAY_USEC;
 }
 
+void node_configure(struct story *s, struct node *n, usec_t lease)
+{
+    struct budget b;
+    int r = budget_compute(lease, STORY_STOP_USEC, &b);
+
+    assert(r == 0);
+    step(s, n, (struct member_event){.type = EVENT_RESUME, .budget = &b});
+}
+
 void agent_end(struct node *n)
 {
     forget_all(n);

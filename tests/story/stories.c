@@ -143,6 +143,20 @@ static void start_failed(struct story *s)
     story_until(s, &s->nodes[1], MEMBER_LEADING);
 }
 
+static void lease_changed(struct story *s)
+{
+    struct node *n1 = first_leads(s);
+
+    story_run(s, 5 * SEC);
+    tell(s, "operator", "Sets lease = \"60s\" on n1, and applies it.");
+    node_configure(s, n1, 60 * SEC);
+    story_run(s, 40 * SEC);
+    tell(s, "operator", "Sets lease = \"20s\" on n1, and applies it.");
+    node_configure(s, n1, 20 * SEC);
+    story_run(s, 60 * SEC);
+    tell(s, "n1", "The units have not noticed.");
+}
+
 static void orphan(struct story *s)
 {
     struct node *n1 = first_leads(s);
@@ -242,8 +256,8 @@ const struct chapter chapters[] = {
      "No answer is not a refusal. The node reads the record, and finds the nonce of its claim.", 2,
      claim_unknown},
     {"adoption", "Adoption: the agent is killed, and comes back",
-     "The keeper and the units live on. The new agent may lead with them only if a renewal proves\n"
-     "that the term is still this node's.",
+     "The keeper and the units live on. The new agent reads what its predecessor wrote last, and\n"
+     "may lead with them only if a renewal by that proves that the term is still this node's.",
      2, adoption},
     {"fork", "A failover of the database that loses a claim",
      "n2 leads term 1/2, of which the promoted server knows nothing: there, term 1/1 is released.\n"
@@ -255,8 +269,9 @@ const struct chapter chapters[] = {
      "lease before it claims again.",
      2, start_failed},
     {"orphan", "Orphan: agent and keeper are killed together",
-     "The record names n1, and nothing of the group runs there. The new agent releases the term,\n"
-     "so that nobody waits for the lease.",
+     "The record names n1, and nothing of the group runs there. When nobody has renewed it for a\n"
+     "renewal interval, it is no copy's of n1 either: the new agent releases the term, so that\n"
+     "nobody waits for the lease.",
      2, orphan},
     {"denied", "Denied: the record is gone",
      "A restored database knows nothing of the term. n1 learns it with its next renewal. Its next\n"
@@ -270,6 +285,11 @@ const struct chapter chapters[] = {
     {"guards_lost", "Guards are lost for good",
      "Two heals have not helped, so the term ends while keeper and PID 1 still reach all units.", 2,
      guards_lost},
+    {"lease_changed", "A running term gets another lease",
+     "A longer one stands in the record at once. The keeper gets it when the record has shown it\n"
+     "for one old lease. A shorter one: the deadline is not extended until the shorter lease\n"
+     "demands it, and the record's lease shrinks with each renewal until then.",
+     2, lease_changed},
     {"late_renewal", "A renewal that is granted after the deadline",
      "It makes nobody a leader: the units end at the deadline. Only its nonce counts, because\n"
      "the record has it now.",

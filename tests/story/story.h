@@ -61,6 +61,7 @@ struct node {
     unsigned renewals;      /* granted, and not yet written down */
     bool has_read;          /* has written down what the record says */
     struct record read;     /* that */
+    usec_t lease_told;      /* L of the keeper, as it was written down */
     uint64_t read_timeline; /* where it was */
 };
 
@@ -103,6 +104,7 @@ void node_turn(struct story *s, struct node *n); /* whatever is due now */
 void agent_begin(struct story *s, struct node *n);
 void agent_end(struct node *n); /* killed: the keeper goes on */
 void node_stop(struct story *s, struct node *n);
+void node_configure(struct story *s, struct node *n, usec_t lease);
 void node_cut(struct node *n);
 void node_mend(struct story *s, struct node *n);
 void node_power_off(struct node *n);

@@ -145,6 +145,8 @@ static const char *why(enum member_reason reason)
         return "a unit runs outside the group's slice";
     case REASON_FOREIGN_KEEPER:
         return "a keeper lives here whose term this node cannot renew";
+    case REASON_COPY:
+        return "somebody else renews in this node's very name";
     case REASON_NONE:
         break;
     }
@@ -193,6 +195,9 @@ static void tell_note(struct story *s, const struct node *n, enum member_state b
         return;
     case NOTE_NAMESAKE:
         tell(s, n->name, "Another host uses the name of this node.");
+        return;
+    case NOTE_COPY:
+        tell(s, n->name, "A copy of this host renews in this node's name.");
         return;
     case NOTE_STEP:
         tell(s, n->name, "The database's clock went ahead.");
@@ -257,6 +262,23 @@ static void tell_unknown(struct story *s, const struct node *n, enum operation o
     }
 }
 
+/* Only when another lease begins to count. */
+static void tell_lease(struct story *s, struct node *n, const struct record *r)
+{
+    const struct member *m = &n->m;
+    usec_t configured = m->budget.lease, told = m->cover.lease;
+
+    bool first = n->lease_told == 0;
+
+    if (!first && r->lease == configured && n->read.lease != configured)
+        tell(s, n->name, "The record has a lease of %s s now.", span_text(r->lease));
+    if (!first && told == configured && n->lease_told != configured)
+        tell(s, n->name, "Tells the keeper: a lease of %s s, and a deadline at %s.",
+             span_text(told), time_text(s, m->deadline));
+    n->read.lease = r->lease;
+    n->lease_told = told;
+}
+
 static void tell_reply(struct story *s, struct node *n, const struct reply *reply,
                        enum member_state before)
 {
@@ -273,10 +295,11 @@ static void tell_reply(struct story *s, struct node *n, const struct reply *repl
         tell_read(s, n, reply);
     } else if (m->operation == OPERATION_RENEW && reply->outcome == OUTCOME_DENIED)
         tell(s, n->name, "The renewal is denied.");
-    else if (m->operation == OPERATION_RENEW && before == MEMBER_LEADING)
+    else if (m->operation == OPERATION_RENEW && before == MEMBER_LEADING) {
         n->renewals++;
-    else if (m->operation == OPERATION_RENEW && before != MEMBER_ADOPTING &&
-             before != MEMBER_CONFIRMING)
+        tell_lease(s, n, &reply->record);
+    } else if (m->operation == OPERATION_RENEW && before != MEMBER_ADOPTING &&
+               before != MEMBER_CONFIRMING)
         tell(s, n->name, "The renewal is granted, too late. Keeps its nonce for the release.");
 }
 
