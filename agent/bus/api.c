@@ -102,6 +102,7 @@ static const sd_bus_vtable group_vtable[] = {
     SD_BUS_PROPERTY("Reason", "s", get_text, GROUP(reason), EMITS),
     SD_BUS_PROPERTY("Units", "a(sss)", get_units, 0, EMITS),
     SD_BUS_PROPERTY("Lease", "t", NULL, GROUP(lease), EMITS),
+    SD_BUS_PROPERTY("ConfiguredLease", "t", NULL, GROUP(configured), EMITS),
     SD_BUS_PROPERTY("StopTimeout", "t", NULL, GROUP(stop_timeout), EMITS),
     SD_BUS_PROPERTY("KeeperDuration", "t", NULL, GROUP(duration), EMITS),
     SD_BUS_PROPERTY("Method", "s", get_text, GROUP(method), EMITS),

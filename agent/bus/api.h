@@ -58,7 +58,8 @@ struct api_group {
     usec_t unchanged;    /* a standby: for how long it has seen the record unchanged … */
     usec_t watch;        /* … of how long it must before it claims; 0: it does not wait so */
     usec_t deadline;     /* what is left of this node's lease; 0: it does not lead */
-    usec_t lease;        /* L */
+    usec_t lease;        /* L, of the term that is held if there is one */
+    usec_t configured;   /* L as it is configured */
     usec_t stop_timeout; /* S */
     usec_t duration;     /* D: the keeper's */
     const struct api_unit *units;

@@ -161,8 +161,8 @@ enum config_change {
     CONFIG_UNCHANGED,
     CONFIG_ADDED,
     CONFIG_REMOVED,
-    CONFIG_CHANGED_BUDGET, /* lease, a shorter stop_timeout or whether a watchdog is required,
-                              nothing else: from the next term on */
+    CONFIG_CHANGED_BUDGET, /* lease (from the next renewal on), a shorter stop_timeout or whether a
+                              watchdog is required (from the next term on), nothing else */
     CONFIG_CHANGED_UNITS,  /* the set of units, the method, the fence, or a longer stop_timeout: the
                               group must be led down first */
 };

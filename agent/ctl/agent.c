@@ -44,6 +44,7 @@ static const struct property group_properties[] = {
     {"WatchUSec", 't', offsetof(struct agent_group, watch)},
     {"DeadlineUSec", 't', offsetof(struct agent_group, deadline)},
     {"Lease", 't', offsetof(struct agent_group, lease)},
+    {"ConfiguredLease", 't', offsetof(struct agent_group, configured)},
     {"StopTimeout", 't', offsetof(struct agent_group, stop_timeout)},
     {"KeeperDuration", 't', offsetof(struct agent_group, keeper_duration)},
     {"Units", 'U', 0},

@@ -34,6 +34,7 @@ struct agent_group {
     usec_t watch;           /* … of how long it must before it claims; 0: it does not wait so */
     usec_t deadline;        /* what is left of this node's lease; 0: it does not lead */
     usec_t lease;           /* L */
+    usec_t configured;      /* L as it is configured; 0: the agent is of an earlier version */
     usec_t stop_timeout;    /* S */
     usec_t keeper_duration; /* D */
     struct agent_unit *units;

@@ -232,8 +232,11 @@ void status_print_group(FILE *f, const struct agent_view *v, const struct watchd
     if (g->deadline > 0)
         (void)fprintf(f, "   left: %s of this term unless it is renewed\n",
                       format_span(g->deadline, t[0], sizeof t[0]));
-    (void)fprintf(f, " method: %s, lease %s, stop timeout %s, renewed for %s\n", or_dash(g->method),
-                  format_span(g->lease, t[0], sizeof t[0]),
+    (void)fprintf(f, " method: %s, lease %s", or_dash(g->method),
+                  format_span(g->lease, t[0], sizeof t[0]));
+    if (g->configured > 0 && g->configured != g->lease)
+        (void)fprintf(f, " (%s is configured)", format_span(g->configured, t[0], sizeof t[0]));
+    (void)fprintf(f, ", stop timeout %s, renewed for %s\n",
                   format_span(g->stop_timeout, t[1], sizeof t[1]),
                   format_span(g->keeper_duration, t[2], sizeof t[2]));
     for (size_t i = 0; i < g->n_units; i++)

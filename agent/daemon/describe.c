@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/parse.h"
 #include "base/text.h"
 #include "daemon/daemon.h"
 #include "daemon/journal.h"
@@ -169,6 +170,28 @@ static void describe_leader(struct seat *s)
     }
 }
 
+/* A configured lease that the running term does not get. */
+static void describe_waiting_lease(const struct seat *s, char ret[static REASON_MAX])
+{
+    const struct member *m = &s->member;
+    char lease[SPAN_FORMAT_MAX], stop[SPAN_FORMAT_MAX];
+    struct budget b;
+
+    if (m->budget.lease == m->cover.lease)
+        return;
+    format_span(m->budget.lease, lease, sizeof lease);
+    if (budget_compute(m->budget.lease, m->stop, &b) < 0)
+        (void)snprintf(ret, REASON_MAX,
+                       "leads; the configured lease of %s counts from the next term on: it is too "
+                       "short for the stop timeout of this one, %s",
+                       lease, format_span(m->stop, stop, sizeof stop));
+    else if (m->cover.fixed && m->budget.lease > m->cover.lease)
+        (void)snprintf(ret, REASON_MAX,
+                       "leads; the configured lease of %s counts from the next term on: the keeper "
+                       "of this one is of an earlier version",
+                       lease);
+}
+
 static void describe_leading(const struct seat *s, usec_t now, char ret[static REASON_MAX])
 {
     const struct daemon *d = s->daemon;
@@ -204,6 +227,8 @@ static void describe_leading(const struct seat *s, usec_t now, char ret[static R
     else if (v && v->lost_copy[0])
         (void)snprintf(ret, REASON_MAX, "leads, but a copy of its guards is lost: %s",
                        v->lost_copy);
+    else
+        describe_waiting_lease(s, ret);
 }
 
 /* What else there is to say where somebody leads, or is about to. */
@@ -391,6 +416,7 @@ static bool describe_group(void *userdata, const char *group, struct api_group *
         .seen = seen_ago(m, now),
         .deadline = member_leads(m) ? usec_sub(m->deadline, now) : 0,
         .lease = held ? m->cover.lease : g->budget.lease,
+        .configured = g->budget.lease,
         .stop_timeout = held ? m->stop : g->budget.stop,
         .duration = held ? m->cover.duration : g->budget.duration,
         .units = s->units,

@@ -69,12 +69,23 @@ static bool is_due(struct cover *c, usec_t lease, usec_t now)
     return !c->fixed && usec_sub(now, c->longer_since) >= c->lease;
 }
 
+/* The keeper is told no longer lease than is configured, where only a K that it still has made the
+ * record's longer. */
+static struct spans told(const struct spans *record, const struct spans *configured)
+{
+    bool longer = record->lease > configured->lease && record->duration == configured->duration;
+
+    return longer ? *configured : *record;
+}
+
 usec_t cover_granted(struct cover *c, const struct spans *record, const struct spans *configured,
                      usec_t now)
 {
-    if (is_due(c, record->lease, now)) {
-        c->lease = record->lease;
-        c->duration = record->duration;
+    struct spans spans = told(record, configured);
+
+    if (is_due(c, spans.lease, now)) {
+        c->lease = spans.lease;
+        c->duration = spans.duration;
         c->longer = 0;
     }
     return usec_min(usec_min(c->duration, record->duration), configured->duration);
@@ -92,4 +103,9 @@ void cover_seen(struct cover *c, usec_t lease, usec_t deadline)
         return;
     c->kept = lease;
     c->room = 0;
+}
+
+bool cover_settled(const struct cover *c)
+{
+    return c->kept <= c->lease && c->room == 0;
 }

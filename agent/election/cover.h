@@ -15,7 +15,7 @@
  *   by the shorter D, and the record's lease shrinks with each renewal. The keeper learns it with
  *   its next extension.
  *
- * A deadline is only ever extended by the D of the lease that was granted. S never changes in a
+ * A deadline is only ever extended by no more than the D that was granted. S never changes in a
  * term. Times are CLOCK_BOOTTIME in microseconds. */
 
 #include <stdbool.h>
@@ -65,5 +65,8 @@ void cover_extended(struct cover *c, usec_t deadline);
 
 /* The keeper's state file says so: lease and deadline. */
 void cover_seen(struct cover *c, usec_t lease, usec_t deadline);
+
+/* Is it known that the keeper has no other lease than it was told last? */
+bool cover_settled(const struct cover *c);
 
 #endif

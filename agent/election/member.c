@@ -598,6 +598,8 @@ static void extend(struct member *m, const struct record *r, usec_t now, struct 
         return;
     cover_extended(&m->cover, m->deadline);
     update->actions |= ACTION_EXTEND;
+    if (!cover_settled(&m->cover))
+        update->actions |= ACTION_LOOK;
 }
 
 static void on_renewed(struct member *m, const struct reply *reply, enum pause_verdict pause,

@@ -409,18 +409,44 @@ static void account_for_first_lease(usec_t lease, usec_t duration)
     account_for_no_longer_lease();
 }
 
-/* A renewal was granted: is the keeper told of its lease from now on? told: it is. */
-static void account_for_lease(const struct record *r, usec_t now, bool told)
+/* A renewal was granted with these: is the keeper told of them from now on? told: it is. */
+static void account_for_lease(usec_t lease, usec_t duration, usec_t now, bool told)
 {
-    if (r->lease > a.lease && a.shown != r->lease) {
-        a.shown = r->lease;
+    if (lease > a.lease && a.shown != lease) {
+        a.shown = lease;
         a.shown_since = now;
     }
-    if (r->lease <= a.lease || told) {
-        a.lease = r->lease;
-        a.duration = r->duration;
+    if (lease <= a.lease || told) {
+        a.lease = lease;
+        a.duration = duration;
         account_for_no_longer_lease();
     }
+}
+
+/* The configured lease; where that is too short for this S, what the keeper has. */
+static struct spans wanted(void)
+{
+    if (computed.said == 0)
+        return (struct spans){.lease = computed.budget.lease, .duration = computed.budget.duration};
+    return (struct spans){
+        .lease = usec_min(a.lease, BUDGET_LEASE_MAX_USEC),
+        .duration = usec_max(usec_min(a.duration, BUDGET_LEASE_MAX_USEC), BUDGET_RENEW_MIN_USEC)};
+}
+
+/* Where a K that the keeper still has made the record's lease longer, not more than is configured.
+ */
+static usec_t lease_to_tell(const struct record *r)
+{
+    const struct spans w = wanted();
+
+    return r->lease > w.lease && r->duration == w.duration ? w.lease : r->lease;
+}
+
+static void account_for_granted(const struct record *r, const struct member *m, usec_t now)
+{
+    usec_t lease = lease_to_tell(r);
+
+    account_for_lease(lease, r->duration, now, m->cover.lease == lease);
 }
 
 /* What an earlier life may have sent: its last renewal covers it, and was there before it was read
@@ -439,7 +465,7 @@ static void account_for_leases(const struct member *before, const struct member 
                    e->reply->outcome == OUTCOME_GRANTED;
 
     if (granted && member_leads(before) && m->state == MEMBER_LEADING)
-        account_for_lease(&e->reply->record, e->now, m->cover.lease == e->reply->record.lease);
+        account_for_granted(&e->reply->record, m, e->now);
     if (u->actions & ACTION_EXTEND) {
         a.covered = usec_max(a.covered, a.until);
         a.kept = usec_max(a.kept, a.lease);
@@ -1054,17 +1080,21 @@ static void check_extend(const struct member *before, const struct member *m,
               m->deadline <= usec_max(a.until, usec_add(a.sent_at, r->duration)));
     PROVE("extend-by-the-configured-d", extends && renewed && computed.said == 0,
           m->deadline <= usec_max(a.until, usec_add(a.sent_at, computed.budget.duration)));
+    usec_t lease = renewed ? lease_to_tell(r) : 0;
     PROVE("extend-says-what-was-granted", extends && renewed,
-          (m->cover.lease == r->lease && m->cover.duration == r->duration) ||
-              (r->lease > a.lease && m->cover.lease == a.lease && m->cover.duration == a.duration));
+          m->cover.lease <= r->lease &&
+              ((m->cover.lease == lease && m->cover.duration == r->duration) ||
+               (m->cover.lease < lease && m->cover.lease == a.lease &&
+                m->cover.duration == a.duration)));
     PROVE("longer-lease-waits-for-one-old-one", renewed && m->cover.lease > a.lease,
-          a.shown == r->lease && e->now - a.shown_since >= a.lease && !before->cover.fixed);
+          a.shown == lease && e->now - a.shown_since >= a.lease && !before->cover.fixed);
     PROVE("longer-lease-comes-when-it-was-shown",
           renewed && member_leads(before) && m->state == MEMBER_LEADING && a.shown > 0 &&
-              a.shown == r->lease && e->now - a.shown_since >= a.lease && !before->cover.fixed,
-          m->cover.lease == r->lease);
+              a.shown == lease && e->now - a.shown_since >= a.lease && !before->cover.fixed,
+          m->cover.lease == lease);
     PROVE("extend-not-after-a-pause", extends, pause_said != PAUSE_LIKELY);
-    PROVE("extend-stands-alone", extends, u->actions == ACTION_EXTEND && member_leads(m));
+    PROVE("extend-stands-alone", extends,
+          (u->actions & ~(unsigned)ACTION_LOOK) == ACTION_EXTEND && member_leads(m));
     PROVE("deadline-moves-only-by-extending",
           holds_term(before->state) && holds_term(m->state) && m->deadline != before->deadline,
           extends);

@@ -554,7 +554,9 @@ def reply_extends(s):
             ((deadline <= u.deadline) | (deadline <= w.sent + w.read.duration)),
             extend_counts_from_the_reply=(deadline >= u.deadline) & (deadline <= w.clock + w.read.duration),
             extend_by_any_d=deadline >= u.deadline)
-    s.guard("extend-says-what-was-granted", one_of(lease, [w.read.lease, u.lease]), extend_says_any_lease=TRUE)
+    s.guard("extend-says-what-was-granted, budget-kill", one_of(lease, [w.read.lease, u.lease]) |
+            ((lease < w.read.lease) & (kill_of(lease) >= 0) & (kill_of(lease) <= kill_of(w.read.lease))),
+            extend_says_any_lease=TRUE)
     s.guard("extend-stands-alone, leads-only-by-grant-or-look", w.state == HOLDING)
     kept = greatest(u.kept, kill_of(lease))
     h.until = u.later(deadline=deadline, lease=lease, covered=greatest(u.covered, deadline), kept=kept)

@@ -339,15 +339,16 @@ static int answer_objects(sd_bus_message *m)
 
     if (r >= 0)
         r = sd_bus_message_append(
-            reply, "a{oa{sa{sv}}}", 2, "/org/tenure1/group/b", 1, "org.tenure1.Group", 13, "Name",
+            reply, "a{oa{sa{sv}}}", 2, "/org/tenure1/group/b", 1, "org.tenure1.Group", 14, "Name",
             "s", "b-b", "Role", "s", "leader", "Term", "t", UINT64_C(4294967300), "Leader", "s",
             "n1", "LeaderSince", "t", UINT64_C(1700000000250000), "SeenUSec", "t",
             UINT64_C(1234567), "DeadlineUSec", "t", UINT64_C(8000000), "Reason", "s", "", "Method",
-            "s", "lease", "Lease", "t", UINT64_C(15000000), "StopTimeout", "t", UINT64_C(5000000),
-            "Units", "a(sss)", 1, "b.service", "active", "running", "Future", "as", 1, "x",
-            "/org/tenure1/group/a", 1, "org.tenure1.Group", 7, "Name", "s", "a", "Role", "s",
-            "standby", "SeenUSec", "t", UINT64_MAX, "Reason", "s", "n2 leads", "KeeperDuration",
-            "t", UINT64_C(8670000), "UnchangedUSec", "t", play->unchanged, "WatchUSec", "t",
+            "s", "lease", "Lease", "t", UINT64_C(15000000), "ConfiguredLease", "t",
+            UINT64_C(60000000), "StopTimeout", "t", UINT64_C(5000000), "Units", "a(sss)", 1,
+            "b.service", "active", "running", "Future", "as", 1, "x", "/org/tenure1/group/a", 1,
+            "org.tenure1.Group", 7, "Name", "s", "a", "Role", "s", "standby", "SeenUSec", "t",
+            UINT64_MAX, "Reason", "s", "n2 leads", "KeeperDuration", "t", UINT64_C(8670000),
+            "UnchangedUSec", "t", play->unchanged, "WatchUSec", "t",
             play->unchanged > 0 ? UINT64_C(15000000) : UINT64_C(0));
     if (r >= 0)
         r = sd_bus_send(NULL, reply, NULL);

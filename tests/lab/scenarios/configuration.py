@@ -148,26 +148,77 @@ def method_changed(t):
     t.gap_at_most(4 * 1000)
 
 
-@scenario("a longer lease counts from the next term on: nobody notices")
-def lease_changed(t):
-    old, keeper = t.leader, t.leader.main_pid(t.keeper)
-    group = {"name": t.group, "units": [t.unit], "lease": "6s",
-             "stop_timeout": t.cluster.stop_timeout}
-    row = t.db.lease(t.group)
+def with_lease(t, lease, hosts=None):
+    """The group with another lease, everywhere or on these hosts."""
+    group = {"name": t.group, "units": [t.unit], "lease": lease, "stop_timeout": t.cluster.stop_timeout}
+    for host in hosts or t.hosts:
+        t.cluster.configure(host, [group])
+        host.systemctl("reload", "tenured.service")
 
-    def change():
-        for host in t.hosts:
-            t.cluster.configure(host, [group])
-            host.systemctl("reload", "tenured.service")
-    t.fault("lease = 6s, systemctl reload tenured", change)
-    t.effect("it is applied", lambda: "6s" in old.read_file(APPLIED[0]))
+
+def keepers_lease(t, host):
+    """L in the state of the keeper, in milliseconds."""
+    state = host.read_file(f"/run/tenure/groups/{t.group}/live/state")
+    return int(dict(line.split("=") for line in state.splitlines()[1:])["lease_usec"]) / 1000
+
+
+def rows_lease(t):
+    return t.db.lease(t.group)["lease_usec"] / 1000
+
+
+@scenario("the lease becomes longer, and then shorter, in a running term: nobody notices")
+def lease_changed(t):
+    old, keeper, term = t.leader, t.leader.main_pid(t.keeper), t.db.lease(t.group)["term"]
+    t.fault("lease = 8s, systemctl reload tenured", lambda: with_lease(t, "8s"))
+    t.effect("it is applied", lambda: "8s" in old.read_file(APPLIED[0]))
+    t.until("the row has it with the next renewal", lambda: rows_lease(t) == 8000)
+    t.check("the keeper has not", keepers_lease(t, old) == t.lease_ms)
+    t.check("status shows both", "(8s is configured)" in old.run("tenurectl", "status", t.group).out)
+    t.until("the keeper has it when the row has shown it for a lease", lambda: keepers_lease(t, old) == 8000)
+    t.check("status shows one", "is configured)" not in old.run("tenurectl", "status", t.group).out)
+    with_lease(t, t.cluster.lease)
+    t.until("the row's lease shrinks", lambda: t.lease_ms < rows_lease(t) < 8000, every=0.005)
+    t.until("to what is configured", lambda: rows_lease(t) == t.lease_ms)
+    t.until("and the keeper has it", lambda: keepers_lease(t, old) == t.lease_ms)
     t.undisturbed(seconds=t.lease_ms / 1000)
     t.check("the keeper is the same", old.main_pid(t.keeper) == keeper)
-    t.check("the term's lease is the same", t.db.lease(t.group)["lease_usec"] == row["lease_usec"])
+    t.check("the term is the same", t.db.lease(t.group)["term"] == term)
+    t.gap_at_most(0)
+
+
+@scenario("the leader is cut while its lease becomes longer: it goes by the old one, the others by the new one")
+def lease_longer_and_cut(t):
+    old = t.leader
+    with_lease(t, "8s")
+    t.until("the row has it", lambda: rows_lease(t) == 8000)
+    t.fault(f"{old} is cut off, half open", lambda: old.cut(clean=False))
+    t.effect("packets are dropped", lambda: t.lab.network.is_cut(old.name))
+    t.check("the keeper has the old lease", keepers_lease(t, old) == t.lease_ms)
+    t.until("it ends by its own deadline", lambda: old.state(t.unit) != "active", timeout=t.lease_ms / 1000 + 2)
+    t.check("another one leads", t.next_leader(8 + 10) is not old)
+    t.check("nobody did before the longer lease was over", t.gap_ms() > 8000 - t.lease_ms)
+    old.heal()
+    t.cluster.wait_ready()
     for host in t.hosts:
         t.cluster.configure(host)
         host.systemctl("reload", "tenured.service")
-    t.gap_at_most(0)
+    t.gap_at_most(8000 + 2000)
+
+
+@scenario("the leader is cut while its lease becomes shorter: the row covers what the keeper has")
+def lease_shorter_and_cut(t):
+    old = t.leader
+    with_lease(t, "8s")
+    t.until("the keeper has it", lambda: keepers_lease(t, old) == 8000)
+    with_lease(t, t.cluster.lease)
+    t.until("the row's lease shrinks", lambda: rows_lease(t) < 7000, every=0.005)
+    t.fault(f"{old} is cut off, half open", lambda: old.cut(clean=False))
+    t.effect("packets are dropped", lambda: t.lab.network.is_cut(old.name))
+    t.check("the keeper has the longer lease", keepers_lease(t, old) == 8000)
+    t.check("another one leads", t.next_leader(8 + 10) is not old)
+    old.heal()
+    t.cluster.wait_ready()
+    t.gap_at_most(8000 + 2000)
 
 
 @scenario("an administrator's drop-in undoes a guard: that host does not take over, and says why")

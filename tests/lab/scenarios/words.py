@@ -107,7 +107,7 @@ def lead_second_elsewhere(t):
         reload_all(t)
     t.fault(f"group {SECOND} is added, with a lease of 60 s at last", add)
     t.effect("it is led", lambda: leader_of_second(t))
-    for _ in range(8): # the lease counts from the next term on
+    for _ in range(8): # a claim has it at once
         old = leader_of_second(t)
         old.systemctl("stop", f"tenure@{SECOND}")
         t.until("another host leads it", lambda: leader_of_second(t) not in (None, old))

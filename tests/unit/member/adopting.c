@@ -26,7 +26,7 @@ TEST(adopts_a_live_keeper)
     f.now += SEC;
     grant();
     ck_assert_int_eq(f.m.state, MEMBER_LEADING);
-    ck_assert_uint_eq(f.u.actions, ACTION_EXTEND);
+    ck_assert_uint_eq(f.u.actions, ACTION_EXTEND | ACTION_LOOK); /* until its lease is seen */
     ck_assert_int_eq(f.u.note, NOTE_ADOPTED);
     ck_assert_int_eq(f.m.reason, REASON_NONE);
     ck_assert_uint_eq(f.m.deadline, t0 + 8670000);
@@ -215,7 +215,7 @@ TEST(adopts_no_deadline_beyond_d, EACH(deadlines))
     f.now = t0 + 1;
     ask();
     grant(); /* in no time: the keeper would refuse more than D */
-    ck_assert_uint_eq(f.u.actions, ACTION_EXTEND);
+    ck_assert_uint_eq(f.u.actions, ACTION_EXTEND | ACTION_LOOK); /* until its lease is seen */
     ck_assert_uint_eq(f.m.deadline, t0 + 1 + KEEPERS_D);
 }
 
