@@ -143,7 +143,8 @@ static void note_granted(const struct world *w, struct node *n, usec_t deadline,
 static usec_t granted_until(const struct node *n)
 {
     return n->granted_until +
-           usec_max(budget_kill(n->granted_lease), n->running ? budget_kill(n->run.lease) : 0);
+           usec_max(budget_kill(n->granted_lease),
+                    n->running && n->zombie == 0 ? budget_kill(n->run.lease) : 0);
 }
 
 /* A record that this node was not granted, and that bears its name: by nobody's renewals does it
