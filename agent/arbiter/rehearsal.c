@@ -96,7 +96,7 @@ static const char grants_statement[] =
     "  union all"
     "  select 3, 'execute on function tenure.' || p.proname"
     "   from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace"
-    "   where n.nspname = 'tenure' and p.proname in ('tick_1', 'lock_key', 'locks_1',"
+    "   where n.nspname = 'tenure' and p.proname in ('tick_2', 'lock_key', 'locks_1',"
     "    'bound_session_1', 'lock_1', 'holder_1')"
     "    and not pg_catalog.has_function_privilege(p.oid, 'execute')) as g (rank, what)"
     " order by g.rank, g.what";
@@ -218,11 +218,13 @@ static bool lead_a_group(PGconn *pg, usec_t until, struct epoch *ret,
         return false;
     q.operation = OPERATION_RENEW;
     q.term = seen.record.term;
+    q.known[0] = seen.record.nonce;
+    q.n_known = 1;
     q.fresh_nonce = fresh_nonce();
     if (!do_one(pg, &q, until, &seen, text))
         return false;
     q.operation = OPERATION_RELEASE;
-    q.expected_nonce = seen.record.nonce;
+    q.known[0] = seen.record.nonce;
     return do_one(pg, &q, until, &seen, text);
 }
 

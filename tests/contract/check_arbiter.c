@@ -129,7 +129,7 @@ TEST(an_older_schema_is_bad)
 
     server_make(&s, false);
     server_start(&s);
-    server_do(&s, "alter function tenure.tick_1 rename to tick_0");
+    server_do(&s, "alter function tenure.tick_2 rename to tick_0");
     ck_assert_int_eq(try_port(s.port), CTL_CHECK_BAD);
     has_line("BAD", "schema", "missing or older");
     server_crash(&s);
@@ -142,7 +142,7 @@ static const struct {
     {"select", "table tenure.lease"},
     {"insert", "table tenure.lease"},
     {"update", "table tenure.lease"},
-    {"execute", "function tenure.tick_1"},
+    {"execute", "function tenure.tick_2"},
     {"execute", "function tenure.lock_key"},
     {"execute", "function tenure.locks_1"},
     {"execute", "function tenure.bound_session_1"},

@@ -1086,7 +1086,7 @@ static void check_extend(const struct member *before, const struct member *m,
               ((m->cover.lease == lease && m->cover.duration == r->duration) ||
                (m->cover.lease < lease && m->cover.lease == a.lease &&
                 m->cover.duration == a.duration)));
-    PROVE("longer-lease-waits-for-one-old-one", renewed && m->cover.lease > a.lease,
+    PROVE("longer-lease-waits-for-one-old-one", renewed && m->cover.lease > a.lease && a.lease > 0,
           a.shown == lease && e->now - a.shown_since >= a.lease && !before->cover.fixed);
     PROVE("longer-lease-comes-when-it-was-shown",
           renewed && member_leads(before) && m->state == MEMBER_LEADING && a.shown > 0 &&
@@ -1106,9 +1106,7 @@ static void check_extend(const struct member *before, const struct member *m,
           m->state == MEMBER_LEADING && before->state == MEMBER_ADOPTING, renewed);
     PROVE("renewed-keeps-leading",
           renewed && member_leads(before) && e->now < a.until && pause_said != PAUSE_LIKELY,
-          m->state == MEMBER_LEADING &&
-              (extends || (m->deadline == before->deadline &&
-                           usec_add(a.sent_at, m->cover.duration) >= a.until)));
+          m->state == MEMBER_LEADING && (extends || m->deadline == before->deadline));
     PROVE("extend-is-sent-again",
           renewed && m->state == MEMBER_LEADING && !before->cover.fixed &&
               a.look.keeper_deadline != m->deadline,
