@@ -12,10 +12,15 @@
 #include "base/names.h"
 #include "base/usec.h"
 
+/* The proofs take a shorter one: nonces are only copied, and found to be equal or not. */
+#ifndef NONCE_SIZE
+#define NONCE_SIZE 16
+#endif
+
 /* Written anew by every claim and renewal. Random, not a counter: a counter can come back after a
  * failover that lost rows, and an observer would take two holders for one. */
 struct nonce {
-    uint8_t bytes[16];
+    uint8_t bytes[NONCE_SIZE];
 };
 
 /* Which history of the arbiter a record was read from, and in which life of the server. A failover

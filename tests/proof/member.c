@@ -9,6 +9,8 @@
 #include "base/names.h"
 
 #define STRING_SIZE (OWNER_MAX + 1)
+/* A step has fewer than 256 of them. */
+#define NONCE_SIZE 1
 #include "prove.h"
 
 #define pause_judge noted_pause_judge
@@ -678,11 +680,12 @@ static bool nonces_known(const struct member *m)
 {
     const struct nonces *n = &m->nonces;
     bool held = m->state != MEMBER_STANDBY;
+    bool renews = a.asked && a.request.operation == OPERATION_RENEW;
 
     if (n->n > NONCES_REMEMBERED || n->n_known > REQUEST_NONCES_MAX || n->n_known > n->n ||
         n->complete != a.complete || a.tried > REQUEST_NONCES_MAX ||
         a.any_age > NONCES_REMEMBERED || m->adopted_by > ADOPTED_BY_MAX ||
-        (m->state == MEMBER_ADOPTING && n->complete))
+        (m->state == MEMBER_ADOPTING && n->complete) || ((n->complete || renews) && m->term == 0))
         return false;
     if (!held)
         return n->n == 0 && !n->complete && !n->has_acknowledged && !a.any_may && !a.any_known;
@@ -695,7 +698,7 @@ static bool nonces_known(const struct member *m)
         return false;
     if (m->state != MEMBER_RELEASING && (n->n_known == 0) != a.must_read)
         return false;
-    if (a.asked && a.request.operation == OPERATION_RENEW && !is_fresh(m, &a.request.fresh_nonce))
+    if (renews && !is_fresh(m, &a.request.fresh_nonce))
         return false;
     return in_list(n, &a.any, n->n_known) == a.any_may &&
            (!in_list(n, &a.any, NONCES_REMEMBERED) || a.any_known) &&
