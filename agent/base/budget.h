@@ -55,7 +55,8 @@ usec_t budget_room(usec_t lease, usec_t stop, usec_t duration);
 /* A lease of `least` or more that keeps the promise for this stop timeout and duration, also for a
  * keeper whose K is as large as `kill`: `least` itself if it does; else the smallest there is, give
  * or take 3 us. The result may be more than BUDGET_LEASE_MAX_USEC. least and duration are at
- * most BUDGET_LEASE_MAX_USEC, stop BUDGET_STOP_MAX_USEC, kill BUDGET_KILL_MAX_USEC; or sums wrap. */
+ * most BUDGET_LEASE_MAX_USEC, stop BUDGET_STOP_MAX_USEC, kill BUDGET_KILL_MAX_USEC; or sums wrap.
+ */
 usec_t budget_covering_lease(usec_t least, usec_t stop, usec_t duration, usec_t kill);
 
 #endif

@@ -123,5 +123,6 @@ static usec_t lease_seen_as(usec_t span);
     assigns \nothing;
     ensures covering_promise: covers_it(\result, duration + 300000 + stop, kill);
     ensures covering_least: \result >= least;
-    ensures covering_least: covers_it(least, duration + 300000 + stop, kill) ==> \result == least; */
+    ensures covering_least: covers_it(least, duration + 300000 + stop, kill) ==> \result == least;
+ */
 usec_t budget_covering_lease(usec_t least, usec_t stop, usec_t duration, usec_t kill);
