@@ -1338,6 +1338,9 @@ int main(void)
     struct update u;
     bool is_told;
 
+#ifdef OPERATION
+    any.request.operation = OPERATION;
+#endif
     a = any;
 #ifdef EVENT
     e.type = EVENT;
