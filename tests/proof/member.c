@@ -1089,11 +1089,13 @@ static void check_extend(const struct member *before, const struct member *m,
               ((m->cover.lease == lease && m->cover.duration == r->duration) ||
                (m->cover.lease < lease && m->cover.lease == a.lease &&
                 m->cover.duration == a.duration)));
-    PROVE("longer-lease-waits-for-one-old-one", renewed && m->cover.lease > a.lease && a.lease > 0,
-          a.shown == lease && e->now - a.shown_since >= a.lease && !before->cover.fixed);
+    PROVE("longer-lease-waits-for-one-old-one",
+          renewed && member_leads(before) && m->cover.lease > a.lease && a.lease > 0,
+          a.shown == lease && usec_sub(e->now, a.shown_since) >= a.lease && !before->cover.fixed);
     PROVE("longer-lease-comes-when-it-was-shown",
           renewed && member_leads(before) && m->state == MEMBER_LEADING && a.shown > 0 &&
-              a.shown == lease && e->now - a.shown_since >= a.lease && !before->cover.fixed,
+              a.shown == lease && usec_sub(e->now, a.shown_since) >= a.lease &&
+              !before->cover.fixed,
           m->cover.lease == lease);
     PROVE("extend-not-after-a-pause", extends, pause_said != PAUSE_LIKELY);
     PROVE("extend-stands-alone", extends,
