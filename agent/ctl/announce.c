@@ -77,6 +77,18 @@ static void print_kind(const struct ctl *ctl, const struct config_group *before,
                       after->reboot ? "" : "no longer ");
 }
 
+/* The stop timeout of a term never changes, its lease may. */
+static const char *budget_counts_from(const struct config_group *before,
+                                      const struct config_group *after)
+{
+    bool lease = before->budget.lease != after->budget.lease;
+    bool other = before->budget.stop != after->budget.stop || before->watchdog != after->watchdog;
+
+    if (lease && other)
+        return " the lease from the next renewal on, the rest from its next term on";
+    return lease ? " from the next renewal on" : " from its next term on";
+}
+
 static void print_difference(const struct ctl *ctl, const struct config_difference *d)
 {
     const char *name = d->after ? d->after->name : d->before->name;
@@ -103,7 +115,8 @@ static void print_difference(const struct ctl *ctl, const struct config_differen
     case CONFIG_CHANGED_BUDGET:
         (void)fprintf(ctl->out, "Group \"%s\":", name);
         print_budget(ctl, d->before, d->after);
-        (void)fputs(" from its next term on; a term that runs is not disturbed\n", ctl->out);
+        (void)fprintf(ctl->out, "%s; a term that runs is not disturbed\n",
+                      budget_counts_from(d->before, d->after));
         return;
     case CONFIG_CHANGED_UNITS:
         (void)fprintf(ctl->out, "Group \"%s\":", name);

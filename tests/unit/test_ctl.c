@@ -1104,7 +1104,7 @@ TEST(apply_dry_run_says_what_would_come_of_it, .root = true)
                          "removed.\n");
     ASSERT_CONTAINS(out, "Steps down from group \"other\" first: its units, method or fence "
                          "change");
-    ASSERT_CONTAINS(out, "Group \"budget\": lease 20s instead of 15s, from its next term on");
+    ASSERT_CONTAINS(out, "Group \"budget\": lease 20s instead of 15s, from the next renewal on");
     ASSERT_CONTAINS(out, "Group \"other\": now with the units e.service, at once\n");
     folder_put("groups.d/b.conf", "groups = ( { name = \"other\"; units = [ \"o.service\" ]; "
                                   "method = \"advisory\"; fence = \"reboot\"; } );");
