@@ -49,3 +49,4 @@ with tempfile.TemporaryDirectory() as root:
 
     install(root, "etc/tenure/tenure.conf")
     assert read(f"{root}/dest/usr/etc/tenure/tenure.conf") == "template\n"
+    print("an installation overwrites nothing")
