@@ -713,7 +713,9 @@ static bool watch_known(const struct member *m)
         m->state == MEMBER_STANDBY || m->state == MEMBER_ENDING || m->state == MEMBER_RELEASING;
     bool seen = w->since != USEC_INFINITY;
 
-    bool none = a.still_term == 0 && a.still_epoch.timeline == 0 && a.moved == 0;
+    const struct watch no = {0};
+    bool none = a.still_term == 0 && nonce_equal(&a.still_nonce, &no.nonce) &&
+                epoch_equal(&a.still_epoch, &no.epoch) && a.moved == 0;
     bool renews = a.asked && a.request.operation == OPERATION_RENEW;
 
     if (w->changes > WATCH_CHANGES_MAX || w->interval > BUDGET_POLL_MAX_USEC ||
