@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What goes wrong, and when: planned from the seed. Afterwards the world is calm, and a leader must
  * be found. Of the guards of one host only one at a time is hindered: that is what is promised. */
+#include <assert.h>
 #include <string.h>
 
 #include "sim.h"
@@ -156,6 +157,7 @@ static void rename_owner(struct host *h)
     size_t length = strlen(h->owner);
     char *id = strchr(h->owner, '/');
 
+    assert(id);
     id[16] = "0123456789abcdef"[h->index + 1];
     h->owner[length - 1] = "0123456789abcdef"[h->boot % 16];
     h->owner[length - 2] = "0123456789abcdef"[h->instances % 16];
