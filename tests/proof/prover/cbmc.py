@@ -125,10 +125,10 @@ def member():
     standby = next(r for r in replies if r[0] == "reply-standby")
     outcomes = [(f"{standby[0]}-{label(o)}", [*standby[1], f"OUTCOME={o}"])
                 for o in enumerators("agent/election/record.h", "outcome")]
-    granted = next(o for o in outcomes if o[0] == "reply-standby-granted")
-    operations = [(f"{granted[0]}-{label(o)}", [*granted[1], f"OPERATION={o}"])
-                  for o in enumerators("agent/election/record.h", "operation")]
-    replies = [*operations, *(o for o in outcomes if o is not granted), *(r for r in replies if r is not standby)]
+    slow = [o for o in outcomes if o[0] in ("reply-standby-granted", "reply-standby-denied")]
+    operations = [(f"{name}-{label(o)}", [*defines, f"OPERATION={o}"])
+                  for name, defines in slow for o in enumerators("agent/election/record.h", "operation")]
+    replies = [*operations, *(o for o in outcomes if o not in slow), *(r for r in replies if r is not standby)]
     others = [(label(e), [f"EVENT={e}"]) for e in events if e != "EVENT_REPLY"]
     begin = ("begin", ["BEGIN"])
     return CbmcProof("member", "the election, one step from anywhere", "member",
