@@ -53,7 +53,7 @@ static enum attempt_link link_of(PGconn *pg)
 {
     PQconninfoOption *options = PQconninfo(pg);
     const char *sslmode = NULL, *authority = NULL;
-    struct sockaddr_storage peer;
+    struct sockaddr_storage peer = {.ss_family = AF_UNSPEC};
     socklen_t length = sizeof peer;
 
     for (const PQconninfoOption *o = options; o && o->keyword; o++)

@@ -94,6 +94,9 @@ static void print_difference(const struct ctl *ctl, const struct config_differen
     const char *name = d->after ? d->after->name : d->before->name;
     char lease[SPAN_FORMAT_MAX];
 
+    assert(d->after || d->change == CONFIG_REMOVED);
+    assert(d->before || d->change == CONFIG_ADDED);
+
     switch (d->change) {
     case CONFIG_UNCHANGED:
         return;

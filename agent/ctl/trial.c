@@ -215,7 +215,7 @@ struct trial *trial_start(const struct ctl *ctl, const char *conninfo)
     struct conninfo *c = parse(conninfo);
     run->until = usec_add(clock_boottime(), TRIAL_LIMIT_USEC);
     run->files.fd = -1;
-    strcpy(run->conninfo, conninfo);
+    memcpy(run->conninfo, conninfo, strlen(conninfo) + 1);
     t->run = run;
     t->as_agent = possible == 0;
     t->error = !c ? -EINVAL : possible == -ESRCH ? -ESRCH : 0;

@@ -617,6 +617,7 @@ TEST(files_that_change_meanwhile_are_not_applied, .root = true)
     ASSERT_CONTAINS(err, "the files have changed meanwhile: apply again");
     free(err);
     err = NULL;
+    ctl.lock_file = NULL;
     (void)close(fd);
 }
 

@@ -29,6 +29,13 @@ static void check_extended(const struct keeper *before, const struct keeper *k, 
     assert(budget_holds(k->lease, k->stop, k->duration) && k->stop == before->stop);
 }
 
+static void check_same(const struct keeper *a, const struct keeper *b)
+{
+    assert(a->version == b->version && a->phase == b->phase && a->reason == b->reason);
+    assert(a->term == b->term && a->deadline == b->deadline && a->ended == b->ended);
+    assert(a->lease == b->lease && a->stop == b->stop && a->duration == b->duration);
+}
+
 static void receive(struct keeper *k, char *line, usec_t now)
 {
     struct keeper before = *k;
@@ -46,7 +53,7 @@ static void receive(struct keeper *k, char *line, usec_t now)
 
     assert(*message_verdict_text(verdict));
     if (verdict != MESSAGE_EXTENDED && verdict != MESSAGE_ENDED) {
-        assert(memcmp(&before, k, sizeof before) == 0);
+        check_same(&before, k);
         return;
     }
     assert(from_agent && !odd && m.magic == KEEPER_MESSAGE_MAGIC && m.term == TERM &&

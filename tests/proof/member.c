@@ -1297,8 +1297,8 @@ static void check_wake(const struct member *m)
 /* ---- a step, and the beginning ---- */
 
 /* A step is proven in parts, each by itself: for each kind of event, EVENT, and replies for each
- * state that they can meet, STATE, those to a standby for each OUTCOME and, where it is granted or
- * denied, OPERATION. What can happen at all is asked of all of them at once. */
+ * state that they can meet, STATE, those to a standby for each OUTCOME and, where it is granted,
+ * OPERATION. What can happen at all is asked of all of them at once. */
 
 static void check_step(const struct member *before, const struct member *m,
                        const struct member_event *e, const struct update *u)

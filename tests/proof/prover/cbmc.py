@@ -125,7 +125,7 @@ def member():
     standby = next(r for r in replies if r[0] == "reply-standby")
     outcomes = [(f"{standby[0]}-{label(o)}", [*standby[1], f"OUTCOME={o}"])
                 for o in enumerators("agent/election/record.h", "outcome")]
-    slow = [o for o in outcomes if o[0] in ("reply-standby-granted", "reply-standby-denied")]
+    slow = [o for o in outcomes if o[0] == "reply-standby-granted"]
     operations = [(f"{name}-{label(o)}", [*defines, f"OPERATION={o}"])
                   for name, defines in slow for o in enumerators("agent/election/record.h", "operation")]
     replies = [*operations, *(o for o in outcomes if o not in slow), *(r for r in replies if r is not standby)]
