@@ -157,9 +157,15 @@ static void watch_orphan(struct world *w, struct node *n, const struct reply *to
     bool watched =
         m->state == MEMBER_STANDBY || (m->state == MEMBER_RELEASING && m->term == r->term);
 
-    if (r->clean || strcmp(r->owner, n->host->owner) != 0 || r->term == v->own_term || !watched ||
-        is_own(v, &r->nonce))
+    if (r->clean || strcmp(r->owner, n->host->owner) != 0 || !watched)
         return;
+    if (r->term == v->own_term || is_own(v, &r->nonce)) {
+        /* The earlier one is over, whoever had it: it is watched again if a failover brings it
+         * back. */
+        if (r->term > v->orphan_term)
+            v->orphan_term = 0;
+        return;
+    }
     if (r->term != v->orphan_term)
         v->orphan_changes = 0;
     else if (epoch_equal(&v->orphan_epoch, &told->epoch) &&
@@ -298,12 +304,14 @@ void witness_released(struct world *w, const struct exchange *x, const struct ro
         sim_violate(w, VIOLATION_RELEASE, "clean, but n%u has the address", n->index);
     if (r->term != x->request.term || !server_named(&x->request, &r->nonce))
         sim_violate(w, VIOLATION_RELEASE, "n%u gave back what it had not seen last", n->index);
-    /* In true time, by the fastest clock that is allowed. */
+    /* In true time, by the fastest clock that is allowed. A failover that loses what came after a
+     * version brings that back, as old as it is; to give back what is clean changes nothing. */
     usec_t interval = usec_min(r->duration / BUDGET_TRIES, BUDGET_POLL_MAX_USEC);
-    if (x->orphan && !w->wrong_clock &&
-        usec_sub(x->sent, row->written_at) < interval - interval / 999)
+    usec_t age = usec_sub(x->sent, row->now.written_at);
+
+    if (x->orphan && !r->clean && !w->wrong_clock && age < interval - interval / 999)
         sim_violate(w, VIOLATION_ORPHAN, "n%u releases %" PRIu64 " us after the last write",
-                    n->index, usec_sub(x->sent, row->written_at));
+                    n->index, age);
 }
 
 /* Adopted: by a nonce that it read, and in place of whoever wrote that. */
@@ -329,6 +337,11 @@ static void check_other_nonce(struct world *w, struct node *n, const struct memb
         before->state == MEMBER_ADOPTING && m->state == MEMBER_ADOPTING && !own;
     if (!led || !own || !another)
         return;
+    /* Lost writes count once in a history: what this life sent there before, and is carried out
+     * late, is taken for a copy's, which costs an interruption. */
+    if (epoch_equal(&v->explained_epoch, &reply->epoch))
+        return;
+    n->witness.explained_epoch = reply->epoch;
     if (m->state != MEMBER_LEADING)
         sim_violate(w, VIOLATION_COPY, "n%u does not know its own nonce", n->index);
     w->coverage->lost_writes_survived++;
@@ -351,8 +364,12 @@ void witness_moved(struct world *w, struct node *n, const struct member *before,
         return;
     w->coverage->copy_alarms++;
     w->coverage->false_alarms += !n->host->copied;
-    /* What an earlier life sent late may look like one, to who adopts or watches. */
-    if (ends && before->state != MEMBER_ADOPTING && !n->host->copied)
+    /* What an earlier life sent late may look like one, to who adopts or watches; and what this one
+     * sent late, as above. */
+    bool late = event->type == EVENT_REPLY && event->reply->has_record &&
+                is_own(&n->witness, &event->reply->record.nonce) &&
+                !epoch_equal(&n->witness.acked_epoch, &event->reply->epoch);
+    if (ends && before->state != MEMBER_ADOPTING && !n->host->copied && !late)
         sim_violate(w, VIOLATION_COPY, "n%u, term %" PRIu64, n->index, before->term);
 }
 
