@@ -185,7 +185,7 @@ static void describe_waiting_lease(const struct seat *s, char ret[static REASON_
                        "leads; the configured lease of %s counts from the next term on: it is too "
                        "short for the stop timeout of this one, %s",
                        lease, format_span(m->stop, stop, sizeof stop));
-    else if (m->cover.fixed && m->budget.lease > m->cover.lease)
+    else if (m->cover.fixed)
         (void)snprintf(ret, REASON_MAX,
                        "leads; the configured lease of %s counts from the next term on: the keeper "
                        "of this one is of an earlier version",

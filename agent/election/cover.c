@@ -32,7 +32,7 @@ struct spans cover_configured(const struct cover *c, usec_t lease, usec_t stop)
 {
     struct budget b;
 
-    if (budget_compute(lease, stop, &b) < 0)
+    if (c->fixed || budget_compute(lease, stop, &b) < 0)
         return (struct spans){
             .lease = usec_min(c->lease, BUDGET_LEASE_MAX_USEC),
             .duration =

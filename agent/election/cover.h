@@ -48,8 +48,8 @@ void cover_adopt(struct cover *c, const struct spans *keeper, usec_t deadline, b
  * sent to the keeper, is covered by that. stop: S of the term. */
 void cover_read(struct cover *c, const struct spans *record, usec_t stop, usec_t sent);
 
-/* L and D of a term with this S by the configured lease; as the keeper has them where that lease is
- * too short for this S: it counts from the next term on. */
+/* L and D of a term with this S by the configured lease; as the keeper has them where that counts
+ * from the next term on: it is too short for this S, or the keeper takes no other lease. */
 struct spans cover_configured(const struct cover *c, usec_t lease, usec_t stop);
 
 /* What a renewal that is sent at t0 writes. configured: as above. */

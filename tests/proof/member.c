@@ -425,10 +425,11 @@ static void account_for_lease(usec_t lease, usec_t duration, usec_t now, bool to
     }
 }
 
-/* The configured lease; where that is too short for this S, what the keeper has. */
-static struct spans wanted(void)
+/* The configured lease; what the keeper has, where that is too short for this S, or the keeper
+ * takes no other. */
+static struct spans wanted(bool fixed)
 {
-    if (computed.said == 0)
+    if (!fixed && computed.said == 0)
         return (struct spans){.lease = computed.budget.lease, .duration = computed.budget.duration};
     return (struct spans){
         .lease = usec_min(a.lease, BUDGET_LEASE_MAX_USEC),
@@ -437,16 +438,16 @@ static struct spans wanted(void)
 
 /* Where a K that the keeper still has made the record's lease longer, not more than is configured.
  */
-static usec_t lease_to_tell(const struct record *r)
+static usec_t lease_to_tell(const struct record *r, bool fixed)
 {
-    const struct spans w = wanted();
+    const struct spans w = wanted(fixed);
 
     return r->lease > w.lease && r->duration == w.duration ? w.lease : r->lease;
 }
 
 static void account_for_granted(const struct record *r, const struct member *m, usec_t now)
 {
-    usec_t lease = lease_to_tell(r);
+    usec_t lease = lease_to_tell(r, m->cover.fixed);
 
     account_for_lease(lease, r->duration, now, m->cover.lease == lease);
 }
@@ -1025,7 +1026,8 @@ static void check_request(const struct member *before, const struct member_event
               covering.kill_of >= a.kept && covering.kill >= covering.kill_said &&
               covering.kill >= a.room);
     PROVE("renew-not-below-the-smallest-d", holds, q->duration >= BUDGET_RENEW_MIN_USEC);
-    PROVE("renew-not-below-the-configured-lease", holds && computed.said == 0,
+    PROVE("renew-not-below-the-configured-lease",
+          holds && !before->cover.fixed && computed.said == 0,
           computed.asked && computed.lease == a.budget.lease && computed.stop == before->stop &&
               q->lease >= a.budget.lease && q->duration >= computed.budget.duration);
     PROVE("confirms-with-the-claims-lease", renews && before->state == MEMBER_CONFIRMING,
@@ -1083,9 +1085,10 @@ static void check_extend(const struct member *before, const struct member *m,
     PROVE("extend-counts-from-the-send", extends && renewed,
           m->deadline >= a.until &&
               m->deadline <= usec_max(a.until, usec_add(a.sent_at, r->duration)));
-    PROVE("extend-by-the-configured-d", extends && renewed && computed.said == 0,
+    PROVE("extend-by-the-configured-d",
+          extends && renewed && !before->cover.fixed && computed.said == 0,
           m->deadline <= usec_max(a.until, usec_add(a.sent_at, computed.budget.duration)));
-    usec_t lease = renewed ? lease_to_tell(r) : 0;
+    usec_t lease = renewed ? lease_to_tell(r, before->cover.fixed) : 0;
     PROVE("extend-says-what-was-granted", extends && renewed,
           m->cover.lease <= r->lease &&
               ((m->cover.lease == lease && m->cover.duration == r->duration) ||
