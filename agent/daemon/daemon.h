@@ -82,6 +82,7 @@ struct seat {
     char copy_told[HOST_PROBLEM_MAX];  /* the same of a copy that is lost */
     usec_t copy_since;
     bool unarmed_told; /* the journal has it that it leads without its watchdog */
+    bool lease_waits;  /* the running term has not the configured lease yet */
     char
         held_up[ARBITER_TEXT_MAX]; /* whose transaction keeps this node from claiming or renewing */
     uint64_t held_up_term;         /* the term that stays because of it */
@@ -92,7 +93,7 @@ struct seat {
     struct api_unit *units; /* as many as the group has */
     char leader[NODE_NAME_MAX + 1];
     char reason[REASON_MAX];
-    char told[NODE_NAME_MAX + REASON_MAX + 64]; /* "": nothing yet */
+    char told[NODE_NAME_MAX + REASON_MAX + 192]; /* "": nothing yet */
 };
 
 /* Waiting for groups to be led down. */

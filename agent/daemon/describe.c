@@ -313,7 +313,7 @@ static void describe_stuck(const struct seat *s, usec_t now, char ret[static REA
     const struct member *m = &s->member;
     const struct budget *b = &s->group->budget;
     const struct group_view *v = host_view(s->daemon->host, s->group->name);
-    usec_t limit = usec_max(m->stop, b->stop) + usec_max(budget_kill(m->cover.lease), b->kill);
+    usec_t limit = usec_max(m->stop, b->stop) + usec_max(cover_kill(&m->cover), b->kill);
     char left[REASON_MAX];
 
     ret[0] = '\0';
@@ -661,6 +661,18 @@ static void tell_unarmed(struct seat *s, const struct api_group *g)
     s->unarmed_told = unarmed || (s->unarmed_told && v && !v->guarded && holds_term(&s->member));
 }
 
+/* A lease that was changed in the configuration counts in the term that runs, a moment later. */
+static void tell_lease(struct seat *s, const struct api_group *g)
+{
+    bool leads = member_leads(&s->member), waits = leads && g->lease != g->configured;
+    char lease[SPAN_FORMAT_MAX];
+
+    if (s->lease_waits && leads && !waits)
+        log_info("%s: term %" PRIu64 " has the configured lease now, %s", g->name, s->member.term,
+                 format_span(g->lease, lease, sizeof lease));
+    s->lease_waits = waits;
+}
+
 /* The other copy suffices, but is the last one: once for each reason, and when both are back. What
  * is not known says nothing. */
 static void tell_copy(struct seat *s, const struct api_group *g, usec_t now)
@@ -709,8 +721,11 @@ void describe_changes(struct daemon *d)
         tell_doubt(s, &g);
         tell_unarmed(s, &g);
         tell_copy(s, &g, now);
-        (void)snprintf(told, sizeof told, "%s %" PRIu64 " %s %s", g.role, g.term, g.leader,
-                       g.reason);
+        tell_lease(s, &g);
+        (void)snprintf(told, sizeof told,
+                       "%s %" PRIu64 " %s %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %s %s",
+                       g.role, g.term, g.leader, g.lease, g.configured, g.stop_timeout, g.duration,
+                       g.method, g.reason);
         if (strcmp(told, s->told) == 0)
             continue;
         (void)snprintf(s->told, sizeof s->told, "%s", told);

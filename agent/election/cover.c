@@ -45,16 +45,20 @@ struct spans cover_ask(const struct cover *c, const struct spans *configured, us
                        usec_t t0)
 {
     usec_t duration = usec_max(configured->duration, usec_sub(c->until, t0));
-    usec_t kill = usec_max(budget_kill(usec_max(c->kept, c->lease)), c->room);
 
     duration = usec_min(duration, BUDGET_LEASE_MAX_USEC);
     usec_t lease = budget_covering_lease(configured->lease, usec_min(stop, BUDGET_STOP_MAX_USEC),
-                                         duration, kill);
+                                         duration, cover_kill(c));
 
     return (struct spans){
         .lease = usec_min(lease, BUDGET_LEASE_MAX_USEC),
         .duration = duration,
     };
+}
+
+usec_t cover_kill(const struct cover *c)
+{
+    return usec_max(budget_kill(usec_max(c->kept, c->lease)), c->room);
 }
 
 /* Is the keeper told of this lease now? */

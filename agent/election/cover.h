@@ -66,6 +66,9 @@ void cover_extended(struct cover *c, usec_t deadline);
 /* The keeper's state file says so: lease and deadline. */
 void cover_seen(struct cover *c, usec_t lease, usec_t deadline);
 
+/* The largest K that the keeper may have. */
+usec_t cover_kill(const struct cover *c);
+
 /* Is it known that the keeper has no other lease than it was told last? */
 bool cover_settled(const struct cover *c);
 

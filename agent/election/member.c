@@ -813,8 +813,9 @@ static void on_reply(struct member *m, const struct member_event *event, struct 
 
     m->in_flight = false;
 
-    enum pause_verdict pause =
-        pause_judge(&m->pause, reply, m->sent_at, event->now, m->cover.lease);
+    /* By then another node leads: it waits for the record's lease, the keeper's or a longer one. */
+    usec_t lease = usec_max(m->cover.lease, reply->has_record ? reply->record.lease : 0);
+    enum pause_verdict pause = pause_judge(&m->pause, reply, m->sent_at, event->now, lease);
 
     if (reply->has_record && reply->record.term > m->highest_term)
         m->highest_term = reply->record.term;

@@ -11,7 +11,7 @@ static usec_t stop_timeout(const struct member *m)
 
 static usec_t kill_time(const struct member *m)
 {
-    return usec_max(budget_kill(m->cover.lease), budget_kill(m->budget.lease));
+    return usec_max(cover_kill(&m->cover), budget_kill(m->budget.lease));
 }
 
 /* Nothing of it runs. The stop of a keeper that was none waits for the units that it stops: then

@@ -169,6 +169,8 @@ def rows_lease(t):
 @scenario("the lease becomes longer, and then shorter, in a running term: nobody notices")
 def lease_changed(t):
     old, keeper, term = t.leader, t.leader.main_pid(t.keeper), t.db.lease(t.group)["term"]
+    old.sh("systemd-run --quiet --collect --unit=signals busctl --json=short monitor org.tenure1")
+    signalled = lambda name: f'"{name}":{{"type":"t","data":8000000}}' in old.sh("journalctl -q -b -o cat -u signals")
     t.fault("lease = 8s, systemctl reload tenured", lambda: with_lease(t, "8s"))
     t.effect("it is applied", lambda: "8s" in old.read_file(APPLIED[0]))
     t.until("the row has it with the next renewal", lambda: rows_lease(t) == 8000)
@@ -176,6 +178,9 @@ def lease_changed(t):
     t.check("status shows both", "(8s is configured)" in old.run("tenurectl", "status", t.group).out)
     t.until("the keeper has it when the row has shown it for a lease", lambda: keepers_lease(t, old) == 8000)
     t.check("status shows one", "is configured)" not in old.run("tenurectl", "status", t.group).out)
+    t.until("watchers hear of both", lambda: signalled("ConfiguredLease") and signalled("Lease"))
+    t.until("the journal says since when", lambda: t.said(old, "tenured.service", "has the configured lease now, 8s"))
+    old.systemctl("stop", "signals.service")
     with_lease(t, t.cluster.lease)
     t.until("the row's lease shrinks", lambda: t.lease_ms < rows_lease(t) < 8000, every=0.005)
     t.until("to what is configured", lambda: rows_lease(t) == t.lease_ms)

@@ -167,6 +167,24 @@ TEST(a_lease_too_short_for_this_stop_waits)
     ck_assert_uint_eq(member_limit(&f.m), P);
 }
 
+/* Another node takes over by the record's lease: a pause of that length is none of the database's
+ * clock. */
+TEST(a_pause_while_a_longer_lease_waits)
+{
+    leads();
+    resume(60 * SEC, 2 * SEC);
+    f.ahead = 1000 * SEC;
+    (void)renew();
+    (void)renew();
+    ck_assert_uint_eq(f.row.lease, 60 * SEC);
+    ck_assert_uint_eq(f.m.cover.lease, L);
+    f.now = usec_max(f.now, member_due(&f.m));
+    ask();
+    f.ahead += 2 * 60 * SEC;
+    grant();
+    ck_assert_int_eq(f.m.reason, REASON_PAUSED);
+}
+
 /* A keeper of the first version keeps its lease, and so does the record. */
 TEST(a_keeper_of_version_1_is_told_of_no_other_lease)
 {
