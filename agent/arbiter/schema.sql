@@ -588,7 +588,8 @@ begin
     for key share;
     if r.grp is not null then
         -- Who died with its leader, at most D/3 after the last renewal, is gone before D, and so
-        -- before anybody else may lead.
+        -- before anybody else may lead. Where the lease becomes shorter while this transaction is
+        -- open, another node may have to wait for its end; it does not lead before.
         perform tenure.bound_transaction_1(greatest(r.duration_usec / 2000, 1));
         return;
     end if;
