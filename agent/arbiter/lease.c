@@ -17,7 +17,7 @@
  * the grammar's, whatever is in search_path.) */
 const char lease_statement[] =
     "select o_number, o_outcome, o_term, o_owner, o_nonce, o_clean, o_claimable, o_lease, o_stop,"
-    " o_duration, o_since, o_system_id, o_timeline, o_synchronous,"
+    " o_duration, o_method, o_since, o_system_id, o_timeline, o_synchronous,"
     " o_session, o_held, o_holder,"
     " pg_catalog.current_setting('synchronous_commit'),"
     " pg_catalog.current_setting('client_min_messages'),"
@@ -45,6 +45,7 @@ enum column {
     COLUMN_LEASE,
     COLUMN_STOP,
     COLUMN_DURATION,
+    COLUMN_METHOD,
     COLUMN_SINCE,
     COLUMN_SYSTEM_ID,
     COLUMN_TIMELINE,
@@ -398,6 +399,17 @@ static int take_outcome(const char *s, enum outcome *ret)
     return 0;
 }
 
+static int take_method(const char *s, enum method *ret)
+{
+    if (strcmp(s, method_name(METHOD_LEASE)) == 0)
+        *ret = METHOD_LEASE;
+    else if (strcmp(s, method_name(METHOD_ADVISORY)) == 0)
+        *ret = METHOD_ADVISORY;
+    else
+        return -EINVAL;
+    return 0;
+}
+
 static bool is_null(const PGresult *result, size_t row, enum column column)
 {
     return PQgetisnull(result, (int)row, (int)column) != 0;
@@ -429,6 +441,7 @@ static int take_record(const PGresult *result, size_t row, struct reply *reply)
         take_number(cell(result, row, COLUMN_LEASE), &r->lease) < 0 ||
         take_number(cell(result, row, COLUMN_STOP), &r->stop) < 0 ||
         take_number(cell(result, row, COLUMN_DURATION), &r->duration) < 0 ||
+        take_method(cell(result, row, COLUMN_METHOD), &reply->method) < 0 ||
         take_number(cell(result, row, COLUMN_SINCE), &r->since) < 0)
         return -EINVAL;
     return 0;

@@ -192,19 +192,45 @@ begin
     exception when others then
         null; -- it is a transaction
     end;
-    select format('process %s of role "%s", application "%s"', k.pid, a.usename, a.application_name)
+    select format('an open transaction of process %s of role "%s", application "%s"', k.pid,
+                  a.usename, a.application_name)
     into v_text
     from pg_locks k join pg_stat_activity a on a.pid = k.pid
     where k.locktype = 'transactionid' and k.granted and k.mode = 'ExclusiveLock'
           and k.transactionid = any (v_all) and a.usename <> current_user
     order by a.backend_start
     limit 1;
-    return v_text;
+    -- One that is prepared has no process, and lasts until somebody ends it.
+    return coalesce(v_text, (
+        select format('the prepared transaction %L of role "%s"', x.gid, x.owner)
+        from pg_prepared_xacts x
+        where x.transaction = any (v_all)
+        order by x.prepared
+        limit 1));
 end
 $function$;
 
 comment on function tenure.holder_1(text) is
-    'Names a process whose open transaction keeps a group from being claimed; null: none is found.';
+    'Names a transaction that keeps a group from being claimed; null: none is found.';
+
+-- Who has the advisory lock of a group, for people; null: nobody, or an earlier session of the same
+-- agent, which is being ended.
+create or replace function tenure.lock_holder_1(p_owner text, p_database oid, p_key bigint)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $function$
+    select format('the group''s advisory lock, which process %s of role "%s", application "%s", has',
+                  l.pid, a.usename, a.application_name)
+    from tenure.locks_1(p_database) l join pg_stat_activity a on a.pid = l.pid
+    where l.key = p_key and l.pid <> pg_backend_pid()
+          and a.application_name is distinct from 'tenured/' || split_part(p_owner, '/', 2)
+    limit 1
+$function$;
+
+comment on function tenure.lock_holder_1(text, oid, bigint) is
+    'Names the process that has the advisory lock of a group; null: nobody, or the same agent.';
 
 -- One tick of one agent: all its groups in one call, one transaction, one round trip. The arrays are
 -- parallel, one element per request; arrays that an operation does not use hold any value.
@@ -261,13 +287,15 @@ create or replace function tenure.tick_2(
     o_lease       bigint,
     o_stop        bigint,
     o_duration    bigint,
+    o_method      text,
     o_since       bigint,
     o_system_id   bigint,
     o_timeline    bigint,
     o_synchronous boolean,
     o_session     boolean,      -- this is the backend that the caller logged in to
     o_held        boolean,      -- advisory: the group's lock is this session's
-    o_holder      text          -- whose transaction made this unknown, for people; null: nobody's
+    o_holder      text          -- what keeps the caller from claiming or renewing, for people; null:
+                                -- nothing that is known
 )
 language plpgsql
 volatile
@@ -396,6 +424,9 @@ begin
                 -- While a session of the leader lives there is no claim.
                 v_held := tenure.lock_1(p_owner, v_database, q.key);
                 v_may := v_held;
+                if not v_held then
+                    v_holder := tenure.lock_holder_1(p_owner, v_database, q.key);
+                end if;
             end if;
             if v_may then
                 -- The nonce stands for all of the row but clean, which only ever becomes true.
@@ -509,6 +540,7 @@ begin
         o_lease := r.lease_usec;
         o_stop := r.stop_usec;
         o_duration := r.duration_usec;
+        o_method := r.method;
         -- Microseconds of the Unix epoch; 0: never claimed.
         o_since := case when r.grp is not null
                         then coalesce((extract(epoch from r.claimed_at) * 1000000)::bigint, 0) end;
@@ -669,13 +701,13 @@ comment on function tenure.assert_leader_at_commit(text, bigint) is
 revoke all on schema tenure from public;
 revoke all on tenure.lease from public;
 revoke all on function tenure.tick_2, tenure.lock_key, tenure.locks_1, tenure.bound_session_1,
-                       tenure.lock_1, tenure.holder_1 from public;
+                       tenure.lock_1, tenure.holder_1, tenure.lock_holder_1 from public;
 revoke all on tenure.assertion from public;
 revoke all on function tenure.bound_transaction_1, tenure.assert_leader, tenure.assertion_1,
                        tenure.assert_leader_at_commit from public;
 grant usage on schema tenure to tenure;
 grant select, insert, update on tenure.lease to tenure;
 grant execute on function tenure.tick_2, tenure.lock_key, tenure.locks_1, tenure.bound_session_1,
-                          tenure.lock_1, tenure.holder_1 to tenure;
+                          tenure.lock_1, tenure.holder_1, tenure.lock_holder_1 to tenure;
 
 commit;

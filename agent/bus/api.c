@@ -96,6 +96,7 @@ static const sd_bus_vtable group_vtable[] = {
     SD_BUS_PROPERTY("Leader", "s", get_text, GROUP(leader), EMITS),
     SD_BUS_PROPERTY("LeaderSince", "t", NULL, GROUP(leader_since), EMITS),
     SD_BUS_PROPERTY("SeenUSec", "t", NULL, GROUP(seen), 0),
+    SD_BUS_PROPERTY("RenewedUSec", "t", NULL, GROUP(renewed), 0),
     SD_BUS_PROPERTY("UnchangedUSec", "t", NULL, GROUP(unchanged), 0),
     SD_BUS_PROPERTY("WatchUSec", "t", NULL, GROUP(watch), 0),
     SD_BUS_PROPERTY("DeadlineUSec", "t", NULL, GROUP(deadline), 0),

@@ -55,6 +55,8 @@ struct api_group {
     uint64_t term;       /* 0: unknown */
     usec_t leader_since; /* CLOCK_REALTIME; 0: unknown */
     usec_t seen;         /* age of the last sight of the record; USEC_INFINITY: never */
+    usec_t renewed;      /* age of the last claim or renewal that this node has seen being made;
+                            USEC_INFINITY: none */
     usec_t unchanged;    /* a standby: for how long it has seen the record unchanged … */
     usec_t watch;        /* … of how long it must before it claims; 0: it does not wait so */
     usec_t deadline;     /* what is left of this node's lease; 0: it does not lead */

@@ -40,6 +40,7 @@ static const struct property group_properties[] = {
     {"Term", 't', offsetof(struct agent_group, term)},
     {"LeaderSince", 't', offsetof(struct agent_group, leader_since)},
     {"SeenUSec", 't', offsetof(struct agent_group, seen)},
+    {"RenewedUSec", 't', offsetof(struct agent_group, renewed)},
     {"UnchangedUSec", 't', offsetof(struct agent_group, unchanged)},
     {"WatchUSec", 't', offsetof(struct agent_group, watch)},
     {"DeadlineUSec", 't', offsetof(struct agent_group, deadline)},
@@ -69,6 +70,15 @@ static void free_group(struct agent_group *g)
         free(g->units[i].sub_state);
     }
     free(g->units);
+}
+
+usec_t agent_takeover(const struct agent_group *g)
+{
+    assert(g);
+
+    if (g->watch == 0 || strcmp(g->role, "standby") != 0)
+        return USEC_INFINITY;
+    return usec_sub(g->watch, g->unchanged);
 }
 
 struct agent_view *agent_view_free(struct agent_view *v)
@@ -222,7 +232,7 @@ static int read_group(sd_bus_message *m, struct agent_view *v)
     v->groups = more;
 
     struct agent_group *g = &v->groups[v->n_groups++];
-    *g = (struct agent_group){.seen = USEC_INFINITY};
+    *g = (struct agent_group){.seen = USEC_INFINITY, .renewed = USEC_INFINITY};
     int r = read_properties(m, group_properties, g);
     return r < 0 ? r : fill_strings(g, group_properties);
 }

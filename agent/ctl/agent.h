@@ -30,6 +30,7 @@ struct agent_group {
     uint64_t term;          /* 0: unknown */
     usec_t leader_since;    /* CLOCK_REALTIME; 0: unknown */
     usec_t seen;            /* age of the last sight; USEC_INFINITY: never */
+    usec_t renewed;         /* age of the last renewal that it has seen; USEC_INFINITY: none */
     usec_t unchanged;       /* a standby: for how long it has seen the record unchanged … */
     usec_t watch;           /* … of how long it must before it claims; 0: it does not wait so */
     usec_t deadline;        /* what is left of this node's lease; 0: it does not lead */
@@ -40,6 +41,10 @@ struct agent_group {
     struct agent_unit *units;
     size_t n_units;
 };
+
+/* How long it is until this node takes the group over, if nobody renews the lease; USEC_INFINITY:
+ * it does not wait for that, or could not. */
+usec_t agent_takeover(const struct agent_group *g);
 
 struct agent_view {
     char *version;

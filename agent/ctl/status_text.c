@@ -13,10 +13,10 @@
 #define DAY_SECONDS 86400
 #define SAID_MIN 16 /* less of a text is not known to be the same */
 
-enum column { COLUMN_GROUP, COLUMN_ROLE, COLUMN_TERM, COLUMN_LEADER, COLUMN_SINCE, COLUMN_SEEN };
-#define COLUMNS (COLUMN_SEEN + 1)
+enum column { COLUMN_GROUP, COLUMN_ROLE, COLUMN_TERM, COLUMN_LEADER, COLUMN_SINCE, COLUMN_RENEWED };
+#define COLUMNS (COLUMN_RENEWED + 1)
 
-static const char *const titles[COLUMNS] = {"GROUP", "ROLE", "TERM", "LEADER", "SINCE", "SEEN"};
+static const char *const titles[COLUMNS] = {"GROUP", "ROLE", "TERM", "LEADER", "SINCE", "RENEWED"};
 
 /* Local time, to the second. */
 static const char *moment(usec_t realtime, char *ret, size_t size)
@@ -67,12 +67,29 @@ static const char *watched(const struct agent_group *g, char *ret, size_t size)
     return ret;
 }
 
-/* Longer than a leader that renews leaves it as it is, and two looks of this node lie apart. */
+/* A leader that renews leaves it as it is for one interval, and this node reads it once in another
+ * one, and shows what it read last for as long again. */
 static bool seems_dead(const struct agent_group *g)
 {
     usec_t poll = usec_min(g->keeper_duration / BUDGET_TRIES, BUDGET_POLL_MAX_USEC);
 
-    return g->watch > 0 && g->unchanged > 2 * poll;
+    return g->watch > 0 && g->unchanged > 3 * poll;
+}
+
+/* What a leader's silence will lead to. */
+static void print_silence(FILE *f, const struct agent_group *g)
+{
+    char silent[SPAN_FORMAT_MAX], left[SPAN_FORMAT_MAX];
+    usec_t takeover = agent_takeover(g);
+
+    if (!seems_dead(g))
+        return;
+    (void)short_span(g->unchanged, silent, sizeof silent);
+    if (takeover == USEC_INFINITY)
+        (void)fprintf(f, "; the lease was not renewed for %s", silent);
+    else
+        (void)fprintf(f, "; silent for %s, this node takes over in %s", silent,
+                      short_span(takeover, left, sizeof left));
 }
 
 static const char *or_dash(const char *s)
@@ -101,8 +118,11 @@ static void cell(const struct agent_group *g, enum column column, char ret[stati
     case COLUMN_SINCE:
         (void)moment(g->leader_since, ret, CELL_MAX);
         break;
-    case COLUMN_SEEN:
-        (void)age(g->seen, ret, CELL_MAX);
+    case COLUMN_RENEWED:
+        if (g->renewed == USEC_INFINITY)
+            (void)snprintf(ret, CELL_MAX, "-");
+        else
+            (void)age(g->renewed, ret, CELL_MAX);
         break;
     }
 }
@@ -129,8 +149,7 @@ static void print_table(FILE *f, const struct agent_view *v)
             (void)fprintf(f, "%-*s  ", width[c], text);
         }
         (void)fputs(or_dash(v->groups[i].reason), f);
-        if (seems_dead(&v->groups[i]))
-            (void)fprintf(f, "; %s", watched(&v->groups[i], text, sizeof text));
+        print_silence(f, &v->groups[i]);
         (void)fputc('\n', f);
     }
 }
@@ -219,7 +238,9 @@ void status_print_group(FILE *f, const struct agent_view *v, const struct watchd
     (void)fprintf(f, "  group: %s\n", g->name);
     print_head(f, v, w);
     (void)fprintf(f, "   role: %s\n", or_dash(g->role));
-    (void)fprintf(f, " reason: %s\n", or_dash(g->reason));
+    (void)fprintf(f, " reason: %s", or_dash(g->reason));
+    print_silence(f, g);
+    (void)fputc('\n', f);
     cell(g, COLUMN_TERM, text);
     (void)fprintf(f, "   term: %s\n", text);
     (void)fprintf(f, " leader: %s", or_dash(g->leader));

@@ -183,8 +183,8 @@ static void on_held_up(void *userdata, size_t i, const char *said)
     c.term = s->member.record.term;
     if (s->held_up_term != c.term || strcmp(s->held_up, holder) != 0)
         journal_write(LOG_WARNING, &c,
-                      "%s: a transaction keeps this node from claiming or renewing the lease: %s",
-                      c.group, holder);
+                      "%s: this node cannot claim or renew the lease because of %s", c.group,
+                      holder);
     (void)snprintf(s->held_up, sizeof s->held_up, "%s", holder);
     s->held_up_term = c.term;
 }
@@ -211,6 +211,20 @@ static void tell_connected(struct daemon *d)
     }
 }
 
+/* A standby's first look at a record says nothing of when that was renewed. */
+static void note_record(struct seat *s, const struct reply *reply, usec_t now)
+{
+    const struct record *r = &reply->record;
+
+    if (s->has_read && !nonce_equal(&s->read_nonce, &r->nonce))
+        s->renewed_at = now;
+    s->has_read = true;
+    s->read_nonce = r->nonce;
+    s->record_method = reply->method;
+    s->since_term = r->term;
+    s->since = r->since;
+}
+
 static void on_replies(void *userdata, const struct reply *replies, size_t n)
 {
     struct daemon *d = userdata;
@@ -230,10 +244,8 @@ static void on_replies(void *userdata, const struct reply *replies, size_t n)
         if (replies[i].outcome == OUTCOME_GRANTED &&
             d->batch[i]->member.operation != OPERATION_OBSERVE)
             d->batch[i]->held_up[0] = '\0';
-        if (replies[i].has_record) {
-            d->batch[i]->since_term = replies[i].record.term;
-            d->batch[i]->since = replies[i].record.since;
-        }
+        if (replies[i].has_record)
+            note_record(d->batch[i], &replies[i], clock_boottime());
         (void)seat_step(d->batch[i], &event, NULL);
     }
     daemon_wake(d);

@@ -74,6 +74,9 @@ struct seat {
     char stop_trouble[HOST_TEXT_MAX]; /* why PID 1 did not stop it, as the journal was told */
     char blocked[REASON_MAX];         /* why this node could not lead, as the journal was told */
     usec_t blocked_since;
+    char leaderless[REASON_MAX]; /* why this node does not lead a group that nobody leads, likewise
+                                  */
+    usec_t leaderless_since, leaderless_at;
     bool stuck_told;                   /* it was logged that the group does not end */
     char left_told[HOST_PROBLEM_MAX];  /* what may be left, as the journal was told */
     char doubt_told[HOST_PROBLEM_MAX]; /* whose stop will prove nothing, likewise */
@@ -81,11 +84,15 @@ struct seat {
                                           told */
     char copy_told[HOST_PROBLEM_MAX];  /* the same of a copy that is lost */
     usec_t copy_since;
-    bool unarmed_told; /* the journal has it that it leads without its watchdog */
-    bool lease_waits;  /* the running term has not the configured lease yet */
-    char
-        held_up[ARBITER_TEXT_MAX]; /* whose transaction keeps this node from claiming or renewing */
-    uint64_t held_up_term;         /* the term that stays because of it */
+    bool unarmed_told;              /* the journal has it that it leads without its watchdog */
+    bool lease_waits;               /* the running term has not the configured lease yet */
+    char held_up[ARBITER_TEXT_MAX]; /* what in the database keeps this node from claiming or
+                                       renewing */
+    uint64_t held_up_term;          /* the term that stays because of it */
+    enum method record_method;      /* by which the record was claimed, as it was read last */
+    bool has_read;                  /* the record was read; its nonce: */
+    struct nonce read_nonce;
+    usec_t renewed_at;   /* when it was another one than before; 0: not since this agent's start */
     uint64_t since_term; /* the last term that was read, and since when it is (CLOCK_REALTIME) */
     usec_t since;
 

@@ -15,6 +15,8 @@
 #define MISSED_NAMES_MAX 3u
 /* Guards are checked anew after every daemon-reload: only what lasts is worth an entry. */
 #define BLOCKED_AFTER_USEC (3 * USEC_PER_SEC)
+/* A lease that has run out is claimed at once by whoever can. */
+#define LEADERLESS_AFTER_USEC (3 * USEC_PER_SEC)
 /* Of many groups on a slow host a check takes its time, and its questions may be asked twice. */
 #define UNCHECKED_AFTER_USEC (15 * USEC_PER_SEC)
 #define RETIRED_AFTER_USEC (60 * USEC_PER_SEC)
@@ -99,6 +101,16 @@ static void describe_runs(const struct seat *s, char ret[static REASON_MAX])
                    left);
 }
 
+/* Whoever has the other method does not claim what is not clean: one of both would be led by a row,
+ * the other one by a lock. */
+static bool led_by_another_method(const struct seat *s)
+{
+    const struct record *r = &s->member.record;
+
+    return s->member.seen_at > 0 && r->owner[0] && !r->clean &&
+           s->record_method != s->group->method;
+}
+
 /* What this node lacks to take the group over; "" nothing. */
 static void describe_obstacle(const struct seat *s, usec_t now, char ret[static REASON_MAX])
 {
@@ -119,8 +131,15 @@ static void describe_obstacle(const struct seat *s, usec_t now, char ret[static 
         (void)snprintf(ret, REASON_MAX,
                        "the arbiter is a primary that was replaced: it is at timeline %" PRIu64
                        ", and a term of timeline %" PRIu64
-                       " was seen here; nothing is claimed until its successor is reached",
+                       " was seen here; nothing is claimed until its successor is reached (or, if "
+                       "it was restored from an older backup, until tenured was restarted on all "
+                       "hosts)",
                        s->member.epoch.timeline, member_replaced_by(&s->member));
+    else if (led_by_another_method(s))
+        (void)snprintf(ret, REASON_MAX,
+                       "the group is led by the method %s, and this host has %s: set the same "
+                       "method on all hosts",
+                       method_name(s->record_method), method_name(s->group->method));
     else if (!d->fit)
         (void)snprintf(ret, REASON_MAX, "%s", d->unfit_text);
     else if (d->bus_text[0])
@@ -133,6 +152,12 @@ static void describe_obstacle(const struct seat *s, usec_t now, char ret[static 
         describe_runs(s, ret);
     else if (!member_ready(&s->member, now))
         (void)snprintf(ret, REASON_MAX, "PID 1 does not answer");
+}
+
+/* A standby has tried to claim the record as it is, and something in the database prevents it. */
+static bool held_up(const struct seat *s)
+{
+    return s->held_up[0] && s->held_up_term == s->member.record.term;
 }
 
 static const char *role_of(const struct seat *s, usec_t now)
@@ -153,7 +178,7 @@ static const char *role_of(const struct seat *s, usec_t now)
         break;
     }
     describe_obstacle(s, now, obstacle);
-    return obstacle[0] ? "blocked" : "standby";
+    return obstacle[0] || held_up(s) ? "blocked" : "standby";
 }
 
 static void describe_leader(struct seat *s)
@@ -206,7 +231,7 @@ static void describe_leading(const struct seat *s, usec_t now, char ret[static R
         (void)snprintf(ret, REASON_MAX, "%s", d->unfit_text);
     else if (s->held_up[0])
         (void)snprintf(ret, REASON_MAX,
-                       "leads until its deadline unless a transaction lets go of the lease: %s",
+                       "leads until its deadline; it cannot renew the lease because of %s",
                        s->held_up);
     else if (s->member.state == MEMBER_ADOPTING)
         (void)snprintf(ret, REASON_MAX, "a live keeper was found; its term is being renewed");
@@ -255,9 +280,8 @@ static void describe_observing(const struct seat *s, usec_t now, char ret[static
     else if (s->member.failed_starts > 0 && s->member.not_before > now)
         (void)snprintf(ret, REASON_MAX, "waits, because %s",
                        s->trouble[0] ? s->trouble : member_reason_text(REASON_START_FAILED));
-    else if (s->held_up[0] && s->held_up_term == r->term)
-        (void)snprintf(ret, REASON_MAX, "would claim the lease, but a transaction holds it: %s",
-                       s->held_up);
+    else if (held_up(s))
+        (void)snprintf(ret, REASON_MAX, "cannot claim the lease because of %s", s->held_up);
     else if (r->term == s->member.left_term && r->term > 0)
         (void)snprintf(ret, REASON_MAX, "nobody leads; the lease runs out");
     else if (r->clean)
@@ -375,10 +399,17 @@ static usec_t seen_ago(const struct member *m, usec_t now)
     return m->seen_at == 0 ? USEC_INFINITY : usec_sub(now, m->seen_at);
 }
 
-/* By locks, the arbiter's quarantine may be longer than the record's lease. */
-static void describe_observation(const struct seat *s, struct api_group *ret)
+static usec_t renewed_ago(const struct seat *s, usec_t now)
 {
-    member_observation(&s->member, &ret->unchanged, &ret->watch);
+    if (member_leads(&s->member))
+        return usec_sub(now, s->member.renewed_at);
+    return s->renewed_at == 0 ? USEC_INFINITY : usec_sub(now, s->renewed_at);
+}
+
+/* By locks, the arbiter's quarantine may be longer than the record's lease. */
+static void describe_observation(const struct seat *s, usec_t now, struct api_group *ret)
+{
+    member_observation(&s->member, now, &ret->unchanged, &ret->watch);
     if (ret->watch > 0 && s->group->method == METHOD_ADVISORY)
         ret->watch = usec_max(ret->watch, s->group->budget.lease);
 }
@@ -414,6 +445,7 @@ static bool describe_group(void *userdata, const char *group, struct api_group *
         .term = term,
         .leader_since = s->leader[0] && s->since_term == term ? s->since : 0,
         .seen = seen_ago(m, now),
+        .renewed = renewed_ago(s, now),
         .deadline = member_leads(m) ? usec_sub(m->deadline, now) : 0,
         .lease = held ? m->cover.lease : g->budget.lease,
         .configured = g->budget.lease,
@@ -422,7 +454,7 @@ static bool describe_group(void *userdata, const char *group, struct api_group *
         .units = s->units,
         .n_units = g->n_units,
     };
-    describe_observation(s, ret);
+    describe_observation(s, now, ret);
     return true;
 }
 
@@ -527,7 +559,7 @@ static void tell_blocked(struct seat *s, const struct api_group *g, usec_t now)
                                 .group = g->name,
                                 .reason = g->reason};
     bool worth = strcmp(g->role, "blocked") == 0 && s->daemon->errand == ERRAND_NONE &&
-                 s->daemon->connected && s->daemon->fit;
+                 s->daemon->connected && s->daemon->fit && !held_up(s); /* that is said at once */
 
     if (!worth) {
         s->blocked_since = 0;
@@ -541,6 +573,54 @@ static void tell_blocked(struct seat *s, const struct api_group *g, usec_t now)
         return;
     (void)snprintf(s->blocked, sizeof s->blocked, "%s", g->reason);
     journal_write(LOG_WARNING, &c, "%s: this node could not take over: %s", g->name, g->reason);
+}
+
+/* The lease has run out or was given back, and nobody is about to claim it here. */
+static bool nobody_leads(const struct seat *s, const struct api_group *g)
+{
+    const struct member *m = &s->member;
+    bool standby = m->state == MEMBER_STANDBY && !m->stopping && s->daemon->errand == ERRAND_NONE;
+    bool over = m->record.clean || held_up(s) || (g->watch > 0 && g->unchanged >= g->watch);
+
+    return standby && s->daemon->connected && m->seen_at > 0 && over &&
+           strcmp(g->role, "blocked") == 0;
+}
+
+static bool is_led_since(const struct seat *s, usec_t at)
+{
+    const struct member *m = &s->member;
+
+    return member_leads(m) || (m->state == MEMBER_STANDBY && m->record.owner[0] &&
+                               !m->record.clean && s->renewed_at > at);
+}
+
+/* A group that nobody leads, and that this node could not lead: once for each reason, and when it
+ * is led again. */
+static void tell_leaderless(struct seat *s, const struct api_group *g, usec_t now)
+{
+    struct journal_context c = {.message_id = MESSAGE_LEADERLESS,
+                                .node = s->daemon->config->node,
+                                .group = g->name,
+                                .reason = g->reason};
+
+    if (s->leaderless[0] && is_led_since(s, s->leaderless_at)) {
+        journal_write(LOG_NOTICE, &c, "%s: the group is led again", g->name);
+        s->leaderless[0] = '\0';
+    }
+    if (!nobody_leads(s, g)) {
+        s->leaderless_since = 0;
+        return;
+    }
+    if (s->leaderless_since == 0)
+        s->leaderless_since = now;
+    if (usec_sub(now, s->leaderless_since) < LEADERLESS_AFTER_USEC ||
+        strcmp(s->leaderless, g->reason) == 0)
+        return;
+    (void)snprintf(s->leaderless, sizeof s->leaderless, "%s", g->reason);
+    s->leaderless_at = now;
+    journal_write(LOG_ALERT, &c,
+                  "%s: nobody leads the group, and this node cannot take it over: %s", g->name,
+                  g->reason);
 }
 
 /* Other hosts will not wait for it, so somebody has to know: once for each time. */
@@ -715,6 +795,7 @@ void describe_changes(struct daemon *d)
         if (!describe_group(d, s->group->name, &g))
             continue;
         tell_blocked(s, &g, now);
+        tell_leaderless(s, &g, now);
         tell_stuck(s, &g, now);
         tell_lost(s, &g);
         tell_left(s, &g);

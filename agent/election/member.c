@@ -1323,7 +1323,7 @@ bool member_settled(const struct member *m)
            local_all_dead(&m->local);
 }
 
-void member_observation(const struct member *m, usec_t *ret_done, usec_t *ret_whole)
+void member_observation(const struct member *m, usec_t now, usec_t *ret_done, usec_t *ret_whole)
 {
     assert(m);
     assert(ret_done);
@@ -1333,7 +1333,9 @@ void member_observation(const struct member *m, usec_t *ret_done, usec_t *ret_wh
     bool waits = m->state == MEMBER_STANDBY && m->seen_at > 0 && !r->claimable;
 
     *ret_whole = waits ? record_lease(m, r) : 0;
-    *ret_done = waits && m->observed ? usec_min(m->seen_at - m->seen_since, *ret_whole) : 0;
+    *ret_done = waits && m->observed && !observation_gap(m, now)
+                    ? usec_min(usec_sub(now, m->seen_since), *ret_whole)
+                    : 0;
 }
 
 bool member_copied(const struct member *m)

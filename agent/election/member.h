@@ -245,9 +245,10 @@ bool member_settled(const struct member *m);
 /* Would be ready to start the group as far as this host goes. */
 bool member_ready(const struct member *m, usec_t now);
 
-/* A standby's observation: for how long the record was seen unchanged, up to the last look, and how
- * long that must be before it may be claimed. Both 0: there is nothing to wait for in this way. */
-void member_observation(const struct member *m, usec_t *ret_done, usec_t *ret_whole);
+/* A standby's observation: for how long the record has been unchanged by now, as far as this node
+ * has seen, and how long that must be before it may be claimed. Both 0: there is nothing to wait
+ * for in this way. */
+void member_observation(const struct member *m, usec_t now, usec_t *ret_done, usec_t *ret_whole);
 
 /* The later timeline that replaced the server of the record; 0: not known to be replaced.
  *

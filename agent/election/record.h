@@ -114,6 +114,7 @@ struct reply {
     enum outcome outcome;
     bool has_record; /* record holds what the arbiter has now, after the operation */
     struct record record;
+    enum method method; /* by which it was claimed, for people; with a record alone */
     struct epoch epoch;
     usec_t arbiter_time; /* CLOCK_REALTIME of the arbiter at the answer, a hint; 0: not known */
 };

@@ -148,6 +148,7 @@ static const struct {
     {"execute", "function tenure.bound_session_1"},
     {"execute", "function tenure.lock_1"},
     {"execute", "function tenure.holder_1"},
+    {"execute", "function tenure.lock_holder_1"},
 };
 
 /* Each is missed, and what is said to mend it mends it. */

@@ -11,6 +11,7 @@
 #include "arbiter/advisory.h"
 #include "base/clock.h"
 #include "proxy.h"
+#include "support/text.h"
 
 #define LEASE (300 * USEC_PER_MSEC)
 #define LONGER (2 * LEASE)
@@ -86,8 +87,11 @@ TEST(a_session_excludes_others)
     (void)look(b, group);
     client_turn(b, LONGER);
     /* Seen unchanged for long enough, but the leader's session lives. */
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3; i++) {
         ck_assert_int_eq(ask(b, claim_of(group, &led)), OUTCOME_DENIED);
+        ASSERT_CONTAINS(b->held_up, "the group's advisory lock, which process ");
+        ASSERT_CONTAINS(b->held_up, strchr(CLIENT_OWNER_A, '/') + 1);
+    }
     ck_assert_int_eq(locks(group), 1);
     ck_assert_int_eq(ask(a, renew_of(group, led.record.term)), OUTCOME_GRANTED);
 }

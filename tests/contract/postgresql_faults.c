@@ -243,13 +243,15 @@ TEST(an_answer_that_makes_no_sense_is_unknown)
             "boolean[], "
             "l bigint[], m bigint[], n bigint[], o bigint[]) returns table (o_number bigint, "
             "o_outcome text, o_term bigint, o_owner text, o_nonce uuid, o_clean boolean, "
-            "o_claimable boolean, o_lease bigint, o_stop bigint, o_duration bigint, o_since "
-            "bigint, o_system_id bigint, o_timeline bigint, o_synchronous boolean, o_session "
+            "o_claimable boolean, o_lease bigint, o_stop bigint, o_duration bigint, o_method "
+            "text, o_since bigint, o_system_id bigint, o_timeline bigint, o_synchronous boolean, "
+            "o_session "
             "boolean, o_held boolean, o_holder text) language sql as $$ select "
             "set_config('synchronous_commit', 'on', true), "
             "set_config('client_min_messages', 'warning', true); select (%s)::bigint, "
             "(%s)::text, (%s)::bigint, (%s)::text, (%s)::uuid, %s, false, (%s)::bigint, "
-            "1::bigint, (%s)::bigint, 0::bigint, 7::bigint, (%s)::bigint, false, true, false, null "
+            "1::bigint, (%s)::bigint, 'lease'::text, 0::bigint, 7::bigint, (%s)::bigint, false, "
+            "true, false, null "
             "%s $$",
             answers_given[i].number, answers_given[i].outcome, answers_given[i].term,
             answers_given[i].owner, answers_given[i].nonce, answers_given[i].clean,

@@ -184,7 +184,7 @@ TEST(who_holds_up_is_named, .times = N_METHODS)
     client_method = methods[_i];
     struct reply led = client_lead(a, group);
     (void)snprintf(expected, sizeof expected,
-                   "process %d of role \"billing\", application \"billing\"",
+                   "an open transaction of process %d of role \"billing\", application \"billing\"",
                    PQbackendPID(application));
     ck_assert_str_eq(try_it("begin"), "");
     ck_assert_str_eq(assert_leader(group, led.record.term), "");
@@ -200,7 +200,8 @@ TEST(who_holds_up_is_named, .times = N_METHODS)
     release_by(a, group, &led);
     ck_assert_int_eq(claim_by(b, group, &next), OUTCOME_UNKNOWN);
     /* One of them. */
-    (void)snprintf(other, sizeof other, "process %d of role \"postgres\", application \"test\"",
+    (void)snprintf(other, sizeof other,
+                   "an open transaction of process %d of role \"postgres\", application \"test\"",
                    PQbackendPID(session));
     ck_assert_msg(strcmp(b->held_up, expected) == 0 || strcmp(b->held_up, other) == 0, "%s",
                   b->held_up);
@@ -218,6 +219,29 @@ TEST(who_holds_up_is_named, .times = N_METHODS)
     ck_assert_ptr_nonnull(strstr(b->held_up, "application \"by hand\""));
     session_do(session, "rollback");
     PQfinish(session);
+}
+
+/* It has no process, and nobody ends it but by its name. */
+TEST(a_prepared_transaction_is_named, .times = N_METHODS)
+{
+    const char *group = group_new();
+    char statement[STATEMENT_MAX];
+    struct reply next;
+
+    client_method = methods[_i];
+    struct reply led = client_lead(a, group);
+    (void)snprintf(statement, sizeof statement,
+                   "begin; select from tenure.lease where grp = '%s' for key share; prepare "
+                   "transaction 'it''s %s'",
+                   group, group);
+    server_do(&shared, "%s", statement);
+    release_by(a, group, &led);
+    ck_assert_int_eq(claim_by(b, group, &next), OUTCOME_UNKNOWN);
+    (void)snprintf(statement, sizeof statement,
+                   "the prepared transaction 'it''s %s' of role \"postgres\"", group);
+    ck_assert_str_eq(b->held_up, statement);
+    server_do(&shared, "rollback prepared 'it''s %s'", group);
+    ck_assert_int_eq(claim_by(b, group, &next), OUTCOME_GRANTED);
 }
 
 TEST(at_commit_it_keeps_nobody_waiting_and_fails, .times = N_METHODS)

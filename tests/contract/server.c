@@ -197,7 +197,8 @@ static void initialise(struct server *s)
     server_configure(s, "fsync = off\nfull_page_writes = off\nlisten_addresses = "
                         "'127.0.0.1'\nshared_buffers = 16MB\n"
                         "dynamic_shared_memory_type = mmap\n"
-                        "max_connections = 60\ndeadlock_timeout = 100ms\nlog_statement = none\n"
+                        "max_connections = 60\nmax_prepared_transactions = 4\ndeadlock_timeout = "
+                        "100ms\nlog_statement = none\n"
                         "logging_collector = off");
     settle(s);
 }

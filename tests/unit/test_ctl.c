@@ -339,17 +339,17 @@ static int answer_objects(sd_bus_message *m)
 
     if (r >= 0)
         r = sd_bus_message_append(
-            reply, "a{oa{sa{sv}}}", 2, "/org/tenure1/group/b", 1, "org.tenure1.Group", 14, "Name",
+            reply, "a{oa{sa{sv}}}", 2, "/org/tenure1/group/b", 1, "org.tenure1.Group", 15, "Name",
             "s", "b-b", "Role", "s", "leader", "Term", "t", UINT64_C(4294967300), "Leader", "s",
             "n1", "LeaderSince", "t", UINT64_C(1700000000250000), "SeenUSec", "t",
-            UINT64_C(1234567), "DeadlineUSec", "t", UINT64_C(8000000), "Reason", "s", "", "Method",
-            "s", "lease", "Lease", "t", UINT64_C(15000000), "ConfiguredLease", "t",
-            UINT64_C(60000000), "StopTimeout", "t", UINT64_C(5000000), "Units", "a(sss)", 1,
-            "b.service", "active", "running", "Future", "as", 1, "x", "/org/tenure1/group/a", 1,
-            "org.tenure1.Group", 7, "Name", "s", "a", "Role", "s", "standby", "SeenUSec", "t",
-            UINT64_MAX, "Reason", "s", "n2 leads", "KeeperDuration", "t", UINT64_C(8670000),
-            "UnchangedUSec", "t", play->unchanged, "WatchUSec", "t",
-            play->unchanged > 0 ? UINT64_C(15000000) : UINT64_C(0));
+            UINT64_C(3456789), "RenewedUSec", "t", UINT64_C(1234567), "DeadlineUSec", "t",
+            UINT64_C(8000000), "Reason", "s", "", "Method", "s", "lease", "Lease", "t",
+            UINT64_C(15000000), "ConfiguredLease", "t", UINT64_C(60000000), "StopTimeout", "t",
+            UINT64_C(5000000), "Units", "a(sss)", 1, "b.service", "active", "running", "Future",
+            "as", 1, "x", "/org/tenure1/group/a", 1, "org.tenure1.Group", 7, "Name", "s", "a",
+            "Role", "s", "standby", "SeenUSec", "t", UINT64_MAX, "Reason", "s", "n2 leads",
+            "KeeperDuration", "t", UINT64_C(8670000), "UnchangedUSec", "t", play->unchanged,
+            "WatchUSec", "t", play->unchanged > 0 ? UINT64_C(15000000) : UINT64_C(0));
     if (r >= 0)
         r = sd_bus_send(NULL, reply, NULL);
     sd_bus_message_unref(reply);
@@ -1324,8 +1324,8 @@ TEST(status_for_people)
     ck_assert_str_eq(out,
                      "   node: n1\narbiter: postgresql pg1:5432\n status: leads 1 of 2\n"
                      "   host: hardware watchdog not armed\n\n"
-                     "GROUP  ROLE     TERM        LEADER  SINCE                SEEN      REASON\n"
-                     "a      standby  -           -       -                    never     n2 leads\n"
+                     "GROUP  ROLE     TERM        LEADER  SINCE                RENEWED   REASON\n"
+                     "a      standby  -           -       -                    -         n2 leads\n"
                      "b-b    leader   4294967300  n1      2023-11-14 22:13:20  1.2s ago  -\n");
     ck_assert_int_eq(RUN("status", "b-b"), CTL_OK);
     ASSERT_CONTAINS(out, "   left: 8s of this term");
@@ -1361,23 +1361,25 @@ TEST(status_says_that_files_are_not_applied)
 
 TEST(status_of_a_lease_that_is_not_renewed, .times = 2)
 {
-    static const char *const reasons[] = {"n2 leads\n", "n2 leads; unchanged for 4.3s of 15s\n"};
+    static const char *const reasons[] = {
+        "n2 leads\n", "n2 leads; silent for 6.5s, this node takes over in 8.4s\n"};
 
-    /* Twice a quarter of 8.67 s, and one microsecond more. */
-    start_playing(&(struct stand_in){.agent = true, .unchanged = 4335000 + (uint64_t)_i});
+    /* Three times a quarter of 8.67 s, and one microsecond more. */
+    start_playing(&(struct stand_in){.agent = true, .unchanged = 6502500 + (uint64_t)_i});
     ck_assert_int_eq(RUN("status"), CTL_OK);
     ASSERT_CONTAINS(out, reasons[_i]);
     ck_assert_int_eq(RUN("status", "a"), CTL_OK);
-    ASSERT_CONTAINS(out, "   seen: never, unchanged for 4.3s of 15s\n");
+    ASSERT_CONTAINS(out, "   seen: never, unchanged for 6.5s of 15s\n");
     ck_assert_int_eq(RUN("status", "--json", "a"), CTL_OK);
     json_t *root = json_loads(out, 0, NULL);
     json_t *group = json_array_get(json_object_get(root, "groups"), 0);
-    double unchanged, watch;
+    double unchanged, watch, takeover;
 
-    ck_assert_int_eq(
-        json_unpack(group, "{s:F, s:F}", "unchanged_seconds", &unchanged, "watch_seconds", &watch),
-        0);
-    ck_assert_double_eq_tol(unchanged, 4.335 + 1e-6 * _i, 1e-9);
+    ck_assert_int_eq(json_unpack(group, "{s:F, s:F, s:F}", "unchanged_seconds", &unchanged,
+                                 "watch_seconds", &watch, "takeover_seconds", &takeover),
+                     0);
+    ck_assert_double_eq_tol(unchanged, 6.5025 + 1e-6 * _i, 1e-9);
+    ck_assert_double_eq_tol(takeover, 8.4975 - 1e-6 * _i, 1e-9);
     ck_assert_double_eq_tol(watch, 15, 1e-9);
     json_decref(root);
     stop_playing();
@@ -1390,28 +1392,33 @@ TEST(status_for_programs)
     json_t *root = json_loads(out, 0, NULL), *group, *unit;
     const char *name, *role, *since, *unit_name;
     json_int_t term;
-    double seen, deadline, lease;
+    double seen, renewed, deadline, lease;
 
     ck_assert_ptr_nonnull(root);
     ck_assert_uint_eq(json_array_size(json_object_get(root, "groups")), 2);
     ck_assert(json_is_true(json_object_get(root, "connected")));
     group = json_array_get(json_object_get(root, "groups"), 0);
     ck_assert(json_is_null(json_object_get(group, "seen_ago_seconds")));
+    ck_assert(json_is_null(json_object_get(group, "renewed_ago_seconds")));
+    ck_assert(json_is_null(json_object_get(group, "takeover_seconds")));
     ck_assert(json_is_null(json_object_get(group, "unchanged_seconds")));
     ck_assert(json_is_null(json_object_get(group, "watch_seconds")));
     ck_assert(json_is_null(json_object_get(group, "leader")));
     ck_assert(json_is_null(json_object_get(group, "leader_since")));
     group = json_array_get(json_object_get(root, "groups"), 1);
-    ck_assert_int_eq(json_unpack(group, "{s:s, s:s, s:I, s:s, s:F, s:F, s:F, s:[o]}", "name", &name,
-                                 "role", &role, "term", &term, "leader_since", &since,
-                                 "seen_ago_seconds", &seen, "deadline_seconds", &deadline,
-                                 "lease_seconds", &lease, "units", &unit),
+    ck_assert_int_eq(json_unpack(group, "{s:s, s:s, s:I, s:s, s:F, s:F, s:F, s:F, s:[o]}", "name",
+                                 &name, "role", &role, "term", &term, "leader_since", &since,
+                                 "seen_ago_seconds", &seen, "renewed_ago_seconds", &renewed,
+                                 "deadline_seconds", &deadline, "lease_seconds", &lease, "units",
+                                 &unit),
                      0);
     ck_assert_str_eq(name, "b-b");
     ck_assert_str_eq(role, "leader");
     ck_assert_int_eq(term, 4294967300);
     ck_assert_str_eq(since, "2023-11-14T22:13:20.250000Z");
-    ck_assert_double_eq_tol(seen, 1.234567, 1e-9);
+    ck_assert_double_eq_tol(seen, 3.456789, 1e-9);
+    ck_assert_double_eq_tol(renewed, 1.234567, 1e-9);
+
     ck_assert_double_eq_tol(deadline, 8, 1e-9);
     ck_assert_double_eq_tol(lease, 15, 1e-9);
     ck_assert_int_eq(json_unpack(unit, "{s:s}", "name", &unit_name), 0);

@@ -22,7 +22,7 @@ class Database(Host):
         self.unit = f"postgresql@{self.version}-main.service"
         conf = f"/etc/postgresql/{self.version}/main"
         self.write_file(f"{conf}/conf.d/lab.conf", "listen_addresses = '*'\njit = off\n"
-                        "max_connections = 200\nlog_connections = on\n")
+                        "max_connections = 200\nmax_prepared_transactions = 4\nlog_connections = on\n")
         # A password as in real life: the product must get by with it.
         hba = f"{self.root}{conf}/pg_hba.conf"
         with open(hba, "a", encoding="utf-8") as f:

@@ -278,7 +278,7 @@ static void observation_is(usec_t done, usec_t whole)
 {
     usec_t d, w;
 
-    member_observation(&f.m, &d, &w);
+    member_observation(&f.m, f.now, &d, &w);
     ck_assert_uint_eq(d, done);
     ck_assert_uint_eq(w, whole);
 }
@@ -292,10 +292,13 @@ TEST(observation_is_told)
     observation_is(0, 20 * SEC);
     observe_until(seen + 5 * SEC, P);
     observation_is(f.m.seen_at - seen, 20 * SEC);
-    usec_t done = f.m.seen_at - seen;
-    f.now += SEC; /* up to the last look */
+    f.now += SEC; /* up to now, not to the last look */
     event(EVENT_CONNECTED);
-    observation_is(done, 20 * SEC);
+    observation_is(f.now - seen, 20 * SEC);
+    f.now = f.m.seen_at + 10 * SEC;
+    observation_is(f.now - seen, 20 * SEC);
+    f.now++; /* as the next look will find it: nothing was seen for half of the lease */
+    observation_is(0, 20 * SEC);
     f.epoch.started++;
     ask();
     answer(OUTCOME_GRANTED);

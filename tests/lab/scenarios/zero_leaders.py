@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a standby says of a leader that is silent, and of a group that nobody can take over."""
+
+import json
+
+from lab import clock
+from lab.scenario import logged_at, scenario
+
+MESSAGE_LEADERLESS = "d8f4c0e6a5e44d0db17b2d6c02b7a01b"
+# After the lease has run out: what an alert waits for, two polls, and what the host takes.
+ALERT_SECONDS = 3 + 2 + 2
+RIGHT_MS = 200
+
+
+def pull_plug(t):
+    old = t.leader
+    t.fault(f"the plug of {old} is pulled", old.pull_plug)
+    t.effect("no process of it is left", lambda: not old.up and not old.cgroup.populated())
+
+
+def reasons(host):
+    """Why nobody leads and this host cannot, by its journal: alerts."""
+    lines = host.sh(f"journalctl -q -b -o json -p alert MESSAGE_ID={MESSAGE_LEADERLESS}", check=False).splitlines()
+    return [json.loads(line)["TENURE_REASON"] for line in lines]
+
+
+def all_say(t, words):
+    """Each standby, in its status and once in its journal."""
+    t.until(f"the status of every standby says: {words}", lambda: all(
+        words in t.cluster.status(h).get("reason", "") for h in t.standbys), timeout=t.lease_ms / 1000 + 5)
+    t.until("an alert does, too", lambda: all(any(words in r for r in reasons(h)) for h in t.standbys),
+            timeout=t.lease_ms / 1000 + ALERT_SECONDS)
+    for host in t.standbys:
+        t.check(f"{host} says it once: {reasons(host)}", len(reasons(host)) == 1)
+    t.check("nobody leads", not any(t.cluster.is_leader(h) for h in t.standbys))
+
+
+def led_again(t):
+    """By agents that have said that it is not."""
+    t.leader = t.next_leader()
+    t.until("the journals say that it is led again", lambda: all(
+        t.said(h, "tenured.service", "the group is led again", "notice") for h in t.hosts if h.up))
+
+
+@scenario("the leader's plug is pulled: standbys say since when it is silent, and when they take over")
+def countdown(t):
+    for host in t.standbys:
+        left = t.cluster.status(host)["takeover_seconds"]
+        t.check(f"{host} waits for a lease that is renewed: {left:.1f} s are left", left > t.lease_ms / 2000)
+    pull_plug(t)
+    said = []
+
+    def ask():
+        for host in t.standbys:
+            before = clock.now()
+            status = t.cluster.status(host)
+            left = status.get("takeover_seconds")
+            if left is not None and status.get("role") == "standby":
+                said.append((host, before, clock.now(), left))
+        return any(t.cluster.is_leader(h) for h in t.standbys)
+    silent = t.until("the status for people says it, too", lambda: next(filter(None, (
+        next((line for line in h.run("tenurectl", "status").out.splitlines() if "silent for" in line), None)
+        for h in t.standbys)), None))
+    t.check(f"who is silent, and what then: {silent}", f"{t.leader} leads; silent for " in silent and ", this node takes over in " in silent)
+    t.until("a standby leads", ask, timeout=t.lease_ms / 1000 + 5)
+    t.leader = t.next_leader()
+    at = logged_at(t.said(t.leader, "tenured.service", "claimed, term")[0])
+    told = [(before, after, left) for host, before, after, left in said if host is t.leader and 0 < left < t.lease_ms / 2000]
+    t.check(f"it was asked in the second half of the wait: {len(told)} times", len(told) >= 3)
+    for before, after, left in told:
+        early, late = clock.ms(before - at) + left * 1000, clock.ms(after - at) + left * 1000
+        t.check(f"{left:.3f} s were left {clock.ms(at - before):.0f} ms before the claim", early <= RIGHT_MS and late >= -RIGHT_MS)
+    t.figures["countdown right to"] = f"{max(abs(clock.ms((b + a) / 2 - at) + left * 1000) for b, a, left in told):.0f} ms"
+    t.gap_at_most(t.lease_ms + 2000)
+
+
+@scenario("the standbys have the other method: they say that they cannot take over, before and after the plug is pulled")
+def methods_differ(t):
+    other = next(m for m in ("lease", "advisory") if m != t.method)
+    words = f"the group is led by the method {t.method}, and this host has {other}"
+
+    def configure(method):
+        for host in t.hosts:
+            if host.up and host is not t.leader:
+                t.cluster.configure(host, [{"name": t.group, "units": [t.unit], "lease": t.cluster.lease,
+                                            "stop_timeout": t.cluster.stop_timeout, "method": method}])
+                host.systemctl("reload", "tenured.service")
+    t.fault(f"the standbys get the method {other}", lambda: configure(other))
+    t.effect("they are blocked, and say why", lambda: all(
+        (lambda s: s.get("role") == "blocked" and words in s.get("reason", ""))(t.cluster.status(h)) for h in t.standbys))
+    t.undisturbed(seconds=t.lease_ms / 1000)
+    t.check("nobody says that it is not led", not any(reasons(h) for h in t.standbys))
+    pull_plug(t)
+    all_say(t, words)
+    configure(t.method)
+    t.leader = t.next_leader()
+
+
+def holds(t, words, sql):
+    """What somebody does in the database, by the process that does it; it goes on."""
+    t.db.sh(f"systemd-run --quiet --unit=stranger --uid=postgres sh -c \"echo \\\"{sql}; select pg_sleep(600)\\\" | "
+            "PGAPPNAME=stranger exec psql -X -q -d tenure\"")
+    return t.until(words, lambda: t.db.psql(
+        "select pid from pg_stat_activity where application_name = 'stranger' and query ~ 'pg_(sleep|advisory_lock)'"))
+
+
+@scenario("a transaction, or by locks a lock, of a stranger keeps everybody from taking over: named in every journal")
+def stranger_holds(t):
+    if t.method == "advisory":
+        pid = holds(t, "a stranger waits for the group's lock", f"select pg_advisory_lock(tenure.lock_key('{t.group}'))")
+        words = f"the group's advisory lock, which process {pid} of role \"postgres\", application \"stranger\", has"
+    else:
+        pid = holds(t, "a stranger's transaction is open",
+                    f"begin; select from tenure.lease where grp = '{t.group}' for key share")
+        words = f"an open transaction of process {pid} of role \"postgres\", application \"stranger\""
+    pull_plug(t)
+    all_say(t, words)
+    t.db.psql(f"select pg_terminate_backend({pid})")
+    led_again(t)
+
+
+@scenario("a prepared transaction that somebody forgot keeps everybody from taking over: named in every journal")
+def prepared_holds(t):
+    t.db.psql(f"begin; select from tenure.lease where grp = '{t.group}' for key share; prepare transaction 'month-end'")
+    t.stays(f"{t.leader} leads on", lambda: t.cluster.is_leader(t.leader), t.lease_ms / 1000)
+    pull_plug(t)
+    all_say(t, "the prepared transaction 'month-end' of role \"postgres\"")
+    t.db.psql("rollback prepared 'month-end'")
+    led_again(t)
