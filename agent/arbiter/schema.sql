@@ -213,9 +213,9 @@ $function$;
 comment on function tenure.holder_1(text) is
     'Names a transaction that keeps a group from being claimed; null: none is found.';
 
--- Who has the advisory lock of a group, for people; null: nobody, or an earlier session of the same
--- agent, which is being ended.
-create or replace function tenure.lock_holder_1(p_owner text, p_database oid, p_key bigint)
+-- Who has the advisory lock of a group, for people: the leader of the row, or no agent. null: nobody,
+-- an earlier session of the same agent, which is being ended, or another standby that tries as well.
+create or replace function tenure.lock_holder_1(p_owner text, p_leader text, p_database oid, p_key bigint)
 returns text
 language sql
 stable
@@ -226,10 +226,12 @@ as $function$
     from tenure.locks_1(p_database) l join pg_stat_activity a on a.pid = l.pid
     where l.key = p_key and l.pid <> pg_backend_pid()
           and a.application_name is distinct from 'tenured/' || split_part(p_owner, '/', 2)
+          and (a.usename <> current_user
+               or a.application_name = 'tenured/' || split_part(p_leader, '/', 2))
     limit 1
 $function$;
 
-comment on function tenure.lock_holder_1(text, oid, bigint) is
+comment on function tenure.lock_holder_1(text, text, oid, bigint) is
     'Names the process that has the advisory lock of a group; null: nobody, or the same agent.';
 
 -- One tick of one agent: all its groups in one call, one transaction, one round trip. The arrays are
@@ -425,7 +427,7 @@ begin
                 v_held := tenure.lock_1(p_owner, v_database, q.key);
                 v_may := v_held;
                 if not v_held then
-                    v_holder := tenure.lock_holder_1(p_owner, v_database, q.key);
+                    v_holder := tenure.lock_holder_1(p_owner, r.owner, v_database, q.key);
                 end if;
             end if;
             if v_may then

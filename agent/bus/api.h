@@ -57,6 +57,8 @@ struct api_group {
     usec_t seen;         /* age of the last sight of the record; USEC_INFINITY: never */
     usec_t renewed;      /* age of the last claim or renewal that this node has seen being made;
                             USEC_INFINITY: none */
+    usec_t claims_in;    /* a standby: how long it is until it claims, if nobody renews;
+                            USEC_INFINITY: not foreseeable */
     usec_t unchanged;    /* a standby: for how long it has seen the record unchanged … */
     usec_t watch;        /* … of how long it must before it claims; 0: it does not wait so */
     usec_t deadline;     /* what is left of this node's lease; 0: it does not lead */
@@ -66,6 +68,7 @@ struct api_group {
     usec_t duration;     /* D: the keeper's */
     const struct api_unit *units;
     size_t n_units;
+    uint64_t missed; /* how many of them do not run, although it leads */
 };
 
 /* What the API shows and what it hands on. Called from the event loop, never from within a function

@@ -41,9 +41,11 @@ static const struct property group_properties[] = {
     {"LeaderSince", 't', offsetof(struct agent_group, leader_since)},
     {"SeenUSec", 't', offsetof(struct agent_group, seen)},
     {"RenewedUSec", 't', offsetof(struct agent_group, renewed)},
+    {"ClaimsInUSec", 't', offsetof(struct agent_group, claims_in)},
     {"UnchangedUSec", 't', offsetof(struct agent_group, unchanged)},
     {"WatchUSec", 't', offsetof(struct agent_group, watch)},
     {"DeadlineUSec", 't', offsetof(struct agent_group, deadline)},
+    {"UnitsNotRunning", 't', offsetof(struct agent_group, units_not_running)},
     {"Lease", 't', offsetof(struct agent_group, lease)},
     {"ConfiguredLease", 't', offsetof(struct agent_group, configured)},
     {"StopTimeout", 't', offsetof(struct agent_group, stop_timeout)},
@@ -70,15 +72,6 @@ static void free_group(struct agent_group *g)
         free(g->units[i].sub_state);
     }
     free(g->units);
-}
-
-usec_t agent_takeover(const struct agent_group *g)
-{
-    assert(g);
-
-    if (g->watch == 0 || strcmp(g->role, "standby") != 0)
-        return USEC_INFINITY;
-    return usec_sub(g->watch, g->unchanged);
 }
 
 struct agent_view *agent_view_free(struct agent_view *v)
@@ -232,7 +225,8 @@ static int read_group(sd_bus_message *m, struct agent_view *v)
     v->groups = more;
 
     struct agent_group *g = &v->groups[v->n_groups++];
-    *g = (struct agent_group){.seen = USEC_INFINITY, .renewed = USEC_INFINITY};
+    *g = (struct agent_group){
+        .seen = USEC_INFINITY, .renewed = USEC_INFINITY, .claims_in = USEC_INFINITY};
     int r = read_properties(m, group_properties, g);
     return r < 0 ? r : fill_strings(g, group_properties);
 }

@@ -31,6 +31,7 @@ struct agent_group {
     usec_t leader_since;    /* CLOCK_REALTIME; 0: unknown */
     usec_t seen;            /* age of the last sight; USEC_INFINITY: never */
     usec_t renewed;         /* age of the last renewal that it has seen; USEC_INFINITY: none */
+    usec_t claims_in;       /* a standby: until it claims; USEC_INFINITY: not foreseeable */
     usec_t unchanged;       /* a standby: for how long it has seen the record unchanged … */
     usec_t watch;           /* … of how long it must before it claims; 0: it does not wait so */
     usec_t deadline;        /* what is left of this node's lease; 0: it does not lead */
@@ -40,11 +41,8 @@ struct agent_group {
     usec_t keeper_duration; /* D */
     struct agent_unit *units;
     size_t n_units;
+    uint64_t units_not_running; /* although this node leads */
 };
-
-/* How long it is until this node takes the group over, if nobody renews the lease; USEC_INFINITY:
- * it does not wait for that, or could not. */
-usec_t agent_takeover(const struct agent_group *g);
 
 struct agent_view {
     char *version;

@@ -16,6 +16,7 @@ enum ctl_status {
     CTL_NOT_RUNNING = 3,          /* status: the agent does not run here */
     CTL_NO_GROUP = 4,             /* no group of this name is applied here */
     CTL_UNREACHABLE = 5,          /* status: the agent runs, or may, and cannot be asked */
+    CTL_UNITS_DOWN = 6,           /* status: units of a group that is led here do not run */
     CTL_BUSY = GUARD_BUSY_STATUS, /* another apply is at work */
     /* Of check, as monitoring has it: */
     CTL_CHECK_WARNING = 1, /* it leads all the same */

@@ -59,20 +59,20 @@ static json_t *units(const struct agent_group *g)
 
 static json_t *group(const struct agent_group *g)
 {
-    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:o, "
-                     "s:o, s:o, s:o}",
-                     "name", g->name, "role", g->role, "method", g->method, "term", term(g->term),
-                     "leader", g->leader[0] ? json_string(g->leader) : json_null(), "leader_since",
-                     moment(g->leader_since), "seen_ago_seconds", seconds(g->seen),
-                     "renewed_ago_seconds", seconds(g->renewed), "takeover_seconds",
-                     seconds(agent_takeover(g)), "unchanged_seconds",
-                     g->watch > 0 ? seconds(g->unchanged) : json_null(), "watch_seconds",
-                     g->watch > 0 ? seconds(g->watch) : json_null(), "deadline_seconds",
-                     g->deadline > 0 ? seconds(g->deadline) : json_null(), "reason", g->reason,
-                     "lease_seconds", seconds(g->lease), "configured_lease_seconds",
-                     g->configured > 0 ? seconds(g->configured) : json_null(),
-                     "stop_timeout_seconds", seconds(g->stop_timeout), "renew_deadline_seconds",
-                     seconds(g->keeper_duration), "units", units(g));
+    return json_pack(
+        "{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:o, "
+        "s:o, s:o, s:o, s:I}",
+        "name", g->name, "role", g->role, "method", g->method, "term", term(g->term), "leader",
+        g->leader[0] ? json_string(g->leader) : json_null(), "leader_since",
+        moment(g->leader_since), "seen_ago_seconds", seconds(g->seen), "renewed_ago_seconds",
+        seconds(g->renewed), "claims_in_seconds", seconds(g->claims_in), "unchanged_seconds",
+        g->watch > 0 ? seconds(g->unchanged) : json_null(), "watch_seconds",
+        g->watch > 0 ? seconds(g->watch) : json_null(), "deadline_seconds",
+        g->deadline > 0 ? seconds(g->deadline) : json_null(), "reason", g->reason, "lease_seconds",
+        seconds(g->lease), "configured_lease_seconds",
+        g->configured > 0 ? seconds(g->configured) : json_null(), "stop_timeout_seconds",
+        seconds(g->stop_timeout), "renew_deadline_seconds", seconds(g->keeper_duration), "units",
+        units(g), "units_not_running", (json_int_t)g->units_not_running);
 }
 
 static json_t *watchdog(const struct watchdog *w)
@@ -139,13 +139,13 @@ const char *status_of_keeper(const char *active_state)
 static json_t *silent_group(const struct silent_keeper *k)
 {
     return json_pack("{s:s, s:s, s:n, s:n, s:n, s:n, s:n, s:n, s:n, s:n, s:n, s:n, s:s+, s:n, s:n, "
-                     "s:n, s:n, s:n}",
+                     "s:n, s:n, s:n, s:n}",
                      "name", k->group, "role", role_by_systemd(k->active_state), "method", "term",
                      "leader", "leader_since", "seen_ago_seconds", "renewed_ago_seconds",
-                     "takeover_seconds", "unchanged_seconds", "watch_seconds", "deadline_seconds",
+                     "claims_in_seconds", "unchanged_seconds", "watch_seconds", "deadline_seconds",
                      "reason", "its keeper ", status_of_keeper(k->active_state), "lease_seconds",
                      "configured_lease_seconds", "stop_timeout_seconds", "renew_deadline_seconds",
-                     "units");
+                     "units", "units_not_running");
 }
 
 int status_print_silence(FILE *f, const struct silence *s)

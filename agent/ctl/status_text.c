@@ -67,29 +67,40 @@ static const char *watched(const struct agent_group *g, char *ret, size_t size)
     return ret;
 }
 
-/* A leader that renews leaves it as it is for one interval, and this node reads it once in another
- * one, and shows what it read last for as long again. */
-static bool seems_dead(const struct agent_group *g)
+/* Polls of this node fail, or a leader does not renew, if one of them takes longer than two of
+ * this.
+ */
+static usec_t poll_of(const struct agent_group *g)
 {
-    usec_t poll = usec_min(g->keeper_duration / BUDGET_TRIES, BUDGET_POLL_MAX_USEC);
-
-    return g->watch > 0 && g->unchanged > 3 * poll;
+    return usec_min(g->keeper_duration / BUDGET_TRIES, BUDGET_POLL_MAX_USEC);
 }
 
-/* What a leader's silence will lead to. */
+/* By what it has read, not only by the time: the lease was not renewed for longer than a leader
+ * takes and this node needs to see it. */
+static bool seems_dead(const struct agent_group *g)
+{
+    return g->watch > 0 && g->seen <= 2 * poll_of(g) &&
+           usec_sub(g->unchanged, g->seen) > 2 * poll_of(g);
+}
+
+static const char *countdown(usec_t usec, char *ret, size_t size)
+{
+    if (usec < 60 * USEC_PER_SEC)
+        return short_span(usec, ret, size);
+    return format_span(usec - usec % USEC_PER_SEC, ret, size);
+}
+
+/* What will come of it that the leader does not renew. */
 static void print_silence(FILE *f, const struct agent_group *g)
 {
     char silent[SPAN_FORMAT_MAX], left[SPAN_FORMAT_MAX];
-    usec_t takeover = agent_takeover(g);
 
     if (!seems_dead(g))
         return;
-    (void)short_span(g->unchanged, silent, sizeof silent);
-    if (takeover == USEC_INFINITY)
-        (void)fprintf(f, "; the lease was not renewed for %s", silent);
-    else
-        (void)fprintf(f, "; silent for %s, this node takes over in %s", silent,
-                      short_span(takeover, left, sizeof left));
+    (void)fprintf(f, "; not renewed for %s", countdown(g->unchanged, silent, sizeof silent));
+    if (g->claims_in != USEC_INFINITY && strcmp(g->role, "standby") == 0)
+        (void)fprintf(f, ", this node takes over in %s unless another does before",
+                      countdown(g->claims_in, left, sizeof left));
 }
 
 static const char *or_dash(const char *s)

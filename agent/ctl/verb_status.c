@@ -112,6 +112,15 @@ static int print_silence(const struct ctl *ctl, sd_bus *bus, int error, const ch
 
 /* ---- with one ---- */
 
+/* Of this group; NULL: of all. */
+static bool units_run(const struct agent_view *v, const struct agent_group *g)
+{
+    for (size_t i = 0; i < v->n_groups; i++)
+        if ((!g || g == &v->groups[i]) && v->groups[i].units_not_running > 0)
+            return false;
+    return true;
+}
+
 static int print_status(const struct ctl *ctl, const struct agent_view *v, const struct watchdog *w,
                         const char *name, bool json)
 {
@@ -122,13 +131,13 @@ static int print_status(const struct ctl *ctl, const struct agent_view *v, const
     if (json) {
         int r = status_print_json(ctl->out, v, w, g);
 
-        return r < 0 ? ctl_fail(ctl, "cannot write JSON: %s", strerror(-r)) : CTL_OK;
-    }
-    if (g)
+        if (r < 0)
+            return ctl_fail(ctl, "cannot write JSON: %s", strerror(-r));
+    } else if (g)
         status_print_group(ctl->out, v, w, g);
     else
         status_print_all(ctl->out, v, w);
-    return CTL_OK;
+    return units_run(v, g) ? CTL_OK : CTL_UNITS_DOWN;
 }
 
 int verb_status(const struct ctl *ctl, int argc, char *argv[])
@@ -155,7 +164,7 @@ int verb_status(const struct ctl *ctl, int argc, char *argv[])
 
     struct watchdog watchdog = systemd_watchdog(bus);
     r = print_status(ctl, view, &watchdog, group, json);
-    if (r == CTL_OK && !json)
+    if ((r == CTL_OK || r == CTL_UNITS_DOWN) && !json)
         ctl_warn_files_differ(ctl);
     return r;
 }

@@ -180,13 +180,14 @@ static void on_held_up(void *userdata, size_t i, const char *said)
     struct journal_context c = {
         .message_id = MESSAGE_HELD_UP, .node = d->config->node, .group = s->group->name};
 
-    c.term = s->member.record.term;
+    c.term = s->member.term > 0 ? s->member.term : s->member.record.term;
     if (s->held_up_term != c.term || strcmp(s->held_up, holder) != 0)
         journal_write(LOG_WARNING, &c,
                       "%s: this node cannot claim or renew the lease because of %s", c.group,
                       holder);
     (void)snprintf(s->held_up, sizeof s->held_up, "%s", holder);
     s->held_up_term = c.term;
+    s->held_up_claim = s->member.operation == OPERATION_CLAIM;
 }
 
 static bool connection_lasts(const struct daemon *d)
@@ -211,15 +212,25 @@ static void tell_connected(struct daemon *d)
     }
 }
 
-/* A standby's first look at a record says nothing of when that was renewed. */
+/* The first reading of a record says nothing of when that was renewed; nor does one that a failover
+ * of the database brought back. */
 static void note_record(struct seat *s, const struct reply *reply, usec_t now)
 {
     const struct record *r = &reply->record;
+    bool same = s->has_read && s->read_term == r->term && nonce_equal(&s->read_nonce, &r->nonce);
+    bool known = s->has_read && history_equal(&s->read_epoch, &reply->epoch);
 
-    if (s->has_read && !nonce_equal(&s->read_nonce, &r->nonce))
+    if (!same)
+        s->changed_at = now;
+    if (!same && known && r->owner[0] && r->term >= s->read_term) {
         s->renewed_at = now;
+        if (r->term == s->read_term)
+            s->renewal_at = now;
+    }
     s->has_read = true;
+    s->read_term = r->term;
     s->read_nonce = r->nonce;
+    s->read_epoch = reply->epoch;
     s->record_method = reply->method;
     s->since_term = r->term;
     s->since = r->since;
@@ -255,7 +266,7 @@ static void on_connected(void *userdata, const char *text)
 {
     struct daemon *d = userdata;
 
-    d->connected = true;
+    d->connected = d->arbiter_tried = true;
     d->connected_at = clock_boottime();
     d->connect_told = false;
     (void)text_clean(text, d->arbiter_text, sizeof d->arbiter_text);
@@ -283,6 +294,7 @@ static void on_lost(void *userdata, const char *said)
         d->flaps = false;
     }
     d->connected = false;
+    d->arbiter_tried = true;
     (void)snprintf(d->arbiter_text, sizeof d->arbiter_text, "%s", text);
     daemon_wake(d);
 }

@@ -215,6 +215,7 @@ int daemon_run(const char *const applied[])
     d = (struct daemon){.applied = applied, .fit = true, .pid1 = PID1_CLOSED};
     (void)signal(SIGPIPE, SIG_IGN);
     journal_open();
+    d.started_at = clock_boottime();
     (void)snprintf(d.arbiter_text, sizeof d.arbiter_text, "not asked yet");
     r = check_host(&d);
     if (r < 0)

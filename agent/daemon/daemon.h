@@ -77,6 +77,8 @@ struct seat {
     char leaderless[REASON_MAX]; /* why this node does not lead a group that nobody leads, likewise
                                   */
     usec_t leaderless_since, leaderless_at;
+    char missed[REASON_MAX / 2]; /* which units do not run although it leads, likewise */
+    usec_t missed_since;
     bool stuck_told;                   /* it was logged that the group does not end */
     char left_told[HOST_PROBLEM_MAX];  /* what may be left, as the journal was told */
     char doubt_told[HOST_PROBLEM_MAX]; /* whose stop will prove nothing, likewise */
@@ -89,10 +91,16 @@ struct seat {
     char held_up[ARBITER_TEXT_MAX]; /* what in the database keeps this node from claiming or
                                        renewing */
     uint64_t held_up_term;          /* the term that stays because of it */
+    bool held_up_claim;             /* it was a claim */
     enum method record_method;      /* by which the record was claimed, as it was read last */
-    bool has_read;                  /* the record was read; its nonce: */
+    bool has_read; /* the record was read, by this connection's arbiter; its term, nonce and epoch:
+                    */
+    uint64_t read_term;
     struct nonce read_nonce;
-    usec_t renewed_at;   /* when it was another one than before; 0: not since this agent's start */
+    struct epoch read_epoch;
+    usec_t changed_at;   /* since when it has been this one, as far as was read; 0: not read */
+    usec_t renewed_at;   /* when it was claimed or renewed, and … */
+    usec_t renewal_at;   /* … renewed; 0: not seen */
     uint64_t since_term; /* the last term that was read, and since when it is (CLOCK_REALTIME) */
     usec_t since;
 
@@ -134,7 +142,9 @@ struct daemon {
 
     bool connected;
     usec_t connected_at;
-    bool connect_told;                /* the journal was told of this connection */
+    bool connect_told; /* the journal was told of this connection */
+    usec_t started_at;
+    bool arbiter_tried;               /* there was a connection, or it is known why there is none */
     char lost_told[ARBITER_TEXT_MAX]; /* why there was none, as the journal was told; "": long past
                                        */
     bool flaps; /* connections end at once for that same reason: the journal knows */

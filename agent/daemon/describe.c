@@ -15,8 +15,12 @@
 #define MISSED_NAMES_MAX 3u
 /* Guards are checked anew after every daemon-reload: only what lasts is worth an entry. */
 #define BLOCKED_AFTER_USEC (3 * USEC_PER_SEC)
+/* Of a unit that PID 1 starts again, or that somebody restarts, nothing is said. */
+#define MISSED_AFTER_USEC (3 * USEC_PER_SEC)
 /* A lease that has run out is claimed at once by whoever can. */
 #define LEADERLESS_AFTER_USEC (3 * USEC_PER_SEC)
+/* Reasons may change with each try. */
+#define LEADERLESS_AGAIN_USEC (60 * USEC_PER_SEC)
 /* Of many groups on a slow host a check takes its time, and its questions may be asked twice. */
 #define UNCHECKED_AFTER_USEC (15 * USEC_PER_SEC)
 #define RETIRED_AFTER_USEC (60 * USEC_PER_SEC)
@@ -64,12 +68,12 @@ static void describe_missed(const struct group_view *v, char *ret, size_t size)
         (void)snprintf(ret + used, size - used, ", and %zu more", n - MISSED_NAMES_MAX);
 }
 
-static size_t count_failed(const struct group_view *v)
+static size_t count_missed(const struct group_view *v)
 {
     size_t n = 0;
 
     for (size_t i = 0; v && i < v->n_units; i++)
-        if (failed(&v->units[i]))
+        if (missed(&v->units[i]))
             n++;
     return n;
 }
@@ -101,13 +105,13 @@ static void describe_runs(const struct seat *s, char ret[static REASON_MAX])
                    left);
 }
 
-/* Whoever has the other method does not claim what is not clean: one of both would be led by a row,
- * the other one by a lock. */
+/* Whoever has the other method claims only what is clean, in the history in which it was released.
+ */
 static bool led_by_another_method(const struct seat *s)
 {
     const struct record *r = &s->member.record;
 
-    return s->member.seen_at > 0 && r->owner[0] && !r->clean &&
+    return s->member.seen_at > 0 && r->owner[0] && !r->claimable &&
            s->record_method != s->group->method;
 }
 
@@ -137,8 +141,8 @@ static void describe_obstacle(const struct seat *s, usec_t now, char ret[static 
                        s->member.epoch.timeline, member_replaced_by(&s->member));
     else if (led_by_another_method(s))
         (void)snprintf(ret, REASON_MAX,
-                       "the group is led by the method %s, and this host has %s: set the same "
-                       "method on all hosts",
+                       "the lease is of the method %s, and this host has %s: set the same method "
+                       "on all hosts",
                        method_name(s->record_method), method_name(s->group->method));
     else if (!d->fit)
         (void)snprintf(ret, REASON_MAX, "%s", d->unfit_text);
@@ -154,10 +158,22 @@ static void describe_obstacle(const struct seat *s, usec_t now, char ret[static 
         (void)snprintf(ret, REASON_MAX, "PID 1 does not answer");
 }
 
+/* The agent has just been started, and nobody has answered it yet. */
+static bool is_new(const struct seat *s, usec_t now)
+{
+    const struct daemon *d = s->daemon;
+    const struct group_view *v = host_view(d->host, s->group->name);
+
+    return usec_sub(now, d->started_at) < UNCHECKED_AFTER_USEC &&
+           ((!d->connected && !d->arbiter_tried) || !v ||
+            (v->guarded ? v->asked_at == 0 : !v->unguarded));
+}
+
 /* A standby has tried to claim the record as it is, and something in the database prevents it. */
 static bool held_up(const struct seat *s)
 {
-    return s->held_up[0] && s->held_up_term == s->member.record.term;
+    return s->member.state == MEMBER_STANDBY && s->held_up[0] && s->held_up_claim &&
+           s->held_up_term == s->member.record.term;
 }
 
 static const char *role_of(const struct seat *s, usec_t now)
@@ -178,7 +194,9 @@ static const char *role_of(const struct seat *s, usec_t now)
         break;
     }
     describe_obstacle(s, now, obstacle);
-    return obstacle[0] || held_up(s) ? "blocked" : "standby";
+    if (!obstacle[0] && !held_up(s))
+        return "standby";
+    return is_new(s, now) ? "starting" : "blocked";
 }
 
 static void describe_leader(struct seat *s)
@@ -284,8 +302,12 @@ static void describe_observing(const struct seat *s, usec_t now, char ret[static
         (void)snprintf(ret, REASON_MAX, "cannot claim the lease because of %s", s->held_up);
     else if (r->term == s->member.left_term && r->term > 0)
         (void)snprintf(ret, REASON_MAX, "nobody leads; the lease runs out");
-    else if (r->clean)
+    else if (r->claimable)
         (void)snprintf(ret, REASON_MAX, "nobody leads; about to be claimed");
+    else if (r->clean)
+        (void)snprintf(ret, REASON_MAX,
+                       "nobody leads; the lease was released before the database failed over, and "
+                       "is watched for its length before it is claimed");
     else if (!r->owner[0])
         (void)snprintf(ret, REASON_MAX,
                        "a new lease is watched for its length before it is claimed");
@@ -409,9 +431,18 @@ static usec_t renewed_ago(const struct seat *s, usec_t now)
 /* By locks, the arbiter's quarantine may be longer than the record's lease. */
 static void describe_observation(const struct seat *s, usec_t now, struct api_group *ret)
 {
-    member_observation(&s->member, now, &ret->unchanged, &ret->watch);
-    if (ret->watch > 0 && s->group->method == METHOD_ADVISORY)
+    const struct member *m = &s->member;
+    usec_t at = member_claims_at(m, now);
+
+    member_observation(m, now, &ret->unchanged, &ret->watch);
+    if (ret->watch > 0 && s->group->method == METHOD_ADVISORY) {
         ret->watch = usec_max(ret->watch, s->group->budget.lease);
+        if (at != USEC_INFINITY)
+            at = usec_max(at, usec_add(m->seen_since, ret->watch));
+    }
+    ret->unchanged = usec_min(ret->unchanged, ret->watch);
+    ret->claims_in = at == USEC_INFINITY || strcmp(ret->role, "standby") != 0 ? USEC_INFINITY
+                                                                              : usec_sub(at, now);
 }
 
 static bool describe_group(void *userdata, const char *group, struct api_group *ret)
@@ -453,6 +484,7 @@ static bool describe_group(void *userdata, const char *group, struct api_group *
         .duration = held ? m->cover.duration : g->budget.duration,
         .units = s->units,
         .n_units = g->n_units,
+        .missed = s->missed[0] ? count_missed(v) : 0, /* after a while: units are restarted */
     };
     describe_observation(s, now, ret);
     return true;
@@ -558,8 +590,12 @@ static void tell_blocked(struct seat *s, const struct api_group *g, usec_t now)
                                 .node = s->daemon->config->node,
                                 .group = g->name,
                                 .reason = g->reason};
-    bool worth = strcmp(g->role, "blocked") == 0 && s->daemon->errand == ERRAND_NONE &&
-                 s->daemon->connected && s->daemon->fit && !held_up(s); /* that is said at once */
+    char obstacle[REASON_MAX];
+
+    describe_obstacle(s, now, obstacle); /* what holds a claim up is said at once */
+
+    bool worth = obstacle[0] && strcmp(g->role, "blocked") == 0 &&
+                 s->daemon->errand == ERRAND_NONE && s->daemon->connected && s->daemon->fit;
 
     if (!worth) {
         s->blocked_since = 0;
@@ -575,23 +611,24 @@ static void tell_blocked(struct seat *s, const struct api_group *g, usec_t now)
     journal_write(LOG_WARNING, &c, "%s: this node could not take over: %s", g->name, g->reason);
 }
 
-/* The lease has run out or was given back, and nobody is about to claim it here. */
-static bool nobody_leads(const struct seat *s, const struct api_group *g)
+/* The lease has expired or was released, and nothing is about to change that here. */
+static bool nobody_leads(const struct seat *s, const struct api_group *g, usec_t now)
 {
     const struct member *m = &s->member;
     bool standby = m->state == MEMBER_STANDBY && !m->stopping && s->daemon->errand == ERRAND_NONE;
-    bool over = m->record.clean || held_up(s) || (g->watch > 0 && g->unchanged >= g->watch);
+    bool over = m->record.clean || held_up(s) ||
+                (s->changed_at > 0 && usec_sub(now, s->changed_at) >= usec_max(g->watch, g->lease));
+    bool cannot = strcmp(g->role, "blocked") == 0 || (m->failed_starts > 0 && m->not_before > now);
 
-    return standby && s->daemon->connected && m->seen_at > 0 && over &&
-           strcmp(g->role, "blocked") == 0;
+    return standby && s->daemon->connected && m->seen_at > 0 && over && cannot;
 }
 
-static bool is_led_since(const struct seat *s, usec_t at)
+/* What a host that could take over needs for it: it may read the record a poll later than this one,
+ * and this one what comes of that another poll later. */
+static usec_t leaderless_patience(const struct seat *s)
 {
-    const struct member *m = &s->member;
-
-    return member_leads(m) || (m->state == MEMBER_STANDBY && m->record.owner[0] &&
-                               !m->record.clean && s->renewed_at > at);
+    return LEADERLESS_AFTER_USEC +
+           2 * usec_min(s->group->budget.duration / BUDGET_TRIES, BUDGET_POLL_MAX_USEC);
 }
 
 /* A group that nobody leads, and that this node could not lead: once for each reason, and when it
@@ -602,19 +639,21 @@ static void tell_leaderless(struct seat *s, const struct api_group *g, usec_t no
                                 .node = s->daemon->config->node,
                                 .group = g->name,
                                 .reason = g->reason};
+    bool renewed = s->renewal_at > s->leaderless_at || member_leads(&s->member);
 
-    if (s->leaderless[0] && is_led_since(s, s->leaderless_at)) {
+    if (s->leaderless[0] && renewed) {
         journal_write(LOG_NOTICE, &c, "%s: the group is led again", g->name);
         s->leaderless[0] = '\0';
     }
-    if (!nobody_leads(s, g)) {
+    if (!nobody_leads(s, g, now)) {
         s->leaderless_since = 0;
         return;
     }
     if (s->leaderless_since == 0)
         s->leaderless_since = now;
-    if (usec_sub(now, s->leaderless_since) < LEADERLESS_AFTER_USEC ||
-        strcmp(s->leaderless, g->reason) == 0)
+    if (usec_sub(now, s->leaderless_since) < leaderless_patience(s) ||
+        strcmp(s->leaderless, g->reason) == 0 ||
+        (s->leaderless[0] && usec_sub(now, s->leaderless_at) < LEADERLESS_AGAIN_USEC))
         return;
     (void)snprintf(s->leaderless, sizeof s->leaderless, "%s", g->reason);
     s->leaderless_at = now;
@@ -640,6 +679,38 @@ static void tell_stuck(struct seat *s, const struct api_group *g, usec_t now)
                       "not given back; another node may lead it all the same",
                       g->name, c.term, what);
     s->stuck_told = what[0] != '\0';
+}
+
+/* A unit that the group is led for does not run: once for each time, and when it does again. At the
+ * beginning of a term units are on their way up. */
+static void tell_missed(struct seat *s, const struct api_group *g, usec_t now)
+{
+    const struct group_view *v = host_view(s->daemon->host, g->name);
+    char what[REASON_MAX / 2];
+    struct journal_context c = {.message_id = MESSAGE_MISSED,
+                                .node = s->daemon->config->node,
+                                .group = g->name,
+                                .term = s->member.term,
+                                .reason = what};
+
+    if (v && v->asked_at == 0)
+        return;
+    describe_missed(v, what, sizeof what);
+    if (!member_leads(&s->member) || !what[0]) {
+        if (s->missed[0] && member_leads(&s->member))
+            journal_write(LOG_NOTICE, &c, "%s: all its units run again", g->name);
+        s->missed_since = 0;
+        s->missed[0] = '\0';
+        return;
+    }
+    if (s->missed_since == 0)
+        s->missed_since = now;
+    if (usec_sub(now, s->missed_since) < MISSED_AFTER_USEC || strcmp(s->missed, what) == 0)
+        return;
+    (void)snprintf(s->missed, sizeof s->missed, "%s", what);
+    journal_write(LOG_ERR, &c,
+                  "%s: this node leads, but %s: see systemctl status, and `systemctl start` it",
+                  g->name, what);
 }
 
 /* What runs here would outlive the term: once for each reason, and when it is mended. */
@@ -797,6 +868,7 @@ void describe_changes(struct daemon *d)
         tell_blocked(s, &g, now);
         tell_leaderless(s, &g, now);
         tell_stuck(s, &g, now);
+        tell_missed(s, &g, now);
         tell_lost(s, &g);
         tell_left(s, &g);
         tell_doubt(s, &g);
@@ -837,21 +909,22 @@ static void add(struct line *l, const char *format, ...)
 static void add_leading(const struct daemon *d, struct line *l)
 {
     unsigned leading = 0;
-    size_t n_failed = 0;
+    size_t n_missed = 0;
 
     for (size_t i = 0; i < d->n_seats; i++) {
         const char *group = d->seats[i]->group->name;
 
         if (!member_leads(&d->seats[i]->member))
             continue;
-        n_failed += count_failed(host_view(d->host, group));
+        n_missed += count_missed(host_view(d->host, group));
         if (++leading <= STATUS_NAMES_MAX)
             add(l, "%s%s", leading == 1 ? "Leads " : ", ", group);
     }
     if (leading > STATUS_NAMES_MAX)
         add(l, " and %u more", leading - STATUS_NAMES_MAX);
-    if (n_failed > 0)
-        add(l, " (%zu unit%s failed, see tenurectl status)", n_failed, n_failed == 1 ? "" : "s");
+    if (n_missed > 0)
+        add(l, " (%zu unit%s not running, see tenurectl status)", n_missed,
+            n_missed == 1 ? " is" : "s are");
     if (leading > 0)
         add(l, "; ");
 }

@@ -30,5 +30,6 @@
 #define MESSAGE_LEFT "d8f4c0e6a5e44d0db17b2d6c02b7a018"
 #define MESSAGE_DOUBT "d8f4c0e6a5e44d0db17b2d6c02b7a019"
 #define MESSAGE_LEADERLESS "d8f4c0e6a5e44d0db17b2d6c02b7a01b"
+#define MESSAGE_MISSED "d8f4c0e6a5e44d0db17b2d6c02b7a01c"
 
 #endif

@@ -82,12 +82,22 @@ static bool is_of_guards(enum member_reason reason)
     return reason == REASON_UNGUARDED || reason == REASON_OUTSIDE;
 }
 
+/* Not by the agent; and not that it failed or was killed. */
+static bool stopped_by_hand(const struct seat *s)
+{
+    const struct group_view *v = host_view(s->daemon->host, s->group->name);
+
+    return s->member.reason == REASON_KEEPER_LOST && v && v->keeper_stopped;
+}
+
 static void reason_of(const struct seat *s, char ret[static REASON_MAX])
 {
     const struct group_view *v = host_view(s->daemon->host, s->group->name);
     enum member_reason reason = s->member.reason;
 
-    if (reason == REASON_START_FAILED && s->trouble[0])
+    if (stopped_by_hand(s))
+        (void)snprintf(ret, REASON_MAX, "its keeper was stopped, by systemctl stop or a shutdown");
+    else if (reason == REASON_START_FAILED && s->trouble[0])
         (void)snprintf(ret, REASON_MAX, "%s", s->trouble);
     else if (is_of_guards(reason) && v)
         (void)snprintf(ret, REASON_MAX, "%s: %s", member_reason_text(reason), v->problem);
@@ -96,11 +106,13 @@ static void reason_of(const struct seat *s, char ret[static REASON_MAX])
 }
 
 /* Told to, as it goes, or a host that nobody should trust, or that is there twice. */
-static int ending_priority(enum member_reason reason)
+static int ending_priority(const struct seat *s)
 {
+    enum member_reason reason = s->member.reason;
+
     if (reason == REASON_PAUSED || reason == REASON_COPY || is_of_guards(reason))
         return LOG_ALERT;
-    return reason == REASON_STOPPED ? LOG_NOTICE : LOG_WARNING;
+    return reason == REASON_STOPPED || stopped_by_hand(s) ? LOG_NOTICE : LOG_WARNING;
 }
 
 /* Of which unit's stop. */
@@ -142,8 +154,8 @@ static void write_note(struct seat *s, enum member_note note, uint64_t term)
         c.message_id = MESSAGE_ENDING;
         reason_of(s, reason);
         c.reason = reason;
-        journal_write(ending_priority(s->member.reason), &c, "%s: giving up term %" PRIu64 ": %s",
-                      c.group, c.term, c.reason);
+        journal_write(ending_priority(s), &c, "%s: giving up term %" PRIu64 ": %s", c.group, c.term,
+                      c.reason);
         return;
     case NOTE_DEAD:
         c.message_id = MESSAGE_DEAD;

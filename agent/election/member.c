@@ -1333,9 +1333,19 @@ void member_observation(const struct member *m, usec_t now, usec_t *ret_done, us
     bool waits = m->state == MEMBER_STANDBY && m->seen_at > 0 && !r->claimable;
 
     *ret_whole = waits ? record_lease(m, r) : 0;
-    *ret_done = waits && m->observed && !observation_gap(m, now)
-                    ? usec_min(usec_sub(now, m->seen_since), *ret_whole)
-                    : 0;
+    *ret_done = waits && m->observed && !observation_gap(m, now) ? usec_sub(now, m->seen_since) : 0;
+}
+
+usec_t member_claims_at(const struct member *m, usec_t now)
+{
+    assert(m);
+
+    usec_t at = claimable_at(m);
+
+    if (m->state != MEMBER_STANDBY || m->stopping || at == USEC_INFINITY ||
+        (!m->record.claimable && observation_gap(m, now)))
+        return USEC_INFINITY;
+    return usec_max(at, m->not_before);
 }
 
 bool member_copied(const struct member *m)

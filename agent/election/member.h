@@ -250,6 +250,10 @@ bool member_ready(const struct member *m, usec_t now);
  * for in this way. */
 void member_observation(const struct member *m, usec_t now, usec_t *ret_done, usec_t *ret_whole);
 
+/* When a standby claims, if the record stays as it is and nothing on its host prevents it.
+ * USEC_INFINITY: not foreseeable. */
+usec_t member_claims_at(const struct member *m, usec_t now);
+
 /* The later timeline that replaced the server of the record; 0: not known to be replaced.
  *
  * A term bears the timeline it was begun on. One of a later timeline than this server's was seen

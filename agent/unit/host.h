@@ -56,6 +56,8 @@ struct group_view {
     usec_t asked_at; /* CLOCK_BOOTTIME just before the question was sent; 0: never answered */
     enum keeper_presence keeper;
     bool keeper_queued; /* it is inactive or failed, but a job for it waits (KEEPER_BUSY) */
+    bool
+        keeper_stopped; /* it is being stopped, or was, or ended at its deadline: it did not fail */
     bool has_state;     /* the keeper's state file exists and could be read: state holds it */
     struct ticket state;
     bool units_dead;  /* every declared unit is inactive or failed, with no job */

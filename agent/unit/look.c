@@ -180,6 +180,10 @@ static void take_row(struct watched *w, const struct row *row)
     v->stays = !state_is_dead(row->active) && strcmp(row->active, "deactivating") != 0 &&
                !(row->job != 0 && strcmp(row->job_type, "stop") == 0);
     w->job = row->job;
+    if (v == &w->group->keeper)
+        w->group->view.keeper_stopped = strcmp(row->active, "inactive") == 0 ||
+                                        (row->job != 0 && (strcmp(row->job_type, "stop") == 0 ||
+                                                           strcmp(row->job_type, "restart") == 0));
     if (!v->dead)
         ended_stirred(w);
     if (!state_is_dead(row->active) && w != w->group->watched)

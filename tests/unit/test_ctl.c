@@ -346,10 +346,13 @@ static int answer_objects(sd_bus_message *m)
             UINT64_C(8000000), "Reason", "s", "", "Method", "s", "lease", "Lease", "t",
             UINT64_C(15000000), "ConfiguredLease", "t", UINT64_C(60000000), "StopTimeout", "t",
             UINT64_C(5000000), "Units", "a(sss)", 1, "b.service", "active", "running", "Future",
-            "as", 1, "x", "/org/tenure1/group/a", 1, "org.tenure1.Group", 7, "Name", "s", "a",
-            "Role", "s", "standby", "SeenUSec", "t", UINT64_MAX, "Reason", "s", "n2 leads",
+            "as", 1, "x", "/org/tenure1/group/a", 1, "org.tenure1.Group", 8, "Name", "s", "a",
+            "Role", "s", "standby", "SeenUSec", "t",
+            play->unchanged > 0 ? UINT64_C(1000000) : UINT64_MAX, "Reason", "s", "n2 leads",
             "KeeperDuration", "t", UINT64_C(8670000), "UnchangedUSec", "t", play->unchanged,
-            "WatchUSec", "t", play->unchanged > 0 ? UINT64_C(15000000) : UINT64_C(0));
+            "WatchUSec", "t", play->unchanged > 0 ? UINT64_C(15000000) : UINT64_C(0),
+            "ClaimsInUSec", "t",
+            play->unchanged > 0 ? UINT64_C(15000000) - play->unchanged : UINT64_MAX);
     if (r >= 0)
         r = sd_bus_send(NULL, reply, NULL);
     sd_bus_message_unref(reply);
@@ -1361,25 +1364,26 @@ TEST(status_says_that_files_are_not_applied)
 
 TEST(status_of_a_lease_that_is_not_renewed, .times = 2)
 {
-    static const char *const reasons[] = {
-        "n2 leads\n", "n2 leads; silent for 6.5s, this node takes over in 8.4s\n"};
+    static const char *const reasons[] = {"n2 leads\n",
+                                          "n2 leads; not renewed for 5.3s, this node takes over in "
+                                          "9.6s unless another does before\n"};
 
-    /* Three times a quarter of 8.67 s, and one microsecond more. */
-    start_playing(&(struct stand_in){.agent = true, .unchanged = 6502500 + (uint64_t)_i});
+    /* Up to when it was read, a second ago: twice a quarter of 8.67 s, and one microsecond more. */
+    start_playing(&(struct stand_in){.agent = true, .unchanged = 5335000 + (uint64_t)_i});
     ck_assert_int_eq(RUN("status"), CTL_OK);
     ASSERT_CONTAINS(out, reasons[_i]);
     ck_assert_int_eq(RUN("status", "a"), CTL_OK);
-    ASSERT_CONTAINS(out, "   seen: never, unchanged for 6.5s of 15s\n");
+    ASSERT_CONTAINS(out, "   seen: 1.0s ago, unchanged for 5.3s of 15s\n");
     ck_assert_int_eq(RUN("status", "--json", "a"), CTL_OK);
     json_t *root = json_loads(out, 0, NULL);
     json_t *group = json_array_get(json_object_get(root, "groups"), 0);
-    double unchanged, watch, takeover;
+    double unchanged, watch, claims_in;
 
     ck_assert_int_eq(json_unpack(group, "{s:F, s:F, s:F}", "unchanged_seconds", &unchanged,
-                                 "watch_seconds", &watch, "takeover_seconds", &takeover),
+                                 "watch_seconds", &watch, "claims_in_seconds", &claims_in),
                      0);
-    ck_assert_double_eq_tol(unchanged, 6.5025 + 1e-6 * _i, 1e-9);
-    ck_assert_double_eq_tol(takeover, 8.4975 - 1e-6 * _i, 1e-9);
+    ck_assert_double_eq_tol(unchanged, 5.335 + 1e-6 * _i, 1e-9);
+    ck_assert_double_eq_tol(claims_in, 9.665 - 1e-6 * _i, 1e-9);
     ck_assert_double_eq_tol(watch, 15, 1e-9);
     json_decref(root);
     stop_playing();
@@ -1400,7 +1404,7 @@ TEST(status_for_programs)
     group = json_array_get(json_object_get(root, "groups"), 0);
     ck_assert(json_is_null(json_object_get(group, "seen_ago_seconds")));
     ck_assert(json_is_null(json_object_get(group, "renewed_ago_seconds")));
-    ck_assert(json_is_null(json_object_get(group, "takeover_seconds")));
+    ck_assert(json_is_null(json_object_get(group, "claims_in_seconds")));
     ck_assert(json_is_null(json_object_get(group, "unchanged_seconds")));
     ck_assert(json_is_null(json_object_get(group, "watch_seconds")));
     ck_assert(json_is_null(json_object_get(group, "leader")));

@@ -4,6 +4,7 @@
 import json
 
 from lab import clock
+from lab.cluster import SHOWN
 from lab.scenario import scenario
 
 from .units import ETC, everywhere, reload
@@ -67,7 +68,7 @@ def where(t):
     found = {}
     for host in t.hosts:
         said = host.run("tenurectl", "status", "--json", check=False)
-        for g in json.loads(said.out)["groups"] if said.ok else ():
+        for g in json.loads(said.out)["groups"] if said.code in SHOWN else ():
             if g["role"] == "leader":
                 found.setdefault(g["name"], []).append(host)
     return {n: h[0] for n, h in found.items() if len(h) == 1}

@@ -21,8 +21,10 @@ def unit_by_hand(t):
     t.fault(f"systemctl stop {t.unit} on {host}", lambda: host.systemctl("stop", t.unit))
     t.effect("it is stopped", lambda: host.state(t.unit) == "inactive")
     t.until("the status says so", lambda: says(f"leads, but {t.unit} is inactive"))
+    t.until("so does the journal", lambda: t.said(host, "tenured.service", f"this node leads, but {t.unit} is inactive", "err"))
     host.systemctl("start", t.unit)
     t.until("started again, nothing is amiss", lambda: t.cluster.status(host).get("reason") == "")
+    t.check("nor in the journal", t.said(host, "tenured.service", "all its units run again", "notice"))
     pid = host.main_pid(t.unit)
     t.fault(f"systemctl restart {t.unit}", lambda: host.systemctl("restart", t.unit))
     t.effect("another process runs", lambda: host.main_pid(t.unit) not in (0, pid))
@@ -130,6 +132,12 @@ def keeper_by_hand(t):
         one_leads(t, command)
         t.check(f"the term ended with it: {term} before, {t.db.lease(t.group)['term']} now",
                 t.db.lease(t.group)["term"] > term)
+        if command != "kill":       # by SIGTERM it ends as by systemctl stop, and PID 1 has no job for that
+            killed = command.startswith("kill")
+            t.check("the journal says why", t.said(
+                old, "tenured.service", "ended by itself or was killed" if killed else "its keeper was stopped"))
+            t.check("and warns of what was killed alone", killed == any(
+                "giving up term" in line for line in t.said(old, "tenured.service", "", "warning")))
         t.gap_at_most(1500)
     old = masked[0]
     t.check(f"{old}, whose keeper is masked, does not lead", t.leader is not old)

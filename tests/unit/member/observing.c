@@ -305,13 +305,35 @@ TEST(observation_is_told)
     observation_is(0, 20 * SEC);
 }
 
-TEST(observation_is_at_most_the_whole)
+TEST(observation_goes_on_beyond_the_whole)
 {
     usec_t seen = first_seen();
 
     lack(LACK_GUARDS);
     observe_until(seen + 3 * L, P);
-    observation_is(L, L);
+    observation_is(f.now - seen, L);
+}
+
+/* What status foresees is what it does. */
+TEST(when_it_claims_is_foreseen)
+{
+    ck_assert_uint_eq(member_claims_at(&f.m, f.now), USEC_INFINITY);
+    usec_t seen = first_seen();
+
+    ck_assert_uint_eq(member_claims_at(&f.m, f.now), seen + L);
+    ck_assert_uint_eq(member_claims_at(&f.m, f.now + L / 2), seen + L);
+    ck_assert_uint_eq(member_claims_at(&f.m, f.now + L / 2 + 1), USEC_INFINITY);
+    f.m.not_before = seen + 2 * L;
+    ck_assert_uint_eq(member_claims_at(&f.m, f.now), seen + 2 * L);
+    f.m.not_before = 0;
+    observe_until(seen + L - SEC, P);
+    ck_assert_uint_eq(member_claims_at(&f.m, f.now), seen + L);
+    f.row.claimable = f.row.clean = true;
+    ask();
+    answer(OUTCOME_GRANTED);
+    ck_assert_uint_le(member_claims_at(&f.m, f.now), f.now);
+    event(EVENT_STOP);
+    ck_assert_uint_eq(member_claims_at(&f.m, f.now), USEC_INFINITY);
 }
 
 TEST(observation_by_an_unfit_clock_is_none)
