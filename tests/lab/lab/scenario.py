@@ -28,7 +28,7 @@ from .roots import locked
 from .shell import LabError, wait_for
 from .wholeness import Fingerprint
 
-CELL_TIMEOUT = 120
+CELL_TIMEOUT = 180
 FAILURES = f"{CACHE}/failures"
 ALL = []
 TWO_HOSTS = "TWO HOSTS RAN THE UNIT"
