@@ -60,6 +60,7 @@ static int on_connected(sd_bus_message *m, void *userdata, sd_bus_error *error)
     h->connected = true;
     h->connect_backoff = 0;
     h->subscribe_at = 0;
+    polkit_ask_again(h, false);
     host_new_generation(h);
     host_look_all(h);
     if (h->handler->bus_changed)

@@ -354,7 +354,7 @@ static usec_t next_due(const struct host *h)
 {
     usec_t due = h->subscribed || h->subscribe_in_flight ? USEC_INFINITY : h->subscribe_at;
 
-    due = usec_min(due, heal_wake(h));
+    due = usec_min(due, usec_min(heal_wake(h), polkit_due(h)));
 
     for (size_t i = 0; i < h->n_groups; i++) {
         const struct group *g = h->groups[i];
@@ -404,6 +404,7 @@ static int on_pump(sd_event_source *source, void *userdata)
     control_send(h, now);
     heal_send(h, now);
     look_ask(h, now);
+    polkit_ask(h, now);
     proof_continue(h, now);
     ended_continue(h, now);
     check_continue(h, now);

@@ -146,6 +146,10 @@ void host_look(struct host *h, const char *group);
 /* The last view; owned by the host, valid until the next turn of the loop. NULL: unknown group. */
 const struct group_view *host_view(const struct host *h, const char *group);
 
+/* Why polkit, without which PID 1 lets the agent start no keeper, does not answer; "" it does, or
+ * it is not known. Owned by the host, valid until the next turn of the loop. */
+const char *host_polkit_problem(const struct host *h);
+
 /* Publishes the ticket, whole or not at all and mode 0600, below TENURE_TICKETS_DIR. The next
  * host_start_keeper() of that group is for its term. Synchronous (tmpfs). Returns 0; -EEXIST when
  * the group has one already: unlink it first; another negative errno. */

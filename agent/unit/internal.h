@@ -25,6 +25,7 @@
 #include "unit/stops.h"
 
 #define SYSTEMD_NAME "org.freedesktop.systemd1"
+#define POLKIT_NAME "org.freedesktop.PolicyKit1"
 #define SYSTEMD_PATH "/org/freedesktop/systemd1"
 #define SYSTEMD_UNIT_PATH SYSTEMD_PATH "/unit"
 #define SYSTEMD_MANAGER SYSTEMD_NAME ".Manager"
@@ -217,6 +218,11 @@ struct host {
     bool own_job_wanted, own_job_in_flight;
     int socket_fd;
 
+    bool polkit_in_flight;
+    usec_t polkit_at; /* when it is asked next */
+    unsigned polkit_failures;
+    char polkit_text[HOST_TEXT_MAX]; /* why it does not answer; "" it does, or it is not known */
+
     enum heal_phase heal;
     bool heal_looking;
     usec_t heal_wanted_at, heal_asked_at, heal_look_at, heal_retry;
@@ -240,6 +246,12 @@ usec_t backoff(usec_t last, usec_t min, usec_t max);
 int connection_begin(struct host *h);
 void connection_end(struct host *h);
 void connection_subscribe(struct host *h);
+
+/* polkit.c */
+void polkit_ask(struct host *h, usec_t now);
+usec_t polkit_due(const struct host *h);
+/* is_there: it came; else it left the bus, or the bus is another one. */
+void polkit_ask_again(struct host *h, bool is_there);
 
 /* signals.c */
 int signals_install(struct host *h);

@@ -5,7 +5,7 @@
 
 #include "unit/internal.h"
 
-/* Four matches, whatever the number of groups: dbus-daemon allows 512 a connection. */
+/* Five matches, whatever the number of groups: dbus-daemon allows 512 a connection. */
 #define MATCH_UNITS                                                                                \
     "type='signal',sender='" SYSTEMD_NAME "',interface='org.freedesktop.DBus.Properties',"         \
     "member='PropertiesChanged',path_namespace='" SYSTEMD_UNIT_PATH "',arg0='" SYSTEMD_UNIT "'"
@@ -18,6 +18,9 @@
 #define MATCH_OWNER                                                                                \
     "type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus',"                \
     "member='NameOwnerChanged',path='/org/freedesktop/DBus',arg0='" SYSTEMD_NAME "'"
+#define MATCH_POLKIT                                                                               \
+    "type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus',"                \
+    "member='NameOwnerChanged',path='/org/freedesktop/DBus',arg0='" POLKIT_NAME "'"
 
 /* What a PropertiesChanged says of the two properties that matter; has_… tells which were there. */
 struct change {
@@ -119,6 +122,16 @@ static int on_owner(sd_bus_message *m, void *userdata, sd_bus_error *error)
     return 0;
 }
 
+static int on_polkit(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+    const char *owner;
+
+    (void)error;
+    if (sd_bus_message_read(m, "sss", NULL, NULL, &owner) >= 0)
+        polkit_ask_again(userdata, *owner);
+    return 0;
+}
+
 int signals_install(struct host *h)
 {
     int r;
@@ -126,7 +139,8 @@ int signals_install(struct host *h)
     if ((r = sd_bus_add_match_async(h->bus, NULL, MATCH_UNITS, on_unit, NULL, h)) < 0 ||
         (r = sd_bus_add_match_async(h->bus, NULL, MATCH_JOBS, on_job_removed, NULL, h)) < 0 ||
         (r = sd_bus_add_match_async(h->bus, NULL, MATCH_RELOADING, on_reloading, NULL, h)) < 0 ||
-        (r = sd_bus_add_match_async(h->bus, NULL, MATCH_OWNER, on_owner, NULL, h)) < 0)
+        (r = sd_bus_add_match_async(h->bus, NULL, MATCH_OWNER, on_owner, NULL, h)) < 0 ||
+        (r = sd_bus_add_match_async(h->bus, NULL, MATCH_POLKIT, on_polkit, NULL, h)) < 0)
         return r;
     return 0;
 }

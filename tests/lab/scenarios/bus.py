@@ -139,6 +139,9 @@ def polkit_masked(t):
     t.effect("it cannot be started there", lambda: not any(
         h.systemctl("start", POLKIT, check=False).ok for h in without))
     t.undisturbed(seconds=1.5 * t.lease_ms / 1000)
+    t.until(f"{stuck} says beforehand that it could not take over, and why", lambda: (
+        lambda s: s.get("role") == "blocked" and "polkit does not answer" in s["reason"])(t.cluster.status(stuck)), timeout=30)
+    t.note(t.cluster.status(stuck)["reason"])
     cannot_start(t, stuck, other)
     for host in without:
         host.systemctl("unmask", "--runtime", POLKIT)
