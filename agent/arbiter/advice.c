@@ -14,6 +14,17 @@
 
 #define OWNER_NAME_MAX 32
 
+static const char advice_on_method[] =
+    "the password was not sent: the server, or who poses as it, wants it in another way than "
+    "SCRAM. "
+    "In pg_hba.conf write scram-sha-256, set the role's password anew with "
+    "password_encryption = 'scram-sha-256'; a pooler needs a word more, see tenure.conf(5), Who "
+    "answers";
+static const char advice_on_none[] =
+    "the server, or who poses as it, lets the agent in without the password, and so has not shown "
+    "that it knows it. In pg_hba.conf write scram-sha-256 instead of trust; or, where a "
+    "certificate is what the agent logs in by, take passfile= out of conninfo";
+
 /* The first that fits counts. cut: where libpq's own advice begins. */
 static const struct {
     const char *fragment, *cut, *advice;
@@ -41,6 +52,16 @@ static const struct {
     {"alert certificate expired", NULL, "the certificate that sslcert= names has expired"},
     {"alert certificate required", NULL,
      "the server wants a certificate of the client: sslcert= and sslkey= in conninfo"},
+    /* What keeps a password from whoever answers: see login.h. */
+    {"channel binding required but not supported by server", NULL, advice_on_method},
+    {"did not offer an authentication method that supports", NULL, advice_on_method},
+    {"channel binding required, but SSL not in use", NULL,
+     "set ssl = on in its postgresql.conf, and write sslmode=verify-full and sslrootcert= into "
+     "conninfo; the password is not sent without TLS"},
+    {"server requested a cleartext password", NULL, advice_on_method},
+    {"server requested a hashed password", NULL, advice_on_method},
+    {"channel binding required, but server authenticated", NULL, advice_on_none},
+    {"server did not complete authentication", NULL, advice_on_none},
     {"private key file", NULL,
      "sslkey= in conninfo must name the key of sslcert=, owner " TENURE_USER ", mode 0600"},
     {"certificate file", NULL,

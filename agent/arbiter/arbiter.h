@@ -23,6 +23,13 @@
 
 struct arbiter;
 
+/* What is done about the password where it would go over TCP that leaves this host. */
+enum arbiter_password {
+    PASSWORD_GUARDED,   /* nobody gets it in clear text */
+    PASSWORD_ANYHOW,    /* as the connection string has it: somebody decided so */
+    PASSWORD_AS_BEFORE, /* so, too, but nobody did: an earlier version applied it. Said to people */
+};
+
 /* All are called from the event loop. Each may call arbiter_send(), none arbiter_free(). */
 struct arbiter_handler {
     /* A batch is answered: exactly once per arbiter_send() that returned 0, never from within it.
@@ -54,8 +61,9 @@ struct arbiter_handler {
  * `owner` (NODE/INSTANCE_ID) and `conninfo` are copied, `handler` is borrowed. With require_sync
  * nothing is claimed or renewed while the server waits for no standby. Returns 0, -ENOMEM, or
  * -EINVAL with the reason (never the value: it may hold a password) in error. */
-int arbiter_postgresql_new(struct sd_event *event, const char *conninfo, bool require_sync,
-                           const char *owner, const struct arbiter_handler *handler, void *userdata,
+int arbiter_postgresql_new(struct sd_event *event, const char *conninfo,
+                           enum arbiter_password password, bool require_sync, const char *owner,
+                           const struct arbiter_handler *handler, void *userdata,
                            struct arbiter **ret, char error[static ARBITER_TEXT_MAX]);
 
 /* Hands on what the other one has seen of servers and their histories, so that an old primary stays

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "arbiter/attempt.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <libpq-fe.h>
 #include <netdb.h>
@@ -9,67 +8,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "arbiter/advice.h"
 #include "arbiter/rehearsal.h"
 #include "arbiter/trouble.h"
 #include "base/clock.h"
 #include "base/text.h"
-
-/* ---- who answers ---- */
-
-static bool is_loopback(const char *address)
-{
-    struct in6_addr six;
-    struct in_addr four;
-
-    if (inet_pton(AF_INET, address, &four) == 1)
-        return ntohl(four.s_addr) >> 24 == IN_LOOPBACKNET;
-    if (inet_pton(AF_INET6, address, &six) != 1)
-        return false;
-    return IN6_IS_ADDR_LOOPBACK(&six) || (IN6_IS_ADDR_V4MAPPED(&six) && six.s6_addr[12] == 127);
-}
-
-enum attempt_link attempt_judge_link(bool tls, const char *sslmode, bool has_authority,
-                                     const char *address)
-{
-    assert(address);
-
-    if (tls && sslmode && strcmp(sslmode, "verify-full") == 0)
-        return ATTEMPT_VERIFIED;
-    if (!*address || is_loopback(address))
-        return ATTEMPT_LOCAL;
-    if (!tls)
-        return ATTEMPT_CLEAR;
-    /* "require" is that, too, where there is a file to verify by. */
-    if (sslmode &&
-        (strcmp(sslmode, "verify-ca") == 0 || (strcmp(sslmode, "require") == 0 && has_authority)))
-        return ATTEMPT_AUTHORITY;
-    return ATTEMPT_UNVERIFIED;
-}
-
-static enum attempt_link link_of(PGconn *pg)
-{
-    PQconninfoOption *options = PQconninfo(pg);
-    const char *sslmode = NULL, *authority = NULL;
-    struct sockaddr_storage peer = {.ss_family = AF_UNSPEC};
-    socklen_t length = sizeof peer;
-
-    for (const PQconninfoOption *o = options; o && o->keyword; o++)
-        if (strcmp(o->keyword, "sslmode") == 0)
-            sslmode = o->val;
-        else if (strcmp(o->keyword, "sslrootcert") == 0)
-            authority = o->val;
-    bool has_authority = authority && *authority && access(authority, R_OK) == 0;
-    bool local = getpeername(PQsocket(pg), (struct sockaddr *)&peer, &length) == 0 &&
-                 peer.ss_family == AF_UNIX;
-    enum attempt_link link =
-        attempt_judge_link(PQsslInUse(pg), sslmode, has_authority, local ? "" : PQhostaddr(pg));
-
-    PQconninfoFree(options);
-    return link;
-}
 
 /* ---- connecting ---- */
 
@@ -240,8 +184,8 @@ void attempt_settle(struct attempt *a)
 
     if ((unsigned)a->stage > ATTEMPT_OVER)
         a->stage = ATTEMPT_NOTHING;
-    if ((unsigned)a->link > ATTEMPT_CLEAR)
-        a->link = ATTEMPT_CLEAR;
+    if ((unsigned)a->link > LINK_CLEAR)
+        a->link = LINK_CLEAR;
     a->writes = a->writes != 0;
     a->synchronous = a->synchronous != 0;
     a->row_security = a->row_security != 0;

@@ -11,6 +11,7 @@
 
 #include "arbiter/arbiter.h"
 #include "arbiter/conninfo.h"
+#include "arbiter/link.h"
 #include "base/usec.h"
 
 #define ATTEMPT_WHERE_MAX 256
@@ -28,15 +29,6 @@ enum attempt_stage {
     ATTEMPT_OVER,    /* all that is below was asked */
 };
 
-/* How sure it is who answers, and who else can read and write what is said. */
-enum attempt_link {
-    ATTEMPT_LOCAL,      /* a Unix socket or the loopback: nothing leaves this host */
-    ATTEMPT_VERIFIED,   /* TLS, by a certificate of this name */
-    ATTEMPT_AUTHORITY,  /* TLS, by any certificate of this authority */
-    ATTEMPT_UNVERIFIED, /* TLS with whoever answers */
-    ATTEMPT_CLEAR,      /* no TLS */
-};
-
 /* Plain values: it goes from one process to another, which is why truths are no bool: not every
  * byte is one. Texts pass text_clean(); none has a secret. */
 struct attempt {
@@ -47,7 +39,7 @@ struct attempt {
     char text[ARBITER_TEXT_MAX]; /* why it went no further, with what to do where that is known */
     int version;                 /* as of libpq */
     char role[ATTEMPT_NAME_MAX], database[ATTEMPT_NAME_MAX];
-    enum attempt_link link;
+    enum link link;
     unsigned char writes; /* neither a standby nor read-only; false: nothing below was asked */
     char unwilling[ARBITER_TEXT_MAX]; /* !writes: why */
     unsigned char synchronous;        /* it waits for a standby */
@@ -73,10 +65,5 @@ bool attempt_is_better(const struct attempt *a, const struct attempt *b);
 
 /* Would an agent lead groups with this host? */
 bool attempt_usable(const struct attempt *a);
-
-/* How sure it is who answers; in pieces, for tests: is it TLS, what sslmode= says, whether the file
- * of sslrootcert= is there, and the address ("": a Unix socket). */
-enum attempt_link attempt_judge_link(bool tls, const char *sslmode, bool has_authority,
-                                     const char *address);
 
 #endif

@@ -12,6 +12,7 @@
 
 #include "arbiter/advice.h"
 #include "arbiter/conninfo.h"
+#include "arbiter/link.h"
 #include "arbiter/resolver.h"
 #include "arbiter/trouble.h"
 #include "base/cleanup.h"
@@ -68,6 +69,8 @@ struct connection {
     char warning[ARBITER_TEXT_MAX];
     char told[ARBITER_TEXT_MAX]; /* the last warning that was told */
     bool pooled;
+    enum link doubted; /* told of this: nobody knows who answers */
+    bool unguarded_told;
     char replicated[REPLICATED_TEXT_MAX];
 };
 
@@ -356,10 +359,31 @@ static bool send_statement(struct connection *c, const char *statement, int n,
     return PQsendQueryParams(c->pg, statement, n, NULL, parameters, NULL, NULL, 0) == 1 && flush(c);
 }
 
+/* Once, not with every connection: in the status it stays. */
+static void tell_doubts(struct connection *c, enum link link, bool unguarded)
+{
+    char text[ARBITER_TEXT_MAX];
+
+    if (!link_is_sure(link) && c->doubted != link) {
+        (void)snprintf(text, sizeof text, "%s: %s", c->where, link_explain(link));
+        tell(c, text);
+    }
+    c->doubted = link;
+    if (unguarded && !c->unguarded_told && c->conninfo->password == PASSWORD_AS_BEFORE)
+        tell(c, "an earlier version has applied this arbiter, so the agent goes on with it as it "
+                "is: the password goes in clear text to whoever answers and asks for it so; "
+                "tenurectl check says what to write, tenurectl apply applies it");
+    c->unguarded_told = unguarded;
+}
+
 static void become_up(struct connection *c)
 {
     char text[ARBITER_TEXT_MAX];
     int version = PQserverVersion(c->pg);
+    enum link link = link_of(c->pg);
+    bool unguarded =
+        conninfo_unguarded(c->conninfo, &c->conninfo->hosts[c->host], current_address(c));
+    const char *word = link == LINK_LOCAL && PQsslInUse(c->pg) ? "TLS" : link_word(link);
 
     timer_stop(c);
     c->state = STATE_IDLE;
@@ -367,12 +391,14 @@ static void become_up(struct connection *c)
     c->tried = 0;
     c->round[0] = '\0';
     c->told[0] = '\0';
-    (void)snprintf(text, sizeof text, "PostgreSQL %d.%d at %s%s%s", version / 10000,
-                   version % 10000, c->where, PQsslInUse(c->pg) ? ", TLS" : "",
+    (void)snprintf(text, sizeof text, "PostgreSQL %d.%d at %s%s%s%s%s", version / 10000,
+                   version % 10000, c->where, *word ? ", " : "", word,
+                   unguarded ? ", the password unguarded" : "",
                    c->pooled ? ", through a pooler: changes are polled for, not notified" : "");
     c->callbacks++;
     c->handler->up(c->userdata, text);
     c->callbacks--;
+    tell_doubts(c, link, unguarded);
 }
 
 static bool is(const PGresult *result, enum probe_column column, const char *value)
@@ -819,7 +845,7 @@ static void cleanup_connection(struct connection **c)
     (void)connection_free(*c);
 }
 
-int connection_new(struct sd_event *event, const char *conninfo,
+int connection_new(struct sd_event *event, const char *conninfo, enum arbiter_password password,
                    const struct connection_handler *handler, void *userdata,
                    struct connection **ret, char error[static ARBITER_TEXT_MAX])
 {
@@ -839,6 +865,7 @@ int connection_new(struct sd_event *event, const char *conninfo,
     int r = conninfo_new(conninfo, &c->conninfo, error);
     if (r < 0)
         return r;
+    c->conninfo->password = password;
     r = resolver_new(event, on_resolved, c, &c->resolver);
     if (r < 0)
         return r;

@@ -48,7 +48,7 @@ struct connection_handler {
 };
 
 /* conninfo is copied, handler is borrowed. Returns 0, -ENOMEM, -EINVAL with the reason in error. */
-int connection_new(struct sd_event *event, const char *conninfo,
+int connection_new(struct sd_event *event, const char *conninfo, enum arbiter_password password,
                    const struct connection_handler *handler, void *userdata,
                    struct connection **ret, char error[static ARBITER_TEXT_MAX]);
 

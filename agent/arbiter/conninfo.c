@@ -8,8 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
+#include "arbiter/login.h"
 #include "base/cleanup.h"
 #include "base/parse.h"
 
@@ -226,6 +228,97 @@ static bool read_credential(char ret[static CONNINFO_PASSWORD_MAX])
     return *ret != '\0';
 }
 
+/* ---- who gets the password ---- */
+
+/* address: of a name; NULL: not known. */
+static bool leaves_host(const struct conninfo_host *h, const char *address)
+{
+    const char *last = strrchr(h->name, '.');
+
+    if (*h->hostaddr)
+        return !login_is_loopback(h->hostaddr);
+    if (!*h->name || strchr("/@", *h->name))
+        return false;
+    if (!h->by_name)
+        return !login_is_loopback(h->name);
+    return address ? !login_is_loopback(address)
+                   : strcasecmp(last ? last + 1 : h->name, "localhost") != 0;
+}
+
+static enum login_guard guard_of(const struct conninfo *c)
+{
+    struct login_settings s = {.sslmode = option(c->options, "sslmode"),
+                               .require_auth = option(c->options, CONNINFO_METHOD_KEYWORD),
+                               .channel_binding = option(c->options, CONNINFO_BINDING_KEYWORD)};
+
+    for (const PQconninfoOption *o = c->options; o->keyword; o++)
+        s.knows_require_auth =
+            s.knows_require_auth || strcmp(o->keyword, CONNINFO_METHOD_KEYWORD) == 0;
+    return login_guard(&s);
+}
+
+static bool names_password(const struct conninfo *c)
+{
+    return option(c->options, "password") || option(c->options, "passfile");
+}
+
+/* Also what only the environment names, and libpq would take. */
+static bool has_password(const struct conninfo *c)
+{
+    char password[CONNINFO_PASSWORD_MAX];
+    bool has = names_password(c) || getenv("PGPASSWORD") || getenv("PGPASSFILE") ||
+               read_credential(password);
+
+    explicit_bzero(password, sizeof password);
+    return has;
+}
+
+bool conninfo_exposes(const struct conninfo *c)
+{
+    assert(c);
+
+    bool leaves = false;
+
+    for (size_t i = 0; i < c->n_hosts; i++)
+        leaves = leaves || leaves_host(&c->hosts[i], NULL);
+    if (!leaves || !names_password(c))
+        return false;
+    return c->password == PASSWORD_GUARDED ? guard_of(c) == LOGIN_EXPOSED
+                                           : guard_of(c) != LOGIN_AS_WRITTEN;
+}
+
+bool conninfo_unguarded(const struct conninfo *c, const struct conninfo_host *host,
+                        const char *address)
+{
+    assert(c);
+    assert(host);
+    return c->password != PASSWORD_GUARDED && leaves_host(host, address) && has_password(c) &&
+           guard_of(c) != LOGIN_AS_WRITTEN;
+}
+
+/* What is added for one host; it comes last, so it counts. Returns 0 or 1: how many. What would
+ * expose the password is refused before; should it come here, then without TLS nobody is let in. */
+static size_t add_guard(const struct conninfo *c, const struct conninfo_host *host,
+                        const char *address, const char **keyword, const char **value)
+{
+    if (c->password != PASSWORD_GUARDED || !leaves_host(host, address) || !has_password(c))
+        return 0;
+    switch (guard_of(c)) {
+    case LOGIN_AS_WRITTEN:
+        return 0;
+    case LOGIN_SCRAM:
+        *keyword = CONNINFO_METHOD_KEYWORD;
+        *value = CONNINFO_METHOD;
+        return 1;
+    case LOGIN_BINDING:
+    case LOGIN_EXPOSED:
+        break;
+    }
+    *keyword = CONNINFO_BINDING_KEYWORD;
+    *value = CONNINFO_BINDING;
+    return 1;
+}
+
 PGconn *conninfo_start(const struct conninfo *c, const struct conninfo_host *host,
                        const char *address)
 {
@@ -262,6 +355,7 @@ PGconn *conninfo_start(const struct conninfo *c, const struct conninfo_host *hos
     values[n++] = hostaddr;
     keywords[n] = "port";
     values[n++] = *host->port ? host->port : DEFAULT_PORT;
+    n += add_guard(c, host, address, &keywords[n], &values[n]);
     keywords[n] = NULL;
     values[n] = NULL;
     PGconn *connection = PQconnectStartParams(keywords, values, 0);

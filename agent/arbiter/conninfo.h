@@ -28,6 +28,13 @@
 #define CONNINFO_KEEPALIVES_INTERVAL "2"
 #define CONNINFO_KEEPALIVES_COUNT "2"
 
+/* Where a password would go over TCP that leaves this host and the string says nothing of it, one
+ * of these is added: see login.h. */
+#define CONNINFO_BINDING_KEYWORD "channel_binding"
+#define CONNINFO_BINDING "require"
+#define CONNINFO_METHOD_KEYWORD "require_auth"
+#define CONNINFO_METHOD "scram-sha-256"
+
 struct conninfo_host {
     char *name;     /* "" is libpq's default socket */
     char *hostaddr; /* "": none was given */
@@ -41,7 +48,8 @@ struct conninfo {
     PQconninfoOption *options; /* as given */
     struct conninfo_host hosts[CONNINFO_HOSTS_MAX];
     size_t n_hosts;
-    usec_t connect_limit; /* connect_timeout=, USEC_INFINITY when not given */
+    usec_t connect_limit;           /* connect_timeout=, USEC_INFINITY when not given */
+    enum arbiter_password password; /* guarded; the caller may set it */
 };
 
 /* Returns 0, -ENOMEM, or -EINVAL with the reason in error: it names options, never values. */
@@ -51,6 +59,16 @@ struct conninfo *conninfo_free(struct conninfo *c);
 
 /* The value of a keyword of libpq as the connection string has it; NULL: it has none. */
 const char *conninfo_option(const struct conninfo *c, const char *keyword);
+
+/* Does the string name a password, or a file of them, for a host over TCP that leaves this one, and
+ * nothing keeps it from whoever answers: neither the string itself nor, with PASSWORD_GUARDED, what
+ * could be added? What a name resolves to is not asked: "localhost" is this host. Such a string is
+ * refused. */
+bool conninfo_exposes(const struct conninfo *c);
+
+/* May a password go in clear text to whoever answers there, by c->password and all the rest? */
+bool conninfo_unguarded(const struct conninfo *c, const struct conninfo_host *host,
+                        const char *address);
 
 /* PQconnectStart for one host, and with `by_name` for one of its addresses; does not block. NULL:
  * out of memory. The caller owns the connection. */

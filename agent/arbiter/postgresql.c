@@ -309,8 +309,9 @@ static const struct connection_handler connection_handler = {
 
 /* ---- the interface ---- */
 
-int arbiter_postgresql_new(struct sd_event *event, const char *conninfo, bool require_sync,
-                           const char *owner, const struct arbiter_handler *handler, void *userdata,
+int arbiter_postgresql_new(struct sd_event *event, const char *conninfo,
+                           enum arbiter_password password, bool require_sync, const char *owner,
+                           const struct arbiter_handler *handler, void *userdata,
                            struct arbiter **ret, char error[static ARBITER_TEXT_MAX])
 {
     assert(event);
@@ -332,7 +333,8 @@ int arbiter_postgresql_new(struct sd_event *event, const char *conninfo, bool re
     a->userdata = userdata;
     a->require_sync = require_sync;
     memcpy(a->owner, owner, strlen(owner) + 1);
-    int r = connection_new(event, conninfo, &connection_handler, a, &a->connection, error);
+    int r =
+        connection_new(event, conninfo, password, &connection_handler, a, &a->connection, error);
     if (r < 0)
         return r;
     *ret = TAKE_PTR(a);

@@ -53,7 +53,10 @@ struct config_kept {
 struct config_arbiter {
     char *conninfo; /* may hold a password: never print it */
     bool require_sync;
-    char *file; /* where conninfo stands, for messages */
+    bool allow_unverified; /* a password in clear text to whoever answers */
+    bool unjudged; /* of an applied configuration: nobody was asked about that, the version that
+                      applied it did not know it, so it goes on as it is */
+    char *file;    /* where conninfo stands, for messages */
     unsigned line;
 };
 

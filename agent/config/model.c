@@ -214,5 +214,7 @@ bool config_same_arbiter(const struct tenure_config *a, const struct tenure_conf
     assert(b);
 
     return strcmp(a->node, b->node) == 0 && strcmp(a->arbiter.conninfo, b->arbiter.conninfo) == 0 &&
-           a->arbiter.require_sync == b->arbiter.require_sync;
+           a->arbiter.require_sync == b->arbiter.require_sync &&
+           a->arbiter.allow_unverified == b->arbiter.allow_unverified &&
+           a->arbiter.unjudged == b->arbiter.unjudged;
 }

@@ -476,23 +476,27 @@ static void take_conninfo(struct loader *l, const config_setting_t *arbiter)
         l->out_of_memory = true;
 }
 
-static void take_require_sync(struct loader *l, const config_setting_t *arbiter)
+/* Returns whether it is there. */
+static bool take_bool(struct loader *l, const config_setting_t *parent, const char *key, bool *ret)
 {
-    const config_setting_t *s = config_setting_get_member(arbiter, "require_sync");
+    const config_setting_t *s = config_setting_get_member(parent, key);
     char value[VALUE_TEXT_MAX];
 
     if (!s)
-        return;
+        return false;
     if (config_setting_type(s) != CONFIG_TYPE_BOOL)
-        problem_at(l, s, "require_sync is %s: write true or false, without quotes",
+        problem_at(l, s, "%s is %s: write true or false, without quotes", key,
                    value_text(s, value, sizeof value));
     else
-        l->config->arbiter.require_sync = config_setting_get_bool(s);
+        *ret = config_setting_get_bool(s);
+    return true;
 }
 
 static void load_arbiter(struct loader *l, const config_setting_t *s)
 {
-    static const char *const keys[] = {"type", "conninfo", "require_sync", NULL};
+    static const char *const keys[] = {"type", "conninfo", "require_sync", "allow_unverified",
+                                       NULL};
+    struct config_arbiter *a = &l->config->arbiter;
     char value[VALUE_TEXT_MAX];
     const config_setting_t *type;
     const char *name;
@@ -502,7 +506,8 @@ static void load_arbiter(struct loader *l, const config_setting_t *s)
         problem_at(l, s, "arbiter is not a group: write arbiter = { type = \"postgresql\"; … };");
         return;
     }
-    refuse_unknown_keys(l, s, "in the arbiter", keys, "type, conninfo and require_sync");
+    refuse_unknown_keys(l, s, "in the arbiter", keys,
+                        "type, conninfo, require_sync and allow_unverified");
     type = config_setting_get_member(s, "type");
     if (!type)
         problem_at(l, s, "the arbiter has no type: write type = \"postgresql\";");
@@ -513,7 +518,9 @@ static void load_arbiter(struct loader *l, const config_setting_t *s)
                        value_text(type, value, sizeof value));
     }
     take_conninfo(l, s);
-    take_require_sync(l, s);
+    (void)take_bool(l, s, "require_sync", &a->require_sync);
+    a->unjudged =
+        !take_bool(l, s, "allow_unverified", &a->allow_unverified) && l->kind == FILE_SNAPSHOT;
 }
 
 void load_root(struct loader *l, const config_setting_t *root)

@@ -27,6 +27,13 @@ static int set_string(config_setting_t *parent, const char *key, const char *val
     return s && config_setting_set_string(s, value) == CONFIG_TRUE ? 0 : -ENOMEM;
 }
 
+static int set_bool(config_setting_t *parent, const char *key, bool value)
+{
+    config_setting_t *s = config_setting_add(parent, key, CONFIG_TYPE_BOOL);
+
+    return s && config_setting_set_bool(s, value) == CONFIG_TRUE ? 0 : -ENOMEM;
+}
+
 /* To the microsecond: the budget that was checked is the one that is read back. */
 static int set_span(config_setting_t *parent, const char *key, usec_t span)
 {
@@ -87,8 +94,11 @@ static int set_all(config_setting_t *root, const struct tenure_config *c)
     if (!arbiter || set_string(arbiter, "type", "postgresql") < 0 ||
         set_string(arbiter, "conninfo", c->arbiter.conninfo) < 0)
         return -ENOMEM;
-    config_setting_t *sync = config_setting_add(arbiter, "require_sync", CONFIG_TYPE_BOOL);
-    if (!sync || config_setting_set_bool(sync, c->arbiter.require_sync) != CONFIG_TRUE)
+    if (set_bool(arbiter, "require_sync", c->arbiter.require_sync) < 0)
+        return -ENOMEM;
+    /* Without it nobody was asked. */
+    if (!c->arbiter.unjudged &&
+        set_bool(arbiter, "allow_unverified", c->arbiter.allow_unverified) < 0)
         return -ENOMEM;
 
     config_setting_t *groups = config_setting_add(root, "groups", CONFIG_TYPE_LIST);

@@ -153,6 +153,11 @@ static bool print_node(const struct ctl *ctl, const struct plan *p)
     bool moved = p->before && strcmp(p->before->arbiter.conninfo, p->after->arbiter.conninfo) != 0;
     bool sync = p->before && p->before->arbiter.require_sync != p->after->arbiter.require_sync;
 
+    bool allowed =
+        p->before && p->before->arbiter.allow_unverified != p->after->arbiter.allow_unverified;
+    bool judged = p->before && p->before->arbiter.unjudged && !p->after->arbiter.unjudged &&
+                  ctl_exposes_password(&p->before->arbiter);
+
     if (renamed)
         (void)fprintf(ctl->out, "The node is \"%s\", and was \"%s\".\n", p->after->node,
                       p->before->node);
@@ -163,7 +168,14 @@ static bool print_node(const struct ctl *ctl, const struct plan *p)
     if (sync)
         (void)fprintf(ctl->out, "require_sync is %s, at once.\n",
                       p->after->arbiter.require_sync ? "true" : "false");
-    return renamed || moved || sync;
+    if (allowed)
+        (void)fprintf(ctl->out, "allow_unverified is %s, at once.\n",
+                      p->after->arbiter.allow_unverified ? "true" : "false");
+    else if (judged)
+        (void)fputs("The arbiter was applied by an earlier version: from now on the agent guards "
+                    "its password (tenure.conf(5), Who answers). It connects again at once.\n",
+                    ctl->out);
+    return renamed || moved || sync || allowed || judged;
 }
 
 int announce(const struct ctl *ctl, const struct plan *p, sd_bus *bus, bool only_if_led)

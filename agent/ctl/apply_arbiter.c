@@ -12,7 +12,7 @@
 static bool answers(const struct ctl *ctl, const struct config_arbiter *arbiter,
                     char text[static ARBITER_TEXT_MAX])
 {
-    _cleanup_trial_ struct trial *t = trial_start(ctl, arbiter->conninfo);
+    _cleanup_trial_ struct trial *t = trial_start(ctl, arbiter);
     char obstacle[ARBITER_TEXT_MAX];
 
     (void)snprintf(text, ARBITER_TEXT_MAX, "it could not be tried");
@@ -38,12 +38,69 @@ static bool answers(const struct ctl *ctl, const struct config_arbiter *arbiter,
     return usable && !asynchronous;
 }
 
+/* ---- the password ---- */
+
+static bool is_guarded(const struct config_arbiter *a)
+{
+    return !a->allow_unverified && !a->unjudged;
+}
+
+/* Is it what an earlier version has applied, and nobody was asked who gets the password? */
+static bool is_as_before(const struct apply_case *c, const struct config_arbiter *after)
+{
+    return c->before && c->before->arbiter.unjudged && !after->allow_unverified &&
+           strcmp(c->before->arbiter.conninfo, after->conninfo) == 0;
+}
+
+int apply_judge_password(const struct ctl *ctl, const struct apply_case *c,
+                         struct tenure_config *after)
+{
+    assert(ctl);
+    assert(c);
+    assert(after);
+
+    if (!is_guarded(&after->arbiter) || !ctl_exposes_password(&after->arbiter))
+        return CTL_OK;
+    ctl_print_exposed(ctl, &after->arbiter);
+    if (is_as_before(c, &after->arbiter)) {
+        after->arbiter.unjudged = true;
+        ctl_warn(ctl, "this arbiter is applied already, by an earlier version, so it goes on as it "
+                      "is");
+        return CTL_OK;
+    }
+    if (!c->insist)
+        return ctl_fail(ctl, "nothing is changed: what was applied before stays in force");
+    ctl_warn(ctl, "the agent does not send it so; nothing is led if nobody lets it in otherwise");
+    return CTL_OK;
+}
+
+/* Guarded it does not do (of_new). Does it as it is? */
+static bool goes_on_as_before(const struct ctl *ctl, const struct apply_case *c,
+                              struct config_arbiter *after, const char *of_new)
+{
+    char of_old[ARBITER_TEXT_MAX];
+
+    if (!is_guarded(after) || !is_as_before(c, after) ||
+        !ctl_exposes_password(&c->before->arbiter) || !answers(ctl, &c->before->arbiter, of_old))
+        return false;
+    after->unjudged = true;
+    ctl_warn(ctl,
+             "this arbiter is applied already, by an earlier version, so it goes on as it is: the "
+             "password goes in clear text to whoever answers and asks for it so. With the "
+             "password guarded it would not do: %s",
+             of_new);
+    return true;
+}
+
+/* ---- the arbiter ---- */
+
 /* At a server that waits for no standby an agent that requires one renews nothing, whatever it did
  * there before. */
 static bool asks_no_more(const struct config_arbiter *before, const struct config_arbiter *after)
 {
     return strcmp(before->conninfo, after->conninfo) == 0 &&
-           (before->require_sync || !after->require_sync);
+           (before->require_sync || !after->require_sync) &&
+           (is_guarded(before) || !is_guarded(after));
 }
 
 /* Why it goes on with an arbiter that does not do. */
@@ -57,8 +114,7 @@ static const char *why_not_refused(const struct apply_case *c)
                       : "tenured does not run, so this goes on; nothing is led until it does";
 }
 
-int apply_arbiter(const struct ctl *ctl, const struct apply_case *c,
-                  const struct tenure_config *after)
+int apply_arbiter(const struct ctl *ctl, const struct apply_case *c, struct tenure_config *after)
 {
     assert(ctl);
     assert(c);
@@ -69,7 +125,7 @@ int apply_arbiter(const struct ctl *ctl, const struct apply_case *c,
 
     if (c->before && asks_no_more(&c->before->arbiter, &after->arbiter))
         return CTL_OK;
-    if (answers(ctl, &after->arbiter, of_new))
+    if (answers(ctl, &after->arbiter, of_new) || goes_on_as_before(ctl, c, &after->arbiter, of_new))
         return CTL_OK;
     if (may_refuse && c->unreadable)
         return ctl_fail(ctl,

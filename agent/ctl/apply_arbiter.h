@@ -13,13 +13,21 @@ struct apply_case {
     bool unreadable;                    /* … not to be read */
     bool running;                       /* the agent, maybe with groups that it leads */
     bool force;                         /* somebody insists */
+    bool insist; /* nothing is applied yet, and somebody would have to apply it again */
 };
+
+/* Refuses with CTL_FAILED, before anybody is asked, what would have the password go to whoever
+ * answers. What an earlier version has applied so goes on, with a warning: after->arbiter.unjudged
+ * says so then; and where nothing is applied yet, the agent guards the password, whatever comes of
+ * it. */
+int apply_judge_password(const struct ctl *ctl, const struct apply_case *c,
+                         struct tenure_config *after);
 
 /* Tries the arbiter of `after`, unless that of `before` asks no less of the same servers; and where
  * it would not do, that one. Takes 2 * TRIAL_LIMIT_USEC at most. Refuses with CTL_FAILED when that
  * one would do, or cannot be known, the agent runs, and nobody insists; else it warns, and returns
- * CTL_OK. */
-int apply_arbiter(const struct ctl *ctl, const struct apply_case *c,
-                  const struct tenure_config *after);
+ * CTL_OK. An arbiter of an earlier version that does not do with the password guarded, and does as
+ * it is, goes on as by apply_judge_password(). */
+int apply_arbiter(const struct ctl *ctl, const struct apply_case *c, struct tenure_config *after);
 
 #endif

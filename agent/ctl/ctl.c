@@ -196,6 +196,42 @@ static void check_conninfo(const struct tenure_config *c, struct config_problems
     (void)conninfo_free(parsed);
 }
 
+enum arbiter_password ctl_password(const struct config_arbiter *a)
+{
+    assert(a);
+    if (a->unjudged)
+        return PASSWORD_AS_BEFORE;
+    return a->allow_unverified ? PASSWORD_ANYHOW : PASSWORD_GUARDED;
+}
+
+bool ctl_exposes_password(const struct config_arbiter *a)
+{
+    assert(a);
+
+    char text[ARBITER_TEXT_MAX];
+    struct conninfo *c = NULL;
+
+    if (conninfo_new(a->conninfo, &c, text) < 0)
+        return false;
+    c->password = ctl_password(a);
+    bool exposes = conninfo_exposes(c);
+    (void)conninfo_free(c);
+    return exposes;
+}
+
+void ctl_print_exposed(const struct ctl *ctl, const struct config_arbiter *a)
+{
+    struct config_problems problems = {0};
+
+    config_problem_add(&problems, a->file, a->line,
+                       "the password would go in clear text to whoever answers and asks for it so: "
+                       "write sslmode=verify-full and sslrootcert= into conninfo, or at least "
+                       "sslmode=require, and neither require_auth= nor channel_binding= that "
+                       "allows it; or allow_unverified = true; beside conninfo, if it shall");
+    ctl_print_problems(ctl, &problems);
+    config_problems_clear(&problems);
+}
+
 void ctl_print_problems(const struct ctl *ctl, const struct config_problems *p)
 {
     for (size_t i = 0; i < p->n; i++) {

@@ -73,6 +73,15 @@ void ctl_warn(const struct ctl *ctl, const char *format, ...) __attribute__((for
  * that is not read. Returns 0 or CTL_FAILED. */
 int ctl_load(const struct ctl *ctl, const struct config_paths *paths, struct tenure_config **ret);
 
+/* What is done about the password, by the configuration. */
+enum arbiter_password ctl_password(const struct config_arbiter *a);
+
+/* Would the agent's password go to whoever answers and asks for it in clear text? */
+bool ctl_exposes_password(const struct config_arbiter *a);
+
+/* One line: that it would, and what to write. */
+void ctl_print_exposed(const struct ctl *ctl, const struct config_arbiter *a);
+
 /* A line each, with file and line. */
 void ctl_print_problems(const struct ctl *ctl, const struct config_problems *p);
 

@@ -40,9 +40,13 @@ void ctl_warn_not_applied(const struct ctl *ctl, const struct tenure_config *app
                  "--dry-run says what would come of it",
                  n, n == 1 ? "" : "s", n == 1 ? "s" : "");
     if (strcmp(applied->arbiter.conninfo, files->arbiter.conninfo) != 0 ||
-        applied->arbiter.require_sync != files->arbiter.require_sync)
+        applied->arbiter.require_sync != files->arbiter.require_sync ||
+        applied->arbiter.allow_unverified != files->arbiter.allow_unverified)
         ctl_warn(ctl, "the arbiter of the files is not the one that is applied: tenurectl apply "
                       "--dry-run says what would come of it");
+    else if (applied->arbiter.unjudged && ctl_exposes_password(&applied->arbiter))
+        ctl_warn(ctl, "an earlier version has applied this arbiter: the agent's password goes in "
+                      "clear text to whoever answers and asks for it so, until tenurectl apply");
 }
 
 void ctl_warn_files_differ(const struct ctl *ctl)

@@ -30,28 +30,8 @@ static void report_files(struct report *r, const struct trial *t, bool usable)
 
 static void report_link(struct report *r, const struct attempt *a)
 {
-    static const struct {
-        enum verdict verdict;
-        const char *text;
-    } links[] = {
-        [ATTEMPT_LOCAL] = {VERDICT_GOOD, "a Unix socket or the loopback: nothing leaves this host"},
-        [ATTEMPT_VERIFIED] = {VERDICT_GOOD, "TLS, and the server is who its name says "
-                                            "(sslmode=verify-full)"},
-        [ATTEMPT_AUTHORITY] = {VERDICT_WARNING,
-                               "TLS, but any server with a certificate of this authority is "
-                               "believed: write sslmode=verify-full into conninfo"},
-        [ATTEMPT_UNVERIFIED] = {VERDICT_WARNING,
-                                "TLS, not verified: whoever answers at this address is believed, "
-                                "and could let two hosts lead: write sslmode=verify-full and "
-                                "sslrootcert= into conninfo"},
-        [ATTEMPT_CLEAR] = {VERDICT_WARNING,
-                           "not encrypted: whoever is in between reads and writes all of it, and "
-                           "could let two hosts lead: set ssl = on in the server's "
-                           "postgresql.conf, and write sslmode=verify-full and sslrootcert= into "
-                           "conninfo"},
-    };
-
-    report_line(r, links[a->link].verdict, "encryption", "%s", links[a->link].text);
+    report_line(r, link_is_sure(a->link) ? VERDICT_GOOD : VERDICT_WARNING, "encryption", "%s",
+                link_explain(a->link));
 }
 
 static void report_writes(struct report *r, const struct attempt *a, bool require_sync)

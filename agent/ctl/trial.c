@@ -18,6 +18,7 @@
 
 struct task {
     const char *conninfo;
+    enum arbiter_password password;
     size_t host;
     usec_t until;
 };
@@ -38,6 +39,8 @@ static void try_host(void *userdata, void *answer)
     const struct task *t = userdata;
     struct conninfo *c = parse(t->conninfo);
 
+    if (c)
+        c->password = t->password;
     if (c && t->host < c->n_hosts)
         attempt_make(c, t->host, t->until, answer);
     (void)conninfo_free(c);
@@ -162,7 +165,8 @@ static void take_files(struct trial *t)
     }
 }
 
-static void start(const struct ctl *ctl, const struct conninfo *c, struct trial *t)
+static void start(const struct ctl *ctl, const struct conninfo *c, enum arbiter_password password,
+                  struct trial *t)
 {
     struct trial_run *run = t->run;
 
@@ -181,8 +185,10 @@ static void start(const struct ctl *ctl, const struct conninfo *c, struct trial 
     for (; t->n < c->n_hosts; t->n++) {
         struct attempt *a = &t->attempts[t->n];
 
-        run->tasks[t->n] = (struct task){
-            .conninfo = run->conninfo, .host = t->n, .until = run->until - TRIAL_ROOM_USEC};
+        run->tasks[t->n] = (struct task){.conninfo = run->conninfo,
+                                         .password = password,
+                                         .host = t->n,
+                                         .until = run->until - TRIAL_ROOM_USEC};
         (void)conninfo_where(&c->hosts[t->n], NULL, a->where, sizeof a->where);
         run->hosts[t->n] = (struct as_agent)AS_AGENT_NONE;
         if (c->hosts[t->n].name[0] == '/' && trial_is_hidden(ctl->hidden, c->hosts[t->n].name)) {
@@ -198,11 +204,12 @@ static void start(const struct ctl *ctl, const struct conninfo *c, struct trial 
     }
 }
 
-struct trial *trial_start(const struct ctl *ctl, const char *conninfo)
+struct trial *trial_start(const struct ctl *ctl, const struct config_arbiter *arbiter)
 {
     assert(ctl);
-    assert(conninfo);
+    assert(arbiter);
 
+    const char *conninfo = arbiter->conninfo;
     struct trial *t = calloc(1, sizeof *t);
     struct trial_run *run = calloc(1, sizeof *run + strlen(conninfo) + 1);
     int possible = as_agent_possible(ctl->agent_user);
@@ -220,7 +227,7 @@ struct trial *trial_start(const struct ctl *ctl, const char *conninfo)
     t->as_agent = possible == 0;
     t->error = !c ? -EINVAL : possible == -ESRCH ? -ESRCH : 0;
     if (t->error == 0)
-        start(ctl, c, t);
+        start(ctl, c, ctl_password(arbiter), t);
     (void)conninfo_free(c);
     return t;
 }

@@ -37,7 +37,7 @@ struct trial {
 };
 
 /* Begins it; other things may be done meanwhile. NULL: out of memory. */
-struct trial *trial_start(const struct ctl *ctl, const char *conninfo);
+struct trial *trial_start(const struct ctl *ctl, const struct config_arbiter *arbiter);
 
 /* Ends it, TRIAL_LIMIT_USEC after its begin at the latest: then the rest of it can be read. */
 void trial_finish(struct trial *t);

@@ -383,25 +383,28 @@ static bool may_run(void)
 }
 
 /* Before the lock: others need not wait for a server that is silent. */
-static int try_arbiter(const struct ctl *ctl, const struct tenure_config *after,
-                       const struct wishes *w, struct tenure_config **ret_before)
+static int judge_arbiter(const struct ctl *ctl, struct tenure_config *after, const struct wishes *w,
+                         bool tries, struct tenure_config **ret_before)
 {
     _cleanup_problems_ struct config_problems problems = {0};
     int r = config_load_applied(ctl->applied, &problems, ret_before, NULL);
     const struct apply_case c = {.before = r < 0 ? NULL : *ret_before,
                                  .unreadable = r < 0 && r != -ENOENT,
-                                 .running = may_run(),
-                                 .force = w->force};
+                                 .running = tries && may_run(),
+                                 .force = w->force,
+                                 .insist = w->insist};
 
-    if (c.unreadable)
+    if (c.unreadable && tries)
         ctl_warn(ctl, "%s cannot be used: %s", ctl->applied[0], strerror(-r));
-    return apply_arbiter(ctl, &c, after);
+    r = apply_judge_password(ctl, &c, after);
+    return r == CTL_OK && tries ? apply_arbiter(ctl, &c, after) : r;
 }
 
 static bool same_arbiter(const struct tenure_config *a, const struct tenure_config *b)
 {
     return a && b ? strcmp(a->arbiter.conninfo, b->arbiter.conninfo) == 0 &&
-                        a->arbiter.require_sync == b->arbiter.require_sync
+                        a->arbiter.require_sync == b->arbiter.require_sync &&
+                        a->arbiter.allow_unverified == b->arbiter.allow_unverified
                   : !a && !b;
 }
 
@@ -416,6 +419,7 @@ static int load_again(const struct ctl *ctl, struct plan *plan, const struct ten
     if (r < 0 || problems.n > 0 || !same_arbiter(files, plan->after) ||
         !same_arbiter(applied, before))
         return ctl_fail(ctl, "the files have changed meanwhile: apply again; nothing is changed");
+    files->arbiter.unjudged = plan->after->arbiter.unjudged;
     (void)config_free(plan->after);
     plan->after = TAKE_PTR(files);
     return CTL_OK;
@@ -473,7 +477,7 @@ static int apply(const struct ctl *ctl, const struct wishes *w)
         (void)ctl_fail(ctl, "nothing is changed: " STAYS);
         return r;
     }
-    r = tries ? try_arbiter(ctl, plan.after, w, &before) : CTL_OK;
+    r = judge_arbiter(ctl, plan.after, w, tries, &before);
     if (r != CTL_OK)
         return r;
     lock = w->dry_run ? -1 : lock_or_fail(ctl);

@@ -197,9 +197,13 @@ static int check(const struct ctl *ctl, const struct config_paths *paths, bool o
 
     if (ctl_load(ctl, paths, &config) != 0)
         return is_not_for_us(paths->main_file) ? CTL_CHECK_UNKNOWN : CTL_CHECK_BAD;
-    if (live && !(trial = trial_start(ctl, config->arbiter.conninfo))) {
+    if (live && !(trial = trial_start(ctl, &config->arbiter))) {
         (void)ctl_fail(ctl, "out of memory");
         return CTL_CHECK_UNKNOWN;
+    }
+    if (!config->arbiter.allow_unverified && ctl_exposes_password(&config->arbiter)) {
+        ctl_print_exposed(ctl, &config->arbiter);
+        report.n[VERDICT_BAD]++;
     }
     print_budgets(ctl, config);
     if (of_host)

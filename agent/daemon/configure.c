@@ -47,12 +47,20 @@ static void make_owner(struct daemon *d, const char *node)
     (void)snprintf(d->owner, sizeof d->owner, "%s/%s", node, d->instance);
 }
 
+static enum arbiter_password password_of(const struct config_arbiter *a)
+{
+    if (a->unjudged)
+        return PASSWORD_AS_BEFORE;
+    return a->allow_unverified ? PASSWORD_ANYHOW : PASSWORD_GUARDED;
+}
+
 static int make_arbiter(struct daemon *d, const struct tenure_config *c, const char *owner,
                         struct arbiter **ret, char text[static REASON_MAX])
 {
     char why[ARBITER_TEXT_MAX] = "";
-    int r = arbiter_postgresql_new(d->event, c->arbiter.conninfo, c->arbiter.require_sync, owner,
-                                   &daemon_arbiter_handler, d, ret, why);
+    int r = arbiter_postgresql_new(d->event, c->arbiter.conninfo, password_of(&c->arbiter),
+                                   c->arbiter.require_sync, owner, &daemon_arbiter_handler, d, ret,
+                                   why);
 
     if (r < 0)
         (void)snprintf(text, REASON_MAX, "%s:%u: %s", c->arbiter.file, c->arbiter.line,

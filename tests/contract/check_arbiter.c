@@ -61,7 +61,7 @@ static enum ctl_status try_it(bool require_sync, const char *format, ...)
     va_end(ap);
     free(said);
     report.f = open_memstream(&said, &n_said);
-    struct trial *t = trial_start(&ctl, conninfo);
+    struct trial *t = trial_start(&ctl, &(const struct config_arbiter){.conninfo = conninfo});
     ck_assert_ptr_nonnull(t);
     trial_finish(t);
     report_arbiter(&report, t, require_sync);
@@ -372,28 +372,28 @@ static const struct {
     const char *sslmode;
     bool has_authority;
     const char *address;
-    enum attempt_link link;
+    enum link link;
 } links[] = {
-    {true, "verify-full", true, "10.0.0.1", ATTEMPT_VERIFIED},
-    {true, "verify-ca", true, "10.0.0.1", ATTEMPT_AUTHORITY},
-    {true, "require", true, "10.0.0.1", ATTEMPT_AUTHORITY},
-    {true, "require", false, "10.0.0.1", ATTEMPT_UNVERIFIED},
-    {true, "prefer", true, "10.0.0.1", ATTEMPT_UNVERIFIED},
-    {true, NULL, false, "fe80::1", ATTEMPT_UNVERIFIED},
-    {false, "prefer", true, "10.0.0.1", ATTEMPT_CLEAR},
-    {false, "disable", false, "128.0.0.1", ATTEMPT_CLEAR},
-    {false, "disable", false, "", ATTEMPT_LOCAL},
-    {false, "disable", false, "127.0.1.1", ATTEMPT_LOCAL},
-    {false, "disable", false, "::1", ATTEMPT_LOCAL},
-    {true, "prefer", false, "::ffff:127.0.0.1", ATTEMPT_LOCAL},
-    {false, "prefer", false, "::ffff:10.0.0.1", ATTEMPT_CLEAR},
+    {true, "verify-full", true, "10.0.0.1", LINK_VERIFIED},
+    {true, "verify-ca", true, "10.0.0.1", LINK_AUTHORITY},
+    {true, "require", true, "10.0.0.1", LINK_AUTHORITY},
+    {true, "require", false, "10.0.0.1", LINK_UNVERIFIED},
+    {true, "prefer", true, "10.0.0.1", LINK_UNVERIFIED},
+    {true, NULL, false, "fe80::1", LINK_UNVERIFIED},
+    {false, "prefer", true, "10.0.0.1", LINK_CLEAR},
+    {false, "disable", false, "128.0.0.1", LINK_CLEAR},
+    {false, "disable", false, "", LINK_LOCAL},
+    {false, "disable", false, "127.0.1.1", LINK_LOCAL},
+    {false, "disable", false, "::1", LINK_LOCAL},
+    {true, "prefer", false, "::ffff:127.0.0.1", LINK_LOCAL},
+    {false, "prefer", false, "::ffff:10.0.0.1", LINK_CLEAR},
 };
 
 TEST(links_are_told_apart, EACH(links))
 {
-    ck_assert_int_eq(attempt_judge_link(links[_i].tls, links[_i].sslmode, links[_i].has_authority,
-                                        links[_i].address),
-                     links[_i].link);
+    ck_assert_int_eq(
+        link_judge(links[_i].tls, links[_i].sslmode, links[_i].has_authority, links[_i].address),
+        links[_i].link);
 }
 
 /* ---- nobody answers ---- */
@@ -455,7 +455,7 @@ TEST(an_attempt_that_cannot_begin_is_not_known)
     few = before;
     few.rlim_cur = (rlim_t)free_fd + 1;
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
-    t = trial_start(&ctl, "host=127.0.0.1");
+    t = trial_start(&ctl, &(const struct config_arbiter){.conninfo = (char[]){"host=127.0.0.1"}});
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
     ck_assert_ptr_nonnull(t);
     trial_finish(t);

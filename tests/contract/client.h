@@ -16,7 +16,8 @@
 struct client {
     sd_event *event;
     struct arbiter *arbiter;
-    const char *owner; /* "": what it hands on is not judged */
+    enum arbiter_password password; /* of the arbiters to come */
+    const char *owner;              /* "": what it hands on is not judged */
     bool in_send;
     unsigned answers, connects, losses, hints, notices;
     struct reply replies[ARBITER_BATCH_MAX];

@@ -25,8 +25,8 @@ void client_use(struct client *c, bool require_sync, const char *owner, const ch
     va_start(ap, format);
     (void)vsnprintf(conninfo, sizeof conninfo, format, ap);
     va_end(ap);
-    int r = arbiter_postgresql_new(c->event, conninfo, require_sync, owner, &client_handler, c,
-                                   &c->arbiter, error);
+    int r = arbiter_postgresql_new(c->event, conninfo, c->password, require_sync, owner,
+                                   &client_handler, c, &c->arbiter, error);
     ck_assert_msg(r == 0, "%s: %s", strerror(-r), error);
 }
 

@@ -63,7 +63,7 @@ static struct trial good(void)
                                      .version = 150018,
                                      .role = "tenure",
                                      .database = "tenure",
-                                     .link = ATTEMPT_VERIFIED,
+                                     .link = LINK_VERIFIED,
                                      .writes = true};
     return t;
 }
@@ -99,15 +99,15 @@ TEST(a_line_each)
 
 /* Each link, and whether somebody has to do something about it. */
 static const struct {
-    enum attempt_link link;
+    enum link link;
     enum ctl_status status;
     const char *fragment;
 } links[] = {
-    {ATTEMPT_LOCAL, CTL_OK, "nothing leaves this host"},
-    {ATTEMPT_VERIFIED, CTL_OK, "who its name says"},
-    {ATTEMPT_AUTHORITY, CTL_CHECK_WARNING, "any server with a certificate of this authority"},
-    {ATTEMPT_UNVERIFIED, CTL_CHECK_WARNING, "TLS, not verified: "},
-    {ATTEMPT_CLEAR, CTL_CHECK_WARNING, "not encrypted: "},
+    {LINK_LOCAL, CTL_OK, "nothing leaves this host"},
+    {LINK_VERIFIED, CTL_OK, "who its name says"},
+    {LINK_AUTHORITY, CTL_CHECK_WARNING, "any server with a certificate of this authority"},
+    {LINK_UNVERIFIED, CTL_CHECK_WARNING, "TLS, not verified: "},
+    {LINK_CLEAR, CTL_CHECK_WARNING, "not encrypted: "},
 };
 
 TEST(links_have_their_remedies, EACH(links))
@@ -221,7 +221,7 @@ TEST(an_attempt_is_settled)
     memset(&a, 0xc3, sizeof a); /* the first half of a letter, without an end */
     attempt_settle(&a);
     ck_assert_int_eq(a.stage, ATTEMPT_NOTHING);
-    ck_assert_int_eq(a.link, ATTEMPT_CLEAR);
+    ck_assert_int_eq(a.link, LINK_CLEAR);
     ck_assert_uint_lt(strlen(a.where), sizeof a.where);
     ck_assert_uint_lt(strlen(a.trial), sizeof a.trial);
     ck_assert_ptr_null(strchr(a.text, (char)0xc3));
