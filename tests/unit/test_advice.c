@@ -56,6 +56,23 @@ static const struct {
     {"could not load private key file \"/etc/tenure/key\": ??", NULL, "mode 0600"},
     {"certificate present, but not private key file \"/etc/tenure/key\"", NULL, "sslkey="},
     {"could not read certificate file \"/etc/tenure/crt\": no start line", NULL, "sslcert="},
+    {"channel binding required but not supported by server's authentication request", NULL,
+     "the password was not sent"},
+    {"channel binding is required, but server did not offer an authentication method that supports "
+     "channel binding",
+     NULL, "a pooler needs a word more"},
+    {"channel binding required, but SSL not in use", NULL, "ssl = on"},
+    {"channel binding required, but server authenticated client without channel binding", NULL,
+     "instead of trust"},
+    {"authentication method requirement \"scram-sha-256\" failed: server requested a cleartext "
+     "password",
+     NULL, "the password was not sent"},
+    {"authentication method requirement \"scram-sha-256\" failed: server requested a hashed "
+     "password",
+     NULL, "password_encryption = 'scram-sha-256'"},
+    {"authentication method requirement \"scram-sha-256\" failed: server did not complete "
+     "authentication",
+     NULL, "instead of trust"},
     {"FATAL: password authentication failed for user \"tenure\"", NULL, NULL},
 };
 

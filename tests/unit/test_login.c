@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Who gets the password: by what a connection string says, and by what libpq knows. */
+
+#include <libpq-fe.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arbiter/conninfo.h"
+#include "arbiter/login.h"
+#include "support/test.h"
+
+#define LIBPQ_WITH_REQUIRE_AUTH 160000
+
+static void without_credential(void)
+{
+    (void)unsetenv("CREDENTIALS_DIRECTORY");
+    (void)unsetenv("PGPASSWORD");
+    (void)unsetenv("PGPASSFILE");
+}
+
+TEST_CASE(login, .set_up = without_credential);
+
+static const struct {
+    const char *sslmode, *require_auth, *channel_binding;
+    enum login_guard of_15, of_16;
+} rules[] = {
+    /* nothing said */
+    {NULL, NULL, NULL, LOGIN_EXPOSED, LOGIN_SCRAM},
+    {"disable", NULL, NULL, LOGIN_EXPOSED, LOGIN_SCRAM},
+    {"allow", NULL, NULL, LOGIN_EXPOSED, LOGIN_SCRAM},
+    {"prefer", NULL, NULL, LOGIN_EXPOSED, LOGIN_SCRAM},
+    {"require", NULL, NULL, LOGIN_BINDING, LOGIN_BINDING},
+    {"verify-ca", NULL, NULL, LOGIN_BINDING, LOGIN_BINDING},
+    {"verify-full", NULL, NULL, LOGIN_BINDING, LOGIN_BINDING},
+    /* enough said */
+    {NULL, NULL, "require", LOGIN_AS_WRITTEN, LOGIN_AS_WRITTEN},
+    {"disable", "scram-sha-256", NULL, LOGIN_AS_WRITTEN, LOGIN_AS_WRITTEN},
+    {NULL, "scram-sha-256,md5", "prefer", LOGIN_AS_WRITTEN, LOGIN_AS_WRITTEN},
+    {NULL, "none", NULL, LOGIN_AS_WRITTEN, LOGIN_AS_WRITTEN},
+    {NULL, "!password", NULL, LOGIN_AS_WRITTEN, LOGIN_AS_WRITTEN},
+    {NULL, "!md5,!password", NULL, LOGIN_AS_WRITTEN, LOGIN_AS_WRITTEN},
+    {NULL, "password", "require", LOGIN_AS_WRITTEN, LOGIN_AS_WRITTEN},
+    /* the opposite said */
+    {"require", NULL, "prefer", LOGIN_EXPOSED, LOGIN_EXPOSED},
+    {"require", NULL, "disable", LOGIN_EXPOSED, LOGIN_EXPOSED},
+    {"verify-ca", "password", NULL, LOGIN_EXPOSED, LOGIN_EXPOSED},
+    {"require", "scram-sha-256,password", NULL, LOGIN_EXPOSED, LOGIN_EXPOSED},
+    {"require", "!md5", NULL, LOGIN_EXPOSED, LOGIN_EXPOSED},
+    {"require", "!passwords", NULL, LOGIN_EXPOSED, LOGIN_EXPOSED},
+    {"require", "!md5,!", "prefer", LOGIN_EXPOSED, LOGIN_EXPOSED},
+    /* to whom it is meant */
+    {"verify-full", NULL, "prefer", LOGIN_AS_WRITTEN, LOGIN_AS_WRITTEN},
+    {"verify-full", "password", NULL, LOGIN_AS_WRITTEN, LOGIN_AS_WRITTEN},
+};
+
+TEST(what_is_said_and_what_is_added, EACH(rules))
+{
+    struct login_settings s = {.sslmode = rules[_i].sslmode,
+                               .require_auth = rules[_i].require_auth,
+                               .channel_binding = rules[_i].channel_binding};
+
+    ck_assert_int_eq(login_guard(&s), rules[_i].of_15);
+    s.knows_require_auth = true;
+    ck_assert_int_eq(login_guard(&s), rules[_i].of_16);
+}
+
+static struct conninfo *parse(const char *text, enum arbiter_password password)
+{
+    char error[ARBITER_TEXT_MAX];
+    struct conninfo *c = NULL;
+
+    ck_assert_msg(conninfo_new(text, &c, error) == 0, "%s: %s", text, error);
+    c->password = password;
+    return c;
+}
+
+enum refused {
+    NEVER,
+    BEFORE_16, /* this libpq has nothing else */
+    ALWAYS,
+};
+
+#define SECRET "password=geheim"
+
+static const struct {
+    const char *conninfo;
+    enum refused refused;
+} strings[] = {
+    /* nothing leaves this host */
+    {SECRET, NEVER},
+    {"host=/run/postgresql " SECRET, NEVER},
+    {"host=@abstract " SECRET, NEVER},
+    {"host=127.0.0.1 " SECRET, NEVER},
+    {"host=::1 " SECRET, NEVER},
+    {"host=localhost " SECRET, NEVER},
+    {"host=pg.localhost sslmode=disable " SECRET, NEVER},
+    {"host=pg1 hostaddr=127.0.0.7 " SECRET, NEVER},
+    /* no password */
+    {"host=pg1", NEVER},
+    {"host=pg1 sslcert=/c sslkey=/k", NEVER},
+    /* it is guarded */
+    {"host=pg1 sslmode=verify-full " SECRET, NEVER},
+    {"host=pg1 sslmode=require passfile=/p", NEVER},
+    {"postgresql://tenure:geheim@pg1/tenure?sslmode=require", NEVER},
+    {"host=pg1 channel_binding=require " SECRET, NEVER},
+    /* it is not */
+    {"host=pg1 " SECRET, BEFORE_16},
+    {"host=pg1 passfile=/p sslmode=prefer", BEFORE_16},
+    {"host=10.0.0.1 sslmode=disable " SECRET, BEFORE_16},
+    {"host=fe80::1%eth0 " SECRET, BEFORE_16},
+    {"host=localhost,pg1 " SECRET, BEFORE_16},
+    {"host=/run/postgresql hostaddr=10.0.0.1 " SECRET, BEFORE_16},
+    {"host=notlocalhost " SECRET, BEFORE_16},
+    {"postgresql://tenure:geheim@pg1/tenure", BEFORE_16},
+    {"host=pg1 sslmode=require channel_binding=prefer " SECRET, ALWAYS},
+    {"host=10.0.0.1 sslmode=verify-ca channel_binding=disable passfile=/p", ALWAYS},
+};
+
+TEST(strings_that_are_refused, EACH(strings))
+{
+    struct conninfo *c = parse(strings[_i].conninfo, PASSWORD_GUARDED);
+    bool old = PQlibVersion() < LIBPQ_WITH_REQUIRE_AUTH;
+
+    ck_assert_int_eq(conninfo_exposes(c),
+                     strings[_i].refused == ALWAYS || (strings[_i].refused == BEFORE_16 && old));
+    (void)conninfo_free(c);
+}
+
+/* Where nothing is added, all is exposed but what is written out. */
+TEST(as_before_what_is_written_counts_alone)
+{
+    static const struct {
+        const char *conninfo;
+        bool exposes;
+    } of[] = {
+        {"host=pg1 sslmode=verify-full " SECRET, true},
+        {"host=pg1 sslmode=require channel_binding=require " SECRET, false},
+        {"host=pg1", false},
+        {"host=127.0.0.1 " SECRET, false},
+    };
+
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        struct conninfo *c = parse(of[i].conninfo, PASSWORD_AS_BEFORE);
+
+        ck_assert_int_eq(conninfo_exposes(c), of[i].exposes);
+        ck_assert_int_eq(conninfo_unguarded(c, &c->hosts[0], NULL), of[i].exposes);
+        c->password = PASSWORD_GUARDED;
+        ck_assert(!conninfo_unguarded(c, &c->hosts[0], NULL));
+        (void)conninfo_free(c);
+    }
+}
+
+/* When it is known, what a name resolves to counts: "localhost" may be a lie, and another name this
+ * host. */
+TEST(the_address_counts)
+{
+    struct conninfo *c = parse("host=localhost,pg1 " SECRET, PASSWORD_ANYHOW);
+
+    ck_assert(conninfo_unguarded(c, &c->hosts[0], "10.0.0.1"));
+    ck_assert(!conninfo_unguarded(c, &c->hosts[0], "127.0.0.1"));
+    ck_assert(conninfo_unguarded(c, &c->hosts[1], "10.0.0.1"));
+    ck_assert(!conninfo_unguarded(c, &c->hosts[1], "::1"));
+    (void)conninfo_free(c);
+}
