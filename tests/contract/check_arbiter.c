@@ -623,10 +623,12 @@ TEST(files_that_change_meanwhile_are_not_applied, .root = true)
 }
 
 static bool new_requires_sync, unreadable, stopped;
+static bool old_is_unjudged, new_is_unjudged; /* the second is what comes of it */
 
 static int apply(const char *before, const char *after, bool force)
 {
-    struct tenure_config old = {.arbiter.conninfo = (char *)(uintptr_t)before};
+    struct tenure_config old = {
+        .arbiter = {.conninfo = (char *)(uintptr_t)before, .unjudged = old_is_unjudged}};
     struct tenure_config new = {.arbiter.conninfo = (char *)(uintptr_t)after};
     size_t n;
 
@@ -640,7 +642,69 @@ static int apply(const char *before, const char *after, bool force)
                                                      .force = force},
                           &new);
     ck_assert_int_eq(fclose(ctl.err), 0);
+    new_is_unjudged = new.arbiter.unjudged;
     return r;
+}
+
+/* 0.0.0.0 leads to this host, but is none of the loopback's addresses. */
+TEST(what_an_earlier_version_applied_goes_on_where_it_must)
+{
+    static const struct {
+        const char *method;
+        bool goes_on;
+    } of[] = {{"password", true}, {"trust", true}, {"scram-sha-256", false}};
+    char path[SERVER_PATH_MAX + 32], conninfo[256], other[300], text[256];
+
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        struct server s;
+
+        server_make(&s, false);
+        server_certify(&s, path);
+        (void)snprintf(path, sizeof path, "%s/pg_hba.conf", s.dir);
+        (void)snprintf(text, sizeof text, "local all all trust\nhost all all 127.0.0.1/32 %s\n",
+                       of[i].method);
+        file_put(path, text);
+        server_start(&s);
+        server_do(&s, "alter role tenure password '" SECRET "'");
+        (void)snprintf(conninfo, sizeof conninfo,
+                       "host=0.0.0.0 port=%d dbname=postgres user=tenure sslmode=require "
+                       "password=" SECRET,
+                       s.port);
+        (void)snprintf(other, sizeof other, "%s connect_timeout=2", conninfo);
+        old_is_unjudged = true;
+        ck_assert_int_eq(apply(conninfo, conninfo, false), CTL_OK);
+        ck_assert_int_eq(new_is_unjudged, of[i].goes_on);
+        if (of[i].goes_on)
+            ASSERT_CONTAINS(err, "so it goes on as it is");
+        else
+            ck_assert_str_eq(err, "");
+        /* Another one is judged as any other. */
+        ck_assert_int_eq(apply(conninfo, other, false), of[i].goes_on ? CTL_FAILED : CTL_OK);
+        ck_assert(!new_is_unjudged);
+        old_is_unjudged = false;
+        server_crash(&s);
+    }
+}
+
+/* A trial gives no more away than the agent. */
+TEST(a_trial_guards_the_password)
+{
+    struct server s;
+    char path[SERVER_PATH_MAX + 32];
+
+    server_make(&s, false);
+    server_certify(&s, path);
+    (void)snprintf(path, sizeof path, "%s/pg_hba.conf", s.dir);
+    file_put(path, "local all all trust\nhost all all 127.0.0.1/32 password\n");
+    server_start(&s);
+    server_do(&s, "alter role tenure password '" SECRET "'");
+    ck_assert_int_eq(try_it(false,
+                            "host=0.0.0.0 port=%d dbname=postgres user=tenure sslmode=require "
+                            "password=" SECRET,
+                            s.port),
+                     CTL_CHECK_BAD);
+    has_line("BAD", "login", "the password was not sent");
+    server_crash(&s);
 }
 
 TEST(no_server_that_answers_is_replaced_by_one_that_does_not)

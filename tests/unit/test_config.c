@@ -115,6 +115,8 @@ static const struct {
      "tenure.conf", 2, "require_sync is \"yes\": write true or false", 0},
     {"arbiter = { type = \"postgresql\"; conninfo = \"x=y\";\n require_sync = 1; };", NULL,
      "tenure.conf", 2, "require_sync is the integer 1", 0},
+    {"arbiter = { type = \"postgresql\"; conninfo = \"x=y\";\n allow_unverified = \"no\"; };", NULL,
+     "tenure.conf", 2, "allow_unverified is \"no\": write true or false", 0},
     {"arbiter = { type = \"postgresql\"; conninfo = \"x=y\";\n timeout = \"1s\"; };", NULL,
      "tenure.conf", 2, "\"timeout\" is not known in the arbiter", 0},
     /* groups */
@@ -429,6 +431,8 @@ TEST(good_minimal)
     ck_assert_str_eq(c->node, host);
     ck_assert_uint_eq(c->n_groups, 0);
     ck_assert(!c->arbiter.require_sync);
+    ck_assert(!c->arbiter.allow_unverified);
+    ck_assert(!c->arbiter.unjudged);
     ck_assert_str_eq(c->arbiter.conninfo, "dbname=tenure");
     ck_assert_ptr_null(config_find_group(c, "g"));
     ck_assert_ptr_null(config_free(c));
@@ -438,6 +442,7 @@ TEST(good_minimal)
 #define GOOD_MAIN                                                                                  \
     "node = \"n1\";\n"                                                                             \
     "arbiter = { type = \"postgresql\"; require_sync = true;\n"                                    \
+    "  allow_unverified = true;\n"                                                                 \
     "  conninfo = \"host=a password='q\\\"u\\\\\\\\o te'\"; };\n"                                  \
     "groups = ( { name = \"z\"; units = ( \"z.service\", \"srv-a\\\\x2db.mount\" );\n"             \
     "             lease = \"7s\"; stop_timeout = \"1s 1us\"; method = \"lease\";\n"                \
@@ -458,6 +463,7 @@ TEST(good_full)
 
     ck_assert_str_eq(c->node, "n1");
     ck_assert(c->arbiter.require_sync);
+    ck_assert(c->arbiter.allow_unverified);
     ck_assert_str_eq(c->arbiter.conninfo, "host=a password='q\"u\\\\o te'");
     ck_assert_uint_eq(c->n_groups, 3);
     ck_assert_str_eq(c->groups[0].name, "a");
@@ -550,6 +556,38 @@ TEST(unit_names_at_the_limits)
 /* ---- the snapshot ---- */
 
 TEST_CASE(snapshot, .set_up = folder_make, .time_limit = 60);
+
+/* What an earlier version has applied says nothing of it, and stays so however often it is
+ * written; what this one applies always does. */
+TEST(whether_the_password_was_judged_is_kept)
+{
+    static const struct {
+        const char *said;
+        bool unjudged, allowed;
+    } of[] = {
+        {"", true, false},
+        {"allow_unverified = false;", false, false},
+        {"allow_unverified = true;", false, true},
+    };
+    char text[256];
+
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        struct tenure_config *c = NULL;
+        struct config_problems problems = {0};
+
+        (void)snprintf(text, sizeof text,
+                       "node = \"n\"; arbiter = { type = \"postgresql\"; conninfo = \"x=y\"; %s };",
+                       of[i].said);
+        folder_put("a", text);
+        for (int again = 0; again < 2; again++) {
+            ck_assert_int_eq(config_load_snapshot(in_folder("a"), &problems, &c), 0);
+            ck_assert_int_eq(c->arbiter.unjudged, of[i].unjudged);
+            ck_assert_int_eq(c->arbiter.allow_unverified, of[i].allowed);
+            ck_assert_int_eq(config_write_snapshot(c, in_folder("a")), 0);
+            c = config_free(c);
+        }
+    }
+}
 
 static void expect_equal(const struct tenure_config *a, const struct tenure_config *b)
 {

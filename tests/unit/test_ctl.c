@@ -249,6 +249,42 @@ TEST(check_conninfo_without_showing_it)
 }
 
 /* What libpq would take and the agent does not: said before anything is applied. */
+#define EXPOSED "the password would go in clear text to whoever answers"
+#define TO_ANYBODY "host=pg1 sslmode=require channel_binding=prefer password=hush"
+
+/* What each says is one of the remedies. */
+TEST(check_refuses_a_password_for_whoever_answers)
+{
+    static const struct {
+        const char *conninfo, *more;
+        bool refused;
+    } of[] = {
+        {TO_ANYBODY, "", true},
+        {TO_ANYBODY, "allow_unverified = false;", true},
+        {TO_ANYBODY, "allow_unverified = true;", false},
+        {"host=pg1 sslmode=require password=hush", "", false},
+        {"host=pg1 sslmode=verify-full channel_binding=prefer password=hush", "", false},
+        {"host=127.0.0.1 channel_binding=prefer password=hush", "", false},
+    };
+    char text[512];
+
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        (void)snprintf(text, sizeof text,
+                       "node = \"n1\";\narbiter = { type = \"postgresql\";\n conninfo = \"%s\"; "
+                       "%s };\n",
+                       of[i].conninfo, of[i].more);
+        folder_put("tenure.conf", text);
+        ck_assert_int_eq(RUN("check", "--offline"), of[i].refused ? CTL_CHECK_BAD : CTL_OK);
+        ck_assert_ptr_null(strstr(err, "hush"));
+        if (!of[i].refused)
+            continue;
+        ASSERT_CONTAINS(err, "tenure.conf:3: " EXPOSED);
+        ASSERT_CONTAINS(err, "allow_unverified = true;");
+        ASSERT_CONTAINS(err, "sslmode=verify-full");
+        ASSERT_CONTAINS(err, "1 problem");
+    }
+}
+
 TEST(check_conninfo_as_the_agent_does)
 {
     static const struct {
@@ -599,6 +635,72 @@ TEST(apply_first_and_again, .root = true)
     ASSERT_CONTAINS(err, "nothing is changed");
     expect_log("");
     expect_applied("a.service");
+    stop_playing();
+}
+
+#define MAIN_ALLOWING(conninfo)                                                                    \
+    "node = \"n1\";\narbiter = { type = \"postgresql\"; allow_unverified = true;\n conninfo = "    \
+    "\"" conninfo "\"; };\n"
+
+TEST(apply_refuses_a_password_for_whoever_answers, .root = true)
+{
+    start_playing(&(struct stand_in){.agent = false});
+    folder_put("tenure.conf", MAIN("dbname=tenure") GROUP("g", "a.service"));
+    ck_assert_int_eq(RUN("apply"), CTL_OK);
+    folder_put("tenure.conf", MAIN(TO_ANYBODY) GROUP("g", "b.service"));
+    ck_assert_int_eq(RUN("apply", "--dry-run"), CTL_FAILED);
+    ck_assert_int_eq(RUN("apply", "--force"), CTL_FAILED);
+    ASSERT_CONTAINS(err, EXPOSED);
+    ASSERT_CONTAINS(err, "nothing is changed");
+    expect_applied("a.service");
+    folder_put("tenure.conf", MAIN_ALLOWING(TO_ANYBODY) GROUP("g", "b.service"));
+    ck_assert_int_eq(RUN("apply", "--dry-run"), CTL_OK);
+    ASSERT_CONTAINS(out, "allow_unverified is true, at once.");
+    ck_assert_int_eq(RUN("apply"), CTL_OK);
+    expect_applied("allow_unverified = true;");
+    /* Nobody has taken it back but the administrator. */
+    folder_put("tenure.conf", MAIN(TO_ANYBODY) GROUP("g", "b.service"));
+    ck_assert_int_eq(RUN("apply"), CTL_FAILED);
+    expect_applied("allow_unverified = true;");
+    stop_playing();
+}
+
+/* It goes on, also when other things of it are changed, until somebody writes another one. */
+TEST(apply_leaves_the_arbiter_of_an_earlier_version, .root = true)
+{
+    start_playing(&(struct stand_in){.agent = false});
+    folder_put("applied.conf", MAIN(TO_ANYBODY) GROUP("g", "a.service"));
+    folder_put("tenure.conf", MAIN(TO_ANYBODY) GROUP("g", "a.service") "# as it was\n");
+    ck_assert_int_eq(RUN("check", "--offline"), CTL_CHECK_BAD);
+    ASSERT_CONTAINS(err, "an earlier version has applied this arbiter");
+    folder_put("groups.d/h.conf", GROUP("h", "h.service"));
+    ck_assert_int_eq(RUN("apply"), CTL_OK);
+    ASSERT_CONTAINS(err, EXPOSED);
+    ASSERT_CONTAINS(err, "so it goes on as it is");
+    expect_applied("h.service");
+    ck_assert_ptr_null(strstr(file_get(in_folder("applied.conf")), "allow_unverified"));
+    folder_put("tenure.conf", MAIN(TO_ANYBODY " port=7") GROUP("g", "a.service"));
+    ck_assert_int_eq(RUN("apply"), CTL_FAILED);
+    folder_put("tenure.conf",
+               MAIN("host=pg1 sslmode=require password=hush") GROUP("g", "a.service"));
+    ck_assert_int_eq(RUN("apply", "--dry-run"), CTL_OK);
+    ASSERT_CONTAINS(out, "from now on the agent guards its password");
+    ck_assert_int_eq(RUN("apply"), CTL_OK);
+    expect_applied("allow_unverified = false;");
+    ck_assert_int_eq(RUN("check", "--offline"), CTL_OK);
+    ck_assert_str_eq(err, "");
+    stop_playing();
+}
+
+/* The agent's start has nobody to ask: units are guarded from here on, and so is the password. */
+TEST(apply_if_missing_guards_the_password, .root = true)
+{
+    start_playing(&(struct stand_in){.agent = false});
+    folder_put("tenure.conf", MAIN(TO_ANYBODY) GROUP("g", "a.service"));
+    ck_assert_int_eq(RUN("apply", "--if-missing"), CTL_OK);
+    ASSERT_CONTAINS(err, EXPOSED);
+    ASSERT_CONTAINS(err, "the agent does not send it so");
+    expect_applied("allow_unverified = false;");
     stop_playing();
 }
 
