@@ -44,16 +44,19 @@ class Cluster:
             host.systemctl("daemon-reload")
         return self
 
-    def configure(self, host, groups=None, conninfo="", top=""):
+    def configure(self, host, groups=None, conninfo="", top="", arbiter=""):
         """Write the configuration of one host. groups: a list of dicts with the keys of a group,
-        of the cluster's method unless they say otherwise; conninfo, top: more of the connection string, more settings of tenure.conf."""
+        of the cluster's method unless they say otherwise; conninfo, top, arbiter: more of the connection string, more settings of
+        tenure.conf and of its arbiter."""
         groups = groups or [{"name": self.group, "units": [self.unit], "lease": self.lease,
                              "stop_timeout": self.stop_timeout}]
         host.write_file("/etc/tenure/pgpass", f"*:*:*:*:{PASSWORD}\n", 0o600, "tenure")
+        host.write_file("/etc/tenure/ca.pem", "".join(db.certificate for db in self.lab.databases()))
         host.write_file("/etc/tenure/tenure.conf", f"""{top}
 arbiter = {{
   type = "postgresql";
-  conninfo = "host={self.lab.db.address} dbname=tenure user=tenure passfile=/etc/tenure/pgpass {conninfo}";
+  conninfo = "host={self.lab.db.address} dbname=tenure user=tenure passfile=/etc/tenure/pgpass sslmode=verify-full sslrootcert=/etc/tenure/ca.pem {conninfo}";
+  {arbiter}
 }};
 """, 0o640, "root:tenure")
         for group in groups:

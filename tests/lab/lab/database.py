@@ -6,6 +6,7 @@ import shlex
 import subprocess
 
 from . import clock
+from .certificate import certify
 from .host import Host
 from .shell import LabError, wait_for
 
@@ -21,8 +22,13 @@ class Database(Host):
         self.version = lab.platform.postgresql
         self.unit = f"postgresql@{self.version}-main.service"
         conf = f"/etc/postgresql/{self.version}/main"
+        # As in real life, and who answers is checked.
+        key, self.certificate = certify(name, self.address)
+        self.write_file(f"{conf}/server.key", key, 0o600, "postgres")
+        self.write_file(f"{conf}/server.crt", self.certificate)
         self.write_file(f"{conf}/conf.d/lab.conf", "listen_addresses = '*'\njit = off\n"
-                        "max_connections = 200\nmax_prepared_transactions = 4\nlog_connections = on\n")
+                        "max_connections = 200\nmax_prepared_transactions = 4\nlog_connections = on\nssl = on\n"
+                        f"ssl_cert_file = '{conf}/server.crt'\nssl_key_file = '{conf}/server.key'\n")
         # A password as in real life: the product must get by with it.
         hba = f"{self.root}{conf}/pg_hba.conf"
         with open(hba, "a", encoding="utf-8") as f:

@@ -143,6 +143,9 @@ class Lab:
             if self.counted:
                 counters.prepare(host, self.counted)
 
+    def databases(self):
+        return [db for db in (self.db, self.db2) if db]
+
     def second_database(self):
         """Another database host, booted; its PostgreSQL does not run."""
         self.db2 = Database(self, "db2", _SECOND_DATABASE_NUMBER, self._lowers, start=False)
@@ -161,7 +164,7 @@ class Lab:
     # What there is
 
     def all_hosts(self):
-        return [db for db in (self.db, self.db2) if db] + self.hosts
+        return self.databases() + self.hosts
 
     def __getitem__(self, name):
         for host in self.all_hosts():

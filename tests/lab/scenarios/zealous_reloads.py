@@ -73,21 +73,32 @@ def reload_while_the_arbiter_is_down(t):
     t.cluster.wait_ready()
 
 
-@scenario("what check finds on a host: all as it should be but TLS, then this and that taken away; nobody notices")
+@scenario("what check finds on a host: all as it should be, then this and that taken away; nobody notices")
 def check_tries_the_real_thing(t):
     host = t.standbys[0]
     code, said = check(host)
-    t.check(f"a warning, as the server is not verified: {code}\n{said}",
-            code == 1 and "TLS, not verified" in line(said, "warning", "encryption"))
-    for what in ("units", "polkit", "D-Bus", "clock", "files", "arbiter", "login", "writes", "schema", "grants", "trial"):
+    t.check(f"all is well: {code}\n{said}", code == 0)
+    for what in ("units", "polkit", "D-Bus", "clock", "files", "arbiter", "login", "encryption", "writes", "schema",
+                 "grants", "trial"):
         t.check(f"{what} is fine", line(said, "ok", what))
     t.check("by the agent's user", "user tenure" in line(said, "ok", "files"))
     t.check("no password is shown", "lab-only" not in said)
     t.check("the files alone are fine", host.run("tenurectl", "check", "--offline").code == 0)
-    host.write_file("/root/new/tenure.conf", host.read_file("/etc/tenure/tenure.conf").replace(
-        "passfile", "sslmode=disable passfile"))
-    code, said = check(host, "/root/new/tenure.conf")
+    of_this_host = host.read_file("/etc/tenure/tenure.conf")
+
+    def check_with(settings, more=""):
+        host.write_file("/root/new/tenure.conf", of_this_host.replace(
+            "sslmode=verify-full sslrootcert=/etc/tenure/ca.pem", settings).replace("arbiter = {", "arbiter = {" + more))
+        r = host.run("tenurectl", "check", "/root/new/tenure.conf", check=False)
+        return r.code, r.out, r.err
+    code, said, _ = check_with("sslmode=require")
+    t.check(f"a warning, where the server is not verified: {code}\n{said}",
+            code == 1 and "TLS, not verified" in line(said, "warning", "encryption"))
+    code, said, _ = check_with("sslmode=disable", "allow_unverified = true;")
     t.check(f"without TLS: {said}", code == 1 and "not encrypted" in line(said, "warning", "encryption"))
+    code, _, said = check_with("sslmode=require channel_binding=prefer")
+    t.check(f"a password for whoever answers is refused: {code}\n{said}", code == 2
+            and "the password would go in clear text to whoever answers" in said)
 
     t.fault(f"the polkit rule of {host} is away, and its password file is root's", lambda: host.sh(
         f"mv {RULES} /root/; chown root /etc/tenure/pgpass; sleep 1"))
@@ -98,5 +109,5 @@ def check_tries_the_real_thing(t):
     r = host.run("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "tenurectl", "check", check=False)
     t.check(f"an ordinary user cannot look: {r.code} {r.err}", r.code == 3)
     host.sh(f"mv /root/{RULES.rpartition('/')[2]} {RULES}; chown tenure /etc/tenure/pgpass; rm -r /root/new; sleep 1")
-    t.until("all is as it was", lambda: check(host)[0] == 1)
+    t.until("all is as it was", lambda: check(host)[0] == 0)
     t.undisturbed(seconds=1)
