@@ -39,6 +39,9 @@ static void take(const char *text)
     for (size_t i = 0; i < c->n_hosts; i++)
         check_host(&c->hosts[i]);
     assert(c->connect_limit > 0);
+    bool guarded_exposes = conninfo_exposes(c);
+    c->password = PASSWORD_AS_BEFORE;
+    assert(!guarded_exposes || conninfo_exposes(c));
     (void)conninfo_free(c);
 }
 
