@@ -273,7 +273,7 @@ static bool has_password(const struct conninfo *c)
     return has;
 }
 
-bool conninfo_exposes(const struct conninfo *c)
+bool conninfo_needs_guard(const struct conninfo *c)
 {
     assert(c);
 
@@ -281,10 +281,13 @@ bool conninfo_exposes(const struct conninfo *c)
 
     for (size_t i = 0; i < c->n_hosts; i++)
         leaves = leaves || leaves_host(&c->hosts[i], NULL);
-    if (!leaves || !names_password(c))
-        return false;
-    return c->password == PASSWORD_GUARDED ? guard_of(c) == LOGIN_EXPOSED
-                                           : guard_of(c) != LOGIN_AS_WRITTEN;
+    return leaves && guard_of(c) != LOGIN_AS_WRITTEN;
+}
+
+bool conninfo_exposes(const struct conninfo *c)
+{
+    return conninfo_needs_guard(c) && names_password(c) &&
+           (c->password != PASSWORD_GUARDED || guard_of(c) == LOGIN_EXPOSED);
 }
 
 bool conninfo_unguarded(const struct conninfo *c, const struct conninfo_host *host,

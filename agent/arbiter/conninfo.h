@@ -66,6 +66,9 @@ const char *conninfo_option(const struct conninfo *c, const char *keyword);
  * refused. */
 bool conninfo_exposes(const struct conninfo *c);
 
+/* Would something be added for a password, whoever names one, the string or a credential? */
+bool conninfo_needs_guard(const struct conninfo *c);
+
 /* May a password go in clear text to whoever answers there, by c->password and all the rest? */
 bool conninfo_unguarded(const struct conninfo *c, const struct conninfo_host *host,
                         const char *address);

@@ -74,14 +74,11 @@ int apply_judge_password(const struct ctl *ctl, const struct apply_case *c,
     return CTL_OK;
 }
 
-/* Guarded it does not do (of_new). Does it as it is? */
-static bool goes_on_as_before(const struct ctl *ctl, const struct apply_case *c,
-                              struct config_arbiter *after, const char *of_new)
+/* Guarded it does not do, or nobody knows. Is it left as it is, then? */
+static bool stays_as_before(const struct ctl *ctl, const struct apply_case *c,
+                            struct config_arbiter *after, const char *of_new)
 {
-    char of_old[ARBITER_TEXT_MAX];
-
-    if (!is_guarded(after) || !is_as_before(c, after) ||
-        !ctl_exposes_password(&c->before->arbiter) || !answers(ctl, &c->before->arbiter, of_old))
+    if (!is_guarded(after) || !is_as_before(c, after) || !ctl_needs_guard(after))
         return false;
     after->unjudged = true;
     ctl_warn(ctl,
@@ -100,7 +97,14 @@ static bool asks_no_more(const struct config_arbiter *before, const struct confi
 {
     return strcmp(before->conninfo, after->conninfo) == 0 &&
            (before->require_sync || !after->require_sync) &&
-           (is_guarded(before) || !is_guarded(after));
+           (is_guarded(before) || !is_guarded(after) || !ctl_needs_guard(after));
+}
+
+/* It is the one that is applied, or answers. If not, why is in text. */
+static bool is_fine(const struct ctl *ctl, const struct apply_case *c,
+                    const struct config_arbiter *after, char text[static ARBITER_TEXT_MAX])
+{
+    return (c->before && asks_no_more(&c->before->arbiter, after)) || answers(ctl, after, text);
 }
 
 /* Why it goes on with an arbiter that does not do. */
@@ -123,9 +127,9 @@ int apply_arbiter(const struct ctl *ctl, const struct apply_case *c, struct tenu
     char of_new[ARBITER_TEXT_MAX], of_old[ARBITER_TEXT_MAX];
     bool may_refuse = c->running && !c->force;
 
-    if (c->before && asks_no_more(&c->before->arbiter, &after->arbiter))
-        return CTL_OK;
-    if (answers(ctl, &after->arbiter, of_new) || goes_on_as_before(ctl, c, &after->arbiter, of_new))
+    if (is_fine(ctl, c, &after->arbiter, of_new) ||
+        (stays_as_before(ctl, c, &after->arbiter, of_new) &&
+         is_fine(ctl, c, &after->arbiter, of_new)))
         return CTL_OK;
     if (may_refuse && c->unreadable)
         return ctl_fail(ctl,

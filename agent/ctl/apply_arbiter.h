@@ -24,10 +24,10 @@ int apply_judge_password(const struct ctl *ctl, const struct apply_case *c,
                          struct tenure_config *after);
 
 /* Tries the arbiter of `after`, unless that of `before` asks no less of the same servers; and where
- * it would not do, that one. Takes 2 * TRIAL_LIMIT_USEC at most. Refuses with CTL_FAILED when that
+ * it would not do, that one. Takes 3 * TRIAL_LIMIT_USEC at most. Refuses with CTL_FAILED when that
  * one would do, or cannot be known, the agent runs, and nobody insists; else it warns, and returns
- * CTL_OK. An arbiter of an earlier version that does not do with the password guarded, and does as
- * it is, goes on as by apply_judge_password(). */
+ * CTL_OK. An arbiter of an earlier version that does not do with the password guarded, or of which
+ * nobody knows, goes on as by apply_judge_password(). */
 int apply_arbiter(const struct ctl *ctl, const struct apply_case *c, struct tenure_config *after);
 
 #endif

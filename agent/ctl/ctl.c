@@ -204,19 +204,30 @@ enum arbiter_password ctl_password(const struct config_arbiter *a)
     return a->allow_unverified ? PASSWORD_ANYHOW : PASSWORD_GUARDED;
 }
 
-bool ctl_exposes_password(const struct config_arbiter *a)
+/* One that cannot be taken apart is refused for that. */
+static bool ask_conninfo(const struct config_arbiter *a, bool (*ask)(const struct conninfo *c))
 {
-    assert(a);
-
     char text[ARBITER_TEXT_MAX];
     struct conninfo *c = NULL;
 
     if (conninfo_new(a->conninfo, &c, text) < 0)
         return false;
     c->password = ctl_password(a);
-    bool exposes = conninfo_exposes(c);
+    bool answer = ask(c);
     (void)conninfo_free(c);
-    return exposes;
+    return answer;
+}
+
+bool ctl_exposes_password(const struct config_arbiter *a)
+{
+    assert(a);
+    return ask_conninfo(a, conninfo_exposes);
+}
+
+bool ctl_needs_guard(const struct config_arbiter *a)
+{
+    assert(a);
+    return ask_conninfo(a, conninfo_needs_guard);
 }
 
 void ctl_print_exposed(const struct ctl *ctl, const struct config_arbiter *a)

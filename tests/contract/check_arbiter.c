@@ -686,6 +686,26 @@ TEST(what_an_earlier_version_applied_goes_on_where_it_must)
     }
 }
 
+/* Nobody knows whether the server would do with the password guarded, so nothing is changed. */
+TEST(what_an_earlier_version_applied_goes_on_while_the_server_is_down, .times = 2)
+{
+    char conninfo[256];
+    int fd, port = mute_port(&fd);
+
+    (void)close(fd);
+    (void)snprintf(conninfo, sizeof conninfo,
+                   "host=%s port=%d dbname=postgres user=tenure sslmode=require password=" SECRET,
+                   _i == 0 ? "0.0.0.0" : "127.0.0.1", port);
+    old_is_unjudged = true;
+    ck_assert_int_eq(apply(conninfo, conninfo, false), CTL_OK);
+    ck_assert_int_eq(new_is_unjudged, _i == 0);
+    if (_i == 0)
+        ASSERT_CONTAINS(err, "so it goes on as it is");
+    else
+        ck_assert_str_eq(err, ""); /* there is nothing to guard */
+    old_is_unjudged = false;
+}
+
 /* A trial gives no more away than the agent. */
 TEST(a_trial_guards_the_password)
 {

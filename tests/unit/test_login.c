@@ -122,6 +122,7 @@ TEST(strings_that_are_refused, EACH(strings))
     struct conninfo *c = parse(strings[_i].conninfo, PASSWORD_GUARDED);
     bool old = PQlibVersion() < LIBPQ_WITH_REQUIRE_AUTH;
 
+    ck_assert(!conninfo_exposes(c) || conninfo_needs_guard(c));
     ck_assert_int_eq(conninfo_exposes(c),
                      strings[_i].refused == ALWAYS || (strings[_i].refused == BEFORE_16 && old));
     (void)conninfo_free(c);
