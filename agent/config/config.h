@@ -54,6 +54,7 @@ struct config_arbiter {
     char *conninfo; /* may hold a password: never print it */
     bool require_sync;
     bool allow_unverified; /* a password in clear text to whoever answers */
+    bool decided;          /* the file says so, or the opposite */
     bool unjudged; /* of an applied configuration: nobody was asked about that, the version that
                       applied it did not know it, so it goes on as it is */
     char *file;    /* where conninfo stands, for messages */

@@ -519,8 +519,8 @@ static void load_arbiter(struct loader *l, const config_setting_t *s)
     }
     take_conninfo(l, s);
     (void)take_bool(l, s, "require_sync", &a->require_sync);
-    a->unjudged =
-        !take_bool(l, s, "allow_unverified", &a->allow_unverified) && l->kind == FILE_SNAPSHOT;
+    a->decided = take_bool(l, s, "allow_unverified", &a->allow_unverified);
+    a->unjudged = !a->decided && l->kind == FILE_SNAPSHOT;
 }
 
 void load_root(struct loader *l, const config_setting_t *root)

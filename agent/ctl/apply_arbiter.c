@@ -40,16 +40,32 @@ static bool answers(const struct ctl *ctl, const struct config_arbiter *arbiter,
 
 /* ---- the password ---- */
 
+#define DECIDE                                                                                     \
+    "allow_unverified = false; beside conninfo has it protected, whatever comes of it, and "       \
+    "allow_unverified = true; leaves it so"
+
 static bool is_guarded(const struct config_arbiter *a)
 {
     return !a->allow_unverified && !a->unjudged;
 }
 
-/* Is it what an earlier version has applied, and nobody was asked who gets the password? */
+/* Is it what an earlier version has applied, and nobody was asked who gets the password? Who has
+ * written "false" was. */
 static bool is_as_before(const struct apply_case *c, const struct config_arbiter *after)
 {
-    return c->before && c->before->arbiter.unjudged && !after->allow_unverified &&
+    return c->before && c->before->arbiter.unjudged && !after->decided &&
            strcmp(c->before->arbiter.conninfo, after->conninfo) == 0;
+}
+
+/* Nothing can be tried, an earlier version may have applied it before the boot, and it may depend
+ * on what would be kept from it now. */
+static void apply_unjudged(const struct ctl *ctl, struct config_arbiter *after)
+{
+    after->unjudged = true;
+    if (ctl_exposes_password(after))
+        ctl_warn(ctl, "nothing is applied, and nobody has tried whether the server lets the "
+                      "agent in with its password protected, so this is applied without: the "
+                      "password goes in clear text to whoever answers and asks for it so; " DECIDE);
 }
 
 int apply_judge_password(const struct ctl *ctl, const struct apply_case *c,
@@ -59,6 +75,10 @@ int apply_judge_password(const struct ctl *ctl, const struct apply_case *c,
     assert(c);
     assert(after);
 
+    if (c->insist && !c->before && !after->arbiter.decided && ctl_needs_guard(&after->arbiter)) {
+        apply_unjudged(ctl, &after->arbiter);
+        return CTL_OK;
+    }
     if (!is_guarded(&after->arbiter) || !ctl_exposes_password(&after->arbiter))
         return CTL_OK;
     ctl_print_exposed(ctl, &after->arbiter);
@@ -83,8 +103,7 @@ static bool stays_as_before(const struct ctl *ctl, const struct apply_case *c,
     after->unjudged = true;
     ctl_warn(ctl,
              "this arbiter is applied already, by an earlier version, so it goes on as it is: the "
-             "password goes in clear text to whoever answers and asks for it so. With the "
-             "password guarded it would not do: %s",
+             "agent does nothing to protect the password. With that it would not do: %s; " DECIDE,
              of_new);
     return true;
 }

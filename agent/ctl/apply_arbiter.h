@@ -18,8 +18,9 @@ struct apply_case {
 
 /* Refuses with CTL_FAILED, before anybody is asked, what would have the password go to whoever
  * answers. What an earlier version has applied so goes on, with a warning: after->arbiter.unjudged
- * says so then; and where nothing is applied yet, the agent guards the password, whatever comes of
- * it. */
+ * says so then. So does what is applied without a trial where nothing is, as at a boot that has
+ * lost it, unless the file says allow_unverified = false: then the agent guards the password,
+ * whatever comes of it. */
 int apply_judge_password(const struct ctl *ctl, const struct apply_case *c,
                          struct tenure_config *after);
 

@@ -623,7 +623,8 @@ TEST(files_that_change_meanwhile_are_not_applied, .root = true)
 }
 
 static bool new_requires_sync, unreadable, stopped;
-static bool old_is_unjudged, new_is_unjudged; /* the second is what comes of it */
+static bool old_is_unjudged, new_is_decided;
+static bool new_is_unjudged; /* what comes of it */
 
 static int apply(const char *before, const char *after, bool force)
 {
@@ -633,6 +634,7 @@ static int apply(const char *before, const char *after, bool force)
     size_t n;
 
     new.arbiter.require_sync = new_requires_sync;
+    new.arbiter.decided = new_is_decided;
     free(err);
     ctl.err = open_memstream(&err, &n);
     int r = apply_arbiter(&ctl,
@@ -678,6 +680,11 @@ TEST(what_an_earlier_version_applied_goes_on_where_it_must)
             ASSERT_CONTAINS(err, "so it goes on as it is");
         else
             ck_assert_str_eq(err, "");
+        /* Somebody has written allow_unverified = false. */
+        new_is_decided = true;
+        ck_assert_int_eq(apply(conninfo, conninfo, false), of[i].goes_on ? CTL_FAILED : CTL_OK);
+        ck_assert(!new_is_unjudged);
+        new_is_decided = false;
         /* Another one is judged as any other. */
         ck_assert_int_eq(apply(conninfo, other, false), of[i].goes_on ? CTL_FAILED : CTL_OK);
         ck_assert(!new_is_unjudged);

@@ -638,9 +638,10 @@ TEST(apply_first_and_again, .root = true)
     stop_playing();
 }
 
-#define MAIN_ALLOWING(conninfo)                                                                    \
-    "node = \"n1\";\narbiter = { type = \"postgresql\"; allow_unverified = true;\n conninfo = "    \
-    "\"" conninfo "\"; };\n"
+#define MAIN_DECIDING(allow, conninfo)                                                             \
+    "node = \"n1\";\narbiter = { type = \"postgresql\"; allow_unverified = " allow                 \
+    ";\n conninfo = \"" conninfo "\"; };\n"
+#define MAIN_ALLOWING(conninfo) MAIN_DECIDING("true", conninfo)
 
 TEST(apply_refuses_a_password_for_whoever_answers, .root = true)
 {
@@ -692,14 +693,46 @@ TEST(apply_leaves_the_arbiter_of_an_earlier_version, .root = true)
     stop_playing();
 }
 
-/* The agent's start has nobody to ask: units are guarded from here on, and so is the password. */
-TEST(apply_if_missing_guards_the_password, .root = true)
+/* The agent's start has nobody to ask. What an earlier version had applied in memory may be lost
+ * with a boot: a new version must not be what keeps every host out. */
+TEST(apply_if_missing_leaves_the_password_as_it_was, .root = true, .times = 2)
+{
+    static const char *const of[] = {MAIN(TO_ANYBODY), MAIN("host=pg1 sslmode=require "
+                                                            "password=hush")};
+
+    start_playing(&(struct stand_in){.agent = false});
+    folder_put("tenure.conf", of[_i]);
+    ck_assert_int_eq(RUN("apply", "--if-missing"), CTL_OK);
+    ASSERT_CONTAINS(err, "the password goes in clear text to whoever answers");
+    ASSERT_CONTAINS(err, "allow_unverified = false; beside conninfo");
+    expect_applied("conninfo");
+    ck_assert_ptr_null(strstr(file_get(in_folder("applied.conf")), "allow_unverified"));
+    stop_playing();
+}
+
+TEST(apply_if_missing_guards_the_password_where_the_file_says_so, .root = true)
 {
     start_playing(&(struct stand_in){.agent = false});
-    folder_put("tenure.conf", MAIN(TO_ANYBODY) GROUP("g", "a.service"));
+    folder_put("tenure.conf", MAIN_DECIDING("false", TO_ANYBODY) GROUP("g", "a.service"));
     ck_assert_int_eq(RUN("apply", "--if-missing"), CTL_OK);
     ASSERT_CONTAINS(err, EXPOSED);
     ASSERT_CONTAINS(err, "the agent does not send it so");
+    expect_applied("allow_unverified = false;");
+    stop_playing();
+}
+
+/* Somebody was asked after all, and said "false". */
+TEST(apply_obeys_a_written_false, .root = true)
+{
+    start_playing(&(struct stand_in){.agent = false});
+    folder_put("applied.conf", MAIN(TO_ANYBODY) GROUP("g", "a.service"));
+    folder_put("tenure.conf", MAIN_DECIDING("false", TO_ANYBODY) GROUP("g", "a.service"));
+    ck_assert_int_eq(RUN("apply"), CTL_FAILED);
+    ASSERT_CONTAINS(err, EXPOSED);
+    ASSERT_CONTAINS(err, "nothing is changed");
+    folder_put("applied.conf", MAIN("host=pg1 sslmode=require password=hush"));
+    folder_put("tenure.conf", MAIN_DECIDING("false", "host=pg1 sslmode=require password=hush"));
+    ck_assert_int_eq(RUN("apply"), CTL_OK);
     expect_applied("allow_unverified = false;");
     stop_playing();
 }
