@@ -118,6 +118,7 @@ static void try_address(const struct conninfo *c, const struct conninfo_host *h,
     ret->text[0] = '\0';
     ret->version = PQserverVersion(pg);
     ret->link = link_of(pg);
+    ret->used_password = PQconnectionUsedPassword(pg) != 0;
     (void)text_clean(PQuser(pg), ret->role, sizeof ret->role);
     (void)text_clean(PQdb(pg), ret->database, sizeof ret->database);
     rehearse(pg, until, ret);
@@ -191,6 +192,7 @@ void attempt_settle(struct attempt *a)
     a->row_security = a->row_security != 0;
     a->alone = a->alone != 0;
     a->no_password = a->no_password != 0;
+    a->used_password = a->used_password != 0;
     a->error = 0; /* not for it to say */
     settle(a->where, sizeof a->where);
     settle(a->text, sizeof a->text);

@@ -45,6 +45,7 @@ struct attempt {
     unsigned char synchronous;        /* it waits for a standby */
     unsigned char alone;              /* synchronous, and no standby is connected to it */
     unsigned char no_password;     /* it wants one, and neither conninfo nor a credential has it */
+    unsigned char used_password;   /* logged in, and one was sent */
     unsigned char row_security;    /* in effect for this role */
     char schema[ARBITER_TEXT_MAX]; /* what is wrong with it; "": it is this version's */
     char grants[ATTEMPT_GRANTS_MAX]; /* that are missing, as GRANT names them, "; " between them */

@@ -257,8 +257,9 @@ static enum login_guard guard_of(const struct conninfo *c)
     return login_guard(&s);
 }
 
-static bool names_password(const struct conninfo *c)
+bool conninfo_names_password(const struct conninfo *c)
 {
+    assert(c);
     return option(c->options, "password") || option(c->options, "passfile");
 }
 
@@ -266,7 +267,7 @@ static bool names_password(const struct conninfo *c)
 static bool has_password(const struct conninfo *c)
 {
     char password[CONNINFO_PASSWORD_MAX];
-    bool has = names_password(c) || getenv("PGPASSWORD") || getenv("PGPASSFILE") ||
+    bool has = conninfo_names_password(c) || getenv("PGPASSWORD") || getenv("PGPASSFILE") ||
                read_credential(password);
 
     explicit_bzero(password, sizeof password);
@@ -286,7 +287,7 @@ bool conninfo_needs_guard(const struct conninfo *c)
 
 bool conninfo_exposes(const struct conninfo *c)
 {
-    return conninfo_needs_guard(c) && names_password(c) &&
+    return conninfo_needs_guard(c) && conninfo_names_password(c) &&
            (c->password != PASSWORD_GUARDED || guard_of(c) == LOGIN_EXPOSED);
 }
 

@@ -66,6 +66,9 @@ const char *conninfo_option(const struct conninfo *c, const char *keyword);
  * refused. */
 bool conninfo_exposes(const struct conninfo *c);
 
+/* Does the string name a password, or a file of them? */
+bool conninfo_names_password(const struct conninfo *c);
+
 /* Would something be added for a password, whoever names one, the string or a credential? */
 bool conninfo_needs_guard(const struct conninfo *c);
 

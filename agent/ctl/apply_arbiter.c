@@ -8,36 +8,6 @@
 #include "base/text.h"
 #include "ctl/trial.h"
 
-/* Would it do? If not, why is in text. */
-static bool answers(const struct ctl *ctl, const struct config_arbiter *arbiter,
-                    char text[static ARBITER_TEXT_MAX])
-{
-    _cleanup_trial_ struct trial *t = trial_start(ctl, arbiter);
-    char obstacle[ARBITER_TEXT_MAX];
-
-    (void)snprintf(text, ARBITER_TEXT_MAX, "it could not be tried");
-    if (!t)
-        return false;
-    trial_finish(t);
-
-    const struct attempt *best = trial_best(t);
-    if (!best)
-        return false;
-    if (t->hidden.n > 0) {
-        (void)snprintf(text, ARBITER_TEXT_MAX, "%s", t->hidden.text[0]);
-        return false;
-    }
-    bool usable = trial_usable(t), asynchronous = arbiter->require_sync && !best->synchronous;
-    if (usable && asynchronous)
-        (void)snprintf(obstacle, sizeof obstacle,
-                       "require_sync is set, but synchronous_standby_names is empty on the server");
-    else
-        (void)trial_obstacle(best, obstacle, sizeof obstacle);
-    (void)snprintf(text, ARBITER_TEXT_MAX, "%.200s: %.400s", best->where, obstacle);
-    (void)text_clean(text, text, ARBITER_TEXT_MAX); /* it may be cut within a character */
-    return usable && !asynchronous;
-}
-
 /* ---- the password ---- */
 
 #define DECIDE                                                                                     \
@@ -55,6 +25,12 @@ static bool is_as_before(const struct apply_case *c, const struct config_arbiter
 {
     return c->before && c->before->arbiter.unjudged && !after->decided &&
            strcmp(c->before->arbiter.conninfo, after->conninfo) == 0;
+}
+
+/* Would the agent guard the password from now on, and does not by what is applied? */
+static bool is_promoted(const struct apply_case *c, const struct config_arbiter *after)
+{
+    return is_guarded(after) && is_as_before(c, after) && ctl_needs_guard(after);
 }
 
 /* Nothing can be tried, an earlier version may have applied it before the boot, and it may depend
@@ -98,7 +74,7 @@ int apply_judge_password(const struct ctl *ctl, const struct apply_case *c,
 static bool stays_as_before(const struct ctl *ctl, const struct apply_case *c,
                             struct config_arbiter *after, const char *of_new)
 {
-    if (!is_guarded(after) || !is_as_before(c, after) || !ctl_needs_guard(after))
+    if (!is_promoted(c, after))
         return false;
     after->unjudged = true;
     ctl_warn(ctl,
@@ -109,6 +85,59 @@ static bool stays_as_before(const struct ctl *ctl, const struct apply_case *c,
 }
 
 /* ---- the arbiter ---- */
+
+/* Each server may be the primary one day. Where none got a password from here, the agent may still
+ * have one, by its environment or a credential. If not, why is in text. */
+static bool all_let_in(const struct config_arbiter *arbiter, const struct trial *t,
+                       char text[static ARBITER_TEXT_MAX])
+{
+    bool named = ctl_names_password(arbiter);
+
+    for (size_t i = 0; i < t->n; i++) {
+        const struct attempt *a = &t->attempts[i];
+        const char *why = a->stage < ATTEMPT_IN ? a->text
+                          : !named && !a->used_password
+                              ? "the trial had no password there, and the agent may have one"
+                              : NULL;
+
+        if (!why)
+            continue;
+        (void)snprintf(text, ARBITER_TEXT_MAX, "%.200s: %.400s", a->where, why);
+        (void)text_clean(text, text, ARBITER_TEXT_MAX);
+        return false;
+    }
+    return true;
+}
+
+/* Would it do? If not, why is in text. */
+static bool answers(const struct ctl *ctl, const struct apply_case *c,
+                    const struct config_arbiter *arbiter, char text[static ARBITER_TEXT_MAX])
+{
+    _cleanup_trial_ struct trial *t = trial_start(ctl, arbiter);
+    char obstacle[ARBITER_TEXT_MAX];
+
+    (void)snprintf(text, ARBITER_TEXT_MAX, "it could not be tried");
+    if (!t)
+        return false;
+    trial_finish(t);
+
+    const struct attempt *best = trial_best(t);
+    if (!best)
+        return false;
+    if (t->hidden.n > 0) {
+        (void)snprintf(text, ARBITER_TEXT_MAX, "%s", t->hidden.text[0]);
+        return false;
+    }
+    bool usable = trial_usable(t), asynchronous = arbiter->require_sync && !best->synchronous;
+    if (usable && asynchronous)
+        (void)snprintf(obstacle, sizeof obstacle,
+                       "require_sync is set, but synchronous_standby_names is empty on the server");
+    else
+        (void)trial_obstacle(best, obstacle, sizeof obstacle);
+    (void)snprintf(text, ARBITER_TEXT_MAX, "%.200s: %.400s", best->where, obstacle);
+    (void)text_clean(text, text, ARBITER_TEXT_MAX); /* it may be cut within a character */
+    return usable && !asynchronous && (!is_promoted(c, arbiter) || all_let_in(arbiter, t, text));
+}
 
 /* At a server that waits for no standby an agent that requires one renews nothing, whatever it did
  * there before. */
@@ -123,7 +152,7 @@ static bool asks_no_more(const struct config_arbiter *before, const struct confi
 static bool is_fine(const struct ctl *ctl, const struct apply_case *c,
                     const struct config_arbiter *after, char text[static ARBITER_TEXT_MAX])
 {
-    return (c->before && asks_no_more(&c->before->arbiter, after)) || answers(ctl, after, text);
+    return (c->before && asks_no_more(&c->before->arbiter, after)) || answers(ctl, c, after, text);
 }
 
 /* Why it goes on with an arbiter that does not do. */
@@ -156,7 +185,7 @@ int apply_arbiter(const struct ctl *ctl, const struct apply_case *c, struct tenu
                         "read, so the agent may have one that does: %s; nothing is changed; "
                         "tenurectl apply --force applies it all the same",
                         of_new);
-    if (may_refuse && c->before && answers(ctl, &c->before->arbiter, of_old))
+    if (may_refuse && c->before && answers(ctl, c, &c->before->arbiter, of_old))
         return ctl_fail(ctl,
                         "the arbiter of the files would not do, and the one that is applied does: "
                         "%s; nothing is changed; tenurectl check says more, tenurectl apply "

@@ -27,8 +27,8 @@ int apply_judge_password(const struct ctl *ctl, const struct apply_case *c,
 /* Tries the arbiter of `after`, unless that of `before` asks no less of the same servers; and where
  * it would not do, that one. Takes 3 * TRIAL_LIMIT_USEC at most. Refuses with CTL_FAILED when that
  * one would do, or cannot be known, the agent runs, and nobody insists; else it warns, and returns
- * CTL_OK. An arbiter of an earlier version that does not do with the password guarded, or of which
- * nobody knows, goes on as by apply_judge_password(). */
+ * CTL_OK. An arbiter of an earlier version goes on as by apply_judge_password() unless each of its
+ * hosts lets the agent in with the password guarded, as it shows by one that was sent. */
 int apply_arbiter(const struct ctl *ctl, const struct apply_case *c, struct tenure_config *after);
 
 #endif

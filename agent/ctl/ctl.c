@@ -224,6 +224,12 @@ bool ctl_exposes_password(const struct config_arbiter *a)
     return ask_conninfo(a, conninfo_exposes);
 }
 
+bool ctl_names_password(const struct config_arbiter *a)
+{
+    assert(a);
+    return ask_conninfo(a, conninfo_names_password);
+}
+
 bool ctl_needs_guard(const struct config_arbiter *a)
 {
     assert(a);

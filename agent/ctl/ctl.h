@@ -79,6 +79,9 @@ enum arbiter_password ctl_password(const struct config_arbiter *a);
 /* Would the agent's password go to whoever answers and asks for it in clear text? */
 bool ctl_exposes_password(const struct config_arbiter *a);
 
+/* Does the connection string name a password, or a file of them? */
+bool ctl_names_password(const struct config_arbiter *a);
+
 /* Does it matter whether the agent guards its password there, if it has one? */
 bool ctl_needs_guard(const struct config_arbiter *a);
 

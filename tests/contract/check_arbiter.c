@@ -648,6 +648,20 @@ static int apply(const char *before, const char *after, bool force)
     return r;
 }
 
+static void demand(struct server *s, const char *method)
+{
+    char path[SERVER_PATH_MAX + 32], text[256];
+
+    server_make(s, false);
+    server_certify(s, path);
+    (void)snprintf(path, sizeof path, "%s/pg_hba.conf", s->dir);
+    (void)snprintf(text, sizeof text, "local all all trust\nhost all all 127.0.0.1/32 %s\n",
+                   method);
+    file_put(path, text);
+    server_start(s);
+    server_do(s, "alter role tenure password '" SECRET "'");
+}
+
 /* 0.0.0.0 leads to this host, but is none of the loopback's addresses. */
 TEST(what_an_earlier_version_applied_goes_on_where_it_must)
 {
@@ -655,19 +669,12 @@ TEST(what_an_earlier_version_applied_goes_on_where_it_must)
         const char *method;
         bool goes_on;
     } of[] = {{"password", true}, {"trust", true}, {"scram-sha-256", false}};
-    char path[SERVER_PATH_MAX + 32], conninfo[256], other[300], text[256];
+    char conninfo[256], other[300];
 
     for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
         struct server s;
 
-        server_make(&s, false);
-        server_certify(&s, path);
-        (void)snprintf(path, sizeof path, "%s/pg_hba.conf", s.dir);
-        (void)snprintf(text, sizeof text, "local all all trust\nhost all all 127.0.0.1/32 %s\n",
-                       of[i].method);
-        file_put(path, text);
-        server_start(&s);
-        server_do(&s, "alter role tenure password '" SECRET "'");
+        demand(&s, of[i].method);
         (void)snprintf(conninfo, sizeof conninfo,
                        "host=0.0.0.0 port=%d dbname=postgres user=tenure sslmode=require "
                        "password=" SECRET,
@@ -713,18 +720,70 @@ TEST(what_an_earlier_version_applied_goes_on_while_the_server_is_down, .times = 
     old_is_unjudged = false;
 }
 
+/* The primary of tomorrow may be the other one. A good one comes first, or last. */
+TEST(each_host_must_do_with_the_password_guarded)
+{
+    char conninfo[256], where[64];
+    struct server good, also_good, bad;
+    int fd, dead = mute_port(&fd);
+
+    (void)close(fd);
+    demand(&good, "scram-sha-256");
+    demand(&also_good, "scram-sha-256");
+    demand(&bad, "trust");
+    const struct {
+        int ports[2];
+        bool goes_on;
+    } of[] = {
+        {{good.port, bad.port}, true},
+        {{bad.port, good.port}, true},
+        {{good.port, dead}, true},
+        {{good.port, also_good.port}, false},
+    };
+    old_is_unjudged = true;
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        (void)snprintf(conninfo, sizeof conninfo,
+                       "host=0.0.0.0,0.0.0.0 port=%d,%d dbname=postgres user=tenure "
+                       "sslmode=require password=" SECRET,
+                       of[i].ports[0], of[i].ports[1]);
+        ck_assert_int_eq(apply(conninfo, conninfo, false), CTL_OK);
+        ck_assert_msg(new_is_unjudged == of[i].goes_on, "%zu: %s", i, err);
+        if (!of[i].goes_on)
+            continue;
+        (void)snprintf(where, sizeof where,
+                       "it would not do: 0.0.0.0:%d: ", of[i].ports[of[i].ports[0] == good.port]);
+        ASSERT_CONTAINS(err, where);
+    }
+    old_is_unjudged = false;
+    server_crash(&good);
+    server_crash(&also_good);
+    server_crash(&bad);
+}
+
+/* The trial has none, and so has shown nothing: the agent may have one that it would not get in
+ * with. */
+TEST(a_trial_without_a_password_shows_nothing)
+{
+    char conninfo[256];
+    struct server s;
+
+    demand(&s, "trust");
+    (void)snprintf(conninfo, sizeof conninfo,
+                   "host=0.0.0.0 port=%d dbname=postgres user=tenure sslmode=require", s.port);
+    old_is_unjudged = true;
+    ck_assert_int_eq(apply(conninfo, conninfo, false), CTL_OK);
+    ck_assert(new_is_unjudged);
+    ASSERT_CONTAINS(err, "the agent may have one");
+    old_is_unjudged = false;
+    server_crash(&s);
+}
+
 /* A trial gives no more away than the agent. */
 TEST(a_trial_guards_the_password)
 {
     struct server s;
-    char path[SERVER_PATH_MAX + 32];
 
-    server_make(&s, false);
-    server_certify(&s, path);
-    (void)snprintf(path, sizeof path, "%s/pg_hba.conf", s.dir);
-    file_put(path, "local all all trust\nhost all all 127.0.0.1/32 password\n");
-    server_start(&s);
-    server_do(&s, "alter role tenure password '" SECRET "'");
+    demand(&s, "password");
     ck_assert_int_eq(try_it(false,
                             "host=0.0.0.0 port=%d dbname=postgres user=tenure sslmode=require "
                             "password=" SECRET,
