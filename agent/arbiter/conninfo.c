@@ -189,6 +189,14 @@ int conninfo_new(const char *text, struct conninfo **ret, char error[static ARBI
                        "conninfo uses \"service\", which is not supported: write out its options");
         return -EINVAL;
     }
+    /* libpq would take hosts, passwords and what protects them from its file, unseen here. */
+    if (getenv("PGSERVICE")) {
+        (void)snprintf(
+            error, ARBITER_TEXT_MAX,
+            "PGSERVICE is set in the environment, which is not supported: take it out, "
+            "say from a drop-in of tenured.service, and write its options into conninfo");
+        return -EINVAL;
+    }
     fallback = PQconndefaults(); /* PGHOST and the like */
     if (!fallback)
         return -ENOMEM;

@@ -2,6 +2,7 @@
 
 /* Who gets the password: by what a connection string says, and by what libpq knows. */
 
+#include <errno.h>
 #include <libpq-fe.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "arbiter/conninfo.h"
 #include "arbiter/login.h"
 #include "support/test.h"
+#include "support/text.h"
 
 #define LIBPQ_WITH_REQUIRE_AUTH 160000
 
@@ -163,4 +165,19 @@ TEST(the_address_counts)
     ck_assert(conninfo_unguarded(c, &c->hosts[1], "10.0.0.1"));
     ck_assert(!conninfo_unguarded(c, &c->hosts[1], "::1"));
     (void)conninfo_free(c);
+}
+
+/* Its file could name hosts, a password and anything else that is judged here by the string. */
+TEST(no_service_of_the_environment)
+{
+    char error[ARBITER_TEXT_MAX] = "";
+    struct conninfo *c = NULL;
+
+    ck_assert_int_eq(setenv("PGSERVICE", "geheim", 1), 0);
+    ck_assert_int_eq(conninfo_new("dbname=tenure", &c, error), -EINVAL);
+    ck_assert_ptr_null(c);
+    ASSERT_CONTAINS(error, "PGSERVICE is set in the environment");
+    ck_assert_ptr_null(strstr(error, "geheim"));
+    ck_assert_int_eq(unsetenv("PGSERVICE"), 0);
+    (void)conninfo_free(parse("dbname=tenure", PASSWORD_GUARDED));
 }
