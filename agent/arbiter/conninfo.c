@@ -282,6 +282,15 @@ static bool has_password(const struct conninfo *c)
     return has;
 }
 
+/* Without anything added: would it go to whoever answers? To a server that is verified it is meant
+ * to go. */
+static bool is_open(const struct conninfo *c)
+{
+    const char *sslmode = option(c->options, "sslmode");
+
+    return guard_of(c) != LOGIN_AS_WRITTEN && !(sslmode && strcmp(sslmode, "verify-full") == 0);
+}
+
 bool conninfo_needs_guard(const struct conninfo *c)
 {
     assert(c);
@@ -295,7 +304,7 @@ bool conninfo_needs_guard(const struct conninfo *c)
 
 bool conninfo_exposes(const struct conninfo *c)
 {
-    return conninfo_needs_guard(c) && conninfo_names_password(c) &&
+    return conninfo_needs_guard(c) && is_open(c) && conninfo_names_password(c) &&
            (c->password != PASSWORD_GUARDED || guard_of(c) == LOGIN_EXPOSED);
 }
 
@@ -305,7 +314,7 @@ bool conninfo_unguarded(const struct conninfo *c, const struct conninfo_host *ho
     assert(c);
     assert(host);
     return c->password != PASSWORD_GUARDED && leaves_host(host, address) && has_password(c) &&
-           guard_of(c) != LOGIN_AS_WRITTEN;
+           is_open(c);
 }
 
 /* What is added for one host; it comes last, so it counts. Returns 0 or 1: how many. What would

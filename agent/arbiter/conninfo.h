@@ -62,8 +62,8 @@ const char *conninfo_option(const struct conninfo *c, const char *keyword);
 
 /* Does the string name a password, or a file of them, for a host over TCP that leaves this one, and
  * nothing keeps it from whoever answers: neither the string itself nor, with PASSWORD_GUARDED, what
- * could be added? What a name resolves to is not asked: "localhost" is this host. Such a string is
- * refused. */
+ * could be added? A server that is verified (sslmode=verify-full) is not whoever answers. What a
+ * name resolves to is not asked: "localhost" is this host. Such a string is refused. */
 bool conninfo_exposes(const struct conninfo *c);
 
 /* Does the string name a password, or a file of them? */

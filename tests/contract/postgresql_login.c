@@ -220,6 +220,21 @@ TEST(who_answers_is_in_status_and_journal, EACH(links))
     server_crash(&s);
 }
 
+TEST(of_a_server_that_is_verified_there_is_nothing_to_say, .times = 2)
+{
+    struct server s;
+
+    demand_password(&s, "scram-sha-256");
+    c->password = _i == 0 ? PASSWORD_ANYHOW : PASSWORD_AS_BEFORE;
+    use("host=pg.test hostaddr=" ELSEWHERE " port=%d dbname=postgres user=tenure password=" SECRET
+        " sslmode=verify-full sslrootcert=%s/server.crt",
+        s.port, s.dir);
+    client_await(c, &c->connects, 1);
+    ck_assert_uint_eq(c->notices, 0);
+    ck_assert_str_eq(c->connected + strlen(c->connected) - strlen(", TLS"), ", TLS");
+    server_crash(&s);
+}
+
 TEST(of_this_host_there_is_nothing_to_say)
 {
     use("host=127.0.0.1 port=%d dbname=postgres user=tenure", shared.port);

@@ -130,14 +130,19 @@ TEST(strings_that_are_refused, EACH(strings))
     (void)conninfo_free(c);
 }
 
-/* Where nothing is added, all is exposed but what is written out. */
+/* Where nothing is added, all is exposed but what is written out, or what a server gets that is
+ * verified. */
 TEST(as_before_what_is_written_counts_alone)
 {
     static const struct {
         const char *conninfo;
         bool exposes;
     } of[] = {
-        {"host=pg1 sslmode=verify-full " SECRET, true},
+        {"host=pg1 sslmode=verify-ca " SECRET, true},
+        {"host=pg1 sslmode=require " SECRET, true},
+        {"host=pg1 " SECRET, true},
+        /* to whom it is meant */
+        {"host=pg1 sslmode=verify-full " SECRET, false},
         {"host=pg1 sslmode=require channel_binding=require " SECRET, false},
         {"host=pg1", false},
         {"host=127.0.0.1 " SECRET, false},
