@@ -302,10 +302,26 @@ bool conninfo_needs_guard(const struct conninfo *c)
     return leaves && guard_of(c) != LOGIN_AS_WRITTEN;
 }
 
+bool conninfo_may_need_guard(const struct conninfo *c)
+{
+    assert(c);
+
+    bool named = option(c->options, "host") || option(c->options, "hostaddr");
+
+    return conninfo_needs_guard(c) || (!named && guard_of(c) != LOGIN_AS_WRITTEN);
+}
+
+/* Where nothing needs a guard, it is the same to every version; "localhost" may be a lie. */
+static bool is_guarded(const struct conninfo *c)
+{
+    return c->password == PASSWORD_GUARDED ||
+           (c->password == PASSWORD_AS_BEFORE && !conninfo_needs_guard(c));
+}
+
 bool conninfo_exposes(const struct conninfo *c)
 {
     return conninfo_needs_guard(c) && is_open(c) && conninfo_names_password(c) &&
-           (c->password != PASSWORD_GUARDED || guard_of(c) == LOGIN_EXPOSED);
+           (!is_guarded(c) || guard_of(c) == LOGIN_EXPOSED);
 }
 
 bool conninfo_unguarded(const struct conninfo *c, const struct conninfo_host *host,
@@ -313,8 +329,7 @@ bool conninfo_unguarded(const struct conninfo *c, const struct conninfo_host *ho
 {
     assert(c);
     assert(host);
-    return c->password != PASSWORD_GUARDED && leaves_host(host, address) && has_password(c) &&
-           is_open(c);
+    return !is_guarded(c) && leaves_host(host, address) && has_password(c) && is_open(c);
 }
 
 /* What is added for one host; it comes last, so it counts. Returns 0 or 1: how many. What would
@@ -322,7 +337,7 @@ bool conninfo_unguarded(const struct conninfo *c, const struct conninfo_host *ho
 static size_t add_guard(const struct conninfo *c, const struct conninfo_host *host,
                         const char *address, const char **keyword, const char **value)
 {
-    if (c->password != PASSWORD_GUARDED || !leaves_host(host, address) || !has_password(c))
+    if (!is_guarded(c) || !leaves_host(host, address) || !has_password(c))
         return 0;
     switch (guard_of(c)) {
     case LOGIN_AS_WRITTEN:

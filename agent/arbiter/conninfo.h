@@ -72,6 +72,9 @@ bool conninfo_names_password(const struct conninfo *c);
 /* Would something be added for a password, whoever names one, the string or a credential? */
 bool conninfo_needs_guard(const struct conninfo *c);
 
+/* So, or might the agent's environment name a host for which it would? */
+bool conninfo_may_need_guard(const struct conninfo *c);
+
 /* May a password go in clear text to whoever answers there, by c->password and all the rest? */
 bool conninfo_unguarded(const struct conninfo *c, const struct conninfo_host *host,
                         const char *address);

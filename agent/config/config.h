@@ -55,8 +55,9 @@ struct config_arbiter {
     bool require_sync;
     bool allow_unverified; /* a password in clear text to whoever answers */
     bool decided;          /* the file says so, or the opposite */
-    bool unjudged; /* of an applied configuration: nobody was asked about that, the version that
-                      applied it did not know it, so it goes on as it is */
+    bool unjudged; /* of an applied configuration: it does not say, since nobody was asked, by an
+                      earlier version or at a boot, so it goes on as it is; or nothing depends on it
+                    */
     char *file;    /* where conninfo stands, for messages */
     unsigned line;
 };

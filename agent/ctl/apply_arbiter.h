@@ -20,7 +20,8 @@ struct apply_case {
  * answers. What an earlier version has applied so goes on, with a warning: after->arbiter.unjudged
  * says so then. So does what is applied without a trial where nothing is, as at a boot that has
  * lost it, unless the file says allow_unverified = false: then the agent guards the password,
- * whatever comes of it. */
+ * whatever comes of it. And so does what needs no guard: versions before this one can read it then.
+ */
 int apply_judge_password(const struct ctl *ctl, const struct apply_case *c,
                          struct tenure_config *after);
 

@@ -236,6 +236,12 @@ bool ctl_needs_guard(const struct config_arbiter *a)
     return ask_conninfo(a, conninfo_needs_guard);
 }
 
+bool ctl_may_need_guard(const struct config_arbiter *a)
+{
+    assert(a);
+    return ask_conninfo(a, conninfo_may_need_guard);
+}
+
 void ctl_print_exposed(const struct ctl *ctl, const struct config_arbiter *a)
 {
     struct config_problems problems = {0};

@@ -721,6 +721,38 @@ TEST(apply_if_missing_guards_the_password_where_the_file_says_so, .root = true)
     stop_playing();
 }
 
+/* Where it makes no difference, versions that do not know it can read what is applied. */
+TEST(apply_writes_allow_unverified_where_it_matters, .root = true)
+{
+    static const struct {
+        const char *main;
+        bool written;
+    } of[] = {
+        {MAIN("host=pg1 sslmode=require password=hush"), true},
+        {MAIN("host=pg1 sslmode=verify-full"), true},
+        {MAIN("host=localhost,pg1 sslmode=require"), true},
+        {MAIN("sslmode=require"), true}, /* the agent's environment may name a host */
+        {MAIN_ALLOWING("host=/run/postgresql"), true},
+        {MAIN("host=/run/postgresql password=hush"), false},
+        {MAIN_DECIDING("false", "host=/run/postgresql"), false},
+        {MAIN("host=localhost"), false},
+        {MAIN("host=pg1 hostaddr=::1"), false},
+        {MAIN("host=pg1 channel_binding=require password=hush"), false},
+    };
+
+    start_playing(&(struct stand_in){.agent = false});
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        folder_put("tenure.conf", of[i].main);
+        ck_assert_int_eq(RUN("apply"), CTL_OK);
+        ck_assert_msg((strstr(file_get(in_folder("applied.conf")), "allow_unverified") != NULL) ==
+                          of[i].written,
+                      "%s", of[i].main);
+        ck_assert_int_eq(RUN("check", "--offline"), CTL_OK);
+        ck_assert_str_eq(err, "");
+    }
+    stop_playing();
+}
+
 /* Somebody was asked after all, and said "false". */
 TEST(apply_obeys_a_written_false, .root = true)
 {
@@ -732,6 +764,8 @@ TEST(apply_obeys_a_written_false, .root = true)
     ASSERT_CONTAINS(err, "nothing is changed");
     folder_put("applied.conf", MAIN("host=pg1 sslmode=require password=hush"));
     folder_put("tenure.conf", MAIN_DECIDING("false", "host=pg1 sslmode=require password=hush"));
+    ck_assert_int_eq(RUN("check", "--offline"), CTL_CHECK_WARNING);
+    ASSERT_CONTAINS(err, "the arbiter of the files is not the one that is applied");
     ck_assert_int_eq(RUN("apply"), CTL_OK);
     expect_applied("allow_unverified = false;");
     stop_playing();

@@ -172,6 +172,20 @@ TEST(the_address_counts)
     (void)conninfo_free(c);
 }
 
+/* Of such a string nothing is written down, so it counts for as much as with a guard. */
+TEST(a_localhost_that_leads_elsewhere_is_guarded_as_before_too)
+{
+    struct conninfo *c = parse("host=localhost sslmode=require " SECRET, PASSWORD_AS_BEFORE);
+
+    ck_assert(!conninfo_may_need_guard(c));
+    ck_assert(!conninfo_unguarded(c, &c->hosts[0], "10.0.0.1"));
+    (void)conninfo_free(c);
+    c = parse("host=localhost,pg1 sslmode=require " SECRET, PASSWORD_AS_BEFORE);
+    ck_assert(conninfo_may_need_guard(c));
+    ck_assert(conninfo_unguarded(c, &c->hosts[0], "10.0.0.1"));
+    (void)conninfo_free(c);
+}
+
 /* Its file could name hosts, a password and anything else that is judged here by the string. */
 TEST(no_service_of_the_environment)
 {
