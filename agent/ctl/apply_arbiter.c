@@ -51,12 +51,14 @@ int apply_judge_password(const struct ctl *ctl, const struct apply_case *c,
     assert(c);
     assert(after);
 
+    bool judged = c->before && !c->before->arbiter.unjudged;
+
     /* To a version that does not know the key, what is applied is not to be read with it. */
     if (is_guarded(&after->arbiter) && !ctl_may_need_guard(&after->arbiter)) {
         after->arbiter.unjudged = true;
         return CTL_OK;
     }
-    if (c->insist && !c->before && !after->arbiter.decided && ctl_needs_guard(&after->arbiter)) {
+    if (c->insist && !judged && !after->arbiter.decided && ctl_needs_guard(&after->arbiter)) {
         apply_unjudged(ctl, &after->arbiter);
         return CTL_OK;
     }

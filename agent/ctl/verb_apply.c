@@ -382,7 +382,7 @@ static bool may_run(void)
     return systemd_open_bus(&bus, SYSTEMD_ASIDE_TIMEOUT_USEC) < 0 || agent_running(bus) != 0;
 }
 
-/* Before the lock: others need not wait for a server that is silent. */
+/* Before the lock where it is tried: others need not wait for a server that is silent. */
 static int judge_arbiter(const struct ctl *ctl, struct tenure_config *after, const struct wishes *w,
                          bool tries, struct tenure_config **ret_before)
 {
@@ -404,7 +404,8 @@ static bool same_arbiter(const struct tenure_config *a, const struct tenure_conf
 {
     return a && b ? strcmp(a->arbiter.conninfo, b->arbiter.conninfo) == 0 &&
                         a->arbiter.require_sync == b->arbiter.require_sync &&
-                        a->arbiter.allow_unverified == b->arbiter.allow_unverified
+                        a->arbiter.allow_unverified == b->arbiter.allow_unverified &&
+                        a->arbiter.decided == b->arbiter.decided
                   : !a && !b;
 }
 
@@ -477,14 +478,15 @@ static int apply(const struct ctl *ctl, const struct wishes *w)
         (void)ctl_fail(ctl, "nothing is changed: " STAYS);
         return r;
     }
-    r = judge_arbiter(ctl, plan.after, w, tries, &before);
+    r = tries ? judge_arbiter(ctl, plan.after, w, tries, &before) : CTL_OK;
     if (r != CTL_OK)
         return r;
     lock = w->dry_run ? -1 : lock_or_fail(ctl);
     if (lock < 0 && !w->dry_run)
         return status_of_lock(lock);
-    if (tries && load_again(ctl, &plan, before) != CTL_OK)
-        return CTL_FAILED;
+    r = tries ? load_again(ctl, &plan, before) : judge_arbiter(ctl, plan.after, w, tries, &before);
+    if (r != CTL_OK)
+        return r;
     r = plan_load_applied(&plan, ctl);
     if (r < 0)
         return ctl_fail(ctl, "%s", strerror(-r));

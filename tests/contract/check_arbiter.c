@@ -622,6 +622,76 @@ TEST(files_that_change_meanwhile_are_not_applied, .root = true)
     (void)close(fd);
 }
 
+/* A slow apply of what an earlier version has applied, while a quick one has the password guarded:
+ * that is not taken back. */
+TEST(what_is_applied_meanwhile_is_not_undone, .root = true)
+{
+    char file[512], groups[512], lock[512], own[512], text[256];
+    const char *const applied[] = {own, "/nonexistent/b", "/nonexistent/c", NULL};
+    char *argv[] = {(char[]){"tenurectl"}, (char[]){"apply"}, NULL};
+    int status, fd, port = mute_port(&fd);
+    size_t n;
+
+    (void)snprintf(file, sizeof file, "%s", in_folder("tenure.conf"));
+    (void)snprintf(groups, sizeof groups, "%s", in_folder("groups.d"));
+    (void)snprintf(lock, sizeof lock, "%s", in_folder("lock"));
+    (void)snprintf(own, sizeof own, "%s", in_folder("applied.conf"));
+    (void)setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent", 1);
+#define GUARDABLE                                                                                  \
+    "node = \"n1\"; arbiter = { type = \"postgresql\"; %s conninfo = \"host=0.0.0.0 port=%d "      \
+    "sslmode=require password=" SECRET "\"; };"
+    (void)snprintf(text, sizeof text, GUARDABLE, "", port);
+    file_put(file, text);
+    file_put(own, text);
+    ctl.paths = (struct config_paths){.main_file = file, .groups_dir = groups};
+    ctl.applied = applied;
+    ctl.copy_dir = "/nonexistent";
+    ctl.lock_file = lock;
+    ctl.tries = true;
+    pid_t other = fork();
+    if (other == 0) {
+        (void)usleep(USEC_PER_SEC);
+        (void)snprintf(text, sizeof text, GUARDABLE, "allow_unverified = false;", port);
+        file_put(own, text);
+        _exit(0);
+    }
+    free(err);
+    ctl.out = ctl.err = open_memstream(&err, &n);
+    int applied_status = ctl_run(&ctl, 2, argv);
+    ck_assert_int_eq(fclose(ctl.out), 0);
+    ck_assert_int_eq(waitpid(other, &status, 0), other);
+    ck_assert_int_eq(applied_status, CTL_FAILED);
+    ASSERT_CONTAINS(err, "so it goes on as it is");
+    ASSERT_CONTAINS(err, "the files have changed meanwhile: apply again");
+    free(err);
+    err = NULL;
+    ctl.applied = NULL;
+    ctl.lock_file = NULL;
+    (void)close(fd);
+}
+
+/* Another apply may have been there in the meantime. */
+TEST(a_start_guards_what_was_guarded)
+{
+    static const struct {
+        bool any, was_unjudged, is_unjudged;
+    } of[] = {{false, false, true}, {true, true, true}, {true, false, false}};
+
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        char conninfo[] = "host=pg1 sslmode=require";
+        const struct tenure_config old = {
+            .arbiter = {.conninfo = conninfo, .unjudged = of[i].was_unjudged}};
+        struct tenure_config new = {.arbiter.conninfo = conninfo};
+
+        ck_assert_int_eq(
+            apply_judge_password(
+                &ctl, &(const struct apply_case){.before = of[i].any ? &old : NULL, .insist = true},
+                &new),
+            CTL_OK);
+        ck_assert_int_eq(new.arbiter.unjudged, of[i].is_unjudged);
+    }
+}
+
 static bool new_requires_sync, unreadable, stopped;
 static bool old_is_unjudged, new_is_decided;
 static bool new_is_unjudged; /* what comes of it */
