@@ -15,7 +15,6 @@
 #include "base/cleanup.h"
 #include "base/parse.h"
 
-#define OPTIONS_MAX 128 /* libpq 15 knows 43 */
 #define DEFAULT_PORT "5432"
 #define CREDENTIAL_PATH_MAX 512
 
@@ -355,47 +354,52 @@ static size_t add_guard(const struct conninfo *c, const struct conninfo_host *ho
     return 1;
 }
 
-PGconn *conninfo_start(const struct conninfo *c, const struct conninfo_host *host,
-                       const char *address)
+static void add(struct conninfo_parameters *p, const char *keyword, const char *value)
+{
+    assert(p->n < CONNINFO_PARAMETERS_MAX);
+    p->keywords[p->n] = keyword;
+    p->values[p->n++] = value;
+    p->keywords[p->n] = p->values[p->n] = NULL;
+}
+
+void conninfo_parameters(const struct conninfo *c, const struct conninfo_host *host,
+                         const char *address, struct conninfo_parameters *ret)
 {
     assert(c);
     assert(host);
     assert(address || !host->by_name);
+    assert(ret);
 
-    const char *keywords[OPTIONS_MAX + 1], *values[OPTIONS_MAX + 1];
-    char password[CONNINFO_PASSWORD_MAX];
-    size_t n = 0;
+    const char *keyword, *value;
 
+    ret->n = 0;
     for (const PQconninfoOption *o = c->options; o->keyword; o++)
         if (o->val && *o->val && strcmp(o->keyword, "host") != 0 &&
             strcmp(o->keyword, "hostaddr") != 0 && strcmp(o->keyword, "port") != 0 &&
-            n < OPTIONS_MAX / 2) {
-            keywords[n] = o->keyword;
-            values[n++] = o->val;
-        }
+            ret->n < CONNINFO_PARAMETERS_MAX / 2)
+            add(ret, o->keyword, o->val);
     for (size_t i = 0; i < sizeof defaults / sizeof defaults[0]; i++)
-        if (!option(c->options, defaults[i].keyword)) {
-            keywords[n] = defaults[i].keyword;
-            values[n++] = defaults[i].value;
-        }
+        if (!option(c->options, defaults[i].keyword))
+            add(ret, defaults[i].keyword, defaults[i].value);
     if (!option(c->options, "password") && !option(c->options, "passfile") &&
-        read_credential(password)) {
-        keywords[n] = "password";
-        values[n++] = password;
-    }
+        read_credential(ret->password))
+        add(ret, "password", ret->password);
     /* The name goes along with the address: certificates and .pgpass are checked by it. */
-    const char *hostaddr = host->by_name ? address : host->hostaddr;
-    keywords[n] = "host";
-    values[n++] = host->name;
-    keywords[n] = "hostaddr";
-    values[n++] = hostaddr;
-    keywords[n] = "port";
-    values[n++] = *host->port ? host->port : DEFAULT_PORT;
-    n += add_guard(c, host, address, &keywords[n], &values[n]);
-    keywords[n] = NULL;
-    values[n] = NULL;
-    PGconn *connection = PQconnectStartParams(keywords, values, 0);
-    explicit_bzero(password, sizeof password);
+    add(ret, "host", host->name);
+    add(ret, "hostaddr", host->by_name ? address : host->hostaddr);
+    add(ret, "port", *host->port ? host->port : DEFAULT_PORT);
+    if (add_guard(c, host, address, &keyword, &value) > 0)
+        add(ret, keyword, value);
+}
+
+PGconn *conninfo_start(const struct conninfo *c, const struct conninfo_host *host,
+                       const char *address)
+{
+    struct conninfo_parameters p;
+
+    conninfo_parameters(c, host, address, &p);
+    PGconn *connection = PQconnectStartParams(p.keywords, p.values, 0);
+    explicit_bzero(&p, sizeof p);
     return connection;
 }
 

@@ -21,6 +21,7 @@
  * passfile; its first line counts. */
 #define CONNINFO_CREDENTIAL "password"
 #define CONNINFO_PASSWORD_MAX 1024
+#define CONNINFO_PARAMETERS_MAX 128 /* libpq 15 knows 43 */
 
 /* Defaults where the administrator says nothing: a dead link is noticed in seconds, not hours. */
 #define CONNINFO_TCP_USER_TIMEOUT "5000" /* ms */
@@ -78,6 +79,18 @@ bool conninfo_may_need_guard(const struct conninfo *c);
 /* May a password go in clear text to whoever answers there, by c->password and all the rest? */
 bool conninfo_unguarded(const struct conninfo *c, const struct conninfo_host *host,
                         const char *address);
+
+/* What is handed to libpq: where a keyword stands twice, the last one counts. NULL at the end.
+ * Borrows from all three. Has the password: explicit_bzero() it. */
+struct conninfo_parameters {
+    const char *keywords[CONNINFO_PARAMETERS_MAX + 1], *values[CONNINFO_PARAMETERS_MAX + 1];
+    size_t n;
+    char password[CONNINFO_PASSWORD_MAX];
+};
+
+/* Of one host, and with `by_name` of one of its addresses. */
+void conninfo_parameters(const struct conninfo *c, const struct conninfo_host *host,
+                         const char *address, struct conninfo_parameters *ret);
 
 /* PQconnectStart for one host, and with `by_name` for one of its addresses; does not block. NULL:
  * out of memory. The caller owns the connection. */

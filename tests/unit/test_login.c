@@ -124,9 +124,59 @@ TEST(strings_that_are_refused, EACH(strings))
     struct conninfo *c = parse(strings[_i].conninfo, PASSWORD_GUARDED);
     bool old = PQlibVersion() < LIBPQ_WITH_REQUIRE_AUTH;
 
-    ck_assert(!conninfo_exposes(c) || conninfo_needs_guard(c));
     ck_assert_int_eq(conninfo_exposes(c),
                      strings[_i].refused == ALWAYS || (strings[_i].refused == BEFORE_16 && old));
+    (void)conninfo_free(c);
+}
+
+static const char *handed(const struct conninfo_parameters *p, const char *keyword)
+{
+    const char *value = NULL;
+
+    for (size_t i = 0; i < p->n; i++)
+        if (strcmp(p->keywords[i], keyword) == 0)
+            value = p->values[i];
+    return value;
+}
+
+/* What libpq gets. Of PASSWORD_GUARDED; otherwise it is what is written. */
+static const struct {
+    const char *conninfo, *binding, *method_of_16, *written;
+} added[] = {
+    {"host=10.0.0.1 sslmode=require " SECRET, "require", NULL, NULL},
+    {"host=10.0.0.1 sslmode=verify-full " SECRET, "require", NULL, NULL},
+    {"host=10.0.0.1 sslmode=require passfile=/p", "require", NULL, NULL},
+    {"host=10.0.0.1 " SECRET, NULL, "scram-sha-256", NULL},
+    {"host=10.0.0.1 sslmode=require", NULL, NULL, NULL},
+    {"host=127.0.0.1 sslmode=require " SECRET, NULL, NULL, NULL},
+    {"host=/run/postgresql " SECRET, NULL, NULL, NULL},
+    {"host=10.0.0.1 sslmode=verify-full channel_binding=prefer " SECRET, "prefer", NULL, "prefer"},
+    /* It is refused before. */
+    {"host=10.0.0.1 sslmode=require channel_binding=prefer " SECRET, "require", NULL, "prefer"},
+};
+
+static void expect_same(const char *is, const char *wanted)
+{
+    ck_assert_int_eq(is != NULL, wanted != NULL);
+    if (is)
+        ck_assert_str_eq(is, wanted);
+}
+
+TEST(what_libpq_gets, EACH(added))
+{
+    bool old = PQlibVersion() < LIBPQ_WITH_REQUIRE_AUTH;
+    struct conninfo_parameters p;
+    struct conninfo *c = parse(added[_i].conninfo, PASSWORD_GUARDED);
+
+    conninfo_parameters(c, &c->hosts[0], NULL, &p);
+    /* Without anything better: then nobody is let in without TLS. */
+    expect_same(handed(&p, "channel_binding"),
+                old && added[_i].method_of_16 ? "require" : added[_i].binding);
+    expect_same(handed(&p, "require_auth"), old ? NULL : added[_i].method_of_16);
+    c->password = PASSWORD_ANYHOW;
+    conninfo_parameters(c, &c->hosts[0], NULL, &p);
+    expect_same(handed(&p, "channel_binding"), added[_i].written);
+    expect_same(handed(&p, "require_auth"), NULL);
     (void)conninfo_free(c);
 }
 
