@@ -25,7 +25,7 @@ struct arbiter;
 
 /* What is done about the password where it would go over TCP that leaves this host. */
 enum arbiter_password {
-    PASSWORD_GUARDED,   /* nobody gets it in clear text */
+    PASSWORD_PROTECTED, /* nobody gets it in clear text */
     PASSWORD_ANYHOW,    /* as the connection string has it: somebody decided so */
     PASSWORD_AS_BEFORE, /* so, too, but nobody did: an earlier version applied it. Said to people */
 };

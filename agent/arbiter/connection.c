@@ -70,7 +70,7 @@ struct connection {
     char told[ARBITER_TEXT_MAX]; /* the last warning that was told */
     bool pooled;
     enum link doubted; /* told of this: nobody knows who answers */
-    bool unguarded_told;
+    bool unprotected_told;
     char replicated[REPLICATED_TEXT_MAX];
 };
 
@@ -360,7 +360,7 @@ static bool send_statement(struct connection *c, const char *statement, int n,
 }
 
 /* Once, not with every connection: in the status it stays. */
-static void tell_doubts(struct connection *c, enum link link, bool unguarded)
+static void tell_doubts(struct connection *c, enum link link, bool unprotected)
 {
     char text[ARBITER_TEXT_MAX];
 
@@ -369,11 +369,13 @@ static void tell_doubts(struct connection *c, enum link link, bool unguarded)
         tell(c, text);
     }
     c->doubted = link;
-    if (unguarded && !c->unguarded_told && c->conninfo->password == PASSWORD_AS_BEFORE)
-        tell(c, "an earlier version has applied this arbiter, so the agent goes on with it as it "
-                "is: the password goes in clear text to whoever answers and asks for it so; "
-                "tenurectl check says what to write, tenurectl apply applies it");
-    c->unguarded_told = unguarded;
+    if (unprotected && !c->unprotected_told && c->conninfo->password == PASSWORD_AS_BEFORE)
+        tell(c,
+             "an earlier version has applied this arbiter, or a start with nothing applied, so the "
+             "agent goes on with it as it is: the password goes in clear text to whoever answers "
+             "and asks for it so; "
+             "tenurectl check says what to write, tenurectl apply applies it");
+    c->unprotected_told = unprotected;
 }
 
 static void become_up(struct connection *c)
@@ -381,8 +383,8 @@ static void become_up(struct connection *c)
     char text[ARBITER_TEXT_MAX];
     int version = PQserverVersion(c->pg);
     enum link link = link_of(c->pg);
-    bool unguarded =
-        conninfo_unguarded(c->conninfo, &c->conninfo->hosts[c->host], current_address(c));
+    bool unprotected =
+        conninfo_unprotected(c->conninfo, &c->conninfo->hosts[c->host], current_address(c));
     const char *word = link == LINK_LOCAL && PQsslInUse(c->pg) ? "TLS" : link_word(link);
 
     timer_stop(c);
@@ -393,12 +395,12 @@ static void become_up(struct connection *c)
     c->told[0] = '\0';
     (void)snprintf(text, sizeof text, "PostgreSQL %d.%d at %s%s%s%s%s", version / 10000,
                    version % 10000, c->where, *word ? ", " : "", word,
-                   unguarded ? ", the password unguarded" : "",
+                   unprotected ? ", the password unprotected" : "",
                    c->pooled ? ", through a pooler: changes are polled for, not notified" : "");
     c->callbacks++;
     c->handler->up(c->userdata, text);
     c->callbacks--;
-    tell_doubts(c, link, unguarded);
+    tell_doubts(c, link, unprotected);
 }
 
 static bool is(const PGresult *result, enum probe_column column, const char *value)

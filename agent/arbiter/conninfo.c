@@ -252,7 +252,7 @@ static bool leaves_host(const struct conninfo_host *h, const char *address)
                    : strcasecmp(last ? last + 1 : h->name, "localhost") != 0;
 }
 
-static enum login_guard guard_of(const struct conninfo *c)
+static enum login_protection protection_of(const struct conninfo *c)
 {
     struct login_settings s = {.sslmode = option(c->options, "sslmode"),
                                .require_auth = option(c->options, CONNINFO_METHOD_KEYWORD),
@@ -261,7 +261,7 @@ static enum login_guard guard_of(const struct conninfo *c)
     for (const PQconninfoOption *o = c->options; o->keyword; o++)
         s.knows_require_auth =
             s.knows_require_auth || strcmp(o->keyword, CONNINFO_METHOD_KEYWORD) == 0;
-    return login_guard(&s);
+    return login_protection(&s);
 }
 
 bool conninfo_names_password(const struct conninfo *c)
@@ -287,10 +287,11 @@ static bool is_open(const struct conninfo *c)
 {
     const char *sslmode = option(c->options, "sslmode");
 
-    return guard_of(c) != LOGIN_AS_WRITTEN && !(sslmode && strcmp(sslmode, "verify-full") == 0);
+    return protection_of(c) != LOGIN_AS_WRITTEN &&
+           !(sslmode && strcmp(sslmode, "verify-full") == 0);
 }
 
-bool conninfo_needs_guard(const struct conninfo *c)
+bool conninfo_needs_protection(const struct conninfo *c)
 {
     assert(c);
 
@@ -298,47 +299,47 @@ bool conninfo_needs_guard(const struct conninfo *c)
 
     for (size_t i = 0; i < c->n_hosts; i++)
         leaves = leaves || leaves_host(&c->hosts[i], NULL);
-    return leaves && guard_of(c) != LOGIN_AS_WRITTEN;
+    return leaves && protection_of(c) != LOGIN_AS_WRITTEN;
 }
 
-bool conninfo_may_need_guard(const struct conninfo *c)
+bool conninfo_may_need_protection(const struct conninfo *c)
 {
     assert(c);
 
     bool named = option(c->options, "host") || option(c->options, "hostaddr");
 
-    return conninfo_needs_guard(c) || (!named && guard_of(c) != LOGIN_AS_WRITTEN);
+    return conninfo_needs_protection(c) || (!named && protection_of(c) != LOGIN_AS_WRITTEN);
 }
 
-/* Where nothing needs a guard, it is the same to every version; "localhost" may be a lie. */
-static bool is_guarded(const struct conninfo *c)
+/* Where nothing is to be protected, it is the same to every version; "localhost" may be a lie. */
+static bool is_protected(const struct conninfo *c)
 {
-    return c->password == PASSWORD_GUARDED ||
-           (c->password == PASSWORD_AS_BEFORE && !conninfo_needs_guard(c));
+    return c->password == PASSWORD_PROTECTED ||
+           (c->password == PASSWORD_AS_BEFORE && !conninfo_needs_protection(c));
 }
 
 bool conninfo_exposes(const struct conninfo *c)
 {
-    return conninfo_needs_guard(c) && is_open(c) && conninfo_names_password(c) &&
-           (!is_guarded(c) || guard_of(c) == LOGIN_EXPOSED);
+    return conninfo_needs_protection(c) && is_open(c) && conninfo_names_password(c) &&
+           (!is_protected(c) || protection_of(c) == LOGIN_EXPOSED);
 }
 
-bool conninfo_unguarded(const struct conninfo *c, const struct conninfo_host *host,
-                        const char *address)
+bool conninfo_unprotected(const struct conninfo *c, const struct conninfo_host *host,
+                          const char *address)
 {
     assert(c);
     assert(host);
-    return !is_guarded(c) && leaves_host(host, address) && has_password(c) && is_open(c);
+    return !is_protected(c) && leaves_host(host, address) && has_password(c) && is_open(c);
 }
 
 /* What is added for one host; it comes last, so it counts. Returns 0 or 1: how many. What would
  * expose the password is refused before; should it come here, then without TLS nobody is let in. */
-static size_t add_guard(const struct conninfo *c, const struct conninfo_host *host,
-                        const char *address, const char **keyword, const char **value)
+static size_t add_protection(const struct conninfo *c, const struct conninfo_host *host,
+                             const char *address, const char **keyword, const char **value)
 {
-    if (!is_guarded(c) || !leaves_host(host, address) || !has_password(c))
+    if (!is_protected(c) || !leaves_host(host, address) || !has_password(c))
         return 0;
-    switch (guard_of(c)) {
+    switch (protection_of(c)) {
     case LOGIN_AS_WRITTEN:
         return 0;
     case LOGIN_SCRAM:
@@ -388,7 +389,7 @@ void conninfo_parameters(const struct conninfo *c, const struct conninfo_host *h
     add(ret, "host", host->name);
     add(ret, "hostaddr", host->by_name ? address : host->hostaddr);
     add(ret, "port", *host->port ? host->port : DEFAULT_PORT);
-    if (add_guard(c, host, address, &keyword, &value) > 0)
+    if (add_protection(c, host, address, &keyword, &value) > 0)
         add(ret, keyword, value);
 }
 

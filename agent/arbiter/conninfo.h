@@ -50,7 +50,7 @@ struct conninfo {
     struct conninfo_host hosts[CONNINFO_HOSTS_MAX];
     size_t n_hosts;
     usec_t connect_limit;           /* connect_timeout=, USEC_INFINITY when not given */
-    enum arbiter_password password; /* guarded; the caller may set it */
+    enum arbiter_password password; /* protected; the caller may set it */
 };
 
 /* Returns 0, -ENOMEM, or -EINVAL with the reason in error: it names options, never values. */
@@ -62,23 +62,23 @@ struct conninfo *conninfo_free(struct conninfo *c);
 const char *conninfo_option(const struct conninfo *c, const char *keyword);
 
 /* Does the string name a password, or a file of them, for a host over TCP that leaves this one, and
- * nothing keeps it from whoever answers: neither the string itself nor, with PASSWORD_GUARDED, what
- * could be added? A server that is verified (sslmode=verify-full) is not whoever answers. What a
- * name resolves to is not asked: "localhost" is this host. Such a string is refused. */
+ * nothing keeps it from whoever answers: neither the string itself nor, with PASSWORD_PROTECTED,
+ * what could be added? A server that is verified (sslmode=verify-full) is not whoever answers. What
+ * a name resolves to is not asked: "localhost" is this host. Such a string is refused. */
 bool conninfo_exposes(const struct conninfo *c);
 
 /* Does the string name a password, or a file of them? */
 bool conninfo_names_password(const struct conninfo *c);
 
 /* Would something be added for a password, whoever names one, the string or a credential? */
-bool conninfo_needs_guard(const struct conninfo *c);
+bool conninfo_needs_protection(const struct conninfo *c);
 
 /* So, or might the agent's environment name a host for which it would? */
-bool conninfo_may_need_guard(const struct conninfo *c);
+bool conninfo_may_need_protection(const struct conninfo *c);
 
 /* May a password go in clear text to whoever answers there, by c->password and all the rest? */
-bool conninfo_unguarded(const struct conninfo *c, const struct conninfo_host *host,
-                        const char *address);
+bool conninfo_unprotected(const struct conninfo *c, const struct conninfo_host *host,
+                          const char *address);
 
 /* What is handed to libpq: where a keyword stands twice, the last one counts. NULL at the end.
  * Borrows from all three. Has the password: explicit_bzero() it. */

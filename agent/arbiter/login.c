@@ -38,7 +38,7 @@ static bool demands_tls(const char *sslmode)
     return is(sslmode, "require") || is(sslmode, "verify-ca") || is(sslmode, "verify-full");
 }
 
-enum login_guard login_guard(const struct login_settings *s)
+enum login_protection login_protection(const struct login_settings *s)
 {
     assert(s);
 

@@ -15,7 +15,7 @@ struct login_settings {
     bool knows_require_auth; /* this libpq does: 16 or later */
 };
 
-enum login_guard {
+enum login_protection {
     LOGIN_AS_WRITTEN, /* what the string says is enough, or is meant for a server that is verified
                        */
     LOGIN_BINDING,    /* channel_binding=require is to be added */
@@ -24,7 +24,7 @@ enum login_guard {
 };
 
 /* Of a login with a password over TCP that leaves the host. */
-enum login_guard login_guard(const struct login_settings *s);
+enum login_protection login_protection(const struct login_settings *s);
 
 /* Is this numeric address the loopback's? */
 bool login_is_loopback(const char *address);

@@ -172,7 +172,7 @@ static bool print_node(const struct ctl *ctl, const struct plan *p)
         (void)fprintf(ctl->out, "allow_unverified is %s, at once.\n",
                       p->after->arbiter.allow_unverified ? "true" : "false");
     else if (judged)
-        (void)fputs("The arbiter was applied by an earlier version: from now on the agent guards "
+        (void)fputs("The arbiter was applied without it: from now on the agent protects "
                     "its password (tenure.conf(5), Who answers). It connects again at once.\n",
                     ctl->out);
     return renamed || moved || sync || allowed || judged;

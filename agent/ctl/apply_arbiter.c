@@ -14,7 +14,7 @@
     "allow_unverified = false; beside conninfo has it protected, whatever comes of it, and "       \
     "allow_unverified = true; leaves it so"
 
-static bool is_guarded(const struct config_arbiter *a)
+static bool is_protected(const struct config_arbiter *a)
 {
     return !a->allow_unverified && !a->unjudged;
 }
@@ -27,10 +27,10 @@ static bool is_as_before(const struct apply_case *c, const struct config_arbiter
            strcmp(c->before->arbiter.conninfo, after->conninfo) == 0;
 }
 
-/* Would the agent guard the password from now on, and does not by what is applied? */
+/* Would the agent protect the password from now on, and does not by what is applied? */
 static bool is_promoted(const struct apply_case *c, const struct config_arbiter *after)
 {
-    return is_guarded(after) && is_as_before(c, after) && ctl_needs_guard(after);
+    return is_protected(after) && is_as_before(c, after) && ctl_needs_protection(after);
 }
 
 /* Nothing can be tried, an earlier version may have applied it before the boot, and it may depend
@@ -54,21 +54,21 @@ int apply_judge_password(const struct ctl *ctl, const struct apply_case *c,
     bool judged = c->before && !c->before->arbiter.unjudged;
 
     /* To a version that does not know the key, what is applied is not to be read with it. */
-    if (is_guarded(&after->arbiter) && !ctl_may_need_guard(&after->arbiter)) {
+    if (is_protected(&after->arbiter) && !ctl_may_need_protection(&after->arbiter)) {
         after->arbiter.unjudged = true;
         return CTL_OK;
     }
-    if (c->insist && !judged && !after->arbiter.decided && ctl_needs_guard(&after->arbiter)) {
+    if (c->insist && !judged && !after->arbiter.decided && ctl_needs_protection(&after->arbiter)) {
         apply_unjudged(ctl, &after->arbiter);
         return CTL_OK;
     }
-    if (!is_guarded(&after->arbiter) || !ctl_exposes_password(&after->arbiter))
+    if (!is_protected(&after->arbiter) || !ctl_exposes_password(&after->arbiter))
         return CTL_OK;
     ctl_print_exposed(ctl, &after->arbiter);
     if (is_as_before(c, &after->arbiter)) {
         after->arbiter.unjudged = true;
-        ctl_warn(ctl, "this arbiter is applied already, by an earlier version, so it goes on as it "
-                      "is");
+        ctl_warn(ctl, "this arbiter is applied already, by an earlier version or a start with "
+                      "nothing applied, so it goes on as it is; " DECIDE);
         return CTL_OK;
     }
     if (!c->insist)
@@ -77,7 +77,7 @@ int apply_judge_password(const struct ctl *ctl, const struct apply_case *c,
     return CTL_OK;
 }
 
-/* Guarded it does not do, or nobody knows. Is it left as it is, then? */
+/* With its password protected it does not do, or nobody knows. Is it left as it is, then? */
 static bool stays_as_before(const struct ctl *ctl, const struct apply_case *c,
                             struct config_arbiter *after, const char *of_new)
 {
@@ -85,7 +85,8 @@ static bool stays_as_before(const struct ctl *ctl, const struct apply_case *c,
         return false;
     after->unjudged = true;
     ctl_warn(ctl,
-             "this arbiter is applied already, by an earlier version, so it goes on as it is: the "
+             "this arbiter is applied already, by an earlier version or a start with nothing "
+             "applied, so it goes on as it is: the "
              "agent does nothing to protect the password. With that it would not do: %s; " DECIDE,
              of_new);
     return true;
@@ -152,7 +153,7 @@ static bool asks_no_more(const struct config_arbiter *before, const struct confi
 {
     return strcmp(before->conninfo, after->conninfo) == 0 &&
            (before->require_sync || !after->require_sync) &&
-           (is_guarded(before) || !is_guarded(after) || !ctl_needs_guard(after));
+           (is_protected(before) || !is_protected(after) || !ctl_needs_protection(after));
 }
 
 /* It is the one that is applied, or answers. If not, why is in text. */

@@ -19,8 +19,9 @@ struct apply_case {
 /* Refuses with CTL_FAILED, before anybody is asked, what would have the password go to whoever
  * answers. What an earlier version has applied so goes on, with a warning: after->arbiter.unjudged
  * says so then. So does what is applied without a trial where nothing is, as at a boot that has
- * lost it, unless the file says allow_unverified = false: then the agent guards the password,
- * whatever comes of it. And so does what needs no guard: versions before this one can read it then.
+ * lost it, unless the file says allow_unverified = false: then the agent protects the password,
+ * whatever comes of it. And so does what needs no protection: versions before this one can read it
+ * then.
  */
 int apply_judge_password(const struct ctl *ctl, const struct apply_case *c,
                          struct tenure_config *after);
@@ -29,7 +30,7 @@ int apply_judge_password(const struct ctl *ctl, const struct apply_case *c,
  * it would not do, that one. Takes 3 * TRIAL_LIMIT_USEC at most. Refuses with CTL_FAILED when that
  * one would do, or cannot be known, the agent runs, and nobody insists; else it warns, and returns
  * CTL_OK. An arbiter of an earlier version goes on as by apply_judge_password() unless each of its
- * hosts lets the agent in with the password guarded, as it shows by one that was sent. */
+ * hosts lets the agent in with the password protected, as it shows by one that was sent. */
 int apply_arbiter(const struct ctl *ctl, const struct apply_case *c, struct tenure_config *after);
 
 #endif

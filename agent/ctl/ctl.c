@@ -201,7 +201,7 @@ enum arbiter_password ctl_password(const struct config_arbiter *a)
     assert(a);
     if (a->unjudged)
         return PASSWORD_AS_BEFORE;
-    return a->allow_unverified ? PASSWORD_ANYHOW : PASSWORD_GUARDED;
+    return a->allow_unverified ? PASSWORD_ANYHOW : PASSWORD_PROTECTED;
 }
 
 /* One that cannot be taken apart is refused for that. */
@@ -230,16 +230,16 @@ bool ctl_names_password(const struct config_arbiter *a)
     return ask_conninfo(a, conninfo_names_password);
 }
 
-bool ctl_needs_guard(const struct config_arbiter *a)
+bool ctl_needs_protection(const struct config_arbiter *a)
 {
     assert(a);
-    return ask_conninfo(a, conninfo_needs_guard);
+    return ask_conninfo(a, conninfo_needs_protection);
 }
 
-bool ctl_may_need_guard(const struct config_arbiter *a)
+bool ctl_may_need_protection(const struct config_arbiter *a)
 {
     assert(a);
-    return ask_conninfo(a, conninfo_may_need_guard);
+    return ask_conninfo(a, conninfo_may_need_protection);
 }
 
 void ctl_print_exposed(const struct ctl *ctl, const struct config_arbiter *a)

@@ -42,11 +42,13 @@ void ctl_warn_not_applied(const struct ctl *ctl, const struct tenure_config *app
     if (strcmp(applied->arbiter.conninfo, files->arbiter.conninfo) != 0 ||
         applied->arbiter.require_sync != files->arbiter.require_sync ||
         applied->arbiter.allow_unverified != files->arbiter.allow_unverified ||
-        (applied->arbiter.unjudged && files->arbiter.decided && ctl_needs_guard(&files->arbiter)))
+        (applied->arbiter.unjudged && files->arbiter.decided &&
+         ctl_needs_protection(&files->arbiter)))
         ctl_warn(ctl, "the arbiter of the files is not the one that is applied: tenurectl apply "
                       "--dry-run says what would come of it");
     else if (applied->arbiter.unjudged && ctl_exposes_password(&applied->arbiter))
-        ctl_warn(ctl, "an earlier version has applied this arbiter: the agent's password goes in "
+        ctl_warn(ctl, "an earlier version has applied this arbiter, or a start with nothing "
+                      "applied: the agent's password goes in "
                       "clear text to whoever answers and asks for it so, until tenurectl apply");
 }
 

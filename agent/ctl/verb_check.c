@@ -186,6 +186,18 @@ static int conclude(const struct ctl *ctl, struct report *report, bool live)
     return (int)report_status(report);
 }
 
+/* NULL: it was refused, and so nobody is asked. */
+static void report_trial(struct report *report, struct trial *trial, bool require_sync)
+{
+    if (!trial) {
+        report_line(report, VERDICT_UNKNOWN, "arbiter",
+                    "not tried: the password would go to whoever answers, see above");
+        return;
+    }
+    trial_finish(trial);
+    report_arbiter(report, trial, require_sync);
+}
+
 /* of_host: the files of this host, not others that are to be tried. */
 static int check(const struct ctl *ctl, const struct config_paths *paths, bool offline,
                  bool of_host)
@@ -197,11 +209,12 @@ static int check(const struct ctl *ctl, const struct config_paths *paths, bool o
 
     if (ctl_load(ctl, paths, &config) != 0)
         return is_not_for_us(paths->main_file) ? CTL_CHECK_UNKNOWN : CTL_CHECK_BAD;
-    if (live && !(trial = trial_start(ctl, &config->arbiter))) {
+    bool exposed = !config->arbiter.allow_unverified && ctl_exposes_password(&config->arbiter);
+    if (live && !exposed && !(trial = trial_start(ctl, &config->arbiter))) {
         (void)ctl_fail(ctl, "out of memory");
         return CTL_CHECK_UNKNOWN;
     }
-    if (!config->arbiter.allow_unverified && ctl_exposes_password(&config->arbiter)) {
+    if (exposed) {
         ctl_print_exposed(ctl, &config->arbiter);
         report.n[VERDICT_BAD]++;
     }
@@ -221,8 +234,7 @@ static int check(const struct ctl *ctl, const struct config_paths *paths, bool o
         check_host(ctl, config, &report);
     if (live) {
         report_clock(&report);
-        trial_finish(trial);
-        report_arbiter(&report, trial, config->arbiter.require_sync);
+        report_trial(&report, trial, config->arbiter.require_sync);
     }
     return conclude(ctl, &report, live);
 }

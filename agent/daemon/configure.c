@@ -51,7 +51,7 @@ static enum arbiter_password password_of(const struct config_arbiter *a)
 {
     if (a->unjudged)
         return PASSWORD_AS_BEFORE;
-    return a->allow_unverified ? PASSWORD_ANYHOW : PASSWORD_GUARDED;
+    return a->allow_unverified ? PASSWORD_ANYHOW : PASSWORD_PROTECTED;
 }
 
 static int make_arbiter(struct daemon *d, const struct tenure_config *c, const char *owner,

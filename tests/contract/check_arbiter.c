@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -567,6 +568,43 @@ TEST(a_check_ends_in_time, .times = 2)
     (void)close(fd);
 }
 
+/* A password that would go to whoever answers is not tried either. */
+TEST(what_is_refused_asks_nobody)
+{
+    static const char *const applied[] = {"/nonexistent/a", "/nonexistent/b", "/nonexistent/c",
+                                          NULL};
+    char text[512], file[512], groups[512], *out;
+    char *argv[] = {(char[]){"tenurectl"}, (char[]){"check"}, NULL};
+    int fd, port = mute_port(&fd);
+    struct pollfd asked = {.fd = fd, .events = POLLIN};
+    size_t n;
+
+    (void)setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent", 1);
+    (void)snprintf(file, sizeof file, "%s", in_folder("tenure.conf"));
+    (void)snprintf(groups, sizeof groups, "%s", in_folder("groups.d"));
+    ctl.paths = (struct config_paths){.main_file = file, .groups_dir = groups};
+    ctl.applied = applied;
+    ctl.copy_dir = "/nonexistent";
+    ctl.tries = true;
+    for (int refused = 1; refused >= 0; refused--) {
+        (void)snprintf(text, sizeof text,
+                       "node = \"n1\"; arbiter = { type = \"postgresql\"; conninfo = "
+                       "\"host=0.0.0.0 port=%d user=tenure password=" SECRET
+                       " sslmode=require %s\"; };",
+                       port, refused ? "channel_binding=prefer" : "");
+        file_put(file, text);
+        ctl.out = ctl.err = open_memstream(&out, &n);
+        int status = ctl_run(&ctl, 2, argv);
+        ck_assert_int_eq(fclose(ctl.out), 0);
+        ck_assert_int_eq(status, CTL_CHECK_BAD);
+        ck_assert_int_eq(strstr(out, "not tried: the password would go to whoever") != NULL,
+                         refused);
+        ck_assert_msg(poll(&asked, 1, 0) == !refused, "%s", out);
+        free(out);
+    }
+    (void)close(fd);
+}
+
 /* ---- apply ---- */
 
 static char *err;
@@ -622,8 +660,8 @@ TEST(files_that_change_meanwhile_are_not_applied, .root = true)
     (void)close(fd);
 }
 
-/* A slow apply of what an earlier version has applied, while a quick one has the password guarded:
- * that is not taken back. */
+/* A slow apply of what an earlier version has applied, while a quick one has the password
+ * protected: that is not taken back. */
 TEST(what_is_applied_meanwhile_is_not_undone, .root = true)
 {
     char file[512], groups[512], lock[512], own[512], text[256];
@@ -637,10 +675,10 @@ TEST(what_is_applied_meanwhile_is_not_undone, .root = true)
     (void)snprintf(lock, sizeof lock, "%s", in_folder("lock"));
     (void)snprintf(own, sizeof own, "%s", in_folder("applied.conf"));
     (void)setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent", 1);
-#define GUARDABLE                                                                                  \
+#define PROTECTABLE                                                                                \
     "node = \"n1\"; arbiter = { type = \"postgresql\"; %s conninfo = \"host=0.0.0.0 port=%d "      \
     "sslmode=require password=" SECRET "\"; };"
-    (void)snprintf(text, sizeof text, GUARDABLE, "", port);
+    (void)snprintf(text, sizeof text, PROTECTABLE, "", port);
     file_put(file, text);
     file_put(own, text);
     ctl.paths = (struct config_paths){.main_file = file, .groups_dir = groups};
@@ -651,7 +689,7 @@ TEST(what_is_applied_meanwhile_is_not_undone, .root = true)
     pid_t other = fork();
     if (other == 0) {
         (void)usleep(USEC_PER_SEC);
-        (void)snprintf(text, sizeof text, GUARDABLE, "allow_unverified = false;", port);
+        (void)snprintf(text, sizeof text, PROTECTABLE, "allow_unverified = false;", port);
         file_put(own, text);
         _exit(0);
     }
@@ -671,7 +709,7 @@ TEST(what_is_applied_meanwhile_is_not_undone, .root = true)
 }
 
 /* Another apply may have been there in the meantime. */
-TEST(a_start_guards_what_was_guarded)
+TEST(a_start_protects_what_was_protected)
 {
     static const struct {
         bool any, was_unjudged, is_unjudged;
@@ -770,7 +808,7 @@ TEST(what_an_earlier_version_applied_goes_on_where_it_must)
     }
 }
 
-/* Nobody knows whether the server would do with the password guarded, so nothing is changed. */
+/* Nobody knows whether the server would do with the password protected, so nothing is changed. */
 TEST(what_an_earlier_version_applied_goes_on_while_the_server_is_down, .times = 2)
 {
     char conninfo[256];
@@ -786,12 +824,12 @@ TEST(what_an_earlier_version_applied_goes_on_while_the_server_is_down, .times = 
     if (_i == 0)
         ASSERT_CONTAINS(err, "so it goes on as it is");
     else
-        ck_assert_str_eq(err, ""); /* there is nothing to guard */
+        ck_assert_str_eq(err, ""); /* there is nothing to protect */
     old_is_unjudged = false;
 }
 
 /* The primary of tomorrow may be the other one. A good one comes first, or last. */
-TEST(each_host_must_do_with_the_password_guarded)
+TEST(each_host_must_do_with_the_password_protected)
 {
     char conninfo[256], where[64];
     struct server good, also_good, bad;
@@ -849,7 +887,7 @@ TEST(a_trial_without_a_password_shows_nothing)
 }
 
 /* A trial gives no more away than the agent. */
-TEST(a_trial_guards_the_password)
+TEST(a_trial_protects_the_password)
 {
     struct server s;
 

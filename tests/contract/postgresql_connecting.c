@@ -358,8 +358,8 @@ TEST(a_bad_conninfo_is_refused_without_being_shown)
         char error[ARBITER_TEXT_MAX] = "";
         struct arbiter *arbiter = NULL;
 
-        ck_assert_int_eq(arbiter_postgresql_new(c->event, bad[i].conninfo, PASSWORD_GUARDED, false,
-                                                CLIENT_OWNER_A, &client_handler, c, &arbiter,
+        ck_assert_int_eq(arbiter_postgresql_new(c->event, bad[i].conninfo, PASSWORD_PROTECTED,
+                                                false, CLIENT_OWNER_A, &client_handler, c, &arbiter,
                                                 error),
                          -EINVAL);
         ck_assert_ptr_null(arbiter);

@@ -12,6 +12,6 @@ int contract_arbiter(sd_event *event, const char *owner, const struct arbiter_ha
 
     (void)snprintf(conninfo, sizeof conninfo, "host=%s port=%d dbname=postgres user=tenure",
                    shared.dir, shared.port);
-    return arbiter_postgresql_new(event, conninfo, PASSWORD_GUARDED, false, owner, handler,
+    return arbiter_postgresql_new(event, conninfo, PASSWORD_PROTECTED, false, owner, handler,
                                   userdata, ret, error);
 }

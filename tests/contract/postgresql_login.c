@@ -84,24 +84,24 @@ static const struct {
     enum arbiter_password password;
     bool gets;
 } greedy[] = {
-    {ELSEWHERE, "", false, PASSWORD_GUARDED, false},
-    {ELSEWHERE, "", true, PASSWORD_GUARDED, false},
-    {ELSEWHERE, "sslmode=prefer", true, PASSWORD_GUARDED, false},
-    {ELSEWHERE, "sslmode=require", true, PASSWORD_GUARDED, false},
-    {ELSEWHERE, "channel_binding=require", false, PASSWORD_GUARDED, false},
+    {ELSEWHERE, "", false, PASSWORD_PROTECTED, false},
+    {ELSEWHERE, "", true, PASSWORD_PROTECTED, false},
+    {ELSEWHERE, "sslmode=prefer", true, PASSWORD_PROTECTED, false},
+    {ELSEWHERE, "sslmode=require", true, PASSWORD_PROTECTED, false},
+    {ELSEWHERE, "channel_binding=require", false, PASSWORD_PROTECTED, false},
     /* It does not come so far: check and apply refuse it. Nor does the agent do it. */
-    {ELSEWHERE, "sslmode=require channel_binding=prefer", true, PASSWORD_GUARDED, false},
-    {ELSEWHERE, "sslmode=disable channel_binding=disable", false, PASSWORD_GUARDED, false},
+    {ELSEWHERE, "sslmode=require channel_binding=prefer", true, PASSWORD_PROTECTED, false},
+    {ELSEWHERE, "sslmode=disable channel_binding=disable", false, PASSWORD_PROTECTED, false},
     {ELSEWHERE, "", false, PASSWORD_ANYHOW, true},
     {ELSEWHERE, "sslmode=require", true, PASSWORD_ANYHOW, true},
     {ELSEWHERE, "channel_binding=require", false, PASSWORD_ANYHOW, false},
     {ELSEWHERE, "", false, PASSWORD_AS_BEFORE, true},
     {ELSEWHERE, "sslmode=require", true, PASSWORD_AS_BEFORE, true},
     /* Nothing leaves this host. */
-    {"127.0.0.1", "", false, PASSWORD_GUARDED, true},
+    {"127.0.0.1", "", false, PASSWORD_PROTECTED, true},
     /* A server that is verified may have it, where somebody says so. */
-    {ELSEWHERE, "sslmode=verify-full", true, PASSWORD_GUARDED, false},
-    {ELSEWHERE, "sslmode=verify-full channel_binding=prefer", true, PASSWORD_GUARDED, true},
+    {ELSEWHERE, "sslmode=verify-full", true, PASSWORD_PROTECTED, false},
+    {ELSEWHERE, "sslmode=verify-full channel_binding=prefer", true, PASSWORD_PROTECTED, true},
 };
 
 TEST(the_password_is_not_for_whoever_answers, EACH(greedy))
@@ -121,7 +121,7 @@ TEST(the_password_is_not_for_whoever_answers, EACH(greedy))
     (void)fclose(g.said);
 }
 
-TEST(the_password_of_a_file_or_a_credential_is_guarded_as_well, .times = 2)
+TEST(the_password_of_a_file_or_a_credential_is_protected_as_well, .times = 2)
 {
     struct greedy g = greedy_start("clear", false);
     char more[256] = "", line[LINE_MAX_CHARS];
@@ -135,7 +135,7 @@ TEST(the_password_of_a_file_or_a_credential_is_guarded_as_well, .times = 2)
         ck_assert_int_eq(setenv("CREDENTIALS_DIRECTORY", folder(), 1), 0);
     }
     for (int anyhow = 0; anyhow < 2; anyhow++) {
-        c->password = anyhow ? PASSWORD_ANYHOW : PASSWORD_GUARDED;
+        c->password = anyhow ? PASSWORD_ANYHOW : PASSWORD_PROTECTED;
         use("host=" ELSEWHERE " port=%d dbname=x user=tenure %s", g.port, more);
         client_await(c, &c->losses, 1);
         read_line(g.said, line);
@@ -184,13 +184,13 @@ static const struct {
     bool needs_require_auth;
 } links[] = {
     {"sslmode=require", ", TLS, not verified", "TLS, not verified: whoever answers",
-     PASSWORD_GUARDED, false},
-    {"sslmode=prefer", ", TLS, not verified", "sslmode=verify-full", PASSWORD_GUARDED, true},
-    {"sslmode=disable", ", not encrypted", "not encrypted: whoever is in between", PASSWORD_GUARDED,
-     true},
-    {"sslmode=disable", ", not encrypted, the password unguarded",
+     PASSWORD_PROTECTED, false},
+    {"sslmode=prefer", ", TLS, not verified", "sslmode=verify-full", PASSWORD_PROTECTED, true},
+    {"sslmode=disable", ", not encrypted", "not encrypted: whoever is in between",
+     PASSWORD_PROTECTED, true},
+    {"sslmode=disable", ", not encrypted, the password unprotected",
      "not encrypted: ", PASSWORD_ANYHOW, false},
-    {"sslmode=require", ", TLS, not verified, the password unguarded",
+    {"sslmode=require", ", TLS, not verified, the password unprotected",
      "an earlier version has applied this arbiter", PASSWORD_AS_BEFORE, false},
     {"sslmode=require channel_binding=require", ", TLS, not verified",
      "TLS, not verified: whoever answers", PASSWORD_AS_BEFORE, false},

@@ -685,7 +685,7 @@ TEST(apply_leaves_the_arbiter_of_an_earlier_version, .root = true)
     folder_put("tenure.conf",
                MAIN("host=pg1 sslmode=require password=hush") GROUP("g", "a.service"));
     ck_assert_int_eq(RUN("apply", "--dry-run"), CTL_OK);
-    ASSERT_CONTAINS(out, "from now on the agent guards its password");
+    ASSERT_CONTAINS(out, "from now on the agent protects its password");
     ck_assert_int_eq(RUN("apply"), CTL_OK);
     expect_applied("allow_unverified = false;");
     ck_assert_int_eq(RUN("check", "--offline"), CTL_OK);
@@ -710,7 +710,7 @@ TEST(apply_if_missing_leaves_the_password_as_it_was, .root = true, .times = 2)
     stop_playing();
 }
 
-TEST(apply_if_missing_guards_the_password_where_the_file_says_so, .root = true)
+TEST(apply_if_missing_protects_the_password_where_the_file_says_so, .root = true)
 {
     start_playing(&(struct stand_in){.agent = false});
     folder_put("tenure.conf", MAIN_DECIDING("false", TO_ANYBODY) GROUP("g", "a.service"));

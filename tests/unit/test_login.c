@@ -25,7 +25,7 @@ TEST_CASE(login, .set_up = without_credential);
 
 static const struct {
     const char *sslmode, *require_auth, *channel_binding;
-    enum login_guard of_15, of_16;
+    enum login_protection of_15, of_16;
 } rules[] = {
     /* nothing said */
     {NULL, NULL, NULL, LOGIN_EXPOSED, LOGIN_SCRAM},
@@ -62,9 +62,9 @@ TEST(what_is_said_and_what_is_added, EACH(rules))
                                .require_auth = rules[_i].require_auth,
                                .channel_binding = rules[_i].channel_binding};
 
-    ck_assert_int_eq(login_guard(&s), rules[_i].of_15);
+    ck_assert_int_eq(login_protection(&s), rules[_i].of_15);
     s.knows_require_auth = true;
-    ck_assert_int_eq(login_guard(&s), rules[_i].of_16);
+    ck_assert_int_eq(login_protection(&s), rules[_i].of_16);
 }
 
 static struct conninfo *parse(const char *text, enum arbiter_password password)
@@ -101,7 +101,7 @@ static const struct {
     /* no password */
     {"host=pg1", NEVER},
     {"host=pg1 sslcert=/c sslkey=/k", NEVER},
-    /* it is guarded */
+    /* it is protected */
     {"host=pg1 sslmode=verify-full " SECRET, NEVER},
     {"host=pg1 sslmode=require passfile=/p", NEVER},
     {"postgresql://tenure:geheim@pg1/tenure?sslmode=require", NEVER},
@@ -121,7 +121,7 @@ static const struct {
 
 TEST(strings_that_are_refused, EACH(strings))
 {
-    struct conninfo *c = parse(strings[_i].conninfo, PASSWORD_GUARDED);
+    struct conninfo *c = parse(strings[_i].conninfo, PASSWORD_PROTECTED);
     bool old = PQlibVersion() < LIBPQ_WITH_REQUIRE_AUTH;
 
     ck_assert_int_eq(conninfo_exposes(c),
@@ -139,7 +139,7 @@ static const char *handed(const struct conninfo_parameters *p, const char *keywo
     return value;
 }
 
-/* What libpq gets. Of PASSWORD_GUARDED; otherwise it is what is written. */
+/* What libpq gets. Of PASSWORD_PROTECTED; otherwise it is what is written. */
 static const struct {
     const char *conninfo, *binding, *method_of_16, *written;
 } added[] = {
@@ -166,7 +166,7 @@ TEST(what_libpq_gets, EACH(added))
 {
     bool old = PQlibVersion() < LIBPQ_WITH_REQUIRE_AUTH;
     struct conninfo_parameters p;
-    struct conninfo *c = parse(added[_i].conninfo, PASSWORD_GUARDED);
+    struct conninfo *c = parse(added[_i].conninfo, PASSWORD_PROTECTED);
 
     conninfo_parameters(c, &c->hosts[0], NULL, &p);
     /* Without anything better: then nobody is let in without TLS. */
@@ -202,9 +202,9 @@ TEST(as_before_what_is_written_counts_alone)
         struct conninfo *c = parse(of[i].conninfo, PASSWORD_AS_BEFORE);
 
         ck_assert_int_eq(conninfo_exposes(c), of[i].exposes);
-        ck_assert_int_eq(conninfo_unguarded(c, &c->hosts[0], NULL), of[i].exposes);
-        c->password = PASSWORD_GUARDED;
-        ck_assert(!conninfo_unguarded(c, &c->hosts[0], NULL));
+        ck_assert_int_eq(conninfo_unprotected(c, &c->hosts[0], NULL), of[i].exposes);
+        c->password = PASSWORD_PROTECTED;
+        ck_assert(!conninfo_unprotected(c, &c->hosts[0], NULL));
         (void)conninfo_free(c);
     }
 }
@@ -215,24 +215,24 @@ TEST(the_address_counts)
 {
     struct conninfo *c = parse("host=localhost,pg1 " SECRET, PASSWORD_ANYHOW);
 
-    ck_assert(conninfo_unguarded(c, &c->hosts[0], "10.0.0.1"));
-    ck_assert(!conninfo_unguarded(c, &c->hosts[0], "127.0.0.1"));
-    ck_assert(conninfo_unguarded(c, &c->hosts[1], "10.0.0.1"));
-    ck_assert(!conninfo_unguarded(c, &c->hosts[1], "::1"));
+    ck_assert(conninfo_unprotected(c, &c->hosts[0], "10.0.0.1"));
+    ck_assert(!conninfo_unprotected(c, &c->hosts[0], "127.0.0.1"));
+    ck_assert(conninfo_unprotected(c, &c->hosts[1], "10.0.0.1"));
+    ck_assert(!conninfo_unprotected(c, &c->hosts[1], "::1"));
     (void)conninfo_free(c);
 }
 
-/* Of such a string nothing is written down, so it counts for as much as with a guard. */
-TEST(a_localhost_that_leads_elsewhere_is_guarded_as_before_too)
+/* Of such a string nothing is written down, so it counts for as much as if it were. */
+TEST(a_localhost_that_leads_elsewhere_is_protected_as_before_too)
 {
     struct conninfo *c = parse("host=localhost sslmode=require " SECRET, PASSWORD_AS_BEFORE);
 
-    ck_assert(!conninfo_may_need_guard(c));
-    ck_assert(!conninfo_unguarded(c, &c->hosts[0], "10.0.0.1"));
+    ck_assert(!conninfo_may_need_protection(c));
+    ck_assert(!conninfo_unprotected(c, &c->hosts[0], "10.0.0.1"));
     (void)conninfo_free(c);
     c = parse("host=localhost,pg1 sslmode=require " SECRET, PASSWORD_AS_BEFORE);
-    ck_assert(conninfo_may_need_guard(c));
-    ck_assert(conninfo_unguarded(c, &c->hosts[0], "10.0.0.1"));
+    ck_assert(conninfo_may_need_protection(c));
+    ck_assert(conninfo_unprotected(c, &c->hosts[0], "10.0.0.1"));
     (void)conninfo_free(c);
 }
 
@@ -248,5 +248,5 @@ TEST(no_service_of_the_environment)
     ASSERT_CONTAINS(error, "PGSERVICE is set in the environment");
     ck_assert_ptr_null(strstr(error, "geheim"));
     ck_assert_int_eq(unsetenv("PGSERVICE"), 0);
-    (void)conninfo_free(parse("dbname=tenure", PASSWORD_GUARDED));
+    (void)conninfo_free(parse("dbname=tenure", PASSWORD_PROTECTED));
 }

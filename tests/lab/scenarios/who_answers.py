@@ -4,7 +4,7 @@
 from lab.cluster import APPLIED
 from lab.scenario import scenario
 
-UNGUARDED = "the password unguarded"
+UNPROTECTED = "the password unprotected"
 UNVERIFIED = "sslmode=require sslrootcert=''"
 
 
@@ -39,7 +39,7 @@ def earlier_arbiter(t):
     t.fault("the server wants passwords in clear text; the agents are restarted", lambda: everywhere(
         t, lambda h: h.systemctl("restart", "tenured.service")))
     t.effect("they log in as before, and their status says so", lambda: all(
-        h.main_pid("tenured.service") != agents[h] and arbiter(t, h).endswith(f", TLS, not verified, {UNGUARDED}")
+        h.main_pid("tenured.service") != agents[h] and arbiter(t, h).endswith(f", TLS, not verified, {UNPROTECTED}")
         for h in t.hosts))
     for host in t.hosts:
         said = warned(host)
@@ -50,7 +50,7 @@ def earlier_arbiter(t):
         t.check(f"a reload leaves it, and says why:\n{said}", "so it goes on as it is" in said
                 and "the password was not sent" in said)
     t.undisturbed(seconds=1)
-    t.check("the status is as before", all(UNGUARDED in arbiter(t, h) for h in t.hosts))
+    t.check("the status is as before", all(UNPROTECTED in arbiter(t, h) for h in t.hosts))
     for host in t.hosts:
         t.cluster.configure(host, conninfo=f"{UNVERIFIED} application_name=another")
         t.check(f"another connection string is not applied on {host}",
@@ -59,7 +59,7 @@ def earlier_arbiter(t):
 
     ask_for(t, "scram-sha-256")
     everywhere(t, lambda h: h.systemctl("reload", "tenured.service"))
-    t.until("by SCRAM it is guarded from the next reload on", lambda: all(
+    t.until("by SCRAM it is protected from the next reload on", lambda: all(
         arbiter(t, h).endswith(", TLS, not verified") for h in t.hosts))
 
     def verified(host):
