@@ -595,14 +595,13 @@ static void tell_blocked(struct seat *s, const struct api_group *g, usec_t now)
                                 .node = s->daemon->config->node,
                                 .group = g->name,
                                 .reason = g->reason};
-    char obstacle[REASON_MAX];
+    char obstacle[REASON_MAX] = "";
+    bool worth = strcmp(g->role, "blocked") == 0 && s->daemon->errand == ERRAND_NONE &&
+                 s->daemon->connected && s->daemon->fit;
 
-    describe_obstacle(s, now, obstacle); /* what holds a claim up is said at once */
-
-    bool worth = obstacle[0] && strcmp(g->role, "blocked") == 0 &&
-                 s->daemon->errand == ERRAND_NONE && s->daemon->connected && s->daemon->fit;
-
-    if (!worth) {
+    if (worth) /* what holds a claim up is said at once */
+        describe_obstacle(s, now, obstacle);
+    if (!obstacle[0]) {
         s->blocked_since = 0;
         if (strcmp(g->role, "blocked") != 0)
             s->blocked[0] = '\0';
