@@ -17,7 +17,7 @@
 static const char advice_on_method[] =
     "the password was not sent: the server, or who poses as it, wants it in another way than "
     "SCRAM. "
-    "In pg_hba.conf write scram-sha-256, set the role's password anew with "
+    "In pg_hba.conf write scram-sha-256, set the role's password again with "
     "password_encryption = 'scram-sha-256'; a pooler needs a word more, see tenure.conf(5), Who "
     "answers";
 static const char advice_on_none[] =
