@@ -69,7 +69,7 @@ struct connection {
     char warning[ARBITER_TEXT_MAX];
     char told[ARBITER_TEXT_MAX]; /* the last warning that was told */
     bool pooled;
-    enum link doubted; /* told of this: nobody knows who answers */
+    enum link doubted; /* reported: nobody knows who answers */
     bool unprotected_told;
     char replicated[REPLICATED_TEXT_MAX];
 };
