@@ -150,17 +150,17 @@ static void describe_obstacle(const struct seat *s, usec_t now, char ret[static 
         (void)snprintf(ret, REASON_MAX, "the system bus cannot be reached: %s", d->bus_text);
     else if (v && !v->guarded)
         (void)snprintf(ret, REASON_MAX, "%s", v->problem);
-    else if (*host_polkit_problem(d->host))
-        (void)snprintf(ret, REASON_MAX,
-                       "polkit does not answer, so systemd lets the agent start no keeper: install "
-                       "polkitd, or see systemctl status polkit: %s",
-                       host_polkit_problem(d->host));
     else if (!v || v->asked_at == 0)
         (void)snprintf(ret, REASON_MAX, "PID 1 has not answered yet");
     else if (v->keeper == KEEPER_GONE && !(v->units_dead && v->slice_empty))
         describe_runs(s, ret);
     else if (!member_ready(&s->member, now))
         (void)snprintf(ret, REASON_MAX, "PID 1 does not answer");
+    else if (*host_polkit_problem(d->host))
+        (void)snprintf(ret, REASON_MAX,
+                       "polkit does not answer, so systemd lets the agent start no keeper: install "
+                       "polkitd, or see systemctl status polkit: %s",
+                       host_polkit_problem(d->host));
 }
 
 /* The agent has just been started, and nobody has answered it yet. */

@@ -135,6 +135,12 @@ int state_create(int dir_fd, const struct ticket *t, uid_t uid, gid_t gid, struc
         openat(dir_fd, KEEPER_LIVE_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (live_fd < 0)
         return -errno;
+    /* PID 1 removes the directory after each term, but not where the unit was masked meanwhile.
+     * What is left is the agent's user's: ours again first, as only its owner may set a mode. */
+    if (fchown(live_fd, geteuid(), getegid()) < 0)
+        return -errno;
+    if (unlinkat(live_fd, STATE_NAME, 0) < 0 && errno != ENOENT)
+        return -errno;
     fd = create_at(live_fd, STATE_NEW_NAME, text, (size_t)n, 0644);
     if (fd < 0)
         return fd;

@@ -31,7 +31,7 @@ struct state_file {
 #define STATE_FILE_NONE ((struct state_file){.live_fd = -1, .fd = -1})
 
 /* Creates live/ and the unpublished state in it, then gives live/ (not the state) to uid and gid.
- * Returns 0 or a negative errno. */
+ * What an earlier term has left there is replaced. Returns 0 or a negative errno. */
 int state_create(int dir_fd, const struct ticket *t, uid_t uid, gid_t gid, struct state_file *ret);
 int state_publish(const struct state_file *s);
 /* Rewrites in place what may change of a term; a reader of the running keeper's state may see

@@ -22,40 +22,74 @@
  * for anybody. */
 #define POLKIT_LOST_USEC (10 * USEC_PER_SEC)
 
-static void polkit_answered(struct host *h, struct group *g, sd_bus_message *reply, int error,
-                            const char *text)
+static void answered(struct host *h)
 {
-    (void)g;
-    (void)reply;
-    usec_t pause = POLKIT_INTERVAL_USEC;
+    h->polkit_failures = 0;
+    h->polkit_text[0] = '\0';
+    h->polkit_at = usec_add(clock_boottime(), POLKIT_INTERVAL_USEC);
+}
 
-    h->polkit_in_flight = false;
-    if (error == 0) {
-        h->polkit_failures = 0;
-        h->polkit_text[0] = '\0';
-    } else if (h->polkit_failures + 1 < POLKIT_TRIES) {
+static void failed(struct host *h, const char *text)
+{
+    usec_t pause = POLKIT_AGAIN_USEC;
+
+    if (h->polkit_failures + 1 < POLKIT_TRIES)
         h->polkit_failures++;
-        pause = POLKIT_AGAIN_USEC;
-    } else {
+    else {
         (void)snprintf(h->polkit_text, sizeof h->polkit_text, "%s", text);
         pause = POLKIT_SILENT_USEC;
     }
     h->polkit_at = usec_add(clock_boottime(), pause);
 }
 
-void polkit_ask(struct host *h, usec_t now)
+static void bus_answered(struct host *h, struct group *g, sd_bus_message *reply, int error,
+                         const char *text)
+{
+    (void)g;
+    (void)reply;
+    (void)text;
+    h->polkit_in_flight = false;
+    if (nobody_answered(error))
+        h->polkit_at = usec_add(clock_boottime(), POLKIT_AGAIN_USEC);
+    else
+        failed(h, "it did not answer in time");
+}
+
+/* 0, or a negative errno: it was not sent. */
+static int ping(struct host *h, const char *name, const char *path, call_done done)
 {
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+    int r =
+        sd_bus_message_new_method_call(h->bus, &m, name, path, "org.freedesktop.DBus.Peer", "Ping");
 
+    return r < 0 ? r : call_send(h, m, NULL, done);
+}
+
+/* A bus that delivers nothing makes everybody silent: polkit is at fault only if PID 1 is not. */
+static void polkit_answered(struct host *h, struct group *g, sd_bus_message *reply, int error,
+                            const char *text)
+{
+    (void)g;
+    (void)reply;
+    if (nobody_answered(error) && ping(h, SYSTEMD_NAME, SYSTEMD_PATH, bus_answered) >= 0)
+        return;
+    h->polkit_in_flight = false;
+    if (error == 0)
+        answered(h);
+    else if (nobody_answered(error))
+        h->polkit_at = usec_add(clock_boottime(), POLKIT_AGAIN_USEC);
+    else
+        failed(h, text);
+}
+
+void polkit_ask(struct host *h, usec_t now)
+{
     if (h->polkit_in_flight || h->polkit_at > now || geteuid() == 0) /* root needs no polkit */
         return;
-    if (sd_bus_message_new_method_call(h->bus, &m, POLKIT_NAME, POLKIT_PATH,
-                                       "org.freedesktop.DBus.Peer", "Ping") < 0 ||
-        call_send(h, m, NULL, polkit_answered) < 0) {
+    if (ping(h, POLKIT_NAME, POLKIT_PATH, polkit_answered) < 0)
         h->polkit_at = usec_add(now, POLKIT_AGAIN_USEC);
-        return;
-    }
-    h->polkit_in_flight = true;
+    else
+        h->polkit_in_flight = true;
 }
 
 usec_t polkit_due(const struct host *h)

@@ -162,9 +162,10 @@ WantedBy=multi-user.target
         but = f" other than {other_than}" if other_than else ""
         return wait_for(f"a leader{but}", found, timeout=timeout, every=0.05, seen=seen)
 
-    def account(self, lines=400):
-        """What each host has to say, for a failure's report."""
-        units = ["tenured.service", "tenure@*.service", "tenure-stop@*.service", self.unit]
+    def account(self, lines=4000):
+        """What each host has to say, for a failure's report: its bus and polkit too, which a start passes."""
+        units = ["tenured.service", "tenure@*.service", "tenure-stop@*.service", self.unit,
+                 "dbus.service", "polkit.service"]
         said = []
         for host in self.lab.hosts:
             said.append(f"{host}: " + ("frozen" if host.frozen_at is not None

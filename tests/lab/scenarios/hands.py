@@ -146,6 +146,14 @@ def keeper_by_hand(t):
     old.systemctl("unmask", "--runtime", t.keeper)
     t.until("unmasked it stands by", lambda: t.cluster.status(old).get("role") == "standby",
             timeout=90)
+    # PID 1 leaves the directory of a unit that was masked meanwhile.
+    others, term = [h for h in t.hosts if h is not old], t.db.lease(t.group)["term"]
+    for other in [*(h for h in others if h is not t.leader), t.leader]:
+        t.stop_agent(other)
+    t.leader = t.next_leader()
+    t.check(f"{old} leads, at its first attempt", t.leader is old and t.db.lease(t.group)["term"] == term + 1)
+    for other in others:
+        other.systemctl("start", "tenured.service")
 
 
 @scenario("keepers and units are started by hand on standbys, all the time: refused")
