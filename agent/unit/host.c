@@ -342,7 +342,9 @@ void group_judge(const struct host *h, struct group *g)
     else if (!*problem && g->view.unarmed)
         problem = obstacle;
     g->view.guarded = g->checked == h->generation && !*problem && h->watchdogs_known && !*obstacle;
-    g->view.unguarded = h->connected && g->checked == h->generation && *problem;
+    /* What was found stays found while it is checked again. */
+    g->view.unguarded =
+        h->connected && *problem && (g->checked == h->generation || *g->check_problem);
     judge_guards(g, h->connected && g->checked == h->generation);
     if (!g->view.guarded && !*problem)
         problem = h->watchdogs_known ? obstacle

@@ -12,11 +12,12 @@ import tempfile
 import time
 import types
 import unittest
+import unittest.mock
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from lab import cells, clock, pulse                         # noqa: E402
+from lab import cells, clock, polkit, pulse                 # noqa: E402
 from lab.cells import KINDS, Cell                           # noqa: E402
 from lab.crew import Crew, Turn                             # noqa: E402
 from lab.scenario import TWO_HOSTS                          # noqa: E402
@@ -69,7 +70,7 @@ class Runner:
     """In place of a lab: writes down who began and ended what."""
 
     def __init__(self, log, kind):
-        self.log, self.kind, self.versions = log, kind, {}
+        self.log, self.kind, self.versions, self.excuse = log, kind, {}, ""
 
     def say(self, *words):
         with open(self.log, "a", encoding="ascii") as f:
@@ -87,6 +88,7 @@ class Runner:
         if getattr(s, "dies", False):
             os._exit(9)
         time.sleep(s.seconds)
+        self.excuse = getattr(s, "excuse", "")
         self.say("end", s.name, *self.kind)
         return getattr(s, "passes", True), {"gap": 0.0, "dual": 0.0}, getattr(s, "why", "")
 
@@ -184,16 +186,29 @@ class Crews(unittest.TestCase):
 
     def test_void_also_where_it_failed(self):
         self.paused([scenario("a", seconds=0.05, passes=False, why="too late")], 150)
-        self.assertEqual([(o.void, o.passed) for _, o in self.outcomes], [(True, False), (False, False)])
+        self.assertEqual([(bool(o.void), o.passed) for _, o in self.outcomes], [(True, False), (False, False)])
+
+    def test_void_by_an_excuse_once(self):
+        self.work(1, [scenario("a", passes=False, why="too late", excuse="polkitd hung")], [Cell("a", "lease", "252")])
+        self.assertEqual([(o.void, o.passed) for _, o in self.outcomes], [("polkitd hung", False), ("", False)])
+
+    def test_two_hosts_are_never_excused_by_anything_else(self):
+        bad = scenario("a", passes=False, why=f"{TWO_HOSTS}: for 7 ms", excuse="polkitd hung")
+        self.work(1, [bad], [Cell("a", "lease", "252")])
+        self.assertEqual([(o.void, o.passed) for _, o in self.outcomes], [("", False)])
+
+    def test_what_passed_needs_no_excuse(self):
+        self.work(1, [scenario("a", excuse="polkitd hung")], [Cell("a", "lease", "252")])
+        self.assertEqual([(o.void, o.passed) for _, o in self.outcomes], [("", True)])
 
     def test_two_hosts_are_never_excused_by_a_short_pause(self):
         bad = scenario("a", seconds=0.05, passes=False, why=f"{TWO_HOSTS}: for 7 ms")
         self.paused([bad], 250)
-        self.assertEqual([(o.void, o.passed) for _, o in self.outcomes], [(False, False)])
+        self.assertEqual([(bool(o.void), o.passed) for _, o in self.outcomes], [(False, False)])
 
     def test_what_fails_is_not_run_again(self):
         self.work(2, [scenario("a", passes=False, why="no")], [Cell("a", "lease", "252")])
-        self.assertEqual([(o.void, o.passed) for _, o in self.outcomes], [(False, False)])
+        self.assertEqual([(bool(o.void), o.passed) for _, o in self.outcomes], [(False, False)])
 
     def test_interrupted(self):
         child = os.fork()
@@ -217,6 +232,37 @@ class Crews(unittest.TestCase):
                 return sum(line.split()[2] == word for line in f)
         except FileNotFoundError:
             return 0
+
+
+class Host:
+    """In place of a host of a lab: journals as they are given."""
+    up, frozen_at = True, None
+
+    def __init__(self, **journals):
+        self.journals = journals
+
+    def sh(self, command, **_):
+        return self.journals.get(command.split()[-1].removesuffix(".service"), "")
+
+
+class Polkit(unittest.TestCase):
+    TIMED_OUT = "[ 105.000000] n1 tenured[106]: work: its keeper was not started: Method call timed out"
+    HUNG = "[ 112.000000] n1 polkitd[79]: Terminating runaway script after 15 seconds"
+
+    def hung(self, *hosts, began=100):
+        with unittest.mock.patch.object(polkit, "WAIT_S", 0.1), unittest.mock.patch.object(polkit, "ASKED_S", 0.02):
+            return polkit.hung(hosts, began * clock.SECOND)
+
+    def test_who_says_so(self):
+        well, ill = Host(tenured="[ 105.000000] n2 tenured[106]: work: claimed"), Host(tenured=self.TIMED_OUT, polkit=self.HUNG)
+        self.assertIs(self.hung(well, ill), ill)
+
+    def test_who_does_not(self):
+        self.assertIsNone(self.hung(Host(tenured=self.TIMED_OUT)))
+        self.assertIsNone(self.hung(Host(polkit=self.HUNG)))
+
+    def test_nothing_of_before(self):
+        self.assertIsNone(self.hung(Host(tenured=self.TIMED_OUT, polkit=self.HUNG), began=108))
 
 
 class Pulses(unittest.TestCase):

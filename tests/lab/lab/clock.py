@@ -13,3 +13,11 @@ def now():
 
 def ms(nanoseconds):
     return nanoseconds / MS
+
+
+def logged_at(line):
+    """When a line like "[ 1234.567890] n1 tenured[144]: …" was logged, by now(); 0 for a message's second line."""
+    try:
+        return float(line.split("]")[0].strip("[ ")) * SECOND
+    except ValueError:
+        return 0

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Several labs side by side. Each worker is a process with one lab; it is given the cells of that lab one after the
-other, and then those of whatever kind most are left of. A cell in which the machine stood still is void: it is run once
-more at the end, with no other lab beside it, and what it does then counts."""
+other, and then those of whatever kind most are left of. A cell in which the machine stood still, or which failed
+while polkitd hung by a fault of its own, is void: it is run once more at the end, with no other lab beside it, and what
+it does then counts."""
 
 import collections
 import multiprocessing
@@ -29,10 +30,10 @@ def jobs_here():
 class Outcome:
     """What came of one run of a cell. story: how to draw it, where that was asked for; versions: of the lab."""
 
-    def __init__(self, passed, figures, why, began, ended, versions=None, story=None):
+    def __init__(self, passed, figures, why, began, ended, versions=None, story=None, excuse=""):
         self.passed, self.figures, self.why = passed, figures, why
         self.began, self.ended = began, ended           # clock.now()
-        self.versions, self.story = versions or {}, story
+        self.versions, self.story, self.excuse = versions or {}, story, excuse
         self.alone = False
         self.pause_ms = 0.0
 
@@ -46,8 +47,12 @@ class Outcome:
 
     @property
     def void(self):
-        """A second time there is nobody else to blame."""
-        return not self.alone and pulse.voids(self.pause_ms, self.two_hosts)
+        """Why its result does not count; "" it does. A second time there is nobody else to blame."""
+        if self.alone:
+            return ""
+        if pulse.voids(self.pause_ms, self.two_hosts):
+            return f"the machine stopped for {self.pause_ms:.0f} ms"
+        return "" if self.passed or self.two_hosts else self.excuse
 
 
 class Worker:
@@ -239,4 +244,4 @@ def _attempt(runner, scenario, turn):
         passed, figures, why = False, {}, str(e)
     ended = clock.now()
     return Outcome(passed, figures, why, began, ended, runner.versions,
-                   runner.told(scenario, turn) if passed else None)
+                   runner.told(scenario, turn) if passed else None, runner.excuse)

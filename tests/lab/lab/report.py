@@ -14,7 +14,7 @@ class Cell:
         self.method, self.platform = method, platform
         self.runs = []              # figures of those that passed, as Runner.run() returns them
         self.failures = []          # why the others did not
-        self.void = []              # for how long the machine itself stopped, in each that was run again for that, ms
+        self.void = []              # why, of each run that was made again
 
     def add(self, passed, figures, why):
         if passed:
@@ -77,7 +77,8 @@ class Report:
         void = sum(len(c.void) for c in self.cells.values())
         if void:
             verdict += f" In {len(self.cells) * self.wanted} runs it happened {times(void)} that the machine itself stopped for " \
-                       "more than 100 ms: such a run is void, and was made again with no other lab beside it. Each is named below."
+                       "more than 100 ms, or that polkitd hung by a fault of its own: such a run is void, and was made again with " \
+                       "no other lab beside it. Each is named below."
         lines = ["<!-- Written by tests/lab/evidence. Not edited by hand. -->",
                  "# Faults, and what the witness saw", "",
                  f"{verdict} A cell is a scenario by one method on one platform, run {times(self.wanted)}, on real "
@@ -124,8 +125,8 @@ class Report:
         head = ("method", "platform", "runs", "gap, median", "gap, longest", "two at once, longest", *others)
         lines += _table(head, rows, "lllrrr" + "r" * len(others))
         for c in cells:
-            lines += [line for ms in c.void for line in (
-                "", f"{c.method}, {self._where(c.platform)}: run again, because the machine stopped for {ms:.0f} ms.")]
+            lines += [line for why in c.void for line in (
+                "", f"{c.method}, {self._where(c.platform)}: run again, because {why}.")]
             for why in dict.fromkeys(c.failures):
                 lines += ["", f"{c.method}, {self._where(c.platform)}:", "", *("    " + line for line in why.splitlines())]
         return "\n".join(lines)

@@ -19,7 +19,7 @@ import signal
 import time
 import traceback
 
-from . import clock, counters, sanitizers
+from . import clock, counters, polkit, sanitizers
 from .cluster import Cluster
 from .lab import Lab, make_lowers
 from .platforms import CACHE
@@ -173,7 +173,7 @@ class Trial:
     def said(self, host, unit, words, priority="debug"):
         """The lines with these words in the journal of a host, of this priority or a higher one, since the fault."""
         lines = host.sh(f"journalctl -q -b -o short-monotonic -p {priority} -u {unit}", check=False).splitlines()
-        return [line for line in lines if words in line and logged_at(line) >= self.fault_at]
+        return [line for line in lines if words in line and clock.logged_at(line) >= self.fault_at]
 
     def old_term_is_refused(self, term):
         """By whoever asks: what an application of the old term would be told."""
@@ -271,14 +271,6 @@ def _spans(testimony, since):
     return "\n".join(lines)
 
 
-def logged_at(line):
-    """As in "[ 1234.567890] n1 tenured[144]: …", by the clock of the lab; a line that is a message's second one has no time."""
-    try:
-        return float(line.split("]")[0].strip("[ ")) * clock.SECOND
-    except ValueError:
-        return 0
-
-
 def _ms(text):
     """"4s" or "1500ms"."""
     return float(text[:-2]) if text.endswith("ms") else float(text.rstrip("s")) * 1000
@@ -295,6 +287,7 @@ class Runner:
         self.labs = 0               # so many were made
         self.prepared = False
         self.versions = {}
+        self.excuse = ""            # what else than the product may have failed in the last cell
 
     def __enter__(self):
         return self
@@ -397,6 +390,10 @@ class Runner:
             return f"{worse}\nafter: {failure}"
         return str(failure)
 
+    def _excuse(self, began):
+        host = polkit.hung(self.lab.hosts, began) if self.lab else None
+        return f"polkitd of {host} hung for 15 s by a fault of its own" if host else ""
+
     def told(self, _function, _turn):
         """What else is to be known of the last run, for whoever asked for a runner that keeps more."""
         return None
@@ -408,6 +405,7 @@ class Runner:
         def overdue(*_):
             raise LabError(f"not done after {CELL_TIMEOUT} s")
         before = signal.signal(signal.SIGALRM, overdue)
+        began, self.excuse = clock.now(), ""
         try:
             self._prepare()
             signal.alarm(CELL_TIMEOUT)
@@ -423,9 +421,10 @@ class Runner:
             return True, {"gap": gap, "dual": dual, **trial.figures}, ""
         except Exception as e:          # a mistake in a scenario costs that one alone
             said = str(e) if isinstance(e, (Failed, LabError)) else traceback.format_exc()
-            signal.alarm(30)
+            signal.alarm(60)
             try:
                 said = self._worse(e, function) + self._account(function)
+                self.excuse = self._excuse(began)
             except (LabError, OSError) as more:
                 said += f"\n{more}"
             if not self.keep:

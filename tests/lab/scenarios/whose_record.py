@@ -8,7 +8,8 @@ original's keeper has at that moment, and so runs the units. Only what the origi
 it adopts that keeper, as an agent does that was restarted."""
 
 from lab import clock
-from lab.scenario import logged_at, scenario
+from lab.clock import logged_at
+from lab.scenario import scenario
 
 COPY = "a copy of this host"
 ADOPTED = "a live keeper of it was found and adopted"

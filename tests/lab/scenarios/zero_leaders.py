@@ -2,7 +2,8 @@
 """What a standby says of a leader that is silent, and of a group that nobody can take over."""
 
 from lab import clock
-from lab.scenario import logged_at, scenario
+from lab.clock import logged_at
+from lab.scenario import scenario
 
 CANNOT = "nobody leads the group, and this node cannot take it over: "
 # After the lease has expired: what an alert waits for, a poll, and what the host takes.
