@@ -17,7 +17,7 @@ import unittest.mock
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from lab import cells, clock, polkit, pulse                 # noqa: E402
+from lab import cells, clock, crew, polkit, pulse           # noqa: E402
 from lab.cells import KINDS, Cell                           # noqa: E402
 from lab.crew import Crew, Turn                             # noqa: E402
 from lab.scenario import TWO_HOSTS                          # noqa: E402
@@ -263,6 +263,17 @@ class Polkit(unittest.TestCase):
 
     def test_nothing_of_before(self):
         self.assertIsNone(self.hung(Host(tenured=self.TIMED_OUT, polkit=self.HUNG), began=108))
+
+
+class Jobs(unittest.TestCase):
+    def test_inotify(self):
+        with tempfile.NamedTemporaryFile("w") as f, unittest.mock.patch.object(crew, "INOTIFY_LIMIT", f.name), \
+                unittest.mock.patch.object(os, "sched_getaffinity", lambda _: range(16)):
+            for limit, jobs in ((10, 1), (128, 4), (1024, 32)):
+                f.seek(0)
+                f.write(f"{limit}\n")
+                f.flush()
+                self.assertEqual(crew.jobs_here(), jobs)
 
 
 class Pulses(unittest.TestCase):

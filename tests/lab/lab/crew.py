@@ -17,6 +17,11 @@ from .shell import LabError
 
 # Labs for each two processors: most of a cell is waiting. tests/lab/README.md has what was measured.
 JOBS_FOR_TWO = 4
+# PID 1 of a host has five inotify instances and logind one, all of root's, who may have so many on the whole machine.
+# By default that is 128, and without one a host does not boot.
+INOTIFY_LIMIT = "/proc/sys/fs/inotify/max_user_instances"
+INOTIFY_FOR_A_LAB = 26
+INOTIFY_FOR_OTHERS = 20
 # A lab of its own costs about as much as a cell: fewer are left to the worker that has the lab.
 WORTH_A_LAB = 2
 READ_PULSE_S = 1.0
@@ -24,7 +29,10 @@ END_TIMEOUT_S = 90
 
 
 def jobs_here():
-    return max(1, JOBS_FOR_TWO * len(os.sched_getaffinity(0)) // 2)
+    """So many labs at the same time as processors and inotify instances allow."""
+    with open(INOTIFY_LIMIT, encoding="ascii") as f:
+        for_inotify = (int(f.read()) - INOTIFY_FOR_OTHERS) // INOTIFY_FOR_A_LAB
+    return max(1, min(JOBS_FOR_TWO * len(os.sched_getaffinity(0)) // 2, for_inotify))
 
 
 class Outcome:
