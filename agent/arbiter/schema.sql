@@ -306,6 +306,9 @@ set search_path = pg_catalog, pg_temp
 -- Plans are kept per session, and may stem from when the table was empty: never scan it.
 set enable_seqscan = off
 set jit = off
+-- The loop's query looks cheaper planned for these very arguments, so it would be planned again in
+-- every tick, for longer than it runs.
+set plan_cache_mode = force_generic_plan
 as $function$
 #variable_conflict use_column
 declare
