@@ -82,12 +82,14 @@ static bool is_of_guards(enum member_reason reason)
     return reason == REASON_UNGUARDED || reason == REASON_OUTSIDE;
 }
 
-/* Not by the agent; and not that it failed or was killed. */
+/* Not by the agent; and not that it failed or was killed. One that has removed its state ends in an
+ * orderly way, also where PID 1 was asked a moment before. */
 static bool stopped_by_hand(const struct seat *s)
 {
     const struct group_view *v = host_view(s->daemon->host, s->group->name);
 
-    return s->member.reason == REASON_KEEPER_LOST && v && v->keeper_stopped;
+    return s->member.reason == REASON_KEEPER_LOST && v &&
+           (v->keeper_stopped || (v->keeper == KEEPER_ACTIVE && !v->has_state));
 }
 
 static void reason_of(const struct seat *s, char ret[static REASON_MAX])
