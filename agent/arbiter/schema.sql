@@ -3,8 +3,10 @@
 -- What tenure needs in its database. Run it as the database's owner (who may create roles) or as a
 -- superuser:   tenurectl schema | psql -d DATABASE
 --
--- It may be run again at any time and then changes nothing; it never drops or empties anything. All
--- of it is one transaction. PostgreSQL 14 and later.
+-- It may be run again at any time, also while groups are led, and then changes nothing; it never
+-- drops or empties anything. All of it is one transaction, which takes no lock that a renewal or a
+-- claim would wait for unless there is something to change, and then waits at most for 2 s: "lock
+-- timeout" means that nothing is done, and that it may be run again. PostgreSQL 14 and later.
 --
 -- Versions: what an agent calls is tenure.tick_N, and another N speaks another protocol. An agent
 -- whose function is missing says that the schema is missing or older, and leads nothing; so run this
@@ -24,6 +26,8 @@
 begin;
 
 set local client_min_messages = warning;    -- no "already exists, skipping"
+-- While this waits for a lock on a table, all that come later wait behind it.
+set local lock_timeout = '2s';
 set local check_function_bodies = on;
 set local default_table_access_method = heap;
 
@@ -31,6 +35,51 @@ do $$
 begin
     if not exists (select from pg_catalog.pg_roles where rolname = 'tenure') then
         create role tenure login;
+    end if;
+end
+$$;
+
+-- Who owns an object in here may make it something else at any time, and what the agents then call
+-- runs with their rights. What is there must be of a role that could do as it likes anyway.
+do $$
+declare
+    v_found text;
+begin
+    select pg_catalog.string_agg(o.what, ', ' order by o.what) into v_found
+    from (
+        select 'the schema tenure', n.nspowner
+        from pg_catalog.pg_namespace n where n.nspname operator(pg_catalog.=) 'tenure'
+        union all
+        select case when c.relkind operator(pg_catalog.=) 'S' then 'the sequence '
+                    when c.relkind operator(pg_catalog.=) 'v' then 'the view '
+                    else 'the table ' end
+               operator(pg_catalog.||) c.oid::pg_catalog.regclass::text, c.relowner
+        from pg_catalog.pg_class c join pg_catalog.pg_namespace n
+             on n.oid operator(pg_catalog.=) c.relnamespace
+        where n.nspname operator(pg_catalog.=) 'tenure'
+              and c.relkind operator(pg_catalog.=) any ('{r,v,m,p,f,S}')
+        union all
+        select 'the function ' operator(pg_catalog.||) p.oid::pg_catalog.regprocedure::text, p.proowner
+        from pg_catalog.pg_proc p join pg_catalog.pg_namespace n
+             on n.oid operator(pg_catalog.=) p.pronamespace
+        where n.nspname operator(pg_catalog.=) 'tenure') as x(what, owner)
+        cross join lateral (select pg_catalog.format('%s (of role "%s")', x.what,
+                                                     pg_catalog.pg_get_userbyid(x.owner)) as what) o
+    where not exists (
+        select from pg_catalog.pg_roles r
+        where r.oid operator(pg_catalog.=) x.owner
+              and (r.rolsuper or r.rolname operator(pg_catalog.=) current_user
+                   or r.oid operator(pg_catalog.=) (select d.datdba from pg_catalog.pg_database d
+                                                    where d.datname operator(pg_catalog.=) current_database())
+                   or r.rolname operator(pg_catalog.=) 'pg_database_owner'
+                   -- A superuser is a member of all roles.
+                   or (pg_catalog.pg_has_role(r.oid, 'member')
+                       and not (select me.rolsuper from pg_catalog.pg_roles me
+                                where me.rolname operator(pg_catalog.=) current_user))));
+    if v_found is not null then
+        raise exception using errcode = 'insufficient_privilege',
+            message = pg_catalog.format('other roles could change what the agents do: %s', v_found),
+            hint = 'Drop them if they are not from an earlier "tenurectl schema"; if they are, let the owner of the database own them (alter ... owner to ...). Then run this again.';
     end if;
 end
 $$;
@@ -86,7 +135,17 @@ comment on function tenure.lock_key(text) is
     'The key of the advisory lock of a group whose method is advisory: the first 64 bits of SHA-256 of "tenure.lease/NAME".';
 
 -- Two names with one key would be one lock: the second one gets no row, and so is never led.
-create unique index if not exists lease_lock_key on tenure.lease (tenure.lock_key(grp));
+-- "if not exists" would lock the table first, and then look.
+do $$
+begin
+    if not exists (select from pg_catalog.pg_class c join pg_catalog.pg_namespace n
+                        on n.oid operator(pg_catalog.=) c.relnamespace
+                   where n.nspname operator(pg_catalog.=) 'tenure'
+                         and c.relname operator(pg_catalog.=) 'lease_lock_key') then
+        create unique index lease_lock_key on tenure.lease (tenure.lock_key(grp));
+    end if;
+end
+$$;
 
 comment on table tenure.lease is
     'One row per group: who leads it. Written by the agents alone (tenure.tick_2). Do not index its changing columns: renewals would not be HOT any more. Deleting a row is safe only when its units are stopped everywhere.';
@@ -695,10 +754,15 @@ begin
         create constraint trigger at_commit after insert on tenure.assertion
             deferrable initially deferred for each row execute function tenure.assertion_1();
     end if;
+    -- Also for who loads data with session_replication_role = replica.
+    if exists (select from pg_catalog.pg_trigger
+               where tgrelid operator(pg_catalog.=) 'tenure.assertion'::pg_catalog.regclass
+                 and tgname operator(pg_catalog.=) 'at_commit'
+                 and tgenabled operator(pg_catalog.<>) 'A') then
+        alter table tenure.assertion enable always trigger at_commit;
+    end if;
 end
 $$;
--- Also for who loads data with session_replication_role = replica.
-alter table tenure.assertion enable always trigger at_commit;
 
 comment on function tenure.assert_leader_at_commit(text, bigint) is
     'Lets the COMMIT of this transaction fail (SQLSTATE TN001) unless it is the group''s term then. Until then the transaction keeps nobody from taking the group over.';

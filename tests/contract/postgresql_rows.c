@@ -447,6 +447,105 @@ TEST(the_schema_may_be_run_again)
     server_run(&shared, "/bin/grep", (const char *const[]){"grep", "-q", "GRANT", after, NULL});
 }
 
+/* As psql would run it; the session may be anybody's. */
+static PGresult *run_schema(PGconn *session)
+{
+    static char text[256 * 1024];
+    FILE *f = fopen(SCHEMA_SQL, "re");
+
+    ck_assert_ptr_nonnull(f);
+    size_t n = fread(text, 1, sizeof text - 1, f);
+    ck_assert(feof(f) && !ferror(f));
+    (void)fclose(f);
+    text[n] = '\0';
+    return PQexec(session, text);
+}
+
+/* Transactions that hold rows and, in their ways, the tables: nobody waits for anybody. */
+TEST(the_schema_run_again_waits_for_nobody)
+{
+    static const char *const holds[] = {
+        "update tenure.lease set changed_at = changed_at",
+        "lock table tenure.lease in row exclusive mode",
+        "lock table tenure.lease in access share mode",
+        "insert into tenure.assertion(grp, term) values ('g', 1)",
+    };
+    PGconn *session = server_session(&shared);
+
+    (void)client_lead(a, group_new());
+    for (size_t i = 0; i < sizeof holds / sizeof *holds; i++) {
+        PGconn *holder = server_session(&shared);
+
+        session_do(holder, "begin");
+        session_do(holder, holds[i]);
+        usec_t began = clock_boottime();
+        PGresult *result = run_schema(session);
+        ck_assert_msg(PQresultStatus(result) == PGRES_COMMAND_OK, "%s: %s", holds[i],
+                      PQerrorMessage(session));
+        ck_assert_msg(usec_sub(clock_boottime(), began) < 2 * USEC_PER_SEC, "%s", holds[i]);
+        PQclear(result);
+        session_do(holder, "rollback");
+        PQfinish(holder);
+    }
+    PQfinish(session);
+}
+
+/* Whoever could change what the agents call, or where they read. */
+TEST(a_schema_with_objects_of_strangers_is_refused)
+{
+    static const struct {
+        const char *make, *undo, *named;
+    } cases[] = {
+        {"alter schema tenure owner to mallory", "alter schema tenure owner to postgres",
+         "the schema tenure (of role \"mallory\")"},
+        {"alter table tenure.lease owner to mallory", "alter table tenure.lease owner to postgres",
+         "the table tenure.lease (of role \"mallory\")"},
+        {"alter function tenure.lock_key(text) owner to mallory",
+         "alter function tenure.lock_key(text) owner to postgres",
+         "the function tenure.lock_key(text) (of role \"mallory\")"},
+        {"create view tenure.trap as select 1; alter view tenure.trap owner to mallory",
+         "drop view tenure.trap", "the view tenure.trap (of role \"mallory\")"},
+    };
+    PGconn *session = server_session(&shared);
+
+    session_do(session, "create role mallory");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        session_do(session, cases[i].make);
+        PGresult *result = run_schema(session);
+        ck_assert_msg(PQresultStatus(result) == PGRES_FATAL_ERROR, "%s", cases[i].make);
+        ck_assert_str_eq(PQresultErrorField(result, PG_DIAG_SQLSTATE), "42501");
+        const char *said = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+        ck_assert_msg(strstr(said, cases[i].named), "%s: %s", cases[i].make, said);
+        PQclear(result);
+        session_do(session, "rollback");
+        session_do(session, cases[i].undo);
+    }
+    session_do(session, "drop role mallory");
+    PGresult *result = run_schema(session);
+    ck_assert_msg(PQresultStatus(result) == PGRES_COMMAND_OK, "%s", PQerrorMessage(session));
+    PQclear(result);
+    PQfinish(session);
+}
+
+/* The owner of the database, who is no superuser, has made it, and a superuser runs it again. */
+TEST(the_owner_of_the_database_may_own_the_schema)
+{
+    PGconn *session = server_session(&shared);
+
+    session_do(session, "create role olga");
+    session_do(session, "alter database postgres owner to olga");
+    session_do(session, "alter schema tenure owner to olga");
+    session_do(session, "alter table tenure.lease owner to olga");
+    PGresult *result = run_schema(session);
+    ck_assert_msg(PQresultStatus(result) == PGRES_COMMAND_OK, "%s", PQerrorMessage(session));
+    PQclear(result);
+    session_do(session, "alter schema tenure owner to postgres");
+    session_do(session, "alter table tenure.lease owner to postgres");
+    session_do(session, "alter database postgres owner to postgres");
+    session_do(session, "drop role olga");
+    PQfinish(session);
+}
+
 /* What a row costs has a bound. */
 TEST(more_nonces_than_can_be_named_are_an_error)
 {
