@@ -30,7 +30,7 @@ void nonces_granted(struct nonces *n, const struct nonce *nonce, const struct ep
 {
     remember(n, nonce);
     n->n_known = 1;
-    n->complete = n->has_acknowledged = true;
+    n->complete = n->certain = n->has_acknowledged = true;
     n->acknowledged = *nonce;
     n->epoch = *epoch;
 }
@@ -39,6 +39,7 @@ void nonces_read(struct nonces *n, const struct nonce *nonce, const struct epoch
 {
     remember(n, nonce);
     n->n_known = 1;
+    n->certain = n->certain && epoch_equal(&n->epoch, epoch);
     n->epoch = *epoch;
 }
 
@@ -49,13 +50,13 @@ void nonces_tried(struct nonces *n, const struct nonce *nonce)
         n->n_known += n->n_known < n->n; /* less than one more: it was no fresh one */
         return;
     }
-    n->complete = false;
+    n->complete = n->certain = false;
     n->n_known = 0;
 }
 
 bool nonces_exclude(const struct nonces *n, const struct epoch *epoch)
 {
-    return n->complete && epoch_equal(&n->epoch, epoch);
+    return n->complete && n->certain && epoch_equal(&n->epoch, epoch);
 }
 
 bool nonces_explain(const struct nonces *n, const struct nonce *nonce, const struct epoch *epoch)

@@ -19,8 +19,11 @@ struct nonces {
     /* The record bears one of the first so many, as far as is known. 0: it must be read first. */
     unsigned n_known;
     /* And that is all there can be: one that was acknowledged, and what was tried since, each with
-     * all of those before it. Nothing that comes late can make it another. */
+     * all of those before it. */
     bool complete;
+    /* Nothing that comes late can make it another either: it was acknowledged in this history. In
+     * one that was met later, what was sent there before may yet be carried out. */
+    bool certain;
     /* The one that was acknowledged last, however many were tried since; and in which history. */
     bool has_acknowledged;
     struct nonce acknowledged;
@@ -45,7 +48,7 @@ void nonces_tried(struct nonces *n, const struct nonce *nonce);
  * may be any that is remembered, as where not all is known. */
 bool nonces_explain(const struct nonces *n, const struct nonce *nonce, const struct epoch *epoch);
 
-/* Was it found in the very history in which all that it may bear is known? */
+/* Was it found in the very history in which all that it may bear is known, now and later? */
 bool nonces_exclude(const struct nonces *n, const struct epoch *epoch);
 
 /* What a renewal or release names. */

@@ -191,10 +191,10 @@ static struct account {
     struct nonce open_nonce;
     struct epoch open_epoch;
 
-    /* The nonces of the record of the term that is held. Complete: one was acknowledged in this
-     * history, so all that it may bear are that one and those that were tried since. Else it is
-     * the one that was read last, if nothing was tried since. */
-    bool complete, must_read;
+    /* The nonces of the record of the term that is held. Complete: one was acknowledged, so all
+     * that it may bear are that one and those that were tried since. Else it is the one that was
+     * read last, if nothing was tried since. Certain: it was acknowledged in this very history. */
+    bool complete, certain, must_read;
     unsigned tried;
     struct epoch nonce_epoch; /* in which one was acknowledged or read last */
     bool copied;              /* all was known, and it bore another one */
@@ -275,7 +275,7 @@ static void account_for_acknowledgement(const struct reply *reply)
 {
     come_to_know(&reply->record.nonce);
     a.any_may = any_is(&reply->record.nonce);
-    a.complete = true;
+    a.complete = a.certain = true;
     a.must_read = false;
     a.tried = 0;
     a.nonce_epoch = reply->epoch;
@@ -283,6 +283,7 @@ static void account_for_acknowledgement(const struct reply *reply)
 
 static void account_for_reading(const struct reply *reply)
 {
+    a.certain = a.certain && epoch_equal(&a.nonce_epoch, &reply->epoch);
     come_to_know(&reply->record.nonce);
     a.any_may = any_is(&reply->record.nonce);
     a.must_read = false;
@@ -296,14 +297,14 @@ static void account_for_try(void)
     a.any_may = a.any_may || any_is(&a.request.fresh_nonce);
     a.tried += a.tried < REQUEST_NONCES_MAX;
     if (!a.complete || a.tried == REQUEST_NONCES_MAX) {
-        a.complete = a.any_may = false;
+        a.complete = a.certain = a.any_may = false;
         a.must_read = true;
     }
 }
 
 static void account_for_no_nonce(void)
 {
-    a.complete = a.any_may = a.any_known = a.copied = false;
+    a.complete = a.certain = a.any_may = a.any_known = a.copied = false;
     a.must_read = true;
     a.tried = 0;
 }
@@ -311,7 +312,7 @@ static void account_for_no_nonce(void)
 /* All is known, and this is another one. */
 static bool is_copy(const struct reply *reply)
 {
-    return reply->outcome == OUTCOME_OTHER_NONCE && a.complete &&
+    return reply->outcome == OUTCOME_OTHER_NONCE && a.complete && a.certain &&
            epoch_equal(&a.nonce_epoch, &reply->epoch);
 }
 
@@ -684,9 +685,10 @@ static bool nonces_known(const struct member *m)
     bool renews = a.asked && a.request.operation == OPERATION_RENEW;
 
     if (n->n > NONCES_REMEMBERED || n->n_known > REQUEST_NONCES_MAX || n->n_known > n->n ||
-        n->complete != a.complete || a.tried > REQUEST_NONCES_MAX ||
-        a.any_age > NONCES_REMEMBERED || m->adopted_by > ADOPTED_BY_MAX ||
-        (m->state == MEMBER_ADOPTING && n->complete) || ((n->complete || renews) && m->term == 0))
+        n->complete != a.complete || n->certain != a.certain || (n->certain && !n->complete) ||
+        a.tried > REQUEST_NONCES_MAX || a.any_age > NONCES_REMEMBERED ||
+        m->adopted_by > ADOPTED_BY_MAX || (m->state == MEMBER_ADOPTING && n->complete) ||
+        ((n->complete || renews) && m->term == 0))
         return false;
     if (!held)
         return n->n == 0 && !n->complete && !n->has_acknowledged && !a.any_may && !a.any_known;
@@ -983,7 +985,7 @@ static void check_other_nonce(const struct member *before, const struct member *
     PROVE("copy-is-told", other && is_copy(reply),
           u->note == NOTE_COPY || (u->note == NOTE_ENDING && m->reason == REASON_COPY));
     PROVE("own-nonce-counts-after-a-failover",
-          another_history && a.complete && holds_term(before->state) &&
+          other && (another_history || !a.certain) && a.complete && holds_term(before->state) &&
               any_is(&reply->record.nonce) && a.any_known && a.any_age < NONCES_REMEMBERED,
           same_term && u->actions == 0 && m->due == e->now);
     PROVE("only-own-nonces-count",

@@ -513,7 +513,7 @@ static void visit_local(struct codec *c, struct local *l)
 
 static void visit_nonces(struct codec *c, struct nonces *n)
 {
-    FLAGS(c, &n->complete, &n->has_acknowledged);
+    FLAGS(c, &n->complete, &n->certain, &n->has_acknowledged);
     visit_nonce(c, &n->acknowledged);
     SMALL(c, n->n);
     SMALL(c, n->n_known);

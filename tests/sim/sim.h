@@ -221,7 +221,6 @@ struct witness {
     uint64_t released_term;
     uint64_t own_term; /* acked_term, if by this very life */
     struct epoch acked_epoch;
-    struct epoch explained_epoch; /* in which a nonce of its own was found that it did not expect */
     struct nonce own[SIM_NONCES]; /* that this life sent, the newest first */
     unsigned n_own;
     /* The record in its own name that it has not: how often it changed under its eyes. */

@@ -337,11 +337,6 @@ static void check_other_nonce(struct world *w, struct node *n, const struct memb
         before->state == MEMBER_ADOPTING && m->state == MEMBER_ADOPTING && !own;
     if (!led || !own || !another)
         return;
-    /* Lost writes count once in a history: what this life sent there before, and is carried out
-     * late, is taken for a copy's, which costs an interruption. */
-    if (epoch_equal(&v->explained_epoch, &reply->epoch))
-        return;
-    n->witness.explained_epoch = reply->epoch;
     if (m->state != MEMBER_LEADING)
         sim_violate(w, VIOLATION_COPY, "n%u does not know its own nonce", n->index);
     w->coverage->lost_writes_survived++;

@@ -288,6 +288,8 @@ MUTANTS = [
             "invariant-nonces", NONCES),
     _member("reply-leading", "last-one-dropped", "    n->n_known = 1;\n    n->complete", "    n->n_known = 2;\n    n->complete",
             "invariant-nonces", NONCES),
+    _member("reply-leading", "late-own-nonce-a-copy", "    n->certain = n->certain && epoch_equal(&n->epoch, epoch);\n", "",
+            "invariant-nonces", NONCES),
     _member("send", "one-named", "request->n_known = n->n_known;", "request->n_known = 1;", "renew-names-all-that-may-be-there",
             NONCES),
     _member("send", "not-read-first", "if (m->nonces.n_known == 0) {", "if (m->nonces.n == 0) {", "what-is-not-known-is-read"),
