@@ -39,6 +39,10 @@ struct arbiter_handler {
     /* Just before `replies`: requests[i] will be UNKNOWN because somebody else has a transaction
      * open that keeps the record as it is. `holder` names it, for people. May be NULL. */
     void (*held_up)(void *userdata, size_t i, const char *holder);
+    /* Before `connected`, when a batch was not answered in time: somebody has all records locked.
+     * `holder` says who, since when and what to do about it, for people; NULL: nobody has. Called
+     * with each new connection until then. May be NULL. */
+    void (*locked)(void *userdata, const char *holder);
     /* Usable now: send what is due. `text` describes it for people, without secrets. */
     void (*connected)(void *userdata, const char *text);
     /* The connection is gone, or could not be made: why, for people, without secrets. Called after

@@ -72,6 +72,10 @@ struct connection {
     enum link doubted; /* reported: nobody knows who answers */
     bool unprotected_told;
     char replicated[REPLICATED_TEXT_MAX];
+    bool unanswered;               /* a statement was not, in time, since who has the table locked
+                                      was asked for last */
+    char holder[ARBITER_TEXT_MAX]; /* who has, as was told; "": nobody */
+    char locked[ARBITER_TEXT_MAX]; /* the same, with since when and the remedy */
 };
 
 /* One round trip after the login. A pooler hands out a process id of its own; through one, a
@@ -97,8 +101,36 @@ static const char probe_statement[] =
     "  when exists (select from pg_catalog.pg_stat_replication) then 'standbys are connected'"
     "  when pg_catalog.left(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()), 8)"
     "   <> '00000001' then 'it has been promoted or restored'"
-    "  else '' end"
-    " from (select pg_catalog.pg_backend_pid() as pid) as b";
+    "  else '' end,"
+    " coalesce(h.holder, ''), coalesce(h.since, ''), coalesce(h.remedy, '')"
+    " from (select pg_catalog.pg_backend_pid() as pid) as b left join lateral ("
+    /* Whoever has the whole table locked, or waits for that: all that come later wait behind it. Of
+     * others' sessions the beginning of the transaction is shown to the privileged only. */
+    "  select case when x.gid is null"
+    "    then pg_catalog.format('process %s of role \"%s\", application \"%s\",', l.pid,"
+    "     coalesce(a.usename, ''), coalesce(a.application_name, ''))"
+    "    else pg_catalog.format('the prepared transaction %L of role \"%s\"', x.gid, x.owner) end"
+    "   || case when l.granted then ' has' else ' waits for' end"
+    "   || pg_catalog.format(' a lock (%s)', l.mode) as holder,"
+    "   pg_catalog.to_char(coalesce(a.xact_start, x.prepared, (select pg_catalog.min(w.waitstart)"
+    "    from pg_catalog.pg_locks as w where w.database = l.database and w.relation = l.relation))"
+    "    at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS \"UTC\"') as since,"
+    "   case when x.gid is null"
+    "    then pg_catalog.format('select pg_terminate_backend(%s)', l.pid)"
+    "    else pg_catalog.format('rollback prepared %L', x.gid) end as remedy"
+    "  from pg_catalog.pg_locks as l"
+    "  join pg_catalog.pg_class as r on r.oid = l.relation and r.relname = 'lease'"
+    "  join pg_catalog.pg_namespace as n on n.oid = r.relnamespace and n.nspname = 'tenure'"
+    "  join pg_catalog.pg_database as d on d.oid = l.database"
+    "   and d.datname = pg_catalog.current_database()"
+    "  left join pg_catalog.pg_stat_activity as a on a.pid = l.pid"
+    "  left join pg_catalog.pg_locks as t on l.pid is null and t.pid is null"
+    "   and t.locktype = 'transactionid' and t.virtualtransaction = l.virtualtransaction"
+    "  left join pg_catalog.pg_prepared_xacts as x on x.transaction = t.transactionid"
+    "  where l.locktype = 'relation' and l.mode in"
+    "   ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')"
+    "  order by l.granted desc, l.pid limit 1"
+    " ) as h on true";
 
 enum probe_column {
     PROBE_PID,
@@ -108,6 +140,9 @@ enum probe_column {
     PROBE_ISOLATION,
     PROBE_STUCK,
     PROBE_REPLICATED,
+    PROBE_HOLDER,
+    PROBE_SINCE,
+    PROBE_REMEDY,
     PROBE_COLUMNS,
 };
 
@@ -409,7 +444,7 @@ static bool is(const PGresult *result, enum probe_column column, const char *val
 }
 
 /* What speaks against working with this server; NULL: nothing. */
-static const char *objection(const PGresult *result)
+static const char *objection(const struct connection *c, const PGresult *result)
 {
     uint64_t stuck;
 
@@ -425,9 +460,32 @@ static const char *objection(const PGresult *result)
                "tenure, or run "
                "\"tenurectl schema | psql\" in this database as its owner";
     if (parse_u64(PQgetvalue(result, 0, PROBE_STUCK), &stuck) < 0 || stuck >= CONNECTION_STUCK_MAX)
-        return "many earlier requests are stuck in the server and would be joined by more: do its "
-               "writes wait for a synchronous standby, or is tenure.lease locked?";
+        return *c->holder ? c->locked
+                          : "many earlier requests are stuck in the server and would be joined by "
+                            "more: do its "
+                            "writes wait for a synchronous standby, or is tenure.lease locked?";
     return NULL;
+}
+
+/* A lock for which nothing was waited is no news: an apply of the schema has it for a moment. */
+static void take_holder(struct connection *c, const PGresult *result)
+{
+    const char *holder = PQgetvalue(result, 0, PROBE_HOLDER);
+    const char *since = PQgetvalue(result, 0, PROBE_SINCE);
+
+    if (!c->unanswered && !*c->holder)
+        return;
+    c->unanswered = false;
+    /* Since when is known better the first time. */
+    if (strcmp(holder, c->holder) != 0)
+        (void)snprintf(c->locked, sizeof c->locked,
+                       "the table tenure.lease is locked: %.300s%s%.32s; to end it, run \"%.200s\" "
+                       "in the database as a superuser",
+                       holder, *since ? " since " : "", since, PQgetvalue(result, 0, PROBE_REMEDY));
+    (void)snprintf(c->holder, sizeof c->holder, "%s", holder);
+    c->callbacks++;
+    c->handler->locked(c->userdata, *holder ? c->locked : NULL);
+    c->callbacks--;
 }
 
 static void on_probed(struct connection *c, const PGresult *result)
@@ -440,7 +498,8 @@ static void on_probed(struct connection *c, const PGresult *result)
         fail(c, "this is no PostgreSQL: its answer makes no sense");
         return;
     }
-    reason = objection(result);
+    take_holder(c, result);
+    reason = objection(c, result);
     if (reason) {
         fail(c, reason);
         return;
@@ -788,6 +847,7 @@ static int on_timer(sd_event_source *source, uint64_t at, void *userdata)
         fail(c, "connected, but the server does not answer in time");
         break;
     case STATE_BUSY:
+        c->unanswered = true;
         fail(c, "no answer in time");
         break;
     case STATE_IDLE:

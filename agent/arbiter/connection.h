@@ -36,6 +36,9 @@ struct connection;
 struct connection_handler {
     /* Ready for statements. */
     void (*up)(void *userdata, const char *text);
+    /* Before up(): who has the table of the leases locked, asked after a statement that was not
+     * answered in time and until nobody has; NULL: nobody. */
+    void (*locked)(void *userdata, const char *holder);
     /* Gone, or no host of the list could be connected to: a statement under way is not answered. */
     void (*down)(void *userdata, const char *text);
     /* The statement is over to its very end, commit included. `warned`: the server warned on its

@@ -274,6 +274,14 @@ static void on_up(void *userdata, const char *text)
     a->handler->connected(a->userdata, text);
 }
 
+static void on_locked(void *userdata, const char *holder)
+{
+    struct arbiter *a = userdata;
+
+    if (a->handler->locked)
+        a->handler->locked(a->userdata, holder);
+}
+
 static void on_down(void *userdata, const char *text)
 {
     struct arbiter *a = userdata;
@@ -301,6 +309,7 @@ static void on_noticed(void *userdata, const char *text)
 
 static const struct connection_handler connection_handler = {
     .up = on_up,
+    .locked = on_locked,
     .down = on_down,
     .answered = on_answered,
     .notified = on_notified,

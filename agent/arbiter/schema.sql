@@ -260,11 +260,29 @@ begin
     order by a.backend_start
     limit 1;
     -- One that is prepared has no process, and lasts until somebody ends it.
-    return coalesce(v_text, (
+    v_text := coalesce(v_text, (
         select format('the prepared transaction %L of role "%s"', x.gid, x.owner)
         from pg_prepared_xacts x
         where x.transaction = any (v_all)
         order by x.prepared
+        limit 1));
+    -- Or an agent has it locked that waits itself, for the whole table.
+    return coalesce(v_text, (
+        select case when l.pid is null then 'a prepared transaction that has'
+                    else format('process %s of role "%s", application "%s", which has', l.pid,
+                                a.usename, a.application_name) end
+               || format(' the table tenure.lease locked (%s) since %s; to end it, run "%s"', l.mode,
+                         to_char(coalesce(a.xact_start, (select min(w.waitstart) from pg_locks w
+                                                         where w.relation = l.relation))
+                                 at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'),
+                         case when l.pid is null then 'select from pg_prepared_xacts'
+                              else format('select pg_terminate_backend(%s)', l.pid) end)
+        from pg_locks l left join pg_stat_activity a on a.pid = l.pid
+        where l.locktype = 'relation' and l.relation = 'tenure.lease'::regclass
+              and l.database = (select oid from pg_database where datname = current_database())
+              and l.granted and l.mode in ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock',
+                                           'AccessExclusiveLock')
+        order by l.pid
         limit 1));
 end
 $function$;

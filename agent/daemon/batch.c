@@ -190,6 +190,23 @@ static void on_held_up(void *userdata, size_t i, const char *said)
     s->held_up_claim = s->member.operation == OPERATION_CLAIM;
 }
 
+/* Said once for each holder. What cannot be read cannot be written either, by anybody. */
+static void on_locked(void *userdata, const char *said)
+{
+    struct daemon *d = userdata;
+    char holder[ARBITER_TEXT_MAX];
+    struct journal_context c = {
+        .message_id = MESSAGE_HELD_UP, .node = d->config->node, .reason = holder};
+
+    (void)text_clean(said ? said : "", holder, sizeof holder);
+    if (strcmp(d->locked, holder) == 0)
+        return;
+    if (holder[0])
+        journal_write(LOG_WARNING, &c, "this node can claim and renew nothing: %s", holder);
+    (void)snprintf(d->locked, sizeof d->locked, "%s", holder);
+    daemon_wake(d);
+}
+
 static bool connection_lasts(const struct daemon *d)
 {
     return d->connected && usec_sub(clock_boottime(), d->connected_at) >= CONNECTION_LASTS_USEC;
@@ -222,6 +239,8 @@ static void note_record(struct seat *s, const struct reply *reply, usec_t now)
 
     if (!same)
         s->changed_at = now;
+    if (!same && s->has_read) /* somebody could write */
+        s->daemon->locked[0] = '\0';
     if (!same && known && r->owner[0] && r->term >= s->read_term) {
         s->renewed_at = now;
         if (r->term == s->read_term)
@@ -254,7 +273,7 @@ static void on_replies(void *userdata, const struct reply *replies, size_t n)
             tell_connected(d);
         if (replies[i].outcome == OUTCOME_GRANTED &&
             d->batch[i]->member.operation != OPERATION_OBSERVE)
-            d->batch[i]->held_up[0] = '\0';
+            d->locked[0] = d->batch[i]->held_up[0] = '\0';
         if (replies[i].has_record)
             note_record(d->batch[i], &replies[i], clock_boottime());
         (void)seat_step(d->batch[i], &event, NULL);
@@ -335,6 +354,7 @@ static void on_notice(void *userdata, const char *said)
 const struct arbiter_handler daemon_arbiter_handler = {
     .replies = on_replies,
     .held_up = on_held_up,
+    .locked = on_locked,
     .connected = on_connected,
     .lost = on_lost,
     .alarm = on_alarm,

@@ -79,6 +79,7 @@ static struct arbiter *drop_arbiter(struct daemon *d)
     (void)snprintf(d->arbiter_text, sizeof d->arbiter_text, "not asked yet");
     batch_abandon(d);
     d->arbiter_tried = false;
+    d->locked[0] = '\0';
     for (size_t i = 0; i < d->n_seats; i++) { /* it was of the old one */
         d->seats[i]->has_read = false;
         d->seats[i]->held_up[0] = '\0';

@@ -149,6 +149,7 @@ struct daemon {
                                        */
     bool flaps; /* connections end at once for that same reason: the journal knows */
     char arbiter_text[ARBITER_TEXT_MAX]; /* connected: to what; else why not */
+    char locked[ARBITER_TEXT_MAX];       /* who has all records locked there; "": nobody */
     char bus_text[HOST_TEXT_MAX];        /* "": the bus is there */
     char heal_told[HOST_TEXT_MAX];       /* why the last heal failed, as the journal was told */
     unsigned job_questions;

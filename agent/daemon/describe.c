@@ -127,6 +127,8 @@ static void describe_obstacle(const struct seat *s, usec_t now, char ret[static 
     else if (s->member.stopping)
         (void)snprintf(ret, REASON_MAX,
                        "led down by an apply that has not ended: run tenurectl apply");
+    else if (d->locked[0]) /* which a connection that waits does not outlast */
+        (void)snprintf(ret, REASON_MAX, "%s", d->locked);
     else if (!d->connected)
         (void)snprintf(ret, REASON_MAX, "the arbiter cannot be reached"); /* why: once, above */
     else if (arbiter_obstacle(d->arbiter, s->group->method))
@@ -154,6 +156,8 @@ static void describe_obstacle(const struct seat *s, usec_t now, char ret[static 
         (void)snprintf(ret, REASON_MAX, "PID 1 has not answered yet");
     else if (v->keeper == KEEPER_GONE && !(v->units_dead && v->slice_empty))
         describe_runs(s, ret);
+    else if (*host_ticket_problem(d->host))
+        (void)snprintf(ret, REASON_MAX, "%s", host_ticket_problem(d->host));
     else if (!member_ready(&s->member, now))
         (void)snprintf(ret, REASON_MAX, "PID 1 does not answer");
     else if (*host_polkit_problem(d->host))
@@ -161,6 +165,12 @@ static void describe_obstacle(const struct seat *s, usec_t now, char ret[static 
                        "polkit does not answer, so systemd lets the agent start no keeper: install "
                        "polkitd, or see systemctl status polkit: %s",
                        host_polkit_problem(d->host));
+}
+
+/* A claim that waits for somebody's lock may be granted when that is gone, but not before. */
+static bool waits_for_lock(const struct seat *s)
+{
+    return s->member.state == MEMBER_CONFIRMING && s->daemon->locked[0];
 }
 
 /* The agent has just been started, and nobody has answered it yet. */
@@ -185,6 +195,8 @@ static const char *role_of(const struct seat *s, usec_t now)
 {
     char obstacle[REASON_MAX];
 
+    if (waits_for_lock(s))
+        return "blocked";
     switch (s->member.state) {
     case MEMBER_LEADING:
     case MEMBER_ADOPTING:
@@ -248,7 +260,11 @@ static void describe_leading(const struct seat *s, usec_t now, char ret[static R
 
     ret[0] = '\0';
     describe_missed(v, units, sizeof units);
-    if (!d->connected)
+    if (d->locked[0])
+        (void)snprintf(ret, REASON_MAX,
+                       "leads until its deadline; it cannot renew the lease, because %s",
+                       d->locked);
+    else if (!d->connected)
         (void)snprintf(ret, REASON_MAX, "leads until its deadline unless the arbiter comes back");
     else if (!d->fit)
         (void)snprintf(ret, REASON_MAX, "%s", d->unfit_text);
@@ -272,6 +288,9 @@ static void describe_leading(const struct seat *s, usec_t now, char ret[static R
         (void)snprintf(ret, REASON_MAX, "leads, but could not take over again: %s", v->problem);
     else if (units[0])
         (void)snprintf(ret, REASON_MAX, "leads, but %s", units);
+    else if (*host_ticket_problem(d->host))
+        (void)snprintf(ret, REASON_MAX, "leads, but could not take over again: %s",
+                       host_ticket_problem(d->host));
     else if (v && v->lost_copy[0])
         (void)snprintf(ret, REASON_MAX, "leads, but a copy of its guards is lost: %s",
                        v->lost_copy);
@@ -403,7 +422,9 @@ static void describe_reason(struct seat *s, usec_t now)
         (void)snprintf(s->reason, REASON_MAX, "claimed; the keeper is being started");
         return;
     case MEMBER_CONFIRMING:
-        (void)snprintf(s->reason, REASON_MAX, "a claim of unknown outcome is being confirmed");
+        (void)snprintf(s->reason, REASON_MAX, "%s",
+                       waits_for_lock(s) ? s->daemon->locked
+                                         : "a claim of unknown outcome is being confirmed");
         return;
     case MEMBER_ENDING:
         describe_ending(s, now);
@@ -599,7 +620,7 @@ static void tell_blocked(struct seat *s, const struct api_group *g, usec_t now)
     bool worth = strcmp(g->role, "blocked") == 0 && s->daemon->errand == ERRAND_NONE &&
                  s->daemon->connected && s->daemon->fit;
 
-    if (worth) /* what holds a claim up is said at once */
+    if (worth && !s->daemon->locked[0]) /* what holds a claim up is said at once */
         describe_obstacle(s, now, obstacle);
     if (!obstacle[0]) {
         s->blocked_since = 0;
@@ -619,12 +640,14 @@ static void tell_blocked(struct seat *s, const struct api_group *g, usec_t now)
 static bool nobody_leads(const struct seat *s, const struct api_group *g, usec_t now)
 {
     const struct member *m = &s->member;
-    bool standby = m->state == MEMBER_STANDBY && !m->stopping && s->daemon->errand == ERRAND_NONE;
+    bool standby = (m->state == MEMBER_STANDBY || waits_for_lock(s)) && !m->stopping &&
+                   s->daemon->errand == ERRAND_NONE;
+    bool asked = s->daemon->connected || s->daemon->locked[0];
     bool over = m->record.clean || held_up(s) ||
                 (s->changed_at > 0 && usec_sub(now, s->changed_at) >= usec_max(g->watch, g->lease));
     bool cannot = strcmp(g->role, "blocked") == 0 || (m->failed_starts > 0 && m->not_before > now);
 
-    return standby && s->daemon->connected && m->seen_at > 0 && over && cannot;
+    return standby && asked && m->seen_at > 0 && over && cannot;
 }
 
 /* What a host that could take over needs for it: it may read the record a poll later than this one,

@@ -455,7 +455,8 @@ static void translate(const struct seat *s, const struct group_view *v, struct l
         .slice_empty = v->slice_empty,
         .open = v->ending && v->stops == STOPS_OPEN,
         .left = v->stops == STOPS_LEFT,
-        .guarded = v->guarded,
+        /* Whoever could start no keeper leaves the group to others. */
+        .guarded = v->guarded && !*host_ticket_problem(s->daemon->host),
         .guards = {.state = guards_state(v->guards),
                    .outside = v->outside,
                    .asked_at = v->guards_asked_at},

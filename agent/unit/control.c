@@ -11,6 +11,8 @@
 #include "unit/files.h"
 #include "unit/internal.h"
 
+#define TICKETS_INTERVAL_USEC (1 * USEC_PER_SEC)
+
 /* ---- start and stop ---- */
 
 /* When its guards were checked anew. */
@@ -199,6 +201,17 @@ int host_write_ticket(struct host *h, const struct ticket *t)
     if (g)
         g->view.stops_term = t->term;
     return ticket_publish(TENURE_TICKETS_DIR, t);
+}
+
+const char *host_ticket_problem(struct host *h)
+{
+    usec_t now = clock_boottime();
+
+    if (h->tickets_at == 0 || usec_sub(now, h->tickets_at) >= TICKETS_INTERVAL_USEC) {
+        h->tickets_at = now;
+        (void)tickets_try(TENURE_TICKETS_DIR, h->tickets_text);
+    }
+    return h->tickets_text;
 }
 
 int host_unlink_ticket(struct host *h, const char *group)

@@ -88,6 +88,55 @@ int ticket_withdraw(const char *tickets_dir, const char *group)
     return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
 }
 
+/* What there is to do where a directory does not take a file. */
+static const char *remedy_of(const char *tickets_dir, int error)
+{
+    struct stat st;
+
+    switch (error) {
+    case ENOENT:
+    case ENOTDIR:
+        return "it is missing: run systemd-tmpfiles --create tenure.conf, then systemctl restart "
+               "tenured";
+    case EROFS: /* also where the agent was started before the directory was made */
+        return "the file system is read-only, or the directory was made anew while the agent runs: "
+               "mount -o remount,rw /run if need be, then systemctl restart tenured";
+    case ENOSPC:
+    case EDQUOT:
+        return "the file system is full: make room there, see df -h /run and df -i /run";
+    case EACCES:
+    case EPERM:
+        if (stat(tickets_dir, &st) == 0 && st.st_uid != geteuid())
+            return "it belongs to another user: run systemd-tmpfiles --create tenure.conf, which "
+                   "gives it back to user " TENURE_USER;
+        return "its mode does not let the agent: run systemd-tmpfiles --create tenure.conf";
+    default:
+        return "see journalctl -k for errors of the file system";
+    }
+}
+
+static int try_write(const char *tickets_dir)
+{
+    static const char text[TICKET_SIZE_MAX] = "";
+    _cleanup_close_ int fd = open(tickets_dir, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+
+    return fd < 0 ? -errno : write_all(fd, text, sizeof text);
+}
+
+int tickets_try(const char *tickets_dir, char text[static HOST_TEXT_MAX])
+{
+    assert(tickets_dir);
+    assert(text);
+
+    int r = try_write(tickets_dir);
+
+    text[0] = '\0';
+    if (r < 0)
+        (void)snprintf(text, HOST_TEXT_MAX, "no ticket can be written to %s: %s: %s", tickets_dir,
+                       strerror(-r), remedy_of(tickets_dir, -r));
+    return r;
+}
+
 int tickets_clear(const char *tickets_dir)
 {
     assert(tickets_dir);

@@ -11,11 +11,15 @@
 
 #include "base/stops.h"
 #include "base/ticket.h"
+#include "unit/host.h"
 #include "unit/stops.h"
 
 /* See host_write_ticket(). */
 int ticket_publish(const char *tickets_dir, const struct ticket *t);
 int ticket_withdraw(const char *tickets_dir, const char *group);
+/* Writes a ticket for nobody, without a name. Returns 0, or a negative errno with the reason and
+ * what to do about it in text. */
+int tickets_try(const char *tickets_dir, char text[static HOST_TEXT_MAX]);
 
 /* See host_clear_tickets(). */
 int tickets_clear(const char *tickets_dir);

@@ -150,6 +150,10 @@ const struct group_view *host_view(const struct host *h, const char *group);
  * it is not known. Owned by the host, valid until the next turn of the loop. */
 const char *host_polkit_problem(const struct host *h);
 
+/* Why no ticket could be written, with what to do about it; "" one could. Looks anew when the last
+ * look was a second ago. Owned by the host. */
+const char *host_ticket_problem(struct host *h);
+
 /* Publishes the ticket, whole or not at all and mode 0600, below TENURE_TICKETS_DIR. The next
  * host_start_keeper() of that group is for its term. Synchronous (tmpfs). Returns 0; -EEXIST when
  * the group has one already: unlink it first; another negative errno. */

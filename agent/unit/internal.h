@@ -223,6 +223,9 @@ struct host {
     unsigned polkit_failures;
     char polkit_text[HOST_TEXT_MAX]; /* why it does not answer; "" it does, or it is not known */
 
+    usec_t tickets_at;                /* when it was last tried to write one; 0: never */
+    char tickets_text[HOST_TEXT_MAX]; /* why none can be written; "" one can */
+
     enum heal_phase heal;
     bool heal_looking;
     usec_t heal_wanted_at, heal_asked_at, heal_look_at, heal_retry;

@@ -85,6 +85,15 @@ static void on_held_up(void *userdata, size_t i, const char *holder)
     (void)snprintf(c->held_up, sizeof c->held_up, "%s", holder);
 }
 
+static void on_locked(void *userdata, const char *holder)
+{
+    struct client *c = userdata;
+
+    ck_assert(!holder || *holder);
+    (void)snprintf(c->locked, sizeof c->locked, "%s", holder ? holder : "");
+    c->locks += holder != NULL;
+}
+
 static void on_alarm(void *userdata, const char *text)
 {
     struct client *c = userdata;
@@ -96,6 +105,7 @@ static void on_alarm(void *userdata, const char *text)
 const struct arbiter_handler client_handler = {
     .alarm = on_alarm,
     .held_up = on_held_up,
+    .locked = on_locked,
     .replies = on_replies,
     .connected = on_connected,
     .lost = on_lost,

@@ -29,6 +29,8 @@ struct client {
     unsigned alarms;
     struct told told;               /* with the last hint; all zero: nothing */
     char held_up[ARBITER_TEXT_MAX]; /* of the last batch; "" */
+    char locked[ARBITER_TEXT_MAX];  /* who has all records locked, as was told last; "": nobody */
+    unsigned locks;                 /* how often somebody was named */
     /* Called from within replies(), when set. */
     void (*on_replies)(struct client *c);
     /* Longest time the loop was kept from turning. */

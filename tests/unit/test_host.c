@@ -3,8 +3,10 @@
  * instance id. What needs a PID 1 is tried in the lab. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -504,6 +506,64 @@ TEST(a_ticket_is_published_whole_and_once)
     later.term = 0;
     ck_assert_int_eq(ticket_publish(folder(), &later), -EINVAL);
     ck_assert_int_eq(ticket_publish(in_folder("none"), &t), -ENOENT);
+}
+
+static void expect_no_ticket(const char *dir, int error, const char *reason, const char *remedy)
+{
+    char text[HOST_TEXT_MAX];
+
+    ck_assert_int_eq(tickets_try(dir, text), -error);
+    ASSERT_CONTAINS(text, dir);
+    ASSERT_CONTAINS(text, reason);
+    ASSERT_CONTAINS(text, remedy);
+}
+
+TEST(whether_a_ticket_could_be_written_is_tried)
+{
+    char text[HOST_TEXT_MAX] = "?";
+
+    ck_assert_int_eq(tickets_try(folder(), text), 0);
+    ck_assert_str_eq(text, "");
+    ck_assert_int_eq(rmdir(folder()), 0); /* and left nothing there */
+    expect_no_ticket(folder(), ENOENT, "No such file or directory: it is missing",
+                     "systemd-tmpfiles --create tenure.conf, then systemctl restart tenured");
+    folder_make();
+    folder_put("file", "");
+    expect_no_ticket(in_folder("file"), ENOTDIR, "Not a directory", "it is missing");
+}
+
+TEST(whose_ticket_directory_it_is_counts, .root = true)
+{
+    folder_make_folder("tickets");
+    ck_assert_int_eq(chmod(folder(), 0755) | chmod(in_folder("tickets"), 0700), 0);
+    ck_assert_int_eq(seteuid(65534), 0);
+    expect_no_ticket(in_folder("tickets"), EACCES, "Permission denied: it belongs to another user",
+                     "gives it back to user tenure");
+    ck_assert_int_eq(seteuid(0), 0);
+    ck_assert_int_eq(chown(in_folder("tickets"), 65534, 65534) | chmod(in_folder("tickets"), 0500),
+                     0);
+    ck_assert_int_eq(seteuid(65534), 0);
+    expect_no_ticket(in_folder("tickets"), EACCES, "its mode does not let the agent",
+                     "systemd-tmpfiles --create");
+    ck_assert_int_eq(seteuid(0), 0);
+}
+
+TEST(a_file_system_without_room_for_tickets, .root = true)
+{
+    static const char page[4096] = "";
+
+    ck_assert_int_eq(unshare(CLONE_NEWNS), 0);
+    ck_assert_int_eq(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+    ck_assert_int_eq(mount("none", folder(), "tmpfs", 0, "size=4096"), 0);
+    int fd = open(in_folder("ballast"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(write(fd, page, sizeof page), sizeof page);
+    (void)close(fd);
+    expect_no_ticket(folder(), ENOSPC, "the file system is full", "df -h /run");
+    ck_assert_int_eq(mount("none", folder(), NULL, MS_REMOUNT | MS_RDONLY, NULL), 0);
+    expect_no_ticket(folder(), EROFS, "the file system is read-only",
+                     "mount -o remount,rw /run if need be, then systemctl restart tenured");
+    ck_assert_int_eq(umount(folder()), 0);
 }
 
 /* '.', '..' and two tickets, in any order: none that could not be seen is taken for gone. */

@@ -125,3 +125,53 @@ def prepared_holds(t):
     all_say(t, "the prepared transaction 'month-end' of role \"postgres\"")
     t.db.psql("rollback prepared 'month-end'")
     led_again(t)
+
+
+@scenario("a stranger has the whole table locked: nobody can take over, and who it is stands in every journal, with the remedy")
+def table_locked(t):
+    mode = "exclusive" if t.method == "advisory" else "access exclusive"
+    t.db.sh(f"systemd-run --quiet --unit=stranger --uid=postgres sh -c \"echo \\\"begin; lock table tenure.lease in {mode} mode; "
+            "select pg_sleep(600)\\\" | PGAPPNAME=stranger exec psql -X -q -d tenure\"")
+    pid = t.until("a stranger has the table locked", lambda: t.db.psql(
+        "select pid from pg_locks where relation = 'tenure.lease'::regclass and mode ~ 'Exclusive' and granted "
+        "and pid in (select pid from pg_stat_activity where application_name = 'stranger')"))
+    pull_plug(t)
+    all_say(t, f"the table tenure.lease is locked: process {pid} of role \"postgres\", application \"stranger\", has a lock (")
+    for host in t.standbys:
+        said = reasons(t, host)[0]
+        t.check(f"since when, and what to do: {said}", " since 20" in said
+                and f"to end it, run \"select pg_terminate_backend({pid})\"" in said)
+        t.check("it is blocked", t.cluster.status(host).get("role") == "blocked")
+    t.db.psql(f"select pg_terminate_backend({pid})")
+    led_again(t)
+
+
+TICKETS = "/run/tenure/tickets"
+# How tickets become impossible to write; how that is mended by what the message says; and its words.
+NO_TICKETS = (
+    ("the ticket directory is root's", f"chown root {TICKETS}", "systemd-tmpfiles --create tenure.conf",
+     "Permission denied: it belongs to another user: run systemd-tmpfiles --create tenure.conf"),
+    ("the ticket directory is gone", f"rmdir {TICKETS}", "systemd-tmpfiles --create tenure.conf; systemctl restart tenured",
+     "run systemd-tmpfiles --create tenure.conf, then systemctl restart tenured"),
+)
+
+
+@scenario("no standby can write a ticket: each says so beforehand, why and what to do; where nobody leads, it is an alert")
+def tickets_unwritable(t):
+    for what, _, _, _ in NO_TICKETS:
+        t.note(what)
+    broken = dict(zip(t.standbys, NO_TICKETS))
+    for host, (_, spoil, _, _) in broken.items():
+        host.sh(spoil)
+    pull_plug(t)
+    for host, (what, _, _, words) in broken.items():
+        t.until(f"{what} on {host}: its status says so", lambda h=host, w=words: w in t.cluster.status(h).get("reason", ""))
+        t.check("it is blocked", t.cluster.status(host).get("role") == "blocked")
+    for host, (_, _, _, words) in broken.items():
+        t.until(f"an alert on {host} says: {words}", lambda h=host, w=words: any(w in r for r in reasons(t, h)),
+                timeout=t.lease_ms / 1000 + ALERT_SECONDS)
+        t.check(f"{host} says it once: {reasons(t, host)}", len(reasons(t, host)) == 1)
+    t.check("nobody leads", not any(t.cluster.is_leader(h) for h in t.standbys))
+    for host, (_, _, mend, _) in broken.items():
+        host.sh(mend)
+    t.leader = t.next_leader()
