@@ -190,12 +190,15 @@ static int on_name(sd_bus_message *m, void *userdata, sd_bus_error *unused)
 {
     struct api *a = userdata;
     const sd_bus_error *error = sd_bus_message_get_error(m);
+    char text[API_TEXT_MAX];
     uint32_t answer;
 
     (void)unused;
     if (error)
-        a->source->unavailable(a->userdata,
-                               error->message && *error->message ? error->message : error->name);
+        a->source->unavailable(
+            a->userdata,
+            text_clean(error->message && *error->message ? error->message : error->name, text,
+                       sizeof text));
     else if (sd_bus_message_read(m, "u", &answer) < 0)
         a->source->unavailable(a->userdata, "the bus did not say whose the name is");
     else if (answer != 1 && answer != 4) /* primary owner; already owner */

@@ -90,6 +90,12 @@ static const char *countdown(usec_t usec, char *ret, size_t size)
     return format_span(usec - usec % USEC_PER_SEC, ret, size);
 }
 
+/* What this node has to see of it has an end, the silence has none. */
+static usec_t silent_for(const struct agent_group *g)
+{
+    return g->renewed == USEC_INFINITY ? g->unchanged : usec_max(g->unchanged, g->renewed);
+}
+
 /* What will come of it that the leader does not renew. */
 static void print_silence(FILE *f, const struct agent_group *g)
 {
@@ -97,7 +103,7 @@ static void print_silence(FILE *f, const struct agent_group *g)
 
     if (!seems_dead(g))
         return;
-    (void)fprintf(f, "; not renewed for %s", countdown(g->unchanged, silent, sizeof silent));
+    (void)fprintf(f, "; not renewed for %s", countdown(silent_for(g), silent, sizeof silent));
     if (g->claims_in != USEC_INFINITY && strcmp(g->role, "standby") == 0)
         (void)fprintf(f, ", this node takes over in %s unless another does before",
                       countdown(g->claims_in, left, sizeof left));

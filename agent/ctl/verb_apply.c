@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "config/file.h"
 #include "ctl/agent.h"
 #include "ctl/announce.h"
@@ -28,6 +29,8 @@
 /* The agent's start waits for what would be applied all the same. */
 #define INSIST_USEC (30 * USEC_PER_SEC)
 
+#define SAID_MAX 512
+
 /* What was asked for besides. */
 struct wishes {
     const char *const *release;
@@ -36,6 +39,12 @@ struct wishes {
     bool force;   /* an arbiter that does not answer */
     bool dry_run; /* only say what would come of it */
 };
+
+/* What PID 1 or the agent answered may quote anybody. */
+static const char *said(const sd_bus_error *e, int error, char ret[static SAID_MAX])
+{
+    return text_clean(e->message ? e->message : strerror(-error), ret, SAID_MAX);
+}
 
 /* ---- stepping down ---- */
 
@@ -78,6 +87,7 @@ static int refuse_live_keepers(const struct ctl *ctl, sd_bus *bus, const struct 
 static int lead_down(const struct ctl *ctl, sd_bus *bus, const struct plan *p, bool agent)
 {
     _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+    char text[SAID_MAX];
 
     if (!agent)
         return refuse_live_keepers(ctl, bus, p, "tenured does not run: start it, then apply");
@@ -85,7 +95,7 @@ static int lead_down(const struct ctl *ctl, sd_bus *bus, const struct plan *p, b
     if (r < 0)
         (void)ctl_fail(ctl,
                        "cannot step down from what is removed or changed: %s; nothing is changed",
-                       error.message ? error.message : strerror(-r));
+                       said(&error, r, text));
     else if (p->n_retire == 0 && p->before)
         return CTL_OK;
     else if (refuse_live_keepers(ctl, bus, p,
@@ -284,17 +294,18 @@ static int write_all(const struct ctl *ctl, sd_bus *bus, const struct plan *p)
 static int take_effect(const struct ctl *ctl, sd_bus *bus)
 {
     _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL, agent_error = SD_BUS_ERROR_NULL;
+    char text[SAID_MAX];
     int r = systemd_reload(bus, &error);
 
     if (r < 0)
         return ctl_fail(ctl,
                         "%s is written, but systemd did not reload: %s; apply again, until then "
                         "groups whose guards are not in effect do not start",
-                        ctl->applied[0], error.message ? error.message : strerror(-r));
+                        ctl->applied[0], said(&error, r, text));
     r = agent_reload(bus, &agent_error);
     if (r < 0 && r != -ENXIO)
         return ctl_fail(ctl, "%s is written, but tenured did not take it: %s", ctl->applied[0],
-                        agent_error.message ? agent_error.message : strerror(-r));
+                        said(&agent_error, r, text));
     return CTL_OK;
 }
 
@@ -593,14 +604,13 @@ static bool reload_helps(const struct ctl *ctl, const struct applied *a)
 static int reload(const struct ctl *ctl)
 {
     _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+    char text[SAID_MAX];
     _cleanup_bus_ sd_bus *bus = NULL;
     int r = sd_bus_open_system(&bus);
 
     if (r >= 0)
         r = systemd_reload(bus, &error);
-    return r >= 0 ? CTL_OK
-                  : ctl_fail(ctl, "systemd did not reload: %s",
-                             error.message ? error.message : strerror(-r));
+    return r >= 0 ? CTL_OK : ctl_fail(ctl, "systemd did not reload: %s", said(&error, r, text));
 }
 
 /* Takes nothing away: what an older file names is for an apply to keep. Where it is in memory alone

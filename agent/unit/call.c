@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "base/cleanup.h"
+#include "base/text.h"
 #include "unit/internal.h"
 
 size_t calls_free(const struct host *h)
@@ -41,7 +42,9 @@ static int answered(sd_bus_message *m, void *userdata, sd_bus_error *unused)
         return 0;
     }
     int error = sd_bus_message_get_errno(m);
-    finish(c, NULL, error > 0 ? -error : -EIO, e->message && *e->message ? e->message : e->name);
+    char text[HOST_TEXT_MAX]; /* of PID 1, polkit or the bus: what they quote may be anybody's */
+    (void)text_clean(e->message && *e->message ? e->message : e->name, text, sizeof text);
+    finish(c, NULL, error > 0 ? -error : -EIO, text);
     return 0;
 }
 

@@ -352,6 +352,7 @@ struct stand_in {
     uint64_t watchdog_ping; /* 1: just now */
     const char *watchdog_device;
     uint64_t unchanged; /* group a's lease, watched for 15 s; 0: it is not */
+    uint64_t renewed;   /* so long ago; 0: never seen */
 };
 
 static pid_t daemon_pid, stand_in_pid;
@@ -382,12 +383,12 @@ static int answer_objects(sd_bus_message *m)
             UINT64_C(8000000), "Reason", "s", "", "Method", "s", "lease", "Lease", "t",
             UINT64_C(15000000), "ConfiguredLease", "t", UINT64_C(60000000), "StopTimeout", "t",
             UINT64_C(5000000), "Units", "a(sss)", 1, "b.service", "active", "running", "Future",
-            "as", 1, "x", "/org/tenure1/group/a", 1, "org.tenure1.Group", 8, "Name", "s", "a",
+            "as", 1, "x", "/org/tenure1/group/a", 1, "org.tenure1.Group", 9, "Name", "s", "a",
             "Role", "s", "standby", "SeenUSec", "t",
             play->unchanged > 0 ? UINT64_C(1000000) : UINT64_MAX, "Reason", "s", "n2 leads",
             "KeeperDuration", "t", UINT64_C(8670000), "UnchangedUSec", "t", play->unchanged,
-            "WatchUSec", "t", play->unchanged > 0 ? UINT64_C(15000000) : UINT64_C(0),
-            "ClaimsInUSec", "t",
+            "WatchUSec", "t", play->unchanged > 0 ? UINT64_C(15000000) : UINT64_C(0), "RenewedUSec",
+            "t", play->renewed > 0 ? play->renewed : UINT64_MAX, "ClaimsInUSec", "t",
             play->unchanged > 0 ? UINT64_C(15000000) - play->unchanged : UINT64_MAX);
     if (r >= 0)
         r = sd_bus_send(NULL, reply, NULL);
@@ -849,10 +850,10 @@ TEST(apply_sees_keepers_that_live_on, .root = true)
 
 TEST(apply_agent_refuses, .root = true)
 {
-    start_playing(&(struct stand_in){.agent = true, .reload_error = "not today"});
+    start_playing(&(struct stand_in){.agent = true, .reload_error = "not\x1b[31m\n today"});
     folder_put("tenure.conf", MAIN("dbname=tenure"));
     ck_assert_int_eq(RUN("apply"), CTL_FAILED);
-    ASSERT_CONTAINS(err, "is written, but tenured did not take it: not today");
+    ASSERT_CONTAINS(err, "is written, but tenured did not take it: not [31m today");
     stop_playing();
 }
 
@@ -1555,6 +1556,16 @@ TEST(status_of_a_lease_that_is_not_renewed, .times = 2)
     ck_assert_double_eq_tol(claims_in, 9.665 - 1e-6 * _i, 1e-9);
     ck_assert_double_eq_tol(watch, 15, 1e-9);
     json_decref(root);
+    stop_playing();
+}
+
+/* What is watched ends with the lease; the silence goes on. */
+TEST(status_of_a_silence_longer_than_the_lease)
+{
+    start_playing(
+        &(struct stand_in){.agent = true, .unchanged = 15000000, .renewed = UINT64_C(43000000)});
+    ck_assert_int_eq(RUN("status"), CTL_OK);
+    ASSERT_CONTAINS(out, "n2 leads; not renewed for 43.0s, this node takes over in 0.0s");
     stop_playing();
 }
 
