@@ -52,6 +52,23 @@ static const struct {
     {"alert certificate expired", NULL, "the certificate that sslcert= names has expired"},
     {"alert certificate required", NULL,
      "the server wants a certificate of the client: sslcert= and sslkey= in conninfo"},
+    {"password authentication failed for user", NULL,
+     "is user= in conninfo a role of that server, and is this its password? To set it, run "
+     "\\password ROLE in psql there"},
+    {"no pg_hba.conf entry for", NULL,
+     "add a line for this host, user and database to pg_hba.conf on the server (hostssl tenure "
+     "tenure ADDRESS/32 scram-sha-256), then run select pg_reload_conf() there"},
+    {"is not currently accepting connections", NULL,
+     "run alter database NAME allow_connections true there, as a superuser"},
+    {"is not permitted to log in", NULL, "run alter role ROLE login there, as a superuser"},
+    {"permission denied for database", NULL,
+     "run grant connect on database NAME to ROLE there, as the database's owner"},
+    {"FATAL: role \"", NULL,
+     "is user= in conninfo right? \"tenurectl schema | psql\" makes the role tenure"},
+    {"FATAL: database \"", NULL,
+     "does dbname= in conninfo name the right one? createdb makes it, then run \"tenurectl schema "
+     "| "
+     "psql\" in it as its owner"},
     /* What keeps a password from whoever answers: see login.h. */
     {"channel binding required but not supported by server", NULL, advice_on_method},
     {"did not offer an authentication method that supports", NULL, advice_on_method},

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/names.h"
+#include "base/text.h"
 #include "ctl/agent.h"
 #include "ctl/as_agent.h"
 #include "ctl/report_parts.h"
@@ -15,6 +16,7 @@
 
 #define POLKIT "org.freedesktop.PolicyKit1"
 #define POLKIT_RULES "polkit-1/rules.d/50-tenure.rules"
+#define POLKIT_TEXT_MAX 256
 #define BUS_POLICY "dbus-1/system.d/org.tenure1.conf"
 /* As long as the clock is watched, where the kernel does not say what its rate was set to. */
 #define CLOCK_WATCH_USEC (1 * USEC_PER_SEC)
@@ -43,8 +45,17 @@ static const struct {
     {"tenure-reload.service", "start"},
 };
 
-/* As PID 1 asks, of a process of the agent's user. 1: yes; 0: no; negative errno. */
-static int is_authorised(sd_bus *bus, pid_t pid, const char *unit, const char *verb)
+static const char *const missing[] = {
+    SD_BUS_ERROR_SERVICE_UNKNOWN,
+    SD_BUS_ERROR_NAME_HAS_NO_OWNER,
+    "org.freedesktop.systemd1.UnitMasked", /* the bus has PID 1 start it */
+    "org.freedesktop.systemd1.NoSuchUnit",
+};
+
+/* As PID 1 asks, of a process of the agent's user. 1: yes; 0: no; negative errno: text says why;
+ * -ENXIO: it does not run, and is not started either. */
+static int is_authorised(sd_bus *bus, pid_t pid, const char *unit, const char *verb,
+                         char text[static POLKIT_TEXT_MAX])
 {
     _cleanup_message_ sd_bus_message *m = NULL, *reply = NULL;
     _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
@@ -59,14 +70,17 @@ static int is_authorised(sd_bus *bus, pid_t pid, const char *unit, const char *v
                                   verb, UINT32_C(0), "");
     if (r >= 0)
         r = sd_bus_call(bus, m, SYSTEMD_ASIDE_TIMEOUT_USEC, &error, &reply);
-    if (sd_bus_error_has_name(&error, SD_BUS_ERROR_SERVICE_UNKNOWN) ||
-        sd_bus_error_has_name(&error, SD_BUS_ERROR_NAME_HAS_NO_OWNER))
-        return -ENXIO;
     if (r >= 0)
         r = sd_bus_message_enter_container(reply, 'r', "bba{ss}");
     if (r >= 0)
         r = sd_bus_message_read(reply, "b", &yes);
-    return r < 0 ? r : yes != 0;
+    if (r >= 0)
+        return yes != 0;
+    (void)text_clean(error.message ? error.message : strerror(-r), text, POLKIT_TEXT_MAX);
+    for (size_t i = 0; i < sizeof missing / sizeof *missing; i++)
+        if (sd_bus_error_has_name(&error, missing[i]))
+            return -ENXIO;
+    return r;
 }
 
 /* Somebody whom polkit can look at: it is the agent's user when it says so. */
@@ -79,14 +93,16 @@ static void stand_there(void *userdata, void *answer)
 static void report_rights(struct report *r, sd_bus *bus, pid_t pid)
 {
     for (size_t i = 0; i < sizeof rights / sizeof *rights; i++) {
-        int yes = is_authorised(bus, pid, rights[i].unit, rights[i].verb);
+        char text[POLKIT_TEXT_MAX];
+        int yes = is_authorised(bus, pid, rights[i].unit, rights[i].verb, text);
 
         if (yes == -ENXIO)
-            report_line(
-                r, VERDICT_BAD, "polkit",
-                "it does not run, so systemd lets the agent start nothing: install polkitd");
+            report_line(r, VERDICT_BAD, "polkit",
+                        "it does not run, so systemd lets the agent start nothing: install "
+                        "polkitd, or systemctl unmask polkit (%s)",
+                        text);
         else if (yes < 0)
-            report_line(r, VERDICT_UNKNOWN, "polkit", "it cannot be asked: %s", strerror(-yes));
+            report_line(r, VERDICT_UNKNOWN, "polkit", "it cannot be asked: %s", text);
         else if (yes == 0)
             report_line(r, VERDICT_BAD, "polkit",
                         "user " TENURE_USER " may not %s %s: is /usr/share/" POLKIT_RULES

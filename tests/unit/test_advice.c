@@ -73,7 +73,22 @@ static const struct {
     {"authentication method requirement \"scram-sha-256\" failed: server did not complete "
      "authentication",
      NULL, "instead of trust"},
-    {"FATAL: password authentication failed for user \"tenure\"", NULL, NULL},
+    {"FATAL: password authentication failed for user \"tenure\" password retrieved from file "
+     "\"/etc/tenure/pgpass\"",
+     NULL, "\\password ROLE"},
+    {"FATAL: no pg_hba.conf entry for host \"10.88.0.3\", user \"tenure\", database \"tenure\", "
+     "SSL "
+     "encryption",
+     NULL, "pg_reload_conf()"},
+    {"FATAL: database \"nodb\" does not exist", NULL, "createdb"},
+    {"FATAL: database \"tenure\" is not currently accepting connections", NULL,
+     "allow_connections true"},
+    {"FATAL: role \"tenur\" does not exist", NULL, "is user= in conninfo right?"},
+    {"FATAL: role \"tenure\" is not permitted to log in", NULL, "alter role ROLE login"},
+    {"FATAL: permission denied for database \"tenure\" DETAIL: User does not have CONNECT "
+     "privilege.",
+     NULL, "grant connect on database"},
+    {"FATAL: the database system is starting up", NULL, NULL},
 };
 
 TEST(libpq_texts, .times = sizeof texts / sizeof *texts)

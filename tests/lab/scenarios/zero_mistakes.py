@@ -53,24 +53,24 @@ PLAIN = '"mistake-plain.service"'
 
 def passfile(what, do, words):
     return check(what, words, edit="s|passfile=[^ ]*|passfile=/etc/tenure/other|",
-                 files=f"umask 077; echo '*:*:*:*:{PASSWORD}' >/etc/tenure/other; chown tenure /etc/tenure/other; {do}")
+                 files=f"umask 077; rm -f /etc/tenure/other; echo '*:*:*:*:{PASSWORD}' >/etc/tenure/other; chown tenure /etc/tenure/other; {do}")
 
 
 CONNECTION = (
-    check("the password is wrong", ["password authentication failed for user \"tenure\"", "passfile=/etc/tenure/other"],
+    check("the password is wrong", ["password authentication failed for user \"tenure\"", "/etc/tenure/other", "\\password ROLE in psql"],
           edit="s|passfile=[^ ]*|passfile=/etc/tenure/other|",
-          files="umask 077; echo '*:*:*:*:wrong' >/etc/tenure/other; chown tenure /etc/tenure/other"),
+          files="umask 077; rm -f /etc/tenure/other; echo '*:*:*:*:wrong' >/etc/tenure/other; chown tenure /etc/tenure/other"),
     check("the database has no schema", ["the schema is missing or older", "tenurectl schema | psql", "as its owner"],
           edit="s/dbname=tenure/dbname=postgres/"),
-    check("the database does not exist", ["database \"nodb\" does not exist", "createdb"], edit="s/dbname=tenure/dbname=nodb/"),
-    check("the role does not exist", ["password authentication failed for user \"tenur\"", "user= in conninfo"],
+    check("the database does not exist", ["database \"nodb\" does not exist", "dbname= in conninfo", "createdb"], edit="s/dbname=tenure/dbname=nodb/"),
+    check("the role does not exist", ["password authentication failed for user \"tenur\"", "is user= in conninfo a role of that server"],
           edit="s/user=tenure/user=tenur/"),
     Mistake("pg_hba.conf has no line for the hosts", "sed -i '/10.77.0.0/s/^/#/' /etc/postgresql/*/main/pg_hba.conf; "
-            "systemctl reload postgresql", None, ["no pg_hba.conf entry for host", "add a line to pg_hba.conf", "reload"], 2,
+            "systemctl reload postgresql", None, ["no pg_hba.conf entry for host", "add a line for this host, user and database to pg_hba.conf", "pg_reload_conf()"], 2,
             "sed -i '/10.77.0.0/s/^#//' /etc/postgresql/*/main/pg_hba.conf; systemctl reload postgresql", on="db"),
     check("PostgreSQL does not listen on that address and port", ["Connection refused", "is PostgreSQL started there",
           "listen_addresses"], edit="s/host=/port=5439 host=/"),
-    check("nobody has that address, or a firewall is in between", ["is the address right, and no firewall in between?"],
+    check("nobody has that address, or a firewall is in between", ["no connection in time: is the host up, and no firewall in between?"],
           edit="s/host=[^ ]*/host=10.77.0.250/"),
     check("the name of the database's host is none", ["the name cannot be resolved", "pg9.invalid"],
           edit="s/host=[^ ]*/host=pg9.invalid/"),
@@ -78,7 +78,7 @@ CONNECTION = (
           edit="s|sslrootcert=[^ \"]*|sslrootcert=/nonexistent/root.crt|"),
     check("a keyword of the connection string has a typo", ["conninfo is neither", "write something like"],
           edit="s/dbname=/dbnam=/"),
-    check("no password at all", ["no password supplied", "passfile=/etc/tenure/pgpass in conninfo, owner tenure, mode 0600"],
+    check("no password at all", ["no password supplied", "passfile=/etc/tenure/pgpass in conninfo, owner tenure, mode 0600"], 3,
           edit="s|passfile=[^ ]*||"),
     passfile("the password file's name has a typo", "rm /etc/tenure/other", ["passfile=/etc/tenure/other: there is no such file"]),
     passfile("the password file is root's", "chown root /etc/tenure/other",
@@ -88,9 +88,9 @@ CONNECTION = (
     passfile("the password file has no line for this database", "sed -i 's/^/x/' /etc/tenure/other",
              ["passfile=/etc/tenure/other", "has no line for this host, port, database and user"]),
     check("the client's key is root's", ["sslkey=", "cannot be read by user tenure"],
-          edit="s|sslmode=|sslcert=/root/new/client.crt sslkey=/root/new/client.key sslmode=|",
-          files="cp /etc/tenure/ca.pem /root/new/client.crt; umask 077; echo key >/root/new/client.key"),
-    check("another database of the same server: which one is shown", ["login: ", "database tenure, role tenure"], None),
+          edit="s|sslmode=|sslcert=/etc/tenure/other.crt sslkey=/etc/tenure/other.key sslmode=|",
+          files="cp /etc/tenure/ca.pem /etc/tenure/other.crt; umask 077; echo key >/etc/tenure/other.key"),
+    check("another database of the same server: which one is shown", ["database tenure, role tenure"], 0),
     Mistake("the database is read-only", "echo 'alter database tenure set default_transaction_read_only = on' | "
             "su postgres -c 'psql -q'", None, ["read-only", "default_transaction_read_only"], 2,
             "echo 'set transaction_read_only = off; alter database tenure reset default_transaction_read_only' | su postgres -c 'psql -q -d postgres'",
@@ -141,16 +141,16 @@ UNIT_FILES = {
                              "[Service]\nExecStart=/bin/sleep infinity\n",
     "mistake-old.timer": "[Timer]\nOnCalendar=daily\nUnit=mistake-alias.service\n",
 }
-PREPARE = "ln -sf mistake-plain.service {0}/mistake-alias.service; ln -sf /dev/null {0}/mistake-masked.service; systemctl daemon-reload"
+PREPARE = "systemctl daemon-reload; systemctl start mistake-answers.socket mistake-report.timer; ln -sf mistake-plain.service {0}/mistake-alias.service; ln -sf /dev/null {0}/mistake-masked.service; systemctl daemon-reload"
 UNIT_MISTAKES = tuple(check(what, words, status, group=text) for what, text, words, status in (
-    ("a unit that is not installed", group(units='"nosuch.service"'), ["nosuch.service", "install the unit on this host, or take it out of the group"], 2),
-    ("a unit that is masked", group(units='"mistake-masked.service"'), ["mistake-masked.service", "systemctl unmask mistake-masked.service"], 2),
+    ("a unit that is not installed", group(units='"nosuch.service"'), ["nosuch.service", "install the unit on this host, or take it out of the group"], 1),
+    ("a unit that is masked", group(units='"mistake-masked.service"'), ["mistake-masked.service", "systemctl unmask mistake-masked.service"], 1),
     ("a unit by its alias", group(units='"mistake-alias.service"'), ["mistake-alias.service", "mistake-plain.service"], 2),
     ("KillMode=process in the unit's own file", group(units='"mistake-process.service"'), ["mistake-process.service", "KillMode is process", "systemctl edit mistake-process.service", "KillMode=mixed"], 2),
     ("a service whose socket is not declared", group(units='"mistake-answers.service"'), ["mistake-answers.socket", "units"], None),
     ("a service whose timer is not declared", group(units='"mistake-report.service"'), ["mistake-report.timer", "units"], None),
     ("a timer whose service is not declared", group(units='"mistake-report.timer"'), ["mistake-report.service", "not declared"], 2),
-    ("a timer that names its service by an old name", group(units='"mistake-old.timer", "mistake-plain.service"'), ["mistake-alias.service"], None),
+    ("a timer that names its service by an old name", group(units='"mistake-old.timer", "mistake-plain.service"'), ["as systemd knows them, they can be led"], 0),
     ("a service that requires another, which is in no group", group(units='"mistake-needs.service"'), ["mistake-needs.service", "mistake-plain.service"], None),
     ("a service that requires another group's", group(units='"mistake-needs.service"', end=",") + group(units=PLAIN, name="n")[len("groups = ( "):],
      ["mistake-needs.service", "mistake-plain.service", '"n"'], None),
@@ -175,7 +175,7 @@ HOST = (
     Mistake("the configuration is edited, and not applied", own('fence = "none";') + own('method = "lease";').replace("2400ms", "2500ms"),
             STATUS, ["1 group of the files differs from what is applied", "tenurectl apply --dry-run"], 0, own()),
     Mistake("an apply would stop what runs here", own().replace("500ms", "600ms").replace("2400ms", "2500ms"),
-            "tenurectl apply --dry-run", [OWN, "steps down"], 0, own()),
+            "tenurectl apply --dry-run", [f'Steps down from group "{OWN}" first, which this host leads', "stop_timeout grows"], 0, own()),
     Mistake("a file of groups.d that does not end in .conf", f"cp {OWN_FILE} /etc/tenure/groups.d/other.cfg", "tenurectl check --offline",
             ["other.cfg", ".conf"], 1, "rm /etc/tenure/groups.d/other.cfg"),
     Mistake("a broken file, and a reload", "echo 'groups = (' >/etc/tenure/groups.d/broken.conf",
@@ -183,7 +183,7 @@ HOST = (
             ["broken.conf:", "syntax error", "stays in force", "sudo tenurectl apply"], 1, "rm /etc/tenure/groups.d/broken.conf"),
     Mistake("an arbiter that does not answer is applied while the present one does",
             "cp -p /etc/tenure/tenure.conf /root/tenure.conf; sed -i 's/host=/port=5439 host=/' /etc/tenure/tenure.conf",
-            "tenurectl apply", ["the arbiter does not do", "Connection refused", "stays in force", "--force"], 1,
+            "tenurectl apply", ["the arbiter of the files would not do, and the one that is applied does", "Connection refused", "nothing is changed", "--force"], 1,
             "cat /root/tenure.conf >/etc/tenure/tenure.conf"),
     Mistake("the host gets another name", "hostname n9", STATUS,
             ['this node is "n9" by the files or the host\'s name, and "', "the next apply steps down from all groups"], 0,
@@ -199,7 +199,7 @@ HOST = (
     Mistake("the applied configuration was edited by hand, and is broken", "echo '{' >>/etc/tenure.applied/applied.conf",
             "tenurectl check --offline", ["/etc/tenure.applied/applied.conf cannot be used, its copy is", "run tenurectl apply"], 1,
             "tenurectl apply"),
-    Mistake("the applied configuration was edited by hand", "sed -i 's/2400000/2500000/; s/2\\.4s/2.5s/; s/2400ms/2500ms/' /etc/tenure.applied/applied.conf",
+    Mistake("the applied configuration was edited by hand", "sed -i 's/lease = \"2[^\"]*\"/lease = \"2500ms\"/' /etc/tenure.applied/applied.conf",
             "tenurectl check --offline", ["differs from what is applied"], None, "tenurectl apply"),
     Mistake("there is no room for what is applied", "mount -t tmpfs -o size=8k none /etc/tenure.applied; "
             "dd if=/dev/zero of=/etc/tenure.applied/full bs=4k 2>/dev/null; true", "tenurectl apply",
@@ -216,13 +216,13 @@ HOST = (
             ["/etc/tenure/tenure.conf", "Permission denied"], 3),
     Mistake("whoever is not root applies", "", "setpriv --reuid=65534 --clear-groups tenurectl apply", ["apply must be run as root"], 1),
     Mistake("polkit is not there", "systemctl mask --now --runtime polkit.service 2>&1", "tenurectl check",
-            ["polkit: ", "systemd lets the agent start nothing", "install polkitd"], 2, "systemctl unmask --runtime polkit.service; systemctl start polkit"),
+            ["BAD      polkit", "systemd lets the agent start nothing: install polkitd, or systemctl unmask polkit"], 2, "systemctl unmask --runtime polkit.service; systemctl start polkit"),
     Mistake("the agent does not run", "systemctl stop tenured", STATUS, ["tenured does not run on this host", "systemctl start tenured"], 3),
     Mistake("the same, and a reload", "", "systemctl reload tenured", ["tenured.service is not active, cannot reload."], 1,
             "systemctl start tenured"),
     Mistake("the bus was not reloaded after the installation", "mv /usr/share/dbus-1/system.d/org.tenure1.conf /root/; "
             "systemctl reload dbus; systemctl restart tenured", STATUS,
-            ["tenured runs, but cannot be reached", "it is not on the system bus", "systemctl reload dbus", "systemctl restart tenured"], 5,
+            ["tenured runs, but cannot be reached", "it is not on the system bus", "systemctl reload dbus"], 5,
             "mv /root/org.tenure1.conf /usr/share/dbus-1/system.d/; systemctl reload dbus; systemctl restart tenured"),
 )
 
