@@ -196,7 +196,7 @@ static void on_locked(void *userdata, const char *said)
     struct daemon *d = userdata;
     char holder[ARBITER_TEXT_MAX];
     struct journal_context c = {
-        .message_id = MESSAGE_HELD_UP, .node = d->config->node, .reason = holder};
+        .message_id = MESSAGE_ARBITER_NOTICE, .node = d->config->node, .reason = holder};
 
     (void)text_clean(said ? said : "", holder, sizeof holder);
     if (strcmp(d->locked, holder) == 0)
