@@ -192,7 +192,7 @@ HOST = (
             "hostname $(cat /etc/hostname)"),
     Mistake("a group's name has a typo", "", "tenurectl is-leader ow", ['there is no group "ow" on this host', "tenurectl status"], 4),
     Mistake("the unit of a leader is stopped by hand", f"systemctl stop {OWN_UNIT}", journal("err"),
-            [f"{OWN}: this node leads, but {OWN_UNIT} is inactive", f"systemctl start"], 0),
+            [f"{OWN}: this node leads, but {OWN_UNIT} is inactive", "systemctl start"], 0),
     Mistake("the same, by its exit status", "", STATUS, [f"leads, but {OWN_UNIT} is inactive", "1 unit is not running"], 6,
             f"systemctl start {OWN_UNIT}"),
     Mistake("a leader is stopped on purpose: that is no warning", f"systemctl stop tenure@{OWN}.service", journal("notice"),
