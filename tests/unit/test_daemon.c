@@ -274,6 +274,60 @@ TEST(what_the_server_says_is_shown_once)
     }
 }
 
+static void expect_group(const char *role, const char *reason)
+{
+    struct api_group group;
+
+    for (size_t k = 0; k < d.n_seats; k++) {
+        ck_assert(daemon_api_source.describe_group(&d, d.seats[k]->group->name, &group));
+        ck_assert_str_eq(group.role, role);
+        ck_assert_str_eq(group.reason, reason);
+    }
+}
+
+/* Connections come and go while requests wait for it; whose fault that is does not change. */
+TEST(a_lock_on_all_records_blocks_until_somebody_can_write)
+{
+    apply("n1", "ab");
+    ck_assert_int_eq(configure_start(&d), 0);
+    daemon_arbiter_handler.connected(&d, "PostgreSQL");
+    daemon_arbiter_handler.locked(&d, "the table is locked:\n process 7");
+    expect_group("blocked", "the table is locked: process 7");
+    daemon_arbiter_handler.lost(&d, "no answer in time");
+    expect_group("blocked", "the table is locked: process 7");
+    daemon_arbiter_handler.connected(&d, "PostgreSQL");
+    daemon_arbiter_handler.locked(&d, "the table is locked: process 8");
+    expect_group("blocked", "the table is locked: process 8");
+    daemon_arbiter_handler.locked(&d, NULL);
+    daemon_arbiter_handler.lost(&d, "no answer in time");
+    expect_group("blocked", "the arbiter cannot be reached");
+
+    /* A record that is another one was written by somebody. */
+    struct reply reply = {
+        .outcome = OUTCOME_GRANTED,
+        .has_record = true,
+        .record = {.lease = 15 * USEC_PER_SEC, .duration = 8 * USEC_PER_SEC},
+    };
+    daemon_arbiter_handler.connected(&d, "PostgreSQL");
+    daemon_arbiter_handler.locked(&d, "the table is locked: process 9");
+    for (int i = 0; i < 2; i++) {
+        expect_group("blocked", "the table is locked: process 9");
+        struct member_event event = {.type = EVENT_SEND};
+        struct request request;
+
+        ck_assert(seat_step(d.seats[0], &event, &request));
+        reply.record.term++;
+        d.batch[0] = d.seats[0];
+        d.n_batch = 1;
+        daemon_arbiter_handler.replies(&d, &reply, 1);
+    }
+    ck_assert_str_eq(d.locked, "");
+    /* So is who has it on another server. */
+    daemon_arbiter_handler.locked(&d, "the table is locked: process 9");
+    reload("n2", "ab");
+    ck_assert_str_eq(d.locked, "");
+}
+
 TEST(what_nobody_has_looked_at_is_not_led_down)
 {
     apply("n1", "a");

@@ -130,7 +130,7 @@ def prepared_holds(t):
 @scenario("a stranger has the whole table locked: nobody can take over, and who it is stands in every journal, with the remedy")
 def table_locked(t):
     mode = "exclusive" if t.method == "advisory" else "access exclusive"
-    t.db.sh(f"systemd-run --quiet --unit=stranger --uid=postgres sh -c \"echo \\\"begin; lock table tenure.lease in {mode} mode; "
+    t.db.sh(f"systemd-run --quiet --collect --unit=stranger --uid=postgres sh -c \"echo \\\"begin; lock table tenure.lease in {mode} mode; "
             "select pg_sleep(600)\\\" | PGAPPNAME=stranger exec psql -X -q -d tenure\"")
     pid = t.until("a stranger has the table locked", lambda: t.db.psql(
         "select pid from pg_locks where relation = 'tenure.lease'::regclass and mode ~ 'Exclusive' and granted "
