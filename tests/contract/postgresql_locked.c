@@ -145,6 +145,27 @@ TEST(a_prepared_transaction_that_has_it_is_named)
     server_do(&shared, "rollback prepared 'month''s end'");
 }
 
+/* By whoever is refused because another agent waits for it, as well. */
+TEST(a_prepared_transaction_is_named_to_all)
+{
+    const char *group = group_new();
+    struct request observe = observe_of(group);
+    struct reply led = client_lead(a, group), seen = client_ask(b, &observe);
+    struct request renew = renew_of(group, led.record.term), claim = claim_of(group, &seen);
+
+    client_turn(b, 2 * LIMIT);
+    server_do(&shared, "begin; lock table tenure.lease in share mode; "
+                       "prepare transaction 'month''s end'");
+    ask_in_vain(a, &renew);
+    ck_assert_int_eq(client_ask(b, &claim).outcome, OUTCOME_UNKNOWN);
+    ASSERT_CONTAINS(b->held_up,
+                    "the prepared transaction 'month''s end' of role \"postgres\", which "
+                    "has the table tenure.lease locked (ShareLock) since 20");
+    ASSERT_CONTAINS(b->held_up, "UTC; to end it, run \"rollback prepared 'month''s end'\" in the "
+                                "database as a superuser");
+    server_do(&shared, "rollback prepared 'month''s end'");
+}
+
 /* All that come later wait behind it. */
 TEST(who_waits_for_it_is_named)
 {
