@@ -37,7 +37,8 @@ struct arbiter_handler {
      * up. The arbiter may be asked again from within. */
     void (*replies)(void *userdata, const struct reply *replies, size_t n);
     /* Just before `replies`: requests[i] will be UNKNOWN because somebody else has a transaction
-     * open that keeps the record as it is. `holder` names it, for people. May be NULL. */
+     * open that keeps the record as it is. `holder` names it, for people. Also said of a
+     * CONFIRM_DEAD that is granted: `holder` is a session that still has the lock. May be NULL. */
     void (*held_up)(void *userdata, size_t i, const char *holder);
     /* Before `connected`, when a batch was not answered in time: somebody has all records locked.
      * `holder` says who, since when and what to do about it, for people; NULL: nobody has. Called
@@ -90,8 +91,8 @@ bool arbiter_idle(const struct arbiter *a);
  * connection is closed (never cancelled) and all are UNKNOWN. Each group at most once in a batch.
  * Returns 0, -EBUSY when not idle, -ENOTCONN, -E2BIG above ARBITER_BATCH_MAX, -EINVAL for an empty
  * batch or a request that no arbiter can take (a name that is no group's, a term or span above
- * INT64_MAX, observe or claim without L and D, renew or release without a nonce or with more than
- * REQUEST_NONCES_MAX), -ENOMEM. */
+ * INT64_MAX, observe, claim or confirm dead without L and D, renew or release without a nonce or
+ * with more than REQUEST_NONCES_MAX), -ENOMEM. */
 int arbiter_send(struct arbiter *a, const struct request *requests, size_t n, usec_t limit);
 
 /* Number of round trips so far: a test asserts that it is one per batch. */

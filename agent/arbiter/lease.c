@@ -12,9 +12,9 @@
 #include "base/parse.h"
 
 /* The two settings are read after the function has returned: that they outlive it is what counts,
- * for the commit comes last. A claim of what was observed in another life of the server names a
- * system that there is none: so it is denied, as in another history. (Of several arrays, unnest is
- * the grammar's, whatever is in search_path.) */
+ * for the commit comes last. A claim of what was observed in another life of the server, or an
+ * operator's word about it, names a system that there is none: so it is denied, as in another
+ * history. (Of several arrays, unnest is the grammar's, whatever is in search_path.) */
 const char lease_statement[] =
     "select o_number, o_outcome, o_term, o_owner, o_nonce, o_clean, o_claimable, o_lease, o_stop,"
     " o_duration, o_method, o_since, o_system_id, o_timeline, o_synchronous,"
@@ -98,6 +98,9 @@ static void put_operation(FILE *f, const struct request *r)
         return;
     case OPERATION_RELEASE:
         (void)fputs("release", f);
+        return;
+    case OPERATION_CONFIRM_DEAD:
+        (void)fputs("confirm_dead", f);
         return;
     }
     abort();

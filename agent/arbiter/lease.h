@@ -58,8 +58,9 @@ int lease_decode(const PGresult *result, const char *owner, const struct request
  * or -EINVAL: it says something else. */
 int lease_told(const char *payload, char group[static GROUP_NAME_MAX + 1], struct told *ret);
 
-/* Whose transaction made the reply to requests[i] UNKNOWN, for people; NULL: nobody's, or not
- * known. Borrowed from the result, which was decoded. */
+/* Whose transaction made the reply to requests[i] UNKNOWN, or whose session still has the lock of a
+ * node that was confirmed dead, for people; NULL: nobody's, or not known.
+ * Borrowed from the result, which was decoded. */
 const char *lease_holder(const PGresult *result, size_t i);
 
 #endif

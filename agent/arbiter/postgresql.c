@@ -155,7 +155,7 @@ static void doubt(struct batch *b)
     for (size_t i = 0; i < b->n; i++) {
         enum operation o = b->requests[i].operation;
 
-        if (o == OPERATION_CLAIM || o == OPERATION_RENEW)
+        if (o == OPERATION_CLAIM || o == OPERATION_RENEW || o == OPERATION_CONFIRM_DEAD)
             b->replies[i] = (struct reply){.outcome = OUTCOME_UNKNOWN};
     }
 }

@@ -151,7 +151,7 @@ comment on table tenure.lease is
     'One row per group: who leads it. Written by the agents alone (tenure.tick_2). Do not index its changing columns: renewals would not be HOT any more. Deleting a row is safe only when its units are stopped everywhere.';
 comment on column tenure.lease.grp is 'The group, as named in /etc/tenure.';
 comment on column tenure.lease.method is 'How the group is elected: lease or advisory.';
-comment on column tenure.lease.owner is 'NODE/INSTANCE: the leader''s node name, and an id made anew on each boot. Empty before the first claim.';
+comment on column tenure.lease.owner is 'NODE/INSTANCE: the leader''s node name, and an id made anew on each boot. Empty before the first claim, and after "tenurectl confirm-dead".';
 comment on column tenure.lease.term is 'Fencing token: grows with every claim, never comes back. Above timeline * 2^32, so that it also grows over a failover.';
 comment on column tenure.lease.nonce is 'Random, new with every claim and renewal: a row that keeps its nonce for lease_usec is not being renewed.';
 comment on column tenure.lease.clean is 'The leader gave the group up and proved its units dead: others need not wait.';
@@ -319,6 +319,77 @@ $function$;
 comment on function tenure.lock_holder_1(text, text, oid, bigint) is
     'Names the process that has the advisory lock of a group; null: nobody, or the same agent.';
 
+-- The same for whoever waits at a terminal: all of them, whosever they are, with what ends each. A
+-- dead node's own transaction may hang, and a prepared one needs no session to go on.
+create or replace function tenure.holders_1(p_grp text) returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $function$
+declare
+    v_xmax xid;
+    v_all  xid[];
+begin
+    select l.xmax into v_xmax from tenure.lease l where l.grp = p_grp;
+    v_all := array[v_xmax];
+    begin
+        v_all := v_all || array(select m.xid from pg_get_multixact_members(v_xmax) m);
+    exception when others then
+        null; -- it is a transaction
+    end;
+    return (
+        select string_agg(h.who, '; ')
+        from (select format('process %s of role "%s", application "%s", which select pg_terminate_backend(%s) ends',
+                            k.pid, a.usename, a.application_name, k.pid) as who
+              from pg_locks k join pg_stat_activity a on a.pid = k.pid
+              where k.locktype = 'transactionid' and k.granted and k.mode = 'ExclusiveLock'
+                    and k.transactionid = any (v_all) and a.pid <> pg_backend_pid()
+              union all
+              select format('the prepared transaction %L of role "%s", which rollback prepared %L ends',
+                            p.gid, p.owner, p.gid)
+              from pg_prepared_xacts p
+              where p.transaction = any (v_all)
+              order by 1
+              limit 3) h);
+end
+$function$;
+
+comment on function tenure.holders_1(text) is
+    'Names what keeps a group from being taken from a node that was confirmed dead, and what ends it; null: nothing is found.';
+
+-- Ends the session that has the lock of a group, if it is this owner's: its node was confirmed dead.
+-- Says who has the lock still, and what helps; null: nobody.
+create or replace function tenure.end_session_1(p_owner text, p_database oid, p_key bigint) returns text
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $function$
+declare
+    h record;
+begin
+    select a.pid, a.usename, a.application_name into h
+    from tenure.locks_1(p_database) l join pg_stat_activity a on a.pid = l.pid
+    where l.key = p_key and a.pid <> pg_backend_pid();
+    if h.pid is null then
+        return null;
+    end if;
+    if h.application_name = 'tenured/' || split_part(p_owner, '/', 2) then
+        begin
+            perform pg_terminate_backend(h.pid);
+            return null;
+        exception when insufficient_privilege then
+            return format('process %s of role "%s" still has the group''s lock, and role "%s" may not end it: have a superuser run select pg_terminate_backend(%s), or grant pg_signal_backend to "%s"',
+                          h.pid, h.usename, current_user, h.pid, current_user);
+        end;
+    end if;
+    return format('process %s of role "%s", application "%s", has the group''s lock, and is not that node''s agent: nobody can claim the group before it ends',
+                  h.pid, h.usename, h.application_name);
+end
+$function$;
+
+comment on function tenure.end_session_1(text, oid, bigint) is
+    'Ends the session of a node that was confirmed dead, if it has this lock.';
+
 -- One tick of one agent: all its groups in one call, one transaction, one round trip. The arrays are
 -- parallel, one element per request; arrays that an operation does not use hold any value.
 --
@@ -340,6 +411,10 @@ comment on function tenure.lock_holder_1(text, text, oid, bigint) is
 -- another nonce was written by somebody else who is the same owner: an earlier life of the agent
 -- whose renewal came late, or a copy of the host. That is "other_nonce", and nothing is done: what
 -- it means, the agent decides.
+--
+-- "confirm_dead" is the word of an operator that the owner is dead: the row as it was watched becomes
+-- a new term without an owner, locked as by a claim. Nobody waits for it longer than for a claim
+-- either: what holds the row is named, and the agent tries again for a while.
 create or replace function tenure.tick_2(
     p_owner          text,
     p_require_sync   boolean,
@@ -353,7 +428,7 @@ create or replace function tenure.tick_2(
     p_operation      text[],
     p_term           bigint[],
     p_expected_term  bigint[],
-    p_expected_nonce uuid[],    -- claim
+    p_expected_nonce uuid[],    -- claim, confirm_dead
     p_known          text[],    -- renew, release: of each an array of up to 8 nonces, as text
     p_fresh_nonce    uuid[],
     p_system_id      bigint[],
@@ -381,8 +456,9 @@ create or replace function tenure.tick_2(
     o_synchronous boolean,
     o_session     boolean,      -- this is the backend that the caller logged in to
     o_held        boolean,      -- advisory: the group's lock is this session's
-    o_holder      text          -- what keeps the caller from claiming or renewing, for people; null:
-                                -- nothing that is known
+    o_holder      text          -- what keeps the caller from claiming or renewing, or from taking the
+                                -- record of a node that was confirmed dead, or who still has its
+                                -- lock; for people; null: nothing that is known
 )
 language plpgsql
 volatile
@@ -501,7 +577,7 @@ begin
                and r.term = q.expected_term and r.nonce = q.expected_nonce
                and q.system_id = v_system_id and q.timeline = v_timeline
                -- Not observed for a lease: then it must be clean, and made in this very history.
-               -- So must a row of the other method, unless nobody ever claimed it.
+               -- So must a row of the other method, unless it is nobody's.
                and (v_clean
                     or (not q.rests_on_clean and (r.method = q.method or r.owner = '')
                         -- The quarantine.
@@ -608,6 +684,42 @@ begin
                     end if;
                 end if;
             end if;
+
+        when 'confirm_dead' then
+            select * into r from tenure.lease l where l.grp = q.grp;
+            v_term := greatest(r.term + 1, (v_timeline << 32) + 1, q.term_floor);
+            if v_refused then
+                v_outcome := 'unknown';
+                v_holder := 'nothing, but require_sync is set, and synchronous_standby_names is empty on the server';
+            elsif r.grp is not null and r.owner <> '' and not r.clean
+                  and r.term = q.expected_term and r.nonce = q.expected_nonce
+                  and q.system_id = v_system_id and q.timeline = v_timeline
+                  and v_timeline < 1073741824 and v_term <= c_term_max then
+                select * into s from tenure.lease l
+                where l.grp = q.grp and l.term = r.term and l.nonce = r.nonce and not l.clean
+                for update skip locked;
+                if found then
+                    -- The method stays, and with it who may claim.
+                    update tenure.lease l
+                    set owner = '', term = v_term, nonce = q.fresh_nonce, lease_usec = q.lease,
+                        stop_usec = q.stop, duration_usec = q.duration, system_id = v_system_id,
+                        timeline = v_timeline, claimed_at = clock_timestamp(),
+                        changed_at = clock_timestamp()
+                    where l.grp = q.grp
+                    returning l.* into strict r;
+                    v_outcome := 'granted';
+                    if s.method = 'advisory' then
+                        v_holder := tenure.end_session_1(s.owner, v_database, q.key);
+                    end if;
+                else
+                    s := r;
+                    select * into r from tenure.lease l where l.grp = q.grp;
+                    if r.term = s.term and r.nonce = s.nonce and not r.clean then
+                        v_outcome := 'unknown'; -- somebody has it locked
+                        v_holder := tenure.holders_1(q.grp);
+                    end if;
+                end if;
+            end if;
         end case;
 
         -- The lock goes with the row: it is nobody's who does not stand in there.
@@ -646,7 +758,7 @@ end
 $function$;
 
 comment on function tenure.tick_2 is
-    'One tick of an agent: observes, claims, renews and releases all its groups in one transaction. Runs with the rights of its caller.';
+    'One tick of an agent: observes, claims, renews and releases all its groups, or takes them from a node that was confirmed dead, in one transaction. Runs with the rights of its caller.';
 
 -- Fencing for applications ------------------------------------------------------------------------
 --
@@ -723,7 +835,8 @@ begin
                                     coalesce(p_term::text, 'null')),
         detail = case
             when r.grp is null then 'There is no such group here.'
-            when r.owner = '' then 'Nobody has led it yet.'
+            when r.owner = '' and r.term = 0 then 'Nobody has led it yet.'
+            when r.owner = '' then 'The node that led it was confirmed dead.'
             when r.clean and r.term = p_term then 'Its leader has given it up.'
             else format('Its term is %s, of node %s.', r.term,
                                    split_part(r.owner, '/', 1)) end,
@@ -796,13 +909,15 @@ comment on function tenure.assert_leader_at_commit(text, bigint) is
 revoke all on schema tenure from public;
 revoke all on tenure.lease from public;
 revoke all on function tenure.tick_2, tenure.lock_key, tenure.locks_1, tenure.bound_session_1,
-                       tenure.lock_1, tenure.holder_1, tenure.lock_holder_1 from public;
+                       tenure.lock_1, tenure.holder_1, tenure.lock_holder_1, tenure.holders_1,
+                       tenure.end_session_1 from public;
 revoke all on tenure.assertion from public;
 revoke all on function tenure.bound_transaction_1, tenure.assert_leader, tenure.assertion_1,
                        tenure.assert_leader_at_commit from public;
 grant usage on schema tenure to tenure;
 grant select, insert, update on tenure.lease to tenure;
 grant execute on function tenure.tick_2, tenure.lock_key, tenure.locks_1, tenure.bound_session_1,
-                          tenure.lock_1, tenure.holder_1, tenure.lock_holder_1 to tenure;
+                          tenure.lock_1, tenure.holder_1, tenure.lock_holder_1, tenure.holders_1,
+                          tenure.end_session_1 to tenure;
 
 commit;

@@ -185,6 +185,11 @@ uint64_t member_replaced_by(const struct member *m)
     return replaced ? seen : 0;
 }
 
+uint64_t member_term_floor(const struct member *m)
+{
+    return usec_max(m->highest_term, m->over_term) + 1;
+}
+
 /* When the record may be claimed as far as the arbiter goes; USEC_INFINITY: not foreseeable. */
 static usec_t claimable_at(const struct member *m)
 {
@@ -268,8 +273,6 @@ static void request_observe(const struct member *m, struct request *r)
 
 static void request_claim(const struct member *m, const struct nonce *fresh, struct request *r)
 {
-    uint64_t floor = usec_max(m->highest_term, m->over_term);
-
     *r = (struct request){
         .operation = OPERATION_CLAIM,
         .expected_term = m->record.term,
@@ -277,7 +280,7 @@ static void request_claim(const struct member *m, const struct nonce *fresh, str
         .fresh_nonce = *fresh,
         .epoch = m->epoch,
         .rests_on_clean = m->record.claimable,
-        .term_floor = floor + 1,
+        .term_floor = member_term_floor(m),
         .lease = m->budget.lease,
         .stop = m->budget.stop,
         .duration = m->budget.duration,

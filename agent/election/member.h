@@ -261,6 +261,9 @@ usec_t member_claims_at(const struct member *m, usec_t now);
  * replaced. What it would grant might be granted by its successor, too, so nothing is claimed. */
 uint64_t member_replaced_by(const struct member *m);
 
+/* A new term is at least this, by all that were seen here. */
+uint64_t member_term_floor(const struct member *m);
+
 /* The record is led in this node's very name, by a copy of this host: nothing is done about it here
  * before it stood still for its lease. */
 bool member_copied(const struct member *m);

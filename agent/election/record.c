@@ -11,6 +11,16 @@ static bool record_fits(const struct record *r)
            (r->clean || !r->claimable);
 }
 
+/* The term that a claim begins, or the operator's word. */
+static bool begins_term(const struct request *q, const struct reply *reply)
+{
+    const struct record *r = &reply->record;
+
+    return !r->clean && nonce_equal(&r->nonce, &q->fresh_nonce) && r->term > q->expected_term &&
+           r->term >= q->term_floor && r->term > reply->epoch.timeline << TERM_TIMELINE_SHIFT &&
+           r->lease == q->lease && r->stop == q->stop && r->duration == q->duration;
+}
+
 static bool granted_fits(const struct request *q, const char *owner, const struct reply *reply)
 {
     const struct record *r = &reply->record;
@@ -21,9 +31,9 @@ static bool granted_fits(const struct request *q, const char *owner, const struc
     case OPERATION_OBSERVE:
         return true;
     case OPERATION_CLAIM:
-        return ours && fresh && !r->clean && r->term > q->expected_term &&
-               r->term >= q->term_floor && r->term > reply->epoch.timeline << TERM_TIMELINE_SHIFT &&
-               r->lease == q->lease && r->stop == q->stop && r->duration == q->duration;
+        return ours && begins_term(q, reply);
+    case OPERATION_CONFIRM_DEAD:
+        return r->owner[0] == '\0' && begins_term(q, reply);
     case OPERATION_RENEW:
         return ours && fresh && !r->clean && r->term == q->term && r->lease == q->lease &&
                r->duration == q->duration;

@@ -2,7 +2,7 @@
 #ifndef TENURE_ELECTION_RECORD_H
 #define TENURE_ELECTION_RECORD_H
 
-/* The one model of an arbiter that the election sees: a record per group, and four operations on
+/* The one model of an arbiter that the election sees: a record per group, and five operations on
  * it. Plain values; arbiters translate them into rows, locks or leases. */
 
 #include <stdbool.h>
@@ -53,7 +53,9 @@ static inline bool epoch_equal(const struct epoch *a, const struct epoch *b)
 
 struct record {
     uint64_t term;
-    char owner[OWNER_MAX + 1]; /* NODE/INSTANCE_ID, "" before the first claim */
+    /* NODE/INSTANCE_ID; "" before the first claim, and of a term that was taken from a node which
+     * was confirmed dead. */
+    char owner[OWNER_MAX + 1];
     struct nonce nonce;
     usec_t lease, stop,
         duration; /* L, S and D of this term; L and D as the last renewal has them */
@@ -78,6 +80,10 @@ enum operation {
     OPERATION_RENEW,   /* keyed by (group, term, owner, known); never touches a clean record; may
                           change L and D */
     OPERATION_RELEASE, /* mark clean; keyed by (group, term, owner, known) */
+    /* Somebody vouches that the owner is dead: compare-and-set on (expected_term, expected_nonce,
+     * epoch) to a new term as a claim's, of no owner and not clean. Never touches a clean record.
+     */
+    OPERATION_CONFIRM_DEAD,
 };
 
 /* How many nonces a renewal or release can name. */
@@ -88,17 +94,18 @@ struct request {
     const char *group;                      /* borrowed until the reply */
     enum method method;                     /* of the group; the caller's to fill in, as its name */
     uint64_t term;                          /* renew, release */
-    uint64_t expected_term;                 /* claim */
-    struct nonce expected_nonce;            /* claim */
+    uint64_t expected_term;                 /* claim, confirm dead */
+    struct nonce expected_nonce;            /* claim, confirm dead */
     struct nonce known[REQUEST_NONCES_MAX]; /* renew, release: the record must bear one of them */
     unsigned n_known;                       /* 1 at least */
-    struct nonce fresh_nonce;               /* claim, renew: what the record shall bear */
-    struct epoch epoch;     /* claim: where the record was observed; all of it is tested */
+    struct nonce fresh_nonce; /* claim, renew, confirm dead: what the record shall bear */
+    struct epoch epoch;       /* claim, confirm dead: where the record was observed; all of it is
+                                 tested */
     bool rests_on_clean;    /* claim: made without observation, because the record is clean, or was
                                told to be; the arbiter tests that in the claim itself */
-    uint64_t term_floor;    /* claim: the new term is at least this */
-    usec_t lease, duration; /* observe (for a new record), claim, renew */
-    usec_t stop;            /* observe, claim */
+    uint64_t term_floor;    /* claim, confirm dead: the new term is at least this */
+    usec_t lease, duration; /* observe (for a new record), claim, renew, confirm dead */
+    usec_t stop;            /* observe, claim, confirm dead */
 };
 
 enum outcome {

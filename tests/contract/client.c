@@ -264,6 +264,14 @@ struct request claim_of(const char *group, const struct reply *seen)
     return request;
 }
 
+struct request confirm_of(const char *group, const struct reply *seen)
+{
+    struct request request = claim_of(group, seen);
+
+    request.operation = OPERATION_CONFIRM_DEAD;
+    return request;
+}
+
 struct request renew_of(const char *group, uint64_t term)
 {
     struct request request = {

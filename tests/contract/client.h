@@ -79,6 +79,8 @@ struct request claim_of(const char *group, const struct reply *seen);
 struct request renew_of(const char *group, uint64_t term);
 struct request renew_knowing(const char *group, uint64_t term, const struct nonce *nonce);
 struct request release_of(const char *group, uint64_t term, const struct nonce *nonce);
+/* An operator's word about whoever is in what was read; spans L, 5 s, 8.67 s. */
+struct request confirm_of(const char *group, const struct reply *seen);
 
 /* What was read by now may be claimed after this, by whatever method. */
 void client_wait_out(struct client *c);

@@ -601,6 +601,197 @@ TEST(a_batch_mixes_operations)
         ck_assert_int_eq(a->replies[i].outcome, OUTCOME_GRANTED);
 }
 
+/* ---- confirmed dead ---- */
+
+/* Where a session has the lock, it is ended with the term. */
+static void await_end_of_session(struct client *c)
+{
+    if (client_method != METHOD_ADVISORY)
+        return;
+    client_await(c, &c->losses, 1);
+    client_await(c, &c->connects, 2);
+}
+
+/* b vouches that a, which leads, is dead. */
+static struct reply confirm(const char *group, const struct reply *led, struct request *request)
+{
+    struct reply reply;
+
+    *request = confirm_of(group, led);
+    ck_assert_int_eq(ask(b, *request, &reply), OUTCOME_GRANTED);
+    await_end_of_session(a);
+    return reply;
+}
+
+TEST(what_is_confirmed_dead_is_nobodys)
+{
+    const char *group = group_new();
+    struct reply led = client_lead(a, group), reply;
+    struct request request = confirm_of(group, &led);
+
+    request.lease = 20 * USEC_PER_SEC;
+    request.duration = 9 * USEC_PER_SEC;
+    ck_assert_int_eq(ask(b, request, &reply), OUTCOME_GRANTED);
+    await_end_of_session(a);
+    ck_assert(reply.has_record);
+    ck_assert_str_eq(reply.record.owner, "");
+    ck_assert_uint_gt(reply.record.term, led.record.term);
+    ck_assert(nonce_equal(&reply.record.nonce, &request.fresh_nonce));
+    ck_assert(!reply.record.clean);
+    ck_assert(!reply.record.claimable);
+    ck_assert_uint_eq(reply.record.lease, request.lease);
+    ck_assert_uint_eq(reply.record.stop, request.stop);
+    ck_assert_uint_eq(reply.record.duration, request.duration);
+    ck_assert_uint_eq(reply.epoch.timeline, led.epoch.timeline);
+    stands(group, &reply);
+}
+
+TEST(the_confirmed_one_is_denied_everything)
+{
+    const char *group = group_new();
+    struct reply led = client_lead(a, group), reply;
+    uint64_t term = led.record.term;
+    struct request request;
+    struct reply confirmed = confirm(group, &led, &request);
+
+    /* What it knew, and what it reads now. */
+    ck_assert_int_eq(ask(a, renew_knowing(group, term, &led.record.nonce), &reply), OUTCOME_DENIED);
+    same_record(&reply.record, &confirmed.record);
+    ck_assert_int_eq(ask(a, renew_knowing(group, term, &request.fresh_nonce), &reply),
+                     OUTCOME_DENIED);
+    ck_assert_int_eq(
+        ask(a, renew_knowing(group, confirmed.record.term, &request.fresh_nonce), &reply),
+        OUTCOME_DENIED);
+    ck_assert_int_eq(ask(a, release_of(group, term, &led.record.nonce), &reply), OUTCOME_DENIED);
+    ck_assert_int_eq(ask(a, release_of(group, confirmed.record.term, &request.fresh_nonce), &reply),
+                     OUTCOME_DENIED);
+    ck_assert_int_eq(ask(a, claim_of(group, &led), &reply), OUTCOME_DENIED);
+    stands(group, &confirmed);
+}
+
+TEST(confirmed_twice_is_confirmed_once)
+{
+    const char *group = group_new();
+    struct reply led = client_lead(a, group), reply;
+    struct request request;
+    struct reply confirmed = confirm(group, &led, &request);
+
+    ck_assert_int_eq(ask(b, request, &reply), OUTCOME_DENIED);
+    same_record(&reply.record, &confirmed.record);
+    ck_assert_int_eq(ask(a, confirm_of(group, &led), &reply), OUTCOME_DENIED);
+    /* And a term without an owner is nobody who could be dead. */
+    ck_assert_int_eq(ask(b, confirm_of(group, &confirmed), &reply), OUTCOME_DENIED);
+    stands(group, &confirmed);
+}
+
+TEST(what_was_renewed_is_not_confirmed_dead)
+{
+    const char *group = group_new();
+    struct reply led = client_lead(a, group), renewed, reply;
+    struct request request = confirm_of(group, &led);
+
+    ck_assert_int_eq(ask(a, renew_of(group, led.record.term), &renewed), OUTCOME_GRANTED);
+    ck_assert_int_eq(ask(b, request, &reply), OUTCOME_DENIED);
+    same_record(&reply.record, &renewed.record);
+    request = confirm_of(group, &renewed);
+    request.expected_term--;
+    ck_assert_int_eq(ask(b, request, &reply), OUTCOME_DENIED);
+    stands(group, &renewed);
+    ck_assert_int_eq(ask(a, renew_of(group, led.record.term), &renewed), OUTCOME_GRANTED);
+}
+
+TEST(what_was_given_back_is_not_confirmed_dead)
+{
+    const char *group = group_new();
+    struct reply led = client_lead(a, group), released, reply;
+
+    ck_assert_int_eq(ask(a, release_of(group, led.record.term, &led.record.nonce), &released),
+                     OUTCOME_GRANTED);
+    ck_assert_int_eq(ask(b, confirm_of(group, &released), &reply), OUTCOME_DENIED);
+    ck_assert(reply.record.claimable);
+    stands(group, &released);
+}
+
+TEST(nobody_is_confirmed_dead)
+{
+    const char *group = group_new();
+    struct reply seen = look(b, group), reply;
+
+    ck_assert_int_eq(ask(b, confirm_of(group, &seen), &reply), OUTCOME_DENIED);
+    stands(group, &seen);
+    /* No record at all. */
+    ck_assert_int_eq(ask(b, confirm_of(group_new(), &seen), &reply), OUTCOME_DENIED);
+    ck_assert(!reply.has_record);
+}
+
+TEST(what_was_watched_elsewhere_is_not_confirmed_dead)
+{
+    const char *group = group_new();
+    struct reply led = client_lead(a, group), reply;
+    struct request wrong[4];
+
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        wrong[i] = confirm_of(group, &led);
+    wrong[0].epoch.system_id++;
+    wrong[1].epoch.timeline++;
+    wrong[2].epoch.started++;
+    wrong[3].epoch.started = 0;
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        ck_assert_int_eq(ask(b, wrong[i], &reply), OUTCOME_DENIED);
+    stands(group, &led);
+}
+
+TEST(the_confirmed_term_is_above_all)
+{
+    const char *group = group_new();
+    struct reply led = client_lead(a, group), reply;
+    struct request request = confirm_of(group, &led);
+
+    request.term_floor = led.record.term + 1000;
+    ck_assert_int_eq(ask(b, request, &reply), OUTCOME_GRANTED);
+    ck_assert_uint_ge(reply.record.term, request.term_floor);
+    ck_assert_uint_gt(reply.record.term, led.epoch.timeline << 32);
+}
+
+TEST(what_is_confirmed_dead_is_waited_out)
+{
+    const char *group = group_new();
+    struct reply led = client_lead(a, group), confirmed, reply;
+
+    ck_assert_int_eq(ask(b, confirm_of(group, &led), &confirmed), OUTCOME_GRANTED);
+    struct request claim = claim_of(group, &confirmed);
+    if (client_method == METHOD_ADVISORY) /* by its own quarantine, too */
+        ck_assert_int_eq(ask(b, claim, &reply), OUTCOME_DENIED);
+    claim.rests_on_clean = true;
+    ck_assert_int_eq(ask(b, claim, &reply), OUTCOME_DENIED);
+    await_end_of_session(a);
+    client_wait_out(b);
+    ck_assert_int_eq(ask(b, claim, &reply), OUTCOME_DENIED);
+    stands(group, &confirmed);
+    claim.rests_on_clean = false;
+    ck_assert_int_eq(ask(b, claim, &reply), OUTCOME_GRANTED);
+    ck_assert_uint_gt(reply.record.term, confirmed.record.term);
+    ck_assert_str_eq(reply.record.owner, CLIENT_OWNER_B);
+    ck_assert_int_eq(ask(a, renew_knowing(group, led.record.term, &led.record.nonce), &reply),
+                     OUTCOME_DENIED);
+}
+
+/* Each of a batch by itself. */
+TEST(one_of_two_is_confirmed_dead)
+{
+    const char *still = group_new(), *renewed = group_new();
+    struct reply led[2] = {client_lead(a, still), client_lead(a, renewed)}, reply;
+    struct request requests[] = {confirm_of(still, &led[0]), confirm_of(renewed, &led[1])};
+
+    ck_assert_int_eq(ask(a, renew_of(renewed, led[1].record.term), &reply), OUTCOME_GRANTED);
+    unsigned before = b->answers;
+    client_send(b, requests, 2, CLIENT_LIMIT);
+    client_await(b, &b->answers, before + 1);
+    ck_assert_int_eq(b->replies[0].outcome, OUTCOME_GRANTED);
+    ck_assert_int_eq(b->replies[1].outcome, OUTCOME_DENIED);
+    same_record(&b->replies[1].record, &reply.record);
+}
+
 TEST(what_cannot_be_sent_is_refused)
 {
     static struct request many[ARBITER_BATCH_MAX + 1];

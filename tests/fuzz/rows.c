@@ -18,7 +18,7 @@
 
 static size_t read_requests(const char *letters, struct request ret[static ROWS_MAX])
 {
-    static const char known[] = "ocrl";
+    static const char known[] = "ocrld";
     size_t n = 0;
 
     for (; *letters && n < ROWS_MAX; letters++) {
@@ -77,16 +77,16 @@ static void check_granted(const struct request *q, const struct reply *reply, bo
     assert(reply->has_record);
     if (q->operation == OPERATION_OBSERVE)
         return;
-    assert(strcmp(r->owner, OWNER) == 0);
+    assert(strcmp(r->owner, q->operation == OPERATION_CONFIRM_DEAD ? "" : OWNER) == 0);
     assert(r->clean == (q->operation == OPERATION_RELEASE));
-    if (q->operation == OPERATION_CLAIM)
+    if (q->operation == OPERATION_CLAIM || q->operation == OPERATION_CONFIRM_DEAD)
         assert(r->term >= TERM && r->lease == q->lease && r->stop == q->stop &&
                r->duration == q->duration && r->term >> 32 >= reply->epoch.timeline);
     else
         assert(r->term == TERM);
     if (q->operation != OPERATION_RELEASE) {
         assert(nonce_equal(&r->nonce, &fresh));
-        assert(held || q->method == METHOD_LEASE);
+        assert(held || q->method == METHOD_LEASE || q->operation == OPERATION_CONFIRM_DEAD);
     }
 }
 

@@ -811,6 +811,8 @@ static bool question_known(const struct member *m)
                a.request.n_known > 0;
     case OPERATION_RELEASE:
         return s == MEMBER_RELEASING && a.request.term == m->term && a.request.n_known > 0;
+    case OPERATION_CONFIRM_DEAD: /* no member asks for it */
+        return false;
     }
     return false;
 }

@@ -84,6 +84,7 @@ static bool wanted(const struct world *w, const struct exchange *x, struct recor
     case OPERATION_RELEASE:
         return release(&w->row, x, ret);
     case OPERATION_OBSERVE:
+    case OPERATION_CONFIRM_DEAD: /* no operator in this world */
         return false;
     }
     return false;
@@ -128,6 +129,7 @@ static void count(const struct exchange *x, bool granted)
         coverage.covers[COVER_STRAY_RELEASE] += granted && stray;
         return;
     case OPERATION_OBSERVE:
+    case OPERATION_CONFIRM_DEAD:
         return;
     }
 }

@@ -89,6 +89,8 @@ static bool execute(struct arbiter *a, const char *owner, const struct request *
         return renew(a, owner, q);
     case OPERATION_RELEASE:
         return release(a, owner, q);
+    case OPERATION_CONFIRM_DEAD: /* no operator in these stories */
+        return false;
     }
     return false;
 }

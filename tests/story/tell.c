@@ -237,6 +237,7 @@ static void tell_request(struct story *s, const struct node *n, const struct req
                  term_text(q->term));
         return;
     case OPERATION_OBSERVE:
+    case OPERATION_CONFIRM_DEAD: /* no member asks for it */
         return;
     }
 }
@@ -258,6 +259,8 @@ static void tell_unknown(struct story *s, const struct node *n, enum operation o
         return;
     case OPERATION_OBSERVE:
         tell(s, n->name, "Gets no answer.");
+        return;
+    case OPERATION_CONFIRM_DEAD:
         return;
     }
 }

@@ -241,6 +241,45 @@ TEST(other_nonces_that_do_not_fit)
     ck_assert(!reply_fits(&q, "a/1", &good));
     q.operation = OPERATION_CLAIM;
     ck_assert(!reply_fits(&q, "a/1", &good));
+    q.operation = OPERATION_CONFIRM_DEAD;
+    ck_assert(!reply_fits(&q, "a/1", &good));
+}
+
+TEST(words_about_a_dead_node_that_do_not_fit)
+{
+    const struct request q = {.operation = OPERATION_CONFIRM_DEAD,
+                              .expected_term = 5,
+                              .fresh_nonce = {{3}},
+                              .term_floor = 7,
+                              .lease = 30,
+                              .stop = 20,
+                              .duration = 10};
+    const struct reply good = {.outcome = OUTCOME_GRANTED,
+                               .has_record = true,
+                               .record = {.term = ((uint64_t)1 << TERM_TIMELINE_SHIFT) + 7,
+                                          .nonce = {{3}},
+                                          .lease = 30,
+                                          .stop = 20,
+                                          .duration = 10},
+                               .epoch = {.system_id = 7, .timeline = 1}};
+    struct reply bad[11];
+
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        bad[i] = good;
+    (void)snprintf(bad[0].record.owner, sizeof bad[0].record.owner, "a/1");
+    bad[1].record.nonce = (struct nonce){{4}};
+    bad[2].record.clean = true;
+    bad[3].record.clean = bad[3].record.claimable = true;
+    bad[4].record.term = 5;
+    bad[5].record.term = 6;
+    bad[6].record.term = (uint64_t)1 << TERM_TIMELINE_SHIFT;
+    bad[7].record.lease--;
+    bad[8].record.stop++;
+    bad[9].record.duration++;
+    bad[10].has_record = false;
+    ck_assert(reply_fits(&q, "a/1", &good));
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        ck_assert_msg(!reply_fits(&q, "a/1", &bad[i]), "reply %zu", i);
 }
 
 /* As good as none: the term goes on until its deadline, and no longer. */
