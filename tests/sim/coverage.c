@@ -99,6 +99,11 @@ void coverage_print(const struct coverage *c)
     print_count(c->copy_overlap_usec / USEC_PER_MSEC, "milliseconds of that in all");
     print_count(c->copy_alarms, "alarms that there is a copy");
     print_count(c->false_alarms, "of them where there was none");
+    print_count(c->words_done, "nodes that an operator had confirmed dead");
+    print_count(c->words_false, "of them while units ran there that may");
+    print_count(c->words_ended_sessions, "of them with a session that was ended");
+    print_count(c->words_refused, "refused, as the node lived");
+    print_count(c->words_late, "that were too late, as another had claimed the record");
     print_moves(c);
 }
 
@@ -186,6 +191,11 @@ bool coverage_complete(const struct coverage *c)
         c->copied_leaders,
         c->copies_at_once,
         c->copy_alarms,
+        c->words_done,
+        c->words_false,
+        c->words_ended_sessions,
+        c->words_refused,
+        c->words_late,
     };
     bool all = true;
 

@@ -43,6 +43,7 @@ static const char *const fault_names[FAULTS] = {
     [FAULT_GUARDS_LOST] = "both copies of the guards are lost",
     [FAULT_UNIT_CRASHED] = "a unit crashes",
     [FAULT_COPIED] = "the host is copied as it runs",
+    [FAULT_CONFIRMED] = "the leader's node is confirmed dead",
 };
 
 const char *fault_name(enum fault_kind k)
@@ -78,6 +79,8 @@ void faults_plan(struct world *w)
         };
         if (f->kind == FAULT_GUARDS_LOST && sim_chance(w, 500)) /* long enough to give up */
             f->span = sim_between(w, 0, GUARDS_LOST_USEC);
+        if (f->kind == FAULT_CONFIRMED) /* long enough to be watched */
+            f->span = sim_between(w, CONFIRM_WATCH_USEC / 2, 3 * CONFIRM_WATCH_USEC);
         f->span = usec_min(f->span, w->calm_at - f->at);
         sim_push(w, (struct happening){.at = f->at, .kind = WORLD_FAULT, .number = i});
         sim_push(w,
@@ -163,7 +166,7 @@ static void rename_owner(struct host *h)
     h->owner[length - 2] = "0123456789abcdef"[h->instances % 16];
 }
 
-static void reboot(struct world *w, struct host *h, usec_t span)
+void fault_reboot(struct world *w, struct host *h, usec_t span)
 {
     agent_die(w, h);
     machine_reboot(w, h);
@@ -229,6 +232,8 @@ static bool server_fault(struct world *w, const struct fault *f)
         return false;
     if (f->kind == FAULT_ROW_TAKEN)
         return server_take_row(w, group);
+    if (f->kind == FAULT_CONFIRMED)
+        return confirm_order(w, group, (enum sim_word)sim_below(w, WORDS), f->span);
     if (f->kind == FAULT_FAILOVER || f->kind == FAULT_FORKED)
         fail_over(w, f);
     else
@@ -329,7 +334,7 @@ static bool host_fault(struct world *w, struct node *n, const struct fault *f)
     if (f->kind == FAULT_CUT)
         h->cut_until = usec_max(h->cut_until, w->now + f->span);
     else if (f->kind == FAULT_REBOOT)
-        reboot(w, h, f->span / 4);
+        fault_reboot(w, h, f->span / 4);
     else if (f->kind == FAULT_UNFIT)
         h->unfit = true;
     else if (f->kind == FAULT_NO_SLOT)
@@ -354,7 +359,7 @@ static bool is_the_servers(enum fault_kind k)
 {
     return k == FAULT_SERVER_RESTART || k == FAULT_FAILOVER || k == FAULT_OTHER_SYSTEM ||
            k == FAULT_ROW_LOCKED || k == FAULT_ROW_TAKEN || k == FAULT_CLOCK_SET ||
-           k == FAULT_FORKED;
+           k == FAULT_FORKED || k == FAULT_CONFIRMED;
 }
 
 static bool is_the_guards(enum fault_kind k)
@@ -462,6 +467,7 @@ void faults_calm(struct world *w)
         w->hosts[i].fit_at = w->now;
     }
     w->servers[0].down_until = 0;
+    confirm_calm(w);
     for (unsigned g = 0; g < w->n_groups; g++)
         w->servers[0].rows[g].locked_until = 0;
     for (unsigned i = 0; i < w->n_nodes; i++) {

@@ -81,6 +81,9 @@ static const struct {
     [MUTATION_UNKNOWN_NONCE_FORGOTTEN] = {"unknown-nonce-forgotten", VIOLATION_COPY},
     [MUTATION_OWN_NONCES_FORGOTTEN] = {"own-nonces-forgotten", VIOLATION_COPY},
     [MUTATION_OWN_RECORD_LEFT] = {"own-record-left", VIOLATION_NO_LEADER},
+    [MUTATION_CONFIRMED_BY_ONE_LOOK] = {"confirm-dead-believes-one-look", VIOLATION_CONFIRM},
+    [MUTATION_CONFIRMED_IN_THE_OLD_TERM] = {"confirm-dead-keeps-the-term", VIOLATION_TERM_REUSED},
+    [MUTATION_CONFIRMED_CLEAN] = {"confirm-dead-writes-clean", VIOLATION_CLAIM},
 };
 
 const char *mutation_name(enum mutation m)

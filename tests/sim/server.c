@@ -157,6 +157,12 @@ static void answer(struct world *w, uint32_t first)
     usec_t delay = sim_chance(w, w->slow_permille) ? sim_between(w, 0, 3 * USEC_PER_SEC)
                                                    : sim_between(w, 100, 2000);
 
+    if (x->request.operation == OPERATION_CONFIRM_DEAD) {
+        if (!sim_chance(w, w->lost_permille))
+            sim_push(w, (struct happening){
+                            .at = w->now + delay, .kind = WORLD_CONFIRM_ANSWER, .number = first});
+        return;
+    }
     for (uint32_t i = 0; i < x->n; i++)
         sim_exchange(w, first + i)->reply.arbiter_time = SIM_WALL_USEC + w->now + s->clock_set;
     if ((x->given_up || x->connection != h->connection) &&
@@ -245,6 +251,32 @@ static bool claim(const struct world *w, const struct server *s, const struct ro
     return true;
 }
 
+/* As it was watched, by whoever vouches for its owner: the method stays, and who may follow. */
+static bool confirm_dead(const struct world *w, const struct server *s, const struct row *t,
+                         const struct exchange *x, struct version *ret)
+{
+    const struct request *q = &x->request;
+    const struct record *r = &t->now.record;
+
+    if (!t->exists || r->clean || !r->owner[0] || r->term != q->expected_term ||
+        !nonce_equal(&r->nonce, &q->expected_nonce) || !epoch_equal(&q->epoch, &s->epoch))
+        return false;
+
+    uint64_t term = usec_max(r->term + 1, (s->epoch.timeline << 32) + 1);
+
+    *ret = (struct version){.record = {.term = usec_max(term, q->term_floor),
+                                       .nonce = q->fresh_nonce,
+                                       .lease = q->lease,
+                                       .stop = q->stop,
+                                       .duration = q->duration,
+                                       .clean = w->mutation == MUTATION_CONFIRMED_CLEAN},
+                            .epoch = s->epoch,
+                            .method = t->now.method};
+    if (w->mutation == MUTATION_CONFIRMED_IN_THE_OLD_TERM)
+        ret->record.term = r->term;
+    return true;
+}
+
 /* Of this term and owner, and not clean. */
 static bool is_theirs(const struct row *t, const struct exchange *x)
 {
@@ -297,6 +329,8 @@ static bool wanted(const struct world *w, const struct server *s, const struct r
         return renew(w, t, x, ret);
     case OPERATION_RELEASE:
         return release(w, t, x, ret);
+    case OPERATION_CONFIRM_DEAD:
+        return confirm_dead(w, s, t, x, ret);
     case OPERATION_OBSERVE:
         return false;
     }
@@ -314,6 +348,17 @@ static enum outcome refusal(const struct row *t, const struct exchange *x)
                                                                               : OUTCOME_DENIED;
 }
 
+/* Of the one who is confirmed dead, if it has the lock. */
+static void end_session_of_leader(struct world *w, struct server *s, const struct row *t)
+{
+    const struct lock *l = &t->lock;
+
+    if (t->now.method != METHOD_ADVISORY || !l->held || strcmp(l->owner, t->now.record.owner) != 0)
+        return;
+    w->coverage->words_ended_sessions++;
+    end_session(w, s, l->host, l->connection);
+}
+
 /* May it be written, and if so, is the lock there that the method asks for? */
 static enum outcome judge(struct world *w, struct server *s, struct row *t,
                           const struct exchange *x, usec_t done, struct version *ret)
@@ -326,6 +371,11 @@ static enum outcome judge(struct world *w, struct server *s, struct row *t,
             x->request.operation == OPERATION_CLAIM && !quarantine_is_over(w, t, x))
             t->now.record.clean = true;
         return refusal(t, x);
+    }
+    if (x->request.operation == OPERATION_CONFIRM_DEAD) {
+        if (!busy)
+            end_session_of_leader(w, s, t);
+        return busy ? OUTCOME_UNKNOWN : OUTCOME_GRANTED;
     }
     if (x->request.method == METHOD_LEASE || w->mutation == MUTATION_LOCK_NOT_ASKED_FOR)
         return busy ? OUTCOME_UNKNOWN : OUTCOME_GRANTED;
@@ -345,6 +395,7 @@ static enum outcome judge(struct world *w, struct server *s, struct row *t,
         if (!held) /* by an earlier session: it must not keep others from what is clean */
             (void)take_lock(w, t, x, done);
         return OUTCOME_GRANTED;
+    case OPERATION_CONFIRM_DEAD:
     case OPERATION_OBSERVE:
         break;
     }
@@ -461,6 +512,14 @@ static void remember(struct row *t)
     t->older[t->n_older - 1] = t->now;
 }
 
+static const char *const operation_names[] = {
+    [OPERATION_OBSERVE] = "look",
+    [OPERATION_CLAIM] = "claim",
+    [OPERATION_RENEW] = "renewal",
+    [OPERATION_RELEASE] = "release",
+    [OPERATION_CONFIRM_DEAD] = "operator's word",
+};
+
 static void make_durable(struct world *w, struct server *s, struct row *t)
 {
     const struct exchange *x = sim_exchange(w, t->writer);
@@ -469,6 +528,8 @@ static void make_durable(struct world *w, struct server *s, struct row *t)
         witness_locked(w, x);
     if (x->request.operation == OPERATION_CLAIM)
         witness_claimed(w, x, t, s);
+    if (x->request.operation == OPERATION_CONFIRM_DEAD)
+        confirm_committed(w, x, t, s);
     if (x->request.operation == OPERATION_RENEW)
         witness_renewed(w, x);
     if (x->request.operation == OPERATION_RELEASE)
@@ -486,10 +547,7 @@ static void make_durable(struct world *w, struct server *s, struct row *t)
     if (x->request.operation != OPERATION_RELEASE)
         witness_written(w, x, &t->now.record);
     sim_trace(w, w->nodes[x->node].host, "g%u COMMIT %s term %" PRIu64, w->nodes[x->node].group,
-              x->request.operation == OPERATION_CLAIM   ? "claim"
-              : x->request.operation == OPERATION_RENEW ? "renewal"
-                                                        : "release",
-              t->now.record.term);
+              operation_names[x->request.operation], t->now.record.term);
 }
 
 static void commit_one(struct world *w, struct server *s, uint32_t number)

@@ -16,6 +16,7 @@
 
 #include "arbiter/advisory.h"
 #include "base/ticket.h"
+#include "election/confirm.h"
 #include "election/member.h"
 #include "keeper/rules.h"
 
@@ -53,6 +54,8 @@ enum kind {
     WORLD_CHECK,
     SERVER_EXECUTE,
     SERVER_COMMIT,
+    WORLD_CONFIRM,
+    WORLD_CONFIRM_ANSWER,
     /* an agent */
     AGENT_BOOT,
     AGENT_TURN,
@@ -374,6 +377,7 @@ enum fault_kind {
     FAULT_GUARDS_LOST,
     FAULT_UNIT_CRASHED,
     FAULT_COPIED,
+    FAULT_CONFIRMED,
     FAULTS,
 };
 
@@ -399,6 +403,7 @@ enum violation {
                            copy has it */
     VIOLATION_COPY,     /* an end for a copy's sake, or for a nonce's, where there is no other */
     VIOLATION_COPIES,   /* two copies of a host run for longer than they may */
+    VIOLATION_CONFIRM,  /* confirmed dead unwatched, or as what others would not wait for */
     VIOLATION_STOP,     /* not begun at the deadline */
     VIOLATION_ALIVE,    /* when S and K after it have passed */
     VIOLATION_HISTORY,  /* an answer out of an older one than was seen is believed */
@@ -485,6 +490,9 @@ enum mutation {
     MUTATION_UNKNOWN_NONCE_FORGOTTEN,
     MUTATION_OWN_NONCES_FORGOTTEN,
     MUTATION_OWN_RECORD_LEFT,
+    MUTATION_CONFIRMED_BY_ONE_LOOK,
+    MUTATION_CONFIRMED_IN_THE_OLD_TERM,
+    MUTATION_CONFIRMED_CLEAN,
     MUTATIONS,
 };
 
@@ -504,6 +512,7 @@ struct coverage {
     uint64_t copies, copied_leaders, copies_at_once, copy_overlap_usec, copy_alarms, false_alarms;
     uint64_t new_leases, longer_lost;
     uint64_t lost_writes_survived, orphans_changed, adopted_later, own_claims;
+    uint64_t words_done, words_refused, words_late, words_false, words_ended_sessions;
 };
 
 struct world {
@@ -553,6 +562,15 @@ struct world {
         usec_t taken_at; /* when a copy took the term over last, by reading the record */
         bool done;
     } groups[SIM_GROUPS_MAX];
+    /* An operator's word about a node, while an agent acts on it. */
+    struct operators_word {
+        bool active;
+        uint32_t life; /* counts them */
+        uint8_t by;    /* the node whose agent does it */
+        uint32_t agent;
+        unsigned tries;
+        struct confirm confirm;
+    } word;
     bool pulled; /* the plug of a leader's host, when all had settled */
     bool done;
 
@@ -673,9 +691,25 @@ void faults_plan(struct world *w);
 void fault_begin(struct world *w, unsigned number);
 void fault_end(struct world *w, unsigned number);
 void faults_calm(struct world *w);
+void fault_reboot(struct world *w, struct host *h, usec_t span);
 /* Of the guards of one group only one at a time is hindered: may it be PID 1? */
 bool fault_pid1_may_stall(struct world *w, const struct host *h);
 bool fault_keeper_hindered(const struct world *w, const struct node *n);
+
+/* confirm.c: operators who have a node confirmed dead */
+enum sim_word {
+    WORD_TRUE,  /* the plug was pulled */
+    WORD_CUT,   /* it is cut off, and lives */
+    WORD_FALSE, /* nothing is wrong with it */
+    WORDS,
+};
+bool confirm_order(struct world *w, unsigned group, enum sim_word kind, usec_t span);
+void confirm_handle(struct world *w, const struct happening *what);
+void confirm_answered(struct world *w, uint32_t number);
+void confirm_calm(struct world *w);
+/* And the invariants for what was committed. */
+void confirm_committed(struct world *w, const struct exchange *x, struct row *row,
+                       const struct server *s);
 
 /* copies.c: a second host with the memory of another, and the invariants for both */
 bool copy_make(struct world *w, const struct host *h);

@@ -287,7 +287,8 @@ void witness_claimed(struct world *w, const struct exchange *x, struct row *row,
 
 void witness_locked(struct world *w, const struct exchange *x)
 {
-    if (x->request.operation != OPERATION_RELEASE && !x->locked)
+    if (x->request.operation != OPERATION_RELEASE &&
+        x->request.operation != OPERATION_CONFIRM_DEAD && !x->locked)
         sim_violate(w, VIOLATION_LOCK, "n%u, term %" PRIu64, x->node, x->request.term);
 }
 

@@ -127,6 +127,7 @@ const char *sim_violation_name(enum violation v)
         [VIOLATION_ORPHAN] = "orphan released before it stood still",
         [VIOLATION_COPY] = "a copy found where there is none",
         [VIOLATION_COPIES] = "two copies of a host run for too long",
+        [VIOLATION_CONFIRM] = "confirmed dead as it must not be",
         [VIOLATION_STOP] = "stop not begun at the deadline",
         [VIOLATION_HISTORY] = "an older history believed",
         [VIOLATION_LOCK] = "granted without the lock",
@@ -243,6 +244,10 @@ static void handle_world(struct world *w, const struct happening *h)
         server_execute(w, h->number);
     else if (h->kind == SERVER_COMMIT)
         server_commit(w, h);
+    else if (h->kind == WORLD_CONFIRM)
+        confirm_handle(w, h);
+    else if (h->kind == WORLD_CONFIRM_ANSWER)
+        confirm_answered(w, h->number);
     else if (h->kind == WORLD_CHECK) {
         witness_check(w);
         sim_push(w, (struct happening){.at = w->now + CHECK_INTERVAL_USEC, .kind = WORLD_CHECK});
