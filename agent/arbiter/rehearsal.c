@@ -97,7 +97,8 @@ static const char grants_statement[] =
     "  select 3, 'execute on function tenure.' || p.proname"
     "   from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace"
     "   where n.nspname = 'tenure' and p.proname in ('tick_2', 'lock_key', 'locks_1',"
-    "    'bound_session_1', 'lock_1', 'holder_1', 'lock_holder_1')"
+    "    'bound_session_1', 'lock_1', 'holder_1', 'lock_holder_1', 'holders_1',"
+    "    'end_session_1')"
     "    and not pg_catalog.has_function_privilege(p.oid, 'execute')) as g (rank, what)"
     " order by g.rank, g.what";
 

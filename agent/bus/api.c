@@ -78,6 +78,9 @@ static const sd_bus_vtable manager_vtable[] = {
                             SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, api_on_reload,
                             SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("ConfirmDead", SD_BUS_ARGS("s", node),
+                            SD_BUS_RESULT("a(sttts)", confirmed), api_on_confirm_dead,
+                            SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_PROPERTY("Version", "s", get_text, MANAGER(version), CONST),
     SD_BUS_PROPERTY("Node", "s", get_text, MANAGER(node), EMITS),
     SD_BUS_PROPERTY("InstanceId", "s", get_text, MANAGER(instance_id), CONST),
@@ -101,6 +104,7 @@ static const sd_bus_vtable group_vtable[] = {
     SD_BUS_PROPERTY("UnchangedUSec", "t", NULL, GROUP(unchanged), 0),
     SD_BUS_PROPERTY("WatchUSec", "t", NULL, GROUP(watch), 0),
     SD_BUS_PROPERTY("DeadlineUSec", "t", NULL, GROUP(deadline), 0),
+    SD_BUS_PROPERTY("LeaderRunsUSec", "t", NULL, GROUP(leader_runs), 0),
     SD_BUS_PROPERTY("Reason", "s", get_text, GROUP(reason), EMITS),
     SD_BUS_PROPERTY("Units", "a(sss)", get_units, 0, EMITS),
     SD_BUS_PROPERTY("UnitsNotRunning", "t", NULL, GROUP(missed), EMITS),
@@ -242,7 +246,8 @@ int api_attach(struct api *a, sd_bus *bus)
 int api_new(const struct api_source *source, void *userdata, struct api **ret)
 {
     assert(source && source->describe_manager && source->n_groups && source->group_name);
-    assert(source->describe_group && source->reload && source->retire && source->unavailable);
+    assert(source->describe_group && source->reload && source->retire && source->confirm_dead);
+    assert(source->unavailable);
     assert(ret);
 
     struct api *a = calloc(1, sizeof *a);

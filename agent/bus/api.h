@@ -3,12 +3,14 @@
 #define TENURE_BUS_API_H
 
 /* The agent's D-Bus API, org.tenure1 on the system bus (org.tenure1.xml says what it promises):
- * anybody may look, root may have groups retired and the configuration reloaded. Nothing here
- * waits. Values are asked for when somebody wants to see them; nothing is kept. */
+ * anybody may look, root may have groups retired and the configuration reloaded, and whoever polkit
+ * lets may have a node confirmed dead. Nothing here waits. Values are asked for when somebody wants
+ * to see them; nothing is kept. */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <systemd/sd-bus.h>
 
 #include "base/usec.h"
@@ -24,8 +26,21 @@
 /* The applied configuration could not be taken over; the text says what is wrong. */
 #define API_ERROR_BAD_CONFIGURATION "org.tenure1.Error.BadConfiguration"
 
+/* ConfirmDead: it must not be done, and the text says why. */
+#define API_ERROR_REFUSED "org.tenure1.Error.Refused"
+/* ConfirmDead: it could not be done, and the text says what stood in the way. */
+#define API_ERROR_FAILED "org.tenure1.Error.Failed"
+
+/* What polkit is asked about callers of ConfirmDead who are not root. */
+#define API_ACTION_CONFIRM_DEAD "org.tenure1.confirm-dead"
+
 #define API_CALLS_MAX 16 /* Retire and Reload not answered yet; more are refused */
+/* The same of ConfirmDead: its own, for anybody may call it. */
+#define API_CONFIRMS_MAX 8
 #define API_CALLER_TIMEOUT_USEC (2 * USEC_PER_SEC)
+/* Of polkit, and of whoever has to type a password for it. */
+#define API_POLKIT_TIMEOUT_USEC (5 * USEC_PER_SEC)
+#define API_PASSWORD_TIMEOUT_USEC (120 * USEC_PER_SEC)
 
 struct api;
 struct api_call;
@@ -38,6 +53,15 @@ struct api_manager {
     const char *arbiter; /* for people, without secrets */
     const char *status;
     bool connected; /* to the arbiter */
+};
+
+/* A record that was taken from a node that was confirmed dead. */
+struct api_confirmed {
+    const char *group;
+    uint64_t term;    /* which nobody leads */
+    usec_t lease;     /* for which others watch it before they claim it */
+    usec_t runs;      /* for which units may run there yet, at the most */
+    const char *note; /* what is left to be done, for people */
 };
 
 struct api_unit {
@@ -62,6 +86,8 @@ struct api_group {
     usec_t unchanged;    /* a standby: for how long it has seen the record unchanged … */
     usec_t watch;        /* … of how long it must before it claims; 0: it does not wait so */
     usec_t deadline;     /* what is left of this node's lease; 0: it does not lead */
+    usec_t leader_runs;  /* for how long units may run on the leader's host, at the most, if it
+                            does not renew again; 0: nobody leads, or it is this node */
     usec_t lease;        /* L, of the term that is held if there is one */
     usec_t configured;   /* L as it is configured */
     usec_t stop_timeout; /* S */
@@ -85,6 +111,10 @@ struct api_source {
      * or api_call_failed(), now or later. `groups` is borrowed until the answer. */
     void (*reload)(void *userdata, struct api_call *call);
     void (*retire)(void *userdata, struct api_call *call, const char *const *groups, size_t n);
+    /* The caller (uid) vouches that this node is dead, and may. To be answered once with
+     * api_call_confirmed() or api_call_failed(). `node` is borrowed until the answer; it may be any
+     * text. */
+    void (*confirm_dead)(void *userdata, struct api_call *call, const char *node, uid_t uid);
     /* The API cannot be offered on this connection, and why. It goes on without. */
     void (*unavailable)(void *userdata, const char *text);
 };
@@ -108,6 +138,7 @@ void api_group_removed(struct api *a, const char *group);
 
 /* Answer a call and void its token. Safe when the connection has gone meanwhile. */
 void api_call_done(struct api_call *call);
+void api_call_confirmed(struct api_call *call, const struct api_confirmed *confirmed, size_t n);
 void api_call_failed(struct api_call *call, const char *error_name, const char *text);
 
 #endif

@@ -11,20 +11,27 @@
 
 static void call_free(struct api_call *call)
 {
-    for (size_t i = 0; i < API_CALLS_MAX; i++)
-        if (call->api->calls[i] == call)
-            call->api->calls[i] = NULL;
+    struct api *a = call->api;
+
+    for (size_t i = 0; i < sizeof a->calls / sizeof a->calls[0]; i++)
+        if (a->calls[i] == call)
+            a->calls[i] = NULL;
     sd_bus_slot_unref(call->caller);
     sd_bus_message_unref(call->message);
     for (char **p = call->groups; p && *p; p++)
         free(*p);
     free(call->groups);
+    free(call->node);
     free(call);
 }
 
-static struct api_call *call_new(struct api *a, sd_bus_message *m, bool is_retire)
+/* What anybody may call has places of its own: nobody can keep root's calls out. */
+static struct api_call *call_new(struct api *a, sd_bus_message *m, enum api_method method)
 {
-    for (size_t i = 0; i < API_CALLS_MAX; i++)
+    size_t first = method == API_CONFIRM_DEAD ? API_CALLS_MAX : 0;
+    size_t n = method == API_CONFIRM_DEAD ? API_CONFIRMS_MAX : API_CALLS_MAX;
+
+    for (size_t i = first; i < first + n; i++)
         if (!a->calls[i]) {
             struct api_call *call = calloc(1, sizeof *call);
 
@@ -32,7 +39,7 @@ static struct api_call *call_new(struct api *a, sd_bus_message *m, bool is_retir
                 return NULL;
             call->api = a;
             call->message = sd_bus_message_ref(m);
-            call->is_retire = is_retire;
+            call->method = method;
             a->calls[i] = call;
             return call;
         }
@@ -63,6 +70,34 @@ void api_call_failed(struct api_call *call, const char *error_name, const char *
     call_free(call);
 }
 
+static int append_confirmed(sd_bus_message *m, const struct api_confirmed *confirmed, size_t n)
+{
+    int r = sd_bus_message_open_container(m, 'a', "(sttts)");
+
+    for (size_t i = 0; i < n && r >= 0; i++) {
+        const struct api_confirmed *c = &confirmed[i];
+        char group[API_TEXT_MAX], note[API_TEXT_MAX];
+
+        r = sd_bus_message_append(m, "(sttts)", text_clean(c->group, group, sizeof group), c->term,
+                                  c->lease, c->runs, text_clean(c->note, note, sizeof note));
+    }
+    return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+void api_call_confirmed(struct api_call *call, const struct api_confirmed *confirmed, size_t n)
+{
+    sd_bus_message *m = NULL;
+
+    assert(call);
+    assert(confirmed || n == 0);
+
+    if (call->message && sd_bus_message_new_method_return(call->message, &m) >= 0 &&
+        append_confirmed(m, confirmed, n) >= 0)
+        (void)sd_bus_send(call->api->bus, m, NULL);
+    sd_bus_message_unref(m);
+    call_free(call);
+}
+
 /* ---- who calls ---- */
 
 static void hand_on(struct api_call *call)
@@ -70,10 +105,74 @@ static void hand_on(struct api_call *call)
     struct api *a = call->api;
 
     call->handed_on = true;
-    if (call->is_retire)
-        a->source->retire(a->userdata, call, (const char *const *)call->groups, call->n_groups);
-    else
+    switch (call->method) {
+    case API_RELOAD:
         a->source->reload(a->userdata, call);
+        return;
+    case API_RETIRE:
+        a->source->retire(a->userdata, call, (const char *const *)call->groups, call->n_groups);
+        return;
+    case API_CONFIRM_DEAD:
+        a->source->confirm_dead(a->userdata, call, call->node, call->uid);
+        return;
+    }
+}
+
+/* ((bba{ss})): may it be done; might it be, if somebody were asked for a password. */
+static int on_authorized(sd_bus_message *m, void *userdata, sd_bus_error *unused)
+{
+    struct api_call *call = userdata;
+    const sd_bus_error *error = sd_bus_message_get_error(m);
+    int may = 0, might = 0;
+
+    (void)unused;
+    call->caller = sd_bus_slot_unref(call->caller);
+    if (error || sd_bus_message_enter_container(m, 'r', "bba{ss}") < 0 ||
+        sd_bus_message_read(m, "bb", &may, &might) < 0)
+        api_call_failed(call, SD_BUS_ERROR_ACCESS_DENIED,
+                        "polkit did not say whether the caller may; root need not ask it");
+    else if (may)
+        hand_on(call);
+    else if (might)
+        api_call_failed(call, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED,
+                        "polkit wants a password for this");
+    else
+        api_call_failed(call, SD_BUS_ERROR_ACCESS_DENIED,
+                        "polkit does not let the caller confirm a node dead");
+    return 0;
+}
+
+static int append_question(sd_bus_message *m, const struct api_call *call, bool interactive)
+{
+    return sd_bus_message_append(m, "(sa{sv})sa{ss}us", "system-bus-name", 1, "name", "s",
+                                 sd_bus_message_get_sender(call->message), API_ACTION_CONFIRM_DEAD,
+                                 1, "node", call->node, interactive ? 1u : 0u, "");
+}
+
+/* The sender is named as the bus knows it; polkit finds out by itself who that is. */
+static int ask_polkit(struct api_call *call)
+{
+    bool interactive = sd_bus_message_get_allow_interactive_authorization(call->message) > 0;
+    sd_bus_message *m = NULL;
+    int r = sd_bus_message_new_method_call(
+        call->api->bus, &m, "org.freedesktop.PolicyKit1", "/org/freedesktop/PolicyKit1/Authority",
+        "org.freedesktop.PolicyKit1.Authority", "CheckAuthorization");
+
+    if (r >= 0 && (r = append_question(m, call, interactive)) >= 0)
+        r = sd_bus_call_async(call->api->bus, &call->caller, m, on_authorized, call,
+                              interactive ? API_PASSWORD_TIMEOUT_USEC : API_POLKIT_TIMEOUT_USEC);
+    sd_bus_message_unref(m);
+    return r;
+}
+
+static void judge_caller(struct api_call *call)
+{
+    if (call->uid == 0)
+        hand_on(call);
+    else if (call->method != API_CONFIRM_DEAD)
+        api_call_failed(call, SD_BUS_ERROR_ACCESS_DENIED, "only root may do this");
+    else if (ask_polkit(call) < 0)
+        api_call_failed(call, SD_BUS_ERROR_ACCESS_DENIED, "polkit cannot be asked");
 }
 
 static int on_caller(sd_bus_message *m, void *userdata, sd_bus_error *unused)
@@ -83,17 +182,17 @@ static int on_caller(sd_bus_message *m, void *userdata, sd_bus_error *unused)
 
     (void)unused;
     call->caller = sd_bus_slot_unref(call->caller);
-    if (sd_bus_message_is_method_error(m, NULL) || sd_bus_message_read(m, "u", &uid) < 0)
+    if (sd_bus_message_is_method_error(m, NULL) || sd_bus_message_read(m, "u", &uid) < 0) {
         api_call_failed(call, SD_BUS_ERROR_ACCESS_DENIED, "the bus did not say who is calling");
-    else if (uid != 0)
-        api_call_failed(call, SD_BUS_ERROR_ACCESS_DENIED, "only root may do this");
-    else
-        hand_on(call);
+        return 0;
+    }
+    call->uid = uid;
+    judge_caller(call);
     return 0;
 }
 
-/* The policy of the bus lets only root through; this holds also where somebody loosened it. The bus
- * attaches no credentials to messages, so it is asked, without waiting. */
+/* The policy of the bus lets only root through, but for ConfirmDead; this holds also where somebody
+ * loosened it. The bus attaches no credentials to messages, so it is asked, without waiting. */
 static int ask_caller(struct api_call *call)
 {
     const char *sender = sd_bus_message_get_sender(call->message);
@@ -112,16 +211,29 @@ static int ask_caller(struct api_call *call)
     return r;
 }
 
-static int begin(struct api *a, sd_bus_message *m, bool is_retire)
+static int read_node(sd_bus_message *m, struct api_call *call)
 {
-    struct api_call *call = call_new(a, m, is_retire);
+    const char *node;
+    int r = sd_bus_message_read_basic(m, 's', &node);
+
+    if (r < 0)
+        return r;
+    call->node = strdup(node);
+    return call->node ? 0 : -ENOMEM;
+}
+
+static int begin(struct api *a, sd_bus_message *m, enum api_method method)
+{
+    struct api_call *call = call_new(a, m, method);
     int r = 0;
 
     if (!call)
         return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_LIMITS_EXCEEDED,
                                           "too many calls are waiting for an answer");
-    if (is_retire)
+    if (method == API_RETIRE)
         r = sd_bus_message_read_strv(m, &call->groups);
+    else if (method == API_CONFIRM_DEAD)
+        r = read_node(m, call);
     while (call->groups && call->groups[call->n_groups])
         call->n_groups++;
     if (r >= 0)
@@ -142,20 +254,26 @@ static struct api *api_of(void *found)
 int api_on_retire(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
     (void)error;
-    return begin(api_of(userdata), m, true);
+    return begin(api_of(userdata), m, API_RETIRE);
 }
 
 int api_on_reload(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
     (void)error;
-    return begin(api_of(userdata), m, false);
+    return begin(api_of(userdata), m, API_RELOAD);
+}
+
+int api_on_confirm_dead(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+    (void)error;
+    return begin(api_of(userdata), m, API_CONFIRM_DEAD);
 }
 
 /* ---- the end ---- */
 
 void api_calls_disconnect(struct api *a)
 {
-    for (size_t i = 0; i < API_CALLS_MAX; i++) {
+    for (size_t i = 0; i < sizeof a->calls / sizeof a->calls[0]; i++) {
         struct api_call *call = a->calls[i];
 
         if (!call)
@@ -170,7 +288,7 @@ void api_calls_disconnect(struct api *a)
 
 void api_calls_free(struct api *a)
 {
-    for (size_t i = 0; i < API_CALLS_MAX; i++)
+    for (size_t i = 0; i < sizeof a->calls / sizeof a->calls[0]; i++)
         if (a->calls[i])
             call_free(a->calls[i]);
 }

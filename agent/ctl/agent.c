@@ -13,6 +13,8 @@
 #define AGENT_MANAGER "org.tenure1.Manager"
 #define AGENT_GROUP "org.tenure1.Group"
 #define AGENT_RELOAD_TIMEOUT_USEC (30 * USEC_PER_SEC)
+/* A password, the longest watch, and what is waited for then. */
+#define AGENT_CONFIRM_TIMEOUT_USEC (180 * USEC_PER_SEC)
 
 /* One property: where it goes. Types are those of the bus: 's', 't', 'b', 'U' for a(sss). */
 struct property {
@@ -46,6 +48,7 @@ static const struct property group_properties[] = {
     {"WatchUSec", 't', offsetof(struct agent_group, watch)},
     {"DeadlineUSec", 't', offsetof(struct agent_group, deadline)},
     {"UnitsNotRunning", 't', offsetof(struct agent_group, units_not_running)},
+    {"LeaderRunsUSec", 't', offsetof(struct agent_group, leader_runs)},
     {"Lease", 't', offsetof(struct agent_group, lease)},
     {"ConfiguredLease", 't', offsetof(struct agent_group, configured)},
     {"StopTimeout", 't', offsetof(struct agent_group, stop_timeout)},
@@ -394,4 +397,66 @@ int agent_reload(sd_bus *bus, sd_bus_error *error)
     int r = new_call(bus, AGENT_MANAGER, "Reload", &m);
 
     return r < 0 ? r : call(bus, m, AGENT_RELOAD_TIMEOUT_USEC, error, &reply);
+}
+
+void agent_confirmed_free(struct agent_confirmed *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        free(list[i].group);
+        free(list[i].note);
+    }
+    free(list);
+}
+
+/* Returns 1, 0 at the end, or negative errno. */
+static int read_one_confirmed(sd_bus_message *m, struct agent_confirmed **list, size_t *n)
+{
+    struct agent_confirmed c = {.group = NULL}, *more;
+    const char *group, *note;
+    int r = sd_bus_message_read(m, "(sttts)", &group, &c.term, &c.lease, &c.runs, &note);
+
+    if (r <= 0)
+        return r;
+    if (*n >= CONFIG_GROUPS_MAX)
+        return -E2BIG;
+    more = reallocarray(*list, *n + 1, sizeof *more);
+    if (!more)
+        return -ENOMEM;
+    *list = more;
+    c.group = strdup(group);
+    c.note = strdup(note);
+    more[(*n)++] = c; /* also half read: it is to be freed */
+    return c.group && c.note ? 1 : -ENOMEM;
+}
+
+static int read_confirmed(sd_bus_message *m, struct agent_confirmed **ret, size_t *ret_n)
+{
+    struct agent_confirmed *list = NULL;
+    size_t n = 0;
+    int r = sd_bus_message_enter_container(m, 'a', "(sttts)");
+
+    while (r >= 0 && (r = read_one_confirmed(m, &list, &n)) > 0)
+        ;
+    if (r < 0) {
+        agent_confirmed_free(list, n);
+        return r;
+    }
+    *ret = list;
+    *ret_n = n;
+    return 0;
+}
+
+int agent_confirm_dead(sd_bus *bus, const char *node, struct agent_confirmed **ret, size_t *ret_n,
+                       sd_bus_error *error)
+{
+    _cleanup_message_ sd_bus_message *m = NULL, *reply = NULL;
+    int r = new_call(bus, AGENT_MANAGER, "ConfirmDead", &m);
+
+    if (r >= 0)
+        r = sd_bus_message_append_basic(m, 's', node);
+    if (r >= 0)
+        r = sd_bus_message_set_allow_interactive_authorization(m, true);
+    if (r >= 0)
+        r = call(bus, m, AGENT_CONFIRM_TIMEOUT_USEC, error, &reply);
+    return r < 0 ? r : read_confirmed(reply, ret, ret_n);
 }

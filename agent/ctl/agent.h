@@ -35,6 +35,7 @@ struct agent_group {
     usec_t unchanged;       /* a standby: for how long it has seen the record unchanged … */
     usec_t watch;           /* … of how long it must before it claims; 0: it does not wait so */
     usec_t deadline;        /* what is left of this node's lease; 0: it does not lead */
+    usec_t leader_runs;     /* for how long units may run on the leader's host yet */
     usec_t lease;           /* L */
     usec_t configured;      /* L as it is configured; 0: the agent is of an earlier version */
     usec_t stop_timeout;    /* S */
@@ -76,6 +77,19 @@ int agent_retire(sd_bus *bus, const char *const *groups, size_t n, usec_t timeou
 
 /* Has the agent read the snapshot. Errors as above. */
 int agent_reload(sd_bus *bus, sd_bus_error *error);
+
+/* What became of one record of a node that was confirmed dead. */
+struct agent_confirmed {
+    char *group, *note;
+    uint64_t term;
+    usec_t lease, runs;
+};
+
+/* Vouches that the node is dead. Lets polkit ask for a password. Fills a list for
+ * agent_confirmed_free(). Errors as above. */
+int agent_confirm_dead(sd_bus *bus, const char *node, struct agent_confirmed **ret, size_t *ret_n,
+                       sd_bus_error *error);
+void agent_confirmed_free(struct agent_confirmed *list, size_t n);
 
 static inline void cleanup_agent_view(struct agent_view **v)
 {

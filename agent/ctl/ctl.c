@@ -31,6 +31,8 @@ static const char help[] =
     "                           have systemd reload\n"
     "  is-leader GROUP          exit status 0: this host leads; 1: it does not; 3: cannot tell;\n"
     "                           4: there is no such group on this host\n"
+    "  confirm-dead NODE        vouch that a node is dead: what it led can be led elsewhere\n"
+    "      --yes-NODE           do not ask: NODE is that very name, for a script\n"
     "  schema                   the SQL that a DBA reviews and runs in the arbiter's database\n"
     "\n"
     "  --help, --version\n"
@@ -45,7 +47,7 @@ static const struct {
     int (*run)(const struct ctl *ctl, int argc, char *argv[]);
 } verbs[] = {
     {"status", verb_status}, {"check", verb_check},         {"apply", verb_apply},
-    {"schema", verb_schema}, {"is-leader", verb_is_leader},
+    {"schema", verb_schema}, {"is-leader", verb_is_leader}, {"confirm-dead", verb_confirm_dead},
 };
 
 /* As sd-daemon(3) has it: `journalctl -p err` finds it, and `systemctl status` makes it stand out.
@@ -353,8 +355,9 @@ int ctl_run(const struct ctl *ctl, int argc, char *argv[])
                          offending(argc, argv));
     }
     if (optind >= argc)
-        return ctl_usage(ctl, "what shall be done? status, check, apply, is-leader or schema: see "
-                              "" PROGRAM " --help");
+        return ctl_usage(ctl,
+                         "what shall be done? status, check, apply, is-leader, confirm-dead or "
+                         "schema: see " PROGRAM " --help");
 
     int first = optind;
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
@@ -367,6 +370,7 @@ int ctl_run(const struct ctl *ctl, int argc, char *argv[])
             return status_without_answer(verbs[i].name, status);
         }
     return ctl_usage(ctl,
-                     "there is no \"%s\": there are status, check, apply, is-leader and schema",
+                     "there is no \"%s\": there are status, check, apply, is-leader, confirm-dead "
+                     "and schema",
                      argv[first]);
 }

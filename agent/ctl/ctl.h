@@ -39,6 +39,8 @@ struct ctl {
     unsigned *n_warned; /* how often ctl_warn() was called; NULL: nobody wants to know */
     FILE *out;
     FILE *err;
+    FILE *in;        /* where a person answers … */
+    bool is_person;  /* … if it is a terminal */
     bool to_journal; /* err is: as when systemd runs this, and whoever asked for it sees nothing */
 };
 
@@ -51,6 +53,7 @@ int verb_status(const struct ctl *ctl, int argc, char *argv[]);
 int verb_check(const struct ctl *ctl, int argc, char *argv[]);
 int verb_apply(const struct ctl *ctl, int argc, char *argv[]);
 int verb_schema(const struct ctl *ctl, int argc, char *argv[]);
+int verb_confirm_dead(const struct ctl *ctl, int argc, char *argv[]);
 int verb_is_leader(const struct ctl *ctl, int argc, char *argv[]);
 
 /* One line on wrong use, with what would be right; returns CTL_USAGE. */

@@ -39,6 +39,8 @@ int main(int argc, char *argv[])
         .hidden = hidden,
         .out = stdout,
         .err = stderr,
+        .in = stdin,
+        .is_person = isatty(STDIN_FILENO) > 0,
         .to_journal = writes_to_journal(),
     };
 

@@ -125,9 +125,10 @@ static usec_t collect(struct daemon *d, struct request *requests, usec_t now)
 static void answer_all_unknown(struct daemon *d)
 {
     static const struct reply unknown = {.outcome = OUTCOME_UNKNOWN};
-    size_t n = d->n_batch;
+    size_t n = d->confirms ? 0 : d->n_batch;
 
     d->n_batch = 0;
+    d->confirms = false;
     for (size_t i = 0; i < n; i++) {
         struct member_event event = {.type = EVENT_REPLY, .reply = &unknown};
 
@@ -175,6 +176,10 @@ static void on_held_up(void *userdata, size_t i, const char *said)
 
     (void)text_clean(said, holder, sizeof holder);
 
+    if (d->confirms) {
+        confirm_held_up(d, i, holder);
+        return;
+    }
     assert(i < d->n_batch);
     struct seat *s = d->batch[i];
     struct journal_context c = {
@@ -259,6 +264,10 @@ static void on_replies(void *userdata, const struct reply *replies, size_t n)
 {
     struct daemon *d = userdata;
 
+    if (d->confirms) {
+        confirm_replies(d, replies, n);
+        return;
+    }
     assert(n == d->n_batch);
     d->n_batch = 0;
     /* Nobody got an answer in time. */

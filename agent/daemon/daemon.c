@@ -25,7 +25,7 @@ void daemon_wake(struct daemon *d)
 
 static usec_t next_due(const struct daemon *d)
 {
-    usec_t due = usec_min(batch_due(d), errand_due(d));
+    usec_t due = usec_min(usec_min(batch_due(d), errand_due(d)), confirm_due(d));
 
     for (size_t i = 0; i < d->n_seats; i++)
         due = usec_min(due,
@@ -59,6 +59,7 @@ static int on_chores(sd_event_source *source, void *userdata)
         seat_watch_strays(d->seats[i], now);
     }
     batch_send(d, now);
+    confirm_continue(d, now);
     errand_continue(d, now);
     describe_retry(d, now);
     describe_changes(d);

@@ -19,6 +19,7 @@
 #include "config/config.h"
 #include "daemon/pid1.h"
 #include "daemon/rate.h"
+#include "election/confirm.h"
 #include "election/member.h"
 #include "election/stray.h"
 #include "unit/host.h"
@@ -49,6 +50,10 @@
 #define CLOCK_SETTLED_USEC BUDGET_POLL_MAX_USEC
 /* This host cannot run the agent: tenured.service is not to try again. */
 #define EXIT_UNFIT_HOST 78
+/* ConfirmDead: how long it takes at most until all records were watched, if the arbiter does not
+ * answer all the time; and then until what has one locked lets go. */
+#define CONFIRM_WATCH_MAX_USEC (3 * CONFIRM_WATCH_USEC)
+#define CONFIRM_WAIT_USEC (5 * USEC_PER_SEC)
 #define REASON_MAX 768
 
 struct daemon;
@@ -104,6 +109,13 @@ struct seat {
     uint64_t since_term; /* the last term that was read, and since when it is (CLOCK_REALTIME) */
     usec_t since;
 
+    /* While a node is being confirmed dead: what this group's record is found to be; what has it
+     * locked, or what is left to be done; and how long units may run there. */
+    struct confirm confirm;
+    char confirm_note[ARBITER_TEXT_MAX];
+    bool confirm_noted; /* by the answer that is just coming */
+    usec_t confirm_runs_until;
+
     /* What the API shows; and what of it watchers were told. */
     struct api_unit *units; /* as many as the group has */
     char leader[NODE_NAME_MAX + 1];
@@ -117,6 +129,16 @@ enum errand {
     ERRAND_RETIRE,
     ERRAND_RELOAD,
     ERRAND_STOP, /* the agent's own end */
+};
+
+/* A node is being confirmed dead. */
+struct confirming {
+    struct api_call *call; /* NULL: none */
+    uid_t uid;             /* the caller's */
+    char node[NODE_NAME_MAX + 1];
+    bool asks;     /* all have been watched */
+    bool answered; /* something new is known */
+    usec_t due, until;
 };
 
 struct daemon {
@@ -162,6 +184,8 @@ struct daemon {
     usec_t sent_at, limit; /* of the batch under way */
     struct seat *batch[ARBITER_BATCH_MAX]; /* the seats of the requests under way, in order */
     size_t n_batch;
+    bool confirms; /* they are not the members', but ConfirmDead's */
+    struct confirming confirming;
 
     enum errand errand;
     struct api_call *call; /* NULL: nobody waits for the errand */
@@ -209,6 +233,16 @@ void errand_retire(struct daemon *d, struct api_call *call, const char *const *g
 void errand_stop(struct daemon *d);
 void errand_continue(struct daemon *d, usec_t now);
 usec_t errand_due(const struct daemon *d);
+
+/* confirm.c: an operator's word about a node. */
+void confirm_start(struct daemon *d, struct api_call *call, const char *node, uid_t uid);
+/* It fails: why. Nothing if none is under way. */
+void confirm_abandon(struct daemon *d, const char *why);
+void confirm_continue(struct daemon *d, usec_t now);
+usec_t confirm_due(const struct daemon *d);
+/* A batch of its own is answered; and just before, what is in the way. */
+void confirm_replies(struct daemon *d, const struct reply *replies, size_t n);
+void confirm_held_up(struct daemon *d, size_t i, const char *holder);
 
 /* describe.c: what people see. */
 /* What of the group is not dead here, by the last look: "a.service is active (running)"; ""

@@ -332,6 +332,10 @@ static void describe_observing(const struct seat *s, usec_t now, char ret[static
         (void)snprintf(ret, REASON_MAX,
                        "nobody leads; the lease was released before the database failed over, and "
                        "is watched for its length before it is claimed");
+    else if (!r->owner[0] && r->term > 0)
+        (void)snprintf(ret, REASON_MAX,
+                       "the node that led was confirmed dead: the lease is watched for its length "
+                       "before it is claimed");
     else if (!r->owner[0])
         (void)snprintf(ret, REASON_MAX,
                        "a new lease is watched for its length before it is claimed");
@@ -447,6 +451,16 @@ static usec_t seen_ago(const struct member *m, usec_t now)
     return m->seen_at == 0 ? USEC_INFINITY : usec_sub(now, m->seen_at);
 }
 
+/* On another host. A record that is not observed is as old as its last sight. */
+static usec_t leader_runs(const struct seat *s, usec_t now)
+{
+    const struct member *m = &s->member;
+
+    if (!s->leader[0] || m->state != MEMBER_STANDBY)
+        return 0;
+    return usec_sub(confirm_runs_until(&m->record, m->observed ? m->seen_since : m->seen_at), now);
+}
+
 static usec_t renewed_ago(const struct seat *s, usec_t now)
 {
     if (member_leads(&s->member))
@@ -504,6 +518,7 @@ static bool describe_group(void *userdata, const char *group, struct api_group *
         .seen = seen_ago(m, now),
         .renewed = renewed_ago(s, now),
         .deadline = member_leads(m) ? usec_sub(m->deadline, now) : 0,
+        .leader_runs = leader_runs(s, now),
         .lease = held ? m->cover.lease : g->budget.lease,
         .configured = g->budget.lease,
         .stop_timeout = held ? m->stop : g->budget.stop,
@@ -585,6 +600,11 @@ static void on_retire(void *userdata, struct api_call *call, const char *const *
     errand_retire(userdata, call, groups, n);
 }
 
+static void on_confirm_dead(void *userdata, struct api_call *call, const char *node, uid_t uid)
+{
+    confirm_start(userdata, call, node, uid);
+}
+
 const struct api_source daemon_api_source = {
     .describe_manager = describe_manager,
     .n_groups = n_groups,
@@ -592,6 +612,7 @@ const struct api_source daemon_api_source = {
     .describe_group = describe_group,
     .reload = on_reload,
     .retire = on_retire,
+    .confirm_dead = on_confirm_dead,
     .unavailable = on_unavailable,
 };
 

@@ -56,6 +56,7 @@ static usec_t bound(const struct daemon *d)
 
 static void begin(struct daemon *d, enum errand errand, struct api_call *call)
 {
+    confirm_abandon(d, "the configuration changes meanwhile, or the agent ends");
     d->errand = errand;
     d->call = call;
     d->errand_until = usec_add(clock_boottime(), bound(d));

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ctl/agent.h"
+#include "ctl/ctl.h"
+#include "ctl/systemd.h"
+
+#define YES_OPTION "--yes-"
+
+struct wish {
+    const char *node;
+    const char *yes; /* the name in --yes-NAME; NULL: it was not given */
+};
+
+/* Not getopt's, which takes the beginning of an option for the whole: --yes-n1 must not be meant by
+ * --yes-n. Takes the option out of argv. */
+static int take_yes(int argc, char *argv[], struct wish *w)
+{
+    int n = 0;
+
+    for (int i = 0; i < argc; i++)
+        if (strncmp(argv[i], YES_OPTION, strlen(YES_OPTION)) == 0)
+            w->yes = argv[i] + strlen(YES_OPTION);
+        else
+            argv[n++] = argv[i];
+    argv[n] = NULL;
+    return n;
+}
+
+/* Returns 0 to go on, or an exit status + 1. */
+static int read_wish(const struct ctl *ctl, int argc, char *argv[], struct wish *w)
+{
+    argc = take_yes(argc, argv, w);
+
+    int r = ctl_options(ctl, argc, argv, NULL);
+
+    if (r != 0)
+        return r;
+    if (argc - optind != 1)
+        return ctl_usage(ctl, "confirm-dead takes one node: tenurectl confirm-dead NODE") + 1;
+    w->node = argv[optind];
+    if (!node_name_valid(w->node))
+        return ctl_usage(ctl, "\"%s\" is no name of a node", w->node) + 1;
+    if (w->yes && strcmp(w->yes, w->node) != 0)
+        return ctl_usage(ctl, "--yes-%s does not name the node \"%s\": nothing is done", w->yes,
+                         w->node) +
+               1;
+    if (!w->yes && !ctl->is_person)
+        return ctl_usage(ctl,
+                         "nobody can be asked here whether \"%s\" is dead: a script that knows it "
+                         "says --yes-%s",
+                         w->node, w->node) +
+               1;
+    return 0;
+}
+
+/* ---- what it is about ---- */
+
+static size_t print_led(const struct ctl *ctl, const struct agent_view *v, const char *node)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < v->n_groups; i++) {
+        const struct agent_group *g = &v->groups[i];
+
+        if (strcmp(g->leader, node) != 0)
+            continue;
+        if (n++ == 0)
+            (void)fprintf(ctl->out, "\"%s\" stands in the record of:\n", node);
+        if (g->leader_runs > 0)
+            (void)fprintf(ctl->out,
+                          "  %s, term %" PRIu64 ": its units may run there for another %" PRIu64
+                          ".%" PRIu64 " s, by what was seen last\n",
+                          g->name, g->term, g->leader_runs / USEC_PER_SEC,
+                          g->leader_runs % USEC_PER_SEC / (USEC_PER_SEC / 10));
+        else
+            (void)fprintf(ctl->out,
+                          "  %s, term %" PRIu64
+                          ": its units may not run there any more, by what was seen last\n",
+                          g->name, g->term);
+    }
+    return n;
+}
+
+static bool all_seen(const struct agent_view *v)
+{
+    for (size_t i = 0; i < v->n_groups; i++)
+        if (v->groups[i].seen == USEC_INFINITY)
+            return false;
+    return true;
+}
+
+static const char promise[] =
+    "By confirming you vouch that nothing of these groups runs there any more, and that the host "
+    "is\n"
+    "off or stays off the network until its agent has learned that it has lost them: see\n"
+    "\"confirm-dead\" in tenurectl(8). The records are watched first, for 11 s.\n";
+
+/* The very name, and nothing else. */
+static bool answers_yes(const struct ctl *ctl, const char *node)
+{
+    char line[NODE_NAME_MAX + 2];
+
+    (void)fprintf(ctl->out, "Type the name of the node to go on: ");
+    (void)fflush(ctl->out);
+    if (!fgets(line, sizeof line, ctl->in))
+        return false;
+
+    size_t length = strcspn(line, "\n");
+    line[length] = '\0';
+    return strcmp(line, node) == 0;
+}
+
+/* ---- doing it ---- */
+
+static void print_done(const struct ctl *ctl, const struct agent_confirmed *c)
+{
+    (void)fprintf(
+        ctl->out,
+        "%s: term %" PRIu64 " is nobody's. Another host leads it when its lease of %" PRIu64
+        ".%" PRIu64 " s has run out.\n",
+        c->group, c->term, c->lease / USEC_PER_SEC, c->lease % USEC_PER_SEC / (USEC_PER_SEC / 10));
+    if (c->note[0])
+        ctl_warn(ctl, "%s: %s", c->group, c->note);
+}
+
+static int print_all_done(const struct ctl *ctl, const char *node,
+                          const struct agent_confirmed *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        print_done(ctl, &list[i]);
+    if (n == 0)
+        (void)fprintf(ctl->out, "Nothing to do: \"%s\" stands in no record any more.\n", node);
+    return CTL_OK;
+}
+
+static int confirm(const struct ctl *ctl, sd_bus *bus, const char *node)
+{
+    _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+    struct agent_confirmed *list = NULL;
+    size_t n = 0;
+    int r = agent_confirm_dead(bus, node, &list, &n, &error);
+
+    if (r < 0)
+        return ctl_fail(ctl, "\"%s\" is not confirmed dead: %s", node,
+                        error.message && *error.message ? error.message : strerror(-r));
+    r = print_all_done(ctl, node, list, n);
+    agent_confirmed_free(list, n);
+    return r;
+}
+
+static int go_on(const struct ctl *ctl, sd_bus *bus, const struct agent_view *v,
+                 const struct wish *w)
+{
+    if (strcmp(v->node, w->node) == 0)
+        return ctl_fail(ctl,
+                        "\"%s\" is this very host: do it on another one, or step down with "
+                        "`systemctl stop tenured`",
+                        w->node);
+    if (!v->connected)
+        return ctl_fail(ctl, "the arbiter cannot be reached: %s", v->arbiter);
+    if (print_led(ctl, v, w->node) == 0) {
+        if (!all_seen(v))
+            return ctl_fail(ctl, "not all groups have been read yet: try again");
+        (void)fprintf(ctl->out, "Nothing to do: of the groups on this host, \"%s\" leads none.\n",
+                      w->node);
+        return CTL_OK;
+    }
+    (void)fputs(promise, ctl->out);
+    if (!w->yes && !answers_yes(ctl, w->node))
+        return ctl_fail(ctl, "that is not \"%s\": nothing is done", w->node);
+    (void)fflush(ctl->out);
+    return confirm(ctl, bus, w->node);
+}
+
+int verb_confirm_dead(const struct ctl *ctl, int argc, char *argv[])
+{
+    _cleanup_bus_ sd_bus *bus = NULL;
+    _cleanup_agent_view_ struct agent_view *view = NULL;
+    struct wish wish = {.node = NULL};
+    int r = read_wish(ctl, argc, argv, &wish);
+
+    if (r != 0)
+        return r - 1;
+    r = sd_bus_open_system(&bus);
+    if (r >= 0)
+        r = agent_look(bus, &view);
+    if (r < 0)
+        return ctl_fail(ctl, "cannot ask tenured: %s; see `tenurectl status`",
+                        r == -ENXIO ? "it is not on the system bus" : strerror(-r));
+    return go_on(ctl, bus, view, &wish);
+}

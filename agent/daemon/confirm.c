@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An operator's word that a node is dead, acted out on the records of all groups that this agent
+ * has: one at a time, in batches of its own. What is to be done, election/confirm.h decides. */
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "daemon/daemon.h"
+#include "daemon/journal.h"
+#include "daemon/messages.h"
+
+static_assert(CONFIG_GROUPS_MAX <= ARBITER_BATCH_MAX, "all groups fit into one batch");
+
+/* How often the records are looked at, and how soon a record that somebody has locked is tried
+ * again. */
+#define LOOK_INTERVAL_USEC (1 * USEC_PER_SEC)
+#define ASK_AGAIN_USEC (500 * USEC_PER_MSEC)
+
+/* What is still under way is answered into the void: the seats may be gone by then. */
+static void end(struct daemon *d)
+{
+    if (d->confirms)
+        d->n_batch = 0;
+    d->confirming = (struct confirming){.call = NULL};
+    daemon_wake(d);
+}
+
+static size_t count(const struct daemon *d, enum confirm_state state)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < d->n_seats; i++)
+        n += d->seats[i]->confirm.state == state;
+    return n;
+}
+
+static const struct seat *first(const struct daemon *d, enum confirm_state state)
+{
+    for (size_t i = 0; i < d->n_seats; i++)
+        if (d->seats[i]->confirm.state == state)
+            return d->seats[i];
+    return NULL;
+}
+
+/* What was done all the same: of several groups each is decided by itself. */
+static void add_done(const struct daemon *d, char text[static REASON_MAX])
+{
+    size_t used = strlen(text), n = count(d, CONFIRM_DONE);
+    const struct seat *s = first(d, CONFIRM_DONE);
+
+    if (s)
+        (void)snprintf(text + used, REASON_MAX - used,
+                       ". Done before that, for %zu group%s: \"%s\"%s", n, n == 1 ? "" : "s",
+                       s->group->name, n == 1 ? "" : ", …");
+}
+
+static void fail(struct daemon *d, const char *error_name, char text[static REASON_MAX])
+{
+    add_done(d, text);
+    log_warning("\"%s\" is not confirmed dead: %s", d->confirming.node, text);
+    api_call_failed(d->confirming.call, error_name, text);
+    end(d);
+}
+
+void confirm_abandon(struct daemon *d, const char *why)
+{
+    char text[REASON_MAX];
+
+    if (!d->confirming.call)
+        return;
+    (void)snprintf(text, sizeof text, "%s", why);
+    fail(d, API_ERROR_BUSY, text);
+}
+
+static void succeed(struct daemon *d, usec_t now)
+{
+    size_t n = 0;
+    _cleanup_free_ struct api_confirmed *done =
+        calloc(d->n_seats > 0 ? d->n_seats : 1, sizeof *done);
+
+    for (size_t i = 0; done && i < d->n_seats; i++) {
+        const struct seat *s = d->seats[i];
+
+        if (s->confirm.state == CONFIRM_DONE)
+            done[n++] = (struct api_confirmed){
+                .group = s->group->name,
+                .term = s->confirm.record.term,
+                .lease = s->confirm.record.lease,
+                .runs = usec_sub(s->confirm_runs_until, now),
+                .note = s->confirm_note,
+            };
+    }
+    if (done)
+        api_call_confirmed(d->confirming.call, done, n);
+    else
+        api_call_failed(d->confirming.call, API_ERROR_FAILED, "out of memory");
+    end(d);
+}
+
+/* ---- beginning ---- */
+
+/* NULL: nothing is in the way. */
+static const char *refusal(const struct daemon *d, const char *node, const char **ret_text)
+{
+    if (!node_name_valid(node)) {
+        *ret_text = "that is no name of a node";
+        return API_ERROR_REFUSED;
+    }
+    if (d->confirming.call || d->errand != ERRAND_NONE) {
+        *ret_text = d->confirming.call ? "another ConfirmDead is under way"
+                                       : "a Reload or Retire is under way, or the agent's end";
+        return API_ERROR_BUSY;
+    }
+    if (!d->config || !d->arbiter) {
+        *ret_text = "no configuration is applied here";
+        return API_ERROR_FAILED;
+    }
+    if (strcmp(node, d->config->node) == 0) {
+        *ret_text = "this is that node: do it on another host, or step down with systemctl stop "
+                    "tenured";
+        return API_ERROR_REFUSED;
+    }
+    if (!d->connected) {
+        *ret_text = "the arbiter cannot be reached";
+        return API_ERROR_FAILED;
+    }
+    return NULL;
+}
+
+void confirm_start(struct daemon *d, struct api_call *call, const char *node, uid_t uid)
+{
+    struct confirming *c = &d->confirming;
+    const char *text, *error_name = refusal(d, node, &text);
+
+    if (error_name) {
+        api_call_failed(call, error_name, text);
+        return;
+    }
+    *c = (struct confirming){.call = call, .uid = uid, .due = clock_boottime()};
+    (void)snprintf(c->node, sizeof c->node, "%s", node);
+    c->until = usec_add(c->due, CONFIRM_WATCH_MAX_USEC);
+    for (size_t i = 0; i < d->n_seats; i++) {
+        confirm_begin(&d->seats[i]->confirm, node);
+        d->seats[i]->confirm_note[0] = '\0';
+    }
+    if (d->n_seats == 0)
+        succeed(d, c->due);
+    daemon_wake(d);
+}
+
+/* ---- asking ---- */
+
+usec_t confirm_due(const struct daemon *d)
+{
+    const struct confirming *c = &d->confirming;
+
+    if (!c->call)
+        return USEC_INFINITY;
+    return d->confirms || !d->connected || !arbiter_idle(d->arbiter) ? c->until
+                                                                     : usec_min(c->due, c->until);
+}
+
+static void observe(const struct seat *s, struct request *ret)
+{
+    const struct budget *b = &s->group->budget;
+
+    *ret = (struct request){.operation = OPERATION_OBSERVE,
+                            .lease = b->lease,
+                            .stop = b->stop,
+                            .duration = b->duration};
+}
+
+/* While they are watched, all are looked at: a node that claims something lives. Returns false if
+ * there is no question to this one. */
+static bool question(struct daemon *d, struct seat *s, struct request *ret)
+{
+    struct confirm *c = &s->confirm;
+    struct nonce nonce;
+
+    if (!d->confirming.asks) {
+        observe(s, ret);
+        return c->state != CONFIRM_TAKEN;
+    }
+    return c->state == CONFIRM_STILL &&
+           getrandom(nonce.bytes, sizeof nonce.bytes, GRND_NONBLOCK) ==
+               (ssize_t)sizeof nonce.bytes &&
+           confirm_ask(c, s->group->budget.lease, member_term_floor(&s->member), &nonce, ret);
+}
+
+static size_t collect(struct daemon *d, struct request *requests, usec_t *ret_limit)
+{
+    *ret_limit = USEC_INFINITY;
+    d->n_batch = 0;
+    for (size_t i = 0; i < d->n_seats; i++) {
+        struct seat *s = d->seats[i];
+        struct request *q = &requests[d->n_batch];
+
+        /* The connection is closed when there is no answer: whoever renews must not wait longer. */
+        *ret_limit = usec_min(*ret_limit, member_limit(&s->member));
+        if (!question(d, s, q))
+            continue;
+        q->group = s->group->name;
+        q->method = s->group->method;
+        d->batch[d->n_batch++] = s;
+    }
+    return d->n_batch;
+}
+
+static void send_questions(struct daemon *d, usec_t now)
+{
+    static struct request requests[ARBITER_BATCH_MAX];
+    usec_t limit;
+    size_t n = collect(d, requests, &limit);
+
+    d->confirming.due = usec_add(now, d->confirming.asks ? ASK_AGAIN_USEC : LOOK_INTERVAL_USEC);
+    d->sent_at = clock_boottime();
+    d->limit = limit;
+    if (n > 0 && arbiter_send(d->arbiter, requests, n, limit) >= 0)
+        d->confirms = true;
+    else
+        d->n_batch = 0;
+}
+
+/* ---- what came of it ---- */
+
+void confirm_held_up(struct daemon *d, size_t i, const char *holder)
+{
+    struct seat *s = i < d->n_batch ? d->batch[i] : NULL;
+
+    if (!s)
+        return;
+    (void)text_clean(holder, s->confirm_note, sizeof s->confirm_note);
+    s->confirm_noted = true;
+}
+
+static void tell_done(const struct daemon *d, const struct seat *s)
+{
+    const struct record *r = &s->confirm.record;
+    struct journal_context c = {.message_id = MESSAGE_CONFIRMED,
+                                .node = d->config->node,
+                                .group = s->group->name,
+                                .term = r->term,
+                                .reason = d->confirming.node};
+
+    journal_write(LOG_WARNING, &c,
+                  "%s: user %u vouches that \"%s\" is dead: term %" PRIu64
+                  " is nobody's, and the group is led elsewhere when its lease of %" PRIu64
+                  " ms has run out",
+                  c.group, (unsigned)d->confirming.uid, d->confirming.node, r->term,
+                  r->lease / USEC_PER_MSEC);
+}
+
+/* For how long units may run there, by the record that was watched: seen first when the watch
+ * began, or by this host's member. */
+static void remember_runs(struct seat *s, const struct record *before, usec_t since)
+{
+    const struct member *m = &s->member;
+
+    if (m->observed && m->record.term == before->term &&
+        nonce_equal(&m->record.nonce, &before->nonce))
+        since = usec_min(since, m->seen_since);
+    s->confirm_runs_until = confirm_runs_until(before, since);
+}
+
+static void take(struct daemon *d, struct seat *s, const struct reply *reply, usec_t now)
+{
+    struct confirm *c = &s->confirm;
+    struct record before = c->record;
+    usec_t since = c->since;
+
+    if (!s->confirm_noted)
+        s->confirm_note[0] = '\0'; /* of an earlier try */
+    s->confirm_noted = false;
+    if (!d->confirming.asks) {
+        confirm_read(c, reply, d->sent_at, now);
+        return;
+    }
+    confirm_answer(c, reply, d->sent_at, now);
+    if (c->state == CONFIRM_DONE) {
+        remember_runs(s, &before, since);
+        tell_done(d, s);
+    }
+}
+
+void confirm_replies(struct daemon *d, const struct reply *replies, size_t n)
+{
+    usec_t now = clock_boottime();
+
+    assert(n == d->n_batch || d->n_batch == 0);
+    n = d->n_batch;
+    d->confirms = false;
+    d->n_batch = 0;
+    for (size_t i = 0; i < n; i++)
+        take(d, d->batch[i], &replies[i], now);
+    d->confirming.answered = n > 0;
+    daemon_wake(d);
+}
+
+static void fail_alive(struct daemon *d, const struct seat *s)
+{
+    char text[REASON_MAX];
+
+    (void)snprintf(text, sizeof text,
+                   "it lives: the record of group \"%s\" was written in its name while it was "
+                   "watched",
+                   s->group->name);
+    fail(d, API_ERROR_REFUSED, text);
+}
+
+static void fail_late(struct daemon *d)
+{
+    const struct seat *s = first(d, CONFIRM_STILL);
+    struct budget b;
+    char text[REASON_MAX];
+
+    if (!d->confirming.asks)
+        (void)snprintf(text, sizeof text,
+                       "the arbiter did not answer well enough for the records to be watched for "
+                       "%u s in one piece",
+                       (unsigned)(CONFIRM_WATCH_USEC / USEC_PER_SEC));
+    else if (s && s->confirm_note[0])
+        (void)snprintf(text, sizeof text, "what has the record of group \"%s\" locked: %.*s",
+                       s->group->name, REASON_MAX / 2, s->confirm_note);
+    else if (s && budget_compute(confirm_lease(&s->confirm.record, s->group->budget.lease),
+                                 s->confirm.record.stop, &b) < 0)
+        (void)snprintf(text, sizeof text,
+                       "the stop timeout in the record of group \"%s\" is one that no lease goes "
+                       "with: somebody has changed the row",
+                       s->group->name);
+    else
+        (void)snprintf(text, sizeof text,
+                       "the arbiter did not say what became of it: see tenurectl status, and try "
+                       "again");
+    fail(d, API_ERROR_FAILED, text);
+}
+
+/* One whose record is on a primary that was replaced; NULL: none. */
+static const struct seat *replaced(const struct daemon *d)
+{
+    for (size_t i = 0; i < d->n_seats; i++)
+        if (d->seats[i]->confirm.state == CONFIRM_STILL &&
+            member_replaced_by(&d->seats[i]->member) > 0)
+            return d->seats[i];
+    return NULL;
+}
+
+/* The next thing, once all have been read, or asked. */
+static void go_on(struct daemon *d, usec_t now)
+{
+    struct confirming *c = &d->confirming;
+    size_t open = count(d, CONFIRM_WATCHING) + count(d, CONFIRM_UNREAD);
+
+    if (open > 0) { /* also anew, after a restart of the server */
+        c->asks = false;
+        return;
+    }
+    if (replaced(d))
+        confirm_abandon(d, "the arbiter is a primary that was replaced");
+    else if (count(d, CONFIRM_STILL) == 0)
+        succeed(d, now);
+    else if (!c->asks) {
+        c->asks = true;
+        c->due = now;
+        c->until = usec_add(now, CONFIRM_WAIT_USEC);
+    }
+}
+
+void confirm_continue(struct daemon *d, usec_t now)
+{
+    struct confirming *c = &d->confirming;
+    const struct seat *alive = c->call ? first(d, CONFIRM_ALIVE) : NULL;
+
+    if (!c->call)
+        return;
+    if (alive) {
+        fail_alive(d, alive);
+        return;
+    }
+    if (!d->fit) {
+        confirm_abandon(d, "this host's clock cannot be trusted");
+        return;
+    }
+    if (c->answered)
+        go_on(d, now);
+    if (!c->call)
+        return;
+    c->answered = false;
+    if (now >= c->until)
+        fail_late(d);
+    else if (confirm_due(d) <= now)
+        send_questions(d, now);
+}
