@@ -14,6 +14,7 @@
 struct wish {
     const char *node;
     const char *yes; /* the name in --yes-NAME; NULL: it was not given */
+    unsigned n_yes;
 };
 
 /* Not getopt's, which takes the beginning of an option for the whole: --yes-n1 must not be meant by
@@ -23,9 +24,10 @@ static int take_yes(int argc, char *argv[], struct wish *w)
     int n = 0;
 
     for (int i = 0; i < argc; i++)
-        if (strncmp(argv[i], YES_OPTION, strlen(YES_OPTION)) == 0)
+        if (strncmp(argv[i], YES_OPTION, strlen(YES_OPTION)) == 0) {
             w->yes = argv[i] + strlen(YES_OPTION);
-        else
+            w->n_yes++;
+        } else
             argv[n++] = argv[i];
     argv[n] = NULL;
     return n;
@@ -45,6 +47,8 @@ static int read_wish(const struct ctl *ctl, int argc, char *argv[], struct wish 
     w->node = argv[optind];
     if (!node_name_valid(w->node))
         return ctl_usage(ctl, "\"%s\" is no name of a node", w->node) + 1;
+    if (w->n_yes > 1)
+        return ctl_usage(ctl, "--yes-NODE is given once, for one node") + 1;
     if (w->yes && strcmp(w->yes, w->node) != 0)
         return ctl_usage(ctl, "--yes-%s does not name the node \"%s\": nothing is done", w->yes,
                          w->node) +

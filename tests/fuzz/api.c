@@ -26,8 +26,10 @@
 struct talk {
     struct api *api;
     struct peer peer;
-    struct api_call *calls[API_CALLS_MAX]; /* handed on */
-    size_t n_calls, n_root;                /* n_root: how often the bus said 0 */
+    struct api_call *calls[API_CALLS_MAX + API_CONFIRMS_MAX]; /* handed on */
+    size_t n_calls;
+    size_t n_root; /* how often the bus said 0 */
+    size_t n_may;  /* and polkit anything that may be a yes */
     const char *said;
     bool detached;
 };
@@ -81,21 +83,33 @@ static bool describe_group(void *userdata, const char *group, struct api_group *
     return false;
 }
 
-static void handed(struct talk *t, struct api_call *call)
+static void handed(struct talk *t, struct api_call *call, size_t *by)
 {
-    assert(t->n_root > 0 && t->n_calls < API_CALLS_MAX);
-    t->n_root--;
+    assert(*by > 0 && t->n_calls < sizeof t->calls / sizeof t->calls[0]);
+    (*by)--;
     t->calls[t->n_calls++] = call;
 }
 
 static void reload(void *userdata, struct api_call *call)
 {
-    handed(userdata, call);
+    struct talk *t = userdata;
+
+    handed(t, call, &t->n_root);
+}
+
+static void confirm_dead(void *userdata, struct api_call *call, const char *node, uid_t uid)
+{
+    struct talk *t = userdata;
+
+    assert(node);
+    handed(t, call, uid == 0 ? &t->n_root : &t->n_may);
 }
 
 static void retire(void *userdata, struct api_call *call, const char *const *names, size_t n)
 {
-    handed(userdata, call);
+    struct talk *t = userdata;
+
+    handed(t, call, &t->n_root);
     for (size_t i = 0; i < n; i++)
         assert(names[i]);
     assert(!names || !names[n]);
@@ -114,6 +128,7 @@ static const struct api_source source = {
     .describe_group = describe_group,
     .reload = reload,
     .retire = retire,
+    .confirm_dead = confirm_dead,
     .unavailable = unavailable,
 };
 
@@ -125,6 +140,7 @@ static void answer(struct talk *t, const char *verb, char *line)
     if (!call)
         return;
     bool who = strcmp(sd_bus_message_get_member(call), "GetConnectionUnixUser") == 0;
+    bool may = strcmp(sd_bus_message_get_member(call), "CheckAuthorization") == 0;
     if (strcmp(verb, "error") == 0)
         peer_answer_error(call, &line);
     else if (strcmp(verb, "uid") == 0) {
@@ -138,18 +154,23 @@ static void answer(struct talk *t, const char *verb, char *line)
 
         /* Anything may happen to say that it was root. */
         t->n_root += *types == 'u' && who;
+        t->n_may += *types == '(' && may;
         peer_answer(call, types, &line);
     }
 }
 
-static void finish(struct talk *t, bool done, size_t i)
+static void finish(struct talk *t, const char *verb, size_t i)
 {
+    const struct api_confirmed confirmed[] = {{.group = groups[0], .term = 1, .note = t->said},
+                                              {.group = t->said, .lease = UINT64_MAX}};
     struct api_call *call = i < t->n_calls ? t->calls[i] : NULL;
 
     if (!call)
         return;
     t->calls[i] = t->calls[--t->n_calls];
-    if (done)
+    if (strcmp(verb, "confirmed") == 0)
+        api_call_confirmed(call, confirmed, 2);
+    else if (strcmp(verb, "done") == 0)
         api_call_done(call);
     else
         api_call_failed(call, API_ERROR_BUSY, t->said ? t->said : "no");
@@ -189,8 +210,9 @@ static void say(struct talk *t, char *line)
     } else if (strcmp(verb, "uid") == 0 || strcmp(verb, "answer") == 0 ||
                strcmp(verb, "error") == 0)
         answer(t, verb, line);
-    else if (strcmp(verb, "done") == 0 || strcmp(verb, "fail") == 0)
-        finish(t, *verb == 'd', (size_t)fuzz_number(&line));
+    else if (strcmp(verb, "done") == 0 || strcmp(verb, "fail") == 0 ||
+             strcmp(verb, "confirmed") == 0)
+        finish(t, verb, (size_t)fuzz_number(&line));
     else if (strcmp(verb, "changed") == 0)
         api_group_changed(t->api, fuzz_word(&line));
     else if (strcmp(verb, "added") == 0)

@@ -33,6 +33,7 @@ static char *out, *err;
 static const char *etc = ""; /* where the files of /etc are below the folder */
 static bool asks_systemd;
 static bool to_journal;
+static const char *typed; /* at a terminal; NULL: there is none */
 
 /* Runs tenurectl with these words (NULL at the end); its answers are in out and err. */
 static int run(const char *const words[])
@@ -70,14 +71,18 @@ static int run(const char *const words[])
         .asks_systemd = asks_systemd,
         .out = open_memstream(&out, &n_out),
         .err = open_memstream(&err, &n_err),
+        .in = fmemopen((void *)(uintptr_t)(typed ? typed : "n2\n"), strlen(typed ? typed : "n2\n"),
+                       "r"),
+        .is_person = typed,
         .to_journal = to_journal,
     };
-    ck_assert(ctl.out && ctl.err);
+    ck_assert(ctl.out && ctl.err && ctl.in);
     char *first[ARGUMENTS_MAX + 2];
     memcpy(first, argv, sizeof first); /* getopt moves them about */
     int status = ctl_run(&ctl, argc, argv);
     ck_assert_int_eq(fclose(ctl.out), 0);
     ck_assert_int_eq(fclose(ctl.err), 0);
+    ck_assert_int_eq(fclose(ctl.in), 0);
     for (int i = 1; i < argc; i++)
         free(first[i]);
     return status;
@@ -92,6 +97,7 @@ static void set_up(void)
     (void)setenv("TZ", "UTC", 1);
     etc = "";
     asks_systemd = false;
+    typed = NULL;
 }
 
 static void tear_down(void)
@@ -118,6 +124,16 @@ static const struct {
     {{"check", "a", "b"}, "one file at most"},
     {{"check", "--json"}, "check has no option \"--json\": there is --offline"},
     {{"apply", "now"}, "apply takes no argument"},
+    {{"confirm-dead"}, "confirm-dead takes one node"},
+    {{"confirm-dead", "n2", "n3"}, "confirm-dead takes one node"},
+    {{"confirm-dead", "n/2"}, "\"n/2\" is no name of a node"},
+    {{"confirm-dead", "n2"}, "a script that knows it says --yes-n2"},
+    {{"confirm-dead", "n2", "--yes-n1"}, "--yes-n1 does not name the node \"n2\""},
+    {{"confirm-dead", "n2", "--yes-n"}, "--yes-n does not name the node \"n2\""},
+    {{"confirm-dead", "n2", "--yes-n22"}, "--yes-n22 does not name the node \"n2\""},
+    {{"confirm-dead", "n2", "--yes-"}, "--yes- does not name the node \"n2\""},
+    {{"confirm-dead", "n2", "--yes"}, "confirm-dead has no option \"--yes\""},
+    {{"confirm-dead", "n2", "--yes-n1", "--yes-n2"}, "--yes-NODE is given once"},
     {{"apply", "--forced"},
      "there is --if-missing, --restore, --force, --dry-run, --release VALUE"},
     {{"apply", "--release"},
@@ -345,6 +361,11 @@ struct stand_in {
     const char *slice;        /* that keepers require, or NULL */
     const char *retire_error;
     const char *reload_error;
+    const char *leader;        /* of group a; NULL: nobody */
+    uint64_t leader_runs;      /* on its host yet */
+    bool seen, cut_off;        /* group a's lease; the agent */
+    const char *confirm_error; /* of ConfirmDead */
+    unsigned confirmed;        /* else so many records, the first with a note */
     bool systemd_refuses;
     /* The hardware watchdog. */
     bool watchdog_silent;
@@ -383,12 +404,16 @@ static int answer_objects(sd_bus_message *m)
             UINT64_C(8000000), "Reason", "s", "", "Method", "s", "lease", "Lease", "t",
             UINT64_C(15000000), "ConfiguredLease", "t", UINT64_C(60000000), "StopTimeout", "t",
             UINT64_C(5000000), "Units", "a(sss)", 1, "b.service", "active", "running", "Future",
-            "as", 1, "x", "/org/tenure1/group/a", 1, "org.tenure1.Group", 9, "Name", "s", "a",
-            "Role", "s", "standby", "SeenUSec", "t",
-            play->unchanged > 0 ? UINT64_C(1000000) : UINT64_MAX, "Reason", "s", "n2 leads",
-            "KeeperDuration", "t", UINT64_C(8670000), "UnchangedUSec", "t", play->unchanged,
-            "WatchUSec", "t", play->unchanged > 0 ? UINT64_C(15000000) : UINT64_C(0), "RenewedUSec",
-            "t", play->renewed > 0 ? play->renewed : UINT64_MAX, "ClaimsInUSec", "t",
+            "as", 1, "x", "/org/tenure1/group/a", 1, "org.tenure1.Group", 12, "Name", "s", "a",
+            "Role", "s", "standby", "Leader", "s", play->leader ? play->leader : "", "Term", "t",
+            UINT64_C(0), "LeaderRunsUSec", "t", play->leader_runs, "SeenUSec", "t",
+            play->unchanged > 0 ? UINT64_C(1000000)
+            : play->seen        ? UINT64_C(500000)
+                                : UINT64_MAX,
+            "Reason", "s", "n2 leads", "KeeperDuration", "t", UINT64_C(8670000), "UnchangedUSec",
+            "t", play->unchanged, "WatchUSec", "t",
+            play->unchanged > 0 ? UINT64_C(15000000) : UINT64_C(0), "RenewedUSec", "t",
+            play->renewed > 0 ? play->renewed : UINT64_MAX, "ClaimsInUSec", "t",
             play->unchanged > 0 ? UINT64_C(15000000) - play->unchanged : UINT64_MAX);
     if (r >= 0)
         r = sd_bus_send(NULL, reply, NULL);
@@ -410,14 +435,38 @@ static int answer_retire(sd_bus_message *m)
     return sd_bus_reply_method_return(m, NULL);
 }
 
+static int answer_confirm_dead(sd_bus_message *m)
+{
+    char line[256];
+    const char *node;
+    int r = sd_bus_message_read(m, "s", &node);
+
+    if (r < 0)
+        return r;
+    (void)snprintf(line, sizeof line, "ConfirmDead %s%s", node,
+                   sd_bus_message_get_allow_interactive_authorization(m) > 0 ? ", asking" : "");
+    note(line);
+    if (play->confirm_error)
+        return sd_bus_reply_method_errorf(m, "org.tenure1.Error.Refused", "%s",
+                                          play->confirm_error);
+    if (play->confirmed == 0)
+        return sd_bus_reply_method_return(m, "a(sttts)", 0);
+    return sd_bus_reply_method_return(m, "a(sttts)", 2, "a", UINT64_C(4294967301),
+                                      UINT64_C(15000000), UINT64_C(0), "process 7 has the lock",
+                                      "b-b", UINT64_C(4294967302), UINT64_C(20500000),
+                                      UINT64_C(1000000), "");
+}
+
 static int answer_agent(sd_bus_message *m)
 {
+    if (sd_bus_message_is_method_call(m, NULL, "ConfirmDead"))
+        return answer_confirm_dead(m);
     if (sd_bus_message_is_method_call(m, NULL, "GetManagedObjects"))
         return answer_objects(m);
     if (sd_bus_message_is_method_call(m, NULL, "GetAll"))
         return sd_bus_reply_method_return(m, "a{sv}", 4, "Node", "s", "n1", "Arbiter", "s",
-                                          "postgresql pg1:5432", "Connected", "b", 1, "Status", "s",
-                                          "leads 1 of 2");
+                                          "postgresql pg1:5432", "Connected", "b", !play->cut_off,
+                                          "Status", "s", "leads 1 of 2");
     if (sd_bus_message_is_method_call(m, NULL, "Retire"))
         return answer_retire(m);
     if (sd_bus_message_is_method_call(m, NULL, "Reload")) {
@@ -1858,5 +1907,106 @@ TEST(is_leader_needs_the_state)
     start_playing(&(struct stand_in){.keeper = "x"});
     ck_assert_int_eq(RUN("is-leader", "no-such-group-on-this-host"), CTL_FAILED);
     ck_assert_str_eq(err, "");
+    stop_playing();
+}
+
+/* ---- confirm-dead ---- */
+
+#define LED                                                                                        \
+    {                                                                                              \
+        .agent = true, .seen = true, .leader = "n2", .leader_runs = 3250000, .confirmed = 2        \
+    }
+
+TEST(confirm_dead_by_a_script)
+{
+    start_playing(&(struct stand_in)LED);
+    ck_assert_int_eq(RUN("confirm-dead", "n2", "--yes-n2"), CTL_OK);
+    expect_log("ConfirmDead n2, asking\n");
+    ASSERT_CONTAINS(out, "a, term 0: its units may run there for another 3.2 s");
+    ASSERT_CONTAINS(out, "By confirming you vouch that nothing of these groups runs there");
+    ck_assert_ptr_null(strstr(out, "Type the name"));
+    ASSERT_CONTAINS(out, "a: term 4294967301 is nobody's. Another host leads it when its lease of "
+                         "15.0 s has run out.\n");
+    ASSERT_CONTAINS(out, "b-b: term 4294967302 is nobody's. Another host leads it when its lease "
+                         "of 20.5 s has run out.\n");
+    ck_assert_str_eq(err, "tenurectl: a: process 7 has the lock\n");
+    stop_playing();
+}
+
+/* The option may come first. */
+TEST(confirm_dead_of_what_is_over)
+{
+    start_playing(&(struct stand_in){.agent = true, .seen = true, .leader = "n2"});
+    ck_assert_int_eq(RUN("confirm-dead", "--yes-n2", "n2"), CTL_OK);
+    expect_log("ConfirmDead n2, asking\n");
+    ASSERT_CONTAINS(out, "a, term 0: its units may not run there any more");
+    ASSERT_CONTAINS(out, "Nothing to do: \"n2\" stands in no record any more.\n");
+    stop_playing();
+}
+
+TEST(confirm_dead_at_a_terminal, .times = 7)
+{
+    static const char *const lines[] = {"n2\n", "n2", "y\n", "\n", "N2\n", "n22\n", "n2 \n"};
+
+    typed = lines[_i];
+    start_playing(&(struct stand_in)LED);
+    ck_assert_int_eq(RUN("confirm-dead", "n2"), _i < 2 ? CTL_OK : CTL_FAILED);
+    expect_log(_i < 2 ? "ConfirmDead n2, asking\n" : "");
+    ASSERT_CONTAINS(out, "Type the name of the node to go on: ");
+    if (_i >= 2)
+        ASSERT_CONTAINS(err, "that is not \"n2\": nothing is done");
+    stop_playing();
+}
+
+TEST(confirm_dead_of_this_host)
+{
+    start_playing(&(struct stand_in)LED);
+    ck_assert_int_eq(RUN("confirm-dead", "n1", "--yes-n1"), CTL_FAILED);
+    ASSERT_CONTAINS(err, "\"n1\" is this very host");
+    expect_log("");
+    stop_playing();
+}
+
+TEST(confirm_dead_of_who_leads_nothing)
+{
+    start_playing(&(struct stand_in)LED);
+    ck_assert_int_eq(RUN("confirm-dead", "n3", "--yes-n3"), CTL_OK);
+    ck_assert_str_eq(out, "Nothing to do: of the groups on this host, \"n3\" leads none.\n");
+    expect_log("");
+    stop_playing();
+}
+
+/* What is not known is not nothing. */
+TEST(confirm_dead_before_all_was_read)
+{
+    start_playing(&(struct stand_in){.agent = true});
+    ck_assert_int_eq(RUN("confirm-dead", "n3", "--yes-n3"), CTL_FAILED);
+    ASSERT_CONTAINS(err, "not all groups have been read yet");
+    stop_playing();
+    start_playing(&(struct stand_in){.agent = true, .seen = true, .cut_off = true, .leader = "n2"});
+    ck_assert_int_eq(RUN("confirm-dead", "n2", "--yes-n2"), CTL_FAILED);
+    ASSERT_CONTAINS(err, "the arbiter cannot be reached");
+    expect_log("");
+    stop_playing();
+}
+
+TEST(confirm_dead_of_who_lives)
+{
+    start_playing(&(struct stand_in){.agent = true,
+                                     .seen = true,
+                                     .leader = "n2",
+                                     .confirm_error = "it lives: the record of group \"a\""});
+    ck_assert_int_eq(RUN("confirm-dead", "n2", "--yes-n2"), CTL_FAILED);
+    ASSERT_CONTAINS(err, "\"n2\" is not confirmed dead: it lives: the record of group \"a\"");
+    stop_playing();
+}
+
+TEST(confirm_dead_without_an_agent)
+{
+    ck_assert_int_eq(RUN("confirm-dead", "n2", "--yes-n2"), CTL_FAILED);
+    ASSERT_CONTAINS(err, "cannot ask tenured");
+    start_playing(&(struct stand_in){.agent = false});
+    ck_assert_int_eq(RUN("confirm-dead", "n2", "--yes-n2"), CTL_FAILED);
+    ASSERT_CONTAINS(err, "cannot ask tenured: it is not on the system bus");
     stop_playing();
 }

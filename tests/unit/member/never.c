@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What must never happen: a loop without rest, and values that there are not. */
+#include <stdio.h>
+
 #include "fixture.h"
 
 TEST_CASE(never, .set_up = set_up);
