@@ -629,3 +629,87 @@ TEST(both_methods_share_one_round_trip)
     c = client_close(c);
     proxy_stop(proxy);
 }
+
+/* ---- confirmed dead ---- */
+
+static enum outcome confirm(struct client *c, const char *group, const struct reply *led)
+{
+    return ask(c, confirm_of(group, led));
+}
+
+/* The session of whoever is dead has the lock, and would keep everybody from claiming. */
+TEST(confirmed_dead_the_session_ends)
+{
+    const char *group = group_new(), *other = group_new();
+    struct reply led = client_lead(a, group);
+
+    (void)client_lead(b, other);
+    ck_assert_int_eq(confirm(b, group, &led), OUTCOME_GRANTED);
+    ck_assert_str_eq(b->held_up, "");
+    client_await(a, &a->losses, 1);
+    await_unlocked(group);
+    /* No other session, and none of another group. */
+    ck_assert_uint_eq(b->losses, 0);
+    ck_assert_int_eq(locks(other), 1);
+    client_turn(b, LONGER);
+    led = look(b, group);
+    client_turn(b, LONGER);
+    ck_assert_int_eq(ask(b, claim_of(group, &led)), OUTCOME_GRANTED);
+}
+
+/* It leads nothing by that lock, whoever it is: it is named, and stays. */
+TEST(confirmed_dead_another_session_is_named)
+{
+    const char *group = group_new();
+    struct reply led = client_lead(a, group);
+    char expected[128];
+
+    terminate(&shared, CLIENT_OWNER_A);
+    await_unlocked(group);
+    PGconn *session = server_session(&shared);
+    char take[128];
+    (void)snprintf(take, sizeof take, "select pg_advisory_lock(tenure.lock_key('%s'))", group);
+    session_do(session, take);
+    ck_assert_int_eq(confirm(b, group, &led), OUTCOME_GRANTED);
+    (void)snprintf(expected, sizeof expected,
+                   "process %d of role \"postgres\", application \"test\"", PQbackendPID(session));
+    ck_assert_msg(strncmp(b->held_up, expected, strlen(expected)) == 0, "%s", b->held_up);
+    ck_assert_int_eq(locks(group), 1);
+    PQfinish(session);
+}
+
+/* A session of that name, and of a role that this one may not touch. */
+TEST(confirmed_dead_without_the_right_to_end_it)
+{
+    const char *group = group_new();
+    struct reply led = client_lead(a, group);
+
+    terminate(&shared, CLIENT_OWNER_A);
+    await_unlocked(group);
+    PGconn *session = server_session(&shared);
+    char take[256];
+    (void)snprintf(take, sizeof take,
+                   "set application_name = 'tenured/%s'; select "
+                   "pg_advisory_lock(tenure.lock_key('%s'))",
+                   strchr(CLIENT_OWNER_A, '/') + 1, group);
+    session_do(session, take);
+    ck_assert_int_eq(confirm(b, group, &led), OUTCOME_GRANTED);
+    ck_assert_ptr_nonnull(strstr(b->held_up, "role \"tenure\" may not end it"));
+    ck_assert_ptr_nonnull(strstr(b->held_up, "grant pg_signal_backend to \"tenure\""));
+    ck_assert_int_eq(locks(group), 1);
+    PQfinish(session);
+}
+
+/* By the method lease there is no session that matters. */
+TEST(confirmed_dead_by_lease_no_session_ends)
+{
+    const char *group = group_new();
+
+    client_method = METHOD_LEASE;
+    struct reply led = client_lead(a, group);
+    ck_assert_int_eq(confirm(b, group, &led), OUTCOME_GRANTED);
+    client_turn(a, LEASE);
+    ck_assert_uint_eq(a->losses, 0);
+    struct request renew = renew_knowing(group, led.record.term, &led.record.nonce);
+    ck_assert_int_eq(ask(a, renew), OUTCOME_DENIED);
+}

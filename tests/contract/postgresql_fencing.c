@@ -444,3 +444,66 @@ TEST(applications_may_only_assert, .times = 6)
 
     ck_assert_str_eq(try_it(statements[_i]), "42501");
 }
+
+/* ---- confirmed dead ---- */
+
+static struct reply confirm_by(struct client *c, const char *group, const struct reply *led)
+{
+    struct request request = confirm_of(group, led);
+
+    return client_ask(c, &request);
+}
+
+/* As a claim is: named is what it is, whosever. */
+TEST(a_transaction_keeps_it_from_being_confirmed_dead, .times = N_METHODS)
+{
+    const char *group = group_new();
+    char expected[STATEMENT_MAX];
+
+    client_method = methods[_i];
+    struct reply led = client_lead(a, group);
+    (void)snprintf(expected, sizeof expected,
+                   "process %d of role \"billing\", application \"billing\", which select "
+                   "pg_terminate_backend(%d) ends",
+                   PQbackendPID(application), PQbackendPID(application));
+    ck_assert_str_eq(try_it("begin"), "");
+    ck_assert_str_eq(assert_leader(group, led.record.term), "");
+    ck_assert_int_eq(confirm_by(b, group, &led).outcome, OUTCOME_UNKNOWN);
+    ck_assert_str_eq(b->held_up, expected);
+    ck_assert_str_eq(try_it("commit"), "");
+    struct reply done = confirm_by(b, group, &led);
+    ck_assert_int_eq(done.outcome, OUTCOME_GRANTED);
+    ck_assert_str_eq(b->held_up, "");
+    ck_assert_str_eq(assert_leader(group, led.record.term), LOST);
+    ck_assert_str_eq(assert_leader(group, done.record.term), LOST);
+    if (client_method == METHOD_ADVISORY)
+        client_await(a, &a->connects, 2);
+}
+
+/* A prepared transaction needs no session to last. */
+TEST(a_prepared_transaction_keeps_it_from_being_confirmed_dead)
+{
+    struct server s;
+    const char *group = group_new();
+
+    server_make(&s, false);
+    server_configure(&s, "max_prepared_transactions = 2");
+    server_start(&s);
+    struct client *c = client_on(&s, CLIENT_OWNER_A), *d = client_on(&s, CLIENT_OWNER_B);
+    client_method = METHOD_LEASE;
+    struct reply led = client_lead(c, group);
+    PGconn *session = server_session(&s);
+    session_do(session, "begin");
+    session_do(session, assert_text("assert_leader", group, led.record.term));
+    session_do(session, "prepare transaction 'it''s mine'");
+    PQfinish(session);
+    ck_assert_int_eq(confirm_by(d, group, &led).outcome, OUTCOME_UNKNOWN);
+    ck_assert_str_eq(d->held_up,
+                     "the prepared transaction 'it''s mine' of role \"postgres\", which "
+                     "rollback prepared 'it''s mine' ends");
+    server_do(&s, "rollback prepared 'it''s mine'");
+    ck_assert_int_eq(confirm_by(d, group, &led).outcome, OUTCOME_GRANTED);
+    c = client_close(c);
+    d = client_close(d);
+    server_crash(&s);
+}
