@@ -451,6 +451,7 @@ def guards_before_the_first_apply(t):
 PROGRAMS = ("/usr/sbin/tenured", "/usr/bin/tenurectl", "/usr/lib/tenure", OURS, "/usr/lib/systemd/system/tenured.service",
             "/usr/lib/systemd/system/tenure@.service", "/usr/lib/systemd/system/tenure-stop@.service",
             "/usr/lib/systemd/system/tenure-reload.service", "/usr/share/polkit-1/rules.d/50-tenure.rules",
+            "/usr/share/polkit-1/actions/org.tenure1.policy",
             "/usr/share/dbus-1/system.d/org.tenure1.conf", "/usr/lib/tmpfiles.d/tenure.conf")
 
 
