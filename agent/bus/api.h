@@ -112,8 +112,8 @@ struct api_source {
     void (*reload)(void *userdata, struct api_call *call);
     void (*retire)(void *userdata, struct api_call *call, const char *const *groups, size_t n);
     /* The caller (uid) vouches that this node is dead, and may. To be answered once with
-     * api_call_confirmed() or api_call_failed(). `node` is borrowed until the answer; it may be any
-     * text. */
+     * api_call_confirmed() or api_call_failed(). `node`, a valid name, is borrowed until the
+     * answer. */
     void (*confirm_dead)(void *userdata, struct api_call *call, const char *node, uid_t uid);
     /* The API cannot be offered on this connection, and why. It goes on without. */
     void (*unavailable)(void *userdata, const char *text);

@@ -21,7 +21,6 @@ static void call_free(struct api_call *call)
     for (char **p = call->groups; p && *p; p++)
         free(*p);
     free(call->groups);
-    free(call->node);
     free(call);
 }
 
@@ -218,8 +217,10 @@ static int read_node(sd_bus_message *m, struct api_call *call)
 
     if (r < 0)
         return r;
-    call->node = strdup(node);
-    return call->node ? 0 : -ENOMEM;
+    if (!node_name_valid(node))
+        return -EINVAL;
+    memcpy(call->node, node, strlen(node) + 1);
+    return 0;
 }
 
 static int begin(struct api *a, sd_bus_message *m, enum api_method method)

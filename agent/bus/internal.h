@@ -20,8 +20,8 @@ struct api_call {
     bool handed_on;          /* the source knows of it */
     enum api_method method;
     uid_t uid;
-    char *node;    /* owned; confirm dead */
-    char **groups; /* owned; retire */
+    char node[NODE_NAME_MAX + 1]; /* confirm dead */
+    char **groups;                /* owned; retire */
     size_t n_groups;
 };
 

@@ -109,10 +109,6 @@ static void succeed(struct daemon *d, usec_t now)
 /* NULL: nothing is in the way. */
 static const char *refusal(const struct daemon *d, const char *node, const char **ret_text)
 {
-    if (!node_name_valid(node)) {
-        *ret_text = "that is no name of a node";
-        return API_ERROR_REFUSED;
-    }
     if (d->confirming.call || d->errand != ERRAND_NONE) {
         *ret_text = d->confirming.call ? "another ConfirmDead is under way"
                                        : "a Reload or Retire is under way, or the agent's end";

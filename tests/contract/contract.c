@@ -715,12 +715,15 @@ TEST(what_was_given_back_is_not_confirmed_dead)
 TEST(nobody_is_confirmed_dead)
 {
     const char *group = group_new();
-    struct reply seen = look(b, group), reply;
+    const struct reply seen = look(b, group);
+    struct request request = confirm_of(group, &seen);
 
-    ck_assert_int_eq(ask(b, confirm_of(group, &seen), &reply), OUTCOME_DENIED);
+    ck_assert_int_eq(client_ask(b, &request).outcome, OUTCOME_DENIED);
     stands(group, &seen);
     /* No record at all. */
-    ck_assert_int_eq(ask(b, confirm_of(group_new(), &seen), &reply), OUTCOME_DENIED);
+    request.group = group_new();
+    struct reply reply = client_ask(b, &request);
+    ck_assert_int_eq(reply.outcome, OUTCOME_DENIED);
     ck_assert(!reply.has_record);
 }
 

@@ -101,7 +101,7 @@ static void confirm_dead(void *userdata, struct api_call *call, const char *node
 {
     struct talk *t = userdata;
 
-    assert(node);
+    assert(node_name_valid(node));
     handed(t, call, uid == 0 ? &t->n_root : &t->n_may);
 }
 
