@@ -138,9 +138,20 @@ void confirm_answer(struct confirm *c, const struct reply *reply, usec_t sent_at
     confirm_read(c, reply, sent_at, now);
 }
 
+/* The K of a keeper that was begun with a longer lease than the record has by now is larger than
+ * this lease's; the record covers it, so it is within what this one leaves. */
+static usec_t largest_kill(const struct record *r)
+{
+    usec_t room = budget_room(usec_min(r->lease, BUDGET_LEASE_MAX_USEC),
+                              usec_min(r->stop, BUDGET_STOP_MAX_USEC),
+                              usec_min(r->duration, BUDGET_LEASE_MAX_USEC));
+
+    return usec_max(budget_kill(r->lease), room);
+}
+
 usec_t confirm_runs_until(const struct record *r, usec_t seen)
 {
     usec_t spent = usec_add(r->duration, usec_add(r->stop, BUDGET_SLACK_USEC));
 
-    return usec_add(seen, usec_add(spent, budget_kill(r->lease)));
+    return usec_add(seen, usec_add(spent, largest_kill(r)));
 }

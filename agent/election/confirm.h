@@ -57,7 +57,9 @@ bool confirm_ask(struct confirm *c, usec_t configured, uint64_t floor, const str
 /* The answer to it. */
 void confirm_answer(struct confirm *c, const struct reply *reply, usec_t sent_at, usec_t now);
 
-/* The lease of the term that is made: as long as others must observe it. */
+/* The lease of the term that is made: as long as others must observe it. Never shorter than the
+ * record's, which covers whatever the keeper has, also while its lease changes (election/cover.h).
+ */
 usec_t confirm_lease(const struct record *r, usec_t configured);
 
 /* Until when units may run at the latest on the host that the record names, if its last renewal was

@@ -132,6 +132,9 @@ static void ask(struct world *w, struct operators_word *o, struct host *h)
         return;
     }
 
+    if (w->mutation == MUTATION_CONFIRMED_FOR_LESS)
+        q.lease = n->budget.lease;
+
     uint32_t number = w->n_exchanges++;
     struct exchange *x = sim_exchange(w, number);
 

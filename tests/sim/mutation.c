@@ -84,6 +84,7 @@ static const struct {
     [MUTATION_CONFIRMED_BY_ONE_LOOK] = {"confirm-dead-believes-one-look", VIOLATION_CONFIRM},
     [MUTATION_CONFIRMED_IN_THE_OLD_TERM] = {"confirm-dead-keeps-the-term", VIOLATION_TERM_REUSED},
     [MUTATION_CONFIRMED_CLEAN] = {"confirm-dead-writes-clean", VIOLATION_CLAIM},
+    [MUTATION_CONFIRMED_FOR_LESS] = {"confirm-dead-by-the-configured-lease", VIOLATION_CONFIRM},
 };
 
 const char *mutation_name(enum mutation m)

@@ -544,7 +544,7 @@ static void make_durable(struct world *w, struct server *s, struct row *t)
     t->now = t->pending;
     t->now.written_at = w->now;
     t->writing = false;
-    if (x->request.operation != OPERATION_RELEASE)
+    if (x->request.operation == OPERATION_CLAIM || x->request.operation == OPERATION_RENEW)
         witness_written(w, x, &t->now.record);
     sim_trace(w, w->nodes[x->node].host, "g%u COMMIT %s term %" PRIu64, w->nodes[x->node].group,
               operation_names[x->request.operation], t->now.record.term);

@@ -227,6 +227,27 @@ TEST(the_lease_is_the_largest_that_anybody_goes_by)
     ck_assert_uint_eq(confirm_lease(&r, L), budget_smallest_lease(30 * SEC));
 }
 
+/* While a lease changes, the record's is whatever covers the keeper, of which no configuration
+ * says anything. */
+TEST(the_lease_of_a_changing_one_stays_as_it_is, .times = 3)
+{
+    static const usec_t configured[] = {L - SEC, L, L + SEC};
+    usec_t until = 9 * SEC, kill = budget_kill(60 * SEC);
+    struct record *r = &seen.record;
+
+    r->lease = budget_covering_lease(L, S, until, kill);
+    r->duration = until;
+    ck_assert_uint_gt(r->lease, L);
+    ck_assert_uint_ne(r->lease % (100 * USEC_PER_MSEC), 0);
+    stood_still();
+    ck_assert(confirm_ask(&c, configured[_i], FLOOR, &fresh, &q));
+    ck_assert_uint_eq(q.lease, usec_max(r->lease, configured[_i]));
+    ck_assert_uint_ge(confirm_lease(r, configured[_i]), r->lease);
+    ck_assert(budget_holds(q.lease, q.stop, q.duration));
+    /* What the keeper has at the most is over by then. */
+    ck_assert_uint_le(until + BUDGET_SLACK_USEC + S + kill, q.lease);
+}
+
 TEST(with_the_longer_lease_goes_its_own_duration)
 {
     struct budget b;
@@ -356,6 +377,36 @@ TEST(until_when_units_may_run)
                       NOW + r->duration + BUDGET_SLACK_USEC + S + budget_kill(L));
     ck_assert_uint_le(confirm_runs_until(r, NOW), NOW + L);
     ck_assert_uint_eq(confirm_runs_until(r, USEC_INFINITY), USEC_INFINITY);
+}
+
+/* Its lease was shortened: the keeper has the K of the longer one yet. */
+TEST(until_when_units_may_run_after_a_longer_lease)
+{
+    struct record *r = &seen.record;
+
+    r->lease = 7 * SEC;
+    r->stop = 2 * SEC;
+    r->duration = 3 * SEC;
+    usec_t kill = budget_room(r->lease, r->stop, r->duration);
+    ck_assert_uint_eq(kill, BUDGET_KILL_MAX_USEC);
+    ck_assert_uint_lt(budget_kill(r->lease), kill);
+    ck_assert_uint_eq(confirm_runs_until(r, NOW),
+                      NOW + 3 * SEC + BUDGET_SLACK_USEC + 2 * SEC + kill);
+    ck_assert_uint_le(confirm_runs_until(r, NOW), NOW + r->lease);
+}
+
+/* A row that somebody wrote by hand. */
+TEST(until_when_of_what_is_no_lease)
+{
+    struct record *r = &seen.record;
+
+    r->lease = r->stop = r->duration = INT64_MAX;
+    ck_assert_uint_eq(confirm_runs_until(r, 1), USEC_INFINITY);
+    r->lease = L;
+    r->stop = S;
+    r->duration = 20 * SEC;
+    ck_assert_uint_eq(confirm_runs_until(r, NOW),
+                      NOW + 20 * SEC + BUDGET_SLACK_USEC + S + budget_kill(L));
 }
 
 TEST(names_of_nodes)
