@@ -12,6 +12,7 @@
 #define SETTLE_SPAN_USEC (12 * USEC_PER_SEC)
 /* Of the deadline in a keeper's state. Where more are, the arithmetic of sim_true() ends. */
 #define DAMAGED_DIGITS 12
+#define WORDS_PERMILLE 300
 
 static const char *const fault_names[FAULTS] = {
     [FAULT_CUT] = "the network is cut",
@@ -51,6 +52,18 @@ const char *fault_name(enum fault_kind k)
     return fault_names[k];
 }
 
+static enum fault_kind draw_kind(struct world *w)
+{
+    /* Where a clock is wrong, terms shall end by it. */
+    if (w->wrong_clock && sim_chance(w, 500))
+        return FAULT_CUT;
+    if (w->copies && sim_chance(w, 200))
+        return FAULT_COPIED;
+    if (w->words && sim_chance(w, WORDS_PERMILLE))
+        return FAULT_CONFIRMED;
+    return (enum fault_kind)sim_below(w, FAULT_CONFIRMED);
+}
+
 void faults_plan(struct world *w)
 {
     usec_t from = 2 * USEC_PER_SEC;
@@ -67,10 +80,7 @@ void faults_plan(struct world *w)
         struct fault *f = &w->faults[i];
 
         *f = (struct fault){
-            /* Where a clock is wrong, terms shall end by it. */
-            .kind = w->wrong_clock && sim_chance(w, 500) ? FAULT_CUT
-                    : w->copies && sim_chance(w, 200)    ? FAULT_COPIED
-                                                         : (enum fault_kind)sim_below(w, FAULTS),
+            .kind = draw_kind(w),
             .node = (uint8_t)sim_below(w, w->n_nodes),
             .at = sim_between(w, from, w->calm_at - 1),
             .span = sim_chance(w, w->wrong_clock ? 0 : 500)

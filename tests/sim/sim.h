@@ -377,7 +377,7 @@ enum fault_kind {
     FAULT_GUARDS_LOST,
     FAULT_UNIT_CRASHED,
     FAULT_COPIED,
-    FAULT_CONFIRMED,
+    FAULT_CONFIRMED, /* where there are operators: all other runs are as they are without */
     FAULTS,
 };
 
@@ -535,6 +535,7 @@ struct world {
     uint32_t eras, forks;
     bool wrong_clock; /* the first assumption is broken: a host's clock is off by some percent */
     bool copies;      /* hosts may be copied as they run, which no host shall be */
+    bool words;       /* operators may have nodes confirmed dead */
     unsigned n_copies;
     bool foggy;        /* messages are lost, late or slow, here and there */
     usec_t late_until; /* all of them were late until then */

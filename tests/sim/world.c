@@ -11,6 +11,8 @@
 
 #define STEPS_MAX 400000 /* for each group: the others go on while one waits */
 #define CHECK_INTERVAL_USEC (500 * USEC_PER_MSEC)
+/* In one of so many runs there are operators; all others are the same as they would be without. */
+#define RUNS_BY_WORDS 7
 
 /* splitmix64: one word of state, the same everywhere. */
 static uint64_t next_random(struct world *w)
@@ -349,6 +351,7 @@ static void begin(struct world *w)
         w->connections_last = sim_between(w, 400 * USEC_PER_MSEC, 1200 * USEC_PER_MSEC);
     w->coverage->short_connections += w->connections_last > 0;
     w->copies = sim_chance(w, 50);
+    w->words = w->seed % RUNS_BY_WORDS == 0;
     server_begin(w);
     for (unsigned i = 0; i < w->n_nodes; i++)
         w->nodes[i] = (struct node){.index = (uint8_t)i,
