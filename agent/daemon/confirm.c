@@ -282,6 +282,9 @@ static void take(struct daemon *d, struct seat *s, const struct reply *reply, us
     if (c->state == CONFIRM_DONE) {
         remember_runs(s, &before, since);
         tell_done(d, s);
+        /* From now on the lease is watched: not only from this member's next poll on, which may
+         * come after the first one of the node that was confirmed dead, should it live. */
+        seat_event(s, EVENT_HINT);
     }
 }
 
@@ -353,7 +356,7 @@ static void go_on(struct daemon *d, usec_t now)
     struct confirming *c = &d->confirming;
     size_t open = count(d, CONFIRM_WATCHING) + count(d, CONFIRM_UNREAD);
 
-    if (open > 0) { /* also anew, after a restart of the server */
+    if (open > 0) { /* also once more, after a restart of the server */
         c->asks = false;
         return;
     }

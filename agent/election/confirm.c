@@ -21,7 +21,7 @@ void confirm_begin(struct confirm *c, const char *node)
     memcpy(c->node, node, strlen(node) + 1);
 }
 
-/* A record that is clean is nobody's, whoever gave it back. */
+/* A record that is clean is nobody's, whoever released it. */
 static bool is_the_nodes(const struct confirm *c, const struct record *r)
 {
     return !r->clean && confirm_is_of(r->owner, c->node);
@@ -39,9 +39,9 @@ static void begin_watching(struct confirm *c, const struct reply *reply, usec_t 
  * name is the node. */
 static enum confirm_state changed(const struct confirm *c, const struct record *r)
 {
-    bool given_back = r->clean && r->term == c->record.term;
+    bool released = r->clean && r->term == c->record.term;
 
-    return given_back || confirm_is_of(r->owner, c->node) ? CONFIRM_ALIVE : CONFIRM_TAKEN;
+    return released || confirm_is_of(r->owner, c->node) ? CONFIRM_ALIVE : CONFIRM_TAKEN;
 }
 
 static void watch_on(struct confirm *c, const struct reply *reply, usec_t sent_at, usec_t now)

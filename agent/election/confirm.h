@@ -3,7 +3,7 @@
 #define TENURE_ELECTION_CONFIRM_H
 
 /* An operator's word that a node is dead, acted out on the record of one group: watched for as long
- * as a live leader needs for two renewals, and if it stood still, compare-and-set to a new term
+ * as a live leader needs for two renewals, and if it stayed as it is, compare-and-set to a new term
  * without an owner. Everybody then goes by that: others observe it for its lease, as any record
  * that is not clean, and the node that was confirmed dead, should it live, is denied its renewal,
  * its release and whatever else it knew. Pure: what was read goes in, what is to be asked comes
@@ -23,9 +23,9 @@
 enum confirm_state {
     CONFIRM_UNREAD,
     CONFIRM_FREE,     /* the record is not the node's: there is nothing to do */
-    CONFIRM_WATCHING, /* it is, and has to stand still */
-    CONFIRM_STILL,    /* it stood still for long enough: confirm_ask() */
-    CONFIRM_ALIVE,    /* the node renewed it, gave it back or claimed it */
+    CONFIRM_WATCHING, /* it is, and has to stay as it is */
+    CONFIRM_STILL,    /* it did so for long enough: confirm_ask() */
+    CONFIRM_ALIVE,    /* the node renewed, released or claimed it */
     CONFIRM_TAKEN,    /* somebody else has changed it since: it is not the node's any more */
     CONFIRM_DONE,     /* its term is nobody's */
 };

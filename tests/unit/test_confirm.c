@@ -83,7 +83,7 @@ TEST(one_look_is_not_enough)
     ck_assert_int_eq(read_at(NOW), CONFIRM_WATCHING);
 }
 
-TEST(a_gap_begins_it_anew)
+TEST(a_gap_begins_it_again)
 {
     (void)watch_for(8 * SEC);
     confirm_read(&c, &seen, NOW + 12 * SEC, NOW + 12 * SEC);
@@ -103,7 +103,7 @@ TEST(any_change_by_the_node_is_life, .times = 6)
     case 5:
         seen.record.nonce = other;
         break;
-    case 1: /* given back */
+    case 1: /* released */
         seen.record.clean = true;
         break;
     case 2: /* claimed again, by another boot of it */
@@ -111,7 +111,7 @@ TEST(any_change_by_the_node_is_life, .times = 6)
         seen.record.nonce = other;
         (void)snprintf(seen.record.owner, sizeof seen.record.owner, "n1/2");
         break;
-    case 3: /* and given back */
+    case 3: /* and released */
         seen.record.term++;
         seen.record.clean = true;
         break;
@@ -346,8 +346,7 @@ TEST(denied_says_why, .times = 4)
     ck_assert_int_eq(c.state, expected[_i]);
 }
 
-/* After it was watched anew, it is another question. */
-TEST(watched_anew_it_is_asked_anew)
+TEST(watched_again_it_is_another_question)
 {
     stood_still();
     ask();
