@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/budget.h"
 #include "config/config.h"
 #include "ctl/systemd.h"
 
@@ -115,6 +116,13 @@ const struct agent_group *agent_find_group(const struct agent_view *v, const cha
         if (strcmp(v->groups[i].name, name) == 0)
             return &v->groups[i];
     return NULL;
+}
+
+usec_t agent_poll(const struct agent_group *g)
+{
+    assert(g);
+
+    return usec_min(g->keeper_duration / BUDGET_TRIES, BUDGET_POLL_MAX_USEC);
 }
 
 /* --- reading it ---------------------------------------------------------------------------- */
@@ -228,8 +236,10 @@ static int read_group(sd_bus_message *m, struct agent_view *v)
     v->groups = more;
 
     struct agent_group *g = &v->groups[v->n_groups++];
-    *g = (struct agent_group){
-        .seen = USEC_INFINITY, .renewed = USEC_INFINITY, .claims_in = USEC_INFINITY};
+    *g = (struct agent_group){.seen = USEC_INFINITY,
+                              .renewed = USEC_INFINITY,
+                              .claims_in = USEC_INFINITY,
+                              .leader_runs = USEC_INFINITY};
     int r = read_properties(m, group_properties, g);
     return r < 0 ? r : fill_strings(g, group_properties);
 }

@@ -35,7 +35,8 @@ struct agent_group {
     usec_t unchanged;       /* a standby: for how long it has seen the record unchanged … */
     usec_t watch;           /* … of how long it must before it claims; 0: it does not wait so */
     usec_t deadline;        /* what is left of this node's lease; 0: it does not lead */
-    usec_t leader_runs;     /* for how long units may run on the leader's host yet */
+    usec_t leader_runs;     /* for how long units may run on the leader's host yet, by what was seen
+                               last; USEC_INFINITY: not known */
     usec_t lease;           /* L */
     usec_t configured;      /* L as it is configured; 0: the agent is of an earlier version */
     usec_t stop_timeout;    /* S */
@@ -66,6 +67,9 @@ int agent_view_read(sd_bus_message *m, struct agent_view **ret);
 struct agent_view *agent_view_free(struct agent_view *v); /* returns NULL */
 
 const struct agent_group *agent_find_group(const struct agent_view *v, const char *name);
+
+/* How often this node looks at the group's record, and a leader renews it. 0: not known. */
+usec_t agent_poll(const struct agent_group *g);
 
 /* Is an agent on the bus? 1, 0 or negative errno. */
 int agent_running(sd_bus *bus);

@@ -67,20 +67,13 @@ static const char *watched(const struct agent_group *g, char *ret, size_t size)
     return ret;
 }
 
-/* Polls of this node fail, or a leader does not renew, if one of them takes longer than two of
- * this.
- */
-static usec_t poll_of(const struct agent_group *g)
-{
-    return usec_min(g->keeper_duration / BUDGET_TRIES, BUDGET_POLL_MAX_USEC);
-}
-
 /* By what it has read, not only by the time: the lease was not renewed for longer than a leader
- * takes and this node needs to see it. */
+ * takes and this node needs to see it. Polls of this node fail, or a leader does not renew, if one
+ * of them takes longer than two polls. */
 static bool seems_dead(const struct agent_group *g)
 {
-    return g->watch > 0 && g->seen <= 2 * poll_of(g) &&
-           usec_sub(g->unchanged, g->seen) > 2 * poll_of(g);
+    return g->watch > 0 && g->seen <= 2 * agent_poll(g) &&
+           usec_sub(g->unchanged, g->seen) > 2 * agent_poll(g);
 }
 
 static const char *countdown(usec_t usec, char *ret, size_t size)

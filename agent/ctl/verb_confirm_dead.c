@@ -64,6 +64,25 @@ static int read_wish(const struct ctl *ctl, int argc, char *argv[], struct wish 
 
 /* ---- what it is about ---- */
 
+/* What was seen longer ago than a poll or two says nothing: the node may have renewed since. */
+static void print_runs(const struct ctl *ctl, const struct agent_group *g)
+{
+    usec_t tenth = USEC_PER_SEC / 10;
+
+    if (g->leader_runs == USEC_INFINITY || g->seen > 2 * agent_poll(g))
+        (void)fputs("for how long its units may run there is not known", ctl->out);
+    else if (g->leader_runs == 0)
+        (void)fputs("its units may not run there any more, by what was seen last", ctl->out);
+    else {
+        usec_t tenths = (g->leader_runs - 1) / tenth + 1; /* rounded up */
+
+        (void)fprintf(ctl->out,
+                      "its units may run there for another %" PRIu64 ".%" PRIu64
+                      " s at the most, by what was seen last",
+                      tenths / 10, tenths % 10);
+    }
+}
+
 static size_t print_led(const struct ctl *ctl, const struct agent_view *v, const char *node)
 {
     size_t n = 0;
@@ -75,17 +94,9 @@ static size_t print_led(const struct ctl *ctl, const struct agent_view *v, const
             continue;
         if (n++ == 0)
             (void)fprintf(ctl->out, "\"%s\" stands in the record of:\n", node);
-        if (g->leader_runs > 0)
-            (void)fprintf(ctl->out,
-                          "  %s, term %" PRIu64 ": its units may run there for another %" PRIu64
-                          ".%" PRIu64 " s, by what was seen last\n",
-                          g->name, g->term, g->leader_runs / USEC_PER_SEC,
-                          g->leader_runs % USEC_PER_SEC / (USEC_PER_SEC / 10));
-        else
-            (void)fprintf(ctl->out,
-                          "  %s, term %" PRIu64
-                          ": its units may not run there any more, by what was seen last\n",
-                          g->name, g->term);
+        (void)fprintf(ctl->out, "  %s, term %" PRIu64 ": ", g->name, g->term);
+        print_runs(ctl, g);
+        (void)fputc('\n', ctl->out);
     }
     return n;
 }

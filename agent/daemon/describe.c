@@ -456,8 +456,10 @@ static usec_t leader_runs(const struct seat *s, usec_t now)
 {
     const struct member *m = &s->member;
 
-    if (!s->leader[0] || m->state != MEMBER_STANDBY)
+    if (!s->leader[0] || strcmp(s->leader, s->daemon->config->node) == 0)
         return 0;
+    if (m->state != MEMBER_STANDBY)
+        return USEC_INFINITY; /* what the record says is not looked at now */
     return usec_sub(confirm_runs_until(&m->record, m->observed ? m->seen_since : m->seen_at), now);
 }
 

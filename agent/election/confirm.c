@@ -149,9 +149,17 @@ static usec_t largest_kill(const struct record *r)
     return usec_max(budget_kill(r->lease), room);
 }
 
+/* What this host's clock may show, fast, while the keeper's, slow, shows span: rounded up. */
+static usec_t with_drift(usec_t span)
+{
+    usec_t slow = BUDGET_CLOCK_RATE_DIVISOR - 1, rest = span % slow;
+
+    return usec_add(span, span / slow * 2 + (rest * 2 + slow - 1) / slow);
+}
+
 usec_t confirm_runs_until(const struct record *r, usec_t seen)
 {
     usec_t spent = usec_add(r->duration, usec_add(r->stop, BUDGET_SLACK_USEC));
 
-    return usec_add(seen, usec_add(spent, largest_kill(r)));
+    return usec_add(seen, with_drift(usec_add(spent, largest_kill(r))));
 }

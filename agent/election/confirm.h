@@ -63,7 +63,8 @@ void confirm_answer(struct confirm *c, const struct reply *reply, usec_t sent_at
 usec_t confirm_lease(const struct record *r, usec_t configured);
 
 /* Until when units may run at the latest on the host that the record names, if its last renewal was
- * seen at `seen` first: it cannot have been sent later. */
+ * seen at `seen` first: it cannot have been sent later. By this host's clock, whatever the rate of
+ * the other one within what is allowed. */
 usec_t confirm_runs_until(const struct record *r, usec_t seen);
 
 /* Is this owner an instance of the node? */

@@ -363,7 +363,9 @@ struct stand_in {
     const char *reload_error;
     const char *leader;        /* of group a; NULL: nobody */
     uint64_t leader_runs;      /* on its host yet */
+    bool older;                /* an agent of the version before, which does not say that */
     bool seen, cut_off;        /* group a's lease; the agent */
+    uint64_t seen_usec;        /* how long ago; 0: half a second */
     const char *confirm_error; /* of ConfirmDead */
     unsigned confirmed;        /* else so many records, the first with a note */
     bool systemd_refuses;
@@ -406,10 +408,12 @@ static int answer_objects(sd_bus_message *m)
             UINT64_C(5000000), "Units", "a(sss)", 1, "b.service", "active", "running", "Future",
             "as", 1, "x", "/org/tenure1/group/a", 1, "org.tenure1.Group", 12, "Name", "s", "a",
             "Role", "s", "standby", "Leader", "s", play->leader ? play->leader : "", "Term", "t",
-            UINT64_C(0), "LeaderRunsUSec", "t", play->leader_runs, "SeenUSec", "t",
+            UINT64_C(0), play->older ? "OlderUSec" : "LeaderRunsUSec", "t", play->leader_runs,
+            "SeenUSec", "t",
             play->unchanged > 0 ? UINT64_C(1000000)
-            : play->seen        ? UINT64_C(500000)
-                                : UINT64_MAX,
+            : play->seen_usec > 0 ? play->seen_usec
+            : play->seen          ? UINT64_C(500000)
+                                  : UINT64_MAX,
             "Reason", "s", "n2 leads", "KeeperDuration", "t", UINT64_C(8670000), "UnchangedUSec",
             "t", play->unchanged, "WatchUSec", "t",
             play->unchanged > 0 ? UINT64_C(15000000) : UINT64_C(0), "RenewedUSec", "t",
@@ -1922,7 +1926,7 @@ TEST(confirm_dead_by_a_script)
     start_playing(&(struct stand_in)LED);
     ck_assert_int_eq(RUN("confirm-dead", "n2", "--yes-n2"), CTL_OK);
     expect_log("ConfirmDead n2, asking\n");
-    ASSERT_CONTAINS(out, "a, term 0: its units may run there for another 3.2 s");
+    ASSERT_CONTAINS(out, "a, term 0: its units may run there for another 3.3 s at the most");
     ASSERT_CONTAINS(out, "By confirming you vouch that nothing of these groups runs there");
     ck_assert_ptr_null(strstr(out, "Type the name"));
     ASSERT_CONTAINS(out, "a: term 4294967301 is nobody's. Another host leads it when its lease of "
@@ -1941,6 +1945,25 @@ TEST(confirm_dead_of_what_is_over)
     expect_log("ConfirmDead n2, asking\n");
     ASSERT_CONTAINS(out, "a, term 0: its units may not run there any more");
     ASSERT_CONTAINS(out, "Nothing to do: \"n2\" stands in no record any more.\n");
+    stop_playing();
+}
+
+/* What is not known, or was seen too long ago, is not nothing. */
+TEST(confirm_dead_of_what_may_run_for_unknown_time, .times = 4)
+{
+    static const struct {
+        bool older;
+        uint64_t runs, seen;
+    } cases[] = {{true, 0, 0}, {false, UINT64_MAX, 0}, {false, 0, 4400000}, {false, 9, 60000000}};
+
+    start_playing(&(struct stand_in){.agent = true,
+                                     .seen = true,
+                                     .leader = "n2",
+                                     .older = cases[_i].older,
+                                     .leader_runs = cases[_i].runs,
+                                     .seen_usec = cases[_i].seen});
+    ck_assert_int_eq(RUN("confirm-dead", "n2", "--yes-n2"), CTL_OK);
+    ASSERT_CONTAINS(out, "a, term 0: for how long its units may run there is not known\n");
     stop_playing();
 }
 
