@@ -101,18 +101,10 @@ static size_t print_led(const struct ctl *ctl, const struct agent_view *v, const
     return n;
 }
 
-static bool all_seen(const struct agent_view *v)
-{
-    for (size_t i = 0; i < v->n_groups; i++)
-        if (v->groups[i].seen == USEC_INFINITY)
-            return false;
-    return true;
-}
-
 static const char promise[] =
-    "By confirming you vouch that nothing of these groups runs there any more, and that the host "
-    "is\n"
-    "off or stays off the network until its agent has learned that it has lost them: see\n"
+    "By confirming you vouch that nothing of this host's groups runs there any more, and that the "
+    "host\n"
+    "is off or stays off the network until its agent has learned that it has lost them: see\n"
     "\"confirm-dead\" in tenurectl(8). The records are watched first, for 11 s.\n";
 
 /* The very name, and nothing else. */
@@ -149,7 +141,7 @@ static int print_all_done(const struct ctl *ctl, const char *node,
     for (size_t i = 0; i < n; i++)
         print_done(ctl, &list[i]);
     if (n == 0)
-        (void)fprintf(ctl->out, "Nothing to do: \"%s\" stands in no record any more.\n", node);
+        (void)fprintf(ctl->out, "Nothing to do: \"%s\" stands in no record of this host's groups.\n", node);
     return CTL_OK;
 }
 
@@ -178,13 +170,10 @@ static int go_on(const struct ctl *ctl, sd_bus *bus, const struct agent_view *v,
                         w->node);
     if (!v->connected)
         return ctl_fail(ctl, "the arbiter cannot be reached: %s", v->arbiter);
-    if (print_led(ctl, v, w->node) == 0) {
-        if (!all_seen(v))
-            return ctl_fail(ctl, "not all groups have been read yet: try again");
-        (void)fprintf(ctl->out, "Nothing to do: of the groups on this host, \"%s\" leads none.\n",
-                      w->node);
-        return CTL_OK;
-    }
+    /* By the records as they were seen last: whether there is something to do, those say that are
+     * read now. */
+    if (print_led(ctl, v, w->node) == 0)
+        (void)fprintf(ctl->out, "\"%s\" stands in no record that this host has seen.\n", w->node);
     (void)fputs(promise, ctl->out);
     if (!w->yes && !answers_yes(ctl, w->node))
         return ctl_fail(ctl, "that is not \"%s\": nothing is done", w->node);

@@ -1927,7 +1927,7 @@ TEST(confirm_dead_by_a_script)
     ck_assert_int_eq(RUN("confirm-dead", "n2", "--yes-n2"), CTL_OK);
     expect_log("ConfirmDead n2, asking\n");
     ASSERT_CONTAINS(out, "a, term 0: its units may run there for another 3.3 s at the most");
-    ASSERT_CONTAINS(out, "By confirming you vouch that nothing of these groups runs there");
+    ASSERT_CONTAINS(out, "By confirming you vouch that nothing of this host's groups runs there");
     ck_assert_ptr_null(strstr(out, "Type the name"));
     ASSERT_CONTAINS(out, "a: term 4294967301 is nobody's. Another host leads it when its lease of "
                          "15.0 s has run out.\n");
@@ -1944,7 +1944,7 @@ TEST(confirm_dead_of_what_is_over)
     ck_assert_int_eq(RUN("confirm-dead", "--yes-n2", "n2"), CTL_OK);
     expect_log("ConfirmDead n2, asking\n");
     ASSERT_CONTAINS(out, "a, term 0: its units may not run there any more");
-    ASSERT_CONTAINS(out, "Nothing to do: \"n2\" stands in no record any more.\n");
+    ASSERT_CONTAINS(out, "Nothing to do: \"n2\" stands in no record of this host's groups.\n");
     stop_playing();
 }
 
@@ -1992,20 +1992,29 @@ TEST(confirm_dead_of_this_host)
 
 TEST(confirm_dead_of_who_leads_nothing)
 {
-    start_playing(&(struct stand_in)LED);
+    start_playing(&(struct stand_in){.agent = true, .seen = true, .leader = "n2"});
     ck_assert_int_eq(RUN("confirm-dead", "n3", "--yes-n3"), CTL_OK);
-    ck_assert_str_eq(out, "Nothing to do: of the groups on this host, \"n3\" leads none.\n");
-    expect_log("");
+    ASSERT_CONTAINS(out, "\"n3\" stands in no record that this host has seen.\n");
+    ASSERT_CONTAINS(out, "Nothing to do: \"n3\" stands in no record of this host's groups.\n");
+    expect_log("ConfirmDead n3, asking\n");
     stop_playing();
 }
 
-/* What is not known is not nothing. */
-TEST(confirm_dead_before_all_was_read)
+/* What this host has seen may be old, or nothing: whether there is something to do, the agent says,
+ * which reads the records. */
+TEST(confirm_dead_by_a_view_that_is_old, .times = 2)
 {
-    start_playing(&(struct stand_in){.agent = true});
-    ck_assert_int_eq(RUN("confirm-dead", "n3", "--yes-n3"), CTL_FAILED);
-    ASSERT_CONTAINS(err, "not all groups have been read yet");
+    start_playing(&(struct stand_in){
+        .agent = true, .seen = _i == 1, .seen_usec = 3600 * USEC_PER_SEC, .confirmed = 2});
+    ck_assert_int_eq(RUN("confirm-dead", "n3", "--yes-n3"), CTL_OK);
+    expect_log("ConfirmDead n3, asking\n");
+    ASSERT_CONTAINS(out, "a: term 4294967301 is nobody's.");
+    ck_assert_ptr_null(strstr(out, "Nothing to do"));
     stop_playing();
+}
+
+TEST(confirm_dead_without_an_arbiter)
+{
     start_playing(&(struct stand_in){.agent = true, .seen = true, .cut_off = true, .leader = "n2"});
     ck_assert_int_eq(RUN("confirm-dead", "n2", "--yes-n2"), CTL_FAILED);
     ASSERT_CONTAINS(err, "the arbiter cannot be reached");
