@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/parse.h"
 #include "ctl/agent.h"
 #include "ctl/ctl.h"
 #include "ctl/systemd.h"
@@ -83,6 +84,19 @@ static void print_runs(const struct ctl *ctl, const struct agent_group *g)
     }
 }
 
+/* What the word puts off. */
+static void print_claim(const struct ctl *ctl, const struct agent_group *g)
+{
+    char span[SPAN_FORMAT_MAX];
+    usec_t seconds;
+
+    if (g->claims_in == USEC_INFINITY || strcmp(g->role, "standby") != 0)
+        return;
+    seconds = g->claims_in / USEC_PER_SEC + (g->claims_in % USEC_PER_SEC > 0);
+    (void)fprintf(ctl->out, "; this host takes it over by itself in %s",
+                  format_span(seconds * USEC_PER_SEC, span, sizeof span));
+}
+
 static size_t print_led(const struct ctl *ctl, const struct agent_view *v, const char *node)
 {
     size_t n = 0;
@@ -96,6 +110,7 @@ static size_t print_led(const struct ctl *ctl, const struct agent_view *v, const
             (void)fprintf(ctl->out, "\"%s\" stands in the record of:\n", node);
         (void)fprintf(ctl->out, "  %s, term %" PRIu64 ": ", g->name, g->term);
         print_runs(ctl, g);
+        print_claim(ctl, g);
         (void)fputc('\n', ctl->out);
     }
     return n;
@@ -105,7 +120,9 @@ static const char promise[] =
     "By confirming you vouch that nothing of this host's groups runs there any more, and that the "
     "host\n"
     "is off or stays off the network until its agent has learned that it has lost them: see\n"
-    "\"confirm-dead\" in tenurectl(8). The records are watched first, for 11 s.\n";
+    "\"confirm-dead\" in tenurectl(8).\n"
+    "The records are watched first, for 11 s. Then other hosts wait for a whole lease from its\n"
+    "beginning: where one would take over by itself sooner, confirming makes the outage longer.\n";
 
 /* The very name, and nothing else. */
 static bool answers_yes(const struct ctl *ctl, const char *node)

@@ -172,6 +172,7 @@ TEST(help_and_version)
     ck_assert_str_eq(out, "tenurectl " TENURE_VERSION "\n");
     ck_assert_int_eq(RUN("--help"), CTL_OK);
     ASSERT_CONTAINS(out, "is-leader GROUP");
+    ASSERT_CONTAINS(out, "where one would, it makes the outage longer\n");
     ck_assert_int_eq(RUN("apply", "--help"), CTL_OK);
     ASSERT_CONTAINS(out, "is-leader GROUP");
     ck_assert_str_eq(err, "");
@@ -1964,6 +1965,23 @@ TEST(confirm_dead_of_what_may_run_for_unknown_time, .times = 4)
                                      .seen_usec = cases[_i].seen});
     ck_assert_int_eq(RUN("confirm-dead", "n2", "--yes-n2"), CTL_OK);
     ASSERT_CONTAINS(out, "a, term 0: for how long its units may run there is not known\n");
+    stop_playing();
+}
+
+/* Whoever would take over by itself begins to wait again: said before the question. */
+TEST(confirm_dead_of_what_is_taken_over_by_itself, .times = 2)
+{
+    typed = "no\n";
+    start_playing(&(struct stand_in){.agent = true,
+                                     .seen = true,
+                                     .leader = "n2",
+                                     .unchanged = _i == 0 ? 0 : UINT64_C(5334567)});
+    ck_assert_int_eq(RUN("confirm-dead", "n2"), CTL_FAILED);
+    ASSERT_CONTAINS(out, "confirming makes the outage longer.\nType the name");
+    if (_i == 0)
+        ck_assert_ptr_null(strstr(out, "takes it over by itself"));
+    else
+        ASSERT_CONTAINS(out, "; this host takes it over by itself in 10s\n");
     stop_playing();
 }
 
