@@ -247,7 +247,7 @@ int api_new(const struct api_source *source, void *userdata, struct api **ret)
 {
     assert(source && source->describe_manager && source->n_groups && source->group_name);
     assert(source->describe_group && source->reload && source->retire && source->confirm_dead);
-    assert(source->unavailable);
+    assert(source->caller_gone && source->unavailable);
     assert(ret);
 
     struct api *a = calloc(1, sizeof *a);

@@ -115,6 +115,9 @@ struct api_source {
      * api_call_confirmed() or api_call_failed(). `node`, a valid name, is borrowed until the
      * answer. */
     void (*confirm_dead)(void *userdata, struct api_call *call, const char *node, uid_t uid);
+    /* Whoever called confirm_dead has left the bus, and hears no answer; the call is to be answered
+     * nevertheless, now or later. Once at most. */
+    void (*caller_gone)(void *userdata, struct api_call *call);
     /* The API cannot be offered on this connection, and why. It goes on without. */
     void (*unavailable)(void *userdata, const char *text);
 };

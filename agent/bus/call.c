@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-bus.h>
@@ -17,6 +18,7 @@ static void call_free(struct api_call *call)
         if (a->calls[i] == call)
             a->calls[i] = NULL;
     sd_bus_slot_unref(call->caller);
+    sd_bus_slot_unref(call->gone);
     sd_bus_message_unref(call->message);
     for (char **p = call->groups; p && *p; p++)
         free(*p);
@@ -190,6 +192,51 @@ static int on_caller(sd_bus_message *m, void *userdata, sd_bus_error *unused)
     return 0;
 }
 
+static int on_watched(sd_bus_message *m, void *userdata, sd_bus_error *unused)
+{
+    (void)m;
+    (void)userdata;
+    (void)unused;
+    return 0;
+}
+
+/* sss: a name, its owner, and the new one: none. */
+static int on_gone(sd_bus_message *m, void *userdata, sd_bus_error *unused)
+{
+    struct api_call *call = userdata;
+    const char *name, *before, *after;
+
+    (void)unused;
+    if (sd_bus_message_read(m, "sss", &name, &before, &after) < 0 || *after ||
+        strcmp(name, sd_bus_message_get_sender(call->message)) != 0)
+        return 0;
+    call->gone = sd_bus_slot_unref(call->gone);
+    if (call->handed_on)
+        call->api->source->caller_gone(call->api->userdata, call);
+    else
+        call_free(call);
+    return 0;
+}
+
+/* Before the bus is asked who calls: whoever left it earlier is nobody then. Without waiting; if
+ * the bus does not take it, the call just goes on without its caller. */
+static int watch_caller(struct api_call *call)
+{
+    static const char bus[] = "org.freedesktop.DBus";
+    const char *sender = sd_bus_message_get_sender(call->message);
+    char match[512];
+
+    if (!sender)
+        return -EACCES;
+    int n = snprintf(match, sizeof match,
+                     "type='signal',sender='%s',path='/org/freedesktop/DBus',interface='%s',"
+                     "member='NameOwnerChanged',arg0='%s'",
+                     bus, bus, sender);
+    if (n < 0 || (size_t)n >= sizeof match)
+        return -EINVAL;
+    return sd_bus_add_match_async(call->api->bus, &call->gone, match, on_gone, on_watched, call);
+}
+
 /* The policy of the bus lets only root through, but for ConfirmDead; this holds also where somebody
  * loosened it. The bus attaches no credentials to messages, so it is asked, without waiting. */
 static int ask_caller(struct api_call *call)
@@ -237,6 +284,8 @@ static int begin(struct api *a, sd_bus_message *m, enum api_method method)
         r = read_node(m, call);
     while (call->groups && call->groups[call->n_groups])
         call->n_groups++;
+    if (r >= 0 && method == API_CONFIRM_DEAD)
+        r = watch_caller(call);
     if (r >= 0)
         r = ask_caller(call);
     if (r < 0) {
@@ -283,6 +332,7 @@ void api_calls_disconnect(struct api *a)
             call_free(call);
             continue;
         }
+        call->gone = sd_bus_slot_unref(call->gone);
         call->message = sd_bus_message_unref(call->message);
     }
 }

@@ -17,6 +17,7 @@ struct api_call {
     struct api *api;
     sd_bus_message *message; /* NULL: its connection is gone */
     sd_bus_slot *caller;     /* asking the bus who calls, or polkit; NULL: not (any more) */
+    sd_bus_slot *gone;       /* confirm dead: the bus says when the caller leaves it */
     bool handed_on;          /* the source knows of it */
     enum api_method method;
     uid_t uid;

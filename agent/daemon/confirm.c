@@ -79,6 +79,12 @@ void confirm_abandon(struct daemon *d, const char *why)
     fail(d, API_ERROR_BUSY, text);
 }
 
+void confirm_caller_gone(struct daemon *d, const struct api_call *call)
+{
+    if (d->confirming.call == call && !d->confirming.asks)
+        confirm_abandon(d, "the caller has gone away while the records were watched");
+}
+
 static void succeed(struct daemon *d, usec_t now)
 {
     size_t n = 0;

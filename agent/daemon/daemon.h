@@ -238,6 +238,8 @@ usec_t errand_due(const struct daemon *d);
 void confirm_start(struct daemon *d, struct api_call *call, const char *node, uid_t uid);
 /* It fails: why. Nothing if none is under way. */
 void confirm_abandon(struct daemon *d, const char *why);
+/* Whoever called has gone: while the records are only watched, that ends it. */
+void confirm_caller_gone(struct daemon *d, const struct api_call *call);
 void confirm_continue(struct daemon *d, usec_t now);
 usec_t confirm_due(const struct daemon *d);
 /* A batch of its own is answered; and just before, what is in the way. */

@@ -607,6 +607,11 @@ static void on_confirm_dead(void *userdata, struct api_call *call, const char *n
     confirm_start(userdata, call, node, uid);
 }
 
+static void on_caller_gone(void *userdata, struct api_call *call)
+{
+    confirm_caller_gone(userdata, call);
+}
+
 const struct api_source daemon_api_source = {
     .describe_manager = describe_manager,
     .n_groups = n_groups,
@@ -615,6 +620,7 @@ const struct api_source daemon_api_source = {
     .reload = on_reload,
     .retire = on_retire,
     .confirm_dead = on_confirm_dead,
+    .caller_gone = on_caller_gone,
     .unavailable = on_unavailable,
 };
 

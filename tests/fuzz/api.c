@@ -6,20 +6,23 @@
  *     answer TYPES VALUES   … or anything
  *     error NAME TEXT       … or an error
  *     done N | fail N       the daemon answers a call that it was handed
+ *     gone NAME             the bus says that this client has left it
  *     changed|added|removed GROUP, manager, detach
  *     said BYTES            every text that is shown is this from now on
  *     look                  what tenurectl status asks
  *
- * Nothing may be handed on that was not root's, and every call is answered once. Whatever the texts
- * are, a look is answered. */
+ * Nothing may be handed on that was not root's, and every call is answered once. Of a caller of
+ * ConfirmDead that has gone nothing waits any more, and the daemon is told of what it was handed.
+ * Whatever the texts are, a look is answered. */
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "base/cleanup.h"
 #include "base/names.h"
-#include "bus/api.h"
+#include "bus/internal.h"
 #include "fuzz.h"
 #include "peer.h"
 
@@ -28,6 +31,7 @@ struct talk {
     struct peer peer;
     struct api_call *calls[API_CALLS_MAX + API_CONFIRMS_MAX]; /* handed on */
     size_t n_calls;
+    size_t n_gone; /* callers of them that left the bus */
     size_t n_root; /* how often the bus said 0 */
     size_t n_may;  /* and polkit anything that may be a yes */
     const char *said;
@@ -115,6 +119,17 @@ static void retire(void *userdata, struct api_call *call, const char *const *nam
     assert(!names || !names[n]);
 }
 
+static void caller_gone(void *userdata, struct api_call *call)
+{
+    struct talk *t = userdata;
+    size_t i = 0;
+
+    while (i < t->n_calls && t->calls[i] != call)
+        i++;
+    assert(i < t->n_calls);
+    t->n_gone++;
+}
+
 static void unavailable(void *userdata, const char *text)
 {
     (void)userdata;
@@ -129,6 +144,7 @@ static const struct api_source source = {
     .reload = reload,
     .retire = retire,
     .confirm_dead = confirm_dead,
+    .caller_gone = caller_gone,
     .unavailable = unavailable,
 };
 
@@ -199,6 +215,37 @@ static void look(struct talk *t, sd_event *event)
     ask(t, event, "/org/tenure1 org.freedesktop.DBus.Properties GetAll s org.tenure1.Manager");
 }
 
+static size_t count_of(const struct talk *t, const char *sender, bool handed_on)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < sizeof t->api->calls / sizeof t->api->calls[0]; i++) {
+        const struct api_call *c = t->api->calls[i];
+
+        n += c && c->method == API_CONFIRM_DEAD && c->message && c->handed_on == handed_on &&
+             (!handed_on || c->gone) && strcmp(sd_bus_message_get_sender(c->message), sender) == 0;
+    }
+    return n;
+}
+
+static void leave(struct talk *t, sd_event *event, const char *name)
+{
+    size_t n = count_of(t, name, true), before = t->n_gone;
+    char text[256], *words = text;
+
+    if (strlen(name) > 64 || !*name)
+        return;
+    (void)snprintf(text, sizeof text,
+                   "/org/freedesktop/DBus org.freedesktop.DBus NameOwnerChanged sss %s %s", name,
+                   name);
+    peer_signal(&t->peer, "org.freedesktop.DBus", &words);
+    peer_pump(event);
+    if (t->detached || sd_bus_is_open(t->peer.bus) <= 0)
+        return;
+    assert(t->n_gone == before + n);
+    assert(count_of(t, name, false) == 0);
+}
+
 static void say(struct talk *t, char *line)
 {
     const char *verb = fuzz_word(&line);
@@ -256,6 +303,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     while ((line = fuzz_line(&rest))) {
         if (strcmp(line, "look") == 0)
             look(&t, event);
+        else if (strncmp(line, "gone ", 5) == 0)
+            leave(&t, event, line + 5);
         else
             say(&t, line);
         peer_pump(event);
