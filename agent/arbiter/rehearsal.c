@@ -82,6 +82,18 @@ static const char look_statement[] =
     "  where n.nspname = 'tenure' and c.relname = 'lease'), false),"
     " exists (select from pg_catalog.pg_namespace where nspname = 'tenure')";
 
+/* What the agent calls, itself or from within the first. */
+#define FUNCTIONS                                                                                  \
+    "'tick_2', 'lock_key', 'locks_1', 'bound_session_1', 'lock_1', 'holder_1', 'lock_holder_1',"   \
+    " 'holders_1', 'end_session_1'"
+
+static const char functions_statement[] =
+    "select pg_catalog.string_agg('tenure.' || w.name, ', ')"
+    " from pg_catalog.unnest(array[" FUNCTIONS "]) as w (name)"
+    " where not exists (select from pg_catalog.pg_proc p"
+    "  join pg_catalog.pg_namespace n on n.oid = p.pronamespace"
+    "  where n.nspname = 'tenure' and p.proname = w.name)";
+
 /* By catalog, not by name: without USAGE on the schema names in it cannot be looked up. */
 static const char grants_statement[] =
     "select g.what from"
@@ -96,9 +108,7 @@ static const char grants_statement[] =
     "  union all"
     "  select 3, 'execute on function tenure.' || p.proname"
     "   from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace"
-    "   where n.nspname = 'tenure' and p.proname in ('tick_2', 'lock_key', 'locks_1',"
-    "    'bound_session_1', 'lock_1', 'holder_1', 'lock_holder_1', 'holders_1',"
-    "    'end_session_1')"
+    "   where n.nspname = 'tenure' and p.proname in (" FUNCTIONS ")"
     "    and not pg_catalog.has_function_privilege(p.oid, 'execute')) as g (rank, what)"
     " order by g.rank, g.what";
 
@@ -127,6 +137,23 @@ static bool look(PGconn *pg, usec_t until, struct attempt *ret)
             (void)snprintf(ret->schema, sizeof ret->schema, "%s", no_schema_text);
     } else
         say(ret->text, r);
+    PQclear(r);
+    return answered;
+}
+
+/* A schema that is older may have the statement's function, and lack what that would call. */
+static bool look_at_functions(PGconn *pg, usec_t until, struct attempt *ret)
+{
+    PGresult *r = ask(pg, functions_statement, 0, NULL, until);
+    bool answered = r && succeeded(r) && PQntuples(r) == 1 && PQnfields(r) == 1;
+    char missing[ARBITER_TEXT_MAX];
+
+    if (!answered)
+        say(ret->text, r);
+    else if (!PQgetisnull(r, 0, 0))
+        (void)snprintf(ret->schema, sizeof ret->schema, "%s (there is no function %.*s)",
+                       no_schema_text, ARBITER_TEXT_MAX / 2,
+                       text_clean(PQgetvalue(r, 0, 0), missing, sizeof missing));
     PQclear(r);
     return answered;
 }
@@ -281,6 +308,8 @@ void rehearse(PGconn *pg, usec_t until, struct attempt *ret)
     }
     bool answered = look(pg, until, ret);
 
+    if (answered && ret->writes && !ret->schema[0])
+        answered = look_at_functions(pg, until, ret);
     if (answered && ret->writes && !ret->schema[0])
         answered = look_at_grants(pg, until, ret);
     /* Of what it may not use the server would say that alone. */

@@ -11,6 +11,8 @@
 static const struct {
     const char *sqlstate, *text;
 } known[] = {
+    /* Case not found: of an operation that tenure.tick_2 does not know. */
+    {"20000", "the schema is older: run \"tenurectl schema | psql\" in this database as its owner"},
     {"25000", "the server's settings do not fit"},
     {"25006", "this server takes no writes (a standby, or read-only)"},
     {"28000", "login refused"},

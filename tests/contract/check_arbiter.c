@@ -136,6 +136,28 @@ TEST(an_older_schema_is_bad)
     server_crash(&s);
 }
 
+/* The main one is there, and is older: it does not call them. */
+TEST(each_missing_function_is_named)
+{
+    static const char *const functions[] = {"holders_1", "end_session_1", "lock_key"};
+    struct server s;
+
+    server_make(&s, false);
+    server_start(&s);
+    for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
+        char what[128];
+
+        (void)snprintf(what, sizeof what, "there is no function tenure.%s)", functions[i]);
+        server_do(&s, "alter function tenure.%s rename to away", functions[i]);
+        ck_assert_int_eq(try_port(s.port), CTL_CHECK_BAD);
+        has_line("BAD", "schema", "missing or older");
+        has_line("BAD", "schema", what);
+        server_do(&s, "alter function tenure.away rename to %s", functions[i]);
+        ck_assert_msg(try_port(s.port) == CTL_OK, "%s", said);
+    }
+    server_crash(&s);
+}
+
 static const struct {
     const char *privilege, *object;
 } grants[] = {
@@ -150,6 +172,8 @@ static const struct {
     {"execute", "function tenure.lock_1"},
     {"execute", "function tenure.holder_1"},
     {"execute", "function tenure.lock_holder_1"},
+    {"execute", "function tenure.holders_1"},
+    {"execute", "function tenure.end_session_1"},
 };
 
 /* Each is missed, and what is said to mend it mends it. */

@@ -149,6 +149,7 @@ static const struct {
     {"42501", "somewhere_else", "the server denies this"},
     {"42501", NULL, "the server denies this"},
     {"42P01", "parserOpenTable", "the schema is missing or older"},
+    {"20000", "exec_stmt_case", "the schema is older: run \"tenurectl schema | psql\""},
     {"28P01", NULL, "login refused"},
     {"XX000", NULL, NULL},
 };
