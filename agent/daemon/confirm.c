@@ -49,21 +49,37 @@ static const struct seat *first(const struct daemon *d, enum confirm_state state
     return NULL;
 }
 
-/* What was done all the same: of several groups each is decided by itself. */
-static void add_done(const struct daemon *d, char text[static REASON_MAX])
+static bool is_done(const struct seat *s)
 {
-    size_t used = strlen(text), n = count(d, CONFIRM_DONE);
-    const struct seat *s = first(d, CONFIRM_DONE);
+    return s->confirm.state == CONFIRM_DONE;
+}
 
-    if (s)
-        (void)snprintf(text + used, REASON_MAX - used,
-                       ". Done before that, for %zu group%s: \"%s\"%s", n, n == 1 ? "" : "s",
-                       s->group->name, n == 1 ? "" : ", …");
+/* Asked for, and no answer has said what became of it: nor that somebody has it locked. */
+static bool may_be_done(const struct seat *s)
+{
+    return s->confirm.state == CONFIRM_STILL && s->confirm.asked &&
+           (!s->confirm_note[0] || s->daemon->confirms);
+}
+
+static void add_groups(const struct daemon *d, bool (*is)(const struct seat *s), const char *what,
+                       char text[static REASON_MAX])
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < d->n_seats; i++) {
+        size_t used = strlen(text);
+
+        if (is(d->seats[i]))
+            (void)snprintf(text + used, REASON_MAX - used, "%s \"%s\"", n++ == 0 ? what : ",",
+                           d->seats[i]->group->name);
+    }
 }
 
 static void fail(struct daemon *d, const char *error_name, char text[static REASON_MAX])
 {
-    add_done(d, text);
+    /* Of several groups each is decided by itself. */
+    add_groups(d, is_done, ". Done before that, for", text);
+    add_groups(d, may_be_done, ". It may have been done (see tenurectl status), for", text);
     log_warning("\"%s\" is not confirmed dead: %s", d->confirming.node, text);
     api_call_failed(d->confirming.call, error_name, text);
     end(d);
@@ -254,9 +270,9 @@ static void tell_done(const struct daemon *d, const struct seat *s)
     journal_write(LOG_WARNING, &c,
                   "%s: user %u vouches that \"%s\" is dead: term %" PRIu64
                   " is nobody's, and the group is led elsewhere when its lease of %" PRIu64
-                  " ms has run out",
+                  " ms has expired%s%s",
                   c.group, (unsigned)d->confirming.uid, d->confirming.node, r->term,
-                  r->lease / USEC_PER_MSEC);
+                  r->lease / USEC_PER_MSEC, s->confirm_note[0] ? "; " : "", s->confirm_note);
 }
 
 /* For how long units may run there, by the record that was watched: seen first when the watch
@@ -325,7 +341,10 @@ static void fail_late(struct daemon *d)
     struct budget b;
     char text[REASON_MAX];
 
-    if (!d->confirming.asks)
+    if (!d->connected)
+        (void)snprintf(text, sizeof text, "the arbiter cannot be reached: %.*s", REASON_MAX / 2,
+                       d->arbiter_text);
+    else if (!d->confirming.asks)
         (void)snprintf(text, sizeof text,
                        "the arbiter did not answer well enough for the records to be watched for "
                        "%u s in one piece",
@@ -340,9 +359,7 @@ static void fail_late(struct daemon *d)
                        "with: somebody has changed the row",
                        s->group->name);
     else
-        (void)snprintf(text, sizeof text,
-                       "the arbiter did not say what became of it: see tenurectl status, and try "
-                       "again");
+        (void)snprintf(text, sizeof text, "the arbiter did not say what became of it: try again");
     fail(d, API_ERROR_FAILED, text);
 }
 
@@ -362,7 +379,9 @@ static void go_on(struct daemon *d, usec_t now)
     struct confirming *c = &d->confirming;
     size_t open = count(d, CONFIRM_WATCHING) + count(d, CONFIRM_UNREAD);
 
-    if (open > 0) { /* also once more, after a restart of the server */
+    if (open > 0) {
+        if (c->asks) /* once more, after a restart of the server */
+            c->until = usec_add(now, CONFIRM_WATCH_MAX_USEC);
         c->asks = false;
         return;
     }
@@ -397,7 +416,7 @@ void confirm_continue(struct daemon *d, usec_t now)
     if (!c->call)
         return;
     c->answered = false;
-    if (now >= c->until)
+    if (now >= c->until || (c->asks && !d->connected))
         fail_late(d);
     else if (confirm_due(d) <= now)
         send_questions(d, now);
