@@ -195,8 +195,8 @@ static void observe(const struct seat *s, struct request *ret)
                             .duration = b->duration};
 }
 
-/* While they are watched, all are looked at: a node that claims something lives. Returns false if
- * there is no question to this one. */
+/* After the first look those alone that are watched: what this host leads shares the connection.
+ * Returns false if there is no question to this one. */
 static bool question(struct daemon *d, struct seat *s, struct request *ret)
 {
     struct confirm *c = &s->confirm;
@@ -204,7 +204,8 @@ static bool question(struct daemon *d, struct seat *s, struct request *ret)
 
     if (!d->confirming.asks) {
         observe(s, ret);
-        return c->state != CONFIRM_TAKEN;
+        return c->state == CONFIRM_UNREAD || c->state == CONFIRM_WATCHING ||
+               c->state == CONFIRM_STILL;
     }
     return c->state == CONFIRM_STILL &&
            getrandom(nonce.bytes, sizeof nonce.bytes, GRND_NONBLOCK) ==
@@ -310,6 +311,18 @@ static void take(struct daemon *d, struct seat *s, const struct reply *reply, us
     }
 }
 
+/* Another life of the server than the one in which this record was found not to be the node's: what
+ * is there now is not known. */
+static void read_again(struct daemon *d, const struct epoch *epoch)
+{
+    for (size_t i = 0; i < d->n_seats; i++) {
+        struct confirm *c = &d->seats[i]->confirm;
+
+        if (c->state == CONFIRM_FREE && !epoch_equal(&c->epoch, epoch))
+            confirm_begin(c, d->confirming.node);
+    }
+}
+
 void confirm_replies(struct daemon *d, const struct reply *replies, size_t n)
 {
     usec_t now = clock_boottime();
@@ -320,6 +333,12 @@ void confirm_replies(struct daemon *d, const struct reply *replies, size_t n)
     d->n_batch = 0;
     for (size_t i = 0; i < n; i++)
         take(d, d->batch[i], &replies[i], now);
+    if (n > 0 && replies[0].has_record)
+        read_again(d, &replies[0].epoch);
+    /* The connection is closed. The next one, with the patience of whoever has least, is not for
+     * looks alone: those that have more get an answer in between. */
+    if (n > 0 && !d->confirming.asks && now >= usec_add(d->sent_at, d->limit))
+        d->confirming.due = usec_max(d->confirming.due, usec_add(now, LOOK_INTERVAL_USEC));
     d->confirming.answered = n > 0;
     daemon_wake(d);
 }

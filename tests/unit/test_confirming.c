@@ -260,6 +260,59 @@ TEST(what_is_left_to_do_is_in_the_journal)
     ASSERT_CONTAINS(journal, "ms has expired; process 7 has the lock");
 }
 
+/* ---- looks ---- */
+
+TEST(after_the_first_look_only_what_is_watched_is_looked_at)
+{
+    (void)snprintf(seen[1].record.owner, sizeof seen[1].record.owner, "n3/1");
+    turn();
+    ck_assert_uint_eq(n_asked, N);
+    reply_to_all(false);
+    turn();
+    ck_assert_uint_eq(n_asked, N - 1);
+    ck_assert_uint_eq(group_of(&asked[0]), 0);
+    ck_assert_uint_eq(group_of(&asked[1]), 2);
+    finish();
+    ck_assert_str_eq(answer, "a() c() ");
+}
+
+/* Before a promotion a claim of the node's was lost, or not. */
+TEST(in_another_life_of_the_server_all_are_looked_at_again)
+{
+    (void)snprintf(seen[1].record.owner, sizeof seen[1].record.owner, "n3/1");
+    turn();
+    reply_to_all(false);
+    (void)snprintf(seen[1].record.owner, sizeof seen[1].record.owner, "n1/1");
+    for (size_t i = 0; i < N; i++)
+        seen[i].epoch.started++;
+    turn();
+    ck_assert_uint_eq(n_asked, N - 1);
+    reply_to_all(false);
+    turn();
+    ck_assert_uint_eq(n_asked, N);
+    finish();
+    ck_assert_str_eq(answer, "a() b() c() ");
+}
+
+/* Each costs the connection, and those that lead here need it. */
+TEST(after_a_look_without_an_answer_the_next_is_left_out)
+{
+    turn();
+    reply_to_all(false);
+    turn();
+    usec_t begun = now;
+    ck_assert_uint_gt(d.limit, SEC);
+    reply_to_all(true);
+    d.connected = true;
+    usec_t answered = now;
+    ck_assert_uint_ge(answered, begun + d.limit);
+    turn();
+    ck_assert_uint_eq(now, answered + SEC);
+    ck_assert_uint_eq(n_asked, N);
+    finish();
+    ck_assert_uint_eq(n_confirmed, N);
+}
+
 /* ---- what goes wrong ---- */
 
 /* Not asked again and again, each time at the expense of the connection. */
