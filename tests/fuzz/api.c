@@ -33,7 +33,7 @@ struct talk {
     size_t n_calls;
     size_t n_gone; /* callers of them that left the bus */
     size_t n_root; /* how often the bus said 0 */
-    size_t n_may;  /* and polkit anything that may be a yes */
+    size_t n_may;  /* and polkit yes */
     const char *said;
     bool detached;
 };
@@ -167,10 +167,11 @@ static void answer(struct talk *t, const char *verb, char *line)
         peer_answer(call, "u", &words);
     } else {
         const char *types = fuzz_word(&line);
+        long long first = line ? strtoll(line + strspn(line, " "), NULL, 0) : 0;
 
-        /* Anything may happen to say that it was root. */
+        /* Anything may happen to say that it was root; a yes is one in the first place alone. */
         t->n_root += *types == 'u' && who;
-        t->n_may += *types == '(' && may;
+        t->n_may += may && strncmp(types, "(bba{ss})", strlen("(bba{ss})")) == 0 && first != 0;
         peer_answer(call, types, &line);
     }
 }
