@@ -37,6 +37,9 @@
 #define API_CALLS_MAX 16 /* Retire and Reload not answered yet; more are refused */
 /* The same of ConfirmDead: its own, for anybody may call it. */
 #define API_CONFIRMS_MAX 8
+/* Of these so many wait for polkit, which may ask for a password: one of each user, so that nobody
+ * keeps the others out, and fewer than there are, so that nobody keeps root out. */
+#define API_POLKIT_MAX (API_CONFIRMS_MAX - 2)
 #define API_CALLER_TIMEOUT_USEC (2 * USEC_PER_SEC)
 /* Of polkit, and of whoever has to type a password for it. */
 #define API_POLKIT_TIMEOUT_USEC (5 * USEC_PER_SEC)

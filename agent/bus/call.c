@@ -128,6 +128,7 @@ static int on_authorized(sd_bus_message *m, void *userdata, sd_bus_error *unused
 
     (void)unused;
     call->caller = sd_bus_slot_unref(call->caller);
+    call->at_polkit = false;
     if (error || sd_bus_message_enter_container(m, 'r', "bba{ss}") < 0 ||
         sd_bus_message_read(m, "bb", &may, &might) < 0)
         api_call_failed(call, SD_BUS_ERROR_ACCESS_DENIED,
@@ -166,14 +167,37 @@ static int ask_polkit(struct api_call *call)
     return r;
 }
 
+/* NULL: there is room for one more of this user. */
+static const char *polkit_is_full(const struct api *a, uid_t uid)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < sizeof a->calls / sizeof a->calls[0]; i++) {
+        const struct api_call *c = a->calls[i];
+
+        if (!c || !c->at_polkit)
+            continue;
+        if (c->uid == uid)
+            return "polkit has not answered yet about another call of this user";
+        n++;
+    }
+    return n < API_POLKIT_MAX ? NULL : "polkit has not answered yet about too many others";
+}
+
 static void judge_caller(struct api_call *call)
 {
+    const char *full = polkit_is_full(call->api, call->uid);
+
     if (call->uid == 0)
         hand_on(call);
     else if (call->method != API_CONFIRM_DEAD)
         api_call_failed(call, SD_BUS_ERROR_ACCESS_DENIED, "only root may do this");
+    else if (full)
+        api_call_failed(call, SD_BUS_ERROR_LIMITS_EXCEEDED, full);
     else if (ask_polkit(call) < 0)
         api_call_failed(call, SD_BUS_ERROR_ACCESS_DENIED, "polkit cannot be asked");
+    else
+        call->at_polkit = true;
 }
 
 static int on_caller(sd_bus_message *m, void *userdata, sd_bus_error *unused)

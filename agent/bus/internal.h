@@ -19,6 +19,7 @@ struct api_call {
     sd_bus_slot *caller;     /* asking the bus who calls, or polkit; NULL: not (any more) */
     sd_bus_slot *gone;       /* confirm dead: the bus says when the caller leaves it */
     bool handed_on;          /* the source knows of it */
+    bool at_polkit;          /* which has not answered yet */
     enum api_method method;
     uid_t uid;
     char node[NODE_NAME_MAX + 1]; /* confirm dead */

@@ -13,7 +13,7 @@
  *
  * Nothing may be handed on that was not root's, and every call is answered once. Of a caller of
  * ConfirmDead that has gone nothing waits any more, and the daemon is told of what it was handed.
- * Whatever the texts are, a look is answered. */
+ * Two places are left to root while polkit asks others. Whatever the texts are, a look is answered. */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -216,6 +216,25 @@ static void look(struct talk *t, sd_event *event)
     ask(t, event, "/org/tenure1 org.freedesktop.DBus.Properties GetAll s org.tenure1.Manager");
 }
 
+/* Nobody keeps root out by letting polkit ask, and no user the others. */
+static void check_waiting(const struct talk *t)
+{
+    size_t n = 0, n_calls = sizeof t->api->calls / sizeof t->api->calls[0];
+
+    for (size_t i = 0; i < n_calls; i++) {
+        const struct api_call *c = t->api->calls[i];
+
+        if (!c || !c->at_polkit)
+            continue;
+        assert(c->uid != 0 && !c->handed_on);
+        n++;
+        for (size_t k = 0; k < i; k++)
+            assert(!t->api->calls[k] || !t->api->calls[k]->at_polkit ||
+                   t->api->calls[k]->uid != c->uid);
+    }
+    assert(n <= API_CONFIRMS_MAX - 2);
+}
+
 static size_t count_of(const struct talk *t, const char *sender, bool handed_on)
 {
     size_t n = 0;
@@ -309,6 +328,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         else
             say(&t, line);
         peer_pump(event);
+        check_waiting(&t);
     }
     t.api = api_free(t.api);
     sd_bus_close(bus);
