@@ -146,7 +146,7 @@ static void print_done(const struct ctl *ctl, const struct agent_confirmed *c)
     (void)fprintf(
         ctl->out,
         "%s: term %" PRIu64 " is nobody's. Another host leads it when its lease of %" PRIu64
-        ".%" PRIu64 " s has run out.\n",
+        ".%" PRIu64 " s has expired.\n",
         c->group, c->term, c->lease / USEC_PER_SEC, c->lease % USEC_PER_SEC / (USEC_PER_SEC / 10));
     if (c->note[0])
         ctl_warn(ctl, "%s: %s", c->group, c->note);
@@ -158,7 +158,8 @@ static int print_all_done(const struct ctl *ctl, const char *node,
     for (size_t i = 0; i < n; i++)
         print_done(ctl, &list[i]);
     if (n == 0)
-        (void)fprintf(ctl->out, "Nothing to do: \"%s\" stands in no record of this host's groups.\n", node);
+        (void)fprintf(ctl->out,
+                      "Nothing to do: \"%s\" stands in no record of this host's groups.\n", node);
     return CTL_OK;
 }
 

@@ -13,7 +13,8 @@
  *
  * Nothing may be handed on that was not root's, and every call is answered once. Of a caller of
  * ConfirmDead that has gone nothing waits any more, and the daemon is told of what it was handed.
- * Two places are left to root while polkit asks others. Whatever the texts are, a look is answered. */
+ * Two places are left to root while polkit asks others. Whatever the texts are, a look is answered.
+ */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the agent makes of an operator's word about a node that leads several groups: daemon/confirm.c
- * by itself, with an arbiter, a bus and a clock that the test plays. */
+/* What the agent makes of an operator's word about a node that leads several groups:
+ * daemon/confirm.c by itself, with an arbiter, a bus and a clock that the test plays. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,8 +20,7 @@
 static usec_t now;
 static struct daemon d;
 static struct tenure_config config = {.node = "n2"};
-static struct config_group groups[N] = {
-    {.name = "a"}, {.name = "b"}, {.name = "c"}};
+static struct config_group groups[N] = {{.name = "a"}, {.name = "b"}, {.name = "c"}};
 static struct seat seats[N];
 static struct seat *list[N];
 static struct request asked[N];
@@ -324,9 +323,10 @@ TEST(an_arbiter_that_is_lost_while_it_is_asked_ends_it)
     reply_to_all(true);
     ck_assert_uint_eq(n_sent, sent);
     ck_assert_uint_eq(n_answers, 1);
-    ASSERT_CONTAINS(answer, API_ERROR_FAILED ": the arbiter cannot be reached: the schema is older. "
-                                             "It may have been done (see tenurectl status), for "
-                                             "\"a\", \"b\", \"c\"");
+    ASSERT_CONTAINS(answer,
+                    API_ERROR_FAILED ": the arbiter cannot be reached: the schema is older. "
+                                     "It may have been done (see tenurectl status), for "
+                                     "\"a\", \"b\", \"c\"");
 }
 
 TEST(an_arbiter_that_is_lost_while_it_is_watched_is_named)

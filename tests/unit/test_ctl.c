@@ -411,7 +411,7 @@ static int answer_objects(sd_bus_message *m)
             "Role", "s", "standby", "Leader", "s", play->leader ? play->leader : "", "Term", "t",
             UINT64_C(0), play->older ? "OlderUSec" : "LeaderRunsUSec", "t", play->leader_runs,
             "SeenUSec", "t",
-            play->unchanged > 0 ? UINT64_C(1000000)
+            play->unchanged > 0   ? UINT64_C(1000000)
             : play->seen_usec > 0 ? play->seen_usec
             : play->seen          ? UINT64_C(500000)
                                   : UINT64_MAX,
@@ -1931,9 +1931,9 @@ TEST(confirm_dead_by_a_script)
     ASSERT_CONTAINS(out, "By confirming you vouch that nothing of this host's groups runs there");
     ck_assert_ptr_null(strstr(out, "Type the name"));
     ASSERT_CONTAINS(out, "a: term 4294967301 is nobody's. Another host leads it when its lease of "
-                         "15.0 s has run out.\n");
+                         "15.0 s has expired.\n");
     ASSERT_CONTAINS(out, "b-b: term 4294967302 is nobody's. Another host leads it when its lease "
-                         "of 20.5 s has run out.\n");
+                         "of 20.5 s has expired.\n");
     ck_assert_str_eq(err, "tenurectl: a: process 7 has the lock\n");
     stop_playing();
 }
@@ -1972,10 +1972,8 @@ TEST(confirm_dead_of_what_may_run_for_unknown_time, .times = 4)
 TEST(confirm_dead_of_what_is_taken_over_by_itself, .times = 2)
 {
     typed = "no\n";
-    start_playing(&(struct stand_in){.agent = true,
-                                     .seen = true,
-                                     .leader = "n2",
-                                     .unchanged = _i == 0 ? 0 : UINT64_C(5334567)});
+    start_playing(&(struct stand_in){
+        .agent = true, .seen = true, .leader = "n2", .unchanged = _i == 0 ? 0 : UINT64_C(5334567)});
     ck_assert_int_eq(RUN("confirm-dead", "n2"), CTL_FAILED);
     ASSERT_CONTAINS(out, "confirming makes the outage longer.\nType the name");
     if (_i == 0)
