@@ -163,6 +163,13 @@ static int print_all_done(const struct ctl *ctl, const char *node,
     return CTL_OK;
 }
 
+/* No answer, or none that can be read, is no refusal: once the agent takes the records, it goes on
+ * without whoever called, and what it took before it died stays taken. */
+static bool is_answered(const sd_bus_error *error, int r)
+{
+    return sd_bus_error_is_set(error) && r != -ETIMEDOUT && r != -ECONNRESET;
+}
+
 static int confirm(const struct ctl *ctl, sd_bus *bus, const char *node)
 {
     _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
@@ -170,9 +177,15 @@ static int confirm(const struct ctl *ctl, sd_bus *bus, const char *node)
     size_t n = 0;
     int r = agent_confirm_dead(bus, node, &list, &n, &error);
 
+    const char *why = error.message && *error.message ? error.message : strerror(-r);
+
+    if (r < 0 && !is_answered(&error, r))
+        return ctl_fail(ctl,
+                        "whether \"%s\" is confirmed dead is not known (%s): see `tenurectl "
+                        "status` and `journalctl -u tenured`",
+                        node, why);
     if (r < 0)
-        return ctl_fail(ctl, "\"%s\" is not confirmed dead: %s", node,
-                        error.message && *error.message ? error.message : strerror(-r));
+        return ctl_fail(ctl, "\"%s\" is not confirmed dead: %s", node, why);
     r = print_all_done(ctl, node, list, n);
     agent_confirmed_free(list, n);
     return r;

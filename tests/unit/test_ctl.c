@@ -362,13 +362,15 @@ struct stand_in {
     const char *slice;        /* that keepers require, or NULL */
     const char *retire_error;
     const char *reload_error;
-    const char *leader;        /* of group a; NULL: nobody */
-    uint64_t leader_runs;      /* on its host yet */
-    bool older;                /* an agent of the version before, which does not say that */
-    bool seen, cut_off;        /* group a's lease; the agent */
-    uint64_t seen_usec;        /* how long ago; 0: half a second */
-    const char *confirm_error; /* of ConfirmDead */
-    unsigned confirmed;        /* else so many records, the first with a note */
+    const char *leader;             /* of group a; NULL: nobody */
+    uint64_t leader_runs;           /* on its host yet */
+    bool older;                     /* an agent of the version before, which does not say that */
+    bool seen, cut_off;             /* group a's lease; the agent */
+    uint64_t seen_usec;             /* how long ago; 0: half a second */
+    const char *confirm_error;      /* of ConfirmDead … */
+    const char *confirm_error_name; /* … NULL: Refused */
+    bool confirm_nonsense;          /* its answer is of another type */
+    unsigned confirmed;             /* else so many records, the first with a note */
     bool systemd_refuses;
     /* The hardware watchdog. */
     bool watchdog_silent;
@@ -452,8 +454,11 @@ static int answer_confirm_dead(sd_bus_message *m)
                    sd_bus_message_get_allow_interactive_authorization(m) > 0 ? ", asking" : "");
     note(line);
     if (play->confirm_error)
-        return sd_bus_reply_method_errorf(m, "org.tenure1.Error.Refused", "%s",
-                                          play->confirm_error);
+        return sd_bus_reply_method_errorf(
+            m, play->confirm_error_name ? play->confirm_error_name : "org.tenure1.Error.Refused",
+            "%s", play->confirm_error);
+    if (play->confirm_nonsense)
+        return sd_bus_reply_method_return(m, "s", "n2");
     if (play->confirmed == 0)
         return sd_bus_reply_method_return(m, "a(sttts)", 0);
     return sd_bus_reply_method_return(m, "a(sttts)", 2, "a", UINT64_C(4294967301),
@@ -2046,6 +2051,25 @@ TEST(confirm_dead_of_who_lives)
                                      .confirm_error = "it lives: the record of group \"a\""});
     ck_assert_int_eq(RUN("confirm-dead", "n2", "--yes-n2"), CTL_FAILED);
     ASSERT_CONTAINS(err, "\"n2\" is not confirmed dead: it lives: the record of group \"a\"");
+    stop_playing();
+}
+
+/* The agent dies meanwhile, hangs, or answers what nobody understands: it may have been done. */
+TEST(confirm_dead_without_an_answer, .times = 4)
+{
+    static const char *const names[] = {SD_BUS_ERROR_NO_REPLY, SD_BUS_ERROR_TIMEOUT,
+                                        SD_BUS_ERROR_DISCONNECTED, NULL};
+
+    start_playing(&(struct stand_in){.agent = true,
+                                     .seen = true,
+                                     .leader = "n2",
+                                     .confirm_error = names[_i] ? "gone" : NULL,
+                                     .confirm_error_name = names[_i],
+                                     .confirm_nonsense = !names[_i]});
+    ck_assert_int_eq(RUN("confirm-dead", "n2", "--yes-n2"), CTL_FAILED);
+    ASSERT_CONTAINS(err, "whether \"n2\" is confirmed dead is not known (");
+    ASSERT_CONTAINS(err, "see `tenurectl status`");
+    ck_assert_ptr_null(strstr(err, "is not confirmed dead"));
     stop_playing();
 }
 
