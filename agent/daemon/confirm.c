@@ -85,14 +85,18 @@ static void fail(struct daemon *d, const char *error_name, char text[static REAS
     end(d);
 }
 
-void confirm_abandon(struct daemon *d, const char *why)
+static void fail_by(struct daemon *d, const char *error_name, const char *why)
 {
     char text[REASON_MAX];
 
-    if (!d->confirming.call)
-        return;
     (void)snprintf(text, sizeof text, "%s", why);
-    fail(d, API_ERROR_BUSY, text);
+    fail(d, error_name, text);
+}
+
+void confirm_abandon(struct daemon *d, const char *why)
+{
+    if (d->confirming.call)
+        fail_by(d, API_ERROR_BUSY, why);
 }
 
 void confirm_caller_gone(struct daemon *d, const struct api_call *call)
@@ -374,9 +378,10 @@ static void fail_late(struct daemon *d)
     else if (s && budget_compute(confirm_lease(&s->confirm.record, s->group->budget.lease),
                                  s->confirm.record.stop, &b) < 0)
         (void)snprintf(text, sizeof text,
-                       "the stop timeout in the record of group \"%s\" is one that no lease goes "
-                       "with: somebody has changed the row",
-                       s->group->name);
+                       "no lease that this version knows goes with the lease of %" PRIu64
+                       " s and the stop timeout of %" PRIu64 " s in the record of group \"%s\"",
+                       s->confirm.record.lease / USEC_PER_SEC,
+                       s->confirm.record.stop / USEC_PER_SEC, s->group->name);
     else
         (void)snprintf(text, sizeof text, "the arbiter did not say what became of it: try again");
     fail(d, API_ERROR_FAILED, text);
@@ -405,7 +410,7 @@ static void go_on(struct daemon *d, usec_t now)
         return;
     }
     if (replaced(d))
-        confirm_abandon(d, "the arbiter is a primary that was replaced");
+        fail_by(d, API_ERROR_FAILED, "the arbiter is a primary that was replaced");
     else if (count(d, CONFIRM_STILL) == 0)
         succeed(d, now);
     else if (!c->asks) {
@@ -427,7 +432,7 @@ void confirm_continue(struct daemon *d, usec_t now)
         return;
     }
     if (!d->fit) {
-        confirm_abandon(d, "this host's clock cannot be trusted");
+        fail_by(d, API_ERROR_FAILED, "this host's clock cannot be trusted");
         return;
     }
     if (c->answered)

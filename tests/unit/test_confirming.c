@@ -341,6 +341,42 @@ TEST(an_arbiter_that_is_lost_while_it_is_watched_is_named)
     ck_assert_ptr_null(strstr(answer, "may have been done"));
 }
 
+/* Of a record that somebody has changed by hand, or that a later version wrote: by which of the
+ * two, the agent cannot know. */
+TEST(what_no_lease_goes_with_is_named, .times = 2)
+{
+    if (_i == 0)
+        seen[1].record.lease = 49 * 3600 * SEC;
+    else
+        seen[1].record.stop = BUDGET_STOP_MAX_USEC + SEC;
+    finish();
+    ASSERT_CONTAINS(answer,
+                    API_ERROR_FAILED ": no lease that this version knows goes with the lease of ");
+    ASSERT_CONTAINS(answer,
+                    _i == 0 ? " 176400 s and the stop timeout of 5 s in the record of group \"b\". "
+                              "Done before that, for \"a\", \"c\""
+                            : " 15 s and the stop timeout of 43201 s in the record of group \"b\"");
+    ck_assert_ptr_null(strstr(answer, "may have been done"));
+}
+
+/* Not Busy: to try again does not help. */
+TEST(by_a_clock_or_a_server_that_is_wrong_nothing_is_taken, .times = 2)
+{
+    if (_i == 1)
+        seats[2].member.highest_term = UINT64_C(4) << TERM_TIMELINE_SHIFT;
+    seats[2].member.record = seen[2].record;
+    seats[2].member.epoch = seen[2].epoch;
+    turn();
+    reply_to_all(false);
+    d.fit = _i == 1;
+    finish();
+    ASSERT_CONTAINS(answer, _i == 0 ? API_ERROR_FAILED ": this host's clock cannot be trusted"
+                                    : API_ERROR_FAILED
+                                ": the arbiter is a primary that was replaced");
+    for (size_t i = 0; i < N; i++)
+        ck_assert_uint_eq(seen[i].record.term, TERM);
+}
+
 TEST(abandoned_it_may_have_been_done, .times = 2)
 {
     if (_i == 0)
