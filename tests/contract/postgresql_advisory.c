@@ -713,3 +713,31 @@ TEST(confirmed_dead_by_lease_no_session_ends)
     struct request renew = renew_knowing(group, led.record.term, &led.record.nonce);
     ck_assert_int_eq(ask(a, renew), OUTCOME_DENIED);
 }
+
+/* What the word is for: nobody else is configured with the method of the one who is gone. */
+TEST(confirmed_dead_the_other_method_may_follow, .times = 2)
+{
+    const enum method theirs = _i == 0 ? METHOD_LEASE : METHOD_ADVISORY,
+                      ours = _i == 0 ? METHOD_ADVISORY : METHOD_LEASE;
+    const char *group = group_new();
+
+    client_method = theirs;
+    struct reply led = client_lead(a, group);
+    client_method = ours;
+    (void)look(b, group);
+    client_turn(b, LONGER);
+    ck_assert_int_eq(ask(b, claim_of(group, &led)), OUTCOME_DENIED);
+    ck_assert_int_eq(confirm(b, group, &led), OUTCOME_GRANTED);
+    ck_assert_str_eq(b->held_up, "");
+    await_unlocked(group);
+    client_turn(b, LONGER);
+    struct reply seen = look(b, group);
+    client_turn(b, LONGER);
+    ck_assert_int_eq(ask(b, claim_of(group, &seen)), OUTCOME_GRANTED);
+    ck_assert_int_eq(locks(group), ours == METHOD_ADVISORY);
+    client_method = theirs;
+    if (theirs == METHOD_ADVISORY)
+        client_await(a, &a->connects, 2);
+    ck_assert_int_eq(ask(a, renew_knowing(group, led.record.term, &led.record.nonce)),
+                     OUTCOME_DENIED);
+}
