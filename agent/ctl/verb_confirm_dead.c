@@ -216,7 +216,7 @@ int verb_confirm_dead(const struct ctl *ctl, int argc, char *argv[])
 {
     _cleanup_bus_ sd_bus *bus = NULL;
     _cleanup_agent_view_ struct agent_view *view = NULL;
-    struct wish wish = {.node = NULL};
+    struct wish wish = {.node = ""};
     int r = read_wish(ctl, argc, argv, &wish);
 
     if (r != 0)
