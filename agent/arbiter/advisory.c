@@ -184,14 +184,14 @@ static char *drop_what_is_over(struct advisory *a, usec_t now)
 }
 
 int advisory_ask(struct advisory *a, const struct request *requests, size_t n, usec_t now,
-                 struct lease_extra *ret)
+                 struct tick_extra *ret)
 {
     assert(a);
     assert(requests);
     assert(ret);
 
-    *ret = (struct lease_extra){.waited = calloc(n, sizeof *ret->waited),
-                                .drop = drop_what_is_over(a, now)};
+    *ret = (struct tick_extra){.waited = calloc(n, sizeof *ret->waited),
+                               .drop = drop_what_is_over(a, now)};
     if (!ret->waited || !ret->drop)
         return -ENOMEM;
     for (size_t i = 0; i < n; i++)

@@ -36,7 +36,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "arbiter/lease.h"
+#include "arbiter/tick_codec.h"
 
 /* A dead client's session is over after L, less what clocks may differ: just before a claim. Never
  * less than this, which no configuration comes near. */
@@ -44,7 +44,7 @@
 #define ADVISORY_BOUND_PART 256 /* L less this part of it */
 /* Until a term's L is known; two of the longest poll intervals. */
 #define ADVISORY_BOUND_UNKNOWN_USEC (2 * BUDGET_POLL_MAX_USEC)
-#define ADVISORY_SEEN_MAX (4 * ARBITER_BATCH_MAX)
+#define ADVISORY_SEEN_MAX (4 * ARBITER_TICK_MAX)
 
 /* A group's row in this life of the server, and its lock in this session. */
 struct advisory_seen {
@@ -74,9 +74,9 @@ void advisory_new_session(struct advisory *a);
 void advisory_free(struct advisory *a);
 
 /* What tick_2 must be told beside these requests. now: just before they are sent. Returns 0 or
- * -ENOMEM; to be freed with lease_extra_free() either way. */
+ * -ENOMEM; to be freed with tick_extra_free() either way. */
 int advisory_ask(struct advisory *a, const struct request *requests, size_t n, usec_t now,
-                 struct lease_extra *ret);
+                 struct tick_extra *ret);
 
 /* And what it said. now: after the answer. Returns 0 or -ENOMEM: then the session must be given up.
  */

@@ -2,7 +2,7 @@
 #ifndef TENURE_ARBITER_ARBITER_H
 #define TENURE_ARBITER_ARBITER_H
 
-/* The arbiter as the daemon sees it: asynchronous, and batch-first, because one round trip per tick
+/* The arbiter as the daemon sees it: asynchronous, and tick-first, because one round trip per tick
  * must serve all groups of an agent. What is above knows no database.
  *
  * How others fit. Row-like ones (lease rows, Kubernetes Leases) map a record to an object and a
@@ -18,7 +18,7 @@
 
 #include "election/record.h"
 
-#define ARBITER_BATCH_MAX 1024
+#define ARBITER_TICK_MAX 1024
 #define ARBITER_TEXT_MAX 640
 
 struct arbiter;
@@ -32,7 +32,7 @@ enum arbiter_password {
 
 /* All are called from the event loop. Each may call arbiter_send(), none arbiter_free(). */
 struct arbiter_handler {
-    /* A batch is answered: exactly once per arbiter_send() that returned 0, never from within it.
+    /* A tick is answered: exactly once per arbiter_send() that returned 0, never from within it.
      * replies[i] belongs to requests[i]; all are UNKNOWN when the connection broke or the time was
      * up. The arbiter may be asked again from within. */
     void (*replies)(void *userdata, const struct reply *replies, size_t n);
@@ -40,14 +40,14 @@ struct arbiter_handler {
      * open that keeps the record as it is. `holder` names it, for people. Also said of a
      * CONFIRM_DEAD that is granted: `holder` is a session that still has the lock. May be NULL. */
     void (*held_up)(void *userdata, size_t i, const char *holder);
-    /* Before `connected`, when a batch was not answered in time: somebody has all records locked.
+    /* Before `connected`, when a tick was not answered in time: somebody has all records locked.
      * `holder` says who, since when and what to do about it, for people; NULL: nobody has. Called
      * with each new connection until then. May be NULL. */
     void (*locked)(void *userdata, const char *holder);
     /* Usable now: send what is due. `text` describes it for people, without secrets. */
     void (*connected)(void *userdata, const char *text);
     /* The connection is gone, or could not be made: why, for people, without secrets. Called after
-     * `replies` for a batch under way. Retried by the arbiter itself, with backoff, and called
+     * `replies` for a tick under way. Retried by the arbiter itself, with backoff, and called
      * again each time every host was tried in vain. Observations made before count on if the
      * replies that come next are of the same epoch. */
     void (*lost)(void *userdata, const char *text);
@@ -57,7 +57,7 @@ struct arbiter_handler {
     void (*alarm)(void *userdata, const char *text);
     /* Something changed for this group (NULL: unknown which): look soon. `told`: it was given back,
      * with this term and nonce; NULL: not said. Only a hint, which anybody may have made up. */
-    void (*hint)(void *userdata, const char *group, const struct told *told);
+    void (*hint)(void *userdata, const char *group, const struct release_notice *told);
     /* Something an administrator should read, once; the connection goes on. May be NULL. */
     void (*notice)(void *userdata, const char *text);
 };
@@ -75,7 +75,7 @@ int arbiter_postgresql_new(struct sd_event *event, const char *conninfo,
  * refused under another conninfo. */
 void arbiter_inherit(struct arbiter *a, const struct arbiter *from);
 
-/* Drops the connection at once; a batch under way is not answered any more. NULL is fine. Not from
+/* Drops the connection at once; a tick under way is not answered any more. NULL is fine. Not from
  * within a handler. Returns NULL. */
 struct arbiter *arbiter_free(struct arbiter *a);
 
@@ -83,19 +83,19 @@ struct arbiter *arbiter_free(struct arbiter *a);
  */
 const char *arbiter_obstacle(const struct arbiter *a, enum method method);
 
-/* Connected, and no batch under way? */
+/* Connected, and no tick under way? */
 bool arbiter_idle(const struct arbiter *a);
 
-/* Sends one batch as one round trip. The caller reads its clock just before and counts from there.
+/* Sends one tick as one round trip. The caller reads its clock just before and counts from there.
  * The requests are copied (their group strings too). When no answer has come after `limit` the
- * connection is closed (never cancelled) and all are UNKNOWN. Each group at most once in a batch.
- * Returns 0, -EBUSY when not idle, -ENOTCONN, -E2BIG above ARBITER_BATCH_MAX, -EINVAL for an empty
- * batch or a request that no arbiter can take (a name that is no group's, a term or span above
+ * connection is closed (never cancelled) and all are UNKNOWN. Each group at most once in a tick.
+ * Returns 0, -EBUSY when not idle, -ENOTCONN, -E2BIG above ARBITER_TICK_MAX, -EINVAL for an empty
+ * tick or a request that no arbiter can take (a name that is no group's, a term or span above
  * INT64_MAX, observe, claim or confirm dead without L and D, renew or release without a nonce or
  * with more than REQUEST_NONCES_MAX), -ENOMEM. */
 int arbiter_send(struct arbiter *a, const struct request *requests, size_t n, usec_t limit);
 
-/* Number of round trips so far: a test asserts that it is one per batch. */
+/* Number of round trips so far: a test asserts that it is one per tick. */
 uint64_t arbiter_round_trips(const struct arbiter *a);
 
 #endif

@@ -10,8 +10,8 @@
 #include <sys/socket.h>
 
 #include "arbiter/advice.h"
+#include "arbiter/pg_error.h"
 #include "arbiter/rehearsal.h"
-#include "arbiter/trouble.h"
 #include "base/clock.h"
 #include "base/text.h"
 

@@ -13,8 +13,8 @@
 #include "arbiter/advice.h"
 #include "arbiter/conninfo.h"
 #include "arbiter/link.h"
+#include "arbiter/pg_error.h"
 #include "arbiter/resolver.h"
-#include "arbiter/trouble.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/parse.h"
@@ -306,7 +306,7 @@ static void fail_broken(struct connection *c)
     char text[ARBITER_TEXT_MAX];
 
     if (c->result && is_error(c->result))
-        (void)trouble_text(c->result, text, sizeof text);
+        (void)pg_error_text(c->result, text, sizeof text);
     else if (*c->parting)
         (void)snprintf(text, sizeof text, "%s", c->parting);
     else {
@@ -335,7 +335,7 @@ static void on_notice(void *userdata, const PGresult *notice)
     if (!notice_counts(notice))
         return;
     if (severity && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0)) {
-        (void)trouble_text(notice, c->parting, sizeof c->parting);
+        (void)pg_error_text(notice, c->parting, sizeof c->parting);
         return;
     }
     if (notice_is_wraparound(notice)) {
@@ -346,7 +346,7 @@ static void on_notice(void *userdata, const PGresult *notice)
     } else
         c->warned = true;
     if (!*c->warning)
-        (void)trouble_text(notice, c->warning, sizeof c->warning);
+        (void)pg_error_text(notice, c->warning, sizeof c->warning);
 }
 
 static void tell(struct connection *c, const char *text)
@@ -522,7 +522,7 @@ static void on_listening(struct connection *c, const PGresult *result)
     bool refused = PQresultStatus(result) != PGRES_COMMAND_OK;
     char reason[ARBITER_TEXT_MAX], text[ARBITER_TEXT_MAX];
 
-    (void)trouble_text(result, reason, sizeof reason);
+    (void)pg_error_text(result, reason, sizeof reason);
     become_up(c);
     if (refused) {
         (void)snprintf(text, sizeof text, "changes are polled for, not notified: LISTEN: %.400s",
@@ -537,7 +537,7 @@ static void statement_over(struct connection *c, PGresult *result)
     char text[ARBITER_TEXT_MAX];
 
     if (is_error(result) && c->state != STATE_LISTENING) {
-        fail(c, trouble_text(result, text, sizeof text));
+        fail(c, pg_error_text(result, text, sizeof text));
         return;
     }
     if (c->results != 1 || PQtransactionStatus(c->pg) != PQTRANS_IDLE) {

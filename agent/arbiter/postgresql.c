@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The arbiter on PostgreSQL: batches on a connection, and what may not be believed. */
+/* The arbiter on PostgreSQL: ticks on a connection, and what may not be believed. */
 #include "arbiter/arbiter.h"
 
 #include <assert.h>
@@ -11,14 +11,14 @@
 
 #include "arbiter/advisory.h"
 #include "arbiter/connection.h"
-#include "arbiter/lease.h"
+#include "arbiter/tick_codec.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 
 /* Servers whose timeline is remembered; a daemon meets one, and another after a mistake. */
 #define SYSTEMS_MAX 16
 
-struct batch {
+struct tick {
     struct request *requests; /* .group points into groups */
     char (*groups)[GROUP_NAME_MAX + 1];
     struct reply *replies;
@@ -32,7 +32,7 @@ struct arbiter {
     char owner[OWNER_MAX + 1];
     bool require_sync;
     bool unsynchronised; /* said so already */
-    struct batch batch;
+    struct tick tick;
     uint64_t round_trips;
     struct advisory advisory;
     bool no_session; /* a statement went to another backend: a pooler */
@@ -46,26 +46,26 @@ struct arbiter {
     uint64_t system_id;
 };
 
-/* ---- batches ---- */
+/* ---- ticks ---- */
 
-static void batch_free(struct batch *b)
+static void tick_free(struct tick *b)
 {
     free(b->requests);
     free(b->groups);
     free(b->replies);
-    *b = (struct batch){0};
+    *b = (struct tick){0};
 }
 
-static int batch_copy(const struct request *requests, size_t n, struct batch *ret)
+static int tick_copy(const struct request *requests, size_t n, struct tick *ret)
 {
-    *ret = (struct batch){
+    *ret = (struct tick){
         .requests = calloc(n, sizeof *requests),
         .groups = calloc(n, sizeof *ret->groups),
         .replies = calloc(n, sizeof *ret->replies),
         .n = n,
     };
     if (!ret->requests || !ret->groups || !ret->replies) {
-        batch_free(ret);
+        tick_free(ret);
         return -ENOMEM;
     }
     for (size_t i = 0; i < n; i++) {
@@ -77,16 +77,16 @@ static int batch_copy(const struct request *requests, size_t n, struct batch *re
     return 0;
 }
 
-/* Hands the replies out. The batch is over before: the next may be sent from within. */
+/* Hands the replies out. The tick is over before: the next may be sent from within. */
 static void answer(struct arbiter *a)
 {
-    struct batch over = a->batch;
+    struct tick over = a->tick;
 
     if (over.n == 0)
         return;
-    a->batch = (struct batch){0};
+    a->tick = (struct tick){0};
     a->handler->replies(a->userdata, over.replies, over.n);
-    batch_free(&over);
+    tick_free(&over);
 }
 
 static void notice(struct arbiter *a, const char *text)
@@ -150,7 +150,7 @@ static void raise_alarm(struct arbiter *a, const char *text)
 }
 
 /* Granted, but perhaps not durable: it may vanish with the server's next crash or failover. */
-static void doubt(struct batch *b)
+static void doubt(struct tick *b)
 {
     for (size_t i = 0; i < b->n; i++) {
         enum operation o = b->requests[i].operation;
@@ -203,9 +203,9 @@ static void say_unsuitable(struct arbiter *a)
 }
 
 static int take_advisory(struct arbiter *a, const struct reply *replies, const bool *held,
-                         const struct lease_facts *facts)
+                         const struct tick_facts *facts)
 {
-    struct batch *b = &a->batch;
+    struct tick *b = &a->tick;
 
     a->no_session = !facts->session;
     if (has_advisory(b->requests, b->n))
@@ -215,8 +215,8 @@ static int take_advisory(struct arbiter *a, const struct reply *replies, const b
 
 static void say_held_up(const struct arbiter *a, const PGresult *result)
 {
-    for (size_t i = 0; a->handler->held_up && i < a->batch.n; i++) {
-        const char *holder = lease_holder(result, i);
+    for (size_t i = 0; a->handler->held_up && i < a->tick.n; i++) {
+        const char *holder = tick_holder(result, i);
 
         if (holder)
             a->handler->held_up(a->userdata, i, holder);
@@ -226,8 +226,8 @@ static void say_held_up(const struct arbiter *a, const PGresult *result)
 static void on_answered(void *userdata, const PGresult *result, bool warned)
 {
     struct arbiter *a = userdata;
-    struct batch *b = &a->batch;
-    struct lease_facts facts;
+    struct tick *b = &a->tick;
+    struct tick_facts facts;
     char text[ARBITER_TEXT_MAX];
     _cleanup_free_ struct reply *replies = calloc(b->n, sizeof *replies);
     _cleanup_free_ bool *held = calloc(b->n, sizeof *held);
@@ -237,7 +237,7 @@ static void on_answered(void *userdata, const PGresult *result, bool warned)
         connection_drop(a->connection, "out of memory");
         return;
     }
-    if (lease_decode(result, a->owner, b->requests, b->n, replies, held, &facts, text) < 0) {
+    if (tick_decode(result, a->owner, b->requests, b->n, replies, held, &facts, text) < 0) {
         connection_drop(a->connection, text);
         return;
     }
@@ -294,9 +294,9 @@ static void on_notified(void *userdata, const char *payload)
 {
     struct arbiter *a = userdata;
     char group[GROUP_NAME_MAX + 1];
-    struct told told;
+    struct release_notice told;
 
-    if (payload && lease_told(payload, group, &told) == 0)
+    if (payload && notice_decode(payload, group, &told) == 0)
         a->handler->hint(a->userdata, group, &told);
     else
         a->handler->hint(a->userdata, payload && group_name_valid(payload) ? payload : NULL, NULL);
@@ -366,7 +366,7 @@ struct arbiter *arbiter_free(struct arbiter *a)
     if (!a)
         return NULL;
     a->connection = connection_free(a->connection);
-    batch_free(&a->batch);
+    tick_free(&a->tick);
     advisory_free(&a->advisory);
     free(a);
     return NULL;
@@ -383,24 +383,24 @@ const char *arbiter_obstacle(const struct arbiter *a, enum method method)
 bool arbiter_idle(const struct arbiter *a)
 {
     assert(a);
-    return a->batch.n == 0 && connection_idle(a->connection);
+    return a->tick.n == 0 && connection_idle(a->connection);
 }
 
-static int send_batch(struct arbiter *a, usec_t limit)
+static int send_tick(struct arbiter *a, usec_t limit)
 {
-    const struct batch *b = &a->batch;
-    struct lease_extra extra;
-    struct lease_parameters parameters = {0};
+    const struct tick *b = &a->tick;
+    struct tick_extra extra;
+    struct tick_parameters parameters = {0};
     int r = advisory_ask(&a->advisory, b->requests, b->n, clock_boottime(), &extra);
 
     if (r >= 0)
-        r = lease_encode(a->owner, a->require_sync, connection_pid(a->connection), &extra,
-                         b->requests, b->n, &parameters);
+        r = tick_encode(a->owner, a->require_sync, connection_pid(a->connection), &extra,
+                        b->requests, b->n, &parameters);
     if (r >= 0)
-        r = connection_query(a->connection, lease_statement, LEASE_PARAMETERS,
+        r = connection_query(a->connection, tick_statement, TICK_PARAMETERS,
                              (const char *const *)parameters.values, limit);
-    lease_parameters_free(&parameters);
-    lease_extra_free(&extra);
+    tick_parameters_free(&parameters);
+    tick_extra_free(&extra);
     return r;
 }
 
@@ -411,22 +411,22 @@ int arbiter_send(struct arbiter *a, const struct request *requests, size_t n, us
 
     if (n == 0)
         return -EINVAL;
-    if (n > ARBITER_BATCH_MAX)
+    if (n > ARBITER_TICK_MAX)
         return -E2BIG;
     for (size_t i = 0; i < n; i++)
-        if (!lease_request_valid(&requests[i]))
+        if (!tick_request_valid(&requests[i]))
             return -EINVAL;
     if (!connection_up(a->connection))
         return -ENOTCONN;
     if (!arbiter_idle(a))
         return -EBUSY;
 
-    int r = batch_copy(requests, n, &a->batch);
+    int r = tick_copy(requests, n, &a->tick);
     if (r < 0)
         return r;
-    r = send_batch(a, limit);
+    r = send_tick(a, limit);
     if (r < 0)
-        batch_free(&a->batch);
+        tick_free(&a->tick);
     else
         a->round_trips++;
     return r;

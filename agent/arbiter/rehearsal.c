@@ -10,8 +10,8 @@
 #include <sys/random.h>
 
 #include "arbiter/connection.h"
-#include "arbiter/lease.h"
-#include "arbiter/trouble.h"
+#include "arbiter/pg_error.h"
+#include "arbiter/tick_codec.h"
 #include "base/clock.h"
 #include "base/text.h"
 
@@ -64,7 +64,7 @@ static bool succeeded(const PGresult *r)
 static void say(char text[static ARBITER_TEXT_MAX], const PGresult *r)
 {
     if (r)
-        (void)trouble_text(r, text, ARBITER_TEXT_MAX);
+        (void)pg_error_text(r, text, ARBITER_TEXT_MAX);
     else
         (void)snprintf(text, ARBITER_TEXT_MAX, "logged in, but the server does not answer in time");
 }
@@ -184,20 +184,20 @@ static bool do_one(PGconn *pg, const struct request *q, usec_t until, struct rep
                    char text[static ARBITER_TEXT_MAX])
 {
     usec_t waited = 0;
-    const struct lease_extra extra = {.waited = &waited, .drop = (char[]){"{}"}};
-    struct lease_parameters p = {0};
-    struct lease_facts facts;
+    const struct tick_extra extra = {.waited = &waited, .drop = (char[]){"{}"}};
+    struct tick_parameters p = {0};
+    struct tick_facts facts;
     PGresult *r = NULL;
     bool held, fine = false;
 
-    if (lease_encode(OWNER, false, PQbackendPID(pg), &extra, q, 1, &p) < 0)
+    if (tick_encode(OWNER, false, PQbackendPID(pg), &extra, q, 1, &p) < 0)
         (void)snprintf(text, ARBITER_TEXT_MAX, "out of memory");
     else {
-        r = ask(pg, lease_statement, LEASE_PARAMETERS, (const char *const *)p.values, until);
+        r = ask(pg, tick_statement, TICK_PARAMETERS, (const char *const *)p.values, until);
         if (!r || !succeeded(r))
             say(text, r);
         else
-            fine = lease_decode(r, OWNER, q, 1, ret, &held, &facts, text) == 0;
+            fine = tick_decode(r, OWNER, q, 1, ret, &held, &facts, text) == 0;
     }
     if (fine && ret->outcome != OUTCOME_GRANTED) {
         (void)snprintf(text, ARBITER_TEXT_MAX,
@@ -206,7 +206,7 @@ static bool do_one(PGconn *pg, const struct request *q, usec_t until, struct rep
         fine = false;
     }
     PQclear(r);
-    lease_parameters_free(&p);
+    tick_parameters_free(&p);
     return fine;
 }
 
@@ -272,7 +272,7 @@ static bool command(PGconn *pg, const char *statement, usec_t until,
  * is no answer. */
 static bool look_at_schema(PGconn *pg, usec_t until, struct attempt *ret)
 {
-    PGresult *r = PQsendPrepare(pg, "", lease_statement, LEASE_PARAMETERS, NULL) == 1
+    PGresult *r = PQsendPrepare(pg, "", tick_statement, TICK_PARAMETERS, NULL) == 1
                       ? answer(pg, until)
                       : NULL;
 

@@ -2,8 +2,8 @@
 #ifndef TENURE_CONFIG_LOAD_H
 #define TENURE_CONFIG_LOAD_H
 
-/* Inside the configuration layer: what load.c (files), section.c (settings) and whole.c (rules that
- * need all groups) share while a model is being built. */
+/* Inside the configuration layer: what load.c (files), settings.c (settings) and cross_check.c
+ * (rules that need all groups) share while a model is being built. */
 
 #include <libconfig.h>
 

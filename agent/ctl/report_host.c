@@ -12,7 +12,7 @@
 #include "ctl/as_agent.h"
 #include "ctl/report_parts.h"
 #include "ctl/systemd.h"
-#include "daemon/rate.h"
+#include "daemon/clock_rate.h"
 
 #define POLKIT "org.freedesktop.PolicyKit1"
 #define POLKIT_RULES "polkit-1/rules.d/50-tenure.rules"
@@ -179,13 +179,13 @@ void report_clock(struct report *r)
     enum rate_verdict verdict = RATE_UNKNOWN;
     char text[RATE_TEXT_MAX];
     usec_t end = usec_add(clock_boottime(), CLOCK_WATCH_USEC);
-    struct rate_look look;
+    struct rate_reading look;
 
-    rate_look(&look);
+    rate_read(&look);
     verdict = rate_judge(&watch, &look, text);
     while (verdict == RATE_UNKNOWN && clock_boottime() < end) {
         (void)usleep(CLOCK_LOOK_USEC);
-        rate_look(&look);
+        rate_read(&look);
         verdict = rate_judge(&watch, &look, text);
     }
     if (verdict == RATE_FIT)

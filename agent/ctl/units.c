@@ -13,8 +13,8 @@
 #include "config/string_list.h"
 #include "config/unit_name.h"
 #include "guard/names.h"
-#include "unit/properties.h"
-#include "unit/survey.h"
+#include "host/properties.h"
+#include "host/survey.h"
 
 static const char *const user_unit_dirs[] = {"/etc/systemd/user", "/run/systemd/user",
                                              "/usr/local/lib/systemd/user",

@@ -16,7 +16,7 @@ struct units_findings {
 void units_findings_clear(struct units_findings *f);
 #define _cleanup_units_findings_ _cleanup_(units_findings_clear)
 
-/* Asks PID 1 about every declared unit and judges the answers (unit/survey.h). Each finding bears
+/* Asks PID 1 about every declared unit and judges the answers (host/survey.h). Each finding bears
  * file and line of the group. to_the_end: false is for whoever would ask again after a
  * daemon-reload: it ends with the first unit that is stale, since of units that nothing refers to
  * PID 1 reads the files for each answer, some milliseconds each. until: nothing is asked after

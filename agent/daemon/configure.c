@@ -77,18 +77,18 @@ static struct arbiter *drop_arbiter(struct daemon *d)
     d->arbiter = NULL;
     d->connected = false;
     (void)snprintf(d->arbiter_text, sizeof d->arbiter_text, "not asked yet");
-    batch_abandon(d);
+    tick_abandon(d);
     d->arbiter_tried = false;
     d->locked[0] = '\0';
-    for (size_t i = 0; i < d->n_seats; i++) { /* it was of the old one */
-        d->seats[i]->has_read = false;
-        d->seats[i]->held_up[0] = '\0';
+    for (size_t i = 0; i < d->n_groups; i++) { /* it was of the old one */
+        d->groups[i]->has_read = false;
+        d->groups[i]->held_up[0] = '\0';
     }
     return old;
 }
 
-static void keep_seat(struct daemon *d, struct seat *s, const struct config_difference *diff,
-                      bool renamed)
+static void keep_group(struct daemon *d, struct group *s, const struct config_difference *diff,
+                       bool renamed)
 {
     (void)host_set_stop(d->host, s->group->name, diff->after->budget.stop);
     (void)host_require_watchdog(d->host, s->group->name, diff->after->watchdog);
@@ -100,22 +100,22 @@ static void keep_seat(struct daemon *d, struct seat *s, const struct config_diff
 
 /* Seats on their way from one configuration to the next. */
 struct moving {
-    struct seat **seats;
+    struct group **groups;
     size_t n;
-    struct seat *
-        *dropped; /* freed last: as long as they stand in daemon.seats, they are looked at */
+    struct group *
+        *dropped; /* freed last: as long as they stand in daemon.groups, they are looked at */
     size_t n_dropped;
 };
 
-static int move_seat(struct daemon *d, const struct config_difference *diff, bool renamed,
-                     struct moving *m)
+static int move_group(struct daemon *d, const struct config_difference *diff, bool renamed,
+                      struct moving *m)
 {
-    struct seat *s = diff->before ? daemon_seat(d, diff->before->name) : NULL;
+    struct group *s = diff->before ? daemon_group(d, diff->before->name) : NULL;
     bool kept = diff->change == CONFIG_UNCHANGED || diff->change == CONFIG_CHANGED_BUDGET;
     int r = 0;
 
     if (s && kept)
-        keep_seat(d, s, diff, renamed);
+        keep_group(d, s, diff, renamed);
     else if (s) {
         api_group_removed(d->api, s->group->name);
         (void)host_remove_group(d->host, s->group->name);
@@ -123,15 +123,15 @@ static int move_seat(struct daemon *d, const struct config_difference *diff, boo
         s = NULL;
     }
     if (!s && diff->after)
-        r = seat_new(d, diff->after, &s);
+        r = group_new(d, diff->after, &s);
     if (s)
-        m->seats[m->n++] = s;
+        m->groups[m->n++] = s;
     return r;
 }
 
-/* Rebuilds the seats, in the order of names. Once begun it takes `next` over in any case: a seat
+/* Rebuilds the groups, in the order of names. Once begun it takes `next` over in any case: a seat
  * there is no memory for is missing, and said so. */
-static int rebuild_seats(struct daemon *d, struct tenure_config *next, bool renamed)
+static int rebuild_groups(struct daemon *d, struct tenure_config *next, bool renamed)
 {
     struct config_difference *diff = NULL;
     struct moving m = {.n = 0};
@@ -140,27 +140,27 @@ static int rebuild_seats(struct daemon *d, struct tenure_config *next, bool rena
 
     if (first < 0)
         return first;
-    m.seats = calloc(next->n_groups + 1, sizeof(struct seat *));
-    m.dropped = calloc(d->n_seats + 1, sizeof(struct seat *));
-    if (!m.seats || !m.dropped) {
-        free(m.seats);
+    m.groups = calloc(next->n_groups + 1, sizeof(struct group *));
+    m.dropped = calloc(d->n_groups + 1, sizeof(struct group *));
+    if (!m.groups || !m.dropped) {
+        free(m.groups);
         free(m.dropped);
         free(diff);
         return -ENOMEM;
     }
     for (size_t i = 0; i < n_diff; i++) {
-        int r = move_seat(d, &diff[i], renamed, &m);
+        int r = move_group(d, &diff[i], renamed, &m);
 
         if (r < 0 && first == 0)
             first = r;
     }
     for (size_t i = 0; i < m.n_dropped; i++)
-        (void)seat_free(m.dropped[i]);
+        (void)group_free(m.dropped[i]);
     free(m.dropped);
     free(diff);
-    free(d->seats);
-    d->seats = m.seats;
-    d->n_seats = m.n;
+    free(d->groups);
+    d->groups = m.groups;
+    d->n_groups = m.n;
     d->config = config_free(d->config);
     d->config = next;
     return first;
@@ -168,13 +168,13 @@ static int rebuild_seats(struct daemon *d, struct tenure_config *next, bool rena
 
 static void resume_all(struct daemon *d)
 {
-    for (size_t i = 0; i < d->n_seats; i++) {
-        struct seat *s = d->seats[i];
+    for (size_t i = 0; i < d->n_groups; i++) {
+        struct group *s = d->groups[i];
 
-        seat_event(s, EVENT_RESUME);
+        group_event(s, EVENT_RESUME);
         if (!s->told[0])
             api_group_added(d->api, s->group->name);
-        host_look(d->host, s->group->name);
+        host_poll(d->host, s->group->name);
     }
     api_manager_changed(d->api);
 }
@@ -191,7 +191,7 @@ int configure_start(struct daemon *d)
         return 0;
     }
     make_owner(d, c->node);
-    r = rebuild_seats(d, c, false);
+    r = rebuild_groups(d, c, false);
     if (r < 0)
         return r;
     r = make_arbiter(d, c, d->owner, &d->arbiter, text);
@@ -215,13 +215,13 @@ static int stop_what_changes(struct daemon *d, bool renamed)
     if (r < 0)
         return r;
     for (size_t i = 0; i < n; i++) {
-        struct seat *s = diff[i].before ? daemon_seat(d, diff[i].before->name) : NULL;
+        struct group *s = diff[i].before ? daemon_group(d, diff[i].before->name) : NULL;
 
         if (!s || (!renamed && diff[i].change != CONFIG_REMOVED &&
                    diff[i].change != CONFIG_CHANGED_UNITS))
             continue;
         s->retired = true;
-        seat_event(s, EVENT_STOP);
+        group_event(s, EVENT_STOP);
     }
     return 0;
 }
@@ -256,7 +256,7 @@ int configure_finish(struct daemon *d, char text[static REASON_MAX])
     if (!same_arbiter)
         old = drop_arbiter(d);
     make_owner(d, d->next->node);
-    r = rebuild_seats(d, d->next, renamed);
+    r = rebuild_groups(d, d->next, renamed);
     if (d->config == d->next)
         d->next = NULL;
     else

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* An operator's word that a node is dead, acted out on the records of all groups that this agent
- * has: one at a time, in batches of its own. What is to be done, election/confirm.h decides. */
+ * has: one at a time, in ticks of its own. What is to be done, election/confirm.h decides. */
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -16,18 +16,18 @@
 #include "daemon/journal.h"
 #include "daemon/messages.h"
 
-static_assert(CONFIG_GROUPS_MAX <= ARBITER_BATCH_MAX, "all groups fit into one batch");
+static_assert(CONFIG_GROUPS_MAX <= ARBITER_TICK_MAX, "all groups fit into one tick");
 
 /* How often the records are looked at, and how soon a record that somebody has locked is tried
  * again. */
 #define LOOK_INTERVAL_USEC (1 * USEC_PER_SEC)
 #define ASK_AGAIN_USEC (500 * USEC_PER_MSEC)
 
-/* What is still under way is answered into the void: the seats may be gone by then. */
+/* What is still under way is answered into the void: the groups may be gone by then. */
 static void end(struct daemon *d)
 {
     if (d->confirms)
-        d->n_batch = 0;
+        d->n_tick = 0;
     d->confirming = (struct confirming){.call = NULL};
     daemon_wake(d);
 }
@@ -36,42 +36,42 @@ static size_t count(const struct daemon *d, enum confirm_state state)
 {
     size_t n = 0;
 
-    for (size_t i = 0; i < d->n_seats; i++)
-        n += d->seats[i]->confirm.state == state;
+    for (size_t i = 0; i < d->n_groups; i++)
+        n += d->groups[i]->confirm.state == state;
     return n;
 }
 
-static const struct seat *first(const struct daemon *d, enum confirm_state state)
+static const struct group *first(const struct daemon *d, enum confirm_state state)
 {
-    for (size_t i = 0; i < d->n_seats; i++)
-        if (d->seats[i]->confirm.state == state)
-            return d->seats[i];
+    for (size_t i = 0; i < d->n_groups; i++)
+        if (d->groups[i]->confirm.state == state)
+            return d->groups[i];
     return NULL;
 }
 
-static bool is_done(const struct seat *s)
+static bool is_done(const struct group *s)
 {
     return s->confirm.state == CONFIRM_DONE;
 }
 
 /* Asked for, and no answer has said what became of it: nor that somebody has it locked. */
-static bool may_be_done(const struct seat *s)
+static bool may_be_done(const struct group *s)
 {
     return s->confirm.state == CONFIRM_STILL && s->confirm.asked &&
            (!s->confirm_note[0] || s->daemon->confirms);
 }
 
-static void add_groups(const struct daemon *d, bool (*is)(const struct seat *s), const char *what,
+static void add_groups(const struct daemon *d, bool (*is)(const struct group *s), const char *what,
                        char text[static REASON_MAX])
 {
     size_t n = 0;
 
-    for (size_t i = 0; i < d->n_seats; i++) {
+    for (size_t i = 0; i < d->n_groups; i++) {
         size_t used = strlen(text);
 
-        if (is(d->seats[i]))
+        if (is(d->groups[i]))
             (void)snprintf(text + used, REASON_MAX - used, "%s \"%s\"", n++ == 0 ? what : ",",
-                           d->seats[i]->group->name);
+                           d->groups[i]->group->name);
     }
 }
 
@@ -109,10 +109,10 @@ static void succeed(struct daemon *d, usec_t now)
 {
     size_t n = 0;
     _cleanup_free_ struct api_confirmed *done =
-        calloc(d->n_seats > 0 ? d->n_seats : 1, sizeof *done);
+        calloc(d->n_groups > 0 ? d->n_groups : 1, sizeof *done);
 
-    for (size_t i = 0; done && i < d->n_seats; i++) {
-        const struct seat *s = d->seats[i];
+    for (size_t i = 0; done && i < d->n_groups; i++) {
+        const struct group *s = d->groups[i];
 
         if (s->confirm.state == CONFIRM_DONE)
             done[n++] = (struct api_confirmed){
@@ -135,7 +135,7 @@ static void succeed(struct daemon *d, usec_t now)
 /* NULL: nothing is in the way. */
 static const char *refusal(const struct daemon *d, const char *node, const char **ret_text)
 {
-    if (d->confirming.call || d->errand != ERRAND_NONE) {
+    if (d->confirming.call || d->drain != DRAIN_NONE) {
         *ret_text = d->confirming.call ? "another ConfirmDead is under way"
                                        : "a Reload or Retire is under way, or the agent's end";
         return API_ERROR_BUSY;
@@ -168,11 +168,11 @@ void confirm_start(struct daemon *d, struct api_call *call, const char *node, ui
     *c = (struct confirming){.call = call, .uid = uid, .due = clock_boottime()};
     (void)snprintf(c->node, sizeof c->node, "%s", node);
     c->until = usec_add(c->due, CONFIRM_WATCH_MAX_USEC);
-    for (size_t i = 0; i < d->n_seats; i++) {
-        confirm_begin(&d->seats[i]->confirm, node);
-        d->seats[i]->confirm_note[0] = '\0';
+    for (size_t i = 0; i < d->n_groups; i++) {
+        confirm_begin(&d->groups[i]->confirm, node);
+        d->groups[i]->confirm_note[0] = '\0';
     }
-    if (d->n_seats == 0)
+    if (d->n_groups == 0)
         succeed(d, c->due);
     daemon_wake(d);
 }
@@ -189,7 +189,7 @@ usec_t confirm_due(const struct daemon *d)
                                                                      : usec_min(c->due, c->until);
 }
 
-static void observe(const struct seat *s, struct request *ret)
+static void observe(const struct group *s, struct request *ret)
 {
     const struct budget *b = &s->group->budget;
 
@@ -201,7 +201,7 @@ static void observe(const struct seat *s, struct request *ret)
 
 /* After the first look those alone that are watched: what this host leads shares the connection.
  * Returns false if there is no question to this one. */
-static bool question(struct daemon *d, struct seat *s, struct request *ret)
+static bool question(struct daemon *d, struct group *s, struct request *ret)
 {
     struct confirm *c = &s->confirm;
     struct nonce nonce;
@@ -220,10 +220,10 @@ static bool question(struct daemon *d, struct seat *s, struct request *ret)
 static size_t collect(struct daemon *d, struct request *requests, usec_t *ret_limit)
 {
     *ret_limit = USEC_INFINITY;
-    d->n_batch = 0;
-    for (size_t i = 0; i < d->n_seats; i++) {
-        struct seat *s = d->seats[i];
-        struct request *q = &requests[d->n_batch];
+    d->n_tick = 0;
+    for (size_t i = 0; i < d->n_groups; i++) {
+        struct group *s = d->groups[i];
+        struct request *q = &requests[d->n_tick];
 
         /* The connection is closed when there is no answer: whoever renews must not wait longer. */
         *ret_limit = usec_min(*ret_limit, member_limit(&s->member));
@@ -231,14 +231,14 @@ static size_t collect(struct daemon *d, struct request *requests, usec_t *ret_li
             continue;
         q->group = s->group->name;
         q->method = s->group->method;
-        d->batch[d->n_batch++] = s;
+        d->tick[d->n_tick++] = s;
     }
-    return d->n_batch;
+    return d->n_tick;
 }
 
 static void send_questions(struct daemon *d, usec_t now)
 {
-    static struct request requests[ARBITER_BATCH_MAX];
+    static struct request requests[ARBITER_TICK_MAX];
     usec_t limit;
     size_t n = collect(d, requests, &limit);
 
@@ -248,14 +248,14 @@ static void send_questions(struct daemon *d, usec_t now)
     if (n > 0 && arbiter_send(d->arbiter, requests, n, limit) >= 0)
         d->confirms = true;
     else
-        d->n_batch = 0;
+        d->n_tick = 0;
 }
 
 /* ---- what came of it ---- */
 
 void confirm_held_up(struct daemon *d, size_t i, const char *holder)
 {
-    struct seat *s = i < d->n_batch ? d->batch[i] : NULL;
+    struct group *s = i < d->n_tick ? d->tick[i] : NULL;
 
     if (!s)
         return;
@@ -263,7 +263,7 @@ void confirm_held_up(struct daemon *d, size_t i, const char *holder)
     s->confirm_noted = true;
 }
 
-static void tell_done(const struct daemon *d, const struct seat *s)
+static void tell_done(const struct daemon *d, const struct group *s)
 {
     const struct record *r = &s->confirm.record;
     struct journal_context c = {.message_id = MESSAGE_CONFIRMED,
@@ -282,7 +282,7 @@ static void tell_done(const struct daemon *d, const struct seat *s)
 
 /* For how long units may run there, by the record that was watched: seen first when the watch
  * began, or by this host's member. */
-static void remember_runs(struct seat *s, const struct record *before, usec_t since)
+static void remember_runs(struct group *s, const struct record *before, usec_t since)
 {
     const struct member *m = &s->member;
 
@@ -292,7 +292,7 @@ static void remember_runs(struct seat *s, const struct record *before, usec_t si
     s->confirm_runs_until = confirm_runs_until(before, since);
 }
 
-static void take(struct daemon *d, struct seat *s, const struct reply *reply, usec_t now)
+static void take(struct daemon *d, struct group *s, const struct reply *reply, usec_t now)
 {
     struct confirm *c = &s->confirm;
     struct record before = c->record;
@@ -311,7 +311,7 @@ static void take(struct daemon *d, struct seat *s, const struct reply *reply, us
         tell_done(d, s);
         /* From now on the lease is watched: not only from this member's next poll on, which may
          * come after the first one of the node that was confirmed dead, should it live. */
-        seat_event(s, EVENT_HINT);
+        group_event(s, EVENT_HINT);
     }
 }
 
@@ -319,8 +319,8 @@ static void take(struct daemon *d, struct seat *s, const struct reply *reply, us
  * is there now is not known. */
 static void read_again(struct daemon *d, const struct epoch *epoch)
 {
-    for (size_t i = 0; i < d->n_seats; i++) {
-        struct confirm *c = &d->seats[i]->confirm;
+    for (size_t i = 0; i < d->n_groups; i++) {
+        struct confirm *c = &d->groups[i]->confirm;
 
         if (c->state == CONFIRM_FREE && !epoch_equal(&c->epoch, epoch))
             confirm_begin(c, d->confirming.node);
@@ -331,12 +331,12 @@ void confirm_replies(struct daemon *d, const struct reply *replies, size_t n)
 {
     usec_t now = clock_boottime();
 
-    assert(n == d->n_batch || d->n_batch == 0);
-    n = d->n_batch;
+    assert(n == d->n_tick || d->n_tick == 0);
+    n = d->n_tick;
     d->confirms = false;
-    d->n_batch = 0;
+    d->n_tick = 0;
     for (size_t i = 0; i < n; i++)
-        take(d, d->batch[i], &replies[i], now);
+        take(d, d->tick[i], &replies[i], now);
     if (n > 0 && replies[0].has_record)
         read_again(d, &replies[0].epoch);
     /* The connection is closed. The next one, with the patience of whoever has least, is not for
@@ -347,7 +347,7 @@ void confirm_replies(struct daemon *d, const struct reply *replies, size_t n)
     daemon_wake(d);
 }
 
-static void fail_alive(struct daemon *d, const struct seat *s)
+static void fail_alive(struct daemon *d, const struct group *s)
 {
     char text[REASON_MAX];
 
@@ -360,7 +360,7 @@ static void fail_alive(struct daemon *d, const struct seat *s)
 
 static void fail_late(struct daemon *d)
 {
-    const struct seat *s = first(d, CONFIRM_STILL);
+    const struct group *s = first(d, CONFIRM_STILL);
     struct budget b;
     char text[REASON_MAX];
 
@@ -388,12 +388,12 @@ static void fail_late(struct daemon *d)
 }
 
 /* One whose record is on a primary that was replaced; NULL: none. */
-static const struct seat *replaced(const struct daemon *d)
+static const struct group *replaced(const struct daemon *d)
 {
-    for (size_t i = 0; i < d->n_seats; i++)
-        if (d->seats[i]->confirm.state == CONFIRM_STILL &&
-            member_replaced_by(&d->seats[i]->member) > 0)
-            return d->seats[i];
+    for (size_t i = 0; i < d->n_groups; i++)
+        if (d->groups[i]->confirm.state == CONFIRM_STILL &&
+            member_replaced_by(&d->groups[i]->member) > 0)
+            return d->groups[i];
     return NULL;
 }
 
@@ -423,7 +423,7 @@ static void go_on(struct daemon *d, usec_t now)
 void confirm_continue(struct daemon *d, usec_t now)
 {
     struct confirming *c = &d->confirming;
-    const struct seat *alive = c->call ? first(d, CONFIRM_ALIVE) : NULL;
+    const struct group *alive = c->call ? first(d, CONFIRM_ALIVE) : NULL;
 
     if (!c->call)
         return;

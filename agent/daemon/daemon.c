@@ -25,11 +25,11 @@ void daemon_wake(struct daemon *d)
 
 static usec_t next_due(const struct daemon *d)
 {
-    usec_t due = usec_min(usec_min(batch_due(d), errand_due(d)), confirm_due(d));
+    usec_t due = usec_min(usec_min(tick_due(d), drain_due(d)), confirm_due(d));
 
-    for (size_t i = 0; i < d->n_seats; i++)
-        due = usec_min(due,
-                       usec_min(member_wake(&d->seats[i]->member), seat_strays_due(d->seats[i])));
+    for (size_t i = 0; i < d->n_groups; i++)
+        due = usec_min(
+            due, usec_min(member_wake(&d->groups[i]->member), group_strays_due(d->groups[i])));
     if (d->bus && d->api_retry_at > 0)
         due = usec_min(due, d->api_retry_at);
     return due;
@@ -53,14 +53,14 @@ static int on_chores(sd_event_source *source, void *userdata)
     usec_t now = clock_boottime();
 
     (void)source;
-    for (size_t i = 0; i < d->n_seats; i++) {
-        if (member_wake(&d->seats[i]->member) <= now)
-            seat_event(d->seats[i], EVENT_CLOCK);
-        seat_watch_strays(d->seats[i], now);
+    for (size_t i = 0; i < d->n_groups; i++) {
+        if (member_wake(&d->groups[i]->member) <= now)
+            group_event(d->groups[i], EVENT_CLOCK);
+        group_watch_strays(d->groups[i], now);
     }
-    batch_send(d, now);
+    tick_send(d, now);
     confirm_continue(d, now);
-    errand_continue(d, now);
+    drain_continue(d, now);
     describe_retry(d, now);
     describe_changes(d);
     describe_status(d);
@@ -83,7 +83,7 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *si,
 
     (void)source;
     if (si->ssi_signo == SIGINT) {
-        errand_stop(d);
+        drain_stop(d);
         return 0;
     }
     int r = host_ask_own_job(d->host);
@@ -122,7 +122,7 @@ static int add_sources(struct daemon *d)
         (r = sd_event_source_set_enabled(d->timer, SD_EVENT_OFF)) < 0)
         return r;
     /* An agent whose loop stands still is replaced; no more hangs on it. */
-    return pid1_open(&d->pid1, d->event, getenv("NOTIFY_SOCKET"));
+    return notify_queue_open(&d->notify, d->event, getenv("NOTIFY_SOCKET"));
 }
 
 /* What only an administrator can change: to be started again does not help. */
@@ -194,14 +194,14 @@ static int set_up(struct daemon *d)
 static void tear_down(struct daemon *d)
 {
     d->arbiter = arbiter_free(d->arbiter);
-    for (size_t i = 0; i < d->n_seats; i++)
-        (void)seat_free(d->seats[i]);
-    free(d->seats);
+    for (size_t i = 0; i < d->n_groups; i++)
+        (void)group_free(d->groups[i]);
+    free(d->groups);
     d->api = api_free(d->api);
     d->host = host_free(d->host);
     d->config = config_free(d->config);
     d->next = config_free(d->next);
-    pid1_close(&d->pid1);
+    notify_queue_close(&d->notify);
     sd_event_source_disable_unref(d->timer);
     sd_event_source_disable_unref(d->chores);
     sd_event_unref(d->event);
@@ -213,7 +213,7 @@ int daemon_run(const char *const applied[])
     int r;
 
     assert(applied);
-    d = (struct daemon){.applied = applied, .fit = true, .pid1 = PID1_CLOSED};
+    d = (struct daemon){.applied = applied, .fit = true, .notify = NOTIFY_CLOSED};
     (void)signal(SIGPIPE, SIG_IGN);
     journal_open();
     d.started_at = clock_boottime();
@@ -226,7 +226,7 @@ int daemon_run(const char *const applied[])
         /* Not waiting for the database: it may be away, and live keepers are adopted all the same.
          */
         describe_status(&d);
-        pid1_tell(&d.pid1, "READY=1");
+        notify_queue_send(&d.notify, "READY=1");
         daemon_wake(&d);
         r = sd_event_loop(d.event);
         if (r < 0)

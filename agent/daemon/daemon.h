@@ -7,29 +7,29 @@
  * leadership is made here.
  *
  * Everything runs in the handlers of one sd_event loop. A handler only hands events on and asks for
- * daemon_wake(); what follows from the new state as a whole — the next batch, timers, STATUS=,
+ * daemon_wake(); what follows from the new state as a whole — the next tick, timers, STATUS=,
  * answers to Retire and Reload, the end — is done once per turn of the loop, by chores(). */
 
 #include <stdbool.h>
 #include <systemd/sd-event.h>
 
+#include "api/api.h"
 #include "arbiter/arbiter.h"
 #include "base/names.h"
-#include "bus/api.h"
 #include "config/config.h"
-#include "daemon/pid1.h"
-#include "daemon/rate.h"
+#include "daemon/clock_rate.h"
+#include "daemon/notify_queue.h"
 #include "election/confirm.h"
 #include "election/member.h"
 #include "election/stray.h"
-#include "unit/host.h"
+#include "host/host.h"
 
 /* Groups between claim and active keeper at once. PID 1 starts them one after the other, so more
  * are not up any sooner; but on a slow host they keep it from answering in time, starts are given
  * up and claimed again, and a hundred groups come up later than with a few at a time. */
 #define STARTS_MAX 2u
-/* A batch takes along what is due within this part of its poll interval: one round trip for all. */
-#define BATCH_AHEAD_PART 8u
+/* A tick takes along what is due within this part of its poll interval: one round trip for all. */
+#define TICK_AHEAD_PART 8u
 /* How long a stop waits for the arbiter once all units are dead; then the leases run out. */
 #define RELEASE_WAIT_USEC (5 * USEC_PER_SEC)
 /* What a stop or a Retire may take on top of S + K of the slowest group. */
@@ -59,7 +59,7 @@
 struct daemon;
 
 /* A group as the daemon has it: the member, and what is around it. */
-struct seat {
+struct group {
     struct daemon *daemon;
     const struct config_group *group; /* in daemon.config */
     struct member member;
@@ -124,11 +124,11 @@ struct seat {
 };
 
 /* Waiting for groups to be led down. */
-enum errand {
-    ERRAND_NONE,
-    ERRAND_RETIRE,
-    ERRAND_RELOAD,
-    ERRAND_STOP, /* the agent's own end */
+enum drain {
+    DRAIN_NONE,
+    DRAIN_RETIRE,
+    DRAIN_RELOAD,
+    DRAIN_STOP, /* the agent's own end */
 };
 
 /* A node is being confirmed dead. */
@@ -144,7 +144,7 @@ struct confirming {
 struct daemon {
     sd_event *event;
     sd_event_source *timer, *chores;
-    struct pid1 pid1;
+    struct notify_queue notify;
     struct host *host;
     struct api *api;
     struct sd_bus *bus;    /* borrowed from the host; NULL: there is none */
@@ -155,9 +155,9 @@ struct daemon {
 
     struct tenure_config *config; /* NULL: nothing is applied, or it cannot be read */
     char config_problem[REASON_MAX];
-    struct tenure_config *next; /* ERRAND_RELOAD: what will be in force */
-    struct seat **seats;        /* in the order of names */
-    size_t n_seats;
+    struct tenure_config *next; /* DRAIN_RELOAD: what will be in force */
+    struct group **groups;      /* in the order of names */
+    size_t n_groups;
 
     char instance[INSTANCE_ID_LEN + 1];
     char owner[OWNER_MAX + 1]; /* NODE/INSTANCE_ID */
@@ -175,23 +175,23 @@ struct daemon {
     char bus_text[HOST_TEXT_MAX];        /* "": the bus is there */
     char heal_told[HOST_TEXT_MAX];       /* why the last heal failed, as the journal was told */
     unsigned job_questions;
-    struct rate_look clock; /* for the batch that is being made */
+    struct rate_reading clock; /* for the tick that is being made */
     bool fit;        /* the clock can be trusted, as people were told; each group by itself */
     usec_t unfit_at; /* when it last could not, for some group */
     char unfit_text[RATE_TEXT_MAX];
 
-    bool patient;          /* the next batch is for those that can wait for a slow answer */
-    usec_t sent_at, limit; /* of the batch under way */
-    struct seat *batch[ARBITER_BATCH_MAX]; /* the seats of the requests under way, in order */
-    size_t n_batch;
+    bool patient;          /* the next tick is for those that can wait for a slow answer */
+    usec_t sent_at, limit; /* of the tick under way */
+    struct group *tick[ARBITER_TICK_MAX]; /* the groups of the requests under way, in order */
+    size_t n_tick;
     bool confirms; /* they are not the members', but ConfirmDead's */
     struct confirming confirming;
 
-    enum errand errand;
-    struct api_call *call; /* NULL: nobody waits for the errand */
-    usec_t errand_until;
+    enum drain drain;
+    struct api_call *call; /* NULL: nobody waits for the drain */
+    usec_t drain_until;
 
-    char status[PID1_STATUS_MAX];
+    char status[NOTIFY_STATUS_MAX];
 };
 
 /* daemon.c */
@@ -199,26 +199,26 @@ struct daemon {
 int daemon_run(const char *const applied[]);
 void daemon_wake(struct daemon *d);
 
-/* seat.c: the events of a member, and what it wants done. */
-int seat_new(struct daemon *d, const struct config_group *group, struct seat **ret);
-struct seat *seat_free(struct seat *s);
-struct seat *daemon_seat(const struct daemon *d, const char *group);
+/* group.c: the events of a member, and what it wants done. */
+int group_new(struct daemon *d, const struct config_group *group, struct group **ret);
+struct group *group_free(struct group *s);
+struct group *daemon_group(const struct daemon *d, const char *group);
 /* event->now and .random are filled in. ret_request may be NULL but for EVENT_SEND. Returns whether
  * there is a request. */
-bool seat_step(struct seat *s, struct member_event *event, struct request *ret_request);
-void seat_event(struct seat *s, enum member_event_type type);
-/* When seat_watch_strays() has something to do, USEC_INFINITY: never. */
-usec_t seat_strays_due(const struct seat *s);
-void seat_watch_strays(struct seat *s, usec_t now);
+bool group_step(struct group *s, struct member_event *event, struct request *ret_request);
+void group_event(struct group *s, enum member_event_type type);
+/* When group_watch_strays() has something to do, USEC_INFINITY: never. */
+usec_t group_strays_due(const struct group *s);
+void group_watch_strays(struct group *s, usec_t now);
 extern const struct host_handler daemon_host_handler;
 
-/* batch.c: the arbiter's side. */
+/* tick.c: the arbiter's side. */
 extern const struct arbiter_handler daemon_arbiter_handler;
-void batch_send(struct daemon *d, usec_t now);
+void tick_send(struct daemon *d, usec_t now);
 /* The connection it was sent on is being dropped: nobody will answer. */
-void batch_abandon(struct daemon *d);
+void tick_abandon(struct daemon *d);
 /* When there is something to ask; USEC_INFINITY: not before the arbiter says something. */
-usec_t batch_due(const struct daemon *d);
+usec_t tick_due(const struct daemon *d);
 
 /* configure.c: what is applied, and the change to something else. */
 int configure_start(struct daemon *d);
@@ -227,12 +227,12 @@ int configure_begin(struct daemon *d, char text[static REASON_MAX]);
 /* All that stood in the way is led down. Same returns. */
 int configure_finish(struct daemon *d, char text[static REASON_MAX]);
 
-/* errand.c: leading groups down, for whoever wants it. */
-void errand_reload(struct daemon *d, struct api_call *call);
-void errand_retire(struct daemon *d, struct api_call *call, const char *const *groups, size_t n);
-void errand_stop(struct daemon *d);
-void errand_continue(struct daemon *d, usec_t now);
-usec_t errand_due(const struct daemon *d);
+/* drain.c: leading groups down, for whoever wants it. */
+void drain_reload(struct daemon *d, struct api_call *call);
+void drain_retire(struct daemon *d, struct api_call *call, const char *const *groups, size_t n);
+void drain_stop(struct daemon *d);
+void drain_continue(struct daemon *d, usec_t now);
+usec_t drain_due(const struct daemon *d);
 
 /* confirm.c: an operator's word about a node. */
 void confirm_start(struct daemon *d, struct api_call *call, const char *node, uid_t uid);
@@ -242,15 +242,15 @@ void confirm_abandon(struct daemon *d, const char *why);
 void confirm_caller_gone(struct daemon *d, const struct api_call *call);
 void confirm_continue(struct daemon *d, usec_t now);
 usec_t confirm_due(const struct daemon *d);
-/* A batch of its own is answered; and just before, what is in the way. */
+/* A tick of its own is answered; and just before, what is in the way. */
 void confirm_replies(struct daemon *d, const struct reply *replies, size_t n);
 void confirm_held_up(struct daemon *d, size_t i, const char *holder);
 
-/* describe.c: what people see. */
+/* status.c: what people see. */
 /* What of the group is not dead here, by the last look: "a.service is active (running)"; ""
  * nothing.
  */
-void describe_left(const struct seat *s, char ret[static REASON_MAX]);
+void describe_left(const struct group *s, char ret[static REASON_MAX]);
 void describe_unavailable(struct daemon *d, const char *text);
 void describe_retry(struct daemon *d, usec_t now);
 extern const struct api_source daemon_api_source;

@@ -97,7 +97,7 @@ static void hold_back_until(struct member *m, usec_t not_before)
 static void forget_observation(struct member *m)
 {
     m->observed = false;
-    m->has_told = false;
+    m->has_notice = false;
     m->namesake_changes = 0;
     watch_interrupt(&m->watch);
 }
@@ -147,7 +147,7 @@ static void begin_ending(struct member *m, enum member_reason reason, usec_t now
     if (m->in_flight) /* what that says of the record will not be looked at */
         watch_interrupt(&m->watch);
     enter(m, MEMBER_ENDING, now);
-    update->actions |= ACTION_UNLINK | ACTION_END | ACTION_LOOK;
+    update->actions |= ACTION_UNLINK | ACTION_END | ACTION_POLL;
     update->note = NOTE_ENDING;
 }
 
@@ -155,17 +155,17 @@ static bool look_is_fresh(const struct member *m, usec_t now)
 {
     usec_t limit = usec_add(2 * poll_interval(m->budget.duration), LOOK_AGE_MARGIN_USEC);
 
-    return m->local.asked_at > 0 && usec_sub(now, m->local.asked_at) <= limit;
+    return m->host.asked_at > 0 && usec_sub(now, m->host.asked_at) <= limit;
 }
 
-static bool local_all_dead(const struct local *l)
+static bool host_all_dead(const struct host_state *l)
 {
-    return l->keeper == LOCAL_KEEPER_GONE && l->units_dead && l->slice_empty && !l->open;
+    return l->keeper == KEEPER_GONE && l->units_dead && l->slice_empty && !l->open;
 }
 
 bool member_ready(const struct member *m, usec_t now)
 {
-    return look_is_fresh(m, now) && local_all_dead(&m->local) && m->local.guarded;
+    return look_is_fresh(m, now) && host_all_dead(&m->host) && m->host.guarded;
 }
 
 /* L of the record. No term's lease can be as short as the smallest D: what says so is no lease, and
@@ -334,14 +334,14 @@ static void request_release(const struct member *m, usec_t now, struct request *
 
 /* The record that was observed last is said to be given back since. Anybody can say so, and it may
  * be long past: what it costs is a claim that is denied. */
-static bool told_free(const struct member *m)
+static bool notice_matches(const struct member *m)
 {
-    return m->has_told && m->observed && m->told.term == m->record.term &&
+    return m->has_notice && m->observed && m->told.term == m->record.term &&
            !record_ours(m, &m->record) && member_replaced_by(m) == 0;
 }
 
-static void request_claim_as_told(const struct member *m, const struct nonce *fresh,
-                                  struct request *r)
+static void request_claim_on_notice(const struct member *m, const struct nonce *fresh,
+                                    struct request *r)
 {
     request_claim(m, fresh, r);
     r->expected_nonce = m->told.nonce;
@@ -354,20 +354,20 @@ static void ask_as_standby(struct member *m, const struct member_event *event,
 {
     usec_t now = event->now;
     bool seen = claimable_at(m) <= now && (m->record.claimable || !observation_gap(m, now));
-    bool free = (seen || told_free(m)) && m->not_before <= now;
+    bool free = (seen || notice_matches(m)) && m->not_before <= now;
 
-    update->actions |= ACTION_REQUEST | ACTION_LOOK;
-    m->hinted = m->has_told = m->sent_told = false;
+    update->actions |= ACTION_REQUEST | ACTION_POLL;
+    m->hinted = m->has_notice = m->sent_notice = false;
     if (!event->fit) {
         forget_observation(m); /* seen by a clock that cannot be trusted, and so is the reply */
         hold_back_until(m, usec_add(now, poll_interval(m->budget.duration)));
     } else if (free && member_ready(m, now)) {
         if (event->may_claim) {
-            m->sent_told = !seen;
+            m->sent_notice = !seen;
             if (seen)
                 request_claim(m, &event->nonce, &update->request);
             else
-                request_claim_as_told(m, &event->nonce, &update->request);
+                request_claim_on_notice(m, &event->nonce, &update->request);
             return;
         }
         hold_back_until(m, usec_add(now, RETRY_USEC));
@@ -392,7 +392,7 @@ static void on_send(struct member *m, const struct member_event *event, struct u
             update->actions |= ACTION_REQUEST;
         }
         if (m->state == MEMBER_CONFIRMING) /* the start it leads to needs a fresh look */
-            update->actions |= ACTION_LOOK;
+            update->actions |= ACTION_POLL;
         break;
     case MEMBER_RELEASING:
         request_release(m, event->now, &update->request);
@@ -409,7 +409,7 @@ static void on_send(struct member *m, const struct member_event *event, struct u
         m->sent_at = event->now;
         m->sent_fit = event->fit;
         m->sent_nonce = update->request.fresh_nonce;
-    } else /* nothing to ask now: not in every batch from here on */
+    } else /* nothing to ask now: not in every tick from here on */
         m->due = usec_add(event->now, member_limit(m) / RETRY_PART);
 }
 
@@ -446,11 +446,11 @@ static void begin_starting(struct member *m, usec_t now, struct update *update)
     if (m->stopping)
         reason = REASON_STOPPED;
     else if (!budget_holds(m->cover.lease, m->stop, m->cover.duration))
-        reason = REASON_LOCAL;
+        reason = REASON_HOST_NOT_READY;
     else if (now >= usec_add(m->sent_at, m->cover.duration / 2))
         reason = REASON_LATE;
     else if (!member_ready(m, now))
-        reason = REASON_LOCAL;
+        reason = REASON_HOST_NOT_READY;
 
     if (reason != REASON_NONE) {
         begin_ending(m, reason, now, update);
@@ -461,7 +461,7 @@ static void begin_starting(struct member *m, usec_t now, struct update *update)
     m->look_at = USEC_INFINITY;
     enter(m, MEMBER_STARTING, now);
     m->due = USEC_INFINITY;
-    update->actions |= ACTION_TICKET | ACTION_LOOK;
+    update->actions |= ACTION_TICKET | ACTION_POLL;
     update->note = NOTE_STARTING;
 }
 
@@ -517,8 +517,8 @@ static void judge_own_record(struct member *m, const struct reply *reply, usec_t
     if (watch_own_record(m, reply, now) == WATCH_COPY)
         update->note = NOTE_COPY;
     /* Only when PID 1 said so: a live keeper will be adopted instead. */
-    if (left_to_run_out(m, r->term) || !look_is_fresh(m, now) ||
-        m->local.keeper != LOCAL_KEEPER_GONE || watch_still_at(&m->watch, r->term) > now)
+    if (left_to_run_out(m, r->term) || !look_is_fresh(m, now) || m->host.keeper != KEEPER_GONE ||
+        watch_still_at(&m->watch, r->term) > now)
         return;
     m->term = r->term;
     m->release = true;
@@ -535,7 +535,7 @@ static void hold_back(struct member *m, const struct reply *reply, usec_t now)
                                        !nonce_equal(&reply->record.nonce, &m->record.nonce));
 
     if (reply->outcome == OUTCOME_UNKNOWN ||
-        (m->operation == OPERATION_CLAIM && !moved && !m->sent_told))
+        (m->operation == OPERATION_CLAIM && !moved && !m->sent_notice))
         hold_back_until(m, usec_add(now, poll_interval(m->budget.duration) / RETRY_PART));
     else if (m->operation == OPERATION_CLAIM)
         hold_back_until(m, usec_add(now, RETRY_USEC));
@@ -592,7 +592,7 @@ static void extend(struct member *m, const struct record *r, usec_t now, struct 
     struct spans granted = spans_of(r), wanted = configured(m);
     usec_t duration = cover_granted(&m->cover, &granted, &wanted, now);
     usec_t deadline = usec_add(m->sent_at, duration);
-    const struct local *l = &m->local;
+    const struct host_state *l = &m->host;
 
     m->renewed_at = m->sent_at;
     if (deadline > m->deadline)
@@ -602,7 +602,7 @@ static void extend(struct member *m, const struct record *r, usec_t now, struct 
     cover_extended(&m->cover, m->deadline);
     update->actions |= ACTION_EXTEND;
     if (!cover_settled(&m->cover))
-        update->actions |= ACTION_LOOK;
+        update->actions |= ACTION_POLL;
 }
 
 static void on_renewed(struct member *m, const struct reply *reply, enum pause_verdict pause,
@@ -852,14 +852,14 @@ static void on_reply(struct member *m, const struct member_event *event, struct 
 
 /* No keeper has a deadline that is further ahead than D: what says so is a file that was damaged,
  * and an extension to that time would be refused. */
-static usec_t adopted_deadline(const struct local *l, usec_t now)
+static usec_t adopted_deadline(const struct host_state *l, usec_t now)
 {
     return usec_min(l->keeper_deadline, usec_add(now, l->keeper_duration));
 }
 
 static void adopt(struct member *m, usec_t now)
 {
-    const struct local *l = &m->local;
+    const struct host_state *l = &m->host;
 
     const struct spans spans = {.lease = l->keeper_lease, .duration = l->keeper_duration};
 
@@ -876,13 +876,13 @@ static void adopt(struct member *m, usec_t now)
 }
 
 /* Something runs here although this member holds no term. */
-static void on_local_as_standby(struct member *m, usec_t now, struct update *update)
+static void on_host_as_standby(struct member *m, usec_t now, struct update *update)
 {
-    const struct local *l = &m->local;
+    const struct host_state *l = &m->host;
 
     if (m->in_flight && m->operation == OPERATION_CLAIM)
         return; /* judged when the reply is there */
-    if (l->keeper == LOCAL_KEEPER_ACTIVE && l->keeper_term > 0) {
+    if (l->keeper == KEEPER_ACTIVE && l->keeper_term > 0) {
         if (l->keeper_ours && l->keeper_term > m->over_term && now < adopted_deadline(l, now)) {
             adopt(m, now);
             if (m->stopping)
@@ -897,8 +897,8 @@ static void on_local_as_standby(struct member *m, usec_t now, struct update *upd
     }
     /* Started by hand when all was dead: it waits for the agent's end, and the agent for it. */
     if (m->stopping && l->keeper_queued)
-        update->actions |= ACTION_STOP_KEEPER | ACTION_LOOK;
-    if (l->keeper != LOCAL_KEEPER_GONE || (l->units_dead && l->slice_empty)) {
+        update->actions |= ACTION_STOP_KEEPER | ACTION_POLL;
+    if (l->keeper != KEEPER_GONE || (l->units_dead && l->slice_empty)) {
         m->stray_since = 0;
         m->stray_noted = false;
         return;
@@ -924,24 +924,24 @@ static void hurry_if_claimable(struct member *m, usec_t now)
         m->due = usec_min(m->due, usec_max(claim, now));
 }
 
-static void on_local_while_starting(struct member *m, usec_t now, struct update *update)
+static void on_host_while_starting(struct member *m, usec_t now, struct update *update)
 {
-    const struct local *l = &m->local;
+    const struct host_state *l = &m->host;
 
     if (l->asked_at <= m->since)
         return; /* asked before the ticket was out */
-    if (l->keeper == LOCAL_KEEPER_ACTIVE && l->keeper_term == m->term) {
+    if (l->keeper == KEEPER_ACTIVE && l->keeper_term == m->term) {
         m->failed_starts = 0;
         enter(m, MEMBER_LEADING, now);
         m->due = usec_max(now, usec_add(m->sent_at, renewal_interval(m)));
         update->note = NOTE_LEADING;
-    } else if (l->keeper == LOCAL_KEEPER_GONE && m->started_at > 0 && l->asked_at > m->started_at)
+    } else if (l->keeper == KEEPER_GONE && m->started_at > 0 && l->asked_at > m->started_at)
         begin_ending(m, REASON_START_FAILED, now, update);
 }
 
-static void on_local_while_ending(struct member *m, usec_t now, struct update *update)
+static void on_host_while_ending(struct member *m, usec_t now, struct update *update)
 {
-    const struct local *l = &m->local;
+    const struct host_state *l = &m->host;
 
     /* Proof is an answer to a question that was asked after the ticket was gone. */
     if (l->asked_at <= m->since)
@@ -952,8 +952,8 @@ static void on_local_while_ending(struct member *m, usec_t now, struct update *u
      * 1 had in mind for that unit: it would stay until it is killed, and a mount has nothing to
      * kill. */
     if (l->keeper_queued || (l->units_stay && usec_sub(now, m->since) >= STOP_SEEN_USEC))
-        update->actions |= ACTION_STOP_KEEPER | ACTION_LOOK;
-    if (!local_all_dead(l))
+        update->actions |= ACTION_STOP_KEEPER | ACTION_POLL;
+    if (!host_all_dead(l))
         return;
     /* A renewal under way may still move the record: its answer comes first. */
     if (l->left && m->in_flight && m->operation == OPERATION_RENEW)
@@ -975,7 +975,7 @@ static void on_local_while_ending(struct member *m, usec_t now, struct update *u
  * 1 may not be able to end it otherwise: once S and K are over. */
 static usec_t next_heal(const struct member *m)
 {
-    enum guards_state state = m->local.guards.state;
+    enum guards_state state = m->host.guards.state;
     bool bare = state == GUARDS_BARE;
 
     if (state == GUARDS_UNKNOWN || state == GUARDS_WHOLE)
@@ -1010,7 +1010,7 @@ static void heal_if_due(struct member *m, usec_t now, struct update *update)
  * reload moves there, and the keeper's kill misses it: PID 1 is asked to stop it by name. */
 static void end_if_unguarded(struct member *m, usec_t now, struct update *update)
 {
-    const struct guards_seen *g = &m->local.guards;
+    const struct guards_seen *g = &m->host.guards;
 
     if (!heal_knows(g, now))
         return;
@@ -1026,39 +1026,39 @@ static void end_if_unguarded(struct member *m, usec_t now, struct update *update
 static void on_healed(struct member *m, const struct member_event *event, struct update *update)
 {
     heal_over(&m->heal, event->asked_at, event->answered, event->now);
-    update->actions |= ACTION_LOOK;
+    update->actions |= ACTION_POLL;
 }
 
-static void on_local_while_leading(struct member *m, usec_t now, struct update *update)
+static void on_host_while_leading(struct member *m, usec_t now, struct update *update)
 {
-    const struct local *l = &m->local;
+    const struct host_state *l = &m->host;
 
     if (m->state == MEMBER_LEADING && l->keeper_term == m->term)
         cover_seen(&m->cover, l->keeper_lease, l->keeper_deadline);
     /* A keeper without state, or of another term, has begun to end by itself. */
-    if (l->asked_at > m->since && l->keeper != LOCAL_KEEPER_UNKNOWN &&
-        (l->keeper == LOCAL_KEEPER_GONE || l->keeper_term != m->term))
+    if (l->asked_at > m->since && l->keeper != KEEPER_UNKNOWN &&
+        (l->keeper == KEEPER_GONE || l->keeper_term != m->term))
         begin_ending(m, now >= m->deadline ? REASON_DEADLINE : REASON_KEEPER_LOST, now, update);
     else
         end_if_unguarded(m, now, update);
 }
 
-static void on_local_of_state(struct member *m, usec_t now, struct update *update)
+static void on_host_of_state(struct member *m, usec_t now, struct update *update)
 {
     switch (m->state) {
     case MEMBER_STANDBY:
-        on_local_as_standby(m, now, update);
+        on_host_as_standby(m, now, update);
         hurry_if_claimable(m, now);
         return;
     case MEMBER_STARTING:
-        on_local_while_starting(m, now, update);
+        on_host_while_starting(m, now, update);
         return;
     case MEMBER_LEADING:
     case MEMBER_ADOPTING:
-        on_local_while_leading(m, now, update);
+        on_host_while_leading(m, now, update);
         return;
     case MEMBER_ENDING:
-        on_local_while_ending(m, now, update);
+        on_host_while_ending(m, now, update);
         return;
     case MEMBER_CONFIRMING:
     case MEMBER_RELEASING:
@@ -1066,13 +1066,13 @@ static void on_local_of_state(struct member *m, usec_t now, struct update *updat
     }
 }
 
-static void on_local(struct member *m, const struct member_event *event, struct update *update)
+static void on_host(struct member *m, const struct member_event *event, struct update *update)
 {
     enum member_state before = m->state;
 
-    m->local = *event->local;
-    heal_look(&m->heal, &m->local.guards, event->now);
-    on_local_of_state(m, event->now, update);
+    m->host = *event->host;
+    heal_look(&m->heal, &m->host.guards, event->now);
+    on_host_of_state(m, event->now, update);
     if (m->state == before)
         heal_if_due(m, event->now, update);
 }
@@ -1087,7 +1087,7 @@ static void on_clock_of_state(struct member *m, usec_t now, struct update *updat
             begin_ending(m, REASON_START_FAILED, now, update);
         else if (now >= m->look_at) {
             m->look_at = USEC_INFINITY;
-            update->actions |= ACTION_LOOK;
+            update->actions |= ACTION_POLL;
         }
         return;
     case MEMBER_LEADING:
@@ -1099,8 +1099,8 @@ static void on_clock_of_state(struct member *m, usec_t now, struct update *updat
         if (usec_sub(now, m->told_at) < TELL_AGAIN_USEC)
             return;
         m->told_at = now;
-        update->actions |= ACTION_END | ACTION_LOOK;
-        if (usec_sub(now, m->since) >= STOP_FALLBACK_USEC && m->local.keeper != LOCAL_KEEPER_BUSY)
+        update->actions |= ACTION_END | ACTION_POLL;
+        if (usec_sub(now, m->since) >= STOP_FALLBACK_USEC && m->host.keeper != KEEPER_BUSY)
             update->actions |= ACTION_STOP_KEEPER;
         return;
     case MEMBER_STANDBY:
@@ -1124,7 +1124,7 @@ static void on_clock(struct member *m, usec_t now, struct update *update)
  * between is not known, and what was told before may be long past. */
 static void on_connected(struct member *m, usec_t now)
 {
-    m->has_told = false;
+    m->has_notice = false;
     m->namesake_changes = 0;
     if (m->state != MEMBER_STARTING && m->state != MEMBER_ENDING)
         m->due = now;
@@ -1137,7 +1137,7 @@ static void on_hint(struct member *m, const struct member_event *event)
         return;
     m->due = event->now;
     if (event->told) {
-        m->has_told = true;
+        m->has_notice = true;
         m->told = *event->told;
     }
 }
@@ -1145,7 +1145,7 @@ static void on_hint(struct member *m, const struct member_event *event)
 static void on_stop(struct member *m, usec_t now, struct update *update)
 {
     m->stopping = true;
-    m->has_told = false; /* whoever claims again looks first */
+    m->has_notice = false; /* whoever claims again looks first */
     switch (m->state) {
     case MEMBER_STARTING:
     case MEMBER_LEADING:
@@ -1155,7 +1155,7 @@ static void on_stop(struct member *m, usec_t now, struct update *update)
         return;
     case MEMBER_STANDBY:
         m->reason = REASON_STOPPED;
-        update->actions |= ACTION_LOOK; /* it is not over before PID 1 says so */
+        update->actions |= ACTION_POLL; /* it is not over before PID 1 says so */
         return;
     case MEMBER_ENDING:
     case MEMBER_RELEASING:
@@ -1180,7 +1180,7 @@ static void on_started(struct member *m, const struct member_event *event, struc
     if (m->state != MEMBER_STARTING)
         return;
     if (event->error == -EAGAIN) { /* not even asked */
-        begin_ending(m, REASON_LOCAL, event->now, update);
+        begin_ending(m, REASON_HOST_NOT_READY, event->now, update);
         return;
     }
     /* No answer is no refusal: PID 1 may be busy and have the job yet. What it says of the keeper
@@ -1191,7 +1191,7 @@ static void on_started(struct member *m, const struct member_event *event, struc
     }
     m->started_at = usec_add(event->now, event->error == -ETIMEDOUT ? START_LATE_USEC : 0);
     m->look_at = event->error == -ETIMEDOUT ? usec_add(m->started_at, 1) : USEC_INFINITY;
-    update->actions |= ACTION_LOOK;
+    update->actions |= ACTION_POLL;
 }
 
 void member_init(struct member *m, const char *owner)
@@ -1225,9 +1225,9 @@ bool member_event_fits(const struct member *m, const struct member_event *event)
         return !m->in_flight;
     case EVENT_REPLY:
         return m->in_flight && event->reply;
-    case EVENT_LOCAL:
-        return event->local && event->local->asked_at > 0 && event->local->asked_at <= now &&
-               event->local->guards.asked_at <= now && event->local->keeper_term <= INT64_MAX;
+    case EVENT_HOST:
+        return event->host && event->host->asked_at > 0 && event->host->asked_at <= now &&
+               event->host->guards.asked_at <= now && event->host->keeper_term <= INT64_MAX;
     case EVENT_HEALED:
         return event->asked_at <= now;
     case EVENT_RESUME:
@@ -1266,8 +1266,8 @@ void member_step(struct member *m, const struct member_event *event, struct upda
     case EVENT_HINT:
         on_hint(m, event);
         return;
-    case EVENT_LOCAL:
-        on_local(m, event, update);
+    case EVENT_HOST:
+        on_host(m, event, update);
         return;
     case EVENT_STARTED:
         on_started(m, event, update);
@@ -1322,8 +1322,8 @@ usec_t member_limit(const struct member *m)
 
 bool member_settled(const struct member *m)
 {
-    return m->stopping && m->state == MEMBER_STANDBY && !m->in_flight && m->local.asked_at > 0 &&
-           local_all_dead(&m->local);
+    return m->stopping && m->state == MEMBER_STANDBY && !m->in_flight && m->host.asked_at > 0 &&
+           host_all_dead(&m->host);
 }
 
 void member_observation(const struct member *m, usec_t now, usec_t *ret_done, usec_t *ret_whole)
@@ -1400,7 +1400,7 @@ const char *member_reason_text(enum member_reason r)
         return "the keeper could not be started";
     case REASON_LATE:
         return "the claim was granted too late to start the units before its deadline";
-    case REASON_LOCAL:
+    case REASON_HOST_NOT_READY:
         return "this host was no longer ready when the claim was granted";
     case REASON_ORPHAN:
         return "the record names this node, but no keeper lives here";

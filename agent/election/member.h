@@ -21,6 +21,7 @@
 #include "base/budget.h"
 #include "election/cover.h"
 #include "election/heal.h"
+#include "election/host_state.h"
 #include "election/nonces.h"
 #include "election/pause.h"
 #include "election/record.h"
@@ -50,7 +51,7 @@ enum member_reason {
     REASON_KEEPER_LOST,    /* the keeper ended by itself */
     REASON_START_FAILED,   /* PID 1 refused to start the keeper, or it did not come up */
     REASON_LATE,           /* the claim was granted too late to start anything */
-    REASON_LOCAL,          /* between claim and start this host stopped being ready */
+    REASON_HOST_NOT_READY, /* between claim and start this host stopped being ready */
     REASON_ORPHAN,         /* the record names this node, but no keeper lives */
     REASON_PAUSED,         /* this host seems to have stood still, unseen by its clocks */
     REASON_UNGUARDED,      /* a unit's guards are lost, and no heal has helped */
@@ -59,38 +60,13 @@ enum member_reason {
     REASON_COPY,           /* somebody else renews in this node's very name: a copy of the host */
 };
 
-enum local_keeper {
-    LOCAL_KEEPER_UNKNOWN,
-    LOCAL_KEEPER_GONE,
-    LOCAL_KEEPER_BUSY,
-    LOCAL_KEEPER_ACTIVE,
-};
-
-/* This host, as the last answer of PID 1 showed it. */
-struct local {
-    usec_t asked_at; /* just before the question was sent; 0: no answer yet */
-    enum local_keeper keeper;
-    bool keeper_queued;   /* nothing of it runs, but PID 1 has a job for it that waits */
-    uint64_t keeper_term; /* from the keeper's state file; 0: there is none */
-    bool keeper_ours;     /* the state file names this very owner */
-    bool keeper_fixed;    /* it is of a version that keeps the lease it began with */
-    usec_t keeper_lease, keeper_stop, keeper_duration, keeper_deadline;
-    bool units_dead;
-    bool units_stay; /* one is up, and PID 1 is not about to stop it */
-    bool slice_empty;
-    bool open; /* a term's stops: systemd has yet to say whether they prove that nothing is left */
-    bool left; /* although all is dead, something of it that is no process may be left */
-    bool guarded; /* the guards of all units are in effect */
-    struct guards_seen guards;
-};
-
 enum member_event_type {
     EVENT_CLOCK,     /* member_wake() has come */
-    EVENT_SEND,      /* a batch is being sent: what do you ask? now is t0 */
-    EVENT_REPLY,     /* the answer to what EVENT_SEND put into the batch */
+    EVENT_SEND,      /* a tick is being sent: what do you ask? now is t0 */
+    EVENT_REPLY,     /* the answer to what EVENT_SEND put into the tick */
     EVENT_CONNECTED, /* the arbiter can be asked (again): nothing told before counts */
     EVENT_HINT,      /* somebody says the record changed, or was given back */
-    EVENT_LOCAL,     /* a fresh look at this host */
+    EVENT_HOST,      /* a fresh look at this host */
     EVENT_STARTED,   /* PID 1 answered StartUnit */
     EVENT_HEALED,    /* a heal of this host is over, whoever asked for it */
     EVENT_STOP,      /* give the group up, and claim no more */
@@ -107,12 +83,12 @@ struct member_event {
     bool fit;                  /* EVENT_SEND: this node's clock may be trusted to renew and claim */
     bool may_claim;            /* EVENT_SEND: a slot is free, and no strays are being stopped */
     const struct reply *reply; /* EVENT_REPLY */
-    const struct told *told;   /* EVENT_HINT: what was given back; NULL: not said */
-    const struct local *local; /* EVENT_LOCAL */
-    int error;                 /* EVENT_STARTED: 0; -ETIMEDOUT, -ECONNRESET: no answer; -EAGAIN:
-                                  PID 1 was not asked; or what it said */
-    usec_t asked_at;           /* EVENT_HEALED: just before PID 1 was asked for it */
-    bool answered; /* EVENT_HEALED: it was done or refused; else PID 1 does not answer */
+    const struct release_notice *told; /* EVENT_HINT: what was given back; NULL: not said */
+    const struct host_state *host;     /* EVENT_HOST */
+    int error;       /* EVENT_STARTED: 0; -ETIMEDOUT, -ECONNRESET: no answer; -EAGAIN:
+                        PID 1 was not asked; or what it said */
+    usec_t asked_at; /* EVENT_HEALED: just before PID 1 was asked for it */
+    bool answered;   /* EVENT_HEALED: it was done or refused; else PID 1 does not answer */
     const struct budget *budget; /* EVENT_RESUME */
 };
 
@@ -122,8 +98,8 @@ enum member_action {
     ACTION_STOP_KEEPER = 1 << 2, /* have PID 1 stop the keeper and what is bound to it */
     ACTION_TICKET = 1 << 3,      /* write the ticket and ask PID 1 to start the keeper */
     ACTION_EXTEND = 1 << 4,  /* give the keeper member.deadline, and the lease of member.cover */
-    ACTION_LOOK = 1 << 5,    /* look at this host; after everything else */
-    ACTION_REQUEST = 1 << 6, /* update.request goes into the batch (EVENT_SEND only) */
+    ACTION_POLL = 1 << 5,    /* look at this host; after everything else */
+    ACTION_REQUEST = 1 << 6, /* update.request goes into the tick (EVENT_SEND only) */
     ACTION_HEAL = 1 << 7,    /* have PID 1 read the guards again, unless that is under way on
                                 this host; EVENT_HEALED follows */
 };
@@ -196,10 +172,10 @@ struct member {
 
     /* Told of a release: the next request may be a claim at once, instead of a look first. Kept
      * apart from what was observed, which no hint can disturb. */
-    bool has_told, sent_told;
-    struct told told;
+    bool has_notice, sent_notice;
+    struct release_notice told;
 
-    struct local local;
+    struct host_state host;
     usec_t started_at; /* from when on a look says whether StartUnit worked; 0: no answer yet */
     usec_t look_at;    /* starting: have a look at this time */
     usec_t told_at;    /* when the keeper was last told to end */
@@ -208,7 +184,7 @@ struct member {
     unsigned namesake_changes;
     struct heal heal;
 
-    usec_t due;        /* when this member wants to be part of a batch */
+    usec_t due;        /* when this member wants to be part of a tick */
     bool hinted;       /* told of a change while a request was under way: ask once more */
     usec_t not_before; /* no claim before */
     unsigned failed_starts;
@@ -229,7 +205,7 @@ bool member_event_fits(const struct member *m, const struct member_event *event)
 /* The one function: judges the event, moves the member, says what to do. */
 void member_step(struct member *m, const struct member_event *event, struct update *update);
 
-/* When this member wants to be in a batch: USEC_INFINITY while it waits for an answer or has
+/* When this member wants to be in a tick: USEC_INFINITY while it waits for an answer or has
  * nothing to ask. */
 usec_t member_due(const struct member *m);
 

@@ -69,7 +69,7 @@ struct record {
 
 /* A record that was given back, as a notification tells it. Proof of nothing: a claim made on it
  * rests on clean, which the arbiter tests in the claim itself. */
-struct told {
+struct release_notice {
     uint64_t term;
     struct nonce nonce;
 };

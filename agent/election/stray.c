@@ -16,9 +16,9 @@ static usec_t kill_time(const struct member *m)
 
 /* Nothing of it runs. The stop of a keeper that was none waits for the units that it stops: then
  * PID 1 has a job for it for as long as they resist. */
-static bool keeper_is_gone(const struct local *l)
+static bool keeper_is_gone(const struct host_state *l)
 {
-    return l->keeper == LOCAL_KEEPER_GONE || l->keeper_queued;
+    return l->keeper == KEEPER_GONE || l->keeper_queued;
 }
 
 /* Keeper, PID 1 and fence have ended what they could, or have had their time for it. */
@@ -26,21 +26,21 @@ static bool ending_is_over(const struct member *m, usec_t now)
 {
     usec_t bound = usec_add(stop_timeout(m), kill_time(m) + BUDGET_SLACK_USEC);
 
-    if (m->local.asked_at <= m->since)
+    if (m->host.asked_at <= m->since)
         return false; /* nothing is known of what the end has come to */
-    return keeper_is_gone(&m->local) || now >= usec_add(m->since, bound);
+    return keeper_is_gone(&m->host) || now >= usec_add(m->since, bound);
 }
 
 static bool is_unreached(const struct member *m)
 {
-    return m->state == MEMBER_ENDING && m->local.units_stay &&
-           m->local.asked_at >= usec_add(m->since, STRAY_UNREACHED_USEC);
+    return m->state == MEMBER_ENDING && m->host.units_stay &&
+           m->host.asked_at >= usec_add(m->since, STRAY_UNREACHED_USEC);
 }
 
 /* What runs here now has no right to, and no keeper that ends it. */
 static bool has_strays(const struct member *m, usec_t now)
 {
-    const struct local *l = &m->local;
+    const struct host_state *l = &m->host;
     bool alive = !l->units_dead || !l->slice_empty;
 
     switch (m->state) {

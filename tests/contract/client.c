@@ -25,7 +25,7 @@ static void on_replies(void *userdata, const struct reply *replies, size_t n)
     struct client *c = userdata;
 
     ck_assert_msg(!c->in_send, "replies came from within arbiter_send");
-    ck_assert_uint_le(n, ARBITER_BATCH_MAX);
+    ck_assert_uint_le(n, ARBITER_TICK_MAX);
     memcpy(c->replies, replies, n * sizeof *replies);
     c->n = n;
     c->answers++;
@@ -59,12 +59,12 @@ static void on_lost(void *userdata, const char *text)
     c->losses++;
 }
 
-static void on_hint(void *userdata, const char *group, const struct told *told)
+static void on_hint(void *userdata, const char *group, const struct release_notice *told)
 {
     struct client *c = userdata;
 
     (void)snprintf(c->hint, sizeof c->hint, "%s", group ? group : "");
-    c->told = told ? *told : (struct told){0};
+    c->told = told ? *told : (struct release_notice){0};
     c->hints++;
 }
 

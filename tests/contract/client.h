@@ -20,15 +20,15 @@ struct client {
     const char *owner;              /* "": what it hands on is not judged */
     bool in_send;
     unsigned answers, connects, losses, hints, notices;
-    struct reply replies[ARBITER_BATCH_MAX];
+    struct reply replies[ARBITER_TICK_MAX];
     size_t n;
-    char groups[ARBITER_BATCH_MAX][GROUP_NAME_MAX + 1]; /* of the last batch */
+    char groups[ARBITER_TICK_MAX][GROUP_NAME_MAX + 1]; /* of the last tick */
     char connected[ARBITER_TEXT_MAX], lost[ARBITER_TEXT_MAX], notice[ARBITER_TEXT_MAX];
     char losses_text[16 * ARBITER_TEXT_MAX]; /* all of them, one a line */
     char hint[GROUP_NAME_MAX + 1];
     unsigned alarms;
-    struct told told;               /* with the last hint; all zero: nothing */
-    char held_up[ARBITER_TEXT_MAX]; /* of the last batch; "" */
+    struct release_notice told;     /* with the last hint; all zero: nothing */
+    char held_up[ARBITER_TEXT_MAX]; /* of the last tick; "" */
     char locked[ARBITER_TEXT_MAX];  /* who has all records locked, as was told last; "": nobody */
     unsigned locks;                 /* how often somebody was named */
     /* Called from within replies(), when set. */

@@ -190,9 +190,9 @@ TEST(a_claim_of_another_life_of_the_server_is_denied)
     ck_assert_int_eq(ask(a, claim, &reply), OUTCOME_GRANTED);
 }
 
-/* Each of a batch is asked for by itself: one may have been read before a restart, another after.
+/* Each of a tick is asked for by itself: one may have been read before a restart, another after.
  */
-TEST(claims_of_a_batch_are_of_different_lives)
+TEST(claims_of_a_tick_are_of_different_lives)
 {
     const char *old = group_new(), *new = group_new();
     struct reply seen_old = look(a, old), seen_new = look(a, new);
@@ -544,7 +544,7 @@ TEST(what_is_told_is_no_proof)
     stands(group, &led);
 }
 
-/* ---- batches ---- */
+/* ---- ticks ---- */
 
 TEST(replies_are_in_the_order_of_the_requests)
 {
@@ -571,7 +571,7 @@ TEST(replies_are_in_the_order_of_the_requests)
     }
 }
 
-TEST(a_batch_mixes_operations)
+TEST(a_tick_mixes_operations)
 {
     const char *renewed = group_new(), *released = group_new(), *claimed = group_new(),
                *observed = group_new(), *lost = group_new();
@@ -779,7 +779,7 @@ TEST(what_is_confirmed_dead_is_waited_out)
                      OUTCOME_DENIED);
 }
 
-/* Each of a batch by itself. */
+/* Each of a tick by itself. */
 TEST(one_of_two_is_confirmed_dead)
 {
     const char *still = group_new(), *renewed = group_new();
@@ -797,13 +797,13 @@ TEST(one_of_two_is_confirmed_dead)
 
 TEST(what_cannot_be_sent_is_refused)
 {
-    static struct request many[ARBITER_BATCH_MAX + 1];
+    static struct request many[ARBITER_TICK_MAX + 1];
     struct request request = observe_of("a");
 
-    for (size_t i = 0; i <= ARBITER_BATCH_MAX; i++)
+    for (size_t i = 0; i <= ARBITER_TICK_MAX; i++)
         many[i] = request;
     ck_assert_int_eq(arbiter_send(a->arbiter, &request, 0, CLIENT_LIMIT), -EINVAL);
-    ck_assert_int_eq(arbiter_send(a->arbiter, many, ARBITER_BATCH_MAX + 1, CLIENT_LIMIT), -E2BIG);
+    ck_assert_int_eq(arbiter_send(a->arbiter, many, ARBITER_TICK_MAX + 1, CLIENT_LIMIT), -E2BIG);
     static const char *const names[] = {"", "-a", "a b", "a\"b", "a,b", "{a}", "a\\b", "a'b"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         request = observe_of(names[i]);
@@ -855,7 +855,7 @@ static void send_next(struct client *c)
         client_send(c, &request, 1, CLIENT_LIMIT);
 }
 
-TEST(the_next_batch_may_be_sent_from_the_reply)
+TEST(the_next_tick_may_be_sent_from_the_reply)
 {
     struct request request = observe_of(chained = group_new());
 

@@ -302,7 +302,7 @@ TEST(a_session_that_crashes_is_no_restart, .times = 2)
     c = client_close(c);
 }
 
-TEST(a_batch_under_way_in_a_crash_is_unknown)
+TEST(a_tick_under_way_in_a_crash_is_unknown)
 {
     const char *group = group_new();
     struct client *c = client_on(&s, CLIENT_OWNER_A);

@@ -233,7 +233,7 @@ static long long next_xid(void)
     return server_number(&shared, "select pg_snapshot_xmax(pg_current_snapshot())");
 }
 
-TEST(one_round_trip_and_one_transaction_per_batch)
+TEST(one_round_trip_and_one_transaction_per_tick)
 {
     static const size_t sizes[] = {1, 100, MANY};
     struct proxy *proxy = proxy_start(shared.port);
@@ -337,7 +337,7 @@ static void crowd_member(const struct server *s, int number, atomic_llong *claim
 {
     struct client *c = client_new();
     char owner[OWNER_MAX + 1], names[SHARED_GROUPS][GROUP_NAME_MAX + 1];
-    struct request batch[SHARED_GROUPS];
+    struct request tick[SHARED_GROUPS];
     uint64_t held[SHARED_GROUPS] = {0};
     struct reply seen[SHARED_GROUPS] = {0};
     usec_t until = clock_boottime() + CROWD_USEC;
@@ -353,16 +353,16 @@ static void crowd_member(const struct server *s, int number, atomic_llong *claim
     while (clock_boottime() < until) {
         for (int i = 0; i < SHARED_GROUPS; i++) {
             if (held[i])
-                batch[i] = renew_of(names[i], held[i]);
+                tick[i] = renew_of(names[i], held[i]);
             else if (seen[i].has_record && rand() % 10 == 0)
-                batch[i] = claim_of(names[i], &seen[i]);
+                tick[i] = claim_of(names[i], &seen[i]);
             else
-                batch[i] = observe_of(names[i]);
+                tick[i] = observe_of(names[i]);
             if (held[i] && seen[i].has_record && rand() % 20 == 0)
-                batch[i] = release_of(names[i], held[i], &seen[i].record.nonce);
+                tick[i] = release_of(names[i], held[i], &seen[i].record.nonce);
         }
         unsigned answers = c->answers;
-        client_send(c, batch, SHARED_GROUPS, CLIENT_LIMIT);
+        client_send(c, tick, SHARED_GROUPS, CLIENT_LIMIT);
         client_await(c, &c->answers, answers + 1);
         for (int i = 0; i < SHARED_GROUPS; i++) {
             const struct reply *r = &c->replies[i];
@@ -370,8 +370,8 @@ static void crowd_member(const struct server *s, int number, atomic_llong *claim
 
             if (r->outcome == OUTCOME_UNKNOWN)
                 continue;
-            granted += r->outcome == OUTCOME_GRANTED && batch[i].operation != OPERATION_OBSERVE;
-            if (r->outcome == OUTCOME_GRANTED && batch[i].operation == OPERATION_CLAIM)
+            granted += r->outcome == OUTCOME_GRANTED && tick[i].operation != OPERATION_OBSERVE;
+            if (r->outcome == OUTCOME_GRANTED && tick[i].operation == OPERATION_CLAIM)
                 (void)atomic_fetch_add(claims, 1);
             held[i] = ours ? r->record.term : 0;
             seen[i] = *r;

@@ -21,9 +21,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "api/internal.h"
 #include "base/cleanup.h"
 #include "base/names.h"
-#include "bus/internal.h"
 #include "fuzz.h"
 #include "peer.h"
 

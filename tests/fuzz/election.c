@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A member of an election, and events in any order with any values: a line each, its first letter
- * the event. What the layer below lets through (arbiter/lease.c, unit/look.c) is all that is
+ * the event. What the layer below lets through (arbiter/tick_codec.c, host/poll.c) is all that is
  * assumed; what must hold whatever comes is kept by a second, simple-minded account beside it.
  *
  *     b LEASE STOP          take part, with this budget (milliseconds)
  *     t USEC                time passes
- *     s FLAGS               a batch is sent; "u" the clock is unfit, "n" no slot is free
+ *     s FLAGS               a tick is sent; "u" the clock is unfit, "n" no slot is free
  *     r OUTCOME FLAGS NUMBERS   its reply: g(ranted), d(enied), u(nknown); see read_record()
  *     l FLAGS AGE TERM      a look at this host; see look()
  *     h FLAGS TERM NONCE    a hint: "t" tells what was given back, "s" as seen last
@@ -43,9 +43,9 @@ struct account {
     usec_t same_since, seen_at; /* without a gap above half of its lease */
 
     bool was_told; /* of a release, since connected */
-    struct told told;
+    struct release_notice told;
 
-    struct local local;
+    struct host_state local;
     bool healing;
     usec_t healed_at;
 
@@ -57,9 +57,9 @@ struct account {
     uint64_t left; /* the last that ended without that proof */
 };
 
-static bool dead(const struct local *l)
+static bool dead(const struct host_state *l)
 {
-    return l->keeper == LOCAL_KEEPER_GONE && l->units_dead && l->slice_empty && !l->open;
+    return l->keeper == KEEPER_GONE && l->units_dead && l->slice_empty && !l->open;
 }
 
 static usec_t record_lease(const struct account *a)
@@ -199,7 +199,7 @@ static void check_actions(struct account *a, const struct reply *reply)
 
     assert(!(did & ACTION_END) || a->m.state == MEMBER_ENDING);
     if (did & ACTION_UNLINK) {
-        assert(did & ACTION_END && did & ACTION_LOOK && a->m.state == MEMBER_ENDING);
+        assert(did & ACTION_END && did & ACTION_POLL && a->m.state == MEMBER_ENDING);
         assert(!(did & (ACTION_TICKET | ACTION_EXTEND)));
         a->over = true;
         a->proven = false;
@@ -239,7 +239,7 @@ static void step(struct account *a, struct member_event e)
     e.now = a->now;
     member_step(&a->m, &e, &a->u);
     if (a->m.state == MEMBER_ADOPTING && before.state != MEMBER_ADOPTING) {
-        assert(a->local.keeper == LOCAL_KEEPER_ACTIVE && a->local.keeper_ours);
+        assert(a->local.keeper == KEEPER_ACTIVE && a->local.keeper_ours);
         assert(a->m.term == a->local.keeper_term && a->now < a->m.deadline);
         a->term = a->m.term;
         a->deadline =
@@ -277,7 +277,7 @@ static void send(struct account *a, char *line)
     };
 
     if (a->asked)
-        return; /* no batch twice */
+        return; /* no tick twice */
     step(a, e);
     if (a->u.actions & ACTION_REQUEST) {
         check_request(a, e.fit, e.may_claim);
@@ -319,7 +319,7 @@ static void read_record(const struct account *a, const char *flags, char *line, 
                               .started = strchr(flags, 'l') ? 2 : 1};
 }
 
-/* lease_decode() lets nothing else through. */
+/* tick_decode() lets nothing else through. */
 static void make_granted_fit(const struct request *q, struct reply *r)
 {
     struct record *row = &r->record;
@@ -390,12 +390,12 @@ static void look(struct account *a, char *line)
     const char *flags = fuzz_word(&line);
     usec_t age = (usec_t)(fuzz_number(&line) & INT32_MAX);
     uint64_t term = (uint64_t)(fuzz_number(&line) & INT32_MAX);
-    struct local l = {
+    struct host_state l = {
         .asked_at = usec_max(usec_max(usec_sub(a->now, age), a->local.asked_at), 1),
-        .keeper = strchr(flags, 'a')   ? LOCAL_KEEPER_ACTIVE
-                  : strchr(flags, 'b') ? LOCAL_KEEPER_BUSY
-                  : strchr(flags, '?') ? LOCAL_KEEPER_UNKNOWN
-                                       : LOCAL_KEEPER_GONE,
+        .keeper = strchr(flags, 'a')   ? KEEPER_ACTIVE
+                  : strchr(flags, 'b') ? KEEPER_BUSY
+                  : strchr(flags, '?') ? KEEPER_UNKNOWN
+                                       : KEEPER_GONE,
         .keeper_queued = strchr(flags, 'q') != NULL,
         .keeper_ours = strchr(flags, 'o') != NULL,
         .keeper_term = term > 0 ? TERM + term : a->m.term,
@@ -419,24 +419,24 @@ static void look(struct account *a, char *line)
         .outside = strchr(flags, 'e') != NULL,
         .asked_at = usec_sub(a->now, (usec_t)(fuzz_number(&line) & INT32_MAX)),
     };
-    if (l.keeper == LOCAL_KEEPER_GONE)
+    if (l.keeper == KEEPER_GONE)
         l.keeper_term = 0;
     a->local = l;
     bool over = a->over && dead(&l) && l.asked_at > a->over_at;
     a->proven = a->proven || (over && !l.left);
     if (over && l.left && a->m.state == MEMBER_ENDING)
         a->left = a->m.term;
-    step(a, (struct member_event){.type = EVENT_LOCAL, .local = &l});
+    step(a, (struct member_event){.type = EVENT_HOST, .host = &l});
 }
 
 static void hint(struct account *a, char *line)
 {
     const char *flags = fuzz_word(&line);
-    struct told told = {.term = TERM + (uint64_t)(fuzz_number(&line) & INT32_MAX)};
+    struct release_notice told = {.term = TERM + (uint64_t)(fuzz_number(&line) & INT32_MAX)};
 
     told.nonce.bytes[0] = (uint8_t)fuzz_number(&line);
     if (strchr(flags, 's'))
-        told = (struct told){.term = a->record.term, .nonce = a->record.nonce};
+        told = (struct release_notice){.term = a->record.term, .nonce = a->record.nonce};
     if (strchr(flags, 't') && a->m.state == MEMBER_STANDBY && !a->stopped) {
         a->was_told = true;
         a->told = told;

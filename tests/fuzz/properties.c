@@ -8,9 +8,9 @@
 
 #include "base/cleanup.h"
 #include "fuzz.h"
+#include "host/internal.h"
+#include "host/survey.h"
 #include "support/guards.h"
-#include "unit/internal.h"
-#include "unit/survey.h"
 #include "values.h"
 
 static sd_bus *bus;

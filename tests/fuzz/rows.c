@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The database's answer to a batch. First line: what was asked, a letter a request (o, c, r, l; in
+/* The database's answer to a tick. First line: what was asked, a letter a request (o, c, r, l; in
  * capitals by the method advisory). Then a line a row, its columns divided by "|", "~" for null.
  * Believing an answer makes a leader: what is let through must fit the request. */
 #include <assert.h>
@@ -7,7 +7,7 @@
 #include <libpq-fe.h>
 #include <string.h>
 
-#include "arbiter/lease.h"
+#include "arbiter/tick_codec.h"
 #include "base/cleanup.h"
 #include "fuzz.h"
 
@@ -91,7 +91,7 @@ static void check_granted(const struct request *q, const struct reply *reply, bo
 }
 
 static void check_reply(const struct request *q, const struct reply *reply, bool held,
-                        const struct lease_facts *facts)
+                        const struct tick_facts *facts)
 {
     assert(reply->epoch.timeline > 0 && reply->epoch.timeline <= UINT32_MAX);
     assert(epoch_equal(&reply->epoch, &facts->epoch));
@@ -111,7 +111,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *rest = text, *letters = fuzz_line(&rest), error[ARBITER_TEXT_MAX] = "";
     struct request requests[ROWS_MAX] = {0};
     struct reply replies[ROWS_MAX];
-    struct lease_facts facts = {0};
+    struct tick_facts facts = {0};
     bool held[ROWS_MAX] = {false};
     size_t n = letters ? read_requests(letters, requests) : 0;
 
@@ -120,7 +120,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t i = 0; i < n; i++)
         replies[i] = untouched;
     PGresult *result = read_result(rest);
-    int r = lease_decode(result, OWNER, requests, n, replies, held, &facts, error);
+    int r = tick_decode(result, OWNER, requests, n, replies, held, &facts, error);
 
     PQclear(result);
     for (size_t i = 0; i < n; i++)

@@ -20,9 +20,9 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "fuzz.h"
+#include "host/host.h"
+#include "host/internal.h"
 #include "peer.h"
-#include "unit/host.h"
-#include "unit/internal.h"
 #include "values.h"
 
 #define STOP (5 * USEC_PER_SEC)
@@ -136,11 +136,12 @@ static const struct host_handler handler = {viewed, start_answered, stop_answere
 static void nothing_is_forgotten(const struct talk *t)
 {
     for (size_t i = 0; i < GROUPS_MAX; i++) {
-        const struct group *g = *t->known[i].name ? host_group(t->host, t->known[i].name) : NULL;
+        const struct watched_group *g =
+            *t->known[i].name ? host_group(t->host, t->known[i].name) : NULL;
 
         assert(!g || !t->host->connected || g->checked == t->host->generation ||
                g->check_in_flight ||
-               g->check_at <= usec_add(clock_boottime(), LOOK_RETRY_MAX_USEC));
+               g->check_at <= usec_add(clock_boottime(), POLL_RETRY_MAX_USEC));
     }
 }
 
@@ -351,7 +352,7 @@ static void order(struct talk *t, const char *verb, char *line)
     struct known *g = find(t, name);
 
     if (strcmp(verb, "look") == 0)
-        host_look(t->host, name);
+        host_poll(t->host, name);
     else if (strcmp(verb, "start") == 0 && host_start_keeper(t->host, name) == 0) {
         assert(g && !g->starting);
         g->starting = true;

@@ -11,9 +11,9 @@
 #include "base/budget.h"
 #include "base/cleanup.h"
 #include "fuzz.h"
+#include "host/files.h"
 #include "keeper/files.h"
 #include "keeper/rules.h"
-#include "unit/files.h"
 
 #define GROUP "a-b"
 #define TICKET "c-d" /* not in the directory of GROUP */

@@ -143,8 +143,8 @@ enum pause_verdict noted_pause_judge(struct pause_watch *w, const struct reply *
 static struct account {
     usec_t now; /* of the last step */
     bool stopped;
-    struct budget budget; /* of the last EVENT_RESUME */
-    struct local look;    /* the last one; asked_at 0: none */
+    struct budget budget;   /* of the last EVENT_RESUME */
+    struct host_state look; /* the last one; asked_at 0: none */
 
     /* The question under way. */
     bool asked, asked_fit;
@@ -159,7 +159,7 @@ static struct account {
     usec_t same_since, seen_at;
     bool restarted; /* the last answer was of another life than the one before */
     bool was_told;  /* of a release, in this connection: the last time */
-    struct told told;
+    struct release_notice told;
 
     uint64_t top;      /* the highest term that was ever read, ticketed, adopted or ended */
     uint64_t ticketed; /* the highest that had a ticket or was adopted */
@@ -214,9 +214,9 @@ static struct account {
     unsigned moved;
 } a;
 
-static bool all_dead(const struct local *l)
+static bool all_dead(const struct host_state *l)
 {
-    return l->keeper == LOCAL_KEEPER_GONE && l->units_dead && l->slice_empty && !l->open;
+    return l->keeper == KEEPER_GONE && l->units_dead && l->slice_empty && !l->open;
 }
 
 static bool ours(const struct member *m, const struct record *r)
@@ -477,9 +477,9 @@ static void account_for_leases(const struct member *before, const struct member 
     if (before->state == MEMBER_ADOPTING && m->state == MEMBER_ADOPTING && reads_term(before, e))
         account_for_earlier_life(&e->reply->record);
     /* Nothing that was sent is later than what it shows, so it has no other any more. */
-    if (e->type == EVENT_LOCAL && before->state == MEMBER_LEADING && m->state == MEMBER_LEADING &&
-        e->local->keeper_term == a.term && e->local->keeper_deadline == a.covered &&
-        e->local->keeper_lease == a.lease) {
+    if (e->type == EVENT_HOST && before->state == MEMBER_LEADING && m->state == MEMBER_LEADING &&
+        e->host->keeper_term == a.term && e->host->keeper_deadline == a.covered &&
+        e->host->keeper_lease == a.lease) {
         a.kept = a.lease;
         a.room = 0;
     }
@@ -519,7 +519,7 @@ static void account_for_reply(const struct member *m, const struct member_event 
 }
 
 /* Does PID 1 say now how the guards are, or has a moment ago? */
-static bool guards_known(const struct local *l, usec_t now)
+static bool guards_known(const struct host_state *l, usec_t now)
 {
     return l->guards.state != GUARDS_UNKNOWN && l->guards.asked_at > 0 &&
            now - l->guards.asked_at <= HEAL_ANSWER_AGE_USEC;
@@ -554,8 +554,8 @@ static void account_for_event(const struct member *m, const struct member_event 
 {
     if (e->type == EVENT_HEALED)
         account_for_heal(e);
-    if (e->type == EVENT_LOCAL && guards_known(e->local, e->now))
-        account_for_guards(&e->local->guards, e->now);
+    if (e->type == EVENT_HOST && guards_known(e->host, e->now))
+        account_for_guards(&e->host->guards, e->now);
     if (e->type == EVENT_REPLY)
         account_for_reply(m, e);
     if (e->type == EVENT_CONNECTED)
@@ -572,9 +572,9 @@ static void account_for_event(const struct member *m, const struct member_event 
         a.stopped = false;
         a.budget = *e->budget;
     }
-    if (e->type == EVENT_LOCAL) {
-        a.look = *e->local;
-        if (all_dead(e->local) && !e->local->left && e->local->asked_at > a.unlinked_at)
+    if (e->type == EVENT_HOST) {
+        a.look = *e->host;
+        if (all_dead(e->host) && !e->host->left && e->host->asked_at > a.unlinked_at)
             a.proven = true;
     }
 }
@@ -592,7 +592,7 @@ static void account_for_term(const struct member *before, const struct member *m
     if (begins && (granted || m->state == MEMBER_CONFIRMING))
         account_for_acknowledgement(e->reply);
     /* A live keeper was found, and is given up at once. */
-    bool found = begins && e->type == EVENT_LOCAL && m->reason == REASON_STOPPED;
+    bool found = begins && e->type == EVENT_HOST && m->reason == REASON_STOPPED;
     if (begins && (granted || found || confirms_or_holds(m->state)))
         account_for_no_orphan();
     if (m->state == MEMBER_STANDBY && before->state != MEMBER_STANDBY) {
@@ -626,9 +626,9 @@ static void account_for_update(const struct member *before, const struct member 
         a.open = a.proven = false;
     }
     if (adopted) {
-        a.term = a.ticketed = e->local->keeper_term;
-        a.until = usec_min(e->local->keeper_deadline, usec_add(e->now, e->local->keeper_duration));
-        account_for_first_lease(e->local->keeper_lease, e->local->keeper_duration);
+        a.term = a.ticketed = e->host->keeper_term;
+        a.until = usec_min(e->host->keeper_deadline, usec_add(e->now, e->host->keeper_duration));
+        account_for_first_lease(e->host->keeper_lease, e->host->keeper_duration);
         a.proven = false;
     }
     if (a.term > a.top)
@@ -644,7 +644,7 @@ static void account_for_update(const struct member *before, const struct member 
         a.unlinked_at = e->now;
         a.proven = false;
     }
-    if (before->state == MEMBER_ENDING && m->state == MEMBER_STANDBY && e->local->left)
+    if (before->state == MEMBER_ENDING && m->state == MEMBER_STANDBY && e->host->left)
         a.left = before->term;
     /* Given up without an end: a claim that was denied before anything began. */
     if (m->term != before->term && before->term > a.ended)
@@ -764,13 +764,13 @@ static bool budget_known(const struct member *m)
 
 static bool look_known(const struct member *m)
 {
-    const struct local *l = &m->local;
+    const struct host_state *l = &m->host;
 
     return l->asked_at == a.look.asked_at && l->keeper == a.look.keeper &&
            l->units_dead == a.look.units_dead && l->slice_empty == a.look.slice_empty &&
            l->open == a.look.open && l->left == a.look.left && l->guarded == a.look.guarded &&
            l->keeper_term == a.look.keeper_term && l->keeper_deadline == a.look.keeper_deadline &&
-           (unsigned)l->keeper <= LOCAL_KEEPER_ACTIVE && l->guards.state == a.look.guards.state &&
+           (unsigned)l->keeper <= KEEPER_ACTIVE && l->guards.state == a.look.guards.state &&
            (unsigned)l->guards.state <= GUARDS_BARE;
 }
 
@@ -821,7 +821,7 @@ static bool observation_known(const struct member *m)
 {
     const struct record *r = &m->record, *v = &a.record;
 
-    if (m->has_told && m->state == MEMBER_STANDBY &&
+    if (m->has_notice && m->state == MEMBER_STANDBY &&
         (m->stopping || !a.was_told || m->told.term != a.told.term ||
          !nonce_equal(&m->told.nonce, &a.told.nonce)))
         return false;
@@ -1070,7 +1070,7 @@ static void check_ticket(const struct member *m, const struct member_event *e,
     PROVE("ticket-not-when-stopped", true, !a.stopped);
     PROVE("ticket-by-a-fit-clock", true, a.asked_fit);
     PROVE("ticket-stands-alone", true,
-          (u->actions & ~(unsigned)(ACTION_TICKET | ACTION_LOOK)) == 0 &&
+          (u->actions & ~(unsigned)(ACTION_TICKET | ACTION_POLL)) == 0 &&
               m->state == MEMBER_STARTING);
     check_ready(e->now, true);
 }
@@ -1108,14 +1108,14 @@ static void check_extend(const struct member *before, const struct member *m,
           m->cover.lease == lease);
     PROVE("extend-not-after-a-pause", extends, pause_said != PAUSE_LIKELY);
     PROVE("extend-stands-alone", extends,
-          (u->actions & ~(unsigned)ACTION_LOOK) == ACTION_EXTEND && member_leads(m));
+          (u->actions & ~(unsigned)ACTION_POLL) == ACTION_EXTEND && member_leads(m));
     PROVE("deadline-moves-only-by-extending",
           holds_term(before->state) && holds_term(m->state) && m->deadline != before->deadline,
           extends);
     PROVE("leads-only-by-grant-or-look", m->state == MEMBER_LEADING && !member_leads(before),
-          before->state == MEMBER_STARTING && e->type == EVENT_LOCAL &&
-              e->local->keeper == LOCAL_KEEPER_ACTIVE && e->local->keeper_term == a.term &&
-              e->local->asked_at > before->since);
+          before->state == MEMBER_STARTING && e->type == EVENT_HOST &&
+              e->host->keeper == KEEPER_ACTIVE && e->host->keeper_term == a.term &&
+              e->host->asked_at > before->since);
     PROVE("leads-adopted-only-when-renewed",
           m->state == MEMBER_LEADING && before->state == MEMBER_ADOPTING, renewed);
     PROVE("renewed-keeps-leading",
@@ -1133,11 +1133,11 @@ static void check_end(const struct member *before, const struct member *m,
     bool ends = (u->actions & ACTION_UNLINK) != 0;
     bool begins = m->state == MEMBER_ENDING && before->state != MEMBER_ENDING;
     bool held = holds_term(before->state);
-    const struct local *l = e->type == EVENT_LOCAL ? e->local : NULL;
+    const struct host_state *l = e->type == EVENT_HOST ? e->host : NULL;
 
     PROVE("end-is-whole", ends || begins,
           begins && (u->actions & ACTION_UNLINK) && (u->actions & ACTION_END) &&
-              (u->actions & ACTION_LOOK) && m->since == e->now);
+              (u->actions & ACTION_POLL) && m->since == e->now);
     PROVE("end-is-the-only-way-out", held && !holds_term(m->state),
           m->state == MEMBER_ENDING && ends && m->term == before->term);
     PROVE("end-at-the-deadline", held && e->type == EVENT_CLOCK && e->now >= a.until, ends);
@@ -1161,13 +1161,12 @@ static void check_end(const struct member *before, const struct member *m,
               e->reply->outcome == OUTCOME_GRANTED && e->now >= a.until && held,
           ends);
     PROVE("end-when-the-keeper-is-gone",
-          member_leads(before) && l && l->asked_at > before->since &&
-              l->keeper == LOCAL_KEEPER_GONE,
+          member_leads(before) && l && l->asked_at > before->since && l->keeper == KEEPER_GONE,
           ends);
     PROVE("end-when-the-keeper-is-not-there-in-time",
           before->state == MEMBER_STARTING && e->type == EVENT_CLOCK && e->now >= a.until, ends);
     PROVE("end-of-a-term-that-was-known", ends,
-          m->term <= a.top || (l && l->keeper == LOCAL_KEEPER_ACTIVE && m->term == l->keeper_term));
+          m->term <= a.top || (l && l->keeper == KEEPER_ACTIVE && m->term == l->keeper_term));
     PROVE("ending-until-proof", before->state == MEMBER_ENDING && m->state != MEMBER_ENDING,
           l && all_dead(l) && l->asked_at > a.unlinked_at &&
               (m->state == MEMBER_RELEASING ? !l->left : m->state == MEMBER_STANDBY));
@@ -1175,11 +1174,11 @@ static void check_end(const struct member *before, const struct member *m,
           before->state == MEMBER_ENDING && l && all_dead(l) && l->left &&
               l->asked_at > a.unlinked_at && !(a.asked && a.request.operation == OPERATION_RENEW),
           m->state == MEMBER_STANDBY && m->term == 0 &&
-              (u->actions & ~(unsigned)(ACTION_HEAL | ACTION_STOP_KEEPER | ACTION_LOOK)) == 0);
+              (u->actions & ~(unsigned)(ACTION_HEAL | ACTION_STOP_KEEPER | ACTION_POLL)) == 0);
     PROVE("ending-tells-again",
           before->state == MEMBER_ENDING && m->state == MEMBER_ENDING && e->type == EVENT_CLOCK &&
               e->now >= before->told_at + TELL_AGAIN_USEC,
-          (u->actions & ACTION_END) && (u->actions & ACTION_LOOK));
+          (u->actions & ACTION_END) && (u->actions & ACTION_POLL));
     PROVE("releasing-only-after-ending",
           before->state != MEMBER_RELEASING && m->state == MEMBER_RELEASING,
           before->state == MEMBER_ENDING);
@@ -1193,16 +1192,16 @@ static void check_end(const struct member *before, const struct member *m,
 }
 
 /* The keeper has not ended by itself meanwhile. */
-static bool keeper_stays(const struct member *before, const struct local *l)
+static bool keeper_stays(const struct member *before, const struct host_state *l)
 {
-    return l->asked_at <= before->since || l->keeper == LOCAL_KEEPER_UNKNOWN ||
-           (l->keeper != LOCAL_KEEPER_GONE && l->keeper_term == before->term);
+    return l->asked_at <= before->since || l->keeper == KEEPER_UNKNOWN ||
+           (l->keeper != KEEPER_GONE && l->keeper_term == before->term);
 }
 
 static void check_guards(const struct member *before, const struct member *m,
                          const struct member_event *e, const struct update *u)
 {
-    const struct local *l = e->type == EVENT_LOCAL ? e->local : NULL;
+    const struct host_state *l = e->type == EVENT_HOST ? e->host : NULL;
     bool heals = (u->actions & ACTION_HEAL) != 0;
     bool begins = m->state == MEMBER_ENDING && before->state != MEMBER_ENDING;
     bool unguarded = begins && m->reason == REASON_UNGUARDED;
@@ -1256,14 +1255,14 @@ static void check_memory(const struct member *before, const struct member *m,
               !(m->state == before->state && m->term == before->term),
           m->term > a.ended);
     PROVE("adopt-only-its-own-live-keeper", adopted,
-          before->state == MEMBER_STANDBY && e->type == EVENT_LOCAL && e->local->keeper_ours &&
-              e->local->keeper == LOCAL_KEEPER_ACTIVE && e->local->keeper_term == m->term &&
-              m->term > a.ended && m->deadline <= e->local->keeper_deadline &&
+          before->state == MEMBER_STANDBY && e->type == EVENT_HOST && e->host->keeper_ours &&
+              e->host->keeper == KEEPER_ACTIVE && e->host->keeper_term == m->term &&
+              m->term > a.ended && m->deadline <= e->host->keeper_deadline &&
               e->now < m->deadline && !a.stopped);
     PROVE("adopt-at-most-d-ahead", adopted,
-          e->type == EVENT_LOCAL && m->cover.duration == e->local->keeper_duration &&
+          e->type == EVENT_HOST && m->cover.duration == e->host->keeper_duration &&
               m->deadline <= usec_add(e->now, m->cover.duration) &&
-              (m->deadline == e->local->keeper_deadline ||
+              (m->deadline == e->host->keeper_deadline ||
                m->deadline == usec_add(e->now, m->cover.duration)));
     PROVE("adopt-without-a-ticket", adopted, u->actions == 0 && m->nonces.n_known == 0);
     PROVE("confirm-only-its-own-claim",
@@ -1277,7 +1276,7 @@ static void check_memory(const struct member *before, const struct member *m,
     PROVE("settled-means-nothing-runs", member_settled(m),
           a.stopped && !(a.asked && e->type != EVENT_REPLY) && all_dead(&a.look) &&
               !holds_term(m->state) && !(u->actions & ACTION_REQUEST));
-    PROVE("reconnected-forgets-what-was-told", e->type == EVENT_CONNECTED, !m->has_told);
+    PROVE("reconnected-forgets-what-was-told", e->type == EVENT_CONNECTED, !m->has_notice);
     PROVE("reconnected-observes-on", e->type == EVENT_CONNECTED,
           m->observed == before->observed && m->seen_since == before->seen_since &&
               m->seen_at == before->seen_at);
@@ -1342,8 +1341,8 @@ int main(void)
     struct member m, before;
     struct account any;
     struct reply reply;
-    struct told told;
-    struct local local;
+    struct release_notice told;
+    struct host_state local;
     struct budget budget;
     struct member_event e;
     struct update u;
@@ -1366,11 +1365,10 @@ int main(void)
     /* Its pointers are those of its type. */
     e.reply = e.type == EVENT_REPLY ? &reply : NULL;
     e.told = e.type == EVENT_HINT && is_told ? &told : NULL;
-    e.local = e.type == EVENT_LOCAL ? &local : NULL;
+    e.host = e.type == EVENT_HOST ? &local : NULL;
     e.budget = e.type == EVENT_RESUME ? &budget : NULL;
     ASSUME(e.now >= a.now && (unsigned)e.type <= EVENT_RESUME &&
-           (unsigned)local.keeper <= LOCAL_KEEPER_ACTIVE &&
-           (unsigned)local.guards.state <= GUARDS_BARE);
+           (unsigned)local.keeper <= KEEPER_ACTIVE && (unsigned)local.guards.state <= GUARDS_BARE);
     ASSUME(member_event_fits(&m, &e));
     ASSUME(e.type != EVENT_REPLY || reply_fits(&a.request, m.owner, &reply));
     ASSUME(e.type != EVENT_SEND || is_fresh(&m, &e.nonce));

@@ -12,7 +12,7 @@
 usec_t agent_now(const struct node *n)
 {
     usec_t now = SEARCH_NOW(grid);
-    const usec_t stamps[] = {n->member.since, n->member.local.asked_at, n->member.started_at,
+    const usec_t stamps[] = {n->member.since, n->member.host.asked_at, n->member.started_at,
                              n->look.asked_at};
 
     for (size_t i = 0; i < sizeof stamps / sizeof stamps[0]; i++)
@@ -25,7 +25,7 @@ usec_t agent_now(const struct node *n)
 
 static void write_ticket(struct world *w, struct node *n)
 {
-    witness_ticket(w, n, &n->effect_paper);
+    checker_ticket(w, n, &n->effect_paper);
     if (n->has_ticket || n->start_pending) {
         n->start_pending = true;
         n->start_answer = START_REFUSED;
@@ -54,10 +54,10 @@ void agent_carry_out(struct world *w, struct node *n)
     if (actions & ACTION_TICKET)
         write_ticket(w, n);
     if (actions & ACTION_EXTEND) {
-        witness_extend(w, n, &n->effect_paper);
+        checker_extend(w, n, &n->effect_paper);
         machine_send(n, KEEPER_EXTEND, n->effect_paper.term, n->effect_paper.deadline);
     }
-    if (actions & ACTION_LOOK)
+    if (actions & ACTION_POLL)
         n->look_wanted = true;
 }
 
@@ -85,10 +85,10 @@ static void count_move(const struct member *before, const struct member *m)
 static void step(struct world *w, struct node *n, struct member_event event, struct update *u)
 {
     struct reply spare_reply;
-    struct local spare_local;
+    struct host_state spare_host;
 
     event.now = agent_now(n);
-    break_before(n, &event, &spare_reply, &spare_local);
+    break_before(n, &event, &spare_reply, &spare_host);
 
     struct member before = n->member;
 
@@ -100,7 +100,7 @@ static void step(struct world *w, struct node *n, struct member_event event, str
     break_after(n, &before, &event, u);
     count_move(&before, &n->member);
     if (u->note == NOTE_COPY || (u->note == NOTE_ENDING && n->member.reason == REASON_COPY))
-        witness_copy(w, n);
+        checker_copy(w, n);
 }
 
 void agent_step(struct world *w, struct node *n, struct member_event event, bool stalls)
@@ -139,7 +139,7 @@ void agent_send(struct world *w, struct node *n, bool fit, bool stalls)
         if (broken == BREAK_RESTART_IGNORED)
             n->x.request.epoch.started = w->life;
         memcpy(n->x.owner, n->owner, sizeof n->owner);
-        witness_send(w, n, &n->x, fit);
+        checker_send(w, n, &n->x, fit);
         /* Only terms that the record has had are known: the greatest is its own. */
         assert(broken || u.request.operation != OPERATION_CLAIM ||
                u.request.term_floor <= w->row.term + 1);
@@ -152,7 +152,7 @@ void agent_deliver(struct world *w, struct node *n, bool stalls)
     struct exchange x = n->x;
 
     n->x = (struct exchange){0};
-    witness_answer(n, &x);
+    checker_answer(n, &x);
     agent_step(w, n, (struct member_event){.type = EVENT_REPLY, .reply = &x.reply}, stalls);
 }
 
@@ -184,9 +184,9 @@ void agent_lose_connection(struct world *w, struct node *n, bool stalls)
         agent_step(w, n, (struct member_event){.type = EVENT_REPLY, .reply = &unknown}, stalls);
 }
 
-void agent_hint(struct world *w, struct node *n, const struct told *told, bool stalls)
+void agent_hint(struct world *w, struct node *n, const struct release_notice *told, bool stalls)
 {
-    struct told copy = *told;
+    struct release_notice copy = *told;
 
     n->witness.was_told = true;
     n->witness.told = copy;
@@ -195,13 +195,13 @@ void agent_hint(struct world *w, struct node *n, const struct told *told, bool s
 
 /* ---- this host ---- */
 
-void agent_look_at_host(struct node *n, struct local *ret)
+void agent_look_at_host(struct node *n, struct host_state *ret)
 {
-    *ret = (struct local){
+    *ret = (struct host_state){
         .asked_at = agent_now(n),
-        .keeper = n->unit == UNIT_INACTIVE                    ? LOCAL_KEEPER_GONE
-                  : n->unit == UNIT_ACTIVE && !n->stop_queued ? LOCAL_KEEPER_ACTIVE
-                                                              : LOCAL_KEEPER_BUSY,
+        .keeper = n->unit == UNIT_INACTIVE                    ? KEEPER_GONE
+                  : n->unit == UNIT_ACTIVE && !n->stop_queued ? KEEPER_ACTIVE
+                                                              : KEEPER_BUSY,
         .units_dead = machine_is_down(n),
         .slice_empty = !n->running || n->outside,
         .guarded = !n->bare && !n->outside,
@@ -210,7 +210,7 @@ void agent_look_at_host(struct node *n, struct local *ret)
                                        .outside = n->outside,
                                        .asked_at = ret->asked_at};
     n->look_wanted = false;
-    if (!n->has_state || ret->keeper == LOCAL_KEEPER_GONE)
+    if (!n->has_state || ret->keeper == KEEPER_GONE)
         return;
     ret->keeper_term = n->state.term;
     ret->keeper_ours = strcmp(n->state.owner, n->owner) == 0;
@@ -220,14 +220,14 @@ void agent_look_at_host(struct node *n, struct local *ret)
     ret->keeper_deadline = n->state.deadline;
 }
 
-void agent_take_look(struct world *w, struct node *n, const struct local *look, bool stalls)
+void agent_take_look(struct world *w, struct node *n, const struct host_state *look, bool stalls)
 {
-    struct local copy = *look;
+    struct host_state copy = *look;
 
     n->looking = false;
     n->look = copy; /* for its time */
-    agent_step(w, n, (struct member_event){.type = EVENT_LOCAL, .local = &copy}, stalls);
-    n->look = (struct local){0};
+    agent_step(w, n, (struct member_event){.type = EVENT_HOST, .host = &copy}, stalls);
+    n->look = (struct host_state){0};
 }
 
 void agent_started(struct world *w, struct node *n, bool stalls)

@@ -107,7 +107,7 @@ static void tell_everybody(struct world *w, const struct record *r)
         if (!n->alive || !n->connected)
             continue;
         n->hint = PENDING_NOW;
-        n->told = (struct told){.term = r->term, .nonce = r->nonce};
+        n->told = (struct release_notice){.term = r->term, .nonce = r->nonce};
     }
 }
 
@@ -147,11 +147,11 @@ static void written(struct world *w)
 static void write_row(struct world *w, struct exchange *x, const struct record *after)
 {
     if (x->request.operation == OPERATION_CLAIM)
-        witness_claimed(w, x);
+        checker_claimed(w, x);
     if (x->request.operation == OPERATION_CLAIM && after->term <= w->row.term)
         world_violate(w, VIOLATION_TERM_REUSED, "a claim that raises no term");
     if (x->request.operation == OPERATION_RELEASE)
-        witness_released(w, x);
+        checker_released(w, x);
     else
         written(w);
     w->row = *after;

@@ -132,23 +132,23 @@ static void break_reply(struct node *n, struct member_event *event, struct reply
         watch_long(m, event->reply);
 }
 
-static void break_local(struct node *n, struct member_event *event, struct local *spare)
+static void break_host(struct node *n, struct member_event *event, struct host_state *spare)
 {
     const struct member *m = &n->member;
 
-    *spare = *event->local;
+    *spare = *event->host;
     if (m->state == MEMBER_ENDING &&
         (broken == BREAK_PROOF_FROM_BEFORE || broken == BREAK_PROOF_INVENTED))
         spare->asked_at = event->now;
     if (m->state == MEMBER_ENDING && broken == BREAK_PROOF_INVENTED) {
-        spare->keeper = LOCAL_KEEPER_GONE;
+        spare->keeper = KEEPER_GONE;
         spare->units_dead = spare->slice_empty = true;
     }
-    event->local = spare;
+    event->host = spare;
 }
 
 void break_before(struct node *n, struct member_event *event, struct reply *spare_reply,
-                  struct local *spare_local)
+                  struct host_state *spare_host)
 {
     struct member *m = &n->member;
 
@@ -156,8 +156,8 @@ void break_before(struct node *n, struct member_event *event, struct reply *spar
         return;
     if (event->type == EVENT_REPLY)
         break_reply(n, event, spare_reply);
-    if (event->type == EVENT_LOCAL)
-        break_local(n, event, spare_local);
+    if (event->type == EVENT_HOST)
+        break_host(n, event, spare_host);
     if (event->type == EVENT_CONNECTED && broken == BREAK_RECONNECT_IGNORED)
         event->type = EVENT_HINT;
     if (event->type == EVENT_SEND && broken == BREAK_OBSERVATION_HALVED)
@@ -198,7 +198,7 @@ void break_after(struct node *n, const struct member *before, const struct membe
         m->deadline = event->now + m->cover.duration;
         update->actions |= ACTION_EXTEND;
     }
-    if (broken == BREAK_HEARSAY_OBSERVED && m->operation == OPERATION_CLAIM && m->sent_told)
+    if (broken == BREAK_HEARSAY_OBSERVED && m->operation == OPERATION_CLAIM && m->sent_notice)
         update->request.rests_on_clean = false;
     if (broken == BREAK_UNKNOWN_NONCE_FORGOTTEN && event->type == EVENT_REPLY &&
         event->reply->outcome == OUTCOME_UNKNOWN)

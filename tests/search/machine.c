@@ -87,7 +87,7 @@ void machine_message(struct world *w, struct node *n, unsigned number)
     if (broken == BREAK_KEEPER_ADDS_GRACE && v == MESSAGE_EXTENDED)
         n->keeper.deadline += grid.tick;
     if (v == MESSAGE_EXTENDED) {
-        witness_extended(w, n);
+        checker_extended(w, n);
         n->run.deadline = m.deadline;
         n->state.deadline = n->keeper.deadline;
         n->watchdog_at = now() + keeper_watchdog_span(&n->keeper, now());
@@ -124,7 +124,7 @@ static void keeper_begins(struct world *w, struct node *n)
     n->stop_begun = false;
     n->units_start = PENDING_NOW;
     n->watchdog_at = now() + keeper_watchdog_span(&n->keeper, now());
-    witness_keeper(w, n);
+    checker_keeper(w, n);
 }
 
 static void run_job(struct world *w, struct node *n)
@@ -154,7 +154,7 @@ void machine_units_start(struct world *w, struct node *n)
     n->running = true;
     n->killed_at = 0;
     n->look_wanted = n->alive;
-    witness_started(w, n);
+    checker_started(w, n);
 }
 
 /* ---- the end ---- */

@@ -73,7 +73,7 @@ static usec_t past_deadline(usec_t t)
 /* Times of questions and of the decisions they are compared with keep their order within a tick. */
 static void tidy_stamps(struct node *n)
 {
-    usec_t *stamps[] = {&n->member.since, &n->member.local.asked_at, &n->member.started_at,
+    usec_t *stamps[] = {&n->member.since, &n->member.host.asked_at, &n->member.started_at,
                         &n->look.asked_at};
     enum { N = sizeof stamps / sizeof stamps[0] };
     usec_t old = ticks(grid.budget.duration / 2 + USEC_PER_SEC) + 1, before = 0, last = 0;
@@ -148,11 +148,11 @@ static void tidy_observation(struct member *m)
     m->seen_at = m->observed ? past(m->seen_at, lease / 2 + 1) : 0;
     if (!m->observed && !m->in_flight)
         m->record = (struct record){0};
-    if (!m->has_told)
-        m->told = (struct told){0};
+    if (!m->has_notice)
+        m->told = (struct release_notice){0};
     if (!m->in_flight) {
         m->operation = OPERATION_OBSERVE;
-        m->sent_fit = m->sent_told = false;
+        m->sent_fit = m->sent_notice = false;
         m->sent_nonce = (struct nonce){{0}};
     }
     if (m->in_flight || m->state == MEMBER_STARTING)
@@ -173,11 +173,11 @@ static void tidy_member(const struct world *w, struct node *n)
     m->not_before = m->not_before == 0 ? 0 : future(m->not_before);
     if (m->not_before == SEARCH_NOW(grid))
         m->not_before = 0;
-    m->local.keeper_term = 0;
-    m->local.keeper_ours = m->local.units_stay = false;
-    m->local.keeper_lease = m->local.keeper_stop = m->local.keeper_duration = 0;
-    m->local.keeper_deadline = 0;
-    m->local.guards = (struct guards_seen){.state = GUARDS_WHOLE}; /* judged when it was new */
+    m->host.keeper_term = 0;
+    m->host.keeper_ours = m->host.units_stay = false;
+    m->host.keeper_lease = m->host.keeper_stop = m->host.keeper_duration = 0;
+    m->host.keeper_deadline = 0;
+    m->host.guards = (struct guards_seen){.state = GUARDS_WHOLE}; /* judged when it was new */
     tidy_stamps(n);
 }
 
@@ -189,22 +189,22 @@ static void tidy_agent(struct node *n)
         n->effect_paper = (struct paper){0};
     n->effect_paper.deadline = past_deadline(n->effect_paper.deadline);
     if (!n->looking)
-        n->look = (struct local){0};
+        n->look = (struct host_state){0};
     if (!n->start_pending) {
         n->start_answer = START_UNANSWERED;
         n->start_time_up = false;
     }
     if (n->hint == PENDING_NO)
-        n->told = (struct told){0};
+        n->told = (struct release_notice){0};
     if (n->late_hint == PENDING_NO)
-        n->late_told = (struct told){0};
+        n->late_told = (struct release_notice){0};
     if (!v->seen)
         v->claimable = v->reconnected = false, v->life = 0, v->term = 0,
         v->nonce = (struct nonce){{0}}, v->since = v->last = 0;
     v->since = past(v->since, ticks(grid.budget.lease));
     v->last = past(v->last, ticks(grid.budget.lease) / 2 + 1);
     if (!v->was_told)
-        v->told = (struct told){0};
+        v->told = (struct release_notice){0};
     if (v->acked_term == 0)
         v->acked_deadline = 0;
     v->acked_deadline = past_deadline(v->acked_deadline);
@@ -454,7 +454,7 @@ static void visit_record(struct codec *c, struct record *r)
     }
 }
 
-static void visit_told(struct codec *c, struct told *t)
+static void visit_told(struct codec *c, struct release_notice *t)
 {
     visit_term(c, &t->term);
     visit_nonce(c, &t->nonce);
@@ -490,7 +490,7 @@ static void visit_epoch(struct codec *c, struct epoch *e)
     visit_life(c, &e->started);
 }
 
-static void visit_local(struct codec *c, struct local *l)
+static void visit_local(struct codec *c, struct host_state *l)
 {
     bool bare = l->guards.state == GUARDS_BARE;
 
@@ -567,8 +567,8 @@ static void visit_member_term(struct codec *c, struct member *m)
 static void visit_member(struct codec *c, struct member *m)
 {
     SMALL(c, m->state);
-    FLAGS(c, &m->stopping, &m->observed, &m->in_flight, &m->sent_fit, &m->has_told, &m->sent_told,
-          &m->hinted);
+    FLAGS(c, &m->stopping, &m->observed, &m->in_flight, &m->sent_fit, &m->has_notice,
+          &m->sent_notice, &m->hinted);
     visit_member_term(c, m);
     if (m->observed || m->in_flight) {
         visit_record(c, &m->record);
@@ -582,7 +582,7 @@ static void visit_member(struct codec *c, struct member *m)
     }
     visit_time(c, &m->sent_at);
     visit_told(c, &m->told);
-    visit_local(c, &m->local);
+    visit_local(c, &m->host);
     visit_time(c, &m->due);
     visit_time(c, &m->not_before);
 }

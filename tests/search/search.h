@@ -128,7 +128,7 @@ struct witness {
     usec_t since, last;
     bool reconnected; /* since then */
     bool was_told;
-    struct told told;
+    struct release_notice told;
     uint64_t acked_term;
     usec_t acked_deadline;
     uint64_t own_term; /* acked_term, if by this very agent */
@@ -152,13 +152,13 @@ struct node {
     struct paper effect_paper;
     struct exchange x;
     bool look_wanted, looking; /* looking: asked and answered, and the answer is on its way */
-    struct local look;
+    struct host_state look;
     bool start_pending, start_time_up;
     enum start_answer start_answer;
     enum pending hint;
-    struct told told;
+    struct release_notice told;
     enum pending late_hint;
-    struct told late_told;
+    struct release_notice late_told;
     struct witness witness;
 
     /* the host */
@@ -378,10 +378,10 @@ void agent_send(struct world *w, struct node *n, bool fit, bool stalls);
 void agent_deliver(struct world *w, struct node *n, bool stalls);
 void agent_lose_connection(struct world *w, struct node *n, bool stalls);
 void agent_crash(struct world *w, struct node *n);
-void agent_look_at_host(struct node *n, struct local *ret);
-void agent_take_look(struct world *w, struct node *n, const struct local *look, bool stalls);
+void agent_look_at_host(struct node *n, struct host_state *ret);
+void agent_take_look(struct world *w, struct node *n, const struct host_state *look, bool stalls);
 void agent_started(struct world *w, struct node *n, bool stalls);
-void agent_hint(struct world *w, struct node *n, const struct told *told, bool stalls);
+void agent_hint(struct world *w, struct node *n, const struct release_notice *told, bool stalls);
 
 /* arbiter.c */
 void arbiter_execute(struct world *w, struct exchange *x, bool locked);
@@ -410,21 +410,21 @@ void machine_keeper_killed(struct node *n);
 void machine_fence_done(struct world *w, struct node *n);
 void machine_reboot(struct world *w, struct node *n);
 
-/* witness.c */
-void witness_send(struct world *w, struct node *n, struct exchange *x, bool fit);
-void witness_answer(struct node *n, const struct exchange *x);
+/* checker.c */
+void checker_send(struct world *w, struct node *n, struct exchange *x, bool fit);
+void checker_answer(struct node *n, const struct exchange *x);
 /* A member says that there is a copy of its host: in this world there is none. */
-void witness_copy(struct world *w, const struct node *n);
-void witness_claimed(struct world *w, const struct exchange *x);
-void witness_released(struct world *w, const struct exchange *x);
-void witness_ticket(struct world *w, struct node *n, const struct paper *t);
-void witness_extend(struct world *w, const struct node *n, const struct paper *t);
-void witness_extended(struct world *w, const struct node *n);
-void witness_keeper(struct world *w, const struct node *n);
-void witness_started(struct world *w, const struct node *n);
-void witness_tick(struct world *w, const struct node *n);
+void checker_copy(struct world *w, const struct node *n);
+void checker_claimed(struct world *w, const struct exchange *x);
+void checker_released(struct world *w, const struct exchange *x);
+void checker_ticket(struct world *w, struct node *n, const struct paper *t);
+void checker_extend(struct world *w, const struct node *n, const struct paper *t);
+void checker_extended(struct world *w, const struct node *n);
+void checker_keeper(struct world *w, const struct node *n);
+void checker_started(struct world *w, const struct node *n);
+void checker_tick(struct world *w, const struct node *n);
 /* What must hold in every state. */
-void witness_state(struct world *w);
+void checker_state(struct world *w);
 
 /* breaks.c */
 const char *break_name(enum search_break b);
@@ -434,7 +434,7 @@ unsigned break_orders(enum search_break b);
 bool break_is_quick(enum search_break b);
 void break_grid(enum search_break b);
 void break_before(struct node *n, struct member_event *event, struct reply *spare_reply,
-                  struct local *spare_local);
+                  struct host_state *spare_host);
 void break_after(struct node *n, const struct member *before, const struct member_event *event,
                  struct update *update);
 

@@ -386,7 +386,7 @@ static void tick_node(struct world *w, struct node *n)
     /* The agent looks again by itself, as long as it waits for something here. */
     n->look_wanted = n->look_wanted || (n->alive && n->member.state != MEMBER_STANDBY &&
                                         n->member.state != MEMBER_LEADING);
-    witness_tick(w, n);
+    checker_tick(w, n);
 }
 
 static void tick(struct world *w, const struct node *except)
@@ -405,7 +405,7 @@ static void held_look(struct node *n)
 
 static void take_late_hint(struct world *w, struct node *n, bool stalls)
 {
-    struct told told = n->late_told;
+    struct release_notice told = n->late_told;
 
     n->late_hint = PENDING_NO;
     agent_hint(w, n, &told, stalls);
@@ -414,7 +414,7 @@ static void take_late_hint(struct world *w, struct node *n, bool stalls)
 static void lie(struct world *w, struct node *n)
 {
     n->hint = PENDING_NOW;
-    n->told = (struct told){.term = w->row.term, .nonce = w->row.nonce};
+    n->told = (struct release_notice){.term = w->row.term, .nonce = w->row.nonce};
 }
 
 static void stray(struct world *w, unsigned number)
@@ -431,7 +431,7 @@ static void stray(struct world *w, unsigned number)
 
 static void apply_agent(struct world *w, struct node *n, const struct choice *c)
 {
-    struct local look;
+    struct host_state look;
 
     if (c->kind == CHOICE_CONNECT)
         agent_connect(w, n, c->stalls);
@@ -613,5 +613,5 @@ void world_apply(struct world *w, const struct choice *c)
         apply_agent(w, n, c);
     else
         apply_host(w, n, c);
-    witness_state(w);
+    checker_state(w);
 }

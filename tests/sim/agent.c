@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "arbiter/lease.h"
+#include "arbiter/tick_codec.h"
 #include "sim.h"
 
 #define LOOK_TIMEOUT_USEC (500 * USEC_PER_MSEC)
@@ -35,7 +35,7 @@ void agent_push_host(struct world *w, const struct host *h, enum kind kind, usec
 void agent_push(struct world *w, const struct node *n, enum kind kind, usec_t delay,
                 uint32_t number)
 {
-    sim_push(w, (struct happening){.at = usec_add(w->now, delay),
+    sim_push(w, (struct sim_event){.at = usec_add(w->now, delay),
                                    .kind = kind,
                                    .node = n->index,
                                    .life = n->host->life,
@@ -52,7 +52,7 @@ static void send_to_keeper(struct world *w, struct node *n, const struct ticket 
 
     /* Some reach it late, and some twice, the second time at any time. */
     for (int copy = 0; copy == 0 || (copy == 1 && sim_chance(w, w->lost_permille)); copy++)
-        sim_push(w, (struct happening){
+        sim_push(w, (struct sim_event){
                         .at = w->now +
                               sim_between(w, 20, copy == 0 && !is_late ? 1000 : n->budget.lease),
                         .kind = KEEPER_MESSAGE,
@@ -68,7 +68,7 @@ static void start_keeper(struct world *w, struct node *n)
 {
     const struct ticket *t = &n->effect_ticket;
 
-    witness_ticket(w, n, t);
+    checker_ticket(w, n, t);
     if (n->has_ticket || n->start_pending) {
         agent_push(w, n, AGENT_START_ANSWER, 1, 0);
         return;
@@ -83,7 +83,7 @@ static void start_keeper(struct world *w, struct node *n)
     n->start_number++;
     if (n->unguarded || n->bare || n->outside ||
         w->now < n->host->guards_until) { /* PID 1 is not asked before that is known */
-        sim_push(w, (struct happening){.at = w->now + 2 * START_TIMEOUT_USEC,
+        sim_push(w, (struct sim_event){.at = w->now + 2 * START_TIMEOUT_USEC,
                                        .kind = AGENT_START_ANSWER,
                                        .node = n->index,
                                        .life = n->host->life,
@@ -95,13 +95,13 @@ static void start_keeper(struct world *w, struct node *n)
 
     w->coverage->late_starts += is_late;
     sim_push(
-        w, (struct happening){.at = w->now + sim_between(w, 100, is_late ? LATE_START_USEC : 8000),
+        w, (struct sim_event){.at = w->now + sim_between(w, 100, is_late ? LATE_START_USEC : 8000),
                               .kind = PID1_START,
                               .node = n->index,
                               .life = n->host->boot,
                               .a = n->start_number});
     /* a: 1 is an error, 2 is no answer, 3 is that PID 1 was not asked */
-    sim_push(w, (struct happening){.at = w->now + START_TIMEOUT_USEC,
+    sim_push(w, (struct sim_event){.at = w->now + START_TIMEOUT_USEC,
                                    .kind = AGENT_START_ANSWER,
                                    .node = n->index,
                                    .life = n->host->life,
@@ -132,12 +132,12 @@ static void carry_out(struct world *w, struct node *n)
     if (actions & ACTION_TICKET)
         start_keeper(w, n);
     if (actions & ACTION_EXTEND) {
-        witness_extend(w, n, &n->effect_ticket);
+        checker_extend(w, n, &n->effect_ticket);
         send_to_keeper(w, n, &n->effect_ticket, n->effect_ticket.deadline);
     }
     if (actions & ACTION_HEAL)
         guards_ask_heal(w, n->host);
-    if (actions & ACTION_LOOK)
+    if (actions & ACTION_POLL)
         agent_push(w, n, AGENT_LOOK, sim_between(w, 20, 200), 0);
     if (actions & ACTION_TICKET)
         agent_push(w, n, AGENT_TICKET_OUT, sim_between(w, 0, TICKET_OUT_USEC), 0);
@@ -178,7 +178,7 @@ static void count_move(struct world *w, const struct node *n, const struct membe
     w->coverage->moves[before->state][m->state]++;
     if (m->state == MEMBER_ENDING) {
         w->coverage->reasons[m->reason]++;
-        witness_ending(w, n);
+        checker_ending(w, n);
     }
     sim_trace(w, n->host, "%s -> %s term %" PRIu64 " %s", member_state_name(before->state),
               member_state_name(m->state), m->term, member_reason_text(m->reason));
@@ -188,21 +188,21 @@ static void step(struct world *w, struct node *n, struct member_event event, str
 {
     struct member before;
     struct reply spare_reply;
-    struct local spare_local;
+    struct host_state spare_host;
 
-    event.now = sim_local(w, n->host);
+    event.now = sim_host_state(w, n->host);
     event.random = sim_random(w);
-    mutate_before(w, n, &event, &spare_reply, &spare_local);
+    mutate_before(w, n, &event, &spare_reply, &spare_host);
     before = n->member;
     member_step(&n->member, &event, u);
     mutate_after(w, n, &before, &event, u);
     w->coverage->lefts += u->note == NOTE_LEFT;
     count_move(w, n, &before);
     if (n->member.state == MEMBER_ADOPTING && before.state != MEMBER_ADOPTING)
-        witness_adopted(w, n);
+        checker_adopted(w, n);
     if (u->actions & ACTION_HEAL)
-        witness_heal(w, n->host, n);
-    witness_moved(w, n, &before, &event, u);
+        checker_heal(w, n->host, n);
+    checker_moved(w, n, &before, &event, u);
 }
 
 static void step_and_act(struct world *w, struct node *n, struct member_event event)
@@ -225,8 +225,8 @@ void agent_lose_connection(struct world *w, struct host *h)
     h->busy = h->connected = false;
     h->connection++;
     advisory_new_session(&h->advisory);
-    for (uint32_t i = 0; busy && i < sim_exchange(w, h->batch)->n; i++) {
-        struct exchange *x = sim_exchange(w, h->batch + i);
+    for (uint32_t i = 0; busy && i < sim_exchange(w, h->tick)->n; i++) {
+        struct exchange *x = sim_exchange(w, h->tick + i);
 
         x->given_up = true;
         step_and_act(w, &w->nodes[x->node],
@@ -283,7 +283,7 @@ static usec_t travel_time(struct world *w, usec_t lease)
     return sim_between(w, 100, 3000);
 }
 
-/* What the member wants to ask goes into the batch. */
+/* What the member wants to ask goes into the tick. */
 static void ask(struct world *w, struct node *n)
 {
     const struct host *h = n->host;
@@ -309,12 +309,12 @@ static void ask(struct world *w, struct node *n)
                                .connection = h->connection,
                                .era = w->servers[h->server].era,
                                .sent = w->now,
-                               .sent_local = sim_local(w, h),
+                               .sent_host = sim_host_state(w, h),
                                .fit = event.fit};
         x->request.group = group_names[n->group];
         x->request.method = n->method;
         memcpy(x->owner, h->owner, sizeof x->owner);
-        witness_send(w, n, x);
+        checker_send(w, n, x);
     }
     take_actions(w, n, &u);
 }
@@ -323,11 +323,11 @@ static void ask(struct world *w, struct node *n)
 static void ask_of_session(struct world *w, struct host *h, uint32_t first, uint32_t n)
 {
     struct request requests[SIM_GROUPS_MAX];
-    struct lease_extra extra;
+    struct tick_extra extra;
 
     for (uint32_t i = 0; i < n; i++)
         requests[i] = sim_exchange(w, first + i)->request;
-    int r = advisory_ask(&h->advisory, requests, n, sim_local(w, h), &extra);
+    int r = advisory_ask(&h->advisory, requests, n, sim_host_state(w, h), &extra);
 
     assert(r == 0);
     for (uint32_t i = 0; i < n; i++) {
@@ -341,14 +341,14 @@ static void ask_of_session(struct world *w, struct host *h, uint32_t first, uint
         for (unsigned g = 0; g < w->n_groups; g++)
             x->drop |= (unsigned)(strstr(extra.drop, group_names[g]) != NULL) << g;
     }
-    lease_extra_free(&extra);
+    tick_extra_free(&extra);
 }
 
 /* Everybody's who is due, in one transaction. */
 static void send(struct world *w, struct host *h)
 {
     uint32_t first = w->n_exchanges;
-    usec_t now = sim_local(w, h), limit = USEC_INFINITY, lease = USEC_INFINITY;
+    usec_t now = sim_host_state(w, h), limit = USEC_INFINITY, lease = USEC_INFINITY;
 
     for (unsigned g = 0; g < w->n_groups; g++) {
         struct node *n = sim_nodes(w, h) + g;
@@ -365,10 +365,10 @@ static void send(struct world *w, struct host *h)
         return;
     ask_of_session(w, h, first, n);
     h->busy = true;
-    h->batch = first;
+    h->tick = first;
     agent_push_host(w, h, AGENT_TIME_UP, sim_true(w, h, usec_add(now, limit)) - w->now, first);
     if (w->now >= h->cut_until && !sim_chance(w, w->lost_permille))
-        sim_push(w, (struct happening){.at = w->now + travel_time(w, lease),
+        sim_push(w, (struct sim_event){.at = w->now + travel_time(w, lease),
                                        .kind = SERVER_EXECUTE,
                                        .number = first});
 }
@@ -396,7 +396,7 @@ static void take_session(struct world *w, struct host *h, uint32_t first, uint32
         replies[i] = x->reply;
         held[i] = x->held;
     }
-    int r = advisory_take(&h->advisory, requests, replies, held, n, sim_local(w, h));
+    int r = advisory_take(&h->advisory, requests, replies, held, n, sim_host_state(w, h));
 
     assert(r == 0);
 }
@@ -405,7 +405,7 @@ static void take_answer(struct world *w, struct host *h, uint32_t number)
 {
     const struct exchange *x = sim_exchange(w, number);
 
-    if (!h->busy || (h->batch != number && w->mutation != MUTATION_STALE_REPLY_BELIEVED))
+    if (!h->busy || (h->tick != number && w->mutation != MUTATION_STALE_REPLY_BELIEVED))
         return;
     if (w->now < h->cut_until)
         return;
@@ -414,7 +414,7 @@ static void take_answer(struct world *w, struct host *h, uint32_t number)
         return;
     }
     h->busy = false;
-    witness_history(w, h, &x->reply.epoch);
+    checker_history(w, h, &x->reply.epoch);
     take_session(w, h, number, x->n);
     for (uint32_t i = 0; i < x->n; i++) {
         const struct exchange *one = sim_exchange(w, number + i);
@@ -422,23 +422,23 @@ static void take_answer(struct world *w, struct host *h, uint32_t number)
 
         if (w->mutation == MUTATION_STALE_REPLY_BELIEVED && !n->member.in_flight)
             continue;
-        /* As arbiter/lease.c asks of each answer. */
+        /* As arbiter/tick_codec.c asks of each answer. */
         assert(w->mutation != MUTATION_NONE || reply_fits(&one->request, h->owner, &one->reply));
         if (one->reply.outcome == OUTCOME_GRANTED && one->request.operation != OPERATION_OBSERVE)
             n->zombie = one->zombie;
-        witness_answer(w, n, one, &one->reply);
+        checker_answer(w, n, one, &one->reply);
         step_and_act(w, n, (struct member_event){.type = EVENT_REPLY, .reply = &one->reply});
     }
 }
 
-static void take_hint(struct world *w, struct node *n, const struct happening *h)
+static void take_hint(struct world *w, struct node *n, const struct sim_event *h)
 {
     const struct record *r = &sim_exchange(w, h->number)->reply.record;
-    struct told told = {.term = r->term, .nonce = r->nonce};
+    struct release_notice told = {.term = r->term, .nonce = r->nonce};
     bool says = h->a && n->host->connected && h->b == n->host->connection;
 
     if (says)
-        witness_told(n, &told);
+        checker_told(n, &told);
     step_and_act(w, n, (struct member_event){.type = EVENT_HINT, .told = says ? &told : NULL});
 }
 
@@ -454,10 +454,10 @@ static void look(struct world *w, struct node *n)
         agent_push(w, n, AGENT_LOOK, n->host->bus_until - w->now, 0);
         return;
     }
-    witness_busy(w, n->host, &n->host->looks, "looks");
+    checker_busy(w, n->host, &n->host->looks, "looks");
     n->looking = true;
     n->look_number++;
-    n->look_asked_at = sim_local(w, n->host);
+    n->look_asked_at = sim_host_state(w, n->host);
     usec_t delay = sim_chance(w, w->slow_permille) ? sim_between(w, 0, USEC_PER_SEC)
                                                    : sim_between(w, 50, 3000);
 
@@ -493,9 +493,9 @@ static bool see_guards(struct world *w, struct node *n, uint64_t bits)
     return true;
 }
 
-static void take_look(struct world *w, struct node *n, const struct happening *h)
+static void take_look(struct world *w, struct node *n, const struct sim_event *h)
 {
-    struct local local;
+    struct host_state local;
 
     if (!n->looking || h->number != n->look_number)
         return;
@@ -504,9 +504,9 @@ static void take_look(struct world *w, struct node *n, const struct happening *h
 
     n->seen_since = n->seen_since || (fresh && n->look_asked_at > n->healed_at);
     const struct guards_seen *g = &n->guards_seen;
-    local = (struct local){
+    local = (struct host_state){
         .asked_at = n->look_asked_at,
-        .keeper = (enum local_keeper)h->a,
+        .keeper = (enum keeper_presence)h->a,
         .units_dead = h->b & LOOK_DEAD,
         .units_stay = h->b & LOOK_STAYS,
         /* Read after PID 1's answer, as the state file is. */
@@ -518,7 +518,7 @@ static void take_look(struct world *w, struct node *n, const struct happening *h
         .guards = *g,
     };
     n->guards_told = g->state;
-    if (n->has_state && local.keeper != LOCAL_KEEPER_GONE) {
+    if (n->has_state && local.keeper != KEEPER_GONE) {
         local.keeper_term = n->state.term;
         local.keeper_ours = strcmp(n->state.owner, n->host->owner) == 0;
         local.keeper_fixed = n->state.version == TICKET_VERSION_FIXED;
@@ -527,10 +527,10 @@ static void take_look(struct world *w, struct node *n, const struct happening *h
         local.keeper_duration = n->state.duration;
         local.keeper_deadline = usec_add(n->state.deadline, n->damage);
     }
-    step_and_act(w, n, (struct member_event){.type = EVENT_LOCAL, .local = &local});
+    step_and_act(w, n, (struct member_event){.type = EVENT_HOST, .host = &local});
 
-    bool settled = local.keeper == LOCAL_KEEPER_GONE ? local.units_dead && local.slice_empty
-                                                     : local.keeper_term > 0;
+    bool settled =
+        local.keeper == KEEPER_GONE ? local.units_dead && local.slice_empty : local.keeper_term > 0;
     look_again(w, n, settled && fresh ? LOOK_SETTLED_USEC : LOOK_RETRY_USEC);
 }
 
@@ -540,7 +540,7 @@ void agent_signal(struct world *w, struct node *n)
         agent_push(w, n, AGENT_LOOK, sim_between(w, 50, 2000), 0);
 }
 
-static void start_answered(struct world *w, struct node *n, const struct happening *h)
+static void start_answered(struct world *w, struct node *n, const struct sim_event *h)
 {
     static const int errors[] = {0, -EEXIST, -ETIMEDOUT, -EAGAIN};
 
@@ -563,7 +563,7 @@ static void heal_is_over(struct world *w, struct host *h, bool answered)
 
         n->vain_then = n->vain;
         n->seen_since = false;
-        n->healed_at = sim_local(w, h);
+        n->healed_at = sim_host_state(w, h);
         n->vain = n->bare ? n->vain + 1 : 0;
         if (n->bare && answered) {
             n->vain_watched++;
@@ -575,7 +575,7 @@ static void heal_is_over(struct world *w, struct host *h, bool answered)
     }
 }
 
-static void healed(struct world *w, struct host *h, const struct happening *what)
+static void healed(struct world *w, struct host *h, const struct sim_event *what)
 {
     if (h->healing && what->number == h->heal_number)
         heal_is_over(w, h, what->a);
@@ -634,8 +634,8 @@ static void boot(struct world *w, struct host *h)
 
 void agent_die(struct world *w, struct host *h)
 {
-    for (uint32_t i = 0; h->busy && i < sim_exchange(w, h->batch)->n; i++)
-        sim_exchange(w, h->batch + i)->given_up = true;
+    for (uint32_t i = 0; h->busy && i < sim_exchange(w, h->tick)->n; i++)
+        sim_exchange(w, h->tick + i)->given_up = true;
     sim_trace(w, h, "agent dies");
     if (h->connected)
         server_lost_client(w, h);
@@ -698,13 +698,13 @@ static bool stands_still(const struct world *w, const struct host *h)
 
 static bool run_timers(struct world *w, struct host *h)
 {
-    usec_t now = sim_local(w, h);
+    usec_t now = sim_host_state(w, h);
 
     for (unsigned g = 0; g < w->n_groups; g++) {
         struct node *n = sim_nodes(w, h) + g;
 
         if (member_wake(&n->member) <= now) {
-            witness_busy(w, h, &h->clocks, "timers");
+            checker_busy(w, h, &h->clocks, "timers");
             step_and_act(w, n, (struct member_event){.type = EVENT_CLOCK});
             return true;
         }
@@ -727,9 +727,9 @@ static void turn(struct world *w, struct host *h)
     for (unsigned round = 0; round < ROUNDS_MAX && !stands_still(w, h); round++) {
         if (run_timers(w, h))
             continue;
-        if (earliest_due(w, h) > sim_local(w, h))
+        if (earliest_due(w, h) > sim_host_state(w, h))
             break;
-        witness_busy(w, h, &h->sends, "requests");
+        checker_busy(w, h, &h->sends, "requests");
         send(w, h);
     }
 
@@ -744,7 +744,7 @@ static void turn(struct world *w, struct host *h)
 }
 
 /* What is for the agent as a whole. */
-static bool handle_host(struct world *w, struct host *h, const struct happening *what)
+static bool handle_host(struct world *w, struct host *h, const struct sim_event *what)
 {
     if (what->kind == AGENT_BOOT)
         boot(w, h);
@@ -756,7 +756,7 @@ static bool handle_host(struct world *w, struct host *h, const struct happening 
     else if (what->kind == AGENT_ANSWER)
         take_answer(w, h, what->number);
     else if (what->kind == AGENT_TIME_UP) {
-        if (h->busy && h->batch == what->number)
+        if (h->busy && h->tick == what->number)
             agent_lose_connection(w, h);
     } else if (what->kind == AGENT_HEALED)
         healed(w, h, what);
@@ -767,7 +767,7 @@ static bool handle_host(struct world *w, struct host *h, const struct happening 
     return true;
 }
 
-static void handle(struct world *w, struct node *n, const struct happening *h)
+static void handle(struct world *w, struct node *n, const struct sim_event *h)
 {
     if (h->kind == AGENT_HINT)
         take_hint(w, n, h);
@@ -789,7 +789,7 @@ static void handle(struct world *w, struct node *n, const struct happening *h)
         start_answered(w, n, h);
 }
 
-void agent_handle(struct world *w, struct node *n, const struct happening *what)
+void agent_handle(struct world *w, struct node *n, const struct sim_event *what)
 {
     struct host *h = n->host;
 

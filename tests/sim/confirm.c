@@ -51,7 +51,7 @@ static struct node *find_helper(struct world *w, const struct node *victim, cons
 static void push(struct world *w, usec_t delay)
 {
     sim_push(
-        w, (struct happening){.at = w->now + delay, .kind = WORLD_CONFIRM, .number = w->word.life});
+        w, (struct sim_event){.at = w->now + delay, .kind = WORLD_CONFIRM, .number = w->word.life});
 }
 
 bool confirm_order(struct world *w, unsigned group, enum sim_word kind, usec_t span)
@@ -96,7 +96,7 @@ static void look(struct world *w, struct operators_word *o, const struct host *h
     const struct row *t = &s->rows[w->nodes[o->by].group];
     const struct reply reply = {
         .outcome = OUTCOME_GRANTED, .has_record = true, .record = t->now.record, .epoch = s->epoch};
-    usec_t now = sim_local(w, h);
+    usec_t now = sim_host_state(w, h);
 
     if (h->connected && w->now >= h->cut_until && w->now >= s->down_until && t->exists)
         confirm_read(&o->confirm, &reply, now, now);
@@ -147,14 +147,14 @@ static void ask(struct world *w, struct operators_word *o, struct host *h)
                            .first = number,
                            .n = 1,
                            .sent = w->now,
-                           .sent_local = sim_local(w, h),
+                           .sent_host = sim_host_state(w, h),
                            .fit = true};
     x->request.group = "group";
     x->request.method = n->method;
     /* Some get there twice, the second time at any time. */
     for (int copy = 0; copy == 0 || (copy == 1 && sim_chance(w, TWICE_PERMILLE)); copy++)
         if (h->connected && w->now >= h->cut_until && !sim_chance(w, w->lost_permille))
-            sim_push(w, (struct happening){
+            sim_push(w, (struct sim_event){
                             .at = w->now + (copy == 0 ? travel_time(w)
                                                       : sim_between(w, 0, w->late_at - w->calm_at)),
                             .kind = SERVER_EXECUTE,
@@ -186,7 +186,7 @@ static bool is_over(struct world *w, struct operators_word *o)
     return true;
 }
 
-void confirm_handle(struct world *w, const struct happening *what)
+void confirm_handle(struct world *w, const struct sim_event *what)
 {
     struct operators_word *o = &w->word;
     struct host *h = node_of(w, o->by)->host;
@@ -218,7 +218,7 @@ void confirm_answered(struct world *w, uint32_t number)
     if (!o->active || x->life != o->life || w->now < h->cut_until ||
         o->confirm.state != CONFIRM_STILL)
         return;
-    confirm_answer(&o->confirm, &x->reply, x->sent_local, sim_local(w, h));
+    confirm_answer(&o->confirm, &x->reply, x->sent_host, sim_host_state(w, h));
     if (is_over(w, o))
         o->active = false;
 }

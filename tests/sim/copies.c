@@ -16,22 +16,22 @@
 /* ---- making one ---- */
 
 /* Its connection is a connection of the other one's, and goes nowhere. */
-static void copy_batch(struct world *w, const struct host *h, struct host *c)
+static void copy_tick(struct world *w, const struct host *h, struct host *c)
 {
-    uint32_t first = w->n_exchanges, n = h->busy ? sim_exchange(w, h->batch)->n : 0;
+    uint32_t first = w->n_exchanges, n = h->busy ? sim_exchange(w, h->tick)->n : 0;
 
     for (uint32_t i = 0; i < n; i++) {
         struct exchange *x = sim_exchange(w, w->n_exchanges++);
 
-        *x = *sim_exchange(w, h->batch + i);
+        *x = *sim_exchange(w, h->tick + i);
         x->node = (uint8_t)(x->node + (c->index - h->index) * w->n_groups);
         x->first = first;
         x->given_up = true;
     }
-    c->batch = first;
+    c->tick = first;
 }
 
-static bool is_copied(const struct world *w, const struct host *h, const struct happening *what)
+static bool is_copied(const struct world *w, const struct host *h, const struct sim_event *what)
 {
     if (what->kind < AGENT_BOOT || w->nodes[what->node].host != h)
         return false; /* the world's, or another's */
@@ -41,7 +41,7 @@ static bool is_copied(const struct world *w, const struct host *h, const struct 
 /* What waits to happen in the one, happens in the other, too. */
 static void copy_events(struct world *w, const struct host *h, const struct host *c)
 {
-    static struct happening events[EVENTS_MAX];
+    static struct sim_event events[EVENTS_MAX];
     unsigned n = 0;
 
     for (unsigned i = 0; i < w->n_queue && n < EVENTS_MAX; i++)
@@ -50,7 +50,7 @@ static void copy_events(struct world *w, const struct host *h, const struct host
     for (unsigned i = 0; i < n; i++) {
         events[i].node = (uint8_t)(events[i].node + (c->index - h->index) * w->n_groups);
         if (events[i].kind == AGENT_TIME_UP)
-            events[i].number = c->batch;
+            events[i].number = c->tick;
         sim_push(w, events[i]);
     }
 }
@@ -100,7 +100,7 @@ bool copy_make(struct world *w, const struct host *from)
     c->advisory = (struct advisory){0};
     h->copied = c->copied = true;
     copy_nodes(w, h, c);
-    copy_batch(w, h, c);
+    copy_tick(w, h, c);
     copy_events(w, h, c);
     /* Until it notices, nothing of it reaches anybody. */
     c->cut_until = usec_max(c->cut_until, w->now + dark);

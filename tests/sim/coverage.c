@@ -59,14 +59,14 @@ void coverage_print(const struct coverage *c)
     print_count(c->told_claims, "claims on a record that was told to be clean");
     print_count(c->lies, "lies about that");
     print_count(c->releases, "releases");
-    print_count(c->late_applied, "batches carried out after they were given up");
+    print_count(c->late_applied, "ticks carried out after they were given up");
     print_count(c->unknown_applied, "of their writes that were committed");
     print_count(c->advisory_claims, "claims by the method advisory");
     print_count(c->quarantines, "of them after a quarantine longer than the record's lease");
     print_count(c->locks_lost, "locks lost with their session");
     print_count(c->locks_retaken, "locks taken again by a renewal");
     print_count(c->locks_in_the_way, "times a lock was another session's");
-    print_count(c->batches, "batches of several groups");
+    print_count(c->ticks, "ticks of several groups");
     print_count(c->writes_lost, "commits lost by failovers");
     print_count(c->overlaps, "times units ran by the word of two primaries at once");
     print_count(c->wrong_clocks, "runs with a clock that was off by 1 to 40 percent");
@@ -159,7 +159,7 @@ bool coverage_complete(const struct coverage *c)
         c->releases,
         c->unknown_applied,
         c->late_applied,
-        c->batches,
+        c->ticks,
         c->namesakes,
         c->operators,
         c->late_starts,

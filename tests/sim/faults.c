@@ -92,11 +92,11 @@ void faults_plan(struct world *w)
         if (f->kind == FAULT_CONFIRMED) /* long enough to be watched */
             f->span = sim_between(w, CONFIRM_WATCH_USEC / 2, 3 * CONFIRM_WATCH_USEC);
         f->span = usec_min(f->span, w->calm_at - f->at);
-        sim_push(w, (struct happening){.at = f->at, .kind = WORLD_FAULT, .number = i});
+        sim_push(w, (struct sim_event){.at = f->at, .kind = WORLD_FAULT, .number = i});
         sim_push(w,
-                 (struct happening){.at = f->at + f->span, .kind = WORLD_FAULT_END, .number = i});
+                 (struct sim_event){.at = f->at + f->span, .kind = WORLD_FAULT_END, .number = i});
     }
-    sim_push(w, (struct happening){.at = w->calm_at, .kind = WORLD_CALM});
+    sim_push(w, (struct sim_event){.at = w->calm_at, .kind = WORLD_CALM});
 }
 
 static void lose_all_connections(struct world *w)
@@ -315,7 +315,7 @@ static bool agent_fault(struct world *w, struct node *n, const struct fault *f)
     else if (f->kind == FAULT_AGENT_STALLED)
         h->agent_stalled_until = usec_max(h->agent_stalled_until, w->now + f->span);
     else
-        sim_push(w, (struct happening){.at = w->now,
+        sim_push(w, (struct sim_event){.at = w->now,
                                        .kind = AGENT_BUS_LOST,
                                        .node = n->index,
                                        .life = h->life,

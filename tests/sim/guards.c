@@ -16,7 +16,7 @@
 
 static void tell(struct world *w, struct node *n, uint32_t number, usec_t delay, bool answered)
 {
-    sim_push(w, (struct happening){.at = w->now + delay,
+    sim_push(w, (struct sim_event){.at = w->now + delay,
                                    .kind = AGENT_HEALED,
                                    .node = n->index,
                                    .life = n->host->life,
@@ -33,7 +33,7 @@ void guards_ask_heal(struct world *w, struct host *h)
         return;
     h->healing = true;
     h->heal_number++;
-    h->heal_asked_at = sim_local(w, h);
+    h->heal_asked_at = sim_host_state(w, h);
     if (w->now < h->bus_until) {
         tell(w, n, h->heal_number, 1, false);
         return;
@@ -55,7 +55,7 @@ static void keep_busy(struct world *w, struct host *h, usec_t span)
     h->pid1_stalled_until = usec_max(h->pid1_stalled_until, h->reload_until);
 }
 
-void guards_begin_heal(struct world *w, struct node *n, const struct happening *h)
+void guards_begin_heal(struct world *w, struct node *n, const struct sim_event *h)
 {
     usec_t span = sim_between(w, RELOAD_MIN_USEC, RELOAD_MAX_USEC);
 
@@ -68,7 +68,7 @@ void guards_begin_heal(struct world *w, struct node *n, const struct happening *
     machine_push(w, n, PID1_HEALED, span, h->a);
 }
 
-void guards_end_heal(struct world *w, struct node *n, const struct happening *h)
+void guards_end_heal(struct world *w, struct node *n, const struct sim_event *h)
 {
     w->coverage->heals++;
     sim_trace(w, n->host, "PID 1 has read its files again");
@@ -115,7 +115,7 @@ bool guards_crash(struct world *w, struct node *n)
 }
 
 /* Restart=always. PID 1 asks what is guarded for its keeper, and nothing of what is not. */
-void guards_restart(struct world *w, struct node *n, const struct happening *h)
+void guards_restart(struct world *w, struct node *n, const struct sim_event *h)
 {
     if (!n->restarting || h->a != n->units_life)
         return;

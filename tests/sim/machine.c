@@ -14,7 +14,7 @@ void machine_push(struct world *w, struct node *n, enum kind kind, usec_t delay,
 {
     bool keeper = kind >= KEEPER_MESSAGE && kind < KERNEL_KEEPER_BEGINS;
 
-    sim_push(w, (struct happening){.at = usec_add(w->now, delay),
+    sim_push(w, (struct sim_event){.at = usec_add(w->now, delay),
                                    .kind = kind,
                                    .node = n->index,
                                    .life = keeper ? n->keeper_life : n->host->boot,
@@ -67,11 +67,11 @@ static bool taken_for_gone(const struct world *w, const struct node *n)
            (w->mutation == MUTATION_MISSING_IS_EMPTY && !machine_populated(n));
 }
 
-static void processes_gone(struct world *w, struct node *n, const struct happening *h)
+static void processes_gone(struct world *w, struct node *n, const struct sim_event *h)
 {
     if (!n->running || h->number != n->keeper_life || h->a != n->units_life)
         return;
-    witness_gone(w, n);
+    checker_gone(w, n);
     n->running = n->killed = n->stop_failed = false;
     sim_trace(w, n->host, "units: no process left");
     machine_push(w, n, PID1_UNITS_EXITED, late(w), 0);
@@ -121,12 +121,12 @@ void machine_run_units(struct world *w, struct node *n, bool outside)
     n->killed = false;
     sim_trace(w, n->host, "units: running%s, term %" PRIu64, outside ? " outside the slice" : "",
               n->run.term);
-    witness_running(w, n);
-    witness_step(w, n);
+    checker_running(w, n);
+    checker_step(w, n);
     agent_signal(w, n);
 }
 
-static void unit_starts(struct world *w, struct node *n, const struct happening *h)
+static void unit_starts(struct world *w, struct node *n, const struct sim_event *h)
 {
     /* AssertPathExists= is looked at when the job runs; BindsTo= needs the keeper active. Nobody
      * starts a unit by hand where both copies of its guards are lost: nothing would refuse it. */
@@ -140,7 +140,7 @@ static void unit_starts(struct world *w, struct node *n, const struct happening 
 
 static void keeper_arm(struct world *w, struct node *n)
 {
-    usec_t at = keeper_wakeup(&n->keeper, false, sim_local(w, n->host));
+    usec_t at = keeper_wakeup(&n->keeper, false, sim_host_state(w, n->host));
 
     machine_push(w, n, KEEPER_TIMER, sim_true(w, n->host, at) - w->now + late(w), 0);
 }
@@ -161,7 +161,7 @@ static void keeper_exits(struct world *w, struct node *n)
     machine_push(w, n, PID1_KEEPER_EXITED, late(w), 0);
 }
 
-static void keeper_begins(struct world *w, struct node *n, const struct happening *h)
+static void keeper_begins(struct world *w, struct node *n, const struct sim_event *h)
 {
     if (h->number != n->keeper_life || n->keeper_unit != UNIT_ACTIVATING)
         return;
@@ -171,7 +171,7 @@ static void keeper_begins(struct world *w, struct node *n, const struct happenin
     }
     n->has_ticket = w->mutation == MUTATION_TICKET_TWICE;
 
-    enum ticket_verdict v = keeper_judge_ticket(&n->ticket, "group", sim_local(w, n->host));
+    enum ticket_verdict v = keeper_judge_ticket(&n->ticket, "group", sim_host_state(w, n->host));
     sim_trace(w, n->host, "keeper: ticket of term %" PRIu64 " is %s", n->ticket.term,
               ticket_verdict_text(v));
     if (v != TICKET_GOOD && w->mutation != MUTATION_KEEPER_BELIEVES_TICKET) {
@@ -188,15 +188,15 @@ static void keeper_begins(struct world *w, struct node *n, const struct happenin
     n->barrier = false;
     n->state = n->ticket;
     n->has_state = true;
-    witness_keeper(w, n);
+    checker_keeper(w, n);
     machine_push(w, n, PID1_READY, late(w),
-                 keeper_watchdog_span(&n->keeper, sim_local(w, n->host)));
+                 keeper_watchdog_span(&n->keeper, sim_host_state(w, n->host)));
     keeper_arm(w, n);
 }
 
-static void keeper_message(struct world *w, struct node *n, const struct happening *h)
+static void keeper_message(struct world *w, struct node *n, const struct sim_event *h)
 {
-    usec_t now = sim_local(w, n->host);
+    usec_t now = sim_host_state(w, n->host);
     /* Without a deadline it is an order to end. */
     struct keeper_message m = {.magic = keeper_message_magic(n->keeper.version),
                                .verb = h->b > 0 ? KEEPER_EXTEND : KEEPER_END,
@@ -213,13 +213,13 @@ static void keeper_message(struct world *w, struct node *n, const struct happeni
     if (w->mutation == MUTATION_KEEPER_ADDS_GRACE && v == MESSAGE_EXTENDED)
         n->keeper.deadline += BUDGET_SLACK_USEC / 3;
     if (v == MESSAGE_EXTENDED) {
-        witness_extended(w, n);
+        checker_extended(w, n);
         w->coverage->new_leases += n->run.lease != n->keeper.lease;
         n->run.deadline = m.deadline;
         n->run.lease = n->state.lease = n->keeper.lease;
         n->run.duration = n->state.duration = n->keeper.duration;
         n->state.deadline = n->keeper.deadline;
-        witness_covered(w, n);
+        checker_covered(w, n);
         machine_push(w, n, PID1_PING, late(w), keeper_watchdog_span(&n->keeper, now));
         keeper_arm(w, n);
     } else if (v == MESSAGE_ENDED)
@@ -249,7 +249,7 @@ static struct keeper_look look(const struct world *w, const struct node *n, bool
 
 static void keeper_timer(struct world *w, struct node *n)
 {
-    usec_t now = sim_local(w, n->host);
+    usec_t now = sim_host_state(w, n->host);
 
     if (n->keeper.phase == KEEPER_LEADING)
         return; /* extended since: another timer is under way */
@@ -265,14 +265,14 @@ static void keeper_timer(struct world *w, struct node *n)
         keeper_arm(w, n);
 }
 
-static void keeper_handle(struct world *w, struct node *n, const struct happening *h)
+static void keeper_handle(struct world *w, struct node *n, const struct sim_event *h)
 {
     enum keeper_phase before = n->keeper.phase;
 
     if (w->mutation != MUTATION_KEEPER_BELIEVES_LATE || h->kind != KEEPER_MESSAGE)
-        keeper_check_deadline(&n->keeper, sim_local(w, n->host));
+        keeper_check_deadline(&n->keeper, sim_host_state(w, n->host));
     if (h->kind == KEEPER_SIGNAL)
-        keeper_end(&n->keeper, KEEPER_END_SIGNAL, sim_local(w, n->host));
+        keeper_end(&n->keeper, KEEPER_END_SIGNAL, sim_host_state(w, n->host));
     if (before == KEEPER_LEADING && n->keeper.phase == KEEPER_ENDING)
         keeper_is_ending(w, n);
     else if (h->kind == KEEPER_TIMER)
@@ -295,14 +295,14 @@ void machine_kill_keeper(struct world *w, struct node *n)
 
 static void fence(struct world *w, struct node *n)
 {
-    usec_t now = sim_local(w, n->host);
+    usec_t now = sim_host_state(w, n->host);
 
     if (!n->fence_running)
         return;
     struct keeper_look found = look(w, n, true);
     if (look_gone(&found, false)) {
         n->fence_running = false;
-        witness_guards_gone(w, n);
+        checker_guards_gone(w, n);
         n->has_state = false;
         n->keeper_unit = UNIT_INACTIVE;
         agent_signal(w, n);
@@ -321,7 +321,7 @@ static void fence(struct world *w, struct node *n)
                  0);
 }
 
-static void keeper_exited(struct world *w, struct node *n, const struct happening *h)
+static void keeper_exited(struct world *w, struct node *n, const struct sim_event *h)
 {
     if (h->number != n->keeper_life || n->fence_running ||
         (n->keeper_unit != UNIT_ACTIVATING && n->keeper_unit != UNIT_ACTIVE &&
@@ -331,7 +331,7 @@ static void keeper_exited(struct world *w, struct node *n, const struct happenin
     n->stop_queued = false;
     stop_units(w, n);
     n->fence_running = true;
-    n->fence_began = sim_local(w, n->host);
+    n->fence_began = sim_host_state(w, n->host);
     n->fence_kill_at = fence_kill_time(n->has_state ? &n->state : NULL, n->fence_began);
     if (w->mutation == MUTATION_KILL_FROM_THE_END)
         n->fence_kill_at = usec_add(n->fence_began, n->keeper.stop);
@@ -343,7 +343,7 @@ static void keeper_exited(struct world *w, struct node *n, const struct happenin
 
 static void answer_start(struct world *w, struct node *n, uint32_t number, uint64_t error)
 {
-    sim_push(w, (struct happening){.at = w->now + late(w),
+    sim_push(w, (struct sim_event){.at = w->now + late(w),
                                    .kind = AGENT_START_ANSWER,
                                    .node = n->index,
                                    .life = n->host->life,
@@ -351,7 +351,7 @@ static void answer_start(struct world *w, struct node *n, uint32_t number, uint6
                                    .a = error});
 }
 
-static void start_keeper(struct world *w, struct node *n, const struct happening *h)
+static void start_keeper(struct world *w, struct node *n, const struct sim_event *h)
 {
     if (h->a == n->start_lost)
         return;
@@ -392,21 +392,21 @@ static void run_job(struct world *w, struct node *n)
     machine_push(w, n, KERNEL_KEEPER_BEGINS, sim_between(w, 500, SPAWN_MAX_USEC), 0);
 }
 
-static void arm_watchdog(struct world *w, struct node *n, const struct happening *h)
+static void arm_watchdog(struct world *w, struct node *n, const struct sim_event *h)
 {
     usec_t span = h->a;
 
     if (w->mutation == MUTATION_ACCURACY_FORGOTTEN)
         span = usec_add(span, KEEPER_WATCHDOG_ACCURACY_USEC);
     n->watchdog_late = h->postponed;
-    n->watchdog_at = usec_add(sim_local(w, n->host), span);
+    n->watchdog_at = usec_add(sim_host_state(w, n->host), span);
     machine_push(w, n, PID1_WATCHDOG,
                  sim_true(w, n->host, n->watchdog_at) - w->now +
                      sim_between(w, 0, KEEPER_WATCHDOG_ACCURACY_USEC),
                  0);
 }
 
-static void keeper_ready(struct world *w, struct node *n, const struct happening *h)
+static void keeper_ready(struct world *w, struct node *n, const struct sim_event *h)
 {
     if (h->number != n->keeper_life || n->keeper_unit != UNIT_ACTIVATING)
         return;
@@ -421,10 +421,10 @@ static void deactivate(struct world *w, struct node *n)
 {
     n->keeper_unit = UNIT_DEACTIVATING;
     n->stop_queued = false;
-    n->stop_read_at = sim_local(w, n->host);
+    n->stop_read_at = sim_host_state(w, n->host);
 }
 
-static void stopping(struct world *w, struct node *n, const struct happening *h)
+static void stopping(struct world *w, struct node *n, const struct sim_event *h)
 {
     if (h->number != n->keeper_life)
         return;
@@ -447,7 +447,7 @@ static void begin_stop(struct world *w, struct node *n)
 }
 
 /* What may fail at any time fails while much else does. */
-static void run_hook(struct world *w, struct node *n, const struct happening *h)
+static void run_hook(struct world *w, struct node *n, const struct sim_event *h)
 {
     if (n->hook != HOOK_DUE || h->a != n->units_life)
         return;
@@ -457,7 +457,7 @@ static void run_hook(struct world *w, struct node *n, const struct happening *h)
     hook_gone_in(w, n, sim_between(w, 1000, n->keeper.stop), !w->calm && sim_chance(w, 50));
 }
 
-static void hook_gone(struct world *w, struct node *n, const struct happening *h)
+static void hook_gone(struct world *w, struct node *n, const struct sim_event *h)
 {
     bool failed = h->a % 2;
 
@@ -501,7 +501,7 @@ static void units_exited(struct world *w, struct node *n)
     machine_push(w, n, PID1_HOOK, late(w), n->units_life);
 }
 
-static void hook_exited(struct world *w, struct node *n, const struct happening *h)
+static void hook_exited(struct world *w, struct node *n, const struct sim_event *h)
 {
     if (n->hook == HOOK_NONE && h->a == n->units_life && !n->running && !n->restarting)
         units_down(w, n);
@@ -522,10 +522,10 @@ static void stop_keeper(struct world *w, struct node *n)
     agent_signal(w, n);
 }
 
-static void watchdog(struct world *w, struct node *n, const struct happening *h)
+static void watchdog(struct world *w, struct node *n, const struct sim_event *h)
 {
     if (h->number == n->keeper_life && n->keeper_unit == UNIT_ACTIVE &&
-        sim_local(w, n->host) >= n->watchdog_at)
+        sim_host_state(w, n->host) >= n->watchdog_at)
         machine_kill_keeper(w, n);
 }
 
@@ -541,16 +541,15 @@ static uint64_t look_bits(const struct world *w, const struct node *n)
            (n->outside ? (unsigned)LOOK_OUTSIDE : 0) | (left ? (unsigned)LOOK_LEFT : 0);
 }
 
-static void answer_look(struct world *w, struct node *n, const struct happening *h)
+static void answer_look(struct world *w, struct node *n, const struct sim_event *h)
 {
-    enum local_keeper keeper = n->keeper_unit == UNIT_INACTIVE ? LOCAL_KEEPER_GONE
-                               : n->keeper_unit == UNIT_ACTIVE && !n->stop_queued
-                                   ? LOCAL_KEEPER_ACTIVE
-                                   : LOCAL_KEEPER_BUSY;
+    enum keeper_presence keeper = n->keeper_unit == UNIT_INACTIVE                    ? KEEPER_GONE
+                                  : n->keeper_unit == UNIT_ACTIVE && !n->stop_queued ? KEEPER_ACTIVE
+                                                                                     : KEEPER_BUSY;
 
     usec_t delay = sim_chance(w, 200) ? sim_between(w, 0, ANSWER_MAX_USEC) : late(w);
 
-    sim_push(w, (struct happening){.at = w->now + delay,
+    sim_push(w, (struct sim_event){.at = w->now + delay,
                                    .kind = AGENT_LOOK_ANSWER,
                                    .node = n->index,
                                    .life = n->host->life,
@@ -559,7 +558,7 @@ static void answer_look(struct world *w, struct node *n, const struct happening 
                                    .b = look_bits(w, n)});
 }
 
-static void pid1_handle(struct world *w, struct node *n, const struct happening *h)
+static void pid1_handle(struct world *w, struct node *n, const struct sim_event *h)
 {
     if (h->kind == PID1_LOOK)
         answer_look(w, n, h);
@@ -601,7 +600,7 @@ static void pid1_handle(struct world *w, struct node *n, const struct happening 
         kill_processes(w, n, n->keeper.lease);
 }
 
-void machine_handle(struct world *w, struct node *n, const struct happening *h)
+void machine_handle(struct world *w, struct node *n, const struct sim_event *h)
 {
     if (h->kind < KEEPER_MESSAGE)
         pid1_handle(w, n, h);

@@ -197,7 +197,7 @@ static void mutate_reply(struct world *w, struct node *n, struct member_event *e
 }
 
 static void mutate_guards(const struct world *w, struct node *n, const struct member_event *event,
-                          struct local *spare)
+                          struct host_state *spare)
 {
     if (w->mutation == MUTATION_OLD_GUARDS_BELIEVED)
         spare->guards.asked_at = event->now;
@@ -209,20 +209,20 @@ static void mutate_guards(const struct world *w, struct node *n, const struct me
         spare->guards.outside = false;
 }
 
-static void mutate_local(struct world *w, struct node *n, struct member_event *event,
-                         struct local *spare)
+static void mutate_host(struct world *w, struct node *n, struct member_event *event,
+                        struct host_state *spare)
 {
     const struct member *m = &n->member;
 
-    *spare = *event->local;
+    *spare = *event->host;
     if (w->mutation == MUTATION_FAILED_COUNTS_AS_DEAD) {
         spare->left = false;
-        event->local = spare;
+        event->host = spare;
     }
-    event->local = spare;
+    event->host = spare;
     mutate_guards(w, n, event, spare);
     if (w->mutation == MUTATION_HOST_TAKEN_FOR_EMPTY && m->state == MEMBER_STANDBY) {
-        spare->keeper = LOCAL_KEEPER_GONE;
+        spare->keeper = KEEPER_GONE;
         spare->units_dead = spare->slice_empty = true;
     }
     if (m->state != MEMBER_ENDING)
@@ -231,7 +231,7 @@ static void mutate_local(struct world *w, struct node *n, struct member_event *e
         spare->asked_at = usec_min(m->since + 1, event->now);
     if (w->mutation == MUTATION_PROOF_INVENTED) {
         spare->asked_at = usec_min(m->since + 1, event->now);
-        spare->keeper = LOCAL_KEEPER_GONE;
+        spare->keeper = KEEPER_GONE;
         spare->units_dead = spare->slice_empty = true;
     }
     if (w->mutation == MUTATION_DEAF_WHILE_ENDING)
@@ -239,7 +239,7 @@ static void mutate_local(struct world *w, struct node *n, struct member_event *e
 }
 
 void mutate_before(struct world *w, struct node *n, struct member_event *event,
-                   struct reply *spare_reply, struct local *spare_local)
+                   struct reply *spare_reply, struct host_state *spare_host)
 {
     struct member *m = &n->member;
 
@@ -247,8 +247,8 @@ void mutate_before(struct world *w, struct node *n, struct member_event *event,
         return;
     if (event->type == EVENT_REPLY)
         mutate_reply(w, n, event, spare_reply);
-    if (event->type == EVENT_LOCAL)
-        mutate_local(w, n, event, spare_local);
+    if (event->type == EVENT_HOST)
+        mutate_host(w, n, event, spare_host);
     if (event->type == EVENT_CONNECTED && w->mutation == MUTATION_RECONNECT_IGNORED)
         event->type = EVENT_HINT;
     if (event->type == EVENT_CONNECTED && w->mutation == MUTATION_RECONNECT_FORGETS)
@@ -304,7 +304,7 @@ static void mutate_lease(struct world *w, struct member *m, const struct member 
         m->deadline = usec_max(m->deadline, usec_add(m->sent_at, m->budget.duration));
     if (w->mutation == MUTATION_ADOPTS_BY_THE_KEEPERS_D && renewed &&
         before->state == MEMBER_ADOPTING)
-        m->deadline = usec_max(m->deadline, usec_add(m->sent_at, m->local.keeper_duration));
+        m->deadline = usec_max(m->deadline, usec_add(m->sent_at, m->host.keeper_duration));
     if (w->mutation == MUTATION_EARLIER_SENDS_FORGOTTEN && m->state == MEMBER_ADOPTING)
         m->cover.until = m->deadline;
 }
@@ -328,8 +328,9 @@ void mutate_after(struct world *w, struct node *n, const struct member *before,
     }
     if (w->mutation == MUTATION_ADOPTED_DEADLINE_BELIEVED && m->state == MEMBER_ADOPTING &&
         before->state == MEMBER_STANDBY)
-        m->deadline = m->local.keeper_deadline;
-    if (w->mutation == MUTATION_HEARSAY_OBSERVED && m->operation == OPERATION_CLAIM && m->sent_told)
+        m->deadline = m->host.keeper_deadline;
+    if (w->mutation == MUTATION_HEARSAY_OBSERVED && m->operation == OPERATION_CLAIM &&
+        m->sent_notice)
         update->request.rests_on_clean = false;
     if (w->mutation == MUTATION_RESTART_IGNORED)
         update->request.epoch.started = w->servers[n->host->server].epoch.started;

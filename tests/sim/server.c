@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The arbiter: a row for each group and a lock beside it, with the conditions of
- * agent/arbiter/schema.sql. A batch is one transaction: what it writes is locked from its execution
+ * agent/arbiter/schema.sql. A tick is one transaction: what it writes is locked from its execution
  * until its commit is durable; until then nobody sees it, and it may still be lost. Locks are taken
  * and let go at once, as PostgreSQL's are, and end with their session. */
 #include <inttypes.h>
@@ -159,7 +159,7 @@ static void answer(struct world *w, uint32_t first)
 
     if (x->request.operation == OPERATION_CONFIRM_DEAD) {
         if (!sim_chance(w, w->lost_permille))
-            sim_push(w, (struct happening){
+            sim_push(w, (struct sim_event){
                             .at = w->now + delay, .kind = WORLD_CONFIRM_ANSWER, .number = first});
         return;
     }
@@ -170,7 +170,7 @@ static void answer(struct world *w, uint32_t first)
         return;
     if (sim_chance(w, w->lost_permille))
         return;
-    sim_push(w, (struct happening){.at = w->now + delay,
+    sim_push(w, (struct sim_event){.at = w->now + delay,
                                    .kind = AGENT_ANSWER,
                                    .node = sim_nodes(w, h)->index,
                                    .life = x->life,
@@ -458,7 +458,7 @@ void server_execute(struct world *w, uint32_t first)
             return;
         w->coverage->late_applied++;
     }
-    w->coverage->batches += x->n > 1;
+    w->coverage->ticks += x->n > 1;
     for (unsigned g = 0; g < w->n_groups; g++)
         if ((x->drop & 1u << g) && locked_by(&s->rows[g], host_of(w, x), x))
             unlock(&s->rows[g]);
@@ -467,7 +467,7 @@ void server_execute(struct world *w, uint32_t first)
     session_was_active(w, s, x, writes ? done : w->now);
     if (writes)
         sim_push(
-            w, (struct happening){.at = done, .kind = SERVER_COMMIT, .number = first, .a = s->era});
+            w, (struct sim_event){.at = done, .kind = SERVER_COMMIT, .number = first, .a = s->era});
     else
         answer(w, first);
 }
@@ -484,7 +484,7 @@ static void hint_all(struct world *w, const struct exchange *about, uint32_t num
 
         if (n->group == w->nodes[about->node].group && n->host->connected &&
             n->host->server == about->server && !sim_chance(w, w->lost_permille))
-            sim_push(w, (struct happening){.at = w->now + sim_between(w, 50, 3000),
+            sim_push(w, (struct sim_event){.at = w->now + sim_between(w, 50, 3000),
                                            .kind = AGENT_HINT,
                                            .node = (uint8_t)i,
                                            .life = n->host->life,
@@ -525,15 +525,15 @@ static void make_durable(struct world *w, struct server *s, struct row *t)
     const struct exchange *x = sim_exchange(w, t->writer);
 
     if (x->request.method == METHOD_ADVISORY)
-        witness_locked(w, x);
+        checker_locked(w, x);
     if (x->request.operation == OPERATION_CLAIM)
-        witness_claimed(w, x, t, s);
+        checker_claimed(w, x, t, s);
     if (x->request.operation == OPERATION_CONFIRM_DEAD)
         confirm_committed(w, x, t, s);
     if (x->request.operation == OPERATION_RENEW)
-        witness_renewed(w, x);
+        checker_renewed(w, x);
     if (x->request.operation == OPERATION_RELEASE)
-        witness_released(w, x, t);
+        checker_released(w, x, t);
     else
         t->written_at = w->now;
     if (x->given_up)
@@ -545,7 +545,7 @@ static void make_durable(struct world *w, struct server *s, struct row *t)
     t->now.written_at = w->now;
     t->writing = false;
     if (x->request.operation == OPERATION_CLAIM || x->request.operation == OPERATION_RENEW)
-        witness_written(w, x, &t->now.record);
+        checker_written(w, x, &t->now.record);
     sim_trace(w, w->nodes[x->node].host, "g%u COMMIT %s term %" PRIu64, w->nodes[x->node].group,
               operation_names[x->request.operation], t->now.record.term);
 }
@@ -565,7 +565,7 @@ static void commit_one(struct world *w, struct server *s, uint32_t number)
         lie(w, x, number);
 }
 
-void server_commit(struct world *w, const struct happening *h)
+void server_commit(struct world *w, const struct sim_event *h)
 {
     const struct exchange *x = sim_exchange(w, h->number);
     struct server *s = &w->servers[x->server];

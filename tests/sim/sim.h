@@ -117,7 +117,7 @@ enum look_bits {
     LOOK_LEFT = 1 << 5,
 };
 
-struct happening {
+struct sim_event {
     usec_t at;
     uint64_t order;
     enum kind kind;
@@ -129,7 +129,7 @@ struct happening {
     bool postponed;         /* whom it is for stood still when it came */
 };
 
-/* One request and its answer. Those of a batch have numbers in a row. */
+/* One request and its answer. Those of a tick have numbers in a row. */
 struct exchange {
     struct request request;
     struct reply reply;
@@ -138,8 +138,8 @@ struct exchange {
     uint32_t life;       /* the agent's */
     uint32_t connection; /* the host's */
     uint32_t era;        /* the server's */
-    uint32_t first, n;   /* of its batch */
-    usec_t sent, sent_local;
+    uint32_t first, n;   /* of its tick */
+    usec_t sent, sent_host;
     bool given_up, fit;
     bool seen_clean;  /* the node had seen for itself that the record it claims is clean */
     bool seen_long;   /* and for how long it has seen it is enough for its own lease, too */
@@ -218,7 +218,7 @@ struct witness {
     usec_t since, last;
     uint32_t connection; /* that it was read in first since then */
     bool was_told;       /* by a notification, in this connection */
-    struct told told;
+    struct release_notice told;
     uint64_t acked_term;
     usec_t acked_deadline;
     uint64_t released_term;
@@ -250,7 +250,7 @@ struct host {
     bool connected, busy, connecting;
     usec_t connected_at, fit_at; /* in true time: since when, if it is */
     uint32_t connection;
-    uint32_t batch;       /* the number of its first exchange */
+    uint32_t tick;        /* the number of its first exchange */
     uint8_t server, side; /* that it is connected to; that it finds when it connects */
     struct epoch seen;    /* the highest timeline of the last system */
     struct epoch told;    /* the same, for the invariants */
@@ -506,7 +506,7 @@ struct coverage {
     uint64_t clean_claims, observed_claims, told_claims, lies, releases;
     uint64_t reconnected_claims, poolers, short_connections;
     uint64_t advisory_claims, quarantines, locks_lost, locks_retaken, locks_in_the_way;
-    uint64_t batches, overlaps, writes_lost, late_starts, namesakes, operators, damaged_adopted;
+    uint64_t ticks, overlaps, writes_lost, late_starts, namesakes, operators, damaged_adopted;
     uint64_t stops_failed, stops_repeated, lefts;
     uint64_t wrong_clocks, clock_overlaps, clock_overlap_usec, plugs;
     uint64_t heals, heals_refused, restarts, restarts_outside;
@@ -581,7 +581,7 @@ struct world {
     char text[SIM_TEXT_MAX];
 
     /* From here on nothing is read before it was written: not cleared between runs. */
-    struct happening queue[SIM_EVENTS_MAX];
+    struct sim_event queue[SIM_EVENTS_MAX];
     struct exchange exchanges[SIM_EXCHANGES_MAX];
 };
 
@@ -590,12 +590,12 @@ uint32_t sim_random(struct world *w);
 uint64_t sim_below(struct world *w, uint64_t n);
 usec_t sim_between(struct world *w, usec_t low, usec_t high);
 bool sim_chance(struct world *w, unsigned permille);
-usec_t sim_local(const struct world *w, const struct host *h);
+usec_t sim_host_state(const struct world *w, const struct host *h);
 /* The first true time at which the host's clock shows at least `local`. */
 usec_t sim_true(const struct world *w, const struct host *h, usec_t local);
 /* The first of the host's nodes; there is one for each group. */
 struct node *sim_nodes(struct world *w, const struct host *h);
-void sim_push(struct world *w, struct happening h);
+void sim_push(struct world *w, struct sim_event h);
 void sim_trace(struct world *w, const struct host *h, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void sim_violate(struct world *w, enum violation v, const char *format, ...)
@@ -639,7 +639,7 @@ void server_begin(struct world *w);
 /* Does a renewal or release name it? */
 bool server_named(const struct request *q, const struct nonce *nonce);
 void server_execute(struct world *w, uint32_t first);
-void server_commit(struct world *w, const struct happening *h);
+void server_commit(struct world *w, const struct sim_event *h);
 /* Everything under way is lost, but for commits that may have made it. */
 void server_new_era(struct world *w, struct server *s);
 /* The last writes are lost: a standby that had not got them takes the primary's place. */
@@ -655,7 +655,7 @@ void server_lost_client(struct world *w, const struct host *h);
 bool server_take_row(struct world *w, unsigned group);
 
 /* machine.c: PID 1, keeper, fence and units of one host */
-void machine_handle(struct world *w, struct node *n, const struct happening *h);
+void machine_handle(struct world *w, struct node *n, const struct sim_event *h);
 void machine_push(struct world *w, struct node *n, enum kind kind, usec_t delay, uint64_t a);
 /* Are there processes in the group's slice? */
 bool machine_populated(const struct node *n);
@@ -667,17 +667,17 @@ void machine_reboot(struct world *w, struct host *h);
 
 /* guards.c: what is lost of them, heals, and units that crash */
 void guards_ask_heal(struct world *w, struct host *h);
-void guards_begin_heal(struct world *w, struct node *n, const struct happening *h);
-void guards_end_heal(struct world *w, struct node *n, const struct happening *h);
+void guards_begin_heal(struct world *w, struct node *n, const struct sim_event *h);
+void guards_end_heal(struct world *w, struct node *n, const struct sim_event *h);
 bool guards_lose(struct world *w, struct node *n, const struct fault *f);
 void guards_back(struct world *w, struct node *n);
 bool guards_crash(struct world *w, struct node *n);
-void guards_restart(struct world *w, struct node *n, const struct happening *h);
+void guards_restart(struct world *w, struct node *n, const struct sim_event *h);
 /* Does the stop of what runs come to nothing? */
 bool guards_stop_fails(struct world *w, struct node *n);
 
 /* agent.c */
-void agent_handle(struct world *w, struct node *n, const struct happening *what);
+void agent_handle(struct world *w, struct node *n, const struct sim_event *what);
 void agent_push(struct world *w, const struct node *n, enum kind kind, usec_t delay,
                 uint32_t number);
 /* For the agent as a whole. */
@@ -706,7 +706,7 @@ enum sim_word {
     WORDS,
 };
 bool confirm_order(struct world *w, unsigned group, enum sim_word kind, usec_t span);
-void confirm_handle(struct world *w, const struct happening *what);
+void confirm_handle(struct world *w, const struct sim_event *what);
 void confirm_answered(struct world *w, uint32_t number);
 void confirm_calm(struct world *w);
 /* And the invariants for what was committed. */
@@ -721,36 +721,36 @@ bool copy_may_overlap(const struct node *a, const struct node *b);
 void copy_step(struct world *w, const struct node *n);
 void copy_gone(struct world *w, const struct node *n);
 
-/* witness.c: the invariants */
-void witness_send(struct world *w, struct node *n, struct exchange *x);
-void witness_told(struct node *n, const struct told *told);
-void witness_answer(struct world *w, struct node *n, const struct exchange *x,
+/* checker.c: the invariants */
+void checker_send(struct world *w, struct node *n, struct exchange *x);
+void checker_told(struct node *n, const struct release_notice *told);
+void checker_answer(struct world *w, struct node *n, const struct exchange *x,
                     const struct reply *told);
-void witness_ticket(struct world *w, struct node *n, const struct ticket *t);
-void witness_extend(struct world *w, struct node *n, const struct ticket *t);
-void witness_adopted(struct world *w, const struct node *n);
-void witness_keeper(struct world *w, const struct node *n);
-void witness_guards_gone(struct world *w, const struct node *n);
-void witness_extended(struct world *w, const struct node *n);
-void witness_covered(struct world *w, const struct node *n);
-void witness_written(struct world *w, const struct exchange *x, const struct record *r);
-void witness_history(struct world *w, struct host *h, const struct epoch *epoch);
-void witness_locked(struct world *w, const struct exchange *x);
-void witness_running(struct world *w, struct node *n);
+void checker_ticket(struct world *w, struct node *n, const struct ticket *t);
+void checker_extend(struct world *w, struct node *n, const struct ticket *t);
+void checker_adopted(struct world *w, const struct node *n);
+void checker_keeper(struct world *w, const struct node *n);
+void checker_guards_gone(struct world *w, const struct node *n);
+void checker_extended(struct world *w, const struct node *n);
+void checker_covered(struct world *w, const struct node *n);
+void checker_written(struct world *w, const struct exchange *x, const struct record *r);
+void checker_history(struct world *w, struct host *h, const struct epoch *epoch);
+void checker_locked(struct world *w, const struct exchange *x);
+void checker_running(struct world *w, struct node *n);
 /* A member has begun to end its term, or asks for a heal. */
-void witness_ending(struct world *w, const struct node *n);
-void witness_heal(struct world *w, struct host *h, const struct node *n);
-void witness_gone(struct world *w, const struct node *n);
-void witness_claimed(struct world *w, const struct exchange *x, struct row *row,
+void checker_ending(struct world *w, const struct node *n);
+void checker_heal(struct world *w, struct host *h, const struct node *n);
+void checker_gone(struct world *w, const struct node *n);
+void checker_claimed(struct world *w, const struct exchange *x, struct row *row,
                      const struct server *s);
-void witness_released(struct world *w, const struct exchange *x, const struct row *row);
-void witness_busy(struct world *w, struct host *h, unsigned *count, const char *what);
-void witness_step(struct world *w, struct node *n);
+void checker_released(struct world *w, const struct exchange *x, const struct row *row);
+void checker_busy(struct world *w, struct host *h, unsigned *count, const char *what);
+void checker_step(struct world *w, struct node *n);
 /* What the member made of this event. */
-void witness_moved(struct world *w, struct node *n, const struct member *before,
+void checker_moved(struct world *w, struct node *n, const struct member *before,
                    const struct member_event *event, const struct update *update);
-void witness_renewed(struct world *w, const struct exchange *x);
-void witness_check(struct world *w);
+void checker_renewed(struct world *w, const struct exchange *x);
+void checker_check(struct world *w);
 
 /* mutation.c */
 const char *mutation_name(enum mutation m);
@@ -758,7 +758,7 @@ const char *mutation_name(enum mutation m);
 enum violation mutation_caught_by(enum mutation m);
 /* Before and after each step of a member. */
 void mutate_before(struct world *w, struct node *n, struct member_event *event,
-                   struct reply *spare_reply, struct local *spare_local);
+                   struct reply *spare_reply, struct host_state *spare_host);
 void mutate_after(struct world *w, struct node *n, const struct member *before,
                   const struct member_event *event, struct update *update);
 

@@ -55,7 +55,7 @@ static usec_t local_at(const struct host *h, usec_t at)
     return h->offset + (usec_t)(span + span * h->ppm / 1000000);
 }
 
-usec_t sim_local(const struct world *w, const struct host *h)
+usec_t sim_host_state(const struct world *w, const struct host *h)
 {
     return local_at(h, w->now);
 }
@@ -69,7 +69,7 @@ usec_t sim_true(const struct world *w, const struct host *h, usec_t local)
 {
     if (local == USEC_INFINITY)
         return USEC_INFINITY;
-    if (local <= sim_local(w, h))
+    if (local <= sim_host_state(w, h))
         return w->now;
 
     int64_t span = (int64_t)(local - h->offset);
@@ -93,7 +93,7 @@ void sim_trace(struct world *w, const struct host *h, const char *format, ...)
         return;
     printf("%12.6f ", (double)w->now / (double)USEC_PER_SEC);
     if (h)
-        printf("n%u [%" PRIu64 "] ", h->index, sim_local(w, h));
+        printf("n%u [%" PRIu64 "] ", h->index, sim_host_state(w, h));
     va_start(ap, format);
     (void)vprintf(format, ap);
     va_end(ap);
@@ -146,12 +146,12 @@ const char *sim_violation_name(enum violation v)
 
 /* ---- the queue: a binary heap, ties in the order of arrival ---- */
 
-static bool earlier(const struct happening *a, const struct happening *b)
+static bool earlier(const struct sim_event *a, const struct sim_event *b)
 {
     return a->at != b->at ? a->at < b->at : a->order < b->order;
 }
 
-void sim_push(struct world *w, struct happening h)
+void sim_push(struct world *w, struct sim_event h)
 {
     unsigned i = w->n_queue++;
 
@@ -163,9 +163,9 @@ void sim_push(struct world *w, struct happening h)
     w->queue[i] = h;
 }
 
-static struct happening pop(struct world *w)
+static struct sim_event pop(struct world *w)
 {
-    struct happening top = w->queue[0], last = w->queue[--w->n_queue];
+    struct sim_event top = w->queue[0], last = w->queue[--w->n_queue];
     unsigned i = 0;
 
     for (;;) {
@@ -198,7 +198,7 @@ static enum actor actor_of(enum kind k)
 }
 
 /* What is for somebody who died is dropped; what is for somebody who is stalled waits. */
-static bool deliverable(struct world *w, struct node *n, struct happening *h)
+static bool deliverable(struct world *w, struct node *n, struct sim_event *h)
 {
     usec_t until = 0;
 
@@ -234,7 +234,7 @@ static bool deliverable(struct world *w, struct node *n, struct happening *h)
     return false;
 }
 
-static void handle_world(struct world *w, const struct happening *h)
+static void handle_world(struct world *w, const struct sim_event *h)
 {
     if (h->kind == WORLD_FAULT)
         fault_begin(w, h->number);
@@ -251,12 +251,12 @@ static void handle_world(struct world *w, const struct happening *h)
     else if (h->kind == WORLD_CONFIRM_ANSWER)
         confirm_answered(w, h->number);
     else if (h->kind == WORLD_CHECK) {
-        witness_check(w);
-        sim_push(w, (struct happening){.at = w->now + CHECK_INTERVAL_USEC, .kind = WORLD_CHECK});
+        checker_check(w);
+        sim_push(w, (struct sim_event){.at = w->now + CHECK_INTERVAL_USEC, .kind = WORLD_CHECK});
     }
 }
 
-static void handle(struct world *w, struct happening *h)
+static void handle(struct world *w, struct sim_event *h)
 {
     struct node *n = &w->nodes[h->node];
 
@@ -304,7 +304,7 @@ static void begin_host(struct world *w, struct host *h, uint8_t index)
         .boot = 1,
     };
     (void)snprintf(h->owner, sizeof h->owner, "node%u/%016x%014x%02x", name, index + 1, 0, 1);
-    sim_push(w, (struct happening){.at = sim_between(w, 0, 3 * USEC_PER_SEC),
+    sim_push(w, (struct sim_event){.at = sim_between(w, 0, 3 * USEC_PER_SEC),
                                    .kind = AGENT_BOOT,
                                    .node = sim_nodes(w, h)->index,
                                    .life = h->life});
@@ -366,7 +366,7 @@ static void begin(struct world *w)
         choose_methods(w, g);
     }
     faults_plan(w);
-    sim_push(w, (struct happening){.at = w->late_at, .kind = WORLD_CHECK});
+    sim_push(w, (struct sim_event){.at = w->late_at, .kind = WORLD_CHECK});
 }
 
 enum violation sim_run(struct world *w, uint64_t seed, const struct sim_options *options,
@@ -381,7 +381,7 @@ enum violation sim_run(struct world *w, uint64_t seed, const struct sim_options 
     w->coverage = coverage;
     begin(w);
     while (w->violation == VIOLATION_NONE && !w->done && w->n_queue > 0) {
-        struct happening h = pop(w);
+        struct sim_event h = pop(w);
 
         w->now = h.at;
         if (w->steps > (uint64_t)STEPS_MAX * w->n_groups * w->n_groups) {
@@ -389,7 +389,7 @@ enum violation sim_run(struct world *w, uint64_t seed, const struct sim_options 
             break;
         }
         for (unsigned i = 0; i < w->n_nodes; i++)
-            witness_step(w, &w->nodes[i]);
+            checker_step(w, &w->nodes[i]);
         handle(w, &h);
     }
     for (unsigned i = 0; i < w->n_hosts; i++)

@@ -11,23 +11,23 @@
 #define HEAL_USEC (200 * USEC_PER_MSEC)
 
 /* PID 1's answer a moment later says what was so when it was asked, or since. */
-void host_look(struct node *n, usec_t at)
+void host_poll(struct node *n, usec_t at)
 {
     n->look_asked_at = at + 1;
     n->look_at = at + LOOK_USEC;
 }
 
-void host_local(const struct node *n, struct local *ret)
+void host_local(const struct node *n, struct host_state *ret)
 {
-    static const enum local_keeper shown[] = {
-        [KEEPER_NONE] = LOCAL_KEEPER_GONE,
-        [KEEPER_BEGINS] = LOCAL_KEEPER_BUSY,
-        [KEEPER_RUNS] = LOCAL_KEEPER_ACTIVE,
-        [KEEPER_ENDS] = LOCAL_KEEPER_BUSY,
+    static const enum keeper_presence shown[] = {
+        [KEEPER_NONE] = KEEPER_GONE,
+        [KEEPER_BEGINS] = KEEPER_BUSY,
+        [KEEPER_RUNS] = KEEPER_ACTIVE,
+        [KEEPER_ENDS] = KEEPER_BUSY,
     };
     bool dead = n->keeper == KEEPER_NONE || !n->started_units;
 
-    *ret = n->keeper == KEEPER_RUNS ? n->ticket : (struct local){0};
+    *ret = n->keeper == KEEPER_RUNS ? n->ticket : (struct host_state){0};
     ret->asked_at = n->look_asked_at;
     ret->keeper = shown[n->keeper];
     ret->units_dead = ret->slice_empty = dead;
@@ -63,12 +63,12 @@ static void begin_keeper(struct story *s, struct node *n)
     n->started_units = false;
     if (n->refuse_start)
         return;
-    n->ticket = (struct local){.keeper_term = m->term,
-                               .keeper_ours = true,
-                               .keeper_lease = m->cover.lease,
-                               .keeper_stop = m->stop,
-                               .keeper_duration = m->cover.duration,
-                               .keeper_deadline = m->deadline};
+    n->ticket = (struct host_state){.keeper_term = m->term,
+                                    .keeper_ours = true,
+                                    .keeper_lease = m->cover.lease,
+                                    .keeper_stop = m->stop,
+                                    .keeper_duration = m->cover.duration,
+                                    .keeper_deadline = m->deadline};
     n->keeper = KEEPER_BEGINS;
     n->keeper_at = s->now + START_USEC;
 }
@@ -95,8 +95,8 @@ void host_act(struct story *s, struct node *n, unsigned actions)
         n->heal_asked_at = s->now;
         n->healed_at = s->now + HEAL_USEC;
     }
-    if (actions & ACTION_LOOK)
-        host_look(n, s->now);
+    if (actions & ACTION_POLL)
+        host_poll(n, s->now);
 }
 
 /* When the keeper's state next changes by itself. */
@@ -128,7 +128,7 @@ static void turn_keeper(struct story *s, struct node *n)
         n->keeper = KEEPER_NONE;
         tell(s, keeper_name(n), "%s", n->started_units ? "All units are dead. Exits." : "Exits.");
     }
-    host_look(n, s->now); /* PID 1 signals each change */
+    host_poll(n, s->now); /* PID 1 signals each change */
 }
 
 bool host_turn(struct story *s, struct node *n)

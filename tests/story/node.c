@@ -54,7 +54,8 @@ static void execute(struct story *s, struct node *n)
     if (n->request.operation == OPERATION_RELEASE && n->reply.outcome == OUTCOME_GRANTED)
         for (unsigned i = 0; i < s->n_nodes; i++)
             node_hint(s, &s->nodes[i],
-                      &(struct told){.term = n->reply.record.term, .nonce = n->reply.record.nonce});
+                      &(struct release_notice){.term = n->reply.record.term,
+                                               .nonce = n->reply.record.nonce});
 }
 
 static void forget_request(struct node *n)
@@ -84,17 +85,17 @@ static void time_up(struct story *s, struct node *n)
 
 static void look_answered(struct story *s, struct node *n)
 {
-    struct local local;
+    struct host_state local;
 
     host_local(n, &local);
     n->look_at = USEC_INFINITY;
     n->look_again_at = s->now + LOOK_AGAIN_USEC;
-    step(s, n, (struct member_event){.type = EVENT_LOCAL, .local = &local});
+    step(s, n, (struct member_event){.type = EVENT_HOST, .host = &local});
 }
 
 static void hinted(struct story *s, struct node *n)
 {
-    struct told told = n->hint;
+    struct release_notice told = n->hint;
 
     n->hint_at = USEC_INFINITY;
     step(s, n, (struct member_event){.type = EVENT_HINT, .told = &told});
@@ -188,7 +189,7 @@ void node_turn(struct story *s, struct node *n)
         send_now(s, n);
     else if (n->look_again_at <= s->now) {
         n->look_again_at = USEC_INFINITY;
-        host_look(n, s->now);
+        host_poll(n, s->now);
     }
 }
 
@@ -211,7 +212,7 @@ void agent_begin(struct story *s, struct node *n)
     (void)snprintf(owner, sizeof owner, "%s/%032x", n->name, n->number + 1);
     member_init(&n->m, owner);
     step(s, n, (struct member_event){.type = EVENT_RESUME, .budget = &s->budget});
-    host_look(n, s->now);
+    host_poll(n, s->now);
     if (n->online)
         n->connect_at = s->now + WAY_USEC;
 }
@@ -256,7 +257,7 @@ void node_power_off(struct node *n)
     n->keeper = KEEPER_NONE;
 }
 
-void node_hint(struct story *s, struct node *n, const struct told *told)
+void node_hint(struct story *s, struct node *n, const struct release_notice *told)
 {
     if (!n->agent || !n->online || !n->connected)
         return;

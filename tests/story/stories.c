@@ -199,7 +199,7 @@ static void guards_healed(struct story *s)
 
     tell(s, "n1", "Both copies of a unit's guards are deleted, and PID 1 has read that.");
     n1->guards = GUARDS_BARE;
-    host_look(n1, s->now);
+    host_poll(n1, s->now);
     story_run(s, 5 * SEC);
     tell(s, "n1", "The term goes on: the units have not noticed.");
 }
@@ -211,7 +211,7 @@ static void guards_lost(struct story *s)
     tell(s, "n1", "Both copies of a unit's guards are deleted, and /etc cannot be written.");
     n1->guards = GUARDS_BARE;
     n1->heal_helps = false;
-    host_look(n1, s->now);
+    host_poll(n1, s->now);
     story_until(s, &s->nodes[1], MEMBER_LEADING);
 }
 

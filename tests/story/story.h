@@ -45,11 +45,11 @@ struct node {
     usec_t execute_at, reply_at, time_up_at, connect_at;
     struct reply reply;
     usec_t hint_at;
-    struct told hint;
+    struct release_notice hint;
 
     enum keeper keeper;
-    usec_t keeper_at;    /* when it has begun, or has ended */
-    struct local ticket; /* what the keeper knows: term, L, S, D and the deadline */
+    usec_t keeper_at;         /* when it has begun, or has ended */
+    struct host_state ticket; /* what the keeper knows: term, L, S, D and the deadline */
     bool refuse_start, started_units;
     usec_t look_at, look_asked_at, look_again_at;
     usec_t started_at;
@@ -61,7 +61,7 @@ struct node {
     unsigned renewals;      /* granted, and not yet written down */
     bool has_read;          /* has written down what the record says */
     struct record read;     /* that */
-    usec_t lease_told;      /* L of the keeper, as it was written down */
+    usec_t notice_decode;   /* L of the keeper, as it was written down */
     uint64_t read_timeline; /* where it was */
 };
 
@@ -108,14 +108,14 @@ void node_configure(struct story *s, struct node *n, usec_t lease);
 void node_cut(struct node *n);
 void node_mend(struct story *s, struct node *n);
 void node_power_off(struct node *n);
-void node_hint(struct story *s, struct node *n, const struct told *told);
+void node_hint(struct story *s, struct node *n, const struct release_notice *told);
 
 /* host.c: PID 1 and the keeper. */
 usec_t host_next(const struct node *n);          /* when the keeper next does something by itself */
 bool host_turn(struct story *s, struct node *n); /* whether anything was due */
 void host_act(struct story *s, struct node *n, unsigned actions);
-void host_look(struct node *n, usec_t at);
-void host_local(const struct node *n, struct local *ret);
+void host_poll(struct node *n, usec_t at);
+void host_local(const struct node *n, struct host_state *ret);
 void host_healed(struct story *s, struct node *n);
 void host_kill_keeper(struct story *s, struct node *n);
 

@@ -133,7 +133,7 @@ static const char *why(enum member_reason reason)
         return "the keeper could not be started";
     case REASON_LATE:
         return "the claim was granted too late";
-    case REASON_LOCAL:
+    case REASON_HOST_NOT_READY:
         return "this host is no longer ready";
     case REASON_ORPHAN:
         return "the record names this node, but no keeper lives here";
@@ -211,7 +211,7 @@ static void tell_claim(struct story *s, const struct node *n, const struct reque
 {
     const struct member *m = &n->m;
 
-    if (m->sent_told)
+    if (m->sent_notice)
         tell(s, n->name, "Claims at once, because the notice says that term %s was released.",
              term_text(q->expected_term));
     else if (q->rests_on_clean)
@@ -271,15 +271,15 @@ static void tell_lease(struct story *s, struct node *n, const struct record *r)
     const struct member *m = &n->m;
     usec_t configured = m->budget.lease, told = m->cover.lease;
 
-    bool first = n->lease_told == 0;
+    bool first = n->notice_decode == 0;
 
     if (!first && r->lease == configured && n->read.lease != configured)
         tell(s, n->name, "The record has a lease of %s s now.", span_text(r->lease));
-    if (!first && told == configured && n->lease_told != configured)
+    if (!first && told == configured && n->notice_decode != configured)
         tell(s, n->name, "Tells the keeper: a lease of %s s, and a deadline at %s.",
              span_text(told), time_text(s, m->deadline));
     n->read.lease = r->lease;
-    n->lease_told = told;
+    n->notice_decode = told;
 }
 
 static void tell_reply(struct story *s, struct node *n, const struct reply *reply,
@@ -324,7 +324,7 @@ void tell_step(struct story *s, struct node *n, const struct member_event *e,
 {
     if (e->type == EVENT_REPLY)
         tell_reply(s, n, e->reply, before);
-    else if (e->type == EVENT_HINT && n->m.has_told && e->told->term != n->m.over_term)
+    else if (e->type == EVENT_HINT && n->m.has_notice && e->told->term != n->m.over_term)
         tell(s, n->name, "Hears the release notice of term %s.", term_text(e->told->term));
     tell_moved(s, n, before);
     tell_note(s, n, before, u->note);

@@ -4,7 +4,7 @@
 
 /* The guards of a group with two units, a service and the timer that starts it. */
 
-#include "unit/guards.h"
+#include "host/guards.h"
 
 #define GUARDS_GROUP "a-b"
 #define GUARDS_KEEPER "tenure@a-b.service"

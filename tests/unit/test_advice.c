@@ -11,7 +11,7 @@
 #include "arbiter/advice.h"
 #include "arbiter/arbiter.h"
 #include "arbiter/conninfo.h"
-#include "arbiter/trouble.h"
+#include "arbiter/pg_error.h"
 #include "support/file.h"
 #include "support/folder.h"
 #include "support/test.h"
@@ -156,7 +156,7 @@ static const struct {
 
 TEST(states_are_explained, .times = sizeof states / sizeof *states)
 {
-    const char *explained = trouble_explain(states[_i].sqlstate, states[_i].function);
+    const char *explained = pg_error_explain(states[_i].sqlstate, states[_i].function);
 
     ck_assert_int_eq(explained != NULL, states[_i].explained != NULL);
     if (explained)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the agent makes of an operator's word about a node that leads several groups:
+/* What the agent makes of an operator's word about a node that leads several configs:
  * daemon/confirm.c by itself, with an arbiter, a bus and a clock that the test plays. */
 #include <stdarg.h>
 #include <stdio.h>
@@ -20,9 +20,9 @@
 static usec_t now;
 static struct daemon d;
 static struct tenure_config config = {.node = "n2"};
-static struct config_group groups[N] = {{.name = "a"}, {.name = "b"}, {.name = "c"}};
-static struct seat seats[N];
-static struct seat *list[N];
+static struct config_group configs[N] = {{.name = "a"}, {.name = "b"}, {.name = "c"}};
+static struct group groups[N];
+static struct group *list[N];
 static struct request asked[N];
 static size_t n_asked, n_sent;
 static struct reply seen[N]; /* by group */
@@ -49,7 +49,7 @@ void daemon_wake(struct daemon *daemon)
     (void)daemon;
 }
 
-void seat_event(struct seat *s, enum member_event_type type)
+void group_event(struct group *s, enum member_event_type type)
 {
     (void)s;
     (void)type;
@@ -110,10 +110,10 @@ static void set_up(void)
 {
     now = 1000 * SEC;
     for (size_t i = 0; i < N; i++) {
-        ck_assert_int_eq(budget_compute(15 * SEC, 5 * SEC, &groups[i].budget), 0);
-        seats[i] = (struct seat){.daemon = &d, .group = &groups[i]};
-        seats[i].member.budget = groups[i].budget;
-        list[i] = &seats[i];
+        ck_assert_int_eq(budget_compute(15 * SEC, 5 * SEC, &configs[i].budget), 0);
+        groups[i] = (struct group){.daemon = &d, .group = &configs[i]};
+        groups[i].member.budget = configs[i].budget;
+        list[i] = &groups[i];
         seen[i] = (struct reply){
             .outcome = OUTCOME_GRANTED,
             .has_record = true,
@@ -121,14 +121,14 @@ static void set_up(void)
             .epoch = {.system_id = 7, .timeline = 3, .started = 9},
         };
         seen[i].record.stop = 5 * SEC;
-        seen[i].record.duration = groups[i].budget.duration;
+        seen[i].record.duration = configs[i].budget.duration;
     }
     d = (struct daemon){.config = &config,
                         .arbiter = (struct arbiter *)(void *)&caller,
                         .connected = true,
                         .fit = true,
-                        .seats = list,
-                        .n_seats = N};
+                        .groups = list,
+                        .n_groups = N};
     confirm_start(&d, CALL, "n1", 4711);
 }
 
@@ -363,9 +363,9 @@ TEST(what_no_lease_goes_with_is_named, .times = 2)
 TEST(by_a_clock_or_a_server_that_is_wrong_nothing_is_taken, .times = 2)
 {
     if (_i == 1)
-        seats[2].member.highest_term = UINT64_C(4) << TERM_TIMELINE_SHIFT;
-    seats[2].member.record = seen[2].record;
-    seats[2].member.epoch = seen[2].epoch;
+        groups[2].member.highest_term = UINT64_C(4) << TERM_TIMELINE_SHIFT;
+    groups[2].member.record = seen[2].record;
+    groups[2].member.epoch = seen[2].epoch;
     turn();
     reply_to_all(false);
     d.fit = _i == 1;

@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "daemon/clock_rate.h"
 #include "daemon/daemon.h"
-#include "daemon/rate.h"
 #include "support/file.h"
 #include "support/folder.h"
 #include "support/test.h"
@@ -91,9 +91,9 @@ TEST(the_reason_names_the_rate)
 
 TEST(the_rate_of_this_host_can_be_read)
 {
-    struct rate_look look;
+    struct rate_reading look;
 
-    rate_look(&look);
+    rate_read(&look);
     ck_assert(look.told || look.sharp);
     /* Whatever it is: if it is refused, then for its rate. */
     if (!look.told_within)
@@ -134,7 +134,7 @@ static void set_up(void)
 {
     folder_make();
     (void)snprintf(snapshot, sizeof snapshot, "%s", in_folder("applied.conf"));
-    d = (struct daemon){.applied = applied, .fit = true, .pid1 = PID1_CLOSED};
+    d = (struct daemon){.applied = applied, .fit = true, .notify = NOTIFY_CLOSED};
     memset(d.instance, 'a', INSTANCE_ID_LEN);
     ck_assert_int_ge(sd_event_new(&d.event), 0);
     ck_assert_int_ge(sd_event_add_defer(d.event, &d.chores, on_chores, NULL), 0);
@@ -145,9 +145,9 @@ static void set_up(void)
 static void tear_down(void)
 {
     d.arbiter = arbiter_free(d.arbiter);
-    for (size_t i = 0; i < d.n_seats; i++)
-        (void)seat_free(d.seats[i]);
-    free(d.seats);
+    for (size_t i = 0; i < d.n_groups; i++)
+        (void)group_free(d.groups[i]);
+    free(d.groups);
     d.api = api_free(d.api);
     d.host = host_free(d.host);
     d.config = config_free(d.config);
@@ -170,14 +170,14 @@ static void reload(const char *node, const char *groups)
 /* Each of these groups has a seat, in order, and the host watches it. */
 static void has(const char *groups)
 {
-    ck_assert_uint_eq(d.n_seats, strlen(groups));
-    for (size_t i = 0; i < d.n_seats; i++) {
+    ck_assert_uint_eq(d.n_groups, strlen(groups));
+    for (size_t i = 0; i < d.n_groups; i++) {
         const char name[] = {groups[i], '\0'};
 
-        ck_assert_str_eq(d.seats[i]->group->name, name);
-        ck_assert_ptr_eq(daemon_seat(&d, name), d.seats[i]);
+        ck_assert_str_eq(d.groups[i]->group->name, name);
+        ck_assert_ptr_eq(daemon_group(&d, name), d.groups[i]);
         ck_assert_ptr_nonnull(host_view(d.host, name));
-        ck_assert(!d.seats[i]->member.stopping);
+        ck_assert(!d.groups[i]->member.stopping);
     }
 }
 
@@ -199,7 +199,7 @@ TEST(groups_come_and_go_and_the_others_stay)
     has("ab");
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
         char groups[16];
-        struct seat *before = daemon_seat(&d, "a");
+        struct group *before = daemon_group(&d, "a");
 
         reload("n1", steps[i]);
         (void)snprintf(groups, sizeof groups, "%s", steps[i]);
@@ -207,9 +207,9 @@ TEST(groups_come_and_go_and_the_others_stay)
             *g = (char)(*g | 0x20);
         has(groups);
         if (before && strchr(steps[i], 'a'))
-            ck_assert_ptr_eq(daemon_seat(&d, "a"), before); /* not even touched */
+            ck_assert_ptr_eq(daemon_group(&d, "a"), before); /* not even touched */
     }
-    ck_assert_ptr_null(daemon_seat(&d, "b"));
+    ck_assert_ptr_null(daemon_group(&d, "b"));
 }
 
 TEST(a_renamed_node_owns_anew)
@@ -218,7 +218,7 @@ TEST(a_renamed_node_owns_anew)
     ck_assert_int_eq(configure_start(&d), 0);
     reload("n2", "ab");
     has("ab");
-    ck_assert_int_eq(strncmp(daemon_seat(&d, "a")->member.owner, "n2/", 3), 0);
+    ck_assert_int_eq(strncmp(daemon_group(&d, "a")->member.owner, "n2/", 3), 0);
 }
 
 TEST(a_broken_snapshot_changes_nothing)
@@ -267,8 +267,8 @@ TEST(what_the_server_says_is_shown_once)
         expect_clean(manager.arbiter);
         expect_clean(manager.status);
         ASSERT_CONTAINS(manager.status, "arbiter out of reach: ");
-        for (size_t k = 0; k < d.n_seats; k++) {
-            ck_assert(daemon_api_source.describe_group(&d, d.seats[k]->group->name, &group));
+        for (size_t k = 0; k < d.n_groups; k++) {
+            ck_assert(daemon_api_source.describe_group(&d, d.groups[k]->group->name, &group));
             ck_assert_str_eq(group.reason, "the arbiter cannot be reached");
         }
     }
@@ -278,8 +278,8 @@ static void expect_group(const char *role, const char *reason)
 {
     struct api_group group;
 
-    for (size_t k = 0; k < d.n_seats; k++) {
-        ck_assert(daemon_api_source.describe_group(&d, d.seats[k]->group->name, &group));
+    for (size_t k = 0; k < d.n_groups; k++) {
+        ck_assert(daemon_api_source.describe_group(&d, d.groups[k]->group->name, &group));
         ck_assert_str_eq(group.role, role);
         ck_assert_str_eq(group.reason, reason);
     }
@@ -315,10 +315,10 @@ TEST(a_lock_on_all_records_blocks_until_somebody_can_write)
         struct member_event event = {.type = EVENT_SEND};
         struct request request;
 
-        ck_assert(seat_step(d.seats[0], &event, &request));
+        ck_assert(group_step(d.groups[0], &event, &request));
         reply.record.term++;
-        d.batch[0] = d.seats[0];
-        d.n_batch = 1;
+        d.tick[0] = d.groups[0];
+        d.n_tick = 1;
         daemon_arbiter_handler.replies(&d, &reply, 1);
     }
     ck_assert_str_eq(d.locked, "");
@@ -332,7 +332,7 @@ TEST(what_nobody_has_looked_at_is_not_led_down)
 {
     apply("n1", "a");
     ck_assert_int_eq(configure_start(&d), 0);
-    seat_event(d.seats[0], EVENT_STOP);
+    group_event(d.groups[0], EVENT_STOP);
     /* PID 1 has not said that no keeper lives: the guards must not go yet. */
-    ck_assert(!member_settled(&d.seats[0]->member));
+    ck_assert(!member_settled(&d.groups[0]->member));
 }

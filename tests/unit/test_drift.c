@@ -2,8 +2,8 @@
 /* Whether this host's clock kept within what the budget bears, by what two of its clocks say. */
 #include <string.h>
 
+#include "daemon/clock_rate.h"
 #include "daemon/drift.h"
-#include "daemon/rate.h"
 #include "support/test.h"
 #include "support/text.h"
 
@@ -208,10 +208,10 @@ static char text[RATE_TEXT_MAX];
 /* told: 1 within, 0 beyond, -1: the kernel does not say. */
 static void look(int told, bool sharp, uint64_t raw, uint64_t monotonic)
 {
-    struct rate_look l = {.told = told >= 0,
-                          .told_within = told != 0,
-                          .sharp = sharp,
-                          .reading = reading(raw, monotonic, WIDTH)};
+    struct rate_reading l = {.told = told >= 0,
+                             .told_within = told != 0,
+                             .sharp = sharp,
+                             .reading = reading(raw, monotonic, WIDTH)};
 
     if (told == 0)
         strcpy(l.text, "slewed");
@@ -280,9 +280,9 @@ TEST(where_nothing_can_be_read_nothing_is_trusted)
 
 TEST(this_hosts_clocks_can_be_compared)
 {
-    struct rate_look l;
+    struct rate_reading l;
 
-    rate_look(&l);
+    rate_read(&l);
     ck_assert(l.sharp);
     ck_assert(drift_sharp(&l.reading));
 }

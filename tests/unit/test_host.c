@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The pure parts of agent/unit: the verdict on guards, the files between agent and keeper, the
+/* The pure parts of agent/host: the verdict on guards, the files between agent and keeper, the
  * instance id. What needs a PID 1 is tried in the lab. */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,17 +12,17 @@
 #include <unistd.h>
 
 #include "base/guard.h"
+#include "host/files.h"
+#include "host/guards.h"
+#include "host/instance_id.h"
+#include "host/internal.h"
+#include "host/properties.h"
 #include "support/folder.h"
 #include "support/guards.h"
 #include "support/readdir.h"
 #include "support/socket.h"
 #include "support/test.h"
 #include "support/text.h"
-#include "unit/files.h"
-#include "unit/guards.h"
-#include "unit/instance.h"
-#include "unit/internal.h"
-#include "unit/properties.h"
 
 #define GROUP_DIR "/run/tenure/groups/" GUARDS_GROUP "/"
 

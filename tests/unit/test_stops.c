@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "host/stops.h"
 #include "support/test.h"
 #include "support/text.h"
-#include "unit/stops.h"
 
 #define ID "0123456789abcdef0123456789abcdef"
 #define BEGAN ((usec_t)1000000)

@@ -22,7 +22,7 @@ static void set_up(void)
     m = (struct member){
         .state = MEMBER_STANDBY,
         .since = NOW - 60 * SEC,
-        .local = {.keeper = LOCAL_KEEPER_GONE, .slice_empty = true, .units_stay = true},
+        .host = {.keeper = KEEPER_GONE, .slice_empty = true, .units_stay = true},
     };
     ck_assert_int_eq(budget_compute(15 * SEC, S, &m.budget), 0);
 }
@@ -30,14 +30,14 @@ static void set_up(void)
 static enum stray_verdict look_at(usec_t at)
 {
     now = at;
-    m.local.asked_at = at - 1;
+    m.host.asked_at = at - 1;
     return stray_judge(&s, &m, now);
 }
 
 static void all_dead(void)
 {
-    m.local.units_dead = m.local.slice_empty = true;
-    m.local.units_stay = false;
+    m.host.units_dead = m.host.slice_empty = true;
+    m.host.units_stay = false;
 }
 
 TEST_CASE(stray, .set_up = set_up);
@@ -57,7 +57,7 @@ TEST(nothing_runs)
 TEST(what_is_not_proven_yet_does_not_run, .times = 2)
 {
     all_dead();
-    m.local.open = true;
+    m.host.open = true;
     if (_i) {
         m.state = MEMBER_ENDING;
         m.since = NOW;
@@ -73,8 +73,8 @@ TEST(what_is_not_proven_yet_does_not_run, .times = 2)
 TEST(a_stop_of_the_keeper_comes_first, .times = 2)
 {
     if (_i) {
-        m.local.units_dead = true;
-        m.local.units_stay = m.local.slice_empty = false;
+        m.host.units_dead = true;
+        m.host.units_stay = m.host.slice_empty = false;
     }
     ck_assert_int_eq(look_at(NOW), STRAY_NONE);
     ck_assert_uint_eq(stray_due(&s), NOW + STRAY_LASTS_USEC);
@@ -139,20 +139,19 @@ TEST(gone_is_told_when_it_was_ended)
 TEST(it_begins_anew)
 {
     (void)end_once();
-    struct local before = m.local;
+    struct host_state before = m.host;
     all_dead();
     ck_assert_int_eq(look_at(now + MSEC), STRAY_GONE);
-    m.local = before;
+    m.host = before;
     ck_assert_int_eq(look_at(now + MSEC), STRAY_NONE);
     ck_assert_uint_eq(stray_due(&s), now + STRAY_LASTS_USEC);
 }
 
-static const enum local_keeper presences[] = {LOCAL_KEEPER_UNKNOWN, LOCAL_KEEPER_BUSY,
-                                              LOCAL_KEEPER_ACTIVE};
+static const enum keeper_presence presences[] = {KEEPER_UNKNOWN, KEEPER_BUSY, KEEPER_ACTIVE};
 
 TEST(a_standby_goes_by_pid1, EACH(presences))
 {
-    m.local.keeper = presences[_i];
+    m.host.keeper = presences[_i];
     ck_assert_int_eq(look_at(NOW), STRAY_NONE);
     ck_assert_uint_eq(stray_due(&s), USEC_INFINITY);
 }
@@ -162,8 +161,8 @@ TEST(a_job_that_waits_for_them_is_no_keeper)
 {
     ck_assert_int_eq(look_at(NOW), STRAY_NONE);
     stray_stopped(&s, NOW + STRAY_LASTS_USEC);
-    m.local.keeper = LOCAL_KEEPER_BUSY;
-    m.local.keeper_queued = true;
+    m.host.keeper = KEEPER_BUSY;
+    m.host.keeper_queued = true;
     ck_assert_int_eq(look_at(NOW + STRAY_LASTS_USEC + STRAY_STOP_USEC), STRAY_END);
 }
 
@@ -184,7 +183,7 @@ static void end_term(void)
 {
     m.state = MEMBER_ENDING;
     m.since = NOW;
-    m.local.units_stay = false;
+    m.host.units_stay = false;
     m.stop = S;
     m.cover.lease = 15 * SEC;
 }
@@ -203,7 +202,7 @@ TEST(after_a_term_no_stop_is_waited_for)
 TEST(a_keeper_that_does_not_go_has_its_time, .times = 2)
 {
     end_term();
-    m.local.keeper = _i ? LOCAL_KEEPER_BUSY : LOCAL_KEEPER_UNKNOWN;
+    m.host.keeper = _i ? KEEPER_BUSY : KEEPER_UNKNOWN;
     ck_assert_int_eq(look_at(NOW + BOUND - 1), STRAY_NONE);
     ck_assert_uint_eq(stray_due(&s), USEC_INFINITY);
     ck_assert_int_eq(look_at(NOW + BOUND), STRAY_NONE);
@@ -213,13 +212,13 @@ TEST(a_keeper_that_does_not_go_has_its_time, .times = 2)
 TEST(a_unit_that_no_stop_has_reached_is_ended_at_once)
 {
     end_term();
-    m.local.keeper = LOCAL_KEEPER_BUSY;
-    m.local.units_stay = true;
+    m.host.keeper = KEEPER_BUSY;
+    m.host.units_stay = true;
     ck_assert_int_eq(look_at(NOW + STRAY_UNREACHED_USEC), STRAY_NONE); /* asked a moment before */
     ck_assert_uint_eq(stray_due(&s), USEC_INFINITY);
-    m.local.units_stay = false; /* PID 1 stops it */
+    m.host.units_stay = false; /* PID 1 stops it */
     ck_assert_int_eq(look_at(NOW + STRAY_UNREACHED_USEC + 1), STRAY_NONE);
-    m.local.units_stay = true;
+    m.host.units_stay = true;
     ck_assert_int_eq(look_at(NOW + STRAY_UNREACHED_USEC + 1), STRAY_END);
     usec_t ended = now;
     ck_assert_int_eq(look_at(ended + S + STRAY_AGAIN_USEC - 1), STRAY_NONE);
@@ -232,7 +231,7 @@ TEST(s_and_k_of_the_term, .times = 2)
     end_term();
     m.stop = _i ? S + SEC : SEC;
     m.cover.lease = _i ? 15 * SEC : SEC;
-    m.local.keeper = LOCAL_KEEPER_BUSY;
+    m.host.keeper = KEEPER_BUSY;
     usec_t bound = BOUND + (_i ? SEC : 0);
     (void)look_at(NOW + bound - 1);
     ck_assert_uint_eq(stray_due(&s), USEC_INFINITY);
@@ -260,11 +259,11 @@ TEST(no_claim_while_they_may_be_stopped)
 TEST(no_claim_soon_after_others, .times = 2)
 {
     (void)end_once();
-    struct local before = m.local;
+    struct host_state before = m.host;
     all_dead();
     ck_assert_int_eq(look_at(now + MSEC), STRAY_GONE);
     usec_t gone = now;
-    m.local = before;
+    m.host = before;
     ck_assert_int_eq(look_at(gone + MSEC), STRAY_NONE);
     if (_i) {
         all_dead();

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "host/survey.h"
 #include "support/test.h"
 #include "support/text.h"
-#include "unit/survey.h"
 
 TEST_CASE(survey);
 

@@ -13,11 +13,11 @@
 #include "base/clock.h"
 #include "base/watchdog.h"
 #include "fuzz/peer.h"
+#include "host/device.h"
+#include "host/internal.h"
 #include "support/folder.h"
 #include "support/test.h"
 #include "support/text.h"
-#include "unit/device.h"
-#include "unit/internal.h"
 
 #define S (5 * USEC_PER_SEC)
 #define K (1 * USEC_PER_SEC)
@@ -314,7 +314,7 @@ static const struct group_view *look(usec_t timeout, usec_t ping_age)
 {
     world.timeout = timeout;
     world.ping_age = ping_age;
-    host_look(world.host, GROUP);
+    host_poll(world.host, GROUP);
     return answer_all();
 }
 

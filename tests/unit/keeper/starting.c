@@ -42,7 +42,7 @@ TEST(begins)
     ASSERT_CONTAINS(notified, "STATUS=Leading as node db1, term 4294967297");
 }
 
-/* With as many dashes as a slice's name has room for, see config/section.c. */
+/* With as many dashes as a slice's name has room for, see config/settings.c. */
 TEST(the_longest_slice_is_opened)
 {
     char group[GROUP_NAME_MAX + 1], escaped[GROUP_ESCAPED_MAX + 1], path[PATH_MAX];

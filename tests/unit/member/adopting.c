@@ -26,7 +26,7 @@ TEST(adopts_a_live_keeper)
     f.now += SEC;
     grant();
     ck_assert_int_eq(f.m.state, MEMBER_LEADING);
-    ck_assert_uint_eq(f.u.actions, ACTION_EXTEND | ACTION_LOOK); /* until its lease is seen */
+    ck_assert_uint_eq(f.u.actions, ACTION_EXTEND | ACTION_POLL); /* until its lease is seen */
     ck_assert_int_eq(f.u.note, NOTE_ADOPTED);
     ck_assert_int_eq(f.m.reason, REASON_NONE);
     ck_assert_uint_eq(f.m.deadline, t0 + 8670000);
@@ -215,7 +215,7 @@ TEST(adopts_no_deadline_beyond_d, EACH(deadlines))
     f.now = t0 + 1;
     ask();
     grant(); /* in no time: the keeper would refuse more than D */
-    ck_assert_uint_eq(f.u.actions, ACTION_EXTEND | ACTION_LOOK); /* until its lease is seen */
+    ck_assert_uint_eq(f.u.actions, ACTION_EXTEND | ACTION_POLL); /* until its lease is seen */
     ck_assert_uint_eq(f.m.deadline, t0 + 1 + KEEPERS_D);
 }
 
@@ -276,11 +276,11 @@ TEST(keeper_on_its_way_is_left_alone, .times = 3)
 {
     keeper_lives(TERM);
     if (_i == 0)
-        f.host.keeper = LOCAL_KEEPER_BUSY;
+        f.host.keeper = KEEPER_BUSY;
     else if (_i == 1)
         f.host.keeper_term = 0;
     else
-        f.host.keeper = LOCAL_KEEPER_UNKNOWN;
+        f.host.keeper = KEEPER_UNKNOWN;
     look();
     ck_assert_int_eq(f.m.state, MEMBER_STANDBY);
     ck_assert_uint_eq(f.u.actions, 0);
@@ -377,5 +377,5 @@ TEST(keeper_found_while_claiming)
     ck_assert_int_eq(f.m.state, MEMBER_STANDBY);
     ck_assert_uint_eq(f.u.actions, 0);
     grant();
-    assert_ends(REASON_LOCAL);
+    assert_ends(REASON_HOST_NOT_READY);
 }

@@ -13,7 +13,7 @@ TEST(deadline_counts_from_the_send)
     grant();
     ck_assert_int_eq(f.m.reason, REASON_NONE);
     ck_assert_int_eq(f.m.state, MEMBER_STARTING);
-    ck_assert_uint_eq(f.u.actions, ACTION_TICKET | ACTION_LOOK);
+    ck_assert_uint_eq(f.u.actions, ACTION_TICKET | ACTION_POLL);
     ck_assert_int_eq(f.u.note, NOTE_STARTING);
     ck_assert_uint_eq(f.m.term, TERM + 1);
     ck_assert_uint_eq(f.m.deadline, t0 + D);
@@ -61,7 +61,7 @@ TEST(claim_granted_when_the_host_is_not_ready_any_more, .times = LACKS)
     lack(_i);
     look();
     grant();
-    assert_ends(REASON_LOCAL);
+    assert_ends(REASON_HOST_NOT_READY);
     ck_assert(f.m.release);
 }
 
@@ -71,7 +71,7 @@ TEST(claim_granted_with_numbers_that_do_not_hold)
     do_it();
     f.row.duration += SEC;
     answer(OUTCOME_GRANTED);
-    assert_ends(REASON_LOCAL);
+    assert_ends(REASON_HOST_NOT_READY);
 }
 
 /* Refused although nothing moved: somebody has it locked, for who knows how long. */
@@ -131,8 +131,9 @@ TEST(replaced_server_is_not_claimed_from, .times = 4)
     f.row.clean = f.row.claimable = true;
     first_seen();
     look();
-    step((struct member_event){.type = EVENT_HINT,
-                               .told = &(struct told){.term = f.row.term, .nonce = f.row.nonce}});
+    step((struct member_event){
+        .type = EVENT_HINT,
+        .told = &(struct release_notice){.term = f.row.term, .nonce = f.row.nonce}});
     ask();
     ck_assert(asks(cases[_i].claims ? OPERATION_CLAIM : OPERATION_OBSERVE));
     if (cases[_i].claims) {

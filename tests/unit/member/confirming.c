@@ -21,7 +21,7 @@ TEST(own_claim_is_confirmed_by_a_renewal)
     ck_assert_uint_eq(f.u.request.term, TERM + 1);
     ck_assert_uint_eq(n_named(), 1);
     ck_assert(names(f.row.nonce));
-    ck_assert(does(ACTION_LOOK));
+    ck_assert(does(ACTION_POLL));
     f.now += SEC;
     grant();
     ck_assert_int_eq(f.m.state, MEMBER_STARTING);
@@ -208,7 +208,7 @@ TEST(own_record_is_claimed_when_its_lease_is_over, .times = 2)
     usec_t seen;
 
     own(&f.row, ME);
-    f.host.keeper = LOCAL_KEEPER_UNKNOWN; /* so that it is not given back before */
+    f.host.keeper = KEEPER_UNKNOWN; /* so that it is not given back before */
     look();
     seen = first_seen();
     observe_until(seen + L - 1, P);

@@ -19,15 +19,15 @@ TEST(keeper_is_told_again, .times = 2)
     for (usec_t t = 250 * MSEC; t < SEC; t += 250 * MSEC) {
         f.now = began + t;
         event(EVENT_CLOCK);
-        ck_assert_uint_eq(f.u.actions, ACTION_END | ACTION_LOOK);
+        ck_assert_uint_eq(f.u.actions, ACTION_END | ACTION_POLL);
         ck_assert_uint_eq(member_wake(&f.m), f.now + 250 * MSEC);
     }
     f.now = began + SEC; /* it does not listen: PID 1 shall stop it */
     if (_i == 1)
-        f.host.keeper = LOCAL_KEEPER_BUSY; /* which it is doing already */
+        f.host.keeper = KEEPER_BUSY; /* which it is doing already */
     look_asked_at(f.now - 1);
     event(EVENT_CLOCK);
-    ck_assert_uint_eq(f.u.actions, (unsigned)(ACTION_END | ACTION_LOOK) |
+    ck_assert_uint_eq(f.u.actions, (unsigned)(ACTION_END | ACTION_POLL) |
                                        (_i == 1 ? 0u : (unsigned)ACTION_STOP_KEEPER));
 }
 
@@ -35,13 +35,13 @@ TEST(keeper_is_told_again, .times = 2)
 TEST(a_start_that_waits_is_dropped)
 {
     ending();
-    f.host.keeper = LOCAL_KEEPER_BUSY;
+    f.host.keeper = KEEPER_BUSY;
     f.host.keeper_queued = true;
     look_asked_at(f.m.since); /* what was asked too early proves nothing */
     ck_assert_uint_eq(f.u.actions, 0);
     f.now += 10 * MSEC;
     look();
-    ck_assert_uint_eq(f.u.actions, ACTION_STOP_KEEPER | ACTION_LOOK);
+    ck_assert_uint_eq(f.u.actions, ACTION_STOP_KEEPER | ACTION_POLL);
     ck_assert_int_eq(f.m.state, MEMBER_ENDING);
     proven_dead();
     ck_assert_int_eq(f.m.state, MEMBER_RELEASING);
@@ -50,7 +50,7 @@ TEST(a_start_that_waits_is_dropped)
 /* … or when the group was given back already, and the agent is about to end. */
 TEST(a_start_that_waits_is_dropped_by_a_standby_that_ends)
 {
-    f.host.keeper = LOCAL_KEEPER_BUSY;
+    f.host.keeper = KEEPER_BUSY;
     f.host.keeper_queued = true;
     f.now += 10 * MSEC;
     look();
@@ -58,9 +58,9 @@ TEST(a_start_that_waits_is_dropped_by_a_standby_that_ends)
     event(EVENT_STOP);
     f.now += 10 * MSEC;
     look();
-    ck_assert_uint_eq(f.u.actions, ACTION_STOP_KEEPER | ACTION_LOOK);
+    ck_assert_uint_eq(f.u.actions, ACTION_STOP_KEEPER | ACTION_POLL);
     ck_assert(!member_settled(&f.m));
-    f.host.keeper = LOCAL_KEEPER_GONE;
+    f.host.keeper = KEEPER_GONE;
     f.host.keeper_queued = false;
     f.now += 10 * MSEC;
     look();
@@ -75,7 +75,7 @@ TEST(a_stop_that_was_undone_is_done_again)
 
     ending();
     began = f.m.since;
-    f.host.keeper = LOCAL_KEEPER_BUSY;
+    f.host.keeper = KEEPER_BUSY;
     f.host.units_dead = false;
     f.host.units_stay = true;
     f.now = began + 100 * MSEC - 1; /* PID 1 may not have heard from the keeper yet */
@@ -83,7 +83,7 @@ TEST(a_stop_that_was_undone_is_done_again)
     ck_assert_uint_eq(f.u.actions, 0);
     f.now = began + 100 * MSEC;
     look();
-    ck_assert_uint_eq(f.u.actions, ACTION_STOP_KEEPER | ACTION_LOOK);
+    ck_assert_uint_eq(f.u.actions, ACTION_STOP_KEEPER | ACTION_POLL);
     f.host.units_stay = false;
     look();
     ck_assert_uint_eq(f.u.actions, 0);

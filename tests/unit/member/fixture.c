@@ -64,7 +64,7 @@ void started(int error)
 void look_asked_at(usec_t asked_at)
 {
     f.host.asked_at = asked_at;
-    step((struct member_event){.type = EVENT_LOCAL, .local = &f.host});
+    step((struct member_event){.type = EVENT_HOST, .host = &f.host});
 }
 
 void look(void)
@@ -135,8 +135,8 @@ void set_up(void)
     memset(&f, 0, sizeof f);
     f.now = NOW;
     f.fit = f.may_claim = true;
-    f.host = (struct local){
-        .keeper = LOCAL_KEEPER_GONE, .units_dead = true, .slice_empty = true, .guarded = true};
+    f.host = (struct host_state){
+        .keeper = KEEPER_GONE, .units_dead = true, .slice_empty = true, .guarded = true};
     f.row = (struct record){
         .term = TERM, .nonce = next_nonce(), .lease = L, .stop = S, .duration = 8670000};
     own(&f.row, OTHER);
@@ -196,7 +196,7 @@ usec_t starting(void)
 
 void keeper_lives(uint64_t term)
 {
-    f.host.keeper = LOCAL_KEEPER_ACTIVE;
+    f.host.keeper = KEEPER_ACTIVE;
     f.host.keeper_term = term;
     f.host.keeper_ours = true;
     f.host.keeper_lease = L;
@@ -208,8 +208,8 @@ void keeper_lives(uint64_t term)
 
 void all_dead(void)
 {
-    f.host = (struct local){
-        .keeper = LOCAL_KEEPER_GONE, .units_dead = true, .slice_empty = true, .guarded = true};
+    f.host = (struct host_state){
+        .keeper = KEEPER_GONE, .units_dead = true, .slice_empty = true, .guarded = true};
 }
 
 usec_t leading(void)
@@ -296,7 +296,7 @@ void assert_ends(enum member_reason r)
 {
     ck_assert_int_eq(f.m.state, MEMBER_ENDING);
     ck_assert_int_eq(f.m.reason, r);
-    ck_assert_uint_eq(f.u.actions, ACTION_UNLINK | ACTION_END | ACTION_LOOK);
+    ck_assert_uint_eq(f.u.actions, ACTION_UNLINK | ACTION_END | ACTION_POLL);
     ck_assert_int_eq(f.u.note, NOTE_ENDING);
     ck_assert_uint_eq(member_due(&f.m), USEC_INFINITY);
 }
@@ -305,10 +305,10 @@ void lack(int what)
 {
     switch ((enum lack)what) {
     case LACK_ANSWER:
-        f.host.keeper = LOCAL_KEEPER_UNKNOWN;
+        f.host.keeper = KEEPER_UNKNOWN;
         break;
     case LACK_REST:
-        f.host.keeper = LOCAL_KEEPER_BUSY;
+        f.host.keeper = KEEPER_BUSY;
         break;
     case LACK_DEAD_UNITS:
         f.host.units_dead = false;

@@ -28,7 +28,7 @@ struct fixture {
     struct update u;        /* of the last step */
     struct request request; /* under way */
     usec_t now;
-    struct local host;
+    struct host_state host;
     struct record row; /* what the arbiter has */
     struct epoch epoch;
     uint8_t nonces;

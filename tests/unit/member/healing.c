@@ -93,7 +93,7 @@ TEST(pauses_grow, .times = 2)
     for (int n = 0; n < (_i == 0 ? 12 : 1); n++) {
         f.now += 200 * MSEC;
         healed(n % 3 > 0);
-        ck_assert_uint_eq(f.u.actions, ACTION_LOOK);
+        ck_assert_uint_eq(f.u.actions, ACTION_POLL);
         guards_are(GUARDS_PART);
         ck_assert_uint_eq(f.u.actions, 0);
         heal_due_now(f.now - 1 + pause);
@@ -178,7 +178,7 @@ TEST(two_heals_in_vain_end_the_term)
     guards_are(GUARDS_BARE);
     ck_assert_int_eq(f.m.state, MEMBER_ENDING);
     ck_assert_int_eq(f.m.reason, REASON_UNGUARDED);
-    ck_assert_uint_eq(f.u.actions, ACTION_UNLINK | ACTION_END | ACTION_LOOK | ACTION_STOP_KEEPER);
+    ck_assert_uint_eq(f.u.actions, ACTION_UNLINK | ACTION_END | ACTION_POLL | ACTION_STOP_KEEPER);
     /* Planned: it is given back. */
     proven_dead();
     ck_assert_int_eq(f.m.state, MEMBER_RELEASING);
@@ -240,7 +240,7 @@ TEST(outside_its_slice_ends_the_term_at_once, .times = 2)
     guards_are(GUARDS_WHOLE);
     ck_assert_int_eq(f.m.state, MEMBER_ENDING);
     ck_assert_int_eq(f.m.reason, REASON_OUTSIDE);
-    ck_assert_uint_eq(f.u.actions, ACTION_UNLINK | ACTION_END | ACTION_LOOK | ACTION_STOP_KEEPER);
+    ck_assert_uint_eq(f.u.actions, ACTION_UNLINK | ACTION_END | ACTION_POLL | ACTION_STOP_KEEPER);
 }
 
 TEST(outside_of_long_ago_says_nothing, .times = 2)

@@ -39,7 +39,7 @@ TEST(hint_says_nothing_to_a_leader)
 /* A notification, true or not. */
 static void told(uint64_t term, const struct nonce *nonce)
 {
-    const struct told t = {.term = term, .nonce = *nonce};
+    const struct release_notice t = {.term = term, .nonce = *nonce};
 
     step((struct member_event){.type = EVENT_HINT, .told = &t});
 }

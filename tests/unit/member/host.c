@@ -40,7 +40,7 @@ TEST(claims_on_a_fresh_look_only, .times = 2)
     ck_assert_int_eq(member_ready(&f.m, f.now), _i == 0);
     ask();
     ck_assert(asks(_i ? OPERATION_OBSERVE : OPERATION_CLAIM));
-    ck_assert(does(ACTION_LOOK));
+    ck_assert(does(ACTION_POLL));
 }
 
 TEST(never_ready_without_a_look)
@@ -105,7 +105,7 @@ TEST(settled_by_the_word_of_pid1, .times = 1 + LACKS)
         member_init(&f.m, ME);
         resume(L, S);
         event(EVENT_STOP);
-        ck_assert_uint_eq(f.u.actions, ACTION_LOOK);
+        ck_assert_uint_eq(f.u.actions, ACTION_POLL);
         ck_assert(!member_settled(&f.m));
     } else {
         event(EVENT_STOP);

@@ -108,7 +108,7 @@ TEST(a_pause_that_our_clock_did_not_see)
     ck_assert(does(ACTION_END));
     ck_assert(!does(ACTION_EXTEND));
     /* It is given back, so that others need not wait; and they go first. */
-    f.host.keeper = LOCAL_KEEPER_GONE;
+    f.host.keeper = KEEPER_GONE;
     f.host.keeper_term = 0;
     f.host.units_dead = f.host.slice_empty = true;
     look();
@@ -184,7 +184,7 @@ static void find_other_keeper(void)
 }
 static void lose_pid1(void)
 {
-    f.host.keeper = LOCAL_KEEPER_UNKNOWN;
+    f.host.keeper = KEEPER_UNKNOWN;
     f.host.keeper_term = 0;
 }
 static void lose_guards(void)

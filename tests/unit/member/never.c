@@ -61,7 +61,7 @@ static void busy_orphan(void)
 static void busy_orphan_of_a_host_that_is_busy(void)
 {
     busy_orphan();
-    f.host.keeper = LOCAL_KEEPER_BUSY;
+    f.host.keeper = KEEPER_BUSY;
 }
 
 static const struct {
@@ -146,15 +146,15 @@ TEST(no_event_that_there_is_not)
 /* What the daemon owes: each event as it must not come. */
 TEST(events_that_do_not_fit)
 {
-    struct local l = {.asked_at = f.now + 1};
-    struct local no_term = {.asked_at = f.now, .keeper_term = (uint64_t)INT64_MAX + 1};
+    struct host_state l = {.asked_at = f.now + 1};
+    struct host_state no_term = {.asked_at = f.now, .keeper_term = (uint64_t)INT64_MAX + 1};
     struct reply r = {.outcome = OUTCOME_UNKNOWN};
     struct budget short_lease = {.lease = 1, .duration = BUDGET_RENEW_MIN_USEC};
     struct member_event e[] = {
         {.type = EVENT_REPLY, .now = f.now, .reply = &r}, /* nothing was asked */
-        {.type = EVENT_LOCAL, .now = f.now},
-        {.type = EVENT_LOCAL, .now = f.now, .local = &l}, /* asked later than now */
-        {.type = EVENT_LOCAL, .now = f.now, .local = &no_term},
+        {.type = EVENT_HOST, .now = f.now},
+        {.type = EVENT_HOST, .now = f.now, .host = &l}, /* asked later than now */
+        {.type = EVENT_HOST, .now = f.now, .host = &no_term},
         {.type = EVENT_RESUME, .now = f.now},
         {.type = EVENT_RESUME, .now = f.now, .budget = &short_lease},
         {.type = EVENT_CLOCK, .now = MEMBER_TIME_MAX + 1},

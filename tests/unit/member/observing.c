@@ -360,7 +360,7 @@ TEST(no_observation_to_wait_for, .times = 2)
 TEST(observation_of_its_own_record_is_told)
 {
     own(&f.row, ME);
-    f.host.keeper = LOCAL_KEEPER_UNKNOWN;
+    f.host.keeper = KEEPER_UNKNOWN;
     look();
     usec_t seen = first_seen();
 

@@ -204,9 +204,9 @@ TEST(orphan_waits_for_pid1, .times = 3)
 
     f.now = seen + STILL;
     if (_i == 0)
-        f.now = f.m.local.asked_at + 2 * P + SEC + 1; /* the last look is stale */
+        f.now = f.m.host.asked_at + 2 * P + SEC + 1; /* the last look is stale */
     else {
-        f.host.keeper = _i == 1 ? LOCAL_KEEPER_UNKNOWN : LOCAL_KEEPER_BUSY;
+        f.host.keeper = _i == 1 ? KEEPER_UNKNOWN : KEEPER_BUSY;
         look_asked_at(f.now);
     }
     ask();

@@ -11,7 +11,7 @@ TEST(leads_when_the_keeper_is_active)
     usec_t t0 = starting();
 
     started(0);
-    ck_assert(does(ACTION_LOOK));
+    ck_assert(does(ACTION_POLL));
     keeper_lives(f.m.term);
     look();
     ck_assert_int_eq(f.m.state, MEMBER_LEADING);
@@ -39,7 +39,7 @@ TEST(keeper_of_another_term_is_not_the_one_that_was_started)
     look();
     ck_assert_int_eq(f.m.state, MEMBER_STARTING);
     keeper_lives(f.m.term);
-    f.host.keeper = LOCAL_KEEPER_BUSY;
+    f.host.keeper = KEEPER_BUSY;
     look();
     ck_assert_int_eq(f.m.state, MEMBER_STARTING);
 }
@@ -68,10 +68,10 @@ TEST(keeper_that_did_not_come_up)
     f.now += 10 * MSEC;
     look_asked_at(yes);
     ck_assert_int_eq(f.m.state, MEMBER_STARTING);
-    f.host.keeper = LOCAL_KEEPER_BUSY;
+    f.host.keeper = KEEPER_BUSY;
     look_asked_at(yes + 1);
     ck_assert_int_eq(f.m.state, MEMBER_STARTING);
-    f.host.keeper = LOCAL_KEEPER_GONE;
+    f.host.keeper = KEEPER_GONE;
     look_asked_at(yes + 1);
     assert_ends(REASON_START_FAILED);
 }
@@ -93,7 +93,7 @@ TEST(start_not_answered, .times = 2)
     gave_up = f.now;
     started(-ETIMEDOUT);
     ck_assert_int_eq(f.m.state, MEMBER_STARTING);
-    ck_assert_uint_eq(f.u.actions, ACTION_LOOK);
+    ck_assert_uint_eq(f.u.actions, ACTION_POLL);
     f.now = gave_up + 2 * SEC;
     look_asked_at(f.now);
     ck_assert_int_eq(f.m.state, MEMBER_STARTING);
@@ -102,7 +102,7 @@ TEST(start_not_answered, .times = 2)
     ck_assert_uint_eq(f.u.actions, 0);
     f.now++;
     event(EVENT_CLOCK);
-    ck_assert_uint_eq(f.u.actions, ACTION_LOOK); /* once */
+    ck_assert_uint_eq(f.u.actions, ACTION_POLL); /* once */
     ck_assert_int_eq(f.m.state, MEMBER_STARTING);
     ck_assert_uint_eq(member_wake(&f.m), t0 + D);
     if (_i == 1) {
@@ -120,7 +120,7 @@ TEST(start_never_answered, .times = 2)
 {
     usec_t t0 = starting();
 
-    f.host.keeper = LOCAL_KEEPER_UNKNOWN;
+    f.host.keeper = KEEPER_UNKNOWN;
     started(_i == 0 ? 0 : -ETIMEDOUT);
     look();
     if (_i == 1) {
@@ -142,7 +142,7 @@ TEST(start_not_asked)
 {
     starting();
     started(-EAGAIN);
-    assert_ends(REASON_LOCAL);
+    assert_ends(REASON_HOST_NOT_READY);
     ck_assert_uint_eq(f.m.failed_starts, 0);
     ck_assert(f.m.release);
 }
@@ -154,7 +154,7 @@ TEST(start_lost_with_the_bus, .times = 2)
     f.now += SEC;
     started(-ECONNRESET);
     ck_assert_int_eq(f.m.state, MEMBER_STARTING);
-    ck_assert_uint_eq(f.u.actions, ACTION_LOOK);
+    ck_assert_uint_eq(f.u.actions, ACTION_POLL);
     if (_i == 0) {
         look();
         assert_ends(REASON_START_FAILED);
@@ -162,7 +162,7 @@ TEST(start_lost_with_the_bus, .times = 2)
     }
     look_asked_at(f.now); /* asked when it broke */
     ck_assert_int_eq(f.m.state, MEMBER_STARTING);
-    f.host.keeper = LOCAL_KEEPER_BUSY;
+    f.host.keeper = KEEPER_BUSY;
     look();
     ck_assert_int_eq(f.m.state, MEMBER_STARTING);
     keeper_lives(f.m.term);

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+#include <errno.h>
+
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "host/internal.h"
+
+size_t calls_free(const struct host *h)
+{
+    return HOST_CALLS_MAX - h->n_calls;
+}
+
+int call_new(struct host *h, const char *path, const char *interface, const char *member,
+             sd_bus_message **ret)
+{
+    if (!h->connected)
+        return -ENOTCONN;
+    return sd_bus_message_new_method_call(h->bus, ret, SYSTEMD_NAME, path, interface, member);
+}
+
+/* Gives the place back first: done may want to call again. */
+static void finish(struct call *c, sd_bus_message *reply, int error, const char *text)
+{
+    struct call was = *c;
+
+    *c = (struct call){0};
+    was.host->n_calls--;
+    was.done(was.host, was.group, reply, error, text);
+    sd_bus_slot_unref(was.slot);
+    host_pump_soon(was.host);
+}
+
+static int answered(sd_bus_message *m, void *userdata, sd_bus_error *unused)
+{
+    struct call *c = userdata;
+    const sd_bus_error *e = sd_bus_message_get_error(m);
+
+    (void)unused;
+    if (!e) {
+        finish(c, m, 0, "");
+        return 0;
+    }
+    int error = sd_bus_message_get_errno(m);
+    char text[HOST_TEXT_MAX]; /* of PID 1, polkit or the bus: what they quote may be anybody's */
+    (void)text_clean(e->message && *e->message ? e->message : e->name, text, sizeof text);
+    finish(c, NULL, error > 0 ? -error : -EIO, text);
+    return 0;
+}
+
+int call_send(struct host *h, sd_bus_message *m, struct watched_group *g, call_done done)
+{
+    assert(m);
+    assert(done);
+
+    struct call *c = NULL;
+    for (size_t i = 0; i < HOST_CALLS_MAX && !c; i++)
+        if (!h->calls[i].slot)
+            c = &h->calls[i];
+    if (!c)
+        return -EBUSY;
+
+    int r = sd_bus_call_async(h->bus, &c->slot, m, answered, c, HOST_CALL_TIMEOUT_USEC);
+    if (r < 0) {
+        *c = (struct call){0};
+        return r;
+    }
+    c->host = h;
+    c->done = done;
+    c->group = g;
+    h->n_calls++;
+    return 0;
+}
+
+int call_for_properties(struct host *h, const char *path, struct watched_group *g, call_done done)
+{
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+    int r = call_new(h, path, "org.freedesktop.DBus.Properties", "GetAll", &m);
+
+    /* An empty name of an interface stands for all of the object's. */
+    if (r >= 0)
+        r = sd_bus_message_append(m, "s", "");
+    return r < 0 ? r : call_send(h, m, g, done);
+}
+
+void calls_forget_group(struct host *h, const struct watched_group *g)
+{
+    for (size_t i = 0; i < HOST_CALLS_MAX; i++)
+        if (h->calls[i].slot && h->calls[i].group == g)
+            h->calls[i].group = NULL;
+}
+
+void calls_fail_all(struct host *h, int error, const char *text)
+{
+    for (size_t i = 0; i < HOST_CALLS_MAX; i++)
+        if (h->calls[i].slot)
+            finish(&h->calls[i], NULL, error, text);
+}
