@@ -14,6 +14,14 @@
 
 #define OWNER_NAME_MAX 32
 
+#define HBA_LINE(type, bits, more)                                                                 \
+    "add a line for this host, user and database to pg_hba.conf on the server (" type              \
+    " tenure tenure ADDRESS/" bits " scram-sha-256" more                                           \
+    "), then run select pg_reload_conf() there"
+#define HBA_NO_TLS                                                                                 \
+    "; a hostssl line does not count, because the connection is not encrypted: see sslmode= in "   \
+    "conninfo"
+
 static const char advice_on_method[] =
     "the password was not sent: the server, or who poses as it, wants it in another way than "
     "SCRAM. "
@@ -24,6 +32,8 @@ static const char advice_on_none[] =
     "the server, or who poses as it, lets the agent in without the password, and so has not shown "
     "that it knows it. In pg_hba.conf write scram-sha-256 instead of trust; or, where a "
     "certificate is what the agent logs in by, take passfile= out of conninfo";
+
+static const char no_hba_entry[] = "no pg_hba.conf entry for host \"";
 
 /* The first that fits counts. cut: where libpq's own advice begins. */
 static const struct {
@@ -55,16 +65,13 @@ static const struct {
     {"password authentication failed for user", NULL,
      "is user= in conninfo a role of that server, and is this its password? To set it, run "
      "\\password ROLE in psql there"},
-    {"no pg_hba.conf entry for", NULL,
-     "add a line for this host, user and database to pg_hba.conf on the server (hostssl tenure "
-     "tenure ADDRESS/32 scram-sha-256), then run select pg_reload_conf() there"},
     {"is not currently accepting connections", NULL,
      "run alter database NAME allow_connections true there, as a superuser"},
     {"is not permitted to log in", NULL, "run alter role ROLE login there, as a superuser"},
     {"permission denied for database", NULL,
      "run grant connect on database NAME to ROLE there, as the database's owner"},
     {"FATAL: role \"", NULL,
-     "is user= in conninfo right? \"tenurectl schema | psql\" makes the role tenure"},
+     "is user= in conninfo right? \"tenurectl schema | psql -d DATABASE\" makes the role tenure"},
     {"FATAL: database \"", NULL,
      "does dbname= in conninfo name the right one? createdb makes it, then run \"tenurectl schema "
      "| "
@@ -85,10 +92,32 @@ static const struct {
      "sslcert= in conninfo must name a certificate that user " TENURE_USER " can read"},
 };
 
+/* The server says what line it has looked for in vain: of what host, and whether the connection is
+ * encrypted. With sslmode=prefer libpq tries both. */
+static const char *advice_on_hba(const char *entry)
+{
+    static const char *const lines[2][2] = {
+        {HBA_LINE("host", "32", HBA_NO_TLS), HBA_LINE("host", "128", HBA_NO_TLS)},
+        {HBA_LINE("hostssl", "32", ""), HBA_LINE("hostssl", "128", "")},
+    };
+    const char *host = entry + strlen(no_hba_entry), *end = strchr(host, '"');
+
+    if (strncmp(host, "[local]", strlen("[local]")) == 0)
+        return "add a line for this user and database to pg_hba.conf on the server (local tenure "
+               "tenure peer, or scram-sha-256 instead of peer), then run select pg_reload_conf() "
+               "there";
+    return lines[strstr(host, "SSL encryption") != NULL]
+                [end && memchr(host, ':', (size_t)(end - host)) != NULL];
+}
+
 const char *advice_on(char *text)
 {
     assert(text);
 
+    const char *entry = strstr(text, no_hba_entry);
+
+    if (entry)
+        return advice_on_hba(entry);
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         if (!strstr(text, known[i].fragment))
             continue;

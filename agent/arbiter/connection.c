@@ -12,6 +12,7 @@
 
 #include "arbiter/advice.h"
 #include "arbiter/conninfo.h"
+#include "arbiter/holder.h"
 #include "arbiter/link.h"
 #include "arbiter/pg_error.h"
 #include "arbiter/resolver.h"
@@ -36,7 +37,8 @@ enum connection_state {
     STATE_PROBING,    /* is this a server to work with? */
     STATE_LISTENING,  /* LISTEN */
     STATE_IDLE,
-    STATE_BUSY, /* with the user's statement */
+    STATE_BUSY,   /* with the user's statement */
+    STATE_ASKING, /* whether the table is still locked */
 };
 
 struct connection {
@@ -72,10 +74,11 @@ struct connection {
     enum link doubted; /* reported: nobody knows who answers */
     bool unprotected_told;
     char replicated[REPLICATED_TEXT_MAX];
-    bool unanswered;               /* a statement was not, in time, since who has the table locked
-                                      was asked for last */
-    char holder[ARBITER_TEXT_MAX]; /* who has, as was told; "": nobody */
-    char locked[ARBITER_TEXT_MAX]; /* the same, with since when and the remedy */
+    bool primary;         /* one was connected to since the last round ended */
+    bool unanswered;      /* a statement was not, in time, since who has the table locked was asked
+                             for last */
+    struct holder holder; /* who has, as was told */
+    usec_t holder_at;     /* when it was asked for last */
 };
 
 /* One round trip after the login. A pooler hands out a process id of its own; through one, a
@@ -102,35 +105,8 @@ static const char probe_statement[] =
     "  when pg_catalog.left(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()), 8)"
     "   <> '00000001' then 'it has been promoted or restored'"
     "  else '' end,"
-    " coalesce(h.holder, ''), coalesce(h.since, ''), coalesce(h.remedy, '')"
-    " from (select pg_catalog.pg_backend_pid() as pid) as b left join lateral ("
-    /* Whoever has the whole table locked, or waits for that: all that come later wait behind it. Of
-     * others' sessions the beginning of the transaction is shown to the privileged only. */
-    "  select case when x.gid is null"
-    "    then pg_catalog.format('process %s of role \"%s\", application \"%s\",', l.pid,"
-    "     coalesce(a.usename, ''), coalesce(a.application_name, ''))"
-    "    else pg_catalog.format('the prepared transaction %L of role \"%s\"', x.gid, x.owner) end"
-    "   || case when l.granted then ' has' else ' waits for' end"
-    "   || pg_catalog.format(' a lock (%s)', l.mode) as holder,"
-    "   pg_catalog.to_char(coalesce(a.xact_start, x.prepared, (select pg_catalog.min(w.waitstart)"
-    "    from pg_catalog.pg_locks as w where w.database = l.database and w.relation = l.relation))"
-    "    at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS \"UTC\"') as since,"
-    "   case when x.gid is null"
-    "    then pg_catalog.format('select pg_terminate_backend(%s)', l.pid)"
-    "    else pg_catalog.format('rollback prepared %L', x.gid) end as remedy"
-    "  from pg_catalog.pg_locks as l"
-    "  join pg_catalog.pg_class as r on r.oid = l.relation and r.relname = 'lease'"
-    "  join pg_catalog.pg_namespace as n on n.oid = r.relnamespace and n.nspname = 'tenure'"
-    "  join pg_catalog.pg_database as d on d.oid = l.database"
-    "   and d.datname = pg_catalog.current_database()"
-    "  left join pg_catalog.pg_stat_activity as a on a.pid = l.pid"
-    "  left join pg_catalog.pg_locks as t on l.pid is null and t.pid is null"
-    "   and t.locktype = 'transactionid' and t.virtualtransaction = l.virtualtransaction"
-    "  left join pg_catalog.pg_prepared_xacts as x on x.transaction = t.transactionid"
-    "  where l.locktype = 'relation' and l.mode in"
-    "   ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')"
-    "  order by l.granted desc, l.pid limit 1"
-    " ) as h on true";
+    " " HOLDER_COLUMNS " from (select pg_catalog.pg_backend_pid() as pid) as b"
+    " left join lateral (" HOLDER_QUERY ") as h on true";
 
 enum probe_column {
     PROBE_PID,
@@ -141,9 +117,7 @@ enum probe_column {
     PROBE_STUCK,
     PROBE_REPLICATED,
     PROBE_HOLDER,
-    PROBE_SINCE,
-    PROBE_REMEDY,
-    PROBE_COLUMNS,
+    PROBE_COLUMNS = PROBE_HOLDER + HOLDER_N_COLUMNS,
 };
 
 /* ---- timer ---- */
@@ -196,6 +170,24 @@ static void call_down(struct connection *c, const char *text)
     c->callbacks--;
 }
 
+static void tell_holder(struct connection *c)
+{
+    c->callbacks++;
+    c->handler->locked(c->userdata, holder_text(&c->holder));
+    c->callbacks--;
+}
+
+/* Of a server that cannot be reached it is not known who has anything locked there. It is asked for
+ * again with the next connection. */
+static void forget_holder(struct connection *c)
+{
+    if (!holder_text(&c->holder))
+        return;
+    holder_forget(&c->holder);
+    c->unanswered = true;
+    tell_holder(c);
+}
+
 static const char *current_address(const struct connection *c)
 {
     const struct conninfo_host *h = &c->conninfo->hosts[c->host];
@@ -227,6 +219,9 @@ static void end_round(struct connection *c)
     memcpy(text, c->round, sizeof text);
     c->round[0] = '\0';
     c->tried = 0;
+    if (!c->primary)
+        forget_holder(c);
+    c->primary = false;
     timer_set(c, jittered(c->backoff));
     c->backoff = usec_min(c->backoff * 2, CONNECTION_BACKOFF_MAX_USEC);
     call_down(c, text);
@@ -266,6 +261,9 @@ static void fail(struct connection *c, const char *reason)
         /* Whatever it was, another host may do better; if not, this one is asked again soon. */
         note_failure(c, text);
         close_link(c);
+        /* A lock shows by answers that do not come in time: then it is still there. */
+        if (!c->unanswered)
+            forget_holder(c);
         next_host(c);
         end_round(c);
     } else
@@ -443,11 +441,9 @@ static bool is(const PGresult *result, enum probe_column column, const char *val
     return strcmp(PQgetvalue(result, 0, (int)column), value) == 0;
 }
 
-/* What speaks against working with this server; NULL: nothing. */
-static const char *objection(const struct connection *c, const PGresult *result)
+/* What speaks against working with this server as it is; NULL: nothing. */
+static const char *objection(const PGresult *result)
 {
-    uint64_t stuck;
-
     if (is(result, PROBE_RECOVERY, "t"))
         return "connected to a standby, which takes no writes";
     if (is(result, PROBE_READ_ONLY, "on"))
@@ -459,33 +455,40 @@ static const char *objection(const struct connection *c, const PGresult *result)
         return "permission denied for schema tenure or a function in it: log in as the role "
                "tenure, or run "
                "\"tenurectl schema | psql\" in this database as its owner";
-    if (parse_u64(PQgetvalue(result, 0, PROBE_STUCK), &stuck) < 0 || stuck >= CONNECTION_STUCK_MAX)
-        return *c->holder ? c->locked
-                          : "many earlier requests are stuck in the server and would be joined by "
-                            "more: do its "
-                            "writes wait for a synchronous standby, or is tenure.lease locked?";
     return NULL;
 }
 
-/* A lock for which nothing was waited is no news: an apply of the schema has it for a moment. */
-static void take_holder(struct connection *c, const PGresult *result)
+static bool many_are_stuck(const PGresult *result)
 {
-    const char *holder = PQgetvalue(result, 0, PROBE_HOLDER);
-    const char *since = PQgetvalue(result, 0, PROBE_SINCE);
+    uint64_t stuck;
 
-    if (!c->unanswered && !*c->holder)
-        return;
+    return parse_u64(PQgetvalue(result, 0, PROBE_STUCK), &stuck) < 0 ||
+           stuck >= CONNECTION_STUCK_MAX;
+}
+
+static void take_holder(struct connection *c, const PGresult *result, int column)
+{
+    holder_take(&c->holder, result, column);
+    c->holder_at = clock_boottime();
     c->unanswered = false;
-    /* Since when is known better the first time. */
-    if (strcmp(holder, c->holder) != 0)
-        (void)snprintf(c->locked, sizeof c->locked,
-                       "the table tenure.lease is locked: %.300s%s%.32s; to end it, run \"%.200s\" "
-                       "in the database as a superuser",
-                       holder, *since ? " since " : "", since, PQgetvalue(result, 0, PROBE_REMEDY));
-    (void)snprintf(c->holder, sizeof c->holder, "%s", holder);
-    c->callbacks++;
-    c->handler->locked(c->userdata, *holder ? c->locked : NULL);
-    c->callbacks--;
+    tell_holder(c);
+}
+
+/* Of a primary. A lock for which nothing was waited is no news: an apply of the schema has it for a
+ * moment. An agent that was just started finds the requests of others stuck. */
+static const char *judge_primary(struct connection *c, const PGresult *result)
+{
+    bool stuck = many_are_stuck(result);
+
+    c->primary = true;
+    if (c->unanswered || stuck || holder_text(&c->holder))
+        take_holder(c, result, PROBE_HOLDER);
+    if (!stuck)
+        return NULL;
+    return holder_text(&c->holder)
+               ? holder_text(&c->holder)
+               : "many earlier requests are stuck in the server and would be joined by more: do "
+                 "its writes wait for a synchronous standby, or is tenure.lease locked?";
 }
 
 static void on_probed(struct connection *c, const PGresult *result)
@@ -498,8 +501,9 @@ static void on_probed(struct connection *c, const PGresult *result)
         fail(c, "this is no PostgreSQL: its answer makes no sense");
         return;
     }
-    take_holder(c, result);
-    reason = objection(c, result);
+    reason = objection(result);
+    if (!reason)
+        reason = judge_primary(c, result);
     if (reason) {
         fail(c, reason);
         return;
@@ -531,12 +535,46 @@ static void on_listening(struct connection *c, const PGresult *result)
     }
 }
 
+/* Also where this host writes nothing, it shall show that a lock is gone. */
+static void ask_holder(struct connection *c)
+{
+    if (c->state != STATE_IDLE || !holder_text(&c->holder) ||
+        usec_sub(clock_boottime(), c->holder_at) < CONNECTION_HOLDER_USEC)
+        return;
+    c->state = STATE_ASKING;
+    timer_set(c, CONNECTION_HOLDER_USEC);
+    if (!send_statement(c, holder_statement, 0, NULL))
+        (void)sd_event_source_set_enabled(c->broken, SD_EVENT_ONESHOT);
+}
+
+/* Without an answer it stays as it was; the user is idle again in any case. */
+static void on_holder(struct connection *c, const PGresult *result)
+{
+    timer_stop(c);
+    c->state = STATE_IDLE;
+    if (!is_error(result) && PQntuples(result) == 1 && PQnfields(result) == HOLDER_N_COLUMNS) {
+        take_holder(c, result, 0);
+        return;
+    }
+    c->holder_at = clock_boottime();
+    tell_holder(c);
+}
+
+/* The server itself gave up, by lock_timeout or statement_timeout: that is no answer in time. */
+static bool gave_up(const PGresult *result)
+{
+    const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+
+    return sqlstate && (strcmp(sqlstate, "55P03") == 0 || strcmp(sqlstate, "57014") == 0);
+}
+
 /* ReadyForQuery was read: what was to be committed is committed, or failed. */
 static void statement_over(struct connection *c, PGresult *result)
 {
     char text[ARBITER_TEXT_MAX];
 
-    if (is_error(result) && c->state != STATE_LISTENING) {
+    if (is_error(result) && c->state != STATE_LISTENING && c->state != STATE_ASKING) {
+        c->unanswered = c->unanswered || (c->state == STATE_BUSY && gave_up(result));
         fail(c, pg_error_text(result, text, sizeof text));
         return;
     }
@@ -557,6 +595,10 @@ static void statement_over(struct connection *c, PGresult *result)
         c->callbacks++;
         c->handler->answered(c->userdata, result, c->warned);
         c->callbacks--;
+        ask_holder(c);
+        return;
+    case STATE_ASKING:
+        on_holder(c, result);
         return;
     case STATE_WAITING:
     case STATE_RESOLVING:
@@ -580,7 +622,8 @@ static void keep_result(struct connection *c, PGresult *result)
 
 static bool awaits_result(const struct connection *c)
 {
-    return c->state == STATE_PROBING || c->state == STATE_LISTENING || c->state == STATE_BUSY;
+    return c->state == STATE_PROBING || c->state == STATE_LISTENING || c->state == STATE_BUSY ||
+           c->state == STATE_ASKING;
 }
 
 /* The result comes before the commit, which comes before ReadyForQuery: with a cancelled wait for a
@@ -847,6 +890,7 @@ static int on_timer(sd_event_source *source, uint64_t at, void *userdata)
         fail(c, "connected, but the server does not answer in time");
         break;
     case STATE_BUSY:
+    case STATE_ASKING:
         c->unanswered = true;
         fail(c, "no answer in time");
         break;

@@ -29,6 +29,8 @@
 /* Requests of this role, of all agents, that the server did not end in this time. */
 #define CONNECTION_STUCK_MAX 16
 #define CONNECTION_STUCK_AGE "5 s"
+/* Who has the table locked is asked for no more often, and answered no later. */
+#define CONNECTION_HOLDER_USEC (1 * USEC_PER_SEC)
 #define CONNECTION_HINTS_MAX 64 /* per wake-up; more count as one that names nobody */
 
 struct connection;
@@ -36,8 +38,10 @@ struct connection;
 struct connection_handler {
     /* Ready for statements. */
     void (*up)(void *userdata, const char *text);
-    /* Before up(): who has the table of the leases locked, asked after a statement that was not
-     * answered in time and until nobody has; NULL: nobody. */
+    /* Who has the table of the leases locked; NULL: nobody, or no primary is connected to that
+     * would say. Asked for after a statement that was not answered in time, and where many are
+     * stuck: before up(). Then also after answered(), until nobody has: the connection is not idle
+     * meanwhile, and is again when this is called. */
     void (*locked)(void *userdata, const char *holder);
     /* Gone, or no host of the list could be connected to: a statement under way is not answered. */
     void (*down)(void *userdata, const char *text);

@@ -268,19 +268,24 @@ begin
         limit 1));
     -- Or an agent has it locked that waits itself, for the whole table.
     return coalesce(v_text, (
-        select case when x.gid is null
-                    then format('process %s of role "%s", application "%s",', l.pid, a.usename,
-                                a.application_name)
-                    else format('the prepared transaction %L of role "%s",', x.gid, x.owner) end
+        select case when x.gid is not null
+                    then format('the prepared transaction %L of role "%s",', x.gid, x.owner)
+                    when a.usename is null then format('process %s without a role,', l.pid)
+                    else format('process %s of role "%s", application "%s",', l.pid, a.usename,
+                                a.application_name) end
                || format(' which has the table tenure.lease locked (%s)', l.mode)
-               || coalesce(' since ' || to_char(
+               || coalesce(case when coalesce(a.xact_start, x.prepared) is null
+                                then ' at least since ' else ' since ' end || to_char(
                       coalesce(a.xact_start, x.prepared, (select min(w.waitstart) from pg_locks w
-                                                          where w.relation = l.relation))
+                                                          where w.database = l.database
+                                                                and w.relation = l.relation))
                       at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'), '')
-               || format('; to end it, run "%s" in the database as a superuser',
-                         case when x.gid is null
-                              then format('select pg_terminate_backend(%s)', l.pid)
-                              else format('rollback prepared %L', x.gid) end)
+               -- What has no role is the server's own, as autovacuum is, and not to be ended.
+               || case when x.gid is null and a.usename is null then ''
+                       else format('; to end it, run "%s" in the database as a superuser',
+                                   case when x.gid is null
+                                        then format('select pg_terminate_backend(%s)', l.pid)
+                                        else format('rollback prepared %L', x.gid) end) end
         from pg_locks l
              left join pg_stat_activity a on a.pid = l.pid
              left join pg_locks t on l.pid is null and t.pid is null
@@ -288,6 +293,7 @@ begin
              left join pg_prepared_xacts x on x.transaction = t.transactionid
         where l.locktype = 'relation' and l.relation = 'tenure.lease'::regclass
               and l.database = (select oid from pg_database where datname = current_database())
+              and (l.pid is not null or x.gid is not null)
               and l.granted and l.mode in ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock',
                                            'AccessExclusiveLock')
         order by l.pid

@@ -79,7 +79,7 @@ static struct arbiter *drop_arbiter(struct daemon *d)
     (void)snprintf(d->arbiter_text, sizeof d->arbiter_text, "not asked yet");
     tick_abandon(d);
     d->arbiter_tried = false;
-    d->locked[0] = '\0';
+    d->locked[0] = d->locked_told[0] = '\0';
     for (size_t i = 0; i < d->n_groups; i++) { /* it was of the old one */
         d->groups[i]->has_read = false;
         d->groups[i]->held_up[0] = '\0';

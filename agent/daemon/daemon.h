@@ -54,7 +54,7 @@
  * answer all the time; and then until what has one locked lets go. */
 #define CONFIRM_WATCH_MAX_USEC (3 * CONFIRM_WATCH_USEC)
 #define CONFIRM_WAIT_USEC (5 * USEC_PER_SEC)
-#define REASON_MAX 768
+#define REASON_MAX (ARBITER_TEXT_MAX + 128)
 
 struct daemon;
 
@@ -172,6 +172,7 @@ struct daemon {
     bool flaps; /* connections end at once for that same reason: the journal knows */
     char arbiter_text[ARBITER_TEXT_MAX]; /* connected: to what; else why not */
     char locked[ARBITER_TEXT_MAX];       /* who has all records locked there; "": nobody */
+    char locked_told[ARBITER_TEXT_MAX];  /* the last that the journal was told */
     char bus_text[HOST_TEXT_MAX];        /* "": the bus is there */
     char heal_told[HOST_TEXT_MAX];       /* why the last heal failed, as the journal was told */
     unsigned job_questions;

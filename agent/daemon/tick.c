@@ -204,12 +204,12 @@ static void on_locked(void *userdata, const char *said)
         .message_id = MESSAGE_ARBITER_NOTICE, .node = d->config->node, .reason = holder};
 
     (void)text_clean(said ? said : "", holder, sizeof holder);
-    if (strcmp(d->locked, holder) == 0)
-        return;
-    if (holder[0])
+    if (holder[0] && strcmp(d->locked_told, holder) != 0) {
         journal_write(LOG_WARNING, &c, "this node can claim and renew nothing: %s", holder);
+        (void)snprintf(d->locked_told, sizeof d->locked_told, "%s", holder);
+    }
     (void)snprintf(d->locked, sizeof d->locked, "%s", holder);
-    daemon_wake(d);
+    daemon_wake(d); /* the arbiter may be idle only now */
 }
 
 static bool connection_lasts(const struct daemon *d)

@@ -88,6 +88,15 @@ int ticket_withdraw(const char *tickets_dir, const char *group)
     return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
 }
 
+static bool has_parent(const char *dir)
+{
+    const char *slash = strrchr(dir, '/');
+    char parent[PATH_SIZE];
+
+    (void)snprintf(parent, sizeof parent, "%.*s", (int)(slash ? slash - dir : 0), dir);
+    return access(parent, F_OK) == 0;
+}
+
 /* What there is to do where a directory does not take a file. */
 static const char *remedy_of(const char *tickets_dir, int error)
 {
@@ -95,9 +104,24 @@ static const char *remedy_of(const char *tickets_dir, int error)
 
     switch (error) {
     case ENOENT:
-    case ENOTDIR:
+        if (!has_parent(tickets_dir))
+            return "all of " TENURE_RUN_DIR
+                   " is missing, without which no term goes on here: run systemctl stop tenured "
+                   "first, which hands over what this host leads; then systemd-tmpfiles --create "
+                   "tenure.conf, tenurectl apply and systemctl start tenured";
         return "it is missing: run systemd-tmpfiles --create tenure.conf, then systemctl restart "
                "tenured";
+    case ENOTDIR:
+        return "a file is in its place: remove that, run systemd-tmpfiles --create tenure.conf, "
+               "then systemctl restart tenured";
+    case EMFILE:
+        return "the agent has as many files open as it may, which it never needs: run systemctl "
+               "restart tenured, and report it";
+    case ENFILE:
+        return "this host has as many files open as it may: see sysctl fs.file-nr, and what has "
+               "them open";
+    case ENOMEM:
+        return "this host is out of memory: see free, and what uses it";
     case EROFS: /* also where the agent was started before the directory was made */
         return "the file system is read-only, or the directory was made anew while the agent runs: "
                "mount -o remount,rw /run if need be, then systemctl restart tenured";

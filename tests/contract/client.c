@@ -92,6 +92,7 @@ static void on_locked(void *userdata, const char *holder)
     ck_assert(!holder || *holder);
     (void)snprintf(c->locked, sizeof c->locked, "%s", holder ? holder : "");
     c->locks += holder != NULL;
+    c->unlocks += holder == NULL;
 }
 
 static void on_alarm(void *userdata, const char *text)

@@ -30,7 +30,7 @@ struct client {
     struct release_notice told;     /* with the last hint; all zero: nothing */
     char held_up[ARBITER_TEXT_MAX]; /* of the last tick; "" */
     char locked[ARBITER_TEXT_MAX];  /* who has all records locked, as was told last; "": nobody */
-    unsigned locks;                 /* how often somebody was named */
+    unsigned locks, unlocks;        /* how often somebody was named, and nobody */
     /* Called from within replies(), when set. */
     void (*on_replies)(struct client *c);
     /* Longest time the loop was kept from turning. */

@@ -2,6 +2,7 @@
 /* Somebody has the whole table of the leases locked: nothing is answered, and it is known whose
  * fault that is. */
 #include "postgresql.h"
+#include "proxy.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 
 #define LIMIT (300 * USEC_PER_MSEC)
 #define STATEMENT_MAX 256
+#define GID_MAX 199 /* of a prepared transaction, in PostgreSQL */
 
 static PGconn *stranger;
 
@@ -57,6 +59,11 @@ static void expect_named(const struct client *c)
     ASSERT_CONTAINS(c->locked, text);
 }
 
+static void lock_it(PGconn *session)
+{
+    session_do(session, "begin; lock table tenure.lease in access exclusive mode");
+}
+
 static void expect_held_up(const struct client *c)
 {
     char text[STATEMENT_MAX];
@@ -64,6 +71,7 @@ static void expect_held_up(const struct client *c)
     (void)snprintf(text, sizeof text, "process %d of role \"postgres\", application \"report\"",
                    PQbackendPID(stranger));
     ASSERT_CONTAINS(c->held_up, text);
+    ASSERT_CONTAINS(c->held_up, ") at least since 20");
     (void)snprintf(text, sizeof text, "UTC; to end it, run \"select pg_terminate_backend(%d)\"",
                    PQbackendPID(stranger));
     ASSERT_CONTAINS(c->held_up, text);
@@ -95,7 +103,7 @@ TEST(who_has_the_table_is_named, EACH(modes))
     session_do(stranger, text);
     ck_assert_str_eq(a->locked, "");
     ask_in_vain(a, &renew);
-    (void)snprintf(text, sizeof text, "application \"report\", has a lock (%s) since ",
+    (void)snprintf(text, sizeof text, "application \"report\", has a lock (%s) at least since ",
                    modes[_i].name);
     ASSERT_CONTAINS(a->locked, text);
     expect_named(a);
@@ -145,6 +153,24 @@ TEST(a_prepared_transaction_that_has_it_is_named)
     server_do(&shared, "rollback prepared 'month''s end'");
 }
 
+/* Its name may be long, and is needed as a whole. */
+TEST(a_prepared_transaction_with_a_long_name_is_named)
+{
+    struct request observe = observe_of(group_new());
+    char quotes[2 * GID_MAX + 1], text[2 * sizeof quotes];
+
+    (void)memset(quotes, '\'', sizeof quotes - 1);
+    quotes[sizeof quotes - 1] = '\0';
+    server_do(&shared,
+              "begin; lock table tenure.lease in access exclusive mode; prepare transaction '%s'",
+              quotes);
+    ask_in_vain(a, &observe);
+    (void)snprintf(text, sizeof text, "; to end it, run \"rollback prepared '%s'\" in the database",
+                   quotes);
+    ASSERT_CONTAINS(a->locked, text);
+    server_do(&shared, "rollback prepared '%s'", quotes);
+}
+
 /* By whoever is refused because another agent waits for it, as well. */
 TEST(a_prepared_transaction_is_named_to_all)
 {
@@ -188,7 +214,7 @@ TEST(a_lock_that_nobody_waited_for_is_no_news)
 {
     unsigned connects = a->connects;
 
-    session_do(stranger, "begin; lock table tenure.lease in access exclusive mode");
+    lock_it(stranger);
     server_do(&shared, "select pg_terminate_backend(pid) from pg_stat_activity "
                        "where usename = 'tenure'");
     client_await(a, &a->connects, connects + 1);
@@ -205,7 +231,7 @@ TEST(it_is_named_where_many_requests_are_stuck)
 
     (void)snprintf(text, sizeof text, "host=127.0.0.1 port=%d dbname=postgres user=tenure",
                    shared.port);
-    session_do(stranger, "begin; lock table tenure.lease in access exclusive mode");
+    lock_it(stranger);
     for (int i = 0; i < CONNECTION_STUCK_MAX; i++) {
         stuck[i] = PQconnectdb(text);
         ck_assert_int_eq(PQstatus(stuck[i]), CONNECTION_OK);
@@ -222,4 +248,245 @@ TEST(it_is_named_where_many_requests_are_stuck)
     ck_assert_str_eq(a->locked, "");
     for (int i = 0; i < CONNECTION_STUCK_MAX; i++)
         PQfinish(stuck[i]);
+}
+
+/* An agent that was just started, too, says why it does not get a connection. */
+TEST(it_is_named_to_a_new_agent_where_many_requests_are_stuck)
+{
+    PGconn *stuck[CONNECTION_STUCK_MAX];
+    char text[STATEMENT_MAX];
+
+    (void)snprintf(text, sizeof text, "host=127.0.0.1 port=%d dbname=postgres user=tenure",
+                   shared.port);
+    lock_it(stranger);
+    for (int i = 0; i < CONNECTION_STUCK_MAX; i++) {
+        stuck[i] = PQconnectdb(text);
+        ck_assert_int_eq(PQsendQuery(stuck[i], "select from tenure.lease /* tenure.tick_2 */"), 1);
+    }
+    client_turn(a, 6 * USEC_PER_SEC);
+    struct client *c = client_new();
+    client_connect(c, shared.port, CLIENT_OWNER_A);
+    client_await(c, &c->losses, 1);
+    expect_named(c);
+    ASSERT_CONTAINS(c->lost, c->locked);
+    session_do(stranger, "rollback");
+    client_await(c, &c->connects, 1);
+    ck_assert_str_eq(c->locked, "");
+    c = client_close(c);
+    for (int i = 0; i < CONNECTION_STUCK_MAX; i++)
+        PQfinish(stuck[i]);
+}
+
+/* On the connection that a host has: it may be one that claims nothing for hours. */
+TEST(that_it_is_over_shows_by_the_next_answer)
+{
+    struct request observe = observe_of(group_new());
+    unsigned connects, answers;
+
+    lock_it(stranger);
+    ask_in_vain(a, &observe);
+    expect_named(a);
+    connects = a->connects, answers = a->answers;
+    client_turn(a, CONNECTION_HOLDER_USEC);
+    client_send(a, &observe, 1, CLIENT_LIMIT);
+    client_turn(a, LIMIT);
+    ck_assert_uint_eq(a->answers, answers);
+    ck_assert_uint_eq(a->unlocks, 0);
+    session_do(stranger, "rollback");
+    client_await(a, &a->unlocks, 1);
+    ck_assert_uint_eq(a->answers, answers + 1);
+    ck_assert_uint_eq(a->connects, connects);
+    ck_assert(arbiter_idle(a->arbiter));
+    ck_assert_int_eq(client_ask(a, &observe).outcome, OUTCOME_GRANTED);
+    ck_assert(arbiter_idle(a->arbiter)); /* and that was all */
+}
+
+/* Answers come, and whether it is over is asked for once a second. */
+TEST(it_is_asked_for_no_more_often_than_once_a_second)
+{
+    struct request observe = observe_of(group_new()), claim;
+    struct reply seen = client_ask(a, &observe);
+
+    claim = claim_of(observe.group, &seen);
+    session_do(stranger, "begin; lock table tenure.lease in exclusive mode");
+    ask_in_vain(a, &claim);
+    expect_named(a);
+    unsigned locks = a->locks, connects = a->connects;
+    for (int i = 0; i < 10; i++) {
+        ck_assert_int_eq(client_ask(a, &observe).outcome, OUTCOME_GRANTED);
+        ck_assert(arbiter_idle(a->arbiter));
+    }
+    ck_assert_uint_eq(a->locks, locks);
+    client_turn(a, CONNECTION_HOLDER_USEC);
+    ck_assert_int_eq(client_ask(a, &observe).outcome, OUTCOME_GRANTED);
+    ck_assert(!arbiter_idle(a->arbiter));
+    client_await(a, &a->locks, locks + 1);
+    ck_assert(arbiter_idle(a->arbiter));
+    ck_assert_uint_eq(a->connects, connects);
+    session_do(stranger, "rollback");
+}
+
+/* The server itself may end what waits for too long. */
+static const char *const limits[] = {"lock_timeout", "statement_timeout"};
+
+TEST(a_request_that_the_server_ends_was_not_answered, EACH(limits))
+{
+    struct request observe = observe_of(group_new());
+    char text[STATEMENT_MAX];
+
+    server_do(&shared, "alter role tenure set %s = '200ms'", limits[_i]);
+    struct client *c = client_on(&shared, CLIENT_OWNER_A);
+    lock_it(stranger);
+    client_send(c, &observe, 1, CLIENT_LIMIT);
+    client_await(c, &c->losses, 1);
+    ASSERT_CONTAINS(c->lost, "canceling statement due to ");
+    client_await(c, &c->connects, 2);
+    (void)snprintf(text, sizeof text, "is locked: process %d of role", PQbackendPID(stranger));
+    ASSERT_CONTAINS(c->locked, text);
+    c = client_close(c);
+    server_do(&shared, "alter role tenure reset %s", limits[_i]);
+}
+
+/* All others wait behind the first, whatever the number of its process is. */
+TEST(of_those_that_wait_the_first_is_named)
+{
+    struct request observe = observe_of(group_new());
+    PGconn *reader = server_session(&shared), *waiters[2] = {stranger, server_session(&shared)};
+    bool swap = PQbackendPID(waiters[0]) < PQbackendPID(waiters[1]);
+    PGconn *first = waiters[swap], *second = waiters[!swap];
+    char text[STATEMENT_MAX];
+
+    session_do(reader, "begin; select from tenure.lease limit 1");
+    ck_assert_int_eq(PQsendQuery(first, "begin; lock table tenure.lease"), 1);
+    server_await(&shared, "one waits for the table",
+                 "select count(*)::integer from pg_locks where not granted");
+    ck_assert_int_eq(PQsendQuery(second, "begin; lock table tenure.lease"), 1);
+    server_await(&shared, "two wait for it",
+                 "select count(*)::integer - 1 from pg_locks where not granted");
+    ask_in_vain(a, &observe);
+    (void)snprintf(text, sizeof text, "is locked: process %d of role", PQbackendPID(first));
+    ASSERT_CONTAINS(a->locked, text);
+    PQfinish(reader);
+    PQfinish(waiters[1]);
+}
+
+/* ---- on servers of their own ---- */
+
+static struct server primary, standby;
+
+static void make_primary(void)
+{
+    server_make(&primary, false);
+    server_start(&primary);
+}
+
+/* Of a server that is not there it is not known who has anything locked. */
+TEST(it_is_not_named_where_no_server_answers)
+{
+    struct request observe = observe_of(group_new());
+
+    make_primary();
+    struct client *c = client_on(&primary, CLIENT_OWNER_A);
+    PGconn *session = server_session(&primary);
+    lock_it(session);
+    ask_in_vain(c, &observe);
+    ASSERT_CONTAINS(c->locked, "the table tenure.lease is locked: process ");
+    ck_assert_uint_eq(c->unlocks, 0);
+    server_crash(&primary);
+    client_await(c, &c->losses, c->losses + 1);
+    ck_assert_str_eq(c->locked, "");
+    PQfinish(session);
+    server_start(&primary);
+    client_await(c, &c->connects, c->connects + 1);
+    ck_assert_str_eq(c->locked, "");
+    c = client_close(c);
+    server_stop(&primary);
+}
+
+/* Cut off while a request waits: what was not answered may be the lock's fault, but who does not
+ * get a connection does not know. */
+TEST(it_is_not_named_to_who_is_cut_off)
+{
+    struct request observe = observe_of(group_new());
+    struct proxy *x = proxy_start(shared.port);
+    struct client *c = client_at(x->port, CLIENT_OWNER_A);
+
+    lock_it(stranger);
+    ask_in_vain(c, &observe);
+    expect_named(c);
+    client_send(c, &observe, 1, LIMIT);
+    x->silent = true;
+    client_await(c, &c->losses, 2);
+    expect_named(c);
+    client_await(c, &c->losses, 3);
+    ck_assert_str_eq(c->locked, "");
+    /* And is named again. */
+    x->silent = false;
+    client_await(c, &c->connects, 3);
+    expect_named(c);
+    c = client_close(c);
+    proxy_stop(x);
+}
+
+/* Processes of a standby have numbers of their own, and locks as well: it is not asked. */
+TEST(it_is_named_where_a_standby_answers_first)
+{
+    struct request observe = observe_of(group_new());
+    char path[SERVER_PATH_MAX + 32];
+
+    server_make(&primary, false);
+    server_copy(&primary, &standby);
+    (void)snprintf(path, sizeof path, "%s/standby.signal", standby.dir);
+    server_run(&standby, "/bin/touch", (const char *const[]){"touch", path, NULL});
+    server_start(&primary);
+    server_start(&standby);
+    struct client *c = client_new();
+    client_use(c, false, CLIENT_OWNER_A,
+               "host=127.0.0.1,127.0.0.1 port=%d,%d dbname=postgres user=tenure", standby.port,
+               primary.port);
+    client_await(c, &c->connects, 1);
+    PGconn *session = server_session(&primary);
+    lock_it(session);
+    ask_in_vain(c, &observe);
+    ASSERT_CONTAINS(c->locked, "the table tenure.lease is locked: process ");
+    ask_in_vain(c, &observe);
+    ck_assert_uint_eq(c->unlocks, 0);
+    c = client_close(c);
+    PQfinish(session);
+    server_stop(&primary);
+    server_stop(&standby);
+}
+
+/* Requests whose commit waits for a standby have the table locked, too. To end who waits behind
+ * them would not help. */
+TEST(who_waits_for_agents_is_not_to_be_ended)
+{
+    const char *group = group_new();
+
+    make_primary();
+    struct client *c = client_on(&primary, CLIENT_OWNER_A),
+                  *d = client_on(&primary, CLIENT_OWNER_B);
+    struct reply led = client_lead(c, group);
+    struct request renew = renew_of(group, led.record.term), observe = observe_of(group);
+    server_do(&primary, "alter system set synchronous_standby_names = 'nobody'");
+    server_do(&primary, "select pg_reload_conf()");
+    server_await(&primary, "it is so",
+                 "select (current_setting('synchronous_standby_names') = 'nobody')::integer");
+    client_send(c, &renew, 1, CLIENT_LIMIT);
+    client_turn(c, LIMIT);
+    server_await(&primary, "the commit waits",
+                 "select count(*)::integer from pg_stat_activity where wait_event = 'SyncRep'");
+    PGconn *session = server_session(&primary);
+    ck_assert_int_eq(PQsendQuery(session, "begin; lock table tenure.lease"), 1);
+    server_await(&primary, "somebody waits for the table",
+                 "select count(*)::integer from pg_locks where not granted");
+    ask_in_vain(d, &observe);
+    ASSERT_CONTAINS(d->locked, "waits for a lock (AccessExclusiveLock) ");
+    ASSERT_CONTAINS(d->locked, " UTC; it waits for requests of agents, which have not ended: do "
+                               "their writes wait for a synchronous standby?");
+    ck_assert_ptr_null(strstr(d->locked, "to end it"));
+    c = client_close(c);
+    d = client_close(d);
+    PQfinish(session);
+    server_crash(&primary);
 }

@@ -79,11 +79,23 @@ static const struct {
     {"FATAL: no pg_hba.conf entry for host \"10.88.0.3\", user \"tenure\", database \"tenure\", "
      "SSL "
      "encryption",
-     NULL, "pg_reload_conf()"},
+     NULL, "(hostssl tenure tenure ADDRESS/32 scram-sha-256), then run select pg_reload_conf()"},
+    {"FATAL: no pg_hba.conf entry for host \"fd00::3\", user \"tenure\", database \"tenure\", "
+     "SSL encryption",
+     NULL, "(hostssl tenure tenure ADDRESS/128 scram-sha-256), then run select"},
+    {"FATAL: no pg_hba.conf entry for host \"fd00::3\", user \"a:b\", database \"tenure\", no "
+     "encryption",
+     NULL, "(host tenure tenure ADDRESS/128 scram-sha-256; a hostssl line does not count"},
+    {"FATAL: no pg_hba.conf entry for host \"10.88.0.3\", user \"a:b\", database \"tenure\", no "
+     "encryption",
+     NULL, "(host tenure tenure ADDRESS/32 scram-sha-256; a hostssl line does not count"},
+    {"FATAL: no pg_hba.conf entry for host \"[local]\", user \"tenure\", database \"tenure\", no "
+     "encryption",
+     NULL, "add a line for this user and database to pg_hba.conf on the server (local tenure"},
     {"FATAL: database \"nodb\" does not exist", NULL, "createdb"},
     {"FATAL: database \"tenure\" is not currently accepting connections", NULL,
      "allow_connections true"},
-    {"FATAL: role \"tenur\" does not exist", NULL, "is user= in conninfo right?"},
+    {"FATAL: role \"tenur\" does not exist", NULL, "psql -d DATABASE\" makes the role tenure"},
     {"FATAL: role \"tenure\" is not permitted to log in", NULL, "alter role ROLE login"},
     {"FATAL: permission denied for database \"tenure\" DETAIL: User does not have CONNECT "
      "privilege.",

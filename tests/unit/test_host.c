@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -529,7 +530,25 @@ TEST(whether_a_ticket_could_be_written_is_tried)
                      "systemd-tmpfiles --create tenure.conf, then systemctl restart tenured");
     folder_make();
     folder_put("file", "");
-    expect_no_ticket(in_folder("file"), ENOTDIR, "Not a directory", "it is missing");
+    expect_no_ticket(in_folder("file"), ENOTDIR, "Not a directory: a file is in its place",
+                     "remove that, run systemd-tmpfiles --create tenure.conf");
+    expect_no_ticket(in_folder("none/tickets"), ENOENT,
+                     "No such file or directory: all of /run/tenure is missing",
+                     "run systemctl stop tenured first, which hands over what this host leads");
+}
+
+/* Not the directory's fault. */
+TEST(no_file_can_be_opened)
+{
+    struct rlimit limit, none;
+
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    none = limit;
+    none.rlim_cur = 0;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    expect_no_ticket(folder(), EMFILE, "Too many open files: the agent has as many files open",
+                     "systemctl restart tenured");
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
 }
 
 TEST(whose_ticket_directory_it_is_counts, .root = true)
