@@ -16,42 +16,6 @@
 #define GROUP_PATH_SIZE 512
 #define PID1_ACCURACY_USEC (250 * USEC_PER_MSEC)
 
-static void free_list(char **list)
-{
-    for (char **p = list; p && *p; p++)
-        free(*p);
-    free(list);
-}
-
-void unit_properties_clear(struct unit_properties *p)
-{
-    free(p->fragment_path);
-    free(p->source_path);
-    free(p->pam_name);
-    free(p->control_group);
-    free(p->exec_start.path);
-    free(p->exec_stop.path);
-    free(p->exec_stop_post.path);
-    free(p->exec_stop_pre.path);
-    free_list(p->binds_to);
-    free_list(p->after);
-    free_list(p->wanted_by);
-    free_list(p->requires);
-    free_list(p->before);
-    free_list(p->propagates_stop_to);
-    free_list(p->wants);
-    free_list(p->upholds);
-    free_list(p->required_by);
-    free_list(p->bound_by);
-    free_list(p->triggers);
-    free_list(p->triggered_by);
-    free_list(p->environment);
-    free_list(p->environment_files);
-    free_list(p->asserts_path_exists);
-    free_list(p->drop_in_paths);
-    *p = (struct unit_properties){0};
-}
-
 static bool contains(char *const *list, const char *what)
 {
     for (; list && *list; list++)
@@ -159,12 +123,6 @@ bool guards_loaded(const char *unit, const struct unit_properties *p,
                         "LoadState is not-found: install the unit on this host, or take it out of "
                         "the group");
     return word_is(problem, unit, "LoadState", p->load_state, "loaded");
-}
-
-bool state_is_dead(const char *active_state)
-{
-    assert(active_state);
-    return strcmp(active_state, "inactive") == 0 || strcmp(active_state, "failed") == 0;
 }
 
 /* Without its files PID 1 starts nothing of it; but what is up has lost its guards with them. */

@@ -8,7 +8,12 @@
  * Processes are gone when the slice is empty. What is none, an address for one, is gone when what
  * was to take it away has done so: PID 1 calls a unit inactive or failed whether or not it has. */
 
-#include "host/guards.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/usec.h"
+#include "host/properties.h"
+#include "host/view.h"
 
 /* How a unit is defined, as far as its stop goes. */
 struct stop_definition {

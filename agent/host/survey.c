@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/guard.h"
+#include "host/guards.h"
 
 /* Where generators of other programs have their units. */
 #define GENERATED_DIR "/run/systemd/generator"

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "host/guards.h"
+#include "host/properties.h"
 
 #define SURVEY_TEXT_MAX 1024
 
