@@ -2,9 +2,16 @@
 /* A unit's run may be over long before its term: a job of a timer, a unit that is stopped by hand.
  * How its stop went PID 1 knows until the next daemon-reload, so it is judged at once, by the rule
  * of stops.c, and what is proven is remembered for the end of the term. */
+#include "host/ended.h"
+
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "host/internal.h"
+#include "host/call.h"
+#include "host/groups.h"
+#include "host/pace.h"
+#include "host/poll.h"
+#include "host/properties.h"
+#include "host/state.h"
 
 void ended_stirred(struct watched *w)
 {
@@ -45,7 +52,7 @@ static size_t next(const struct watched_group *g)
 {
     size_t i = 0;
 
-    while (i < g->view.n_units && !(g->ended[i].wanted && g->units[i].dead && proof_may_keep(g, i)))
+    while (i < g->view.n_units && !(g->ended[i].wanted && g->units[i].dead && group_may_keep(g, i)))
         i++;
     return i;
 }
@@ -92,7 +99,7 @@ static void answered(struct host *h, struct watched_group *g, sd_bus_message *re
 
 void ended_continue(struct host *h, usec_t now)
 {
-    for (size_t i = 0; i < h->n_groups && calls_free(h) > QUESTION_CALLS; i++) {
+    for (size_t i = 0; i < h->n_groups && calls_free(h) > POLL_CALLS; i++) {
         struct watched_group *g = h->groups[i];
 
         if (!ended_due(g) || g->ended_at > now)

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "host/guard_check.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -8,8 +10,18 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/guard.h"
-#include "host/files.h"
-#include "host/internal.h"
+#include "host/bus_names.h"
+#include "host/call.h"
+#include "host/drop_in.h"
+#include "host/groups.h"
+#include "host/guards.h"
+#include "host/pace.h"
+#include "host/proof.h"
+#include "host/properties.h"
+#include "host/state.h"
+
+#define CHECK_CALLS_MAX 8 /* leaves room for starts and stops */
+#define CHECK_AGAIN_INTERVAL_USEC (300 * USEC_PER_SEC)
 
 /* One group is checked step by step, one call after another, to the end: what is said is the worst
  * that was found, the first of several. Several groups are checked side by side. */
@@ -66,7 +78,7 @@ static bool is_lost(const char *unit)
 {
     bool there;
 
-    return drop_in_look(GUARD_COPY_DIR, unit, &there) == 0 && !there;
+    return drop_in_find(GUARD_COPY_DIR, unit, &there) == 0 && !there;
 }
 
 /* Of units and keeper; the slice has none. The first that is lost is named. */

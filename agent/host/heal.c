@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "host/heal.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
@@ -7,7 +9,21 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/guard.h"
-#include "host/internal.h"
+#include "host/bus_names.h"
+#include "host/call.h"
+#include "host/groups.h"
+#include "host/pace.h"
+#include "host/properties.h"
+#include "host/state.h"
+
+/* Generators take up to 90 s, twice when PID 1 reloads already. */
+#define HEAL_LIMIT_USEC (240 * USEC_PER_SEC)
+/* How often it is asked whether the job is over. */
+#define HEAL_POLL_MIN_USEC (50 * USEC_PER_MSEC)
+#define HEAL_POLL_MAX_USEC (1 * USEC_PER_SEC)
+/* How long a heal waits at most for terms of other groups that begin or end. */
+#define HEAL_HOLD_USEC (60 * USEC_PER_SEC)
+#define HEAL_UNIT "tenure-reload.service"
 
 /* The agent may not have PID 1 reload: with that right it could have it execute itself again, too.
  * It may start one unit of root's that does it. When that is over is asked for: what signals say of
@@ -27,7 +43,7 @@ static void check_again(struct host *h)
             g->check_at = 0;
         }
     }
-    host_poll_all(h);
+    groups_poll_soon(h);
 }
 
 static void over(struct host *h, int error, const char *text)
@@ -83,7 +99,7 @@ static void ask(struct host *h, const char *property, call_done done)
     _cleanup_free_ char *path = NULL;
     int r = sd_bus_path_encode(SYSTEMD_UNIT_PATH, HEAL_UNIT, &path);
 
-    if (r >= 0 && (r = call_new(h, path, "org.freedesktop.DBus.Properties", "Get", &m)) >= 0 &&
+    if (r >= 0 && (r = call_new(h, path, PROPERTIES_INTERFACE, "Get", &m)) >= 0 &&
         (r = sd_bus_message_append(m, "ss", SYSTEMD_NAME ".Service", property)) >= 0)
         r = call_send(h, m, NULL, done);
     h->heal_polling = r >= 0;
@@ -240,6 +256,6 @@ int host_heal(struct host *h)
     h->heal = HEAL_WANTED;
     h->heal_wanted_at = h->heal_asked_at =
         clock_boottime(); /* it may be over before PID 1 is asked */
-    host_pump_soon(h);
+    pump_soon(h);
     return 1;
 }

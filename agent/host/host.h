@@ -20,7 +20,6 @@
 #define HOST_CALL_TIMEOUT_USEC (500 * USEC_PER_MSEC)
 #define HOST_CALLS_MAX 16 /* calls to PID 1 in flight */
 #define HOST_GROUPS_MAX 1024
-#define HOST_TEXT_MAX 512
 
 struct host;
 

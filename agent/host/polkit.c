@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whether polkit answers: PID 1 asks it whether the agent may start a keeper. That it would say yes
  * cannot be asked in advance: only root may ask about details. */
+#include "host/polkit.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "host/internal.h"
+#include "host/bus_names.h"
+#include "host/call.h"
+#include "host/groups.h"
+#include "host/state.h"
 
 #define POLKIT_PATH "/org/freedesktop/PolicyKit1/Authority"
 #define POLKIT_INTERVAL_USEC (600 * USEC_PER_SEC)
@@ -100,7 +105,7 @@ usec_t polkit_due(const struct host *h)
 void polkit_ask_again(struct host *h, bool is_there)
 {
     h->polkit_at = is_there ? 0 : usec_add(clock_boottime(), POLKIT_LOST_USEC);
-    host_pump_soon(h);
+    pump_soon(h);
 }
 
 const char *host_polkit_problem(const struct host *h)

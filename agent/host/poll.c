@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "host/poll.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -7,9 +9,20 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "host/bus_names.h"
+#include "host/call.h"
 #include "host/device.h"
-#include "host/files.h"
-#include "host/internal.h"
+#include "host/ended.h"
+#include "host/groups.h"
+#include "host/keeper_files.h"
+#include "host/pace.h"
+#include "host/proof.h"
+#include "host/slice.h"
+#include "host/state.h"
+
+#define POLL_NAMES_MAX 512 /* in one ListUnitsByNames */
+/* Signals can be lost (during daemon-reload, systemd#8803), so nothing is believed longer. */
+#define POLL_INTERVAL_USEC (10 * USEC_PER_SEC)
 
 /* ---- asking ---- */
 
@@ -24,7 +37,7 @@ static void stamp_answered(struct host *h, struct watched_group *g, sd_bus_messa
     if (error < 0 || sd_bus_message_read(reply, "v", "t", &stamp) < 0 || stamp == h->load_stamp)
         return;
     h->load_stamp = stamp;
-    host_new_generation(h);
+    groups_new_generation(h);
 }
 
 static void watchdogs_answered(struct host *h, struct watched_group *g, sd_bus_message *reply,
@@ -68,7 +81,7 @@ static void hardware_ping_answered(struct host *h, struct watched_group *g, sd_b
 static int ask_manager(struct host *h, const char *property, call_done done)
 {
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-    int r = call_new(h, SYSTEMD_PATH, "org.freedesktop.DBus.Properties", "Get", &m);
+    int r = call_new(h, SYSTEMD_PATH, PROPERTIES_INTERFACE, "Get", &m);
 
     if (r < 0 || (r = sd_bus_message_append(m, "ss", SYSTEMD_MANAGER, property)) < 0)
         return r;
@@ -88,17 +101,17 @@ static int append_names(sd_bus_message *m, const struct watched_group *g)
  * fit last time. */
 static int choose_groups(struct host *h, sd_bus_message *m)
 {
-    struct question *q = &h->question;
+    struct poll *q = &h->poll;
     size_t names = 0;
 
     q->n = 0;
-    for (size_t i = 0; i < h->n_groups && q->n < QUESTION_GROUPS_MAX; i++) {
+    for (size_t i = 0; i < h->n_groups && q->n < POLL_GROUPS_MAX; i++) {
         size_t at = (h->poll_cursor + i) % h->n_groups;
         struct watched_group *g = h->groups[at];
 
         if (!g->poll_wanted || (g->poll_alone && q->n > 0))
             continue;
-        if (names + 1 + g->view.n_units > QUESTION_NAMES_MAX) {
+        if (names + 1 + g->view.n_units > POLL_NAMES_MAX) {
             h->poll_cursor = at;
             break;
         }
@@ -124,7 +137,7 @@ static void look_again_later(struct watched_group *g)
 
 static void question_failed(struct host *h, bool refused)
 {
-    struct question *q = &h->question;
+    struct poll *q = &h->poll;
 
     for (size_t i = 0; i < q->n; i++)
         if (q->of[i].group) {
@@ -141,7 +154,7 @@ static int ask_manager_for_all(struct host *h)
 
     if (r >= 0)
         r = ask_manager(h, "ServiceWatchdogs", watchdogs_answered);
-    if (r < 0 || !host_requires_watchdog(h))
+    if (r < 0 || !groups_require_watchdog(h))
         return r;
     r = ask_manager(h, "RuntimeWatchdogUSec", hardware_time_answered);
     if (r >= 0)
@@ -203,7 +216,7 @@ static void complete_view(struct host *h, struct watched_group *g)
 {
     struct group_view *v = &g->view;
 
-    v->asked_at = h->question.asked_at;
+    v->asked_at = h->poll.asked_at;
     v->keeper = presence(&g->watched[0]);
     v->keeper_queued = g->watched[0].job != 0 && state_is_dead(g->keeper.active_state);
     v->units_dead = true;
@@ -219,7 +232,7 @@ static void complete_view(struct host *h, struct watched_group *g)
         v->keeper = KEEPER_UNKNOWN;
     /* A slice that cannot be read is not known to be empty. While a unit is not dead an empty
      * cgroup may be that of a process to come: a start, or ExecStopPost=. */
-    if (slice_look(TENURE_CGROUP_ROOT, g->name, !v->units_dead, &v->slice_empty) < 0)
+    if (slice_read(TENURE_CGROUP_ROOT, g->name, !v->units_dead, &v->slice_empty) < 0)
         v->slice_empty = false;
     proof_viewed(h, g);
 }
@@ -265,7 +278,7 @@ static int read_group(struct host *h, sd_bus_message *m, struct watched_group *g
 static void question_answered(struct host *h, struct watched_group *unused, sd_bus_message *reply,
                               int error, const char *text)
 {
-    struct question *q = &h->question;
+    struct poll *q = &h->poll;
     size_t i = 0;
 
     (void)unused;
@@ -296,10 +309,10 @@ static void question_answered(struct host *h, struct watched_group *unused, sd_b
 void poll_ask(struct host *h, usec_t now)
 {
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-    struct question *q = &h->question;
+    struct poll *q = &h->poll;
 
     (void)now;
-    if (q->in_flight || calls_free(h) < QUESTION_CALLS)
+    if (q->in_flight || calls_free(h) < POLL_CALLS)
         return;
     int r = call_new(h, SYSTEMD_PATH, SYSTEMD_MANAGER, "ListUnitsByNames", &m);
     if (r < 0 || (r = sd_bus_message_open_container(m, 'a', "s")) < 0 ||
@@ -324,7 +337,7 @@ void poll_ask(struct host *h, usec_t now)
 
 void poll_forget_group(struct host *h, const struct watched_group *g)
 {
-    struct question *q = &h->question;
+    struct poll *q = &h->poll;
 
     for (size_t i = 0; i < q->n; i++)
         if (q->of[i].group == g)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From the start of a keeper to the end of its term: what is known of the units' stops, and whether
  * these prove that nothing is left. stops.c has the rule. */
+#include "host/proof.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -9,8 +11,13 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "host/files.h"
-#include "host/internal.h"
+#include "host/call.h"
+#include "host/ended.h"
+#include "host/groups.h"
+#include "host/pace.h"
+#include "host/properties.h"
+#include "host/state.h"
+#include "host/stops_file.h"
 
 /* ---- the file ---- */
 
@@ -72,20 +79,10 @@ void proof_inherit(struct watched_group *g)
 
 /* ---- the beginning ---- */
 
-/* As it began; or as it would begin now, which it may have done since the last check. */
-bool proof_may_keep(const struct watched_group *g, size_t unit)
-{
-    static const struct stop_definition unknown = {.known = false};
-    const char *name = g->units[unit].name;
-
-    return stop_keeps(name, &g->began[unit].as) || stop_keeps(name, &g->seen[unit].as) ||
-           (g->judge_all && stop_keeps(name, &unknown));
-}
-
 static bool any_keeps(const struct watched_group *g)
 {
     for (size_t i = 0; i < g->view.n_units; i++)
-        if (proof_may_keep(g, i))
+        if (group_may_keep(g, i))
             return true;
     return false;
 }
@@ -185,7 +182,7 @@ static void begin_judging(struct host *h, struct watched_group *g)
 
 void host_end_term(struct host *h, const char *group)
 {
-    struct watched_group *g = host_group(h, group);
+    struct watched_group *g = group_find(h, group);
 
     if (!g)
         return;
@@ -264,7 +261,7 @@ void proof_viewed(struct host *h, struct watched_group *g)
 /* Units that have processes alone need not be asked of. */
 static void skip_others(struct watched_group *g)
 {
-    while (g->judge_step < g->view.n_units && !proof_may_keep(g, g->judge_step))
+    while (g->judge_step < g->view.n_units && !group_may_keep(g, g->judge_step))
         g->judge_step++;
 }
 

@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "host/signals.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "host/internal.h"
+#include "host/bus_names.h"
+#include "host/ended.h"
+#include "host/groups.h"
+#include "host/polkit.h"
+#include "host/state.h"
 
 /* Five matches, whatever the number of groups: dbus-daemon allows 512 a connection. */
 #define MATCH_UNITS                                                                                \
@@ -58,7 +64,7 @@ static int read_changed(sd_bus_message *m, struct change *ret)
 static int on_unit(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
     struct host *h = userdata;
-    struct watched *w = host_watched(h, sd_bus_message_get_path(m));
+    struct watched *w = watched_find(h, sd_bus_message_get_path(m));
     struct change c = {0};
 
     (void)error;
@@ -86,7 +92,7 @@ static int on_job_removed(sd_bus_message *m, void *userdata, sd_bus_error *error
     if (sd_bus_message_read(m, "uoss", NULL, NULL, &unit, NULL) < 0 ||
         sd_bus_path_encode(SYSTEMD_UNIT_PATH, unit, &path) < 0)
         return 0;
-    struct watched *w = host_watched(h, path);
+    struct watched *w = watched_find(h, path);
     free(path);
     if (w) {
         ended_stirred(w);
@@ -103,8 +109,8 @@ static int on_reloading(sd_bus_message *m, void *userdata, sd_bus_error *error)
     (void)error;
     /* Nothing counts as guarded from the first word of a reload on. */
     if (sd_bus_message_read(m, "b", &begins) >= 0)
-        host_new_generation(h);
-    host_poll_all(h);
+        groups_new_generation(h);
+    groups_poll_soon(h);
     return 0;
 }
 
@@ -117,8 +123,8 @@ static int on_owner(sd_bus_message *m, void *userdata, sd_bus_error *error)
     (void)error;
     h->subscribed = false;
     h->subscribe_at = 0;
-    host_new_generation(h);
-    host_poll_all(h);
+    groups_new_generation(h);
+    groups_poll_soon(h);
     return 0;
 }
 

@@ -15,6 +15,7 @@
 #include "election/host_state.h"
 
 #define HOST_PROBLEM_MAX 512
+#define HOST_TEXT_MAX 512
 #define HOST_UNITS_MAX 64 /* of one group */
 
 struct unit_view {

@@ -8,7 +8,9 @@
 
 #include "base/cleanup.h"
 #include "fuzz.h"
-#include "host/internal.h"
+#include "host/guards.h"
+#include "host/properties.h"
+#include "host/stops.h"
 #include "host/survey.h"
 #include "support/guards.h"
 #include "values.h"

@@ -20,8 +20,10 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "fuzz.h"
+#include "host/groups.h"
 #include "host/host.h"
-#include "host/internal.h"
+#include "host/pace.h"
+#include "host/state.h"
 #include "peer.h"
 #include "values.h"
 
@@ -137,7 +139,7 @@ static void nothing_is_forgotten(const struct talk *t)
 {
     for (size_t i = 0; i < GROUPS_MAX; i++) {
         const struct watched_group *g =
-            *t->known[i].name ? host_group(t->host, t->known[i].name) : NULL;
+            *t->known[i].name ? group_find(t->host, t->known[i].name) : NULL;
 
         assert(!g || !t->host->connected || g->checked == t->host->generation ||
                g->check_in_flight ||

@@ -12,11 +12,17 @@
 #include <unistd.h>
 
 #include "base/guard.h"
-#include "host/files.h"
+#include "host/drop_in.h"
 #include "host/guards.h"
+#include "host/heal.h"
 #include "host/instance_id.h"
-#include "host/internal.h"
+#include "host/keeper_files.h"
+#include "host/kernel.h"
 #include "host/properties.h"
+#include "host/slice.h"
+#include "host/small_file.h"
+#include "host/stops_file.h"
+#include "host/ticket_files.h"
 #include "support/folder.h"
 #include "support/guards.h"
 #include "support/readdir.h"
@@ -371,7 +377,7 @@ static bool slice_is_empty(bool empty_counts)
 {
     bool empty = !empty_counts;
 
-    ck_assert_int_eq(slice_look(folder(), "a-b", empty_counts, &empty), 0);
+    ck_assert_int_eq(slice_read(folder(), "a-b", empty_counts, &empty), 0);
     return empty;
 }
 
@@ -393,9 +399,9 @@ TEST(slices)
     folder_put(SLICE_FOLDER "cgroup.stat", "nr_descendants 0\n");
     ck_assert(slice_is_empty(true) && slice_is_empty(false));
     folder_put(SLICE_FOLDER "cgroup.stat", "garbage\n");
-    ck_assert_int_eq(slice_look(folder(), "a-b", true, &empty), -EBADMSG);
+    ck_assert_int_eq(slice_read(folder(), "a-b", true, &empty), -EBADMSG);
     folder_put(SLICE_FOLDER "cgroup.events", "garbage\n");
-    ck_assert_int_eq(slice_look(folder(), "a-b", false, &empty), -EBADMSG);
+    ck_assert_int_eq(slice_read(folder(), "a-b", false, &empty), -EBADMSG);
 }
 
 TEST(no_cgroup2_is_told)
@@ -414,7 +420,7 @@ static bool drop_in_there(const char *dir, const char *unit)
 {
     bool there;
 
-    ck_assert_int_eq(drop_in_look(dir, unit, &there), 0);
+    ck_assert_int_eq(drop_in_find(dir, unit, &there), 0);
     return there;
 }
 
@@ -444,7 +450,7 @@ TEST(a_copy_that_cannot_be_seen_is_unknown, .root = true)
     folder_put("w.service.d/~tenure.conf", "[Unit]\n");
     ck_assert_int_eq(chmod(folder(), 0755) | chmod(in_folder("w.service.d"), 0700), 0);
     ck_assert_int_eq(seteuid(65534), 0);
-    int r = drop_in_look(folder(), "w.service", &there);
+    int r = drop_in_find(folder(), "w.service", &there);
     ck_assert_int_eq(seteuid(0), 0);
     ck_assert_int_eq(r, -EACCES);
 }

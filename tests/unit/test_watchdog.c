@@ -14,7 +14,7 @@
 #include "base/watchdog.h"
 #include "fuzz/peer.h"
 #include "host/device.h"
-#include "host/internal.h"
+#include "host/host.h"
 #include "support/folder.h"
 #include "support/test.h"
 #include "support/text.h"
