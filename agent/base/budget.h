@@ -13,7 +13,13 @@
 
 #include "base/usec.h"
 
-#define BUDGET_SLACK_USEC (300 * USEC_PER_MSEC)     /* delta: scheduler, PID 1's timer accuracy */
+#define BUDGET_SLACK_USEC (300 * USEC_PER_MSEC) /* delta: scheduler, PID 1's timer accuracy */
+/* PID 1's timers fire up to this much late, never early: the watchdog's as well as stop timeouts.
+ */
+#define BUDGET_PID1_ACCURACY_USEC (250 * USEC_PER_MSEC)
+/* So much after a keeper's own time the timers of PID 1 that guard the keeper are set: after the
+ * keeper, and within delta even when they fire late. */
+#define BUDGET_PID1_EXTRA_USEC (BUDGET_SLACK_USEC - BUDGET_PID1_ACCURACY_USEC)
 #define BUDGET_KILL_MAX_USEC (1 * USEC_PER_SEC)     /* K is at most this … */
 #define BUDGET_KILL_LEASE_DIVISOR ((usec_t)10)      /* … and at most this part of the lease */
 #define BUDGET_CLOCK_RATE_DIVISOR ((usec_t)1000)    /* rho = 1/1000 */

@@ -13,8 +13,7 @@
 #include "base/parse.h"
 #include "host/properties.h"
 
-#define GROUP_PATH_SIZE 512
-#define PID1_ACCURACY_USEC (250 * USEC_PER_MSEC)
+#define GROUP_PATH_SIZE (UNIT_NAME_LEN_MAX + 32)
 
 static bool contains(char *const *list, const char *what)
 {
@@ -96,14 +95,13 @@ static bool at_most(char problem[static HOST_PROBLEM_MAX], const char *unit, con
 }
 
 /* The stop timeout that the generator gave the keeper. Shorter, and a keeper is killed that still
- * lets its units stop; longer, and one that got stuck while it ends is replaced too late: no
- * watchdog counts by then. PID 1's timers are late by up to 250 ms, so this is what the slack has
- * room for. */
+ * lets its units stop; longer, and a keeper that hangs while it ends is replaced too late: no
+ * watchdog counts by then. */
 static bool keeper_timeout(char problem[static HOST_PROBLEM_MAX], const char *unit,
                            const char *property, usec_t value, usec_t stop)
 {
     char is[SPAN_FORMAT_MAX], low[SPAN_FORMAT_MAX], high[SPAN_FORMAT_MAX];
-    usec_t most = usec_add(stop, BUDGET_SLACK_USEC - PID1_ACCURACY_USEC);
+    usec_t most = usec_add(stop, BUDGET_PID1_EXTRA_USEC);
 
     return (value >= stop && value <= most) ||
            wrong(problem, unit, "%s is %s, not %s to %s", property,
@@ -150,13 +148,15 @@ static bool one_of(const char *word, const char *const *list)
     return false;
 }
 
-/* Slice= tells where the next start goes; this is where it runs now. */
+/* Slice= says where the next start goes; this is where it runs now. */
 static bool runs_in_slice(const struct guards *g, const char *unit, const struct unit_properties *p,
                           char problem[static HOST_PROBLEM_MAX])
 {
-    char cgroup[GROUP_PATH_SIZE];
+    char slice[GROUP_PATH_SIZE], cgroup[GROUP_PATH_SIZE + 2];
+    int r = group_slice_cgroup(g->group, slice, sizeof slice);
 
-    (void)snprintf(cgroup, sizeof cgroup, "/tenure.slice/%s/", g->slice_unit);
+    assert(r >= 0); /* the name of a group that is watched is valid */
+    (void)snprintf(cgroup, sizeof cgroup, "/%s/", slice);
     return !p->control_group || !*p->control_group ||
            strncmp(p->control_group, cgroup, strlen(cgroup)) == 0 ||
            wrong_do(problem, unit,
