@@ -92,12 +92,12 @@ static void send_start(struct host *h, struct watched_group *g, usec_t now)
 {
     if (now >= g->start_until) {
         refuse_start(h, g, -EAGAIN,
-                     g->view.guarded ? "systemd did not answer in time" : g->view.problem);
+                     g->view.state.guarded ? "systemd did not answer in time" : g->view.problem);
         return;
     }
     if (!g->start_checked || g->checked != h->generation)
         return; /* when the check is done */
-    if (!g->view.guarded) {
+    if (!g->view.state.guarded) {
         refuse_start(h, g, -EPERM, g->view.problem);
         return;
     }

@@ -37,7 +37,7 @@ void ended_viewed(struct host *h, struct watched_group *g)
             continue;
         if (e->generation != h->generation)
             e->wanted = true; /* by which files it was judged is not known */
-        else if (g->view.asked_at < e->asked_at)
+        else if (g->view.state.asked_at < e->asked_at)
             continue;
         else if (g->began[i].proven != e->run) {
             g->began[i].proven = e->run;
@@ -60,7 +60,7 @@ static size_t next(const struct watched_group *g)
 /* At the end of a term all are judged anyway. */
 bool ended_due(const struct watched_group *g)
 {
-    return g->view.keeper == KEEPER_ACTIVE && !g->view.ending && !g->ended_in_flight &&
+    return g->view.state.keeper == KEEPER_ACTIVE && !g->view.ending && !g->ended_in_flight &&
            next(g) < g->view.n_units;
 }
 

@@ -242,12 +242,11 @@ static void judge_watchdog(const struct host *h, struct watched_group *g,
     g->view.unarmed = h->connected && *ret && h->hardware.state != WATCHDOG_UNKNOWN;
 }
 
-static enum guards_found judge_copies(const struct watched_group *g)
+static enum guards_state judge_copies(const struct watched_group *g)
 {
     if (g->found.bare)
-        return HOST_GUARDS_BARE;
-    return *g->found.lost_copy || g->found.verdict == GUARDS_LOST ? HOST_GUARDS_PART
-                                                                  : HOST_GUARDS_WHOLE;
+        return GUARDS_BARE;
+    return *g->found.lost_copy || g->found.verdict == GUARDS_LOST ? GUARDS_PART : GUARDS_WHOLE;
 }
 
 /* What was found of the guards counts as long as PID 1 has not read its files again since. */
@@ -255,10 +254,12 @@ static void judge_guards(struct watched_group *g, bool known)
 {
     struct group_view *v = &g->view;
 
-    v->guards = known ? judge_copies(g) : HOST_GUARDS_UNKNOWN;
+    v->state.guards = (struct guards_seen){
+        .state = known ? judge_copies(g) : GUARDS_UNKNOWN,
+        .outside = known && g->found.outside,
+        .asked_at = known ? g->found.asked_at : 0,
+    };
     v->lost = known && g->found.verdict >= GUARDS_LOST;
-    v->outside = known && g->found.outside;
-    v->guards_asked_at = known ? g->found.asked_at : 0;
     (void)snprintf(v->lost_copy, sizeof v->lost_copy, "%s", known ? g->found.lost_copy : "");
 }
 
@@ -277,12 +278,13 @@ void group_judge(const struct host *h, struct watched_group *g)
                   "keeper: run systemctl service-watchdogs yes";
     else if (!*problem && g->view.unarmed)
         problem = obstacle;
-    g->view.guarded = g->checked == h->generation && !*problem && h->watchdogs_known && !*obstacle;
+    g->view.state.guarded =
+        g->checked == h->generation && !*problem && h->watchdogs_known && !*obstacle;
     /* What was found stays found while it is checked again. */
     g->view.unguarded =
         h->connected && *problem && (g->checked == h->generation || *g->check_problem);
     judge_guards(g, h->connected && g->checked == h->generation);
-    if (!g->view.guarded && !*problem)
+    if (!g->view.state.guarded && !*problem)
         problem = h->watchdogs_known ? obstacle
                                      : "systemd has not said yet whether service watchdogs are on";
     (void)snprintf(g->view.problem, sizeof g->view.problem, "%s", problem);
@@ -296,4 +298,13 @@ void groups_new_generation(struct host *h)
         group_judge(h, h->groups[i]);
     }
     pump_soon(h);
+}
+
+void group_report(struct host *h, struct watched_group *g)
+{
+    struct group_view *v = &g->view;
+
+    v->state.open = v->ending && v->stops == STOPS_OPEN;
+    v->state.left = v->stops == STOPS_LEFT;
+    h->handler->viewed(h->userdata, g->name);
 }

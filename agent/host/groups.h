@@ -34,6 +34,8 @@ void groups_poll_soon(struct host *h);
 void groups_new_generation(struct host *h);
 /* The view's guarded and problem, from what is known now. */
 void group_judge(const struct host *h, struct watched_group *g);
+/* Something new is known of it: completes its state, and calls the handler. */
+void group_report(struct host *h, struct watched_group *g);
 /* Does any group require the hardware watchdog? */
 bool groups_require_watchdog(const struct host *h);
 /* May this unit keep what is no process? */

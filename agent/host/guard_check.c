@@ -135,7 +135,7 @@ static void finish_check(struct host *h, struct watched_group *g)
                                                  ? POLL_GONE_INTERVAL_USEC
                                                  : CHECK_AGAIN_INTERVAL_USEC);
     group_judge(h, g);
-    h->handler->viewed(h->userdata, g->name);
+    group_report(h, g);
 }
 
 /* No answer: nothing is known, and the check begins anew a little later. */

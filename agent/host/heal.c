@@ -37,7 +37,7 @@ static void check_again(struct host *h)
     for (size_t i = 0; i < h->n_groups; i++) {
         struct watched_group *g = h->groups[i];
 
-        if (g->view.guards != HOST_GUARDS_WHOLE) {
+        if (g->view.state.guards.state != GUARDS_WHOLE) {
             g->recheck = true;
             g->checking = 0; /* what is under way was asked before it was over */
             g->check_at = 0;
@@ -216,7 +216,7 @@ static bool would_be_disturbed(const struct watched_group *g, usec_t now)
     usec_t over = usec_add(g->ending_since, usec_add(g->stop, BUDGET_KILL_MAX_USEC));
 
     return g->view.ending ? g->view.stops == STOPS_OPEN && now < over
-                          : g->view.keeper == KEEPER_BUSY;
+                          : g->view.state.keeper == KEEPER_BUSY;
 }
 
 static bool disturbs(const struct host *h, usec_t now)

@@ -211,29 +211,46 @@ static enum keeper_presence presence(const struct watched *keeper)
                                                                                  : KEEPER_BUSY;
 }
 
+/* Returns what state_load() does. */
+static int read_keeper(struct watched_group *g)
+{
+    struct host_state *s = &g->view.state;
+    struct ticket t = {0};
+    int r = s->keeper == KEEPER_GONE ? -ENOENT : state_load(TENURE_GROUPS_DIR, g->name, &t);
+
+    (void)snprintf(g->view.keeper_owner, sizeof g->view.keeper_owner, "%s", t.owner);
+    s->keeper_term = t.term;
+    s->keeper_fixed = r == 0 && t.version == TICKET_VERSION_FIXED;
+    s->keeper_lease = t.lease;
+    s->keeper_stop = t.stop;
+    s->keeper_duration = t.duration;
+    s->keeper_deadline = t.deadline;
+    return r;
+}
+
 /* What PID 1 does not know: the files, read after its answer. */
 static void complete_view(struct host *h, struct watched_group *g)
 {
     struct group_view *v = &g->view;
+    struct host_state *s = &v->state;
 
-    v->asked_at = h->poll.asked_at;
-    v->keeper = presence(&g->watched[0]);
-    v->keeper_queued = g->watched[0].job != 0 && state_is_dead(g->keeper.active_state);
-    v->units_dead = true;
-    v->units_stay = false;
+    s->asked_at = h->poll.asked_at;
+    s->keeper = presence(&g->watched[0]);
+    s->keeper_queued = g->watched[0].job != 0 && state_is_dead(g->keeper.active_state);
+    s->units_dead = true;
+    s->units_stay = false;
     for (size_t i = 0; i < v->n_units; i++) {
-        v->units_dead = v->units_dead && v->units[i].dead;
-        v->units_stay = v->units_stay || v->units[i].stays;
+        s->units_dead = s->units_dead && v->units[i].dead;
+        s->units_stay = s->units_stay || v->units[i].stays;
     }
-    int r = v->keeper == KEEPER_GONE ? -ENOENT : state_load(TENURE_GROUPS_DIR, g->name, &v->state);
-    v->has_state = r == 0;
+    int r = read_keeper(g);
     /* A keeper removes its state when it ends; one that cannot be read says nothing about it. */
     if (r < 0 && r != -ENOENT)
-        v->keeper = KEEPER_UNKNOWN;
+        s->keeper = KEEPER_UNKNOWN;
     /* A slice that cannot be read is not known to be empty. While a unit is not dead an empty
      * cgroup may be that of a process to come: a start, or ExecStopPost=. */
-    if (slice_read(TENURE_CGROUP_ROOT, g->name, !v->units_dead, &v->slice_empty) < 0)
-        v->slice_empty = false;
+    if (slice_read(TENURE_CGROUP_ROOT, g->name, !s->units_dead, &s->slice_empty) < 0)
+        s->slice_empty = false;
     proof_viewed(h, g);
 }
 
@@ -242,13 +259,15 @@ static void complete_view(struct host *h, struct watched_group *g)
 static void plan_next_look(struct watched_group *g)
 {
     const struct group_view *v = &g->view;
-    bool settled = v->keeper == KEEPER_GONE ? v->units_dead && v->slice_empty
-                                            : v->keeper == KEEPER_ACTIVE && v->has_state;
+    bool settled = v->state.keeper == KEEPER_GONE
+                       ? v->state.units_dead && v->state.slice_empty
+                       : v->state.keeper == KEEPER_ACTIVE && v->state.keeper_term > 0;
 
     if (settled) {
         g->poll_retry = 0;
-        g->poll_at = usec_add(v->asked_at, v->keeper == KEEPER_GONE ? POLL_GONE_INTERVAL_USEC
-                                                                    : POLL_INTERVAL_USEC);
+        g->poll_at =
+            usec_add(v->state.asked_at,
+                     v->state.keeper == KEEPER_GONE ? POLL_GONE_INTERVAL_USEC : POLL_INTERVAL_USEC);
     } else
         look_again_later(g);
 }
@@ -296,7 +315,7 @@ static void question_answered(struct host *h, struct watched_group *unused, sd_b
         g->poll_alone = false;
         plan_next_look(g);
         group_judge(h, g);
-        h->handler->viewed(h->userdata, g->name);
+        group_report(h, g);
     }
     if (i < q->n) {
         /* Those before were answered. */

@@ -120,7 +120,7 @@ void proof_all_checked(struct host *h, struct watched_group *g)
 {
     g->seen_at = clock_boottime();
     g->seen_generation = h->generation;
-    if (g->view.keeper == KEEPER_ACTIVE && g->view.stops_term > 0)
+    if (g->view.state.keeper == KEEPER_ACTIVE && g->view.stops_term > 0)
         group_poll_soon(h, g);
 }
 
@@ -150,7 +150,7 @@ static void take_over(struct watched_group *g)
     for (size_t i = 0; i < g->view.n_units; i++)
         g->began[i] =
             (struct stop_began){.was_up = g->began[i].was_up, .proven = g->began[i].proven};
-    g->view.stops_term = g->view.state.term;
+    g->view.stops_term = g->view.state.keeper_term;
     set_stops(g, STOPS_OPEN);
 }
 
@@ -158,9 +158,9 @@ static void view_of_a_term(const struct host *h, struct watched_group *g)
 {
     const struct group_view *v = &g->view;
 
-    if (v->has_state && v->state.term != v->stops_term)
+    if (v->state.keeper_term > 0 && v->state.keeper_term != v->stops_term)
         take_over(g);
-    if (g->seen_at > 0 && v->asked_at >= g->seen_at && g->seen_generation == h->generation) {
+    if (g->seen_at > 0 && v->state.asked_at >= g->seen_at && g->seen_generation == h->generation) {
         g->seen_at = 0;
         judge_running(h, g);
     }
@@ -191,7 +191,7 @@ void host_end_term(struct host *h, const char *group)
     g->inherited = false;
     /* Files were read again since the last check, and a unit may have been started by them. */
     g->judge_all = g->checked != h->generation;
-    if (g->view.stops == STOPS_LEFT && g->view.units_dead) {
+    if (g->view.stops == STOPS_LEFT && g->view.state.units_dead) {
         /* Found already, when the keeper was gone. */
     } else if (!any_keeps(g)) {
         g->judging = false;
@@ -217,7 +217,7 @@ static void conclude(struct watched_group *g)
  * fence, which waits for what is found here. Not before a keeper has come up. */
 static bool is_over(const struct watched_group *g)
 {
-    enum keeper_presence keeper = g->view.keeper;
+    enum keeper_presence keeper = g->view.state.keeper;
 
     return g->view.ending ||
            ((keeper == KEEPER_GONE || keeper == KEEPER_BUSY) && (g->was_active || g->inherited));
@@ -227,12 +227,12 @@ static void go_on_judging(struct host *h, struct watched_group *g)
 {
     const struct group_view *v = &g->view;
 
-    if (!v->units_dead) { /* whatever was found before: it is not over */
+    if (!v->state.units_dead) { /* whatever was found before: it is not over */
         set_stops(g, STOPS_OPEN);
         begin_judging(h, g);
     } else if (v->stops == STOPS_OPEN && (!g->judging || g->judge_generation != h->generation))
         begin_judging(h, g);
-    else if (g->judged && v->asked_at >= g->judged_at)
+    else if (g->judged && v->state.asked_at >= g->judged_at)
         conclude(g);
 }
 
@@ -241,7 +241,7 @@ void proof_viewed(struct host *h, struct watched_group *g)
     const struct group_view *v = &g->view;
 
     ended_viewed(h, g);
-    if (v->keeper == KEEPER_ACTIVE && !v->ending) {
+    if (v->state.keeper == KEEPER_ACTIVE && !v->ending) {
         g->was_active = true;
         g->inherited = false;
         view_of_a_term(h, g);
@@ -307,7 +307,7 @@ static void answered(struct host *h, struct watched_group *g, sd_bus_message *re
 
 bool proof_due(const struct watched_group *g)
 {
-    return g->judging && !g->judged && !g->judge_in_flight && g->view.units_dead;
+    return g->judging && !g->judged && !g->judge_in_flight && g->view.state.units_dead;
 }
 
 void proof_continue(struct host *h, usec_t now)

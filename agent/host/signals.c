@@ -75,7 +75,7 @@ static int on_unit(sd_bus_message *m, void *userdata, sd_bus_error *error)
         r = read_changed(m, &c);
     if (r < 0 || c.has_active || c.has_job)
         ended_stirred(w);
-    if (r < 0 || !w->group->view.asked_at ||
+    if (r < 0 || !w->group->view.state.asked_at ||
         (c.has_active && strcmp(c.active, w->view->active_state) != 0) ||
         (c.has_job && c.job != w->job))
         group_poll_soon(h, w->group);

@@ -66,17 +66,18 @@ static void viewed(void *userdata, const char *group)
     const struct group_view *v = host_view(t->host, group);
 
     assert(v && find(t, group));
-    assert(v->guarded == !*v->problem && !(v->guarded && v->unguarded));
+    assert(v->state.guarded == !*v->problem && !(v->state.guarded && v->unguarded));
     assert(!v->lost || v->unguarded);
-    t->was_guarded = t->was_guarded || v->guarded;
-    assert(!(v->guarded && v->unarmed));
-    assert(!v->outside || v->lost);
-    assert(v->guards != HOST_GUARDS_BARE || v->lost);
-    assert((v->guards == HOST_GUARDS_UNKNOWN) == (v->guards_asked_at == 0));
-    assert(v->guards != HOST_GUARDS_UNKNOWN || (!v->lost && !v->outside && !*v->lost_copy));
+    t->was_guarded = t->was_guarded || v->state.guarded;
+    assert(!(v->state.guarded && v->unarmed));
+    assert(!v->state.guards.outside || v->lost);
+    assert(v->state.guards.state != GUARDS_BARE || v->lost);
+    assert((v->state.guards.state == GUARDS_UNKNOWN) == (v->state.guards.asked_at == 0));
+    assert(v->state.guards.state != GUARDS_UNKNOWN ||
+           (!v->lost && !v->state.guards.outside && !*v->lost_copy));
     for (size_t i = 0; i < v->n_units; i++)
-        assert(!v->units_dead || v->units[i].dead || !v->asked_at);
-    assert(!(v->keeper_queued && v->keeper == KEEPER_ACTIVE));
+        assert(!v->state.units_dead || v->units[i].dead || !v->state.asked_at);
+    assert(!(v->state.keeper_queued && v->state.keeper == KEEPER_ACTIVE));
 }
 
 static void start_answered(void *userdata, const char *group, int error, const char *text)
@@ -164,7 +165,7 @@ static void called(void *userdata, sd_bus_message *m)
             strcmp(keeper, unit) != 0)
             continue;
         assert(t->known[i].starting);
-        assert(host_view(t->host, t->known[i].name)->guarded);
+        assert(host_view(t->host, t->known[i].name)->state.guarded);
         t->was_started = true;
     }
 }

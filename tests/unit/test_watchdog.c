@@ -322,7 +322,7 @@ TEST(nobody_is_asked_for_what_nobody_requires)
 {
     const struct group_view *v = look(0, NEVER);
 
-    ck_assert_msg(v->guarded && !v->unarmed, "%s", v->problem);
+    ck_assert_msg(v->state.guarded && !v->unarmed, "%s", v->problem);
     ck_assert_uint_eq(world.asked, 0);
 }
 
@@ -332,15 +332,15 @@ TEST(a_host_without_it_is_not_ready)
     ck_assert_int_eq(host_require_watchdog(world.host, GROUP, LONGEST), 0);
     /* Not known yet is no reason to say that it is lost. */
     const struct group_view *v = host_view(world.host, GROUP);
-    ck_assert(!v->guarded && !v->unarmed && !v->unguarded && *v->problem);
+    ck_assert(!v->state.guarded && !v->unarmed && !v->unguarded && *v->problem);
 
     v = look(0, NEVER);
-    ck_assert(!v->guarded && v->unarmed && v->unguarded && !v->lost);
+    ck_assert(!v->state.guarded && v->unarmed && v->unguarded && !v->lost);
     ASSERT_CONTAINS(v->problem, "is not armed: write RuntimeWatchdogSec=6s");
     v = look(LONGEST, NEVER);
-    ck_assert(!v->guarded && v->unarmed);
+    ck_assert(!v->state.guarded && v->unarmed);
     v = look(SEC(30), 0);
-    ck_assert(!v->guarded && v->unarmed);
+    ck_assert(!v->state.guarded && v->unarmed);
     ASSERT_CONTAINS(v->problem, "resets the host only after 30s");
 }
 
@@ -348,24 +348,25 @@ TEST(a_host_with_it_is_ready_until_it_is_lost)
 {
     ck_assert_int_eq(host_require_watchdog(world.host, GROUP, LONGEST), 0);
     const struct group_view *v = look(LONGEST, SEC(3));
-    ck_assert_msg(v->guarded && !v->unarmed, "%s", v->problem);
+    ck_assert_msg(v->state.guarded && !v->unarmed, "%s", v->problem);
     ck_assert_uint_ge(world.asked, 1);
 
     v = look(LONGEST, SEC(7)); /* the device has gone */
-    ck_assert(!v->guarded && v->unarmed);
+    ck_assert(!v->state.guarded && v->unarmed);
     v = look(SEC(5), SEC(1));
-    ck_assert_msg(v->guarded, "%s", v->problem);
+    ck_assert_msg(v->state.guarded, "%s", v->problem);
     v = look(0, SEC(1)); /* taken back */
-    ck_assert(!v->guarded && v->unarmed);
+    ck_assert(!v->state.guarded && v->unarmed);
 
     /* Required no longer. */
     ck_assert_int_eq(host_require_watchdog(world.host, GROUP, 0), 0);
     v = host_view(world.host, GROUP);
-    ck_assert_msg(v->guarded && !v->unarmed, "%s", v->problem);
+    ck_assert_msg(v->state.guarded && !v->unarmed, "%s", v->problem);
 
     /* And again: what was known before counts for nothing. */
-    ck_assert_msg(look(LONGEST, SEC(1))->guarded, "%s", v->problem);
+    ck_assert_msg(look(LONGEST, SEC(1))->state.guarded, "%s", v->problem);
     ck_assert_int_eq(host_require_watchdog(world.host, GROUP, LONGEST), 0);
-    ck_assert(!host_view(world.host, GROUP)->guarded && !host_view(world.host, GROUP)->unarmed);
-    ck_assert_msg(answer_all()->guarded, "%s", v->problem);
+    ck_assert(!host_view(world.host, GROUP)->state.guarded &&
+              !host_view(world.host, GROUP)->unarmed);
+    ck_assert_msg(answer_all()->state.guarded, "%s", v->problem);
 }
