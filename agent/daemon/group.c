@@ -428,7 +428,7 @@ static struct host_state host_state_of(const struct group *s, const struct group
     return state;
 }
 
-static void on_viewed(void *userdata, const char *group)
+static void on_polled(void *userdata, const char *group)
 {
     struct daemon *d = userdata;
     struct group *s = daemon_group(d, group);
@@ -550,7 +550,7 @@ static void on_bus_changed(void *userdata, struct sd_bus *bus, const char *text)
 }
 
 const struct host_handler daemon_host_handler = {
-    .viewed = on_viewed,
+    .polled = on_polled,
     .start_answered = on_start_answered,
     .stop_answered = on_stop_answered,
     .strays_answered = on_strays_answered,

@@ -28,7 +28,7 @@ void ended_proven(struct host *h, struct watched_group *g, size_t unit, usec_t r
     e->generation = h->generation;
 }
 
-void ended_viewed(struct host *h, struct watched_group *g)
+void ended_polled(struct host *h, struct watched_group *g)
 {
     for (size_t i = 0; i < g->view.n_units; i++) {
         struct ended *e = &g->ended[i];

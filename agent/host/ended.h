@@ -19,7 +19,7 @@ void ended_stirred(struct watched *w);
 /* The judgement of its last run, asked for in this generation: proven, as of a view to come. */
 void ended_proven(struct host *h, struct watched_group *g, size_t unit, usec_t run);
 /* A look is complete: what was proven before it, with no file read again since, is. */
-void ended_viewed(struct host *h, struct watched_group *g);
+void ended_polled(struct host *h, struct watched_group *g);
 bool ended_due(const struct watched_group *g);
 void ended_continue(struct host *h, usec_t now);
 

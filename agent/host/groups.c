@@ -306,5 +306,5 @@ void group_report(struct host *h, struct watched_group *g)
 
     v->state.open = v->ending && v->stops == STOPS_OPEN;
     v->state.left = v->stops == STOPS_LEFT;
-    h->handler->viewed(h->userdata, g->name);
+    h->handler->polled(h->userdata, g->name);
 }

@@ -82,7 +82,7 @@ static bool is_lost(const char *unit)
 }
 
 /* Of units and keeper; the slice has none. The first that is lost is named. */
-static void look_for_copies(struct watched_group *g, const struct unit_properties *p)
+static void find_copies(struct watched_group *g, const struct unit_properties *p)
 {
     struct findings *f = &g->finding;
 
@@ -114,7 +114,7 @@ static void take_step(struct watched_group *g, const struct unit_properties *p)
         f->outside = f->outside || verdict == GUARDS_OUTSIDE;
         f->bare = f->bare || unit_is_bare(g, p);
     }
-    look_for_copies(g, p);
+    find_copies(g, p);
     g->check_step++;
 }
 

@@ -186,8 +186,8 @@ static bool names_all_units(const struct guards *g, const char *variable)
 }
 
 /* By it the keeper knows whose stop it has to wait for. */
-static bool units_told(const struct guards *g, const char *unit, const struct unit_properties *p,
-                       char problem[static HOST_PROBLEM_MAX])
+static bool units_named(const struct guards *g, const char *unit, const struct unit_properties *p,
+                        char problem[static HOST_PROBLEM_MAX])
 {
     for (char **e = p->environment; e && *e; e++)
         if (names_all_units(g, *e))
@@ -232,7 +232,7 @@ static bool setting_holds_for_all(const struct guards *g, const char *unit,
     size_t n = s->value == GUARD_UNIT ? g->n_units : 1;
 
     if (s->value == GUARD_ALL_UNITS)
-        return units_told(g, unit, p, problem);
+        return units_named(g, unit, p, problem);
     for (size_t i = 0; i < n; i++)
         if (guard_value(s, g->group, g->stop, s->value == GUARD_UNIT ? g->units[i].name : NULL,
                         value, sizeof value) < 0 ||

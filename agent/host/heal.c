@@ -59,7 +59,7 @@ void heal_fail(struct host *h, int error, const char *text)
         over(h, error, text);
 }
 
-static void look_later(struct host *h)
+static void poll_later(struct host *h)
 {
     h->heal_retry = backoff(h->heal_retry, HEAL_POLL_MIN_USEC, HEAL_POLL_MAX_USEC);
     h->heal_poll_at = usec_add(clock_boottime(), h->heal_retry);
@@ -79,7 +79,7 @@ static void start_answered(struct host *h, struct watched_group *g, sd_bus_messa
     }
     h->heal = HEAL_RUNNING;
     h->heal_retry = 0;
-    look_later(h);
+    poll_later(h);
 }
 
 static int read_job(sd_bus_message *m, const char **ret_active, uint32_t *ret_job)
@@ -104,7 +104,7 @@ static void ask(struct host *h, const char *property, call_done done)
         r = call_send(h, m, NULL, done);
     h->heal_polling = r >= 0;
     if (r < 0)
-        look_later(h);
+        poll_later(h);
 }
 
 int heal_judge(const char *result, int status)
@@ -165,7 +165,7 @@ static bool is_over(const char *active, uint32_t job)
     return strcmp(active, "deactivating") == 0 || (job == 0 && state_is_dead(active));
 }
 
-static void look_answered(struct host *h, struct watched_group *g, sd_bus_message *reply, int error,
+static void poll_answered(struct host *h, struct watched_group *g, sd_bus_message *reply, int error,
                           const char *text)
 {
     const char *active = "";
@@ -179,7 +179,7 @@ static void look_answered(struct host *h, struct watched_group *g, sd_bus_messag
     if (error == 0 && read_job(reply, &active, &job) >= 0 && is_over(active, job))
         ask(h, "Result", result_answered);
     else
-        look_later(h);
+        poll_later(h);
 }
 
 static void send_start(struct host *h, usec_t now)
@@ -197,16 +197,16 @@ static void send_start(struct host *h, usec_t now)
         over(h, -ECONNRESET, "StartUnit could not be sent");
 }
 
-static void send_look(struct host *h)
+static void send_poll(struct host *h)
 {
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
     int r = call_new(h, SYSTEMD_PATH, SYSTEMD_MANAGER, "ListUnitsByNames", &m);
 
     if (r >= 0 && (r = sd_bus_message_append(m, "as", 1, HEAL_UNIT)) >= 0)
-        r = call_send(h, m, NULL, look_answered);
+        r = call_send(h, m, NULL, poll_answered);
     h->heal_polling = r >= 0;
     if (r < 0)
-        look_later(h);
+        poll_later(h);
 }
 
 /* A reload has PID 1 forget how far the stop of a unit has come, which could not be proven then;
@@ -242,7 +242,7 @@ void heal_send(struct host *h, usec_t now)
     } else if (h->heal == HEAL_RUNNING && usec_sub(now, h->heal_asked_at) > HEAL_LIMIT_USEC)
         over(h, -ETIMEDOUT, HEAL_UNIT " does not end");
     else if (heal_wake(h) <= now)
-        send_look(h);
+        send_poll(h);
 }
 
 int host_heal(struct host *h)

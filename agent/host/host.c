@@ -100,7 +100,7 @@ int host_new(struct sd_event *event, const struct host_handler *handler, void *u
              struct host **ret)
 {
     assert(event);
-    assert(handler && handler->viewed && handler->start_answered && handler->own_job);
+    assert(handler && handler->polled && handler->start_answered && handler->own_job);
     assert(ret);
 
     struct host *h = calloc(1, sizeof *h);

@@ -28,7 +28,7 @@ struct host;
 struct host_handler {
     /* A question was answered or the guards were checked: the view of this group is fresh (also
      * when nothing changed). */
-    void (*viewed)(void *userdata, const char *group);
+    void (*polled)(void *userdata, const char *group);
     /* StartUnit of the group's keeper was answered: 0 when PID 1 queued the job, else negative
      * errno (-ETIMEDOUT when it did not answer: the job may be queued all the same; -ECONNRESET
      * when the bus went away: likewise; -EAGAIN when it was not even asked, because the guards
@@ -71,7 +71,7 @@ int host_require_watchdog(struct host *h, const char *group, usec_t longest);
 /* Returns 0 or -ENOENT. Answers still under way for this group are not delivered any more. */
 int host_remove_group(struct host *h, const char *group);
 
-/* Asks PID 1 about this group anew, soon: `viewed` follows. One question (ListUnitsByNames) serves
+/* Asks PID 1 about this group anew, soon: `polled` follows. One question (ListUnitsByNames) serves
  * all groups asked for in one turn of the event loop. Asked again until answered. */
 void host_poll(struct host *h, const char *group);
 

@@ -102,7 +102,7 @@ static void read_link(int dir_fd, const char *path, char ret[static INGREDIENT_M
     ret[n > 0 ? n : 0] = '\0';
 }
 
-static void look_around(int root_fd, struct ingredients *ret)
+static void ingredients_read(int root_fd, struct ingredients *ret)
 {
     read_line(root_fd, "etc/machine-id", ret->value[INGREDIENT_MACHINE]);
     read_line(root_fd, "proc/sys/kernel/random/boot_id", ret->value[INGREDIENT_BOOT]);
@@ -162,7 +162,7 @@ static int id_take(int dir_fd, int root_fd, char ret[static INSTANCE_ID_LEN + 1]
 {
     struct ingredients here, there;
 
-    look_around(root_fd, &here);
+    ingredients_read(root_fd, &here);
     host_read(dir_fd, &there);
     int r = id_read(dir_fd, ret);
     if (r == -ENOENT || (r >= 0 && !same_host(&here, &there)))

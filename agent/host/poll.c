@@ -101,15 +101,15 @@ static int append_names(sd_bus_message *m, const struct watched_group *g)
  * fit last time. */
 static int choose_groups(struct host *h, sd_bus_message *m)
 {
-    struct poll *q = &h->poll;
+    struct poll *p = &h->poll;
     size_t names = 0;
 
-    q->n = 0;
-    for (size_t i = 0; i < h->n_groups && q->n < POLL_GROUPS_MAX; i++) {
+    p->n = 0;
+    for (size_t i = 0; i < h->n_groups && p->n < POLL_GROUPS_MAX; i++) {
         size_t at = (h->poll_cursor + i) % h->n_groups;
         struct watched_group *g = h->groups[at];
 
-        if (!g->poll_wanted || (g->poll_alone && q->n > 0))
+        if (!g->poll_wanted || (g->poll_alone && p->n > 0))
             continue;
         if (names + 1 + g->view.n_units > POLL_NAMES_MAX) {
             h->poll_cursor = at;
@@ -119,8 +119,8 @@ static int choose_groups(struct host *h, sd_bus_message *m)
         if (r < 0)
             return r;
         names += 1 + g->view.n_units;
-        q->of[q->n].group = g;
-        q->of[q->n++].n_units = g->view.n_units;
+        p->of[p->n].group = g;
+        p->of[p->n++].n_units = g->view.n_units;
         if (g->poll_alone) {
             h->poll_cursor = at + 1;
             break;
@@ -129,21 +129,21 @@ static int choose_groups(struct host *h, sd_bus_message *m)
     return 0;
 }
 
-static void look_again_later(struct watched_group *g)
+static void poll_again_later(struct watched_group *g)
 {
     g->poll_retry = backoff(g->poll_retry, POLL_RETRY_MIN_USEC, POLL_RETRY_MAX_USEC);
     g->poll_at = usec_add(clock_boottime(), g->poll_retry);
 }
 
-static void question_failed(struct host *h, bool refused)
+static void poll_failed(struct host *h, bool refused)
 {
-    struct poll *q = &h->poll;
+    struct poll *p = &h->poll;
 
-    for (size_t i = 0; i < q->n; i++)
-        if (q->of[i].group) {
+    for (size_t i = 0; i < p->n; i++)
+        if (p->of[i].group) {
             /* One name that PID 1 cannot bear spoils the whole answer. */
-            q->of[i].group->poll_alone = refused && q->n > 1;
-            look_again_later(q->of[i].group);
+            p->of[i].group->poll_alone = refused && p->n > 1;
+            poll_again_later(p->of[i].group);
         }
 }
 
@@ -251,12 +251,12 @@ static void complete_view(struct host *h, struct watched_group *g)
      * cgroup may be that of a process to come: a start, or ExecStopPost=. */
     if (slice_read(TENURE_CGROUP_ROOT, g->name, !s->units_dead, &s->slice_empty) < 0)
         s->slice_empty = false;
-    proof_viewed(h, g);
+    proof_polled(h, g);
 }
 
 /* Nothing signals that the last cgroup is gone, nor that the state file is there: look again soon
  * while that is what is missing. */
-static void plan_next_look(struct watched_group *g)
+static void plan_next_poll(struct watched_group *g)
 {
     const struct group_view *v = &g->view;
     bool settled = v->state.keeper == KEEPER_GONE
@@ -269,7 +269,7 @@ static void plan_next_look(struct watched_group *g)
             usec_add(v->state.asked_at,
                      v->state.keeper == KEEPER_GONE ? POLL_GONE_INTERVAL_USEC : POLL_INTERVAL_USEC);
     } else
-        look_again_later(g);
+        poll_again_later(g);
 }
 
 /* Reads the rows of one group; g is NULL when it was removed since. */
@@ -294,71 +294,71 @@ static int read_group(struct host *h, sd_bus_message *m, struct watched_group *g
     return 0;
 }
 
-static void question_answered(struct host *h, struct watched_group *unused, sd_bus_message *reply,
-                              int error, const char *text)
+static void poll_answered(struct host *h, struct watched_group *unused, sd_bus_message *reply,
+                          int error, const char *text)
 {
-    struct poll *q = &h->poll;
+    struct poll *p = &h->poll;
     size_t i = 0;
 
     (void)unused;
     (void)text;
-    q->in_flight = false;
+    p->in_flight = false;
     if (error == 0 && sd_bus_message_enter_container(reply, 'a', "(ssssssouso)") < 0)
         error = -EBADMSG;
-    for (; error == 0 && i < q->n; i++) {
-        error = read_group(h, reply, q->of[i].group, q->of[i].n_units);
+    for (; error == 0 && i < p->n; i++) {
+        error = read_group(h, reply, p->of[i].group, p->of[i].n_units);
         if (error < 0)
             break;
-        struct watched_group *g = q->of[i].group;
+        struct watched_group *g = p->of[i].group;
         if (!g)
             continue;
         g->poll_alone = false;
-        plan_next_look(g);
+        plan_next_poll(g);
         group_judge(h, g);
         group_report(h, g);
     }
-    if (i < q->n) {
+    if (i < p->n) {
         /* Those before were answered. */
         for (size_t k = 0; k < i; k++)
-            q->of[k].group = NULL;
-        question_failed(h, error != -ETIMEDOUT && error != -ECONNRESET);
+            p->of[k].group = NULL;
+        poll_failed(h, error != -ETIMEDOUT && error != -ECONNRESET);
     }
 }
 
 void poll_ask(struct host *h, usec_t now)
 {
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-    struct poll *q = &h->poll;
+    struct poll *p = &h->poll;
 
     (void)now;
-    if (q->in_flight || calls_free(h) < POLL_CALLS)
+    if (p->in_flight || calls_free(h) < POLL_CALLS)
         return;
     int r = call_new(h, SYSTEMD_PATH, SYSTEMD_MANAGER, "ListUnitsByNames", &m);
     if (r < 0 || (r = sd_bus_message_open_container(m, 'a', "s")) < 0 ||
-        (r = choose_groups(h, m)) < 0 || q->n == 0 || (r = sd_bus_message_close_container(m)) < 0) {
+        (r = choose_groups(h, m)) < 0 || p->n == 0 || (r = sd_bus_message_close_container(m)) < 0) {
         if (r < 0)
-            question_failed(h, false);
+            poll_failed(h, false);
         return;
     }
-    for (size_t i = 0; i < q->n; i++) {
-        q->of[i].group->poll_wanted = false;
-        q->of[i].group->poll_at = USEC_INFINITY;
+    for (size_t i = 0; i < p->n; i++) {
+        p->of[i].group->poll_wanted = false;
+        p->of[i].group->poll_at = USEC_INFINITY;
     }
-    q->asked_at = clock_boottime();
+    p->asked_at = clock_boottime();
     /* PID 1 answers in this order, so what the view says of the guards is not older than the view.
      */
-    if (ask_manager_for_all(h) < 0 || call_send(h, m, NULL, question_answered) < 0) {
-        question_failed(h, false);
+    if (ask_manager_for_all(h) < 0 || call_send(h, m, NULL, poll_answered) < 0) {
+        poll_failed(h, false);
         return;
     }
-    q->in_flight = true;
+    p->in_flight = true;
 }
 
 void poll_forget_group(struct host *h, const struct watched_group *g)
 {
-    struct poll *q = &h->poll;
+    struct poll *p = &h->poll;
 
-    for (size_t i = 0; i < q->n; i++)
-        if (q->of[i].group == g)
-            q->of[i].group = NULL;
+    for (size_t i = 0; i < p->n; i++)
+        if (p->of[i].group == g)
+            p->of[i].group = NULL;
 }

@@ -145,7 +145,7 @@ static void judge_running(const struct host *h, struct watched_group *g)
 }
 
 /* A live keeper whose term nobody wrote down: of an agent of before this file. */
-static void take_over(struct watched_group *g)
+static void adopt_term(struct watched_group *g)
 {
     for (size_t i = 0; i < g->view.n_units; i++)
         g->began[i] =
@@ -154,12 +154,12 @@ static void take_over(struct watched_group *g)
     set_stops(g, STOPS_OPEN);
 }
 
-static void view_of_a_term(const struct host *h, struct watched_group *g)
+static void polled_in_term(const struct host *h, struct watched_group *g)
 {
     const struct group_view *v = &g->view;
 
     if (v->state.keeper_term > 0 && v->state.keeper_term != v->stops_term)
-        take_over(g);
+        adopt_term(g);
     if (g->seen_at > 0 && v->state.asked_at >= g->seen_at && g->seen_generation == h->generation) {
         g->seen_at = 0;
         judge_running(h, g);
@@ -236,15 +236,15 @@ static void go_on_judging(struct host *h, struct watched_group *g)
         conclude(g);
 }
 
-void proof_viewed(struct host *h, struct watched_group *g)
+void proof_polled(struct host *h, struct watched_group *g)
 {
     const struct group_view *v = &g->view;
 
-    ended_viewed(h, g);
+    ended_polled(h, g);
     if (v->state.keeper == KEEPER_ACTIVE && !v->ending) {
         g->was_active = true;
         g->inherited = false;
-        view_of_a_term(h, g);
+        polled_in_term(h, g);
     }
     if (v->stops == STOPS_UNKNOWN || v->stops == STOPS_NONE)
         ; /* there is nothing to judge */

@@ -23,7 +23,7 @@ void proof_seen_up(struct watched_group *g, size_t unit);
 /* A check has seen all of them. */
 void proof_all_checked(struct host *h, struct watched_group *g);
 /* A look is complete. */
-void proof_viewed(struct host *h, struct watched_group *g);
+void proof_polled(struct host *h, struct watched_group *g);
 bool proof_due(const struct watched_group *g);
 void proof_continue(struct host *h, usec_t now);
 

@@ -60,7 +60,7 @@ static struct known *find(struct talk *t, const char *name)
     return NULL;
 }
 
-static void viewed(void *userdata, const char *group)
+static void polled(void *userdata, const char *group)
 {
     struct talk *t = userdata;
     const struct group_view *v = host_view(t->host, group);
@@ -129,7 +129,7 @@ static void bus_changed(void *userdata, sd_bus *bus, const char *text)
     t->bus = bus;
 }
 
-static const struct host_handler handler = {viewed, start_answered, stop_answered, strays_answered,
+static const struct host_handler handler = {polled, start_answered, stop_answered, strays_answered,
                                             healed, own_job,        bus_changed};
 
 /* ---- PID 1 ---- */

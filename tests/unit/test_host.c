@@ -238,8 +238,8 @@ TEST(a_unit_is_started_by_its_keeper_or_when_it_is_time)
 
 static struct unit_properties good_keeper(void)
 {
-    static char slice_name[] = GUARDS_SLICE, told[] = "TENURE_UNITS=w.service w.timer";
-    static char *environment[] = {told, NULL};
+    static char slice_name[] = GUARDS_SLICE, units[] = "TENURE_UNITS=w.service w.timer";
+    static char *environment[] = {units, NULL};
     static char *slice[] = {slice_name, NULL};
     static char service[] = "w.service", timer[] = "w.timer";
     static char *both[] = {service, timer, NULL};
@@ -404,7 +404,7 @@ TEST(slices)
     ck_assert_int_eq(slice_read(folder(), "a-b", false, &empty), -EBADMSG);
 }
 
-TEST(no_cgroup2_is_told)
+TEST(no_cgroup2_is_reported)
 {
     char text[HOST_TEXT_MAX] = "";
 
@@ -763,7 +763,7 @@ TEST(the_instance_id_is_this_hosts, EACH(elsewhere))
     ck_assert_str_eq(instance_of_a_life(), another);
 }
 
-/* What cannot be read any more, or could not be read before, is no other host: whoever leads is not
+/* What cannot be read any more, or could not be read before, is no other host: a leader is not
  * disturbed. */
 TEST(the_instance_id_outlives_what_is_not_known, .times = 3)
 {

@@ -151,7 +151,7 @@ static struct {
     unsigned asked;           /* how often, for the watchdog */
 } world;
 
-static void viewed(void *userdata, const char *group)
+static void polled(void *userdata, const char *group)
 {
     (void)userdata;
     ck_assert_str_eq(group, GROUP);
@@ -177,7 +177,7 @@ static void bus_changed(void *userdata, sd_bus *bus, const char *text)
 }
 
 static const struct host_handler handler = {
-    .viewed = viewed,
+    .polled = polled,
     .start_answered = start_answered,
     .own_job = own_job,
     .bus_changed = bus_changed,
@@ -219,7 +219,7 @@ static void end(void)
     sd_event_unref(world.event);
 }
 
-TEST_CASE(viewed, .set_up = begin, .tear_down = end);
+TEST_CASE(polled, .set_up = begin, .tear_down = end);
 
 /* With all guards in effect. */
 static void answer_keeper(sd_bus_message *call)
@@ -310,7 +310,7 @@ static const struct group_view *answer_all(void)
     return host_view(world.host, GROUP);
 }
 
-static const struct group_view *look(usec_t timeout, usec_t ping_age)
+static const struct group_view *poll_as(usec_t timeout, usec_t ping_age)
 {
     world.timeout = timeout;
     world.ping_age = ping_age;
@@ -320,7 +320,7 @@ static const struct group_view *look(usec_t timeout, usec_t ping_age)
 
 TEST(nobody_is_asked_for_what_nobody_requires)
 {
-    const struct group_view *v = look(0, NEVER);
+    const struct group_view *v = poll_as(0, NEVER);
 
     ck_assert_msg(v->state.guarded && !v->unarmed, "%s", v->problem);
     ck_assert_uint_eq(world.asked, 0);
@@ -334,12 +334,12 @@ TEST(a_host_without_it_is_not_ready)
     const struct group_view *v = host_view(world.host, GROUP);
     ck_assert(!v->state.guarded && !v->unarmed && !v->unguarded && *v->problem);
 
-    v = look(0, NEVER);
+    v = poll_as(0, NEVER);
     ck_assert(!v->state.guarded && v->unarmed && v->unguarded && !v->lost);
     ASSERT_CONTAINS(v->problem, "is not armed: write RuntimeWatchdogSec=6s");
-    v = look(LONGEST, NEVER);
+    v = poll_as(LONGEST, NEVER);
     ck_assert(!v->state.guarded && v->unarmed);
-    v = look(SEC(30), 0);
+    v = poll_as(SEC(30), 0);
     ck_assert(!v->state.guarded && v->unarmed);
     ASSERT_CONTAINS(v->problem, "resets the host only after 30s");
 }
@@ -347,15 +347,15 @@ TEST(a_host_without_it_is_not_ready)
 TEST(a_host_with_it_is_ready_until_it_is_lost)
 {
     ck_assert_int_eq(host_require_watchdog(world.host, GROUP, LONGEST), 0);
-    const struct group_view *v = look(LONGEST, SEC(3));
+    const struct group_view *v = poll_as(LONGEST, SEC(3));
     ck_assert_msg(v->state.guarded && !v->unarmed, "%s", v->problem);
     ck_assert_uint_ge(world.asked, 1);
 
-    v = look(LONGEST, SEC(7)); /* the device has gone */
+    v = poll_as(LONGEST, SEC(7)); /* the device has gone */
     ck_assert(!v->state.guarded && v->unarmed);
-    v = look(SEC(5), SEC(1));
+    v = poll_as(SEC(5), SEC(1));
     ck_assert_msg(v->state.guarded, "%s", v->problem);
-    v = look(0, SEC(1)); /* taken back */
+    v = poll_as(0, SEC(1)); /* taken back */
     ck_assert(!v->state.guarded && v->unarmed);
 
     /* Required no longer. */
@@ -364,7 +364,7 @@ TEST(a_host_with_it_is_ready_until_it_is_lost)
     ck_assert_msg(v->state.guarded && !v->unarmed, "%s", v->problem);
 
     /* And again: what was known before counts for nothing. */
-    ck_assert_msg(look(LONGEST, SEC(1))->state.guarded, "%s", v->problem);
+    ck_assert_msg(poll_as(LONGEST, SEC(1))->state.guarded, "%s", v->problem);
     ck_assert_int_eq(host_require_watchdog(world.host, GROUP, LONGEST), 0);
     ck_assert(!host_view(world.host, GROUP)->state.guarded &&
               !host_view(world.host, GROUP)->unarmed);
