@@ -91,7 +91,7 @@ static void find_copies(struct watched_group *g, const struct unit_properties *p
     if (!guards_by_generator(step_unit(g), p))
         (void)snprintf(
             f->lost_copy, sizeof f->lost_copy,
-            "%s: systemd does not go by what tenure-generator writes to " GUARD_GENERATOR_DIR,
+            "%s: systemd does not use what tenure-generator writes to " GUARD_GENERATOR_DIR,
             step_unit(g));
     else if (is_lost(step_unit(g)))
         (void)snprintf(f->lost_copy, sizeof f->lost_copy,

@@ -378,7 +378,7 @@ static bool pulled_up(const struct guards *g, const char *unit, const struct uni
 
     if (timed && contains(p->wanted_by, g->keeper_unit))
         return wrong_do(problem, unit,
-                        "WantedBy names %s, so that each takeover would start it, although %s "
+                        "WantedBy names %s, so that each new term would start it, although %s "
                         "does: run systemctl edit %s, and write Unit=%s below [%s]; then tenurectl "
                         "apply",
                         g->keeper_unit, timed, timed, unit,

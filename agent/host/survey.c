@@ -220,7 +220,7 @@ static void find_triggered(const struct survey *s, const struct survey_unit *u)
         else if (starts_with(p->fragment_path, GENERATED_DIR) && !same_stem(*t, u->name))
             say(s, u, SURVEY_WARNING,
                 "it is made by another generator and starts %s, a name that is not known before "
-                "that generator has run: %s could be started by each takeover. Write a file of "
+                "that generator has run: %s could be started by each new term. Write a file of "
                 "its own for it in /etc/systemd/system",
                 *t, *t);
     }
@@ -252,7 +252,7 @@ static void judge_undeclared(const struct survey *s, const struct survey_unit *u
             by, unit, u->group);
     else if (p && !starts_anyway(s, p))
         say(s, u, SURVEY_WARNING,
-            "%s names %s, which is not declared: each takeover starts it, and it runs on when the "
+            "%s names %s, which is not declared: each new term starts it, and it runs on when the "
             "group is led elsewhere. If one host may run it, add it to the units of group \"%s\"; "
             "if every host may, enable it: systemctl enable %s",
             by, unit, u->group, unit);

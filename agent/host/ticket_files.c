@@ -82,7 +82,8 @@ static const char *remedy_of(const char *tickets_dir, int error)
         return "it is missing: run systemd-tmpfiles --create tenure.conf, then systemctl restart "
                "tenured";
     case EROFS: /* also where the agent was started before the directory was made */
-        return "the file system is read-only, or the directory was made anew while the agent runs: "
+        return "the file system is read-only, or the directory was made again while the agent "
+               "runs: "
                "mount -o remount,rw /run if need be, then systemctl restart tenured";
     case ENOSPC:
     case EDQUOT:
