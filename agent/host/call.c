@@ -22,7 +22,7 @@ int call_new(struct host *h, const char *path, const char *interface, const char
     return sd_bus_message_new_method_call(h->bus, ret, SYSTEMD_NAME, path, interface, member);
 }
 
-/* Gives the place back first: done may want to call again. */
+/* Frees the place first: done may call again. */
 static void finish(struct call *c, sd_bus_message *reply, int error, const char *text)
 {
     struct call was = *c;
@@ -45,7 +45,7 @@ static int answered(sd_bus_message *m, void *userdata, sd_bus_error *unused)
         return 0;
     }
     int error = sd_bus_message_get_errno(m);
-    char text[HOST_TEXT_MAX]; /* of PID 1, polkit or the bus: what they quote may be anybody's */
+    char text[HOST_TEXT_MAX]; /* of PID 1, polkit or the bus, which may quote any sender */
     (void)text_clean(e->message && *e->message ? e->message : e->name, text, sizeof text);
     finish(c, NULL, error > 0 ? -error : -EIO, text);
     return 0;
@@ -80,7 +80,7 @@ int call_for_properties(struct host *h, const char *path, struct watched_group *
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
     int r = call_new(h, path, PROPERTIES_INTERFACE, "GetAll", &m);
 
-    /* An empty name of an interface stands for all of the object's. */
+    /* An empty name stands for all interfaces of the object. */
     if (r >= 0)
         r = sd_bus_message_append(m, "s", "");
     return r < 0 ? r : call_send(h, m, g, done);

@@ -41,11 +41,11 @@ int call_send(struct host *h, sd_bus_message *m, struct watched_group *g, call_d
 int call_for_properties(struct host *h, const char *path, struct watched_group *g, call_done done);
 void calls_forget_group(struct host *h, const struct watched_group *g);
 void calls_fail_all(struct host *h, int error, const char *text);
-/* Drops all that are under way; no handler is called. */
+/* Drops all that are under way, and calls no handler. */
 void calls_drop_all(struct host *h);
 
-/* PID 1 has not said no: it was on its way to another self (daemon-reexec), or is not on the bus
- * for a moment. */
+/* PID 1 has not refused: it was executing itself again (daemon-reexec), or is not on the bus for a
+ * moment. */
 bool nobody_answered(int error);
 
 #endif

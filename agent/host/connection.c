@@ -54,7 +54,7 @@ static int on_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *erro
     (void)error;
     h->connected = false;
     h->subscribed = false;
-    /* The bus object is in use up the stack: the timer lets go of it. */
+    /* The bus object is in use up the stack: the timer frees it. */
     retry_later(h);
     groups_new_generation(h);
     calls_fail_all(h, -ECONNRESET, text);
@@ -109,7 +109,7 @@ static int begin(struct host *h)
     return 0;
 }
 
-static void let_go(struct host *h)
+static void drop_bus(struct host *h)
 {
     if (!h->bus)
         return;
@@ -120,16 +120,16 @@ static void let_go(struct host *h)
 
 static void attempt(struct host *h)
 {
-    let_go(h);
+    drop_bus(h);
     if (begin(h) < 0) {
-        let_go(h);
+        drop_bus(h);
         retry_later(h);
         return;
     }
     arm_connect_timer(h, CONNECT_TIMEOUT_USEC);
 }
 
-/* The next attempt is due, or the last one got nowhere: the same. */
+/* The next attempt is due, or the last one has failed: the same. */
 static int on_connect_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
     (void)source;
@@ -152,7 +152,7 @@ int connection_begin(struct host *h)
 void connection_end(struct host *h)
 {
     h->connect_timer = sd_event_source_disable_unref(h->connect_timer);
-    let_go(h);
+    drop_bus(h);
 }
 
 static void subscribe_answered(struct host *h, struct watched_group *g, sd_bus_message *reply,

@@ -16,7 +16,7 @@
 /* A start that is still waiting for its turn or for its check is not sent any more. */
 #define START_WAIT_USEC (4 * HOST_CALL_TIMEOUT_USEC)
 
-/* When its guards were checked anew. */
+/* The start waits until its guards were checked again. */
 static void want_start(struct host *h, struct watched_group *g)
 {
     g->start_wanted = true;
@@ -33,7 +33,7 @@ static void start_answered(struct host *h, struct watched_group *g, sd_bus_messa
     if (!g)
         return;
     g->start_in_flight = false;
-    /* A start that was done after all is not done twice: the ticket is good for one. */
+    /* If the start was done after all, it is not done twice: the ticket is good for one. */
     if (nobody_answered(error) && h->connected && clock_boottime() < g->start_until) {
         want_start(h, g);
         return;
@@ -86,8 +86,8 @@ static void refuse_start(struct host *h, struct watched_group *g, int error, con
     start_answered(h, g, NULL, error, copy);
 }
 
-/* The guards are checked first: a unit that is not loaded is read from its files whenever somebody
- * asks for it, so what held after the last daemon-reload need not hold now. */
+/* The guards are checked first: PID 1 reads a unit that is not loaded from its files whenever it is
+ * asked for, so what was true after the last daemon-reload need not be true now. */
 static void send_start(struct host *h, struct watched_group *g, usec_t now)
 {
     if (now >= g->start_until) {
@@ -190,7 +190,7 @@ int host_end_strays(struct host *h, const char *group)
 
 void control_send(struct host *h, usec_t now)
 {
-    /* Handlers may add and remove groups: an index that is off costs one turn of the pump. */
+    /* Handlers may add and remove groups: a shifted index costs one turn of the pump. */
     for (size_t i = 0; i < h->n_groups; i++) {
         if (h->groups[i]->stop_wanted)
             send_stop(h, h->groups[i]);

@@ -8,9 +8,9 @@
 
 struct host;
 
-/* What is wanted, and can be sent now. */
+/* Sends what is wanted and can be sent now. */
 void control_send(struct host *h, usec_t now);
-/* What was not sent yet: nobody wants it after a reconnect. */
+/* Fails all that was not sent yet: after a reconnect it is not wanted any more. */
 void control_fail_waiting(struct host *h, int error, const char *text);
 
 #endif

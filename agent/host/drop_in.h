@@ -7,8 +7,8 @@
 #include <stdbool.h>
 
 /* Is the guards' drop-in of this unit there, below this directory of units: a file of its own, and
- * not empty? Returns 0, or negative errno when that cannot be seen, in a directory that not
- * everybody may look into for one. */
+ * not empty? Returns 0, or negative errno when that cannot be seen, for instance in a directory
+ * that the agent may not search. */
 int drop_in_find(const char *dir, const char *unit, bool *ret_there);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A unit's run may be over long before its term: a job of a timer, a unit that is stopped by hand.
- * How its stop went PID 1 knows until the next daemon-reload, so it is judged at once, by the rule
- * of stops.c, and what is proven is remembered for the end of the term. */
+ * PID 1 knows only until the next daemon-reload how the stop went, so it is judged at once, by the
+ * rule of stops.c, and what is proven is remembered for the end of the term. */
 #include "host/ended.h"
 
 #include "base/cleanup.h"
@@ -36,7 +36,7 @@ void ended_polled(struct host *h, struct watched_group *g)
         if (e->run == 0)
             continue;
         if (e->generation != h->generation)
-            e->wanted = true; /* by which files it was judged is not known */
+            e->wanted = true; /* it is not known by which files it was judged */
         else if (g->view.state.asked_at < e->asked_at)
             continue;
         else if (g->began[i].proven != e->run) {
@@ -71,7 +71,7 @@ static void judge(struct host *h, struct watched_group *g, size_t unit,
 
     if (!state_is_dead(p->active_state) ||
         stop_judge(&g->began[unit], g->units[unit].name, p, h->load_stamp, problem) != STOP_PROVEN)
-        return; /* what is not proven now is said when it matters */
+        return; /* reported at the end of the term, if it is not proven by then */
     ended_proven(h, g, unit, p->inactive_exit);
     group_poll_soon(h, g);
 }
@@ -91,9 +91,9 @@ static void answered(struct host *h, struct watched_group *g, sd_bus_message *re
         g->ended_at = usec_add(clock_boottime(), POLL_RETRY_MAX_USEC);
         return;
     }
-    /* When PID 1 read its files last is known as of before it was asked. */
+    /* load_stamp is from before this question. */
     e->wanted = e->wanted || e->generation != h->generation;
-    if (!e->wanted) /* nor has it stirred since */
+    if (!e->wanted) /* nor has it run since */
         judge(h, g, g->ended_step, &p);
 }
 

@@ -14,11 +14,12 @@ struct host;
 struct watched;
 struct watched_group;
 
-/* A signal or a look says that the unit runs, or has run. Of a keeper nothing is made. */
+/* A signal or a poll says that the unit runs, or has run. A keeper is ignored. */
 void ended_stirred(struct watched *w);
-/* The judgement of its last run, asked for in this generation: proven, as of a view to come. */
+/* The stop of its last run is proven, by an answer of this generation; that counts from the next
+ * poll on. */
 void ended_proven(struct host *h, struct watched_group *g, size_t unit, usec_t run);
-/* A look is complete: what was proven before it, with no file read again since, is. */
+/* A poll is complete: what was proven before it counts, if PID 1 has read no file again since. */
 void ended_polled(struct host *h, struct watched_group *g);
 bool ended_due(const struct watched_group *g);
 void ended_continue(struct host *h, usec_t now);

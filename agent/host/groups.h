@@ -2,7 +2,8 @@
 #ifndef TENURE_HOST_GROUPS_H
 #define TENURE_HOST_GROUPS_H
 
-/* The groups that are watched, with their units and keepers; sorted, for signals name one unit. */
+/* The groups that are watched, with their units and keepers. They are sorted, because each signal
+ * names one unit. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -38,7 +39,7 @@ void group_judge(const struct host *h, struct watched_group *g);
 void group_report(struct host *h, struct watched_group *g);
 /* Does any group require the hardware watchdog? */
 bool groups_require_watchdog(const struct host *h);
-/* May this unit keep what is no process? */
+/* May this unit keep something other than processes? */
 bool group_may_keep(const struct watched_group *g, size_t unit);
 
 #endif

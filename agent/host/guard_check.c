@@ -23,8 +23,8 @@
 #define CHECK_CALLS_MAX 8 /* leaves room for starts and stops */
 #define CHECK_AGAIN_INTERVAL_USEC (300 * USEC_PER_SEC)
 
-/* One group is checked step by step, one call after another, to the end: what is said is the worst
- * that was found, the first of several. Several groups are checked side by side. */
+/* One group is checked step by step, one call after another, to the end: reported is the worst that
+ * was found, and the first of several that are as bad. Several groups are checked side by side. */
 enum {
     STEP_SLICE,
     STEP_KEEPER,
@@ -73,7 +73,7 @@ static enum guard_verdict judge_step(struct watched_group *g, const struct unit_
     return guards_of_unit(&guards, step_unit(g), p, problem);
 }
 
-/* What cannot be seen is not lost. */
+/* A copy that cannot be seen is not lost. */
 static bool is_lost(const char *unit)
 {
     bool there;
@@ -127,9 +127,9 @@ static void finish_check(struct host *h, struct watched_group *g)
     (void)snprintf(g->check_problem, sizeof g->check_problem, "%s", g->checking_problem);
     g->start_checked = true;
     proof_all_checked(h, g);
-    /* What is wrong may be put right without a daemon-reload, a unit of before the guards by
-     * stopping it for instance; and files change without one, which is better told of before a
-     * takeover than by it. */
+    /* A fault may be corrected without a daemon-reload, for instance by stopping a unit that was
+     * started before its guards were written; and files change without one, which is better
+     * reported before a failover than by it. */
     g->recheck = true;
     g->check_at = usec_add(clock_boottime(), *g->check_problem || *g->found.lost_copy
                                                  ? POLL_GONE_INTERVAL_USEC
@@ -138,7 +138,7 @@ static void finish_check(struct host *h, struct watched_group *g)
     group_report(h, g);
 }
 
-/* No answer: nothing is known, and the check begins anew a little later. */
+/* No answer: nothing is known, and the check begins again a little later. */
 static void postpone(const struct host *h, struct watched_group *g, const char *unit,
                      const char *text)
 {
@@ -168,7 +168,7 @@ static void properties_answered(struct host *h, struct watched_group *g, sd_bus_
         postpone(h, g, step_unit(g), text);
         return;
     }
-    /* Asked before a reload, it says nothing after it, whatever it says: begin anew, at once. */
+    /* An answer to what was asked before a reload says nothing after it: begin again, at once. */
     if (g->checking != h->generation)
         return;
     take_step(g, &p);

@@ -23,8 +23,8 @@ static bool contains(char *const *list, const char *what)
     return false;
 }
 
-/* "UNIT: ". Returns where the sentence goes; what does not fit is cut: the front names the unit and
- * the property. */
+/* "UNIT: ". Returns where the sentence goes. A sentence that does not fit is cut: its beginning
+ * names the unit and the property. */
 static size_t begin(char problem[static HOST_PROBLEM_MAX], const char *unit)
 {
     int n = snprintf(problem, HOST_PROBLEM_MAX, "%s: ", unit);
@@ -32,7 +32,7 @@ static size_t begin(char problem[static HOST_PROBLEM_MAX], const char *unit)
     return n < 0 ? 0 : n < HOST_PROBLEM_MAX ? (size_t)n : HOST_PROBLEM_MAX - 1;
 }
 
-/* A sentence that says itself what to do. Returns false. */
+/* For a sentence that says itself what to do. Returns false. */
 __attribute__((format(printf, 3, 4))) static bool
 wrong_do(char problem[static HOST_PROBLEM_MAX], const char *unit, const char *format, ...)
 {
@@ -129,7 +129,7 @@ static enum guard_verdict not_loaded(const struct unit_properties *p)
     return state_is_dead(p->active_state) ? GUARDS_WRONG : GUARDS_LOST;
 }
 
-/* What was asked about is what its files say now. */
+/* PID 1's answer is about this very unit, and as its files are now. */
 static bool current(char problem[static HOST_PROBLEM_MAX], const char *unit,
                     const struct unit_properties *p)
 {
@@ -185,7 +185,7 @@ static bool names_all_units(const struct guards *g, const char *variable)
     return *variable == '\0';
 }
 
-/* By it the keeper knows whose stop it has to wait for. */
+/* They tell the keeper which units it has to wait for. */
 static bool units_named(const struct guards *g, const char *unit, const struct unit_properties *p,
                         char problem[static HOST_PROBLEM_MAX])
 {
@@ -255,7 +255,7 @@ static bool drop_in_holds(const struct guards *g, const char *unit, enum guard_o
     return true;
 }
 
-/* A setting of the unit's own, of which another drop-in makes what can be led. */
+/* A setting of the unit's own files, which a drop-in can change to one that can be led. */
 __attribute__((format(printf, 4, 5))) static bool wrong_own(char problem[static HOST_PROBLEM_MAX],
                                                             const char *unit, const char *setting,
                                                             const char *format, ...)
@@ -286,7 +286,7 @@ bool guards_can_be_led(const char *unit, const struct unit_properties *p,
     if (!one_of(p->kill_mode, kill_modes))
         return wrong_own(problem, unit, "KillMode=mixed",
                          "KillMode is %s, not control-group or mixed", or_nothing(p->kill_mode));
-    /* Its processes would be where logind puts those of the session. */
+    /* Its processes would be where logind puts those of a session. */
     if (p->pam_name && *p->pam_name)
         return wrong_own(problem, unit, "PAMName= (without a value)",
                          "PAMName is %s, not empty: a session of PAM takes processes out of the "
@@ -304,8 +304,9 @@ bool guards_can_be_led(const char *unit, const struct unit_properties *p,
                       "outlive the term"));
 }
 
-/* What was killed while it was frozen is so for ever to newer versions of systemd (257), which
- * neither start nor thaw it; older ones (252), whose services have no RestartMode, start it. */
+/* A unit that was killed while it was frozen stays frozen for newer versions of systemd (257),
+ * which neither start nor thaw it; older ones (252), whose services have no RestartMode, start it.
+ */
 bool guards_thawed(const char *unit, const struct unit_properties *p,
                    char problem[static HOST_PROBLEM_MAX])
 {
@@ -332,7 +333,7 @@ static bool declared(const struct guards *g, const char *unit)
     return false;
 }
 
-/* What a timer, socket or path starts must be of the group too: it would run unguarded. */
+/* What a timer, socket or path starts must be in the group, too, or it would run unguarded. */
 static bool triggers_guarded(const struct guards *g, const char *unit,
                              const struct unit_properties *p, char problem[static HOST_PROBLEM_MAX])
 {
@@ -369,8 +370,8 @@ static const char *its_time(const struct guards *g, const struct unit_properties
     return NULL;
 }
 
-/* The keeper starts it, or another unit of the group does when it is time: not both, a job of the
- * night would run with each takeover. */
+/* The keeper starts it, or another unit of the group does when it is time. Not both: a nightly job
+ * would run with each new term. */
 static bool pulled_up(const struct guards *g, const char *unit, const struct unit_properties *p,
                       char problem[static HOST_PROBLEM_MAX])
 {

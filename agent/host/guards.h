@@ -40,9 +40,8 @@ enum guard_verdict guards_of_keeper(const struct guards *g, const struct unit_pr
 enum guard_verdict guards_of_slice(const struct guards *g, const struct unit_properties *p,
                                    char problem[static HOST_PROBLEM_MAX]);
 
-/* Parts of it, for whoever looks at a unit that has no guards yet. With the reason if not: is it
- * loaded; can it be led at all, by what its own files say; is it not frozen, or such that it starts
- * all the same? */
+/* Parts of it, for a unit that has no guards yet, with the reason if not: is it loaded; can it be
+ * led at all, by what its own files say; is it not frozen, or such that it starts all the same? */
 bool guards_loaded(const char *unit, const struct unit_properties *p,
                    char problem[static HOST_PROBLEM_MAX]);
 bool guards_can_be_led(const char *unit, const struct unit_properties *p,
@@ -54,11 +53,11 @@ bool guards_thawed(const char *unit, const struct unit_properties *p,
  * files while it is up. */
 bool guards_are_bare(const struct guards *g, const char *unit, const struct unit_properties *p);
 
-/* Does PID 1 go by the generator's copy of the drop-in? Of two files of one name it reads one. */
+/* Does PID 1 use the generator's copy of the drop-in? Of two files with one name it reads one. */
 bool guards_by_generator(const char *unit, const struct unit_properties *p);
 
 /* Is it in order that this unit is inactive while its group is led: because another unit of the
- * group starts it when it is time, or because it is a oneshot, which does its work and is done? */
+ * group starts it when it is time, or because it is a oneshot, which ends when its work is done? */
 bool guards_may_rest(const struct guards *g, const struct unit_properties *p);
 
 #endif

@@ -25,13 +25,13 @@
 #define HEAL_HOLD_USEC (60 * USEC_PER_SEC)
 #define HEAL_UNIT "tenure-reload.service"
 
-/* The agent may not have PID 1 reload: with that right it could have it execute itself again, too.
- * It may start one unit of root's that does it. When that is over is asked for: what signals say of
- * a job gets lost in a reload. */
+/* The agent has no right to have PID 1 reload: with that right it could have it execute itself
+ * again, too. It may start one unit of root's that reloads PID 1. It then asks whether that unit is
+ * done, because signals about a job can get lost in a reload. */
 
 #define HEAL_EXITED "exit-code" /* the Result of a service that exits, and not with success */
 
-/* All that was not whole is checked again, although PID 1 may have read nothing new. */
+/* Checks again all guards that were not whole, although PID 1 may have read nothing new. */
 static void check_again(struct host *h)
 {
     for (size_t i = 0; i < h->n_groups; i++) {
@@ -92,7 +92,7 @@ static int read_job(sd_bus_message *m, const char **ret_active, uint32_t *ret_jo
     return r == 0 ? -EBADMSG : r;
 }
 
-/* A property of it as a service. */
+/* Asks for a property that the job has as a service. */
 static void ask(struct host *h, const char *property, call_done done)
 {
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
@@ -128,7 +128,7 @@ static void judge(struct host *h, const char *result, int status)
 static void status_answered(struct host *h, struct watched_group *g, sd_bus_message *reply,
                             int error, const char *text)
 {
-    int32_t status = 0; /* whatever it was: a failure */
+    int32_t status = 0; /* without an answer: some failure */
 
     (void)g;
     (void)text;
@@ -143,7 +143,7 @@ static void status_answered(struct host *h, struct watched_group *g, sd_bus_mess
 static void result_answered(struct host *h, struct watched_group *g, sd_bus_message *reply,
                             int error, const char *text)
 {
-    const char *result = "success"; /* nobody says that it is not */
+    const char *result = "success"; /* unless PID 1 says otherwise */
 
     (void)g;
     (void)text;
@@ -158,8 +158,8 @@ static void result_answered(struct host *h, struct watched_group *g, sd_bus_mess
         judge(h, result, 0);
 }
 
-/* What it does once it is done, the pause before the next one, is no part of it; its job waits for
- * that, too. */
+/* The pause before the next heal, which the unit makes once its work is done, does not count; PID
+ * 1's job for the unit waits for that, too. */
 static bool is_over(const char *active, uint32_t job)
 {
     return strcmp(active, "deactivating") == 0 || (job == 0 && state_is_dead(active));
@@ -209,8 +209,8 @@ static void send_poll(struct host *h)
         poll_later(h);
 }
 
-/* A reload has PID 1 forget how far the stop of a unit has come, which could not be proven then;
- * and what is being started waits for it. */
+/* A reload makes PID 1 forget how far the stop of a unit has come, so it could not be proven; and
+ * units that are being started wait for it. */
 static bool would_be_disturbed(const struct watched_group *g, usec_t now)
 {
     usec_t over = usec_add(g->ending_since, usec_add(g->stop, BUDGET_KILL_MAX_USEC));

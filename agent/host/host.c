@@ -62,7 +62,7 @@ static void arm_timer(struct host *h, usec_t now)
     (void)sd_event_source_set_enabled(h->timer, SD_EVENT_ONESHOT);
 }
 
-/* Starts and stops before questions, questions before checks. */
+/* Starts and stops before polls, polls before checks. */
 static int on_pump(sd_event_source *source, void *userdata)
 {
     struct host *h = userdata;
@@ -70,7 +70,7 @@ static int on_pump(sd_event_source *source, void *userdata)
 
     (void)source;
     if (!h->connected)
-        return 0; /* on_connected() begins anew */
+        return 0; /* on_connected() begins again */
     if (!h->subscribed && !h->subscribe_in_flight && h->subscribe_at <= now)
         connection_subscribe(h);
     for (size_t i = 0; i < h->n_groups; i++)
@@ -179,7 +179,7 @@ int host_set_stop(struct host *h, const char *group, usec_t stop)
         return 0;
     g->stop = stop;
     g->checked = 0;
-    g->checking = 0; /* what is under way goes by the old one */
+    g->checking = 0; /* the one under way uses the old S */
     g->check_at = 0;
     group_judge(h, g);
     pump_soon(h);
@@ -195,7 +195,7 @@ int host_require_watchdog(struct host *h, const char *group, usec_t longest)
     if (g->watchdog == longest)
         return 0;
     if (!groups_require_watchdog(h))
-        h->hardware.state = WATCHDOG_UNKNOWN; /* not asked for since nobody does */
+        h->hardware.state = WATCHDOG_UNKNOWN; /* not asked for while no group required it */
     g->watchdog = longest;
     group_judge(h, g);
     group_poll_soon(h, g);

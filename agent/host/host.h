@@ -2,10 +2,10 @@
 #ifndef TENURE_HOST_HOST_H
 #define TENURE_HOST_HOST_H
 
-/* This host's systemd as the daemon sees it: keepers and units over sd-bus, their files and their
+/* This host's systemd as the agent sees it: keepers and units over sd-bus, their files and their
  * cgroups. All calls to PID 1 are asynchronous, each with a time limit, and few are in flight at
- * once. What is reported is always what a question answered, never what a signal claimed: signals
- * only make it ask again. */
+ * once. What is reported is always PID 1's answer to a poll, never what a signal claimed: a signal
+ * only causes another poll. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,29 +26,29 @@ struct host;
 /* Called from the event loop, never from within a function of this header. host_free() must not be
  * called from a handler; everything else may be. */
 struct host_handler {
-    /* A question was answered or the guards were checked: the view of this group is fresh (also
-     * when nothing changed). */
+    /* A poll was answered or the guards were checked: the view of this group is fresh (also when
+     * nothing changed). */
     void (*polled)(void *userdata, const char *group);
     /* StartUnit of the group's keeper was answered: 0 when PID 1 queued the job, else negative
      * errno (-ETIMEDOUT when it did not answer: the job may be queued all the same; -ECONNRESET
      * when the bus went away: likewise; -EAGAIN when it was not even asked, because the guards
-     * could not be checked in time) with text for people. */
+     * could not be checked in time), with a human-readable text. */
     void (*start_answered)(void *userdata, const char *group, int error, const char *text);
     /* The same for host_stop_keeper(). May be NULL. */
     void (*stop_answered)(void *userdata, const char *group, int error, const char *text);
     /* The same for host_end_strays(). May be NULL. */
     void (*strays_answered)(void *userdata, const char *group, int error, const char *text);
-    /* Answer to host_heal(): 0 when PID 1 has read its files again; negative errno with text for
-     * people when it refused or the job failed, -EAGAIN when the job did nothing because an apply
-     * is under way, -ETIMEDOUT or -ECONNRESET when nobody knows.
-     * asked_at: CLOCK_BOOTTIME just before it was asked. May be NULL for whoever never heals. */
+    /* Answer to host_heal(): 0 when PID 1 has read its files again; negative errno with a
+     * human-readable text when it refused or the job failed, -EAGAIN when the job did nothing
+     * because an apply is under way, -ETIMEDOUT or -ECONNRESET when that is not known. asked_at:
+     * CLOCK_BOOTTIME just before it was asked. May be NULL where host_heal() is never called. */
     void (*healed)(void *userdata, usec_t asked_at, int error, const char *text);
     /* PID 1's type of the job that runs for this service ("restart", "stop", "" for none), or
      * negative errno. Answer to host_ask_own_job(). */
     void (*own_job)(void *userdata, int error, const char *type);
     /* The bus went away, could not be reached, or came back (also after dbus-daemon was killed: the
      * host reconnects by itself, with backoff). `bus` is the new connection, NULL while there is
-     * none: objects must be exported on it anew. `text` says why it is gone, "" when it is there.
+     * none: objects must be exported on it again. `text` says why it is gone, "" when it is there.
      */
     void (*bus_changed)(void *userdata, struct sd_bus *bus, const char *text);
 };
@@ -63,7 +63,7 @@ struct host *host_free(struct host *h);
  * Returns 0, -EEXIST, -EINVAL, -ENOMEM, -E2BIG. The first view comes by itself. */
 int host_add_group(struct host *h, const char *group, const char *const *units, size_t n_units,
                    usec_t stop);
-/* Another S for a group that is watched; its guards are checked anew. Returns 0 or -ENOENT. */
+/* Another S for a group that is watched; its guards are checked again. Returns 0 or -ENOENT. */
 int host_set_stop(struct host *h, const char *group, usec_t stop);
 /* Whether the group is guarded only where the hardware watchdog is armed, with this time at most;
  * 0: anywhere. Returns 0 or -ENOENT. */
@@ -71,8 +71,8 @@ int host_require_watchdog(struct host *h, const char *group, usec_t longest);
 /* Returns 0 or -ENOENT. Answers still under way for this group are not delivered any more. */
 int host_remove_group(struct host *h, const char *group);
 
-/* Asks PID 1 about this group anew, soon: `polled` follows. One question (ListUnitsByNames) serves
- * all groups asked for in one turn of the event loop. Asked again until answered. */
+/* Polls PID 1 about this group, soon: `polled` follows. One poll (ListUnitsByNames) serves all
+ * groups that are wanted in one turn of the event loop. It is repeated until it is answered. */
 void host_poll(struct host *h, const char *group);
 
 /* The last view; owned by the host, valid until the next turn of the loop. NULL: unknown group. */
@@ -82,8 +82,8 @@ const struct group_view *host_view(const struct host *h, const char *group);
  * it is not known. Owned by the host, valid until the next turn of the loop. */
 const char *host_polkit_problem(const struct host *h);
 
-/* Why no ticket could be written, with what to do about it; "" one could. Looks anew when the last
- * look was a second ago. Owned by the host. */
+/* Why no ticket could be written, with what to do about it; "" one could. Tries again when the last
+ * attempt was a second ago. Owned by the host. */
 const char *host_ticket_problem(struct host *h);
 
 /* Publishes the ticket, whole or not at all and mode 0600, below TENURE_TICKETS_DIR. The next
@@ -95,7 +95,7 @@ int host_write_ticket(struct host *h, const struct ticket *t);
 int host_unlink_ticket(struct host *h, const char *group);
 
 /* Unlinks all tickets, and what keepers that died while taking one left behind. For a new agent,
- * before it looks at anything. Returns 0 or negative errno. */
+ * before it reads anything. Returns 0 or negative errno. */
 int host_clear_tickets(void);
 
 /* Checks the guards of the group's units once more, then StartUnit of the keeper, job mode "fail".
@@ -104,19 +104,20 @@ int host_clear_tickets(void);
  * answer to the last one is awaited. */
 int host_start_keeper(struct host *h, const char *group);
 
-/* The term is over, and its ticket withdrawn: when all units are dead, it is judged whether their
- * stops prove that nothing of them is left. For that systemd is asked once more of each unit that
- * may keep what is no process. */
+/* The term is over, and its ticket withdrawn: when all units are dead, the host judges whether
+ * their stops prove that nothing of them is left. For that it asks systemd once more about each
+ * unit that may keep something other than processes. */
 void host_end_term(struct host *h, const char *group);
 
-/* StopUnit of the keeper with replace-irreversibly: the fallback when it does not end when told to,
- * and the way to end units that run without a keeper: PID 1 stops what is bound to it, also when
- * the keeper itself is inactive. Same errors. */
+/* StopUnit of the keeper with replace-irreversibly: the fallback when it does not end although it
+ * was ordered to, and the way to end units that run without a keeper: PID 1 stops what is bound to
+ * it, also when the keeper itself is inactive. Same errors. */
 int host_stop_keeper(struct host *h, const char *group);
 
-/* StartUnit of what ends the group's units by name, as root and wherever they are: for what a stop
- * of the keeper does not reach, or does not end. It refuses by itself where the group is led. Same
- * errors; an answer says that it was started, and looks show what came of it. */
+/* StartUnit of the job that ends the group's units by name, as root and wherever they are: for
+ * units that a stop of the keeper does not reach, or does not end. The job refuses by itself where
+ * the group is led. Same errors; an answer says that it was started, and polls show what came of
+ * it. */
 int host_end_strays(struct host *h, const char *group);
 
 /* Starts HEAL_UNIT, a job of root's that restores the guards' copies of what is applied and has PID
@@ -135,12 +136,12 @@ int host_end_keeper(struct host *h, const struct ticket *t);
 int host_ask_own_job(struct host *h);
 
 /* cgroup v2 alone is mounted at TENURE_CGROUP_ROOT and has cgroup.kill (Linux 5.14)? Returns 0, or
- * -EOPNOTSUPP with the reason, for people, in text. */
+ * -EOPNOTSUPP with the reason, human-readable, in text. */
 int host_check_kernel(char text[static HOST_TEXT_MAX]);
 
 /* The random id of this agent's boot, 128 bits in hex, made by the first call after boot and kept
  * below TENURE_INSTANCE_DIR, with the machine id, the boot id and the PID namespace that it was
- * made in: where one of them is another now, the folder was copied, and another id is made. Holds a
+ * made in: where one of them differs now, the folder was copied, and another id is made. Holds a
  * lock there for as long as this process lives: one agent per host. Returns 0, -EBUSY when another
  * agent has the lock, another negative errno. */
 int host_instance_id(char ret[static INSTANCE_ID_LEN + 1]);

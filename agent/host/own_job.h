@@ -8,7 +8,7 @@ struct host;
 
 /* Asks, if that is wanted. */
 void own_job_send(struct host *h);
-/* A question that was not sent yet: nobody wants it after a reconnect. */
+/* Fails the question if it was not sent yet: after a reconnect it is not wanted any more. */
 void own_job_fail_waiting(struct host *h, int error);
 
 #endif

@@ -33,7 +33,7 @@ static void stamp_answered(struct host *h, struct watched_group *g, sd_bus_messa
 
     (void)g;
     (void)text;
-    /* Without an answer the old one stands; the question that follows fails likewise. */
+    /* Without an answer the old one counts; the poll that follows fails likewise. */
     if (error < 0 || sd_bus_message_read(reply, "v", "t", &stamp) < 0 || stamp == h->load_stamp)
         return;
     h->load_stamp = stamp;
@@ -97,8 +97,8 @@ static int append_names(sd_bus_message *m, const struct watched_group *g)
     return r;
 }
 
-/* Takes the groups that wait into the question, as many as fit, beginning with those that did not
- * fit last time. */
+/* Takes the groups that wait into the poll, as many as fit, beginning with those that did not fit
+ * last time. */
 static int choose_groups(struct host *h, sd_bus_message *m)
 {
     struct poll *p = &h->poll;
@@ -141,7 +141,7 @@ static void poll_failed(struct host *h, bool refused)
 
     for (size_t i = 0; i < p->n; i++)
         if (p->of[i].group) {
-            /* One name that PID 1 cannot bear spoils the whole answer. */
+            /* One name that PID 1 refuses spoils the whole answer. */
             p->of[i].group->poll_alone = refused && p->n > 1;
             poll_again_later(p->of[i].group);
         }
@@ -184,7 +184,7 @@ static void take_row(struct watched *w, const struct row *row)
     bool term_is_over = v == &w->group->keeper && state_is_dead(row->active);
     bool doubtful = *w->group->check_problem || *w->group->view.doubt;
 
-    /* What was wrong may have been put right by this; and what was killed may not start again. */
+    /* This may have corrected a fault; and a unit that was killed may be unable to start again. */
     if (strcmp(v->active_state, row->active) != 0 && (doubtful || term_is_over))
         w->group->check_at = 0;
     (void)snprintf(v->active_state, sizeof v->active_state, "%s", row->active);
@@ -254,8 +254,8 @@ static void complete_view(struct host *h, struct watched_group *g)
     proof_polled(h, g);
 }
 
-/* Nothing signals that the last cgroup is gone, nor that the state file is there: look again soon
- * while that is what is missing. */
+/* No signal says that the last cgroup is gone, or that the state file is there: poll again soon
+ * while that is missing. */
 static void plan_next_poll(struct watched_group *g)
 {
     const struct group_view *v = &g->view;
@@ -283,8 +283,8 @@ static int read_group(struct host *h, sd_bus_message *m, struct watched_group *g
             return r;
         if (!g)
             continue;
-        /* Names that are no unit names are left out of the answer: notice the shift. (Of units the
-         * answer may name another alias.) */
+        /* PID 1 leaves names that are no unit names out of its answer: notice the shift. (For units
+         * the answer may have another alias.) */
         if (i == 0 && strcmp(row.name, g->keeper_unit) != 0)
             return -EBADMSG;
         take_row(&g->watched[i], &row);
@@ -318,7 +318,7 @@ static void poll_answered(struct host *h, struct watched_group *unused, sd_bus_m
         group_report(h, g);
     }
     if (i < p->n) {
-        /* Those before were answered. */
+        /* The groups before that one were answered. */
         for (size_t k = 0; k < i; k++)
             p->of[k].group = NULL;
         poll_failed(h, error != -ETIMEDOUT && error != -ECONNRESET);
@@ -345,8 +345,7 @@ void poll_ask(struct host *h, usec_t now)
         p->of[i].group->poll_at = USEC_INFINITY;
     }
     p->asked_at = clock_boottime();
-    /* PID 1 answers in this order, so what the view says of the guards is not older than the view.
-     */
+    /* PID 1 answers in this order, so what is known of the guards is not older than the poll. */
     if (ask_manager_for_all(h) < 0 || call_send(h, m, NULL, poll_answered) < 0) {
         poll_failed(h, false);
         return;

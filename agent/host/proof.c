@@ -44,8 +44,8 @@ static int save(struct watched_group *g)
     return stops_save(TENURE_INSTANCE_DIR, g->name, &f);
 }
 
-/* In the middle of a term or at its end: what it says there is older, and never that anything is
- * gone which is not. Tried again with the next look. */
+/* In the middle of a term or at its end: an older file never says that anything is gone which is
+ * not. It is tried again with the next poll. */
 static void save_or_log(struct watched_group *g)
 {
     int r = save(g);
@@ -72,7 +72,7 @@ void proof_inherit(struct watched_group *g)
     }
     g->view.stops_term = f.term;
     g->inherited = f.stops == STOPS_OPEN;
-    /* What became of a term that was judged is over and done with. */
+    /* A term that was judged is over. */
     if (f.stops == STOPS_OPEN || f.stops == STOPS_NONE)
         g->view.stops = f.stops;
 }
@@ -115,7 +115,7 @@ void proof_seen_up(struct watched_group *g, size_t unit)
     g->began[unit].was_up = true;
 }
 
-/* What was seen counts when PID 1 was asked after it whether it has read its files anew: a look. */
+/* What was seen counts after the next poll, which says whether PID 1 has read its files again. */
 void proof_all_checked(struct host *h, struct watched_group *g)
 {
     g->seen_at = clock_boottime();
@@ -144,7 +144,7 @@ static void judge_running(const struct host *h, struct watched_group *g)
     set_stops(g, any_keeps(g) ? STOPS_OPEN : STOPS_NONE);
 }
 
-/* A live keeper whose term nobody wrote down: of an agent of before this file. */
+/* A live keeper whose term is not in the file: an older version of the agent has started it. */
 static void adopt_term(struct watched_group *g)
 {
     for (size_t i = 0; i < g->view.n_units; i++)
@@ -204,8 +204,8 @@ void host_end_term(struct host *h, const char *group)
     group_poll_soon(h, g);
 }
 
-/* All were asked, and then PID 1 once more: nothing has been started since, and no file read anew.
- */
+/* All units were asked about, and then PID 1 was polled once more: nothing has been started since,
+ * and no file read again. */
 static void conclude(struct watched_group *g)
 {
     g->judging = g->judged = false;
@@ -213,7 +213,7 @@ static void conclude(struct watched_group *g)
     (void)snprintf(g->view.left, sizeof g->view.left, "%s", g->judge_problem);
 }
 
-/* The term has ended or is about to, whoever ended it: a keeper that was killed is followed by its
+/* The term has ended or is about to, by whatever cause: a keeper that was killed is followed by its
  * fence, which waits for what is found here. Not before a keeper has come up. */
 static bool is_over(const struct watched_group *g)
 {
@@ -227,7 +227,7 @@ static void go_on_judging(struct host *h, struct watched_group *g)
 {
     const struct group_view *v = &g->view;
 
-    if (!v->state.units_dead) { /* whatever was found before: it is not over */
+    if (!v->state.units_dead) { /* not over, whatever was found before */
         set_stops(g, STOPS_OPEN);
         begin_judging(h, g);
     } else if (v->stops == STOPS_OPEN && (!g->judging || g->judge_generation != h->generation))
@@ -258,7 +258,7 @@ void proof_polled(struct host *h, struct watched_group *g)
         save_or_log(g);
 }
 
-/* Units that have processes alone need not be asked of. */
+/* Units that have nothing but processes need not be asked about. */
 static void skip_others(struct watched_group *g)
 {
     while (g->judge_step < g->view.n_units && !group_may_keep(g, g->judge_step))

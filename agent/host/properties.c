@@ -203,7 +203,7 @@ static int read_invocation(sd_bus_message *m, void *at)
     return sd_bus_message_exit_container(m);
 }
 
-/* FNV-1a, 64 bits. Nobody makes two files that collide on purpose: a file of root's is no enemy. */
+/* FNV-1a, 64 bits. Files of root's are not made to collide. */
 static uint64_t fingerprint_add(uint64_t fingerprint, const void *bytes, size_t n)
 {
     const unsigned char *p = bytes;

@@ -72,8 +72,8 @@ bool state_is_dead(const char *active_state);
 /* Fills ret from the answer to Properties.GetAll(""). Returns 0 or negative errno. */
 int properties_read(struct sd_bus_message *m, struct unit_properties *ret);
 
-/* Where in p the property of this name is, by PID 1's word for it or, of asserts, the one in unit
- * files; NULL: it is not read. What is there is of the kind that its reader makes. */
+/* Where in p the property of this name is. The name is PID 1's word for it; of asserts, it is the
+ * one in unit files. NULL: it is not read. What is there has the type that its reader writes. */
 const void *properties_find(const struct unit_properties *p, const char *name);
 
 #endif

@@ -28,7 +28,7 @@
     "type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus',"                \
     "member='NameOwnerChanged',path='/org/freedesktop/DBus',arg0='" POLKIT_NAME "'"
 
-/* What a PropertiesChanged says of the two properties that matter; has_… tells which were there. */
+/* What a PropertiesChanged says of the two properties that matter; has_… says which were there. */
 struct change {
     bool has_active, has_job;
     const char *active;
@@ -58,9 +58,9 @@ static int read_changed(sd_bus_message *m, struct change *ret)
     return r;
 }
 
-/* A keeper's STATUS= changes with every renewal and its unit is signalled each time: only what
- * contradicts the last answer is worth a question. Messages of one peer keep their order, so a
- * signal that agrees with the last answer tells nothing that the question under way will not. */
+/* A keeper's STATUS= changes with every renewal, and PID 1 sends a signal each time: only a signal
+ * that contradicts the last answer is worth a poll. Messages of one peer keep their order, so a
+ * signal that agrees with the last answer says nothing that the poll under way will not. */
 static int on_unit(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
     struct host *h = userdata;
@@ -107,14 +107,14 @@ static int on_reloading(sd_bus_message *m, void *userdata, sd_bus_error *error)
     int begins;
 
     (void)error;
-    /* Nothing counts as guarded from the first word of a reload on. */
+    /* Nothing counts as guarded from the beginning of a reload on. */
     if (sd_bus_message_read(m, "b", &begins) >= 0)
         groups_new_generation(h);
     groups_poll_soon(h);
     return 0;
 }
 
-/* PID 1 left the bus or came back: dbus-daemon was started anew, or PID 1 executed itself anew. */
+/* PID 1 left the bus or came back: dbus-daemon was restarted, or PID 1 executed itself again. */
 static int on_owner(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
     struct host *h = userdata;

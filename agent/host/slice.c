@@ -14,7 +14,7 @@
 #define PATH_SIZE 512
 #define CGROUP_STAT_MAX 4096
 
-/* The number that stands in a line of its own behind the key. */
+/* The number behind the key, in a line of its own. */
 static int parse_line(const char *text, const char *key, uint64_t *ret)
 {
     const char *p = text;

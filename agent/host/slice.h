@@ -13,8 +13,8 @@ int cgroup_stat_parse(const char *text, uint64_t *ret);
 /* Reads "populated 0|1" out of a cgroup.events. Returns 0 or -EBADMSG. */
 int cgroup_events_parse(const char *text, bool *ret);
 
-/* Has the group's slice no child cgroups, or, if empty ones do not count, no processes (or does not
- * exist)? Returns 0 or negative errno. */
+/* Is the group's slice empty: does it have no child cgroups or, if empty ones do not count, no
+ * processes; or does it not exist? Returns 0 or negative errno. */
 int slice_read(const char *cgroup_root, const char *group, bool empty_counts, bool *ret_empty);
 
 #endif

@@ -2,7 +2,7 @@
 #ifndef TENURE_HOST_SMALL_FILE_H
 #define TENURE_HOST_SMALL_FILE_H
 
-/* Small files, and such as another process may be writing just now. */
+/* Small files, also while another process writes them. */
 
 #include <stddef.h>
 #include <sys/types.h>
@@ -13,9 +13,9 @@ ssize_t small_file_read(const char *path, char *ret, size_t size);
 /* One reading of a whole small file. Returns its length or negative errno. */
 typedef ssize_t (*small_reader)(const void *from, char *ret, size_t size);
 
-/* What somebody may be writing just now: believed when two readings in a row agree. -EAGAIN: not
- * even of three, so nothing is known; or what the reader said last. size: at most that of a ticket
- * and one more. */
+/* Reads a file that another process may be writing: it is believed when two readings in a row
+ * agree. Returns the length; -EAGAIN when no two of three do, so nothing is known; or the reader's
+ * last error. size: at most that of a ticket and one more. */
 ssize_t read_settled(small_reader reader, const void *from, char *ret, size_t size);
 
 #endif

@@ -46,7 +46,7 @@ struct watched {
     struct unit_view *view; /* in the group's view, or its `keeper` */
 };
 
-/* Of a check: over all units and the keeper. */
+/* What a check found, over all units and the keeper. */
 struct findings {
     usec_t asked_at;
     enum guard_verdict verdict;
@@ -58,13 +58,13 @@ enum heal_phase {
     HEAL_NONE,
     HEAL_WANTED,  /* PID 1 is to be asked for it */
     HEAL_ASKED,   /* not answered yet */
-    HEAL_RUNNING, /* the job was queued, or nobody said that it was not: look whether it is over */
+    HEAL_RUNNING, /* the job was queued, or it is not known that it was not: is it over? */
 };
 
 /* Of a unit: the judgement of a run that is over although the term is not. */
 struct ended {
     bool wanted; /* it may have run since it was judged last */
-    usec_t run;  /* whose stop is proven, if the next look finds all as it was; 0: none */
+    usec_t run;  /* whose stop is proven, if the next poll finds all as it was; 0: none */
     usec_t asked_at;
     uint64_t generation;
 };
@@ -83,12 +83,12 @@ struct watched_group {
     struct watched *watched; /* owned: the keeper, then the units */
 
     bool poll_wanted;
-    bool poll_alone;   /* a question that named it was refused: do not spoil others' */
-    usec_t poll_at;    /* look again then, whatever happens */
+    bool poll_alone;   /* a poll that named it was refused: it must not spoil those of others */
+    usec_t poll_at;    /* then it is polled again, whatever happens */
     usec_t poll_retry; /* the last delay of a retry, 0: none yet */
 
     uint64_t checked;  /* generation the guards were checked for, 0: never */
-    bool recheck;      /* although checked: at check_at */
+    bool recheck;      /* once more at check_at, although it was checked */
     uint64_t checking; /* generation of the check under way, 0: none */
     size_t check_step; /* next: 0 the slice, 1 the keeper, 2… the units */
     bool check_in_flight;
@@ -103,27 +103,27 @@ struct watched_group {
     /* Of each unit, owned: what the last check saw of it; what it began as in this term. */
     struct stop_seen *seen;
     struct stop_began *began;
-    usec_t seen_at; /* counts if a later look finds all as it was; 0: none, or taken into account */
+    usec_t seen_at; /* counts if a later poll finds all as it was; 0: none, or taken into account */
     uint64_t seen_generation;
     bool stops_changed;        /* the file has to be written */
-    int stops_error;           /* the last attempt; it was logged */
+    int stops_error;           /* of the last attempt; it was logged */
     bool was_active;           /* the keeper, since it was started */
     bool inherited;            /* an earlier agent's term, which it had not judged */
     bool judging;              /* when all units are dead */
     bool judge_in_flight;      /* a question about one unit */
-    bool judge_stale;          /* and it is not of this judgement */
-    bool judged;               /* all were asked: counts if the next look finds all as it was */
+    bool judge_stale;          /* and it is of an earlier judgement */
+    bool judged;               /* all were asked: counts if the next poll finds all as it was */
     size_t judge_step;         /* next unit */
-    uint64_t judge_generation; /* that they were asked in */
+    uint64_t judge_generation; /* in which they were asked */
     usec_t judged_at;
     usec_t judge_at, judge_retry; /* not before, after a call that failed */
     char judge_problem[HOST_PROBLEM_MAX];
-    bool judge_all;      /* what the units began as is not known for sure */
+    bool judge_all;      /* it is not known for sure what the units began as */
     usec_t ending_since; /* as of view.ending */
 
     struct ended *ended; /* of each unit, owned */
     bool ended_in_flight;
-    size_t ended_step; /* the unit that is asked of */
+    size_t ended_step; /* the unit that PID 1 is asked about */
     usec_t ended_at;   /* not before, after a call that failed */
 
     bool start_wanted, start_in_flight;
@@ -133,7 +133,7 @@ struct watched_group {
     bool strays_wanted, strays_in_flight;
 };
 
-/* The one under way. */
+/* The poll under way. */
 struct poll {
     bool in_flight;
     usec_t asked_at;
@@ -169,15 +169,15 @@ struct host {
     sd_event_source *timer; /* the next thing that is due by time */
 
     struct poll poll;
-    size_t poll_cursor; /* whose turn it is, when not all fit into one question */
+    size_t poll_cursor; /* whose turn it is, when not all fit into one poll */
 
-    /* Counts everything after which effective properties may be others: daemon-reload, re-exec, a
-     * new connection. Starts at 1. */
+    /* Counts the events after which effective properties may have changed: daemon-reload, re-exec,
+     * a new connection. Starts at 1. */
     uint64_t generation;
     uint64_t load_stamp; /* UnitsLoadTimestampMonotonic, 0: not known */
     bool watchdogs;      /* ServiceWatchdogs of the manager */
     bool watchdogs_known;
-    struct watchdog hardware; /* as far as somebody requires it */
+    struct watchdog hardware; /* as far as a group requires it */
     usec_t hardware_timeout;  /* RuntimeWatchdogUSec, which is asked first */
 
     bool own_job_wanted, own_job_in_flight;

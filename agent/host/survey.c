@@ -111,7 +111,7 @@ static bool is_client(const char *program)
     return false;
 }
 
-/* A client's unit is not where its containers are. */
+/* The containers of a client are not in the client's unit. */
 static void find_containers(const struct survey *s, const struct survey_unit *u)
 {
     static const char *const daemons[] = {"docker.service", "docker.socket", "containerd.service"};
@@ -128,8 +128,8 @@ static void find_containers(const struct survey *s, const struct survey_unit *u)
             "(a .container file of Quadlet) or systemd-nspawn@, whose containers are in the unit");
 }
 
-/* It stays up without a process for the sake of what it has set up. Its stop proves nothing then,
- * as there is nothing that it does. */
+/* It stays up without a process because of what it has set up. Its stop proves nothing, because it
+ * does nothing. */
 static void find_what_nothing_undoes(const struct survey *s, const struct survey_unit *u)
 {
     const struct unit_properties *p = u->properties;
@@ -157,7 +157,8 @@ static bool starts_anyway(const struct survey *s, const struct unit_properties *
     return false;
 }
 
-/* Is this trigger at work, or will it be? What only lies there is often a package's. */
+/* Is this trigger at work, or will it be? One that is merely installed often comes with a package.
+ */
 static bool counts(const struct survey *s, const struct survey_unit *u, const char *trigger)
 {
     const struct unit_properties *p = s->ask(s->userdata, trigger);
@@ -319,7 +320,7 @@ static const char *first_of_host(const struct survey *s, char *const *list)
     return NULL;
 }
 
-/* A unit that is not declared may be required in its turn: a mount in a mount. */
+/* A unit that is not declared may itself be required: a mount in a mount. */
 static bool required_through(const struct survey *s, const struct survey_unit *u,
                              char *const *required_by)
 {
@@ -365,7 +366,7 @@ void survey_unit(const struct survey *s, const struct survey_unit *u)
     if (!is_there(s, u))
         return;
     find_own_name(s, u);
-    /* What else there is to say is said of the unit by its own name. */
+    /* All else is reported for the unit by its own name. */
     if (strcmp(u->properties->id, u->name) != 0)
         return;
     if (u->properties->need_daemon_reload)

@@ -45,7 +45,7 @@ int ticket_publish(const char *tickets_dir, const struct ticket *t)
         return length;
     if ((r = ticket_path(tickets_dir, t->group, path)) < 0)
         return r;
-    /* Without a name until it is complete: a keeper never sees half of it, and an agent that dies
+    /* It has no name until it is complete: a keeper never sees half of it, and an agent that dies
      * here leaves nothing behind. */
     _cleanup_close_ int fd = open(tickets_dir, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
     if (fd < 0)
@@ -71,7 +71,7 @@ int ticket_withdraw(const char *tickets_dir, const char *group)
     return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-/* What there is to do where a directory does not take a file. */
+/* What to do where no file can be made in the directory. */
 static const char *remedy_of(const char *tickets_dir, int error)
 {
     struct stat st;

@@ -11,8 +11,8 @@
 /* See host_write_ticket(). */
 int ticket_publish(const char *tickets_dir, const struct ticket *t);
 int ticket_withdraw(const char *tickets_dir, const char *group);
-/* Writes a ticket for nobody, without a name. Returns 0, or a negative errno with the reason and
- * what to do about it in text. */
+/* Writes a ticket that no keeper can find, as it has no name. Returns 0, or a negative errno with
+ * the reason and what to do about it in text. */
 int tickets_try(const char *tickets_dir, char text[static HOST_TEXT_MAX]);
 
 /* See host_clear_tickets(). */

@@ -33,22 +33,22 @@ struct group_view {
     /* The keeper is being stopped, or was, or ended at its deadline: it did not fail. */
     bool keeper_stopped;
     char keeper_owner[OWNER_MAX + 1]; /* whose term it is, where state.keeper_term is known */
-    /* Whether the stops of its units prove that nothing of them is left, what is no process
-     * included: STOPS_OPEN from the start of the keeper until host_end_term(), and from then on
+    /* Whether the stops of its units prove that nothing of them is left, be it a process or not:
+     * STOPS_OPEN from the start of the keeper until host_end_term(), and from then on
      * until all units are dead and judged. */
     enum stops stops;
-    bool ending;                 /* host_end_term() was the last of these two */
+    bool ending;                 /* host_end_term() was called since the start */
     uint64_t stops_term;         /* of which term; 0: none */
     char left[HOST_PROBLEM_MAX]; /* STOPS_LEFT: of which unit, and why not */
-    /* A unit is up whose stop will not prove it: which, and why. Of the last check; "" for none. */
+    /* A unit is up whose stop will not prove that: which one, and why. By the last check; "": there
+     * is none. */
     char doubt[HOST_PROBLEM_MAX];
     /* Which property of which unit is wrong, if state.guarded is false; "" if it is true. It is
      * false as long as the guards were not checked since the last daemon-reload. */
     char problem[HOST_PROBLEM_MAX];
-    bool unguarded; /* it is known that they are not as they must be, and not only that it is
-                       unknown */
-    /* The group requires the hardware watchdog, and it is known not to do. It is not guarded then,
-     * and problem says why if nothing else is wrong. */
+    bool unguarded; /* the guards are known not to be as they must be, rather than not known */
+    /* The group requires the hardware watchdog, which is known to be off or too slow. The group is
+     * not guarded then, and problem says why if nothing else is wrong. */
     bool unarmed;
     bool lost; /* unguarded, because what the drop-ins of units and keeper say is not in effect */
     char lost_copy[HOST_PROBLEM_MAX]; /* which copy of which guards is lost; "" none */
