@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A conversation with PID 1: answers of any kind to what the agent asks, signals of any kind in
- * between, and orders of the daemon. A line each:
+ * between, and orders of the agent. A line each:
  *
  *     ok STATE SUB          the oldest call is answered as a healthy systemd does
  *     answer TYPES VALUES   … as anything
@@ -78,6 +78,9 @@ static void polled(void *userdata, const char *group)
     for (size_t i = 0; i < v->n_units; i++)
         assert(!v->state.units_dead || v->units[i].dead || !v->state.asked_at);
     assert(!(v->state.keeper_queued && v->state.keeper == KEEPER_ACTIVE));
+    assert(v->state.open == (v->ending && v->stops == STOPS_OPEN));
+    assert(v->state.left == (v->stops == STOPS_LEFT));
+    assert((v->state.keeper_term > 0) == (*v->keeper_owner != '\0'));
 }
 
 static void start_answered(void *userdata, const char *group, int error, const char *text)
@@ -134,8 +137,8 @@ static const struct host_handler handler = {polled, start_answered, stop_answere
 
 /* ---- PID 1 ---- */
 
-/* Guards that are not known are being asked for, or soon will be: nobody is blocked for minutes by
- * a reload that came at the wrong moment. */
+/* Guards that are not known are being asked for, or soon will be: a reload that comes at the wrong
+ * moment blocks no group for minutes. */
 static void nothing_is_forgotten(const struct talk *t)
 {
     for (size_t i = 0; i < GROUPS_MAX; i++) {
@@ -321,7 +324,7 @@ static bool answers(struct talk *t, const char *verb, char *line)
     return true;
 }
 
-/* ---- the daemon ---- */
+/* ---- the agent ---- */
 
 static void know(struct known *g, const char *name, const char *const units[], size_t n)
 {
@@ -421,7 +424,7 @@ static void converse(char *text, bool healthy)
     sd_event_unref(event);
 }
 
-/* A systemd in good health is one to the agent: else no input gets far. */
+/* The agent takes a healthy systemd for one: otherwise no input gets far. */
 static void try_good_health(void)
 {
     /* Before it sends StartUnit the agent asks for the guards once more. */

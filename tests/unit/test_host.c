@@ -110,7 +110,8 @@ TEST(each_missing_guard_of_a_service_is_named)
     LOST(strcpy(p.load_state, "bad-setting"), "LoadState is bad-setting, not loaded");
     BROKEN(strcpy(p.id, "x.service"), "another name of x.service");
     BROKEN(p.need_daemon_reload = true, "NeedDaemonReload is yes");
-    /* What does not run cannot be started without its files; what runs has lost its guards. */
+    /* A unit that does not run cannot be started without its files; one that runs has lost its
+     * guards. */
     BROKEN((strcpy(p.load_state, "masked"), strcpy(p.active_state, "inactive")), "unmask");
     BROKEN((strcpy(p.load_state, "not-found"), strcpy(p.active_state, "failed")), "not-found");
     LOST((strcpy(p.load_state, "masked"), strcpy(p.active_state, "active")), "unmask");
@@ -125,7 +126,7 @@ TEST(each_missing_guard_of_a_service_is_named)
     LOST(strcpy(p.slice, ""), "Slice is nothing");
     OUTSIDE(p.control_group = elsewhere, "ControlGroup is /system.slice/w.service, not below");
     OUTSIDE(p.control_group = sibling, "ControlGroup is");
-    /* Whatever else is wrong. */
+    /* Also when something else is wrong. */
     OUTSIDE((p.control_group = elsewhere, p.binds_to = NULL), "ControlGroup is");
     OUTSIDE((p.control_group = elsewhere, strcpy(p.load_state, "masked")), "ControlGroup is");
     LOST(p.timeout_stop = 5 * USEC_PER_SEC + 1, "TimeoutStopUSec is 5s, more than");
@@ -147,7 +148,7 @@ TEST(each_missing_guard_of_a_service_is_named)
     BROKEN(p.triggers = LIST(other), "Triggers names x.service, which is not declared");
 }
 
-/* Whatever is wrong beside that. */
+/* Also when something else is wrong. */
 TEST(what_is_bare)
 {
     struct unit_properties p = good_service();
@@ -315,7 +316,7 @@ TEST(the_keeper_unit)
     LOST_KEEPER(p.environment = LIST(prefix), "Environment has no TENURE_UNITS");
 }
 
-/* One table: of what a drop-in says, nothing is left unasked but what has no property. */
+/* One table: all settings of a drop-in are asked for, but those that have no property. */
 TEST(every_setting_can_be_asked_for)
 {
     static const char *const unseen[] = {"DefaultDependencies", "Conflicts", "Before", "After"};
@@ -441,7 +442,7 @@ TEST(a_copy_is_a_file_with_something_in_it)
     ck_assert(!drop_in_there(folder(), "v.service"));
 }
 
-/* Where the agent may not look nothing is lost, as far as it knows. */
+/* In a directory that the agent may not search nothing is known to be lost. */
 TEST(a_copy_that_cannot_be_seen_is_unknown, .root = true)
 {
     bool there;
@@ -572,7 +573,8 @@ TEST(a_file_system_without_room_for_tickets, .root = true)
     ck_assert_int_eq(umount(folder()), 0);
 }
 
-/* '.', '..' and two tickets, in any order: none that could not be seen is taken for gone. */
+/* '.', '..' and two tickets, in any order: a ticket that could not be seen is not taken for gone.
+ */
 TEST(all_tickets_are_cleared, .times = 4)
 {
     const struct ticket t = some_ticket(7);
@@ -628,7 +630,7 @@ static ssize_t next_reading(const void *from, char *ret, size_t size)
     return n;
 }
 
-/* A deadline that is half of one and half of another would be believed, and be any time at all. */
+/* A deadline that is half of one and half of another would be believed, and could be any time. */
 static const struct {
     struct readings readings;
     const char *settled; /* NULL: error instead */
@@ -693,7 +695,7 @@ TEST(datagrams_arrive_or_say_why_not)
 
 /* ---- the instance id ---- */
 
-/* What tells this host from others, in files of the test's own. */
+/* What distinguishes this host from others, in files of the test's own. */
 static void instance_host(const char *machine, const char *boot, const char *container)
 {
     folder_put("root/etc/machine-id", machine);
@@ -717,7 +719,7 @@ static int instance_get(char id[static INSTANCE_ID_LEN + 1], int *lock)
     return instance_id_in(in_folder("run"), in_folder("root"), id, lock);
 }
 
-/* An agent's life. */
+/* One run of an agent. */
 static const char *instance_of_a_life(void)
 {
     static char ids[4][INSTANCE_ID_LEN + 1];
@@ -752,7 +754,7 @@ TEST(the_instance_id_lasts_and_is_one_agents)
 static const char *const elsewhere[][3] = {
     {"m2\n", "b1\n", "pid:[1]"}, {"m1\n", "b2\n", "pid:[1]"}, {"m1\n", "b1\n", "pid:[2]"}};
 
-/* The folder was copied to another machine, kept over a boot, or is another container's. */
+/* The folder was copied to another host, kept over a boot, or is another container's. */
 TEST(the_instance_id_is_this_hosts, EACH(elsewhere))
 {
     const char *id = instance_of_a_life();
@@ -775,7 +777,7 @@ TEST(the_instance_id_outlives_what_is_not_known, .times = 3)
         ck_assert_int_eq(unlink(in_folder("root/proc/self/ns/pid")), 0);
     else
         ck_assert_int_eq(unlink(in_folder("run/host")),
-                         0); /* by an agent that knew nothing of it */
+                         0); /* by an agent that did not know that file */
     ck_assert_str_eq(instance_of_a_life(), id);
     instance_host("m1\n", "b1\n", "pid:[1]");
     ck_assert_str_eq(instance_of_a_life(), id);

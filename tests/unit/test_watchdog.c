@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The hardware watchdog: what of PID 1's properties proves that it is armed, and what the agent
+/* The hardware watchdog: which of PID 1's properties prove that it is armed, and what the agent
  * makes of a group that requires it. PID 1 is a stand-in here, as hosts of the lab have no
  * watchdog: there they show that such a group is refused. */
 #include <errno.h>
@@ -161,13 +161,13 @@ static void start_answered(void *userdata, const char *group, int error, const c
 {
     (void)userdata;
     (void)group;
-    ck_abort_msg("nobody starts anything: %d %s", error, text);
+    ck_abort_msg("nothing is started: %d %s", error, text);
 }
 
 static void own_job(void *userdata, int error, const char *type)
 {
     (void)userdata;
-    ck_abort_msg("nobody asks: %d %s", error, type);
+    ck_abort_msg("nothing is asked: %d %s", error, type);
 }
 
 static void bus_changed(void *userdata, sd_bus *bus, const char *text)
@@ -318,7 +318,7 @@ static const struct group_view *poll_as(usec_t timeout, usec_t ping_age)
     return answer_all();
 }
 
-TEST(nobody_is_asked_for_what_nobody_requires)
+TEST(what_no_group_requires_is_not_asked_for)
 {
     const struct group_view *v = poll_as(0, NEVER);
 
