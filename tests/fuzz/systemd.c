@@ -7,7 +7,7 @@
  *     error NAME TEXT       … with an error
  *     drop                  … never
  *     signal PATH INTERFACE MEMBER TYPES VALUES
- *     look|start|stop|strays|remove GROUP, add GROUP UNIT…, limit|require GROUP USEC, job,
+ *     look|start|end|stop|strays|remove GROUP, add GROUP UNIT…, limit|require GROUP USEC, job,
  *     heal, hangup */
 #include <assert.h>
 #include <errno.h>
@@ -368,7 +368,9 @@ static void order(struct talk *t, const char *verb, char *line)
     } else if (strcmp(verb, "strays") == 0 && host_end_strays(t->host, name) == 0) {
         assert(g && !g->ending);
         g->ending = true;
-    } else if (strcmp(verb, "limit") == 0)
+    } else if (strcmp(verb, "end") == 0)
+        host_end_term(t->host, name);
+    else if (strcmp(verb, "limit") == 0)
         assert((host_set_stop(t->host, name, (usec_t)fuzz_number(&line)) == 0) == (g != NULL));
     else if (strcmp(verb, "require") == 0)
         assert((host_require_watchdog(t->host, name, (usec_t)fuzz_number(&line)) == 0) ==
