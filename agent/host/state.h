@@ -18,7 +18,10 @@
  *   keeper_link.c  tickets and datagrams
  *   groups.c       the groups, their units, and what is known of them
  *   call.c         one asynchronous call with its limit
- */
+ *
+ * Below these are files that know nothing of the struct: guards.c, stops.c and survey.c judge what
+ * properties.c has read; ticket_files.c, keeper_files.c, stops_file.c, slice.c and drop_in.c know
+ * one kind of file each; device.c, instance_id.c and kernel.c what the kernel says of the host. */
 
 #include <stdbool.h>
 #include <stddef.h>
