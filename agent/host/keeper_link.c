@@ -54,7 +54,7 @@ int host_clear_tickets(void)
     return tickets_clear(TENURE_TICKETS_DIR);
 }
 
-static int tell_keeper(const struct host *h, enum keeper_verb verb, const struct ticket *t)
+static int send_to_keeper(const struct host *h, enum keeper_verb verb, const struct ticket *t)
 {
     struct keeper_message message = {
         .magic = keeper_message_magic(t->version),
@@ -71,10 +71,10 @@ static int tell_keeper(const struct host *h, enum keeper_verb verb, const struct
 
 int host_extend_keeper(struct host *h, const struct ticket *t)
 {
-    return tell_keeper(h, KEEPER_EXTEND, t);
+    return send_to_keeper(h, KEEPER_EXTEND, t);
 }
 
 int host_end_keeper(struct host *h, const struct ticket *t)
 {
-    return tell_keeper(h, KEEPER_END, t);
+    return send_to_keeper(h, KEEPER_END, t);
 }
