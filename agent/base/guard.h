@@ -36,8 +36,7 @@ enum guard_value {
     GUARD_STATE,       /* the file that is there while this host leads */
     GUARD_ENV,         /* the file with the term */
     GUARD_STOP,        /* S */
-    GUARD_KEEPER_STOP, /* S + BUDGET_PID1_EXTRA_USEC: after it PID 1 kills a keeper that ends, and
-                          has the fence kill what is left */
+    GUARD_KEEPER_STOP, /* S, and what a keeper needs beyond it */
     GUARD_UNIT,        /* each unit of the group: the setting stands once for each */
     GUARD_ALL_UNITS,   /* TENURE_UNITS=, with all of them */
 };
