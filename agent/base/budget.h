@@ -13,7 +13,14 @@
 
 #include "base/usec.h"
 
-#define BUDGET_SLACK_USEC (300 * USEC_PER_MSEC)     /* delta: scheduler, PID 1's timer accuracy */
+#define BUDGET_SLACK_USEC (300 * USEC_PER_MSEC) /* delta: scheduler, PID 1's timer accuracy */
+/* PID 1's timers fire up to this much late, never early: the watchdog's as well as stop timeouts.
+ */
+#define BUDGET_PID1_ACCURACY_USEC (250 * USEC_PER_MSEC)
+/* PID 1's timers that guard a keeper are set this much after the keeper's own time, so that they
+ * fire after it, and within delta even when they are late: the watchdog, and the stop timeout, by
+ * which PID 1 kills a keeper that hangs while it ends and has the fence kill what is left. */
+#define BUDGET_PID1_EXTRA_USEC (BUDGET_SLACK_USEC - BUDGET_PID1_ACCURACY_USEC)
 #define BUDGET_KILL_MAX_USEC (1 * USEC_PER_SEC)     /* K is at most this … */
 #define BUDGET_KILL_LEASE_DIVISOR ((usec_t)10)      /* … and at most this part of the lease */
 #define BUDGET_CLOCK_RATE_DIVISOR ((usec_t)1000)    /* rho = 1/1000 */

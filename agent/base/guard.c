@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/budget.h"
 #include "base/names.h"
 
 #define WITH_PROCESSES ((unsigned)(GUARD_OF_SERVICE | GUARD_OF_SOCKET | GUARD_OF_MOUNT))
@@ -113,7 +114,7 @@ int guard_value(const struct guard_setting *s, const char *group, usec_t stop, c
     case GUARD_STOP:
         return format_usec(stop, ret, size);
     case GUARD_KEEPER_STOP:
-        return format_usec(usec_add(stop, GUARD_KEEPER_STOP_EXTRA_USEC), ret, size);
+        return format_usec(usec_add(stop, BUDGET_PID1_EXTRA_USEC), ret, size);
     case GUARD_UNIT:
         assert(unit);
         return copy(unit, ret, size);

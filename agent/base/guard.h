@@ -19,9 +19,6 @@
 #define GUARD_COPY_DIR "/etc/systemd/system"
 /* Exit status of what restores them when it did nothing, because an apply is under way. */
 #define GUARD_BUSY_STATUS 75
-/* On top of S before PID 1 kills a keeper that ends and has the fence kill what is left: with PID
- * 1's timer accuracy of 250 ms this is the slack of the budget. */
-#define GUARD_KEEPER_STOP_EXTRA_USEC (50 * USEC_PER_MSEC)
 
 /* Whom a setting guards. */
 enum guard_of {
@@ -52,7 +49,7 @@ enum guard_proof {
     GUARD_YES,     /* true */
     GUARD_SIGKILL, /* the number of that signal */
     GUARD_AT_MOST, /* a span, this long or shorter */
-    GUARD_BETWEEN, /* a span from S to what the slack has room for */
+    GUARD_BETWEEN, /* a span from S to S + BUDGET_PID1_EXTRA_USEC */
 };
 
 struct guard_setting {

@@ -89,7 +89,7 @@ static bool stopped_by_hand(const struct group *s)
     const struct group_view *v = host_view(s->daemon->host, s->group->name);
 
     return s->member.reason == REASON_KEEPER_LOST && v &&
-           (v->keeper_stopped || (v->keeper == KEEPER_ACTIVE && !v->has_state));
+           (v->keeper_stopped || (v->state.keeper == KEEPER_ACTIVE && v->state.keeper_term == 0));
 }
 
 static void reason_of(const struct group *s, char ret[static REASON_MAX])
@@ -414,74 +414,27 @@ void group_watch_strays(struct group *s, usec_t now)
 
 /* ---- what systemd says ---- */
 
-static enum keeper_presence presence(enum keeper_presence p)
+/* What PID 1 said, as this node has to take it. */
+static struct host_state host_state_of(const struct group *s, const struct group_view *v)
 {
-    switch (p) {
-    case KEEPER_UNKNOWN:
-        return KEEPER_UNKNOWN;
-    case KEEPER_GONE:
-        return KEEPER_GONE;
-    case KEEPER_BUSY:
-        return KEEPER_BUSY;
-    case KEEPER_ACTIVE:
-        return KEEPER_ACTIVE;
-    }
-    return KEEPER_UNKNOWN;
+    struct host_state state = v->state;
+
+    state.keeper_ours = state.keeper_term > 0 && strcmp(v->keeper_owner, s->member.owner) == 0;
+    /* A node that can start no keeper leaves the group to others. */
+    state.guarded = state.guarded && !*host_ticket_problem(s->daemon->host);
+    /* An answer that was asked for while a ticket was there proves nothing. */
+    if (s->ticket_stuck || state.asked_at <= s->unlinked_at)
+        state.keeper = KEEPER_UNKNOWN;
+    return state;
 }
 
-static enum guards_state guards_state(enum guards_found g)
-{
-    switch (g) {
-    case HOST_GUARDS_UNKNOWN:
-        return GUARDS_UNKNOWN;
-    case HOST_GUARDS_WHOLE:
-        return GUARDS_WHOLE;
-    case HOST_GUARDS_PART:
-        return GUARDS_PART;
-    case HOST_GUARDS_BARE:
-        return GUARDS_BARE;
-    }
-    return GUARDS_UNKNOWN;
-}
-
-static void translate(const struct group *s, const struct group_view *v, struct host_state *ret)
-{
-    *ret = (struct host_state){
-        .asked_at = v->asked_at,
-        .keeper = presence(v->keeper),
-        .keeper_queued = v->keeper_queued,
-        .units_dead = v->units_dead,
-        .units_stay = v->units_stay,
-        .slice_empty = v->slice_empty,
-        .open = v->ending && v->stops == STOPS_OPEN,
-        .left = v->stops == STOPS_LEFT,
-        /* Whoever could start no keeper leaves the group to others. */
-        .guarded = v->guarded && !*host_ticket_problem(s->daemon->host),
-        .guards = {.state = guards_state(v->guards),
-                   .outside = v->outside,
-                   .asked_at = v->guards_asked_at},
-    };
-    /* Whoever was asked while a ticket lay about proves nothing. */
-    if (s->ticket_stuck || v->asked_at <= s->unlinked_at)
-        ret->keeper = KEEPER_UNKNOWN;
-    if (!v->has_state)
-        return;
-    ret->keeper_term = v->state.term;
-    ret->keeper_ours = strcmp(v->state.owner, s->member.owner) == 0;
-    ret->keeper_fixed = v->state.version == TICKET_VERSION_FIXED;
-    ret->keeper_lease = v->state.lease;
-    ret->keeper_stop = v->state.stop;
-    ret->keeper_duration = v->state.duration;
-    ret->keeper_deadline = v->state.deadline;
-}
-
-static void on_viewed(void *userdata, const char *group)
+static void on_polled(void *userdata, const char *group)
 {
     struct daemon *d = userdata;
     struct group *s = daemon_group(d, group);
     const struct group_view *v = host_view(d->host, group);
-    struct host_state local;
-    struct member_event event = {.type = EVENT_HOST, .host = &local};
+    struct host_state state;
+    struct member_event event = {.type = EVENT_HOST, .host = &state};
 
     if (!s || !v)
         return;
@@ -490,9 +443,9 @@ static void on_viewed(void *userdata, const char *group)
         if (!s->ticket_stuck)
             host_poll(d->host, group);
     }
-    if (v->asked_at == 0)
+    if (v->state.asked_at == 0)
         return; /* the guards were checked, PID 1 has not answered yet */
-    translate(s, v, &local);
+    state = host_state_of(s, v);
     (void)group_step(s, &event, NULL);
     judge_strays(s);
 }
@@ -597,7 +550,7 @@ static void on_bus_changed(void *userdata, struct sd_bus *bus, const char *text)
 }
 
 const struct host_handler daemon_host_handler = {
-    .viewed = on_viewed,
+    .polled = on_polled,
     .start_answered = on_start_answered,
     .stop_answered = on_stop_answered,
     .strays_answered = on_strays_answered,

@@ -84,14 +84,14 @@ void describe_left(const struct group *s, char ret[static REASON_MAX])
     size_t i = 0;
 
     ret[0] = '\0';
-    if (!v || v->asked_at == 0)
+    if (!v || v->state.asked_at == 0)
         return;
     while (i < v->n_units && v->units[i].dead)
         i++;
     if (i < v->n_units)
         (void)snprintf(ret, REASON_MAX, "%s is %s (%s)", v->units[i].name, v->units[i].active_state,
                        v->units[i].sub_state);
-    else if (!v->slice_empty)
+    else if (!v->state.slice_empty)
         (void)snprintf(ret, REASON_MAX,
                        "processes are left in its slice, as systemd-cgls -u tenure.slice shows");
 }
@@ -150,11 +150,11 @@ static void describe_obstacle(const struct group *s, usec_t now, char ret[static
         (void)snprintf(ret, REASON_MAX, "%s", d->unfit_text);
     else if (d->bus_text[0])
         (void)snprintf(ret, REASON_MAX, "the system bus cannot be reached: %s", d->bus_text);
-    else if (v && !v->guarded)
+    else if (v && !v->state.guarded)
         (void)snprintf(ret, REASON_MAX, "%s", v->problem);
-    else if (!v || v->asked_at == 0)
+    else if (!v || v->state.asked_at == 0)
         (void)snprintf(ret, REASON_MAX, "PID 1 has not answered yet");
-    else if (v->keeper == KEEPER_GONE && !(v->units_dead && v->slice_empty))
+    else if (v->state.keeper == KEEPER_GONE && !(v->state.units_dead && v->state.slice_empty))
         describe_runs(s, ret);
     else if (*host_ticket_problem(d->host))
         (void)snprintf(ret, REASON_MAX, "%s", host_ticket_problem(d->host));
@@ -181,7 +181,7 @@ static bool is_new(const struct group *s, usec_t now)
 
     return usec_sub(now, d->started_at) < UNCHECKED_AFTER_USEC &&
            ((!d->connected && !d->arbiter_tried) || !v ||
-            (v->guarded ? v->asked_at == 0 : !v->unguarded));
+            (v->state.guarded ? v->state.asked_at == 0 : !v->unguarded));
 }
 
 /* A standby has tried to claim the record as it is, and something in the database prevents it. */
@@ -277,7 +277,7 @@ static void describe_leading(const struct group *s, usec_t now, char ret[static 
     else if (d->bus_text[0])
         (void)snprintf(ret, REASON_MAX, "leads, but the system bus cannot be reached: %s",
                        d->bus_text);
-    else if (v && v->asked_at > 0 && usec_sub(now, v->asked_at) > UNANSWERED_AFTER_USEC)
+    else if (v && v->state.asked_at > 0 && usec_sub(now, v->state.asked_at) > UNANSWERED_AFTER_USEC)
         (void)snprintf(ret, REASON_MAX,
                        "leads, but PID 1 does not answer: no unit that fails is started again");
     else if (v && v->lost)
@@ -364,7 +364,8 @@ static void describe_observing(const struct group *s, usec_t now, char ret[stati
  * can be said only when it was ended by name. */
 static bool was_killed(const struct group *s, const struct group_view *v, usec_t now)
 {
-    return (!v->slice_empty && !v->units_stay) || stray_killed(&s->stray, &s->member, now);
+    return (!v->state.slice_empty && !v->state.units_stay) ||
+           stray_killed(&s->stray, &s->member, now);
 }
 
 static void describe_standby(const struct group *s, usec_t now, char ret[static REASON_MAX])
@@ -394,7 +395,7 @@ static void describe_stuck(const struct group *s, usec_t now, char ret[static RE
     if (m->state != MEMBER_ENDING || usec_sub(now, m->since) < limit + STUCK_AFTER_USEC)
         return;
     describe_left(s, left);
-    if (!v || v->asked_at <= m->since)
+    if (!v || v->state.asked_at <= m->since)
         (void)snprintf(ret, REASON_MAX, "not known to be dead: PID 1 does not answer");
     else if (left[0])
         (void)snprintf(ret, REASON_MAX, "%s: %.*s", was_killed(s, v, now) ? KILLED : NOT_KILLED,
@@ -506,8 +507,8 @@ static bool describe_group(void *userdata, const char *group, struct api_group *
     for (size_t i = 0; i < g->n_units; i++)
         s->units[i] = (struct api_unit){
             .name = v ? v->units[i].name : g->units[i],
-            .active_state = v && v->asked_at > 0 ? v->units[i].active_state : "unknown",
-            .sub_state = v && v->asked_at > 0 ? v->units[i].sub_state : "unknown",
+            .active_state = v && v->state.asked_at > 0 ? v->units[i].active_state : "unknown",
+            .sub_state = v && v->state.asked_at > 0 ? v->units[i].sub_state : "unknown",
         };
     *ret = (struct api_group){
         .name = g->name,
@@ -633,7 +634,7 @@ static usec_t blocked_patience(const struct group *s)
 
     if (s->retired) /* between a Retire and its Reload lies a daemon-reload */
         return RETIRED_AFTER_USEC;
-    if (v && !v->guarded && !v->unguarded) /* it is not known yet */
+    if (v && !v->state.guarded && !v->unguarded) /* it is not known yet */
         return UNCHECKED_AFTER_USEC;
     return BLOCKED_AFTER_USEC;
 }
@@ -749,7 +750,7 @@ static void tell_missed(struct group *s, const struct api_group *g, usec_t now)
                                 .term = s->member.term,
                                 .reason = what};
 
-    if (v && v->asked_at == 0)
+    if (v && v->state.asked_at == 0)
         return;
     describe_missed(v, what, sizeof what);
     if (!member_leads(&s->member) || !what[0]) {
@@ -788,7 +789,7 @@ static void tell_lost(struct group *s, const struct api_group *g)
         journal_write(LOG_ALERT, &c,
                       "%s: this node leads, and guards of the group are not in effect: %s", g->name,
                       v->problem);
-    } else if (v->guarded && s->lost_told[0]) {
+    } else if (v->state.guarded && s->lost_told[0]) {
         s->lost_told[0] = '\0';
         journal_write(LOG_NOTICE, &c, "%s: all guards of the group are in effect again", g->name);
     }
@@ -863,9 +864,10 @@ static void tell_unarmed(struct group *s, const struct api_group *g)
             "%s: this node leads on, but could not begin to: the hardware watchdog, which "
             "the group requires, is not armed or too slow, as tenurectl status %s says",
             g->name, g->name);
-    else if (s->unarmed_told && v && v->guarded && holds_term(&s->member))
+    else if (s->unarmed_told && v && v->state.guarded && holds_term(&s->member))
         journal_write(LOG_NOTICE, &c, "%s: the hardware watchdog is armed again", g->name);
-    s->unarmed_told = unarmed || (s->unarmed_told && v && !v->guarded && holds_term(&s->member));
+    s->unarmed_told =
+        unarmed || (s->unarmed_told && v && !v->state.guarded && holds_term(&s->member));
 }
 
 /* A lease that was changed in the configuration counts in the term that runs, a moment later. */
@@ -890,7 +892,7 @@ static void tell_copy(struct group *s, const struct api_group *g, usec_t now)
                                 .group = g->name,
                                 .term = s->member.term};
 
-    if (!v || v->guards == HOST_GUARDS_UNKNOWN)
+    if (!v || v->state.guards.state == GUARDS_UNKNOWN)
         return;
     if (!v->lost_copy[0]) {
         s->copy_since = 0;

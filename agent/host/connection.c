@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "host/connection.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -7,7 +9,20 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "host/internal.h"
+#include "host/bus_names.h"
+#include "host/call.h"
+#include "host/control.h"
+#include "host/groups.h"
+#include "host/heal.h"
+#include "host/own_job.h"
+#include "host/pace.h"
+#include "host/polkit.h"
+#include "host/signals.h"
+#include "host/state.h"
+
+#define CONNECT_TIMEOUT_USEC (5 * USEC_PER_SEC)
+#define CONNECT_BACKOFF_MIN_USEC (50 * USEC_PER_MSEC)
+#define CONNECT_BACKOFF_MAX_USEC (2 * USEC_PER_SEC)
 
 #define SYSTEM_BUS_ADDRESS "unix:path=/run/dbus/system_bus_socket"
 #define LOCAL_NAME "org.freedesktop.DBus.Local"
@@ -39,11 +54,12 @@ static int on_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *erro
     (void)error;
     h->connected = false;
     h->subscribed = false;
-    /* The bus object is in use up the stack: the timer lets go of it. */
+    /* The bus object is in use up the stack: the timer frees it. */
     retry_later(h);
-    host_new_generation(h);
+    groups_new_generation(h);
     calls_fail_all(h, -ECONNRESET, text);
     control_fail_waiting(h, -ECONNRESET, text);
+    own_job_fail_waiting(h, -ECONNRESET);
     heal_fail(h, -ECONNRESET, text);
     if (h->handler->bus_changed)
         h->handler->bus_changed(h->userdata, NULL, text);
@@ -61,8 +77,8 @@ static int on_connected(sd_bus_message *m, void *userdata, sd_bus_error *error)
     h->connect_backoff = 0;
     h->subscribe_at = 0;
     polkit_ask_again(h, false);
-    host_new_generation(h);
-    host_poll_all(h);
+    groups_new_generation(h);
+    groups_poll_soon(h);
     if (h->handler->bus_changed)
         h->handler->bus_changed(h->userdata, h->bus, "");
     return 0;
@@ -93,7 +109,7 @@ static int begin(struct host *h)
     return 0;
 }
 
-static void let_go(struct host *h)
+static void drop_bus(struct host *h)
 {
     if (!h->bus)
         return;
@@ -104,16 +120,16 @@ static void let_go(struct host *h)
 
 static void attempt(struct host *h)
 {
-    let_go(h);
+    drop_bus(h);
     if (begin(h) < 0) {
-        let_go(h);
+        drop_bus(h);
         retry_later(h);
         return;
     }
     arm_connect_timer(h, CONNECT_TIMEOUT_USEC);
 }
 
-/* The next attempt is due, or the last one got nowhere: the same. */
+/* The next attempt is due, or the last one has failed: the same. */
 static int on_connect_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
     (void)source;
@@ -136,7 +152,7 @@ int connection_begin(struct host *h)
 void connection_end(struct host *h)
 {
     h->connect_timer = sd_event_source_disable_unref(h->connect_timer);
-    let_go(h);
+    drop_bus(h);
 }
 
 static void subscribe_answered(struct host *h, struct watched_group *g, sd_bus_message *reply,

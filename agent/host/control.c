@@ -1,33 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "host/control.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "host/files.h"
-#include "host/internal.h"
+#include "host/bus_names.h"
+#include "host/groups.h"
+#include "host/proof.h"
+#include "host/state.h"
 
-#define TICKETS_INTERVAL_USEC (1 * USEC_PER_SEC)
+/* A start that is still waiting for its turn or for its check is not sent any more. */
+#define START_WAIT_USEC (4 * HOST_CALL_TIMEOUT_USEC)
 
-/* ---- start and stop ---- */
-
-/* When its guards were checked anew. */
+/* The start waits until its guards were checked again. */
 static void want_start(struct host *h, struct watched_group *g)
 {
     g->start_wanted = true;
     g->start_checked = false;
     g->recheck = true;
     g->check_at = 0;
-    host_pump_soon(h);
-}
-
-bool nobody_answered(int error)
-{
-    return error == -ETIMEDOUT || error == -ECONNRESET || error == -EHOSTUNREACH || error == -ENXIO;
+    pump_soon(h);
 }
 
 static void start_answered(struct host *h, struct watched_group *g, sd_bus_message *reply,
@@ -37,7 +33,7 @@ static void start_answered(struct host *h, struct watched_group *g, sd_bus_messa
     if (!g)
         return;
     g->start_in_flight = false;
-    /* A start that was done after all is not done twice: the ticket is good for one. */
+    /* If the start was done after all, it is not done twice: the ticket is good for one. */
     if (nobody_answered(error) && h->connected && clock_boottime() < g->start_until) {
         want_start(h, g);
         return;
@@ -90,18 +86,18 @@ static void refuse_start(struct host *h, struct watched_group *g, int error, con
     start_answered(h, g, NULL, error, copy);
 }
 
-/* The guards are checked first: a unit that is not loaded is read from its files whenever somebody
- * asks for it, so what held after the last daemon-reload need not hold now. */
+/* The guards are checked first: PID 1 reads a unit that is not loaded from its files whenever it is
+ * asked for, so what was true after the last daemon-reload need not be true now. */
 static void send_start(struct host *h, struct watched_group *g, usec_t now)
 {
     if (now >= g->start_until) {
         refuse_start(h, g, -EAGAIN,
-                     g->view.guarded ? "systemd did not answer in time" : g->view.problem);
+                     g->view.state.guarded ? "systemd did not answer in time" : g->view.problem);
         return;
     }
     if (!g->start_checked || g->checked != h->generation)
         return; /* when the check is done */
-    if (!g->view.guarded) {
+    if (!g->view.state.guarded) {
         refuse_start(h, g, -EPERM, g->view.problem);
         return;
     }
@@ -149,7 +145,7 @@ static void send_end_strays(struct host *h, struct watched_group *g)
 
 int host_start_keeper(struct host *h, const char *group)
 {
-    struct watched_group *g = host_group(h, group);
+    struct watched_group *g = group_find(h, group);
 
     if (!g)
         return -ENOENT;
@@ -164,7 +160,7 @@ int host_start_keeper(struct host *h, const char *group)
 
 int host_stop_keeper(struct host *h, const char *group)
 {
-    struct watched_group *g = host_group(h, group);
+    struct watched_group *g = group_find(h, group);
 
     if (!g)
         return -ENOENT;
@@ -173,13 +169,13 @@ int host_stop_keeper(struct host *h, const char *group)
     if (g->stop_wanted || g->stop_in_flight)
         return -EALREADY;
     g->stop_wanted = true;
-    host_pump_soon(h);
+    pump_soon(h);
     return 0;
 }
 
 int host_end_strays(struct host *h, const char *group)
 {
-    struct watched_group *g = host_group(h, group);
+    struct watched_group *g = group_find(h, group);
 
     if (!g)
         return -ENOENT;
@@ -188,159 +184,13 @@ int host_end_strays(struct host *h, const char *group)
     if (g->strays_wanted || g->strays_in_flight)
         return -EALREADY;
     g->strays_wanted = true;
-    host_pump_soon(h);
+    pump_soon(h);
     return 0;
 }
-
-/* ---- files and datagrams ---- */
-
-int host_write_ticket(struct host *h, const struct ticket *t)
-{
-    struct watched_group *g = host_group(h, t->group);
-
-    if (g)
-        g->view.stops_term = t->term;
-    return ticket_publish(TENURE_TICKETS_DIR, t);
-}
-
-const char *host_ticket_problem(struct host *h)
-{
-    usec_t now = clock_boottime();
-
-    if (h->tickets_at == 0 || usec_sub(now, h->tickets_at) >= TICKETS_INTERVAL_USEC) {
-        h->tickets_at = now;
-        (void)tickets_try(TENURE_TICKETS_DIR, h->tickets_text);
-    }
-    return h->tickets_text;
-}
-
-int host_unlink_ticket(struct host *h, const char *group)
-{
-    (void)h;
-    return ticket_withdraw(TENURE_TICKETS_DIR, group);
-}
-
-int host_clear_tickets(void)
-{
-    return tickets_clear(TENURE_TICKETS_DIR);
-}
-
-static int tell_keeper(const struct host *h, enum keeper_verb verb, const struct ticket *t)
-{
-    struct keeper_message message = {
-        .magic = keeper_message_magic(t->version),
-        .verb = verb,
-        .term = t->term,
-        .deadline = t->deadline,
-        .lease = t->lease,
-        .duration = t->duration,
-    };
-
-    return datagram_send(h->socket_fd, TENURE_GROUPS_DIR, t->group, &message,
-                         keeper_message_size(t->version));
-}
-
-int host_extend_keeper(struct host *h, const struct ticket *t)
-{
-    return tell_keeper(h, KEEPER_EXTEND, t);
-}
-
-int host_end_keeper(struct host *h, const struct ticket *t)
-{
-    return tell_keeper(h, KEEPER_END, t);
-}
-
-/* ---- the own job ---- */
-
-static void own_job_known(struct host *h, int error, const char *type)
-{
-    h->own_job_in_flight = false;
-    h->handler->own_job(h->userdata, error, type);
-}
-
-static void type_answered(struct host *h, struct watched_group *g, sd_bus_message *reply, int error,
-                          const char *text)
-{
-    const char *type = "";
-
-    (void)g;
-    (void)text;
-    if (error == 0 && sd_bus_message_read(reply, "v", "s", &type) < 0)
-        error = -EBADMSG;
-    own_job_known(h, error, error < 0 ? "" : type);
-}
-
-static void job_answered(struct host *h, struct watched_group *g, sd_bus_message *reply, int error,
-                         const char *text)
-{
-    _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-    const char *path = NULL;
-    uint32_t id = 0;
-
-    (void)g;
-    (void)text;
-    if (error == 0 && sd_bus_message_read(reply, "v", "(uo)", &id, &path) < 0)
-        error = -EBADMSG;
-    if (error < 0 || id == 0) {
-        own_job_known(h, error, "");
-        return;
-    }
-    int r = call_new(h, path, "org.freedesktop.DBus.Properties", "Get", &m);
-    if (r < 0 || (r = sd_bus_message_append(m, "ss", SYSTEMD_NAME ".Job", "JobType")) < 0 ||
-        (r = call_send(h, m, NULL, type_answered)) < 0)
-        own_job_known(h, r, "");
-}
-
-static void unit_answered(struct host *h, struct watched_group *g, sd_bus_message *reply, int error,
-                          const char *text)
-{
-    _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-    const char *path;
-    int r = error;
-
-    (void)g;
-    (void)text;
-    if (r < 0 || (r = sd_bus_message_read(reply, "o", &path)) < 0 ||
-        (r = call_new(h, path, "org.freedesktop.DBus.Properties", "Get", &m)) < 0 ||
-        (r = sd_bus_message_append(m, "ss", SYSTEMD_UNIT, "Job")) < 0 ||
-        (r = call_send(h, m, NULL, job_answered)) < 0)
-        own_job_known(h, r, "");
-}
-
-/* PID 1 is asked which unit this is: sd_pid_get_unit() reads /proc/1/cgroup, which ProtectProc=
- * hides. */
-static void send_own_job(struct host *h)
-{
-    _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-    int r = call_new(h, SYSTEMD_PATH, SYSTEMD_MANAGER, "GetUnitByPID", &m);
-
-    if (r >= 0 && (r = sd_bus_message_append(m, "u", (uint32_t)getpid())) >= 0)
-        r = call_send(h, m, NULL, unit_answered);
-    if (r == -EBUSY)
-        return; /* when a call is answered */
-    h->own_job_wanted = false;
-    if (r < 0)
-        own_job_known(h, r, "");
-}
-
-int host_ask_own_job(struct host *h)
-{
-    if (h->own_job_in_flight)
-        return -EALREADY;
-    if (!h->connected)
-        return -ENOTCONN;
-    h->own_job_in_flight = h->own_job_wanted = true;
-    host_pump_soon(h);
-    return 0;
-}
-
-/* ---- the queue ---- */
 
 void control_send(struct host *h, usec_t now)
 {
-    if (h->own_job_wanted)
-        send_own_job(h);
-    /* Handlers may add and remove groups: an index that is off costs one turn of the pump. */
+    /* Handlers may add and remove groups: a shifted index costs one turn of the pump. */
     for (size_t i = 0; i < h->n_groups; i++) {
         if (h->groups[i]->stop_wanted)
             send_stop(h, h->groups[i]);
@@ -375,9 +225,5 @@ void control_fail_waiting(struct host *h, int error, const char *text)
             g->strays_wanted = false;
             strays_answered(h, g, NULL, error, text);
         }
-    }
-    if (h->own_job_wanted) {
-        h->own_job_wanted = false;
-        own_job_known(h, error, "");
     }
 }

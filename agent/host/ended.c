@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A unit's run may be over long before its term: a job of a timer, a unit that is stopped by hand.
- * How its stop went PID 1 knows until the next daemon-reload, so it is judged at once, by the rule
- * of stops.c, and what is proven is remembered for the end of the term. */
+ * PID 1 knows only until the next daemon-reload how the stop went, so it is judged at once, by the
+ * rule of stops.c, and what is proven is remembered for the end of the term. */
+#include "host/ended.h"
+
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "host/internal.h"
+#include "host/call.h"
+#include "host/groups.h"
+#include "host/pace.h"
+#include "host/poll.h"
+#include "host/properties.h"
+#include "host/state.h"
 
 void ended_stirred(struct watched *w)
 {
@@ -21,7 +28,7 @@ void ended_proven(struct host *h, struct watched_group *g, size_t unit, usec_t r
     e->generation = h->generation;
 }
 
-void ended_viewed(struct host *h, struct watched_group *g)
+void ended_polled(struct host *h, struct watched_group *g)
 {
     for (size_t i = 0; i < g->view.n_units; i++) {
         struct ended *e = &g->ended[i];
@@ -29,8 +36,8 @@ void ended_viewed(struct host *h, struct watched_group *g)
         if (e->run == 0)
             continue;
         if (e->generation != h->generation)
-            e->wanted = true; /* by which files it was judged is not known */
-        else if (g->view.asked_at < e->asked_at)
+            e->wanted = true; /* it is not known by which files it was judged */
+        else if (g->view.state.asked_at < e->asked_at)
             continue;
         else if (g->began[i].proven != e->run) {
             g->began[i].proven = e->run;
@@ -45,7 +52,7 @@ static size_t next(const struct watched_group *g)
 {
     size_t i = 0;
 
-    while (i < g->view.n_units && !(g->ended[i].wanted && g->units[i].dead && proof_may_keep(g, i)))
+    while (i < g->view.n_units && !(g->ended[i].wanted && g->units[i].dead && group_may_keep(g, i)))
         i++;
     return i;
 }
@@ -53,7 +60,7 @@ static size_t next(const struct watched_group *g)
 /* At the end of a term all are judged anyway. */
 bool ended_due(const struct watched_group *g)
 {
-    return g->view.keeper == KEEPER_ACTIVE && !g->view.ending && !g->ended_in_flight &&
+    return g->view.state.keeper == KEEPER_ACTIVE && !g->view.ending && !g->ended_in_flight &&
            next(g) < g->view.n_units;
 }
 
@@ -64,7 +71,7 @@ static void judge(struct host *h, struct watched_group *g, size_t unit,
 
     if (!state_is_dead(p->active_state) ||
         stop_judge(&g->began[unit], g->units[unit].name, p, h->load_stamp, problem) != STOP_PROVEN)
-        return; /* what is not proven now is said when it matters */
+        return; /* reported at the end of the term, if it is not proven by then */
     ended_proven(h, g, unit, p->inactive_exit);
     group_poll_soon(h, g);
 }
@@ -84,15 +91,15 @@ static void answered(struct host *h, struct watched_group *g, sd_bus_message *re
         g->ended_at = usec_add(clock_boottime(), POLL_RETRY_MAX_USEC);
         return;
     }
-    /* When PID 1 read its files last is known as of before it was asked. */
+    /* load_stamp is from before this question. */
     e->wanted = e->wanted || e->generation != h->generation;
-    if (!e->wanted) /* nor has it stirred since */
+    if (!e->wanted) /* nor has it run since */
         judge(h, g, g->ended_step, &p);
 }
 
 void ended_continue(struct host *h, usec_t now)
 {
-    for (size_t i = 0; i < h->n_groups && calls_free(h) > QUESTION_CALLS; i++) {
+    for (size_t i = 0; i < h->n_groups && calls_free(h) > POLL_CALLS; i++) {
         struct watched_group *g = h->groups[i];
 
         if (!ended_due(g) || g->ended_at > now)

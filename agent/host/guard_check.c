@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "host/guard_check.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -8,11 +10,21 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/guard.h"
-#include "host/files.h"
-#include "host/internal.h"
+#include "host/bus_names.h"
+#include "host/call.h"
+#include "host/drop_in.h"
+#include "host/groups.h"
+#include "host/guards.h"
+#include "host/pace.h"
+#include "host/proof.h"
+#include "host/properties.h"
+#include "host/state.h"
 
-/* One group is checked step by step, one call after another, to the end: what is said is the worst
- * that was found, the first of several. Several groups are checked side by side. */
+#define CHECK_CALLS_MAX 8 /* leaves room for starts and stops */
+#define CHECK_AGAIN_INTERVAL_USEC (300 * USEC_PER_SEC)
+
+/* One group is checked step by step, one call after another, to the end: reported is the worst that
+ * was found, and the first of several that are as bad. Several groups are checked side by side. */
 enum {
     STEP_SLICE,
     STEP_KEEPER,
@@ -61,16 +73,16 @@ static enum guard_verdict judge_step(struct watched_group *g, const struct unit_
     return guards_of_unit(&guards, step_unit(g), p, problem);
 }
 
-/* What cannot be seen is not lost. */
+/* A copy that cannot be seen is not lost. */
 static bool is_lost(const char *unit)
 {
     bool there;
 
-    return drop_in_look(GUARD_COPY_DIR, unit, &there) == 0 && !there;
+    return drop_in_find(GUARD_COPY_DIR, unit, &there) == 0 && !there;
 }
 
 /* Of units and keeper; the slice has none. The first that is lost is named. */
-static void look_for_copies(struct watched_group *g, const struct unit_properties *p)
+static void find_copies(struct watched_group *g, const struct unit_properties *p)
 {
     struct findings *f = &g->finding;
 
@@ -79,7 +91,7 @@ static void look_for_copies(struct watched_group *g, const struct unit_propertie
     if (!guards_by_generator(step_unit(g), p))
         (void)snprintf(
             f->lost_copy, sizeof f->lost_copy,
-            "%s: systemd does not go by what tenure-generator writes to " GUARD_GENERATOR_DIR,
+            "%s: systemd does not use what tenure-generator writes to " GUARD_GENERATOR_DIR,
             step_unit(g));
     else if (is_lost(step_unit(g)))
         (void)snprintf(f->lost_copy, sizeof f->lost_copy,
@@ -102,7 +114,7 @@ static void take_step(struct watched_group *g, const struct unit_properties *p)
         f->outside = f->outside || verdict == GUARDS_OUTSIDE;
         f->bare = f->bare || unit_is_bare(g, p);
     }
-    look_for_copies(g, p);
+    find_copies(g, p);
     g->check_step++;
 }
 
@@ -115,18 +127,18 @@ static void finish_check(struct host *h, struct watched_group *g)
     (void)snprintf(g->check_problem, sizeof g->check_problem, "%s", g->checking_problem);
     g->start_checked = true;
     proof_all_checked(h, g);
-    /* What is wrong may be put right without a daemon-reload, a unit of before the guards by
-     * stopping it for instance; and files change without one, which is better told of before a
-     * takeover than by it. */
+    /* A fault may be corrected without a daemon-reload, for instance by stopping a unit that was
+     * started before its guards were written; and files change without one, which is better
+     * reported before a failover than by it. */
     g->recheck = true;
     g->check_at = usec_add(clock_boottime(), *g->check_problem || *g->found.lost_copy
                                                  ? POLL_GONE_INTERVAL_USEC
                                                  : CHECK_AGAIN_INTERVAL_USEC);
     group_judge(h, g);
-    h->handler->viewed(h->userdata, g->name);
+    group_report(h, g);
 }
 
-/* No answer: nothing is known, and the check begins anew a little later. */
+/* No answer: nothing is known, and the check begins again a little later. */
 static void postpone(const struct host *h, struct watched_group *g, const char *unit,
                      const char *text)
 {
@@ -156,7 +168,7 @@ static void properties_answered(struct host *h, struct watched_group *g, sd_bus_
         postpone(h, g, step_unit(g), text);
         return;
     }
-    /* Asked before a reload, it says nothing after it, whatever it says: begin anew, at once. */
+    /* An answer to what was asked before a reload says nothing after it: begin again, at once. */
     if (g->checking != h->generation)
         return;
     take_step(g, &p);

@@ -13,44 +13,7 @@
 #include "base/parse.h"
 #include "host/properties.h"
 
-#define GROUP_PATH_SIZE 512
-#define PID1_ACCURACY_USEC (250 * USEC_PER_MSEC)
-
-static void free_list(char **list)
-{
-    for (char **p = list; p && *p; p++)
-        free(*p);
-    free(list);
-}
-
-void unit_properties_clear(struct unit_properties *p)
-{
-    free(p->fragment_path);
-    free(p->source_path);
-    free(p->pam_name);
-    free(p->control_group);
-    free(p->exec_start.path);
-    free(p->exec_stop.path);
-    free(p->exec_stop_post.path);
-    free(p->exec_stop_pre.path);
-    free_list(p->binds_to);
-    free_list(p->after);
-    free_list(p->wanted_by);
-    free_list(p->requires);
-    free_list(p->before);
-    free_list(p->propagates_stop_to);
-    free_list(p->wants);
-    free_list(p->upholds);
-    free_list(p->required_by);
-    free_list(p->bound_by);
-    free_list(p->triggers);
-    free_list(p->triggered_by);
-    free_list(p->environment);
-    free_list(p->environment_files);
-    free_list(p->asserts_path_exists);
-    free_list(p->drop_in_paths);
-    *p = (struct unit_properties){0};
-}
+#define GROUP_PATH_SIZE (UNIT_NAME_LEN_MAX + 32)
 
 static bool contains(char *const *list, const char *what)
 {
@@ -60,8 +23,8 @@ static bool contains(char *const *list, const char *what)
     return false;
 }
 
-/* "UNIT: ". Returns where the sentence goes; what does not fit is cut: the front names the unit and
- * the property. */
+/* "UNIT: ". Returns where the sentence goes. A sentence that does not fit is cut: its beginning
+ * names the unit and the property. */
 static size_t begin(char problem[static HOST_PROBLEM_MAX], const char *unit)
 {
     int n = snprintf(problem, HOST_PROBLEM_MAX, "%s: ", unit);
@@ -69,7 +32,7 @@ static size_t begin(char problem[static HOST_PROBLEM_MAX], const char *unit)
     return n < 0 ? 0 : n < HOST_PROBLEM_MAX ? (size_t)n : HOST_PROBLEM_MAX - 1;
 }
 
-/* A sentence that says itself what to do. Returns false. */
+/* For a sentence that says itself what to do. Returns false. */
 __attribute__((format(printf, 3, 4))) static bool
 wrong_do(char problem[static HOST_PROBLEM_MAX], const char *unit, const char *format, ...)
 {
@@ -132,14 +95,13 @@ static bool at_most(char problem[static HOST_PROBLEM_MAX], const char *unit, con
 }
 
 /* The stop timeout that the generator gave the keeper. Shorter, and a keeper is killed that still
- * lets its units stop; longer, and one that got stuck while it ends is replaced too late: no
- * watchdog counts by then. PID 1's timers are late by up to 250 ms, so this is what the slack has
- * room for. */
+ * lets its units stop; longer, and a keeper that hangs while it ends is replaced too late: no
+ * watchdog counts by then. */
 static bool keeper_timeout(char problem[static HOST_PROBLEM_MAX], const char *unit,
                            const char *property, usec_t value, usec_t stop)
 {
     char is[SPAN_FORMAT_MAX], low[SPAN_FORMAT_MAX], high[SPAN_FORMAT_MAX];
-    usec_t most = usec_add(stop, BUDGET_SLACK_USEC - PID1_ACCURACY_USEC);
+    usec_t most = usec_add(stop, BUDGET_PID1_EXTRA_USEC);
 
     return (value >= stop && value <= most) ||
            wrong(problem, unit, "%s is %s, not %s to %s", property,
@@ -161,19 +123,13 @@ bool guards_loaded(const char *unit, const struct unit_properties *p,
     return word_is(problem, unit, "LoadState", p->load_state, "loaded");
 }
 
-bool state_is_dead(const char *active_state)
-{
-    assert(active_state);
-    return strcmp(active_state, "inactive") == 0 || strcmp(active_state, "failed") == 0;
-}
-
 /* Without its files PID 1 starts nothing of it; but what is up has lost its guards with them. */
 static enum guard_verdict not_loaded(const struct unit_properties *p)
 {
     return state_is_dead(p->active_state) ? GUARDS_WRONG : GUARDS_LOST;
 }
 
-/* What was asked about is what its files say now. */
+/* PID 1's answer is about this very unit, and as its files are now. */
 static bool current(char problem[static HOST_PROBLEM_MAX], const char *unit,
                     const struct unit_properties *p)
 {
@@ -192,13 +148,15 @@ static bool one_of(const char *word, const char *const *list)
     return false;
 }
 
-/* Slice= tells where the next start goes; this is where it runs now. */
+/* Slice= says where the next start goes; this is where it runs now. */
 static bool runs_in_slice(const struct guards *g, const char *unit, const struct unit_properties *p,
                           char problem[static HOST_PROBLEM_MAX])
 {
-    char cgroup[GROUP_PATH_SIZE];
+    char slice[GROUP_PATH_SIZE], cgroup[GROUP_PATH_SIZE + 2];
+    int r = group_slice_cgroup(g->group, slice, sizeof slice);
 
-    (void)snprintf(cgroup, sizeof cgroup, "/tenure.slice/%s/", g->slice_unit);
+    assert(r >= 0); /* the name of a group that is watched is valid */
+    (void)snprintf(cgroup, sizeof cgroup, "/%s/", slice);
     return !p->control_group || !*p->control_group ||
            strncmp(p->control_group, cgroup, strlen(cgroup)) == 0 ||
            wrong_do(problem, unit,
@@ -227,9 +185,9 @@ static bool names_all_units(const struct guards *g, const char *variable)
     return *variable == '\0';
 }
 
-/* By it the keeper knows whose stop it has to wait for. */
-static bool units_told(const struct guards *g, const char *unit, const struct unit_properties *p,
-                       char problem[static HOST_PROBLEM_MAX])
+/* They tell the keeper which units it has to wait for. */
+static bool units_named(const struct guards *g, const char *unit, const struct unit_properties *p,
+                        char problem[static HOST_PROBLEM_MAX])
 {
     for (char **e = p->environment; e && *e; e++)
         if (names_all_units(g, *e))
@@ -274,7 +232,7 @@ static bool setting_holds_for_all(const struct guards *g, const char *unit,
     size_t n = s->value == GUARD_UNIT ? g->n_units : 1;
 
     if (s->value == GUARD_ALL_UNITS)
-        return units_told(g, unit, p, problem);
+        return units_named(g, unit, p, problem);
     for (size_t i = 0; i < n; i++)
         if (guard_value(s, g->group, g->stop, s->value == GUARD_UNIT ? g->units[i].name : NULL,
                         value, sizeof value) < 0 ||
@@ -297,7 +255,7 @@ static bool drop_in_holds(const struct guards *g, const char *unit, enum guard_o
     return true;
 }
 
-/* A setting of the unit's own, of which another drop-in makes what can be led. */
+/* A setting of the unit's own files, which a drop-in can change to one that can be led. */
 __attribute__((format(printf, 4, 5))) static bool wrong_own(char problem[static HOST_PROBLEM_MAX],
                                                             const char *unit, const char *setting,
                                                             const char *format, ...)
@@ -328,7 +286,7 @@ bool guards_can_be_led(const char *unit, const struct unit_properties *p,
     if (!one_of(p->kill_mode, kill_modes))
         return wrong_own(problem, unit, "KillMode=mixed",
                          "KillMode is %s, not control-group or mixed", or_nothing(p->kill_mode));
-    /* Its processes would be where logind puts those of the session. */
+    /* Its processes would be where logind puts those of a session. */
     if (p->pam_name && *p->pam_name)
         return wrong_own(problem, unit, "PAMName= (without a value)",
                          "PAMName is %s, not empty: a session of PAM takes processes out of the "
@@ -346,8 +304,9 @@ bool guards_can_be_led(const char *unit, const struct unit_properties *p,
                       "outlive the term"));
 }
 
-/* What was killed while it was frozen is so for ever to newer versions of systemd (257), which
- * neither start nor thaw it; older ones (252), whose services have no RestartMode, start it. */
+/* A unit that was killed while it was frozen stays frozen for newer versions of systemd (257),
+ * which neither start nor thaw it; older ones (252), whose services have no RestartMode, start it.
+ */
 bool guards_thawed(const char *unit, const struct unit_properties *p,
                    char problem[static HOST_PROBLEM_MAX])
 {
@@ -374,7 +333,7 @@ static bool declared(const struct guards *g, const char *unit)
     return false;
 }
 
-/* What a timer, socket or path starts must be of the group too: it would run unguarded. */
+/* What a timer, socket or path starts must be in the group, too, or it would run unguarded. */
 static bool triggers_guarded(const struct guards *g, const char *unit,
                              const struct unit_properties *p, char problem[static HOST_PROBLEM_MAX])
 {
@@ -411,8 +370,8 @@ static const char *its_time(const struct guards *g, const struct unit_properties
     return NULL;
 }
 
-/* The keeper starts it, or another unit of the group does when it is time: not both, a job of the
- * night would run with each takeover. */
+/* The keeper starts it, or another unit of the group does when it is time. Not both: a nightly job
+ * would run with each new term. */
 static bool pulled_up(const struct guards *g, const char *unit, const struct unit_properties *p,
                       char problem[static HOST_PROBLEM_MAX])
 {
@@ -420,7 +379,7 @@ static bool pulled_up(const struct guards *g, const char *unit, const struct uni
 
     if (timed && contains(p->wanted_by, g->keeper_unit))
         return wrong_do(problem, unit,
-                        "WantedBy names %s, so that each takeover would start it, although %s "
+                        "WantedBy names %s, so that each new term would start it, although %s "
                         "does: run systemctl edit %s, and write Unit=%s below [%s]; then tenurectl "
                         "apply",
                         g->keeper_unit, timed, timed, unit,

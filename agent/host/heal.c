@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "host/heal.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
@@ -7,27 +9,41 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/guard.h"
-#include "host/internal.h"
+#include "host/bus_names.h"
+#include "host/call.h"
+#include "host/groups.h"
+#include "host/pace.h"
+#include "host/properties.h"
+#include "host/state.h"
 
-/* The agent may not have PID 1 reload: with that right it could have it execute itself again, too.
- * It may start one unit of root's that does it. When that is over is asked for: what signals say of
- * a job gets lost in a reload. */
+/* Generators take up to 90 s, twice when PID 1 reloads already. */
+#define HEAL_LIMIT_USEC (240 * USEC_PER_SEC)
+/* How often it is asked whether the job is over. */
+#define HEAL_POLL_MIN_USEC (50 * USEC_PER_MSEC)
+#define HEAL_POLL_MAX_USEC (1 * USEC_PER_SEC)
+/* How long a heal waits at most for terms of other groups that begin or end. */
+#define HEAL_HOLD_USEC (60 * USEC_PER_SEC)
+#define HEAL_UNIT "tenure-reload.service"
+
+/* The agent has no right to have PID 1 reload: with that right it could have it execute itself
+ * again, too. It may start one unit of root's that reloads PID 1. It then asks whether that unit is
+ * done, because signals about a job can get lost in a reload. */
 
 #define HEAL_EXITED "exit-code" /* the Result of a service that exits, and not with success */
 
-/* All that was not whole is checked again, although PID 1 may have read nothing new. */
+/* Checks again all guards that were not whole, although PID 1 may have read nothing new. */
 static void check_again(struct host *h)
 {
     for (size_t i = 0; i < h->n_groups; i++) {
         struct watched_group *g = h->groups[i];
 
-        if (g->view.guards != HOST_GUARDS_WHOLE) {
+        if (g->view.state.guards.state != GUARDS_WHOLE) {
             g->recheck = true;
             g->checking = 0; /* what is under way was asked before it was over */
             g->check_at = 0;
         }
     }
-    host_poll_all(h);
+    groups_poll_soon(h);
 }
 
 static void over(struct host *h, int error, const char *text)
@@ -43,7 +59,7 @@ void heal_fail(struct host *h, int error, const char *text)
         over(h, error, text);
 }
 
-static void look_later(struct host *h)
+static void poll_later(struct host *h)
 {
     h->heal_retry = backoff(h->heal_retry, HEAL_POLL_MIN_USEC, HEAL_POLL_MAX_USEC);
     h->heal_poll_at = usec_add(clock_boottime(), h->heal_retry);
@@ -63,7 +79,7 @@ static void start_answered(struct host *h, struct watched_group *g, sd_bus_messa
     }
     h->heal = HEAL_RUNNING;
     h->heal_retry = 0;
-    look_later(h);
+    poll_later(h);
 }
 
 static int read_job(sd_bus_message *m, const char **ret_active, uint32_t *ret_job)
@@ -76,19 +92,19 @@ static int read_job(sd_bus_message *m, const char **ret_active, uint32_t *ret_jo
     return r == 0 ? -EBADMSG : r;
 }
 
-/* A property of it as a service. */
+/* Asks for a property that the job has as a service. */
 static void ask(struct host *h, const char *property, call_done done)
 {
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
     _cleanup_free_ char *path = NULL;
     int r = sd_bus_path_encode(SYSTEMD_UNIT_PATH, HEAL_UNIT, &path);
 
-    if (r >= 0 && (r = call_new(h, path, "org.freedesktop.DBus.Properties", "Get", &m)) >= 0 &&
+    if (r >= 0 && (r = call_new(h, path, PROPERTIES_INTERFACE, "Get", &m)) >= 0 &&
         (r = sd_bus_message_append(m, "ss", SYSTEMD_NAME ".Service", property)) >= 0)
         r = call_send(h, m, NULL, done);
     h->heal_polling = r >= 0;
     if (r < 0)
-        look_later(h);
+        poll_later(h);
 }
 
 int heal_judge(const char *result, int status)
@@ -112,7 +128,7 @@ static void judge(struct host *h, const char *result, int status)
 static void status_answered(struct host *h, struct watched_group *g, sd_bus_message *reply,
                             int error, const char *text)
 {
-    int32_t status = 0; /* whatever it was: a failure */
+    int32_t status = 0; /* without an answer: some failure */
 
     (void)g;
     (void)text;
@@ -127,7 +143,7 @@ static void status_answered(struct host *h, struct watched_group *g, sd_bus_mess
 static void result_answered(struct host *h, struct watched_group *g, sd_bus_message *reply,
                             int error, const char *text)
 {
-    const char *result = "success"; /* nobody says that it is not */
+    const char *result = "success"; /* unless PID 1 says otherwise */
 
     (void)g;
     (void)text;
@@ -142,14 +158,14 @@ static void result_answered(struct host *h, struct watched_group *g, sd_bus_mess
         judge(h, result, 0);
 }
 
-/* What it does once it is done, the pause before the next one, is no part of it; its job waits for
- * that, too. */
+/* The pause before the next heal, which the unit makes once its work is done, does not count; PID
+ * 1's job for the unit waits for that, too. */
 static bool is_over(const char *active, uint32_t job)
 {
     return strcmp(active, "deactivating") == 0 || (job == 0 && state_is_dead(active));
 }
 
-static void look_answered(struct host *h, struct watched_group *g, sd_bus_message *reply, int error,
+static void poll_answered(struct host *h, struct watched_group *g, sd_bus_message *reply, int error,
                           const char *text)
 {
     const char *active = "";
@@ -163,7 +179,7 @@ static void look_answered(struct host *h, struct watched_group *g, sd_bus_messag
     if (error == 0 && read_job(reply, &active, &job) >= 0 && is_over(active, job))
         ask(h, "Result", result_answered);
     else
-        look_later(h);
+        poll_later(h);
 }
 
 static void send_start(struct host *h, usec_t now)
@@ -181,26 +197,26 @@ static void send_start(struct host *h, usec_t now)
         over(h, -ECONNRESET, "StartUnit could not be sent");
 }
 
-static void send_look(struct host *h)
+static void send_poll(struct host *h)
 {
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
     int r = call_new(h, SYSTEMD_PATH, SYSTEMD_MANAGER, "ListUnitsByNames", &m);
 
     if (r >= 0 && (r = sd_bus_message_append(m, "as", 1, HEAL_UNIT)) >= 0)
-        r = call_send(h, m, NULL, look_answered);
+        r = call_send(h, m, NULL, poll_answered);
     h->heal_polling = r >= 0;
     if (r < 0)
-        look_later(h);
+        poll_later(h);
 }
 
-/* A reload has PID 1 forget how far the stop of a unit has come, which could not be proven then;
- * and what is being started waits for it. */
+/* A reload makes PID 1 forget how far the stop of a unit has come, so it could not be proven; and
+ * units that are being started wait for it. */
 static bool would_be_disturbed(const struct watched_group *g, usec_t now)
 {
     usec_t over = usec_add(g->ending_since, usec_add(g->stop, BUDGET_KILL_MAX_USEC));
 
     return g->view.ending ? g->view.stops == STOPS_OPEN && now < over
-                          : g->view.keeper == KEEPER_BUSY;
+                          : g->view.state.keeper == KEEPER_BUSY;
 }
 
 static bool disturbs(const struct host *h, usec_t now)
@@ -226,7 +242,7 @@ void heal_send(struct host *h, usec_t now)
     } else if (h->heal == HEAL_RUNNING && usec_sub(now, h->heal_asked_at) > HEAL_LIMIT_USEC)
         over(h, -ETIMEDOUT, HEAL_UNIT " does not end");
     else if (heal_wake(h) <= now)
-        send_look(h);
+        send_poll(h);
 }
 
 int host_heal(struct host *h)
@@ -240,6 +256,6 @@ int host_heal(struct host *h)
     h->heal = HEAL_WANTED;
     h->heal_wanted_at = h->heal_asked_at =
         clock_boottime(); /* it may be over before PID 1 is asked */
-    host_pump_soon(h);
+    pump_soon(h);
     return 1;
 }

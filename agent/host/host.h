@@ -2,10 +2,10 @@
 #ifndef TENURE_HOST_HOST_H
 #define TENURE_HOST_HOST_H
 
-/* This host's systemd as the daemon sees it: keepers and units over sd-bus, their files and their
+/* This host's systemd as the agent sees it: keepers and units over sd-bus, their files and their
  * cgroups. All calls to PID 1 are asynchronous, each with a time limit, and few are in flight at
- * once. What is reported is always what a question answered, never what a signal claimed: signals
- * only make it ask again. */
+ * once. What is reported is always PID 1's answer to a poll, never what a signal claimed: a signal
+ * only causes another poll. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,104 +13,42 @@
 #include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
 
-#include "base/stops.h"
 #include "base/ticket.h"
 #include "base/usec.h"
-#include "election/host_state.h"
+#include "host/view.h"
 
 #define HOST_CALL_TIMEOUT_USEC (500 * USEC_PER_MSEC)
 #define HOST_CALLS_MAX 16 /* calls to PID 1 in flight */
-#define HOST_PROBLEM_MAX 512
-#define HOST_UNITS_MAX 64 /* of one group */
 #define HOST_GROUPS_MAX 1024
-#define HOST_TEXT_MAX 512
 
 struct host;
-
-struct unit_view {
-    char name[UNIT_NAME_LEN_MAX + 1];
-    char active_state[16];
-    char sub_state[24];
-    bool dead;     /* inactive or failed, and no job is queued for it */
-    bool stays;    /* it is up, and PID 1 is not about to stop it */
-    bool may_rest; /* inactive is in order: a unit of the group starts it, or a oneshot is done */
-};
-
-/* How many copies of the guards there are, and whether they are in effect: by an answer of PID 1.
- */
-enum guards_found {
-    HOST_GUARDS_UNKNOWN, /* not checked since the last daemon-reload, or it does not answer */
-    HOST_GUARDS_WHOLE,   /* in effect, and both copies are there */
-    HOST_GUARDS_PART,    /* every unit is guarded, but a copy is lost, or the keeper's side is */
-    HOST_GUARDS_BARE,    /* a declared unit is not guarded */
-};
-
-/* What was found of one group by the last complete answer. */
-struct group_view {
-    usec_t asked_at; /* CLOCK_BOOTTIME just before the question was sent; 0: never answered */
-    enum keeper_presence keeper;
-    bool keeper_queued; /* it is inactive or failed, but a job for it waits (KEEPER_BUSY) */
-    bool
-        keeper_stopped; /* it is being stopped, or was, or ended at its deadline: it did not fail */
-    bool has_state;     /* the keeper's state file exists and could be read: state holds it */
-    struct ticket state;
-    bool units_dead;  /* every declared unit is inactive or failed, with no job */
-    bool units_stay;  /* a declared unit is up, and PID 1 is not about to stop it */
-    bool slice_empty; /* the group's slice has no processes, looked at when every unit was dead;
-                         while one is not, no child cgroups either; or it does not exist */
-    /* Whether the stops of its units prove that nothing of them is left, what is no process
-     * included: STOPS_OPEN from the start of the keeper until host_end_term(), and from then on
-     * until all units are dead and judged. */
-    enum stops stops;
-    bool ending;                 /* host_end_term() was the last of these two */
-    uint64_t stops_term;         /* of which term; 0: none */
-    char left[HOST_PROBLEM_MAX]; /* STOPS_LEFT: of which unit, and why not */
-    /* A unit is up whose stop will not prove it: which, and why. Of the last check; "" for none. */
-    char doubt[HOST_PROBLEM_MAX];
-    /* The guards are in effect: effective properties of the units are as the generator wrote them.
-     * False as long as not checked since the last daemon-reload; then problem says so. */
-    bool guarded;
-    char problem[HOST_PROBLEM_MAX]; /* which property of which unit is wrong, "" if guarded */
-    bool unguarded; /* it is known that they are not as they must be, and not only that it is
-                       unknown */
-    /* The group requires the hardware watchdog, and it is known not to do. It is not guarded then,
-     * and problem says why if nothing else is wrong. */
-    bool unarmed;
-    bool lost; /* unguarded, because what the drop-ins of units and keeper say is not in effect */
-    enum guards_found guards;
-    bool outside;           /* a unit runs, and not in the group's slice */
-    usec_t guards_asked_at; /* CLOCK_BOOTTIME just before PID 1 was asked for these; 0: unknown */
-    char lost_copy[HOST_PROBLEM_MAX]; /* which copy of which guards is lost; "" none */
-    size_t n_units;
-    const struct unit_view *units; /* in the order of host_add_group() */
-};
 
 /* Called from the event loop, never from within a function of this header. host_free() must not be
  * called from a handler; everything else may be. */
 struct host_handler {
-    /* A question was answered or the guards were checked: the view of this group is fresh (also
-     * when nothing changed). */
-    void (*viewed)(void *userdata, const char *group);
+    /* A poll was answered or the guards were checked: the view of this group is fresh (also when
+     * nothing changed). */
+    void (*polled)(void *userdata, const char *group);
     /* StartUnit of the group's keeper was answered: 0 when PID 1 queued the job, else negative
      * errno (-ETIMEDOUT when it did not answer: the job may be queued all the same; -ECONNRESET
      * when the bus went away: likewise; -EAGAIN when it was not even asked, because the guards
-     * could not be checked in time) with text for people. */
+     * could not be checked in time), with a human-readable text. */
     void (*start_answered)(void *userdata, const char *group, int error, const char *text);
     /* The same for host_stop_keeper(). May be NULL. */
     void (*stop_answered)(void *userdata, const char *group, int error, const char *text);
     /* The same for host_end_strays(). May be NULL. */
     void (*strays_answered)(void *userdata, const char *group, int error, const char *text);
-    /* Answer to host_heal(): 0 when PID 1 has read its files again; negative errno with text for
-     * people when it refused or the job failed, -EAGAIN when the job did nothing because an apply
-     * is under way, -ETIMEDOUT or -ECONNRESET when nobody knows.
-     * asked_at: CLOCK_BOOTTIME just before it was asked. May be NULL for whoever never heals. */
+    /* Answer to host_heal(): 0 when PID 1 has read its files again; negative errno with a
+     * human-readable text when it refused or the job failed, -EAGAIN when the job did nothing
+     * because an apply is under way, -ETIMEDOUT or -ECONNRESET when that is not known. asked_at:
+     * CLOCK_BOOTTIME just before it was asked. May be NULL where host_heal() is never called. */
     void (*healed)(void *userdata, usec_t asked_at, int error, const char *text);
     /* PID 1's type of the job that runs for this service ("restart", "stop", "" for none), or
      * negative errno. Answer to host_ask_own_job(). */
     void (*own_job)(void *userdata, int error, const char *type);
     /* The bus went away, could not be reached, or came back (also after dbus-daemon was killed: the
      * host reconnects by itself, with backoff). `bus` is the new connection, NULL while there is
-     * none: objects must be exported on it anew. `text` says why it is gone, "" when it is there.
+     * none: objects must be exported on it again. `text` says why it is gone, "" when it is there.
      */
     void (*bus_changed)(void *userdata, struct sd_bus *bus, const char *text);
 };
@@ -125,7 +63,7 @@ struct host *host_free(struct host *h);
  * Returns 0, -EEXIST, -EINVAL, -ENOMEM, -E2BIG. The first view comes by itself. */
 int host_add_group(struct host *h, const char *group, const char *const *units, size_t n_units,
                    usec_t stop);
-/* Another S for a group that is watched; its guards are checked anew. Returns 0 or -ENOENT. */
+/* Another S for a group that is watched; its guards are checked again. Returns 0 or -ENOENT. */
 int host_set_stop(struct host *h, const char *group, usec_t stop);
 /* Whether the group is guarded only where the hardware watchdog is armed, with this time at most;
  * 0: anywhere. Returns 0 or -ENOENT. */
@@ -133,8 +71,8 @@ int host_require_watchdog(struct host *h, const char *group, usec_t longest);
 /* Returns 0 or -ENOENT. Answers still under way for this group are not delivered any more. */
 int host_remove_group(struct host *h, const char *group);
 
-/* Asks PID 1 about this group anew, soon: `viewed` follows. One question (ListUnitsByNames) serves
- * all groups asked for in one turn of the event loop. Asked again until answered. */
+/* Polls PID 1 about this group, soon: `polled` follows. One poll (ListUnitsByNames) serves all
+ * groups that are wanted in one turn of the event loop. It is repeated until it is answered. */
 void host_poll(struct host *h, const char *group);
 
 /* The last view; owned by the host, valid until the next turn of the loop. NULL: unknown group. */
@@ -144,8 +82,8 @@ const struct group_view *host_view(const struct host *h, const char *group);
  * it is not known. Owned by the host, valid until the next turn of the loop. */
 const char *host_polkit_problem(const struct host *h);
 
-/* Why no ticket could be written, with what to do about it; "" one could. Looks anew when the last
- * look was a second ago. Owned by the host. */
+/* Why no ticket could be written, with what to do about it; "" one could. Tries again when the last
+ * attempt was a second ago. Owned by the host. */
 const char *host_ticket_problem(struct host *h);
 
 /* Publishes the ticket, whole or not at all and mode 0600, below TENURE_TICKETS_DIR. The next
@@ -157,7 +95,7 @@ int host_write_ticket(struct host *h, const struct ticket *t);
 int host_unlink_ticket(struct host *h, const char *group);
 
 /* Unlinks all tickets, and what keepers that died while taking one left behind. For a new agent,
- * before it looks at anything. Returns 0 or negative errno. */
+ * before it reads anything. Returns 0 or negative errno. */
 int host_clear_tickets(void);
 
 /* Checks the guards of the group's units once more, then StartUnit of the keeper, job mode "fail".
@@ -166,19 +104,20 @@ int host_clear_tickets(void);
  * answer to the last one is awaited. */
 int host_start_keeper(struct host *h, const char *group);
 
-/* The term is over, and its ticket withdrawn: when all units are dead, it is judged whether their
- * stops prove that nothing of them is left. For that systemd is asked once more of each unit that
- * may keep what is no process. */
+/* The term is over, and its ticket withdrawn: when all units are dead, the host judges whether
+ * their stops prove that nothing of them is left. For that it asks systemd once more about each
+ * unit that may keep something other than processes. */
 void host_end_term(struct host *h, const char *group);
 
-/* StopUnit of the keeper with replace-irreversibly: the fallback when it does not end when told to,
- * and the way to end units that run without a keeper: PID 1 stops what is bound to it, also when
- * the keeper itself is inactive. Same errors. */
+/* StopUnit of the keeper with replace-irreversibly: the fallback when it does not end although it
+ * was ordered to, and the way to end units that run without a keeper: PID 1 stops what is bound to
+ * it, also when the keeper itself is inactive. Same errors. */
 int host_stop_keeper(struct host *h, const char *group);
 
-/* StartUnit of what ends the group's units by name, as root and wherever they are: for what a stop
- * of the keeper does not reach, or does not end. It refuses by itself where the group is led. Same
- * errors; an answer says that it was started, and looks show what came of it. */
+/* StartUnit of the job that ends the group's units by name, as root and wherever they are: for
+ * units that a stop of the keeper does not reach, or does not end. The job refuses by itself where
+ * the group is led. Same errors; an answer says that it was started, and polls show what came of
+ * it. */
 int host_end_strays(struct host *h, const char *group);
 
 /* Starts HEAL_UNIT, a job of root's that restores the guards' copies of what is applied and has PID
@@ -197,12 +136,12 @@ int host_end_keeper(struct host *h, const struct ticket *t);
 int host_ask_own_job(struct host *h);
 
 /* cgroup v2 alone is mounted at TENURE_CGROUP_ROOT and has cgroup.kill (Linux 5.14)? Returns 0, or
- * -EOPNOTSUPP with the reason, for people, in text. */
+ * -EOPNOTSUPP with the reason, human-readable, in text. */
 int host_check_kernel(char text[static HOST_TEXT_MAX]);
 
 /* The random id of this agent's boot, 128 bits in hex, made by the first call after boot and kept
  * below TENURE_INSTANCE_DIR, with the machine id, the boot id and the PID namespace that it was
- * made in: where one of them is another now, the folder was copied, and another id is made. Holds a
+ * made in: where one of them differs now, the folder was copied, and another id is made. Holds a
  * lock there for as long as this process lives: one agent per host. Returns 0, -EBUSY when another
  * agent has the lock, another negative errno. */
 int host_instance_id(char ret[static INSTANCE_ID_LEN + 1]);

@@ -4,12 +4,11 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/random.h>
-#include <sys/statfs.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 
@@ -19,8 +18,9 @@
 #define HOST_FILE_NEW "host.new"
 #define LOCK_FILE "lock"
 
-/* What tells machines apart, and boots, and containers on one kernel, which have its boot id. A
- * virtual machine that was copied with its memory has them all: no id of its own helps there. */
+/* What distinguishes hosts, and boots, and containers on one kernel, which share its boot id. A
+ * virtual machine that was copied with its memory has the same of all three: no id that it keeps
+ * itself helps there. */
 enum ingredient {
     INGREDIENT_MACHINE,
     INGREDIENT_BOOT,
@@ -58,7 +58,7 @@ static int id_read(int dir_fd, char ret[static INSTANCE_ID_LEN + 1])
     return 0;
 }
 
-/* A new id is always safe: rows of the old one are then nobody's, and wait out their lease. */
+/* A new id is always safe: records of the old one have no owner then, and their leases expire. */
 static int id_make(int dir_fd, char ret[static INSTANCE_ID_LEN + 1])
 {
     uint8_t bytes[INSTANCE_ID_LEN / 2];
@@ -86,7 +86,8 @@ static int id_make(int dir_fd, char ret[static INSTANCE_ID_LEN + 1])
 
 /* ---- what it is bound to ---- */
 
-/* The first line, as far as it goes; without it nothing is known, and nothing concluded. */
+/* The first line, as far as it fits; if it cannot be read nothing is known, and nothing concluded.
+ */
 static void read_line(int dir_fd, const char *path, char ret[static INGREDIENT_MAX + 1])
 {
     _cleanup_close_ int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
@@ -103,14 +104,15 @@ static void read_link(int dir_fd, const char *path, char ret[static INGREDIENT_M
     ret[n > 0 ? n : 0] = '\0';
 }
 
-static void look_around(int root_fd, struct ingredients *ret)
+static void ingredients_read(int root_fd, struct ingredients *ret)
 {
     read_line(root_fd, "etc/machine-id", ret->value[INGREDIENT_MACHINE]);
     read_line(root_fd, "proc/sys/kernel/random/boot_id", ret->value[INGREDIENT_BOOT]);
     read_link(root_fd, "proc/self/ns/pid", ret->value[INGREDIENT_CONTAINER]);
 }
 
-/* A line each, as it was when the id was made, or first seen by an agent that knows of this. */
+/* A line for each, as it was when the id was made, or when an agent that knows this file first saw
+ * the id. */
 static void host_read(int dir_fd, struct ingredients *ret)
 {
     char text[INGREDIENTS * (INGREDIENT_MAX + 1) + 1] = "", *rest = text;
@@ -140,7 +142,7 @@ static int host_write(int dir_fd, const struct ingredients *here)
     return renameat(dir_fd, HOST_FILE_NEW, dir_fd, HOST_FILE) < 0 ? -errno : 0;
 }
 
-/* What is not known on either side is no difference. */
+/* What is not known on one of both sides is no difference. */
 static bool same_host(const struct ingredients *a, const struct ingredients *b)
 {
     for (int i = 0; i < INGREDIENTS; i++)
@@ -149,7 +151,7 @@ static bool same_host(const struct ingredients *a, const struct ingredients *b)
     return true;
 }
 
-/* What cannot be read this time is as it was. */
+/* What cannot be read this time is taken as it was. */
 static void remember(struct ingredients *here, const struct ingredients *there)
 {
     for (int i = 0; i < INGREDIENTS; i++)
@@ -163,7 +165,7 @@ static int id_take(int dir_fd, int root_fd, char ret[static INSTANCE_ID_LEN + 1]
 {
     struct ingredients here, there;
 
-    look_around(root_fd, &here);
+    ingredients_read(root_fd, &here);
     host_read(dir_fd, &there);
     int r = id_read(dir_fd, ret);
     if (r == -ENOENT || (r >= 0 && !same_host(&here, &there)))
@@ -203,40 +205,10 @@ int instance_id_in(const char *dir, const char *root, char ret[static INSTANCE_I
 
 int host_instance_id(char ret[static INSTANCE_ID_LEN + 1])
 {
-    /* Held for the life of the process, on purpose: its end is the only way to let go of it. */
+    /* Held for the life of the process, on purpose: only its end releases the lock. */
     static int lock_fd = -1;
 
     if (lock_fd >= 0)
         return -EALREADY;
     return instance_id_in(TENURE_INSTANCE_DIR, "/", ret, &lock_fd);
-}
-
-int kernel_check_at(const char *cgroup_root, char text[static HOST_TEXT_MAX])
-{
-    /* The root cgroup has no cgroup.kill; these two are there on every host that systemd runs. */
-    static const char *const children[] = {"init.scope", "system.slice"};
-    struct statfs fs;
-    char path[256];
-
-    if (statfs(cgroup_root, &fs) < 0 || fs.f_type != CGROUP2_SUPER_MAGIC) {
-        (void)snprintf(text, HOST_TEXT_MAX,
-                       "%s is not cgroup v2: tenure kills a group's processes through cgroup.kill "
-                       "and does not run without it (boot with "
-                       "systemd.unified_cgroup_hierarchy=1)",
-                       cgroup_root);
-        return -EOPNOTSUPP;
-    }
-    for (size_t i = 0; i < sizeof children / sizeof children[0]; i++) {
-        (void)snprintf(path, sizeof path, "%s/%s/cgroup.kill", cgroup_root, children[i]);
-        if (access(path, F_OK) == 0)
-            return 0;
-    }
-    (void)snprintf(text, HOST_TEXT_MAX, "no cgroup.kill below %s: tenure needs Linux 5.14 or later",
-                   cgroup_root);
-    return -EOPNOTSUPP;
-}
-
-int host_check_kernel(char text[static HOST_TEXT_MAX])
-{
-    return kernel_check_at(TENURE_CGROUP_ROOT, text);
 }

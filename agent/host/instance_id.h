@@ -4,10 +4,9 @@
 
 #include "host/host.h"
 
-/* host_instance_id() and host_check_kernel() with their directories as arguments, for the tests'
- * sake. root: where etc and proc are. *ret_lock_fd is the lock: it holds until that is closed. */
+/* host_instance_id() with its directories as arguments, for the tests' sake. root: where etc and
+ * proc are. *ret_lock_fd is the lock: it holds until that is closed. */
 int instance_id_in(const char *dir, const char *root, char ret[static INSTANCE_ID_LEN + 1],
                    int *ret_lock_fd);
-int kernel_check_at(const char *cgroup_root, char text[static HOST_TEXT_MAX]);
 
 #endif

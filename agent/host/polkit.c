@@ -1,25 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whether polkit answers: PID 1 asks it whether the agent may start a keeper. That it would say yes
+/* Does polkit answer? PID 1 asks it whether the agent may start a keeper. Whether it would say yes
  * cannot be asked in advance: only root may ask about details. */
+#include "host/polkit.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "host/internal.h"
+#include "host/bus_names.h"
+#include "host/call.h"
+#include "host/groups.h"
+#include "host/state.h"
 
 #define POLKIT_PATH "/org/freedesktop/PolicyKit1/Authority"
 #define POLKIT_INTERVAL_USEC (600 * USEC_PER_SEC)
 #define POLKIT_AGAIN_USEC (2 * USEC_PER_SEC)
-/* Once it is known that it does not: each question may be an entry of dbus-daemon in the journal.
- */
+/* Once it is known that it does not: each question may make dbus-daemon write to the journal. */
 #define POLKIT_SILENT_USEC (30 * USEC_PER_SEC)
-/* It is started when it is asked, which may take longer than a call may; and PID 1 may be busy. */
+/* A question starts it, which may take longer than the limit of a call; and PID 1 may be busy. */
 #define POLKIT_TRIES 3
-/* Not at once when its name is lost, or the bus was: until PID 1 has noticed that it is dead, to
- * have it started does nothing, and dbus-daemon then waits for it for 25 s before it asks again,
- * for anybody. */
+/* Not at once when its name is lost, or the bus was: before PID 1 has noticed that polkit is dead,
+ * an order to start it does nothing, and dbus-daemon then waits for it for 25 s before it orders
+ * again, for all clients. */
 #define POLKIT_LOST_USEC (10 * USEC_PER_SEC)
 
 static void answered(struct host *h)
@@ -65,7 +69,8 @@ static int ping(struct host *h, const char *name, const char *path, call_done do
     return r < 0 ? r : call_send(h, m, NULL, done);
 }
 
-/* A bus that delivers nothing makes everybody silent: polkit is at fault only if PID 1 is not. */
+/* A bus that delivers nothing silences all of its clients: polkit is at fault only if PID 1
+ * answers. */
 static void polkit_answered(struct host *h, struct watched_group *g, sd_bus_message *reply,
                             int error, const char *text)
 {
@@ -100,7 +105,7 @@ usec_t polkit_due(const struct host *h)
 void polkit_ask_again(struct host *h, bool is_there)
 {
     h->polkit_at = is_there ? 0 : usec_add(clock_boottime(), POLKIT_LOST_USEC);
-    host_pump_soon(h);
+    pump_soon(h);
 }
 
 const char *host_polkit_problem(const struct host *h)

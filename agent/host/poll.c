@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "host/poll.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -7,9 +9,20 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "host/bus_names.h"
+#include "host/call.h"
 #include "host/device.h"
-#include "host/files.h"
-#include "host/internal.h"
+#include "host/ended.h"
+#include "host/groups.h"
+#include "host/keeper_files.h"
+#include "host/pace.h"
+#include "host/proof.h"
+#include "host/slice.h"
+#include "host/state.h"
+
+#define POLL_NAMES_MAX 512 /* in one ListUnitsByNames */
+/* Signals can be lost (during daemon-reload, systemd#8803), so nothing is believed longer. */
+#define POLL_INTERVAL_USEC (10 * USEC_PER_SEC)
 
 /* ---- asking ---- */
 
@@ -20,11 +33,11 @@ static void stamp_answered(struct host *h, struct watched_group *g, sd_bus_messa
 
     (void)g;
     (void)text;
-    /* Without an answer the old one stands; the question that follows fails likewise. */
+    /* Without an answer the old one counts; the poll that follows fails likewise. */
     if (error < 0 || sd_bus_message_read(reply, "v", "t", &stamp) < 0 || stamp == h->load_stamp)
         return;
     h->load_stamp = stamp;
-    host_new_generation(h);
+    groups_new_generation(h);
 }
 
 static void watchdogs_answered(struct host *h, struct watched_group *g, sd_bus_message *reply,
@@ -68,7 +81,7 @@ static void hardware_ping_answered(struct host *h, struct watched_group *g, sd_b
 static int ask_manager(struct host *h, const char *property, call_done done)
 {
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-    int r = call_new(h, SYSTEMD_PATH, "org.freedesktop.DBus.Properties", "Get", &m);
+    int r = call_new(h, SYSTEMD_PATH, PROPERTIES_INTERFACE, "Get", &m);
 
     if (r < 0 || (r = sd_bus_message_append(m, "ss", SYSTEMD_MANAGER, property)) < 0)
         return r;
@@ -84,21 +97,21 @@ static int append_names(sd_bus_message *m, const struct watched_group *g)
     return r;
 }
 
-/* Takes the groups that wait into the question, as many as fit, beginning with those that did not
- * fit last time. */
+/* Takes the groups that wait into the poll, as many as fit, beginning with those that did not fit
+ * last time. */
 static int choose_groups(struct host *h, sd_bus_message *m)
 {
-    struct question *q = &h->question;
+    struct poll *p = &h->poll;
     size_t names = 0;
 
-    q->n = 0;
-    for (size_t i = 0; i < h->n_groups && q->n < QUESTION_GROUPS_MAX; i++) {
+    p->n = 0;
+    for (size_t i = 0; i < h->n_groups && p->n < POLL_GROUPS_MAX; i++) {
         size_t at = (h->poll_cursor + i) % h->n_groups;
         struct watched_group *g = h->groups[at];
 
-        if (!g->poll_wanted || (g->poll_alone && q->n > 0))
+        if (!g->poll_wanted || (g->poll_alone && p->n > 0))
             continue;
-        if (names + 1 + g->view.n_units > QUESTION_NAMES_MAX) {
+        if (names + 1 + g->view.n_units > POLL_NAMES_MAX) {
             h->poll_cursor = at;
             break;
         }
@@ -106,8 +119,8 @@ static int choose_groups(struct host *h, sd_bus_message *m)
         if (r < 0)
             return r;
         names += 1 + g->view.n_units;
-        q->of[q->n].group = g;
-        q->of[q->n++].n_units = g->view.n_units;
+        p->of[p->n].group = g;
+        p->of[p->n++].n_units = g->view.n_units;
         if (g->poll_alone) {
             h->poll_cursor = at + 1;
             break;
@@ -116,21 +129,21 @@ static int choose_groups(struct host *h, sd_bus_message *m)
     return 0;
 }
 
-static void look_again_later(struct watched_group *g)
+static void poll_again_later(struct watched_group *g)
 {
     g->poll_retry = backoff(g->poll_retry, POLL_RETRY_MIN_USEC, POLL_RETRY_MAX_USEC);
     g->poll_at = usec_add(clock_boottime(), g->poll_retry);
 }
 
-static void question_failed(struct host *h, bool refused)
+static void poll_failed(struct host *h, bool refused)
 {
-    struct question *q = &h->question;
+    struct poll *p = &h->poll;
 
-    for (size_t i = 0; i < q->n; i++)
-        if (q->of[i].group) {
-            /* One name that PID 1 cannot bear spoils the whole answer. */
-            q->of[i].group->poll_alone = refused && q->n > 1;
-            look_again_later(q->of[i].group);
+    for (size_t i = 0; i < p->n; i++)
+        if (p->of[i].group) {
+            /* One name that PID 1 refuses spoils the whole answer. */
+            p->of[i].group->poll_alone = refused && p->n > 1;
+            poll_again_later(p->of[i].group);
         }
 }
 
@@ -141,7 +154,7 @@ static int ask_manager_for_all(struct host *h)
 
     if (r >= 0)
         r = ask_manager(h, "ServiceWatchdogs", watchdogs_answered);
-    if (r < 0 || !host_requires_watchdog(h))
+    if (r < 0 || !groups_require_watchdog(h))
         return r;
     r = ask_manager(h, "RuntimeWatchdogUSec", hardware_time_answered);
     if (r >= 0)
@@ -171,7 +184,7 @@ static void take_row(struct watched *w, const struct row *row)
     bool term_is_over = v == &w->group->keeper && state_is_dead(row->active);
     bool doubtful = *w->group->check_problem || *w->group->view.doubt;
 
-    /* What was wrong may have been put right by this; and what was killed may not start again. */
+    /* This may have corrected a fault; and a unit that was killed may be unable to start again. */
     if (strcmp(v->active_state, row->active) != 0 && (doubtful || term_is_over))
         w->group->check_at = 0;
     (void)snprintf(v->active_state, sizeof v->active_state, "%s", row->active);
@@ -198,46 +211,65 @@ static enum keeper_presence presence(const struct watched *keeper)
                                                                                  : KEEPER_BUSY;
 }
 
+/* Returns what state_load() does. */
+static int read_keeper(struct watched_group *g)
+{
+    struct host_state *s = &g->view.state;
+    struct ticket t = {0};
+    int r = s->keeper == KEEPER_GONE ? -ENOENT : state_load(TENURE_GROUPS_DIR, g->name, &t);
+
+    (void)snprintf(g->view.keeper_owner, sizeof g->view.keeper_owner, "%s", t.owner);
+    s->keeper_term = t.term;
+    s->keeper_fixed = r == 0 && t.version == TICKET_VERSION_FIXED;
+    s->keeper_lease = t.lease;
+    s->keeper_stop = t.stop;
+    s->keeper_duration = t.duration;
+    s->keeper_deadline = t.deadline;
+    return r;
+}
+
 /* What PID 1 does not know: the files, read after its answer. */
 static void complete_view(struct host *h, struct watched_group *g)
 {
     struct group_view *v = &g->view;
+    struct host_state *s = &v->state;
 
-    v->asked_at = h->question.asked_at;
-    v->keeper = presence(&g->watched[0]);
-    v->keeper_queued = g->watched[0].job != 0 && state_is_dead(g->keeper.active_state);
-    v->units_dead = true;
-    v->units_stay = false;
+    s->asked_at = h->poll.asked_at;
+    s->keeper = presence(&g->watched[0]);
+    s->keeper_queued = g->watched[0].job != 0 && state_is_dead(g->keeper.active_state);
+    s->units_dead = true;
+    s->units_stay = false;
     for (size_t i = 0; i < v->n_units; i++) {
-        v->units_dead = v->units_dead && v->units[i].dead;
-        v->units_stay = v->units_stay || v->units[i].stays;
+        s->units_dead = s->units_dead && v->units[i].dead;
+        s->units_stay = s->units_stay || v->units[i].stays;
     }
-    int r = v->keeper == KEEPER_GONE ? -ENOENT : state_load(TENURE_GROUPS_DIR, g->name, &v->state);
-    v->has_state = r == 0;
+    int r = read_keeper(g);
     /* A keeper removes its state when it ends; one that cannot be read says nothing about it. */
     if (r < 0 && r != -ENOENT)
-        v->keeper = KEEPER_UNKNOWN;
+        s->keeper = KEEPER_UNKNOWN;
     /* A slice that cannot be read is not known to be empty. While a unit is not dead an empty
      * cgroup may be that of a process to come: a start, or ExecStopPost=. */
-    if (slice_look(TENURE_CGROUP_ROOT, g->name, !v->units_dead, &v->slice_empty) < 0)
-        v->slice_empty = false;
-    proof_viewed(h, g);
+    if (slice_read(TENURE_CGROUP_ROOT, g->name, !s->units_dead, &s->slice_empty) < 0)
+        s->slice_empty = false;
+    proof_polled(h, g);
 }
 
-/* Nothing signals that the last cgroup is gone, nor that the state file is there: look again soon
- * while that is what is missing. */
-static void plan_next_look(struct watched_group *g)
+/* No signal says that the last cgroup is gone, or that the state file is there: poll again soon
+ * while that is missing. */
+static void plan_next_poll(struct watched_group *g)
 {
     const struct group_view *v = &g->view;
-    bool settled = v->keeper == KEEPER_GONE ? v->units_dead && v->slice_empty
-                                            : v->keeper == KEEPER_ACTIVE && v->has_state;
+    bool settled = v->state.keeper == KEEPER_GONE
+                       ? v->state.units_dead && v->state.slice_empty
+                       : v->state.keeper == KEEPER_ACTIVE && v->state.keeper_term > 0;
 
     if (settled) {
         g->poll_retry = 0;
-        g->poll_at = usec_add(v->asked_at, v->keeper == KEEPER_GONE ? POLL_GONE_INTERVAL_USEC
-                                                                    : POLL_INTERVAL_USEC);
+        g->poll_at =
+            usec_add(v->state.asked_at,
+                     v->state.keeper == KEEPER_GONE ? POLL_GONE_INTERVAL_USEC : POLL_INTERVAL_USEC);
     } else
-        look_again_later(g);
+        poll_again_later(g);
 }
 
 /* Reads the rows of one group; g is NULL when it was removed since. */
@@ -251,8 +283,8 @@ static int read_group(struct host *h, sd_bus_message *m, struct watched_group *g
             return r;
         if (!g)
             continue;
-        /* Names that are no unit names are left out of the answer: notice the shift. (Of units the
-         * answer may name another alias.) */
+        /* PID 1 leaves names that are no unit names out of its answer: notice the shift. (For units
+         * the answer may have another alias.) */
         if (i == 0 && strcmp(row.name, g->keeper_unit) != 0)
             return -EBADMSG;
         take_row(&g->watched[i], &row);
@@ -262,71 +294,70 @@ static int read_group(struct host *h, sd_bus_message *m, struct watched_group *g
     return 0;
 }
 
-static void question_answered(struct host *h, struct watched_group *unused, sd_bus_message *reply,
-                              int error, const char *text)
+static void poll_answered(struct host *h, struct watched_group *unused, sd_bus_message *reply,
+                          int error, const char *text)
 {
-    struct question *q = &h->question;
+    struct poll *p = &h->poll;
     size_t i = 0;
 
     (void)unused;
     (void)text;
-    q->in_flight = false;
+    p->in_flight = false;
     if (error == 0 && sd_bus_message_enter_container(reply, 'a', "(ssssssouso)") < 0)
         error = -EBADMSG;
-    for (; error == 0 && i < q->n; i++) {
-        error = read_group(h, reply, q->of[i].group, q->of[i].n_units);
+    for (; error == 0 && i < p->n; i++) {
+        error = read_group(h, reply, p->of[i].group, p->of[i].n_units);
         if (error < 0)
             break;
-        struct watched_group *g = q->of[i].group;
+        struct watched_group *g = p->of[i].group;
         if (!g)
             continue;
         g->poll_alone = false;
-        plan_next_look(g);
+        plan_next_poll(g);
         group_judge(h, g);
-        h->handler->viewed(h->userdata, g->name);
+        group_report(h, g);
     }
-    if (i < q->n) {
-        /* Those before were answered. */
+    if (i < p->n) {
+        /* The groups before that one were answered. */
         for (size_t k = 0; k < i; k++)
-            q->of[k].group = NULL;
-        question_failed(h, error != -ETIMEDOUT && error != -ECONNRESET);
+            p->of[k].group = NULL;
+        poll_failed(h, error != -ETIMEDOUT && error != -ECONNRESET);
     }
 }
 
 void poll_ask(struct host *h, usec_t now)
 {
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-    struct question *q = &h->question;
+    struct poll *p = &h->poll;
 
     (void)now;
-    if (q->in_flight || calls_free(h) < QUESTION_CALLS)
+    if (p->in_flight || calls_free(h) < POLL_CALLS)
         return;
     int r = call_new(h, SYSTEMD_PATH, SYSTEMD_MANAGER, "ListUnitsByNames", &m);
     if (r < 0 || (r = sd_bus_message_open_container(m, 'a', "s")) < 0 ||
-        (r = choose_groups(h, m)) < 0 || q->n == 0 || (r = sd_bus_message_close_container(m)) < 0) {
+        (r = choose_groups(h, m)) < 0 || p->n == 0 || (r = sd_bus_message_close_container(m)) < 0) {
         if (r < 0)
-            question_failed(h, false);
+            poll_failed(h, false);
         return;
     }
-    for (size_t i = 0; i < q->n; i++) {
-        q->of[i].group->poll_wanted = false;
-        q->of[i].group->poll_at = USEC_INFINITY;
+    for (size_t i = 0; i < p->n; i++) {
+        p->of[i].group->poll_wanted = false;
+        p->of[i].group->poll_at = USEC_INFINITY;
     }
-    q->asked_at = clock_boottime();
-    /* PID 1 answers in this order, so what the view says of the guards is not older than the view.
-     */
-    if (ask_manager_for_all(h) < 0 || call_send(h, m, NULL, question_answered) < 0) {
-        question_failed(h, false);
+    p->asked_at = clock_boottime();
+    /* PID 1 answers in this order, so what is known of the guards is not older than the poll. */
+    if (ask_manager_for_all(h) < 0 || call_send(h, m, NULL, poll_answered) < 0) {
+        poll_failed(h, false);
         return;
     }
-    q->in_flight = true;
+    p->in_flight = true;
 }
 
 void poll_forget_group(struct host *h, const struct watched_group *g)
 {
-    struct question *q = &h->question;
+    struct poll *p = &h->poll;
 
-    for (size_t i = 0; i < q->n; i++)
-        if (q->of[i].group == g)
-            q->of[i].group = NULL;
+    for (size_t i = 0; i < p->n; i++)
+        if (p->of[i].group == g)
+            p->of[i].group = NULL;
 }

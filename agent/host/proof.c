@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From the start of a keeper to the end of its term: what is known of the units' stops, and whether
  * these prove that nothing is left. stops.c has the rule. */
+#include "host/proof.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -9,8 +11,13 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "host/files.h"
-#include "host/internal.h"
+#include "host/call.h"
+#include "host/ended.h"
+#include "host/groups.h"
+#include "host/pace.h"
+#include "host/properties.h"
+#include "host/state.h"
+#include "host/stops_file.h"
 
 /* ---- the file ---- */
 
@@ -37,8 +44,8 @@ static int save(struct watched_group *g)
     return stops_save(TENURE_INSTANCE_DIR, g->name, &f);
 }
 
-/* In the middle of a term or at its end: what it says there is older, and never that anything is
- * gone which is not. Tried again with the next look. */
+/* In the middle of a term or at its end: an older file never says that anything is gone which is
+ * not. It is tried again with the next poll. */
 static void save_or_log(struct watched_group *g)
 {
     int r = save(g);
@@ -65,27 +72,17 @@ void proof_inherit(struct watched_group *g)
     }
     g->view.stops_term = f.term;
     g->inherited = f.stops == STOPS_OPEN;
-    /* What became of a term that was judged is over and done with. */
+    /* A term that was judged is over. */
     if (f.stops == STOPS_OPEN || f.stops == STOPS_NONE)
         g->view.stops = f.stops;
 }
 
 /* ---- the beginning ---- */
 
-/* As it began; or as it would begin now, which it may have done since the last check. */
-bool proof_may_keep(const struct watched_group *g, size_t unit)
-{
-    static const struct stop_definition unknown = {.known = false};
-    const char *name = g->units[unit].name;
-
-    return stop_keeps(name, &g->began[unit].as) || stop_keeps(name, &g->seen[unit].as) ||
-           (g->judge_all && stop_keeps(name, &unknown));
-}
-
 static bool any_keeps(const struct watched_group *g)
 {
     for (size_t i = 0; i < g->view.n_units; i++)
-        if (proof_may_keep(g, i))
+        if (group_may_keep(g, i))
             return true;
     return false;
 }
@@ -118,12 +115,12 @@ void proof_seen_up(struct watched_group *g, size_t unit)
     g->began[unit].was_up = true;
 }
 
-/* What was seen counts when PID 1 was asked after it whether it has read its files anew: a look. */
+/* What was seen counts after the next poll, which says whether PID 1 has read its files again. */
 void proof_all_checked(struct host *h, struct watched_group *g)
 {
     g->seen_at = clock_boottime();
     g->seen_generation = h->generation;
-    if (g->view.keeper == KEEPER_ACTIVE && g->view.stops_term > 0)
+    if (g->view.state.keeper == KEEPER_ACTIVE && g->view.stops_term > 0)
         group_poll_soon(h, g);
 }
 
@@ -147,23 +144,23 @@ static void judge_running(const struct host *h, struct watched_group *g)
     set_stops(g, any_keeps(g) ? STOPS_OPEN : STOPS_NONE);
 }
 
-/* A live keeper whose term nobody wrote down: of an agent of before this file. */
-static void take_over(struct watched_group *g)
+/* A live keeper whose term is not in the file: an older version of the agent has started it. */
+static void adopt_term(struct watched_group *g)
 {
     for (size_t i = 0; i < g->view.n_units; i++)
         g->began[i] =
             (struct stop_began){.was_up = g->began[i].was_up, .proven = g->began[i].proven};
-    g->view.stops_term = g->view.state.term;
+    g->view.stops_term = g->view.state.keeper_term;
     set_stops(g, STOPS_OPEN);
 }
 
-static void view_of_a_term(const struct host *h, struct watched_group *g)
+static void polled_in_term(const struct host *h, struct watched_group *g)
 {
     const struct group_view *v = &g->view;
 
-    if (v->has_state && v->state.term != v->stops_term)
-        take_over(g);
-    if (g->seen_at > 0 && v->asked_at >= g->seen_at && g->seen_generation == h->generation) {
+    if (v->state.keeper_term > 0 && v->state.keeper_term != v->stops_term)
+        adopt_term(g);
+    if (g->seen_at > 0 && v->state.asked_at >= g->seen_at && g->seen_generation == h->generation) {
         g->seen_at = 0;
         judge_running(h, g);
     }
@@ -185,7 +182,7 @@ static void begin_judging(struct host *h, struct watched_group *g)
 
 void host_end_term(struct host *h, const char *group)
 {
-    struct watched_group *g = host_group(h, group);
+    struct watched_group *g = group_find(h, group);
 
     if (!g)
         return;
@@ -194,7 +191,7 @@ void host_end_term(struct host *h, const char *group)
     g->inherited = false;
     /* Files were read again since the last check, and a unit may have been started by them. */
     g->judge_all = g->checked != h->generation;
-    if (g->view.stops == STOPS_LEFT && g->view.units_dead) {
+    if (g->view.stops == STOPS_LEFT && g->view.state.units_dead) {
         /* Found already, when the keeper was gone. */
     } else if (!any_keeps(g)) {
         g->judging = false;
@@ -207,8 +204,8 @@ void host_end_term(struct host *h, const char *group)
     group_poll_soon(h, g);
 }
 
-/* All were asked, and then PID 1 once more: nothing has been started since, and no file read anew.
- */
+/* All units were asked about, and then PID 1 was polled once more: nothing has been started since,
+ * and no file read again. */
 static void conclude(struct watched_group *g)
 {
     g->judging = g->judged = false;
@@ -216,11 +213,11 @@ static void conclude(struct watched_group *g)
     (void)snprintf(g->view.left, sizeof g->view.left, "%s", g->judge_problem);
 }
 
-/* The term has ended or is about to, whoever ended it: a keeper that was killed is followed by its
+/* The term has ended or is about to, by whatever cause: a keeper that was killed is followed by its
  * fence, which waits for what is found here. Not before a keeper has come up. */
 static bool is_over(const struct watched_group *g)
 {
-    enum keeper_presence keeper = g->view.keeper;
+    enum keeper_presence keeper = g->view.state.keeper;
 
     return g->view.ending ||
            ((keeper == KEEPER_GONE || keeper == KEEPER_BUSY) && (g->was_active || g->inherited));
@@ -230,24 +227,24 @@ static void go_on_judging(struct host *h, struct watched_group *g)
 {
     const struct group_view *v = &g->view;
 
-    if (!v->units_dead) { /* whatever was found before: it is not over */
+    if (!v->state.units_dead) { /* not over, whatever was found before */
         set_stops(g, STOPS_OPEN);
         begin_judging(h, g);
     } else if (v->stops == STOPS_OPEN && (!g->judging || g->judge_generation != h->generation))
         begin_judging(h, g);
-    else if (g->judged && v->asked_at >= g->judged_at)
+    else if (g->judged && v->state.asked_at >= g->judged_at)
         conclude(g);
 }
 
-void proof_viewed(struct host *h, struct watched_group *g)
+void proof_polled(struct host *h, struct watched_group *g)
 {
     const struct group_view *v = &g->view;
 
-    ended_viewed(h, g);
-    if (v->keeper == KEEPER_ACTIVE && !v->ending) {
+    ended_polled(h, g);
+    if (v->state.keeper == KEEPER_ACTIVE && !v->ending) {
         g->was_active = true;
         g->inherited = false;
-        view_of_a_term(h, g);
+        polled_in_term(h, g);
     }
     if (v->stops == STOPS_UNKNOWN || v->stops == STOPS_NONE)
         ; /* there is nothing to judge */
@@ -261,10 +258,10 @@ void proof_viewed(struct host *h, struct watched_group *g)
         save_or_log(g);
 }
 
-/* Units that have processes alone need not be asked of. */
+/* Units that have nothing but processes need not be asked about. */
 static void skip_others(struct watched_group *g)
 {
-    while (g->judge_step < g->view.n_units && !proof_may_keep(g, g->judge_step))
+    while (g->judge_step < g->view.n_units && !group_may_keep(g, g->judge_step))
         g->judge_step++;
 }
 
@@ -310,7 +307,7 @@ static void answered(struct host *h, struct watched_group *g, sd_bus_message *re
 
 bool proof_due(const struct watched_group *g)
 {
-    return g->judging && !g->judged && !g->judge_in_flight && g->view.units_dead;
+    return g->judging && !g->judged && !g->judge_in_flight && g->view.state.units_dead;
 }
 
 void proof_continue(struct host *h, usec_t now)

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "host/properties.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <signal.h>
@@ -6,9 +8,51 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <systemd/sd-bus.h>
 
 #include "base/cleanup.h"
-#include "host/internal.h"
+
+static void free_list(char **list)
+{
+    for (char **p = list; p && *p; p++)
+        free(*p);
+    free(list);
+}
+
+void unit_properties_clear(struct unit_properties *p)
+{
+    free(p->fragment_path);
+    free(p->source_path);
+    free(p->pam_name);
+    free(p->control_group);
+    free(p->exec_start.path);
+    free(p->exec_stop.path);
+    free(p->exec_stop_post.path);
+    free(p->exec_stop_pre.path);
+    free_list(p->binds_to);
+    free_list(p->after);
+    free_list(p->wanted_by);
+    free_list(p->requires);
+    free_list(p->before);
+    free_list(p->propagates_stop_to);
+    free_list(p->wants);
+    free_list(p->upholds);
+    free_list(p->required_by);
+    free_list(p->bound_by);
+    free_list(p->triggers);
+    free_list(p->triggered_by);
+    free_list(p->environment);
+    free_list(p->environment_files);
+    free_list(p->asserts_path_exists);
+    free_list(p->drop_in_paths);
+    *p = (struct unit_properties){0};
+}
+
+bool state_is_dead(const char *active_state)
+{
+    assert(active_state);
+    return strcmp(active_state, "inactive") == 0 || strcmp(active_state, "failed") == 0;
+}
 
 #ifndef __clang__
 /* gcc's analyzer loses sight of what is stored under an index it does not know. */
@@ -159,7 +203,7 @@ static int read_invocation(sd_bus_message *m, void *at)
     return sd_bus_message_exit_container(m);
 }
 
-/* FNV-1a, 64 bits. Nobody makes two files that collide on purpose: a file of root's is no enemy. */
+/* FNV-1a, 64 bits. Files of root's are not made to collide. */
 static uint64_t fingerprint_add(uint64_t fingerprint, const void *bytes, size_t n)
 {
     const unsigned char *p = bytes;

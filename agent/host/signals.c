@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "host/signals.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "host/internal.h"
+#include "host/bus_names.h"
+#include "host/ended.h"
+#include "host/groups.h"
+#include "host/polkit.h"
+#include "host/state.h"
 
 /* Five matches, whatever the number of groups: dbus-daemon allows 512 a connection. */
 #define MATCH_UNITS                                                                                \
@@ -22,7 +28,7 @@
     "type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus',"                \
     "member='NameOwnerChanged',path='/org/freedesktop/DBus',arg0='" POLKIT_NAME "'"
 
-/* What a PropertiesChanged says of the two properties that matter; has_… tells which were there. */
+/* What a PropertiesChanged says of the two properties that matter; has_… says which were there. */
 struct change {
     bool has_active, has_job;
     const char *active;
@@ -52,13 +58,13 @@ static int read_changed(sd_bus_message *m, struct change *ret)
     return r;
 }
 
-/* A keeper's STATUS= changes with every renewal and its unit is signalled each time: only what
- * contradicts the last answer is worth a question. Messages of one peer keep their order, so a
- * signal that agrees with the last answer tells nothing that the question under way will not. */
+/* A keeper's STATUS= changes with every renewal, and PID 1 sends a signal each time: only a signal
+ * that contradicts the last answer is worth a poll. Messages of one peer keep their order, so a
+ * signal that agrees with the last answer says nothing that the poll under way will not. */
 static int on_unit(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
     struct host *h = userdata;
-    struct watched *w = host_watched(h, sd_bus_message_get_path(m));
+    struct watched *w = watched_find(h, sd_bus_message_get_path(m));
     struct change c = {0};
 
     (void)error;
@@ -69,7 +75,7 @@ static int on_unit(sd_bus_message *m, void *userdata, sd_bus_error *error)
         r = read_changed(m, &c);
     if (r < 0 || c.has_active || c.has_job)
         ended_stirred(w);
-    if (r < 0 || !w->group->view.asked_at ||
+    if (r < 0 || !w->group->view.state.asked_at ||
         (c.has_active && strcmp(c.active, w->view->active_state) != 0) ||
         (c.has_job && c.job != w->job))
         group_poll_soon(h, w->group);
@@ -86,7 +92,7 @@ static int on_job_removed(sd_bus_message *m, void *userdata, sd_bus_error *error
     if (sd_bus_message_read(m, "uoss", NULL, NULL, &unit, NULL) < 0 ||
         sd_bus_path_encode(SYSTEMD_UNIT_PATH, unit, &path) < 0)
         return 0;
-    struct watched *w = host_watched(h, path);
+    struct watched *w = watched_find(h, path);
     free(path);
     if (w) {
         ended_stirred(w);
@@ -101,14 +107,14 @@ static int on_reloading(sd_bus_message *m, void *userdata, sd_bus_error *error)
     int begins;
 
     (void)error;
-    /* Nothing counts as guarded from the first word of a reload on. */
+    /* Nothing counts as guarded from the beginning of a reload on. */
     if (sd_bus_message_read(m, "b", &begins) >= 0)
-        host_new_generation(h);
-    host_poll_all(h);
+        groups_new_generation(h);
+    groups_poll_soon(h);
     return 0;
 }
 
-/* PID 1 left the bus or came back: dbus-daemon was started anew, or PID 1 executed itself anew. */
+/* PID 1 left the bus or came back: dbus-daemon was restarted, or PID 1 executed itself again. */
 static int on_owner(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
     struct host *h = userdata;
@@ -117,8 +123,8 @@ static int on_owner(sd_bus_message *m, void *userdata, sd_bus_error *error)
     (void)error;
     h->subscribed = false;
     h->subscribe_at = 0;
-    host_new_generation(h);
-    host_poll_all(h);
+    groups_new_generation(h);
+    groups_poll_soon(h);
     return 0;
 }
 

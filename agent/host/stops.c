@@ -38,7 +38,7 @@ static bool has_commands(const struct unit_properties *p)
     return p->exec_stop.n + p->exec_stop_post.n + p->exec_stop_pre.n > 0;
 }
 
-/* Each list counts by its place, too. */
+/* The place of each list counts, too. */
 static uint64_t fingerprint(const struct unit_properties *p)
 {
     uint64_t mixed = p->exec_stop.fingerprint;
@@ -84,8 +84,8 @@ bool stop_keeps(const char *unit, const struct stop_definition *as)
     return true;
 }
 
-/* Did the last run get so far that RemainAfterExit= meant anything? A start that failed left
- * processes alone. */
+/* Did the last run get so far that RemainAfterExit= had a meaning? A start that failed has left
+ * nothing but processes. */
 static bool was_active(const struct unit_properties *p)
 {
     return !*p->invocation || p->active_enter >= p->inactive_exit;
@@ -202,7 +202,7 @@ enum stop_verdict stop_judge(const struct stop_began *b, const char *unit,
     assert(b);
     assert(p);
 
-    /* What PID 1 knew of that stop a daemon-reload since may have it forgotten. */
+    /* Since then a daemon-reload may have made PID 1 forget what it knew of that stop. */
     bool proven = b->proven > 0 && b->proven == p->inactive_exit;
     enum stop_verdict verdict =
         stop_decide(keeps(b, unit, p, load_stamp), !proven && (b->was_up || *p->invocation),
@@ -234,7 +234,7 @@ bool stop_provable(struct stop_began *b, const char *unit, const struct stop_see
         return false;
     }
     if (!b->as.known || b->as.fingerprint == seen->as.fingerprint)
-        return true; /* if not known, said when it matters */
+        return true; /* if it is not known, that is reported when it matters */
     (void)snprintf(problem, HOST_PROBLEM_MAX,
                    "%s: its commands for the stop were changed while it was up, and those it was "
                    "started with will not run",

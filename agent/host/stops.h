@@ -5,10 +5,16 @@
 /* Does what PID 1 says of a unit's stop prove that nothing of it is left? Pure: what is known from
  * its beginning and its properties in, a verdict and its reason out.
  *
- * Processes are gone when the slice is empty. What is none, an address for one, is gone when what
- * was to take it away has done so: PID 1 calls a unit inactive or failed whether or not it has. */
+ * Processes are gone when the slice is empty. Anything else, an address for one, is gone when the
+ * commands that were to take it away have done so: PID 1 calls a unit inactive or failed whether or
+ * not they have. */
 
-#include "host/guards.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/usec.h"
+#include "host/properties.h"
+#include "host/view.h"
 
 /* How a unit is defined, as far as its stop goes. */
 struct stop_definition {
@@ -53,19 +59,19 @@ enum stop_fact {
     STOP_FACTS_ALL = (1 << 5) - 1,
 };
 
-/* The rule. keeps: it may keep what is no process; started: it was, or that is not known. A unit
- * that keeps nothing, or was not started, leaves nothing. */
+/* The rule. keeps: the unit may keep something other than processes; started: it was started, or
+ * that is not known. A unit that keeps nothing, or was not started, leaves nothing. */
 enum stop_verdict stop_decide(bool keeps, bool started, unsigned facts);
 
 void stop_see(struct stop_seen *ret, const struct unit_properties *p);
 
-/* May it keep what is no process, as far as its definition goes? Services with commands for their
- * stop, or with RemainAfterExit=; sockets; mounts too, though their state alone is proof: PID 1 has
- * it from the kernel, and what failed to be unmounted stays active. */
+/* May it keep something other than processes, as far as its definition goes? Services with commands
+ * for their stop, or with RemainAfterExit=; sockets; mounts too, though their state alone is proof:
+ * PID 1 has it from the kernel, and a mount that could not be unmounted stays active. */
 bool stop_keeps(const char *unit, const struct stop_definition *as);
 
-/* load_stamp: when PID 1 last read its files anew, CLOCK_MONOTONIC, 0: not since the boot; asked
- * for after the properties were. problem: names the unit and says what is wrong, unless
+/* load_stamp: when PID 1 last read its files again, CLOCK_MONOTONIC, 0: not since the boot; it was
+ * asked for after the properties. problem: names the unit and says what is wrong, unless
  * STOP_PROVEN. Only for a unit that is inactive or failed. */
 enum stop_verdict stop_judge(const struct stop_began *b, const char *unit,
                              const struct unit_properties *p, usec_t load_stamp,

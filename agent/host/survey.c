@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/guard.h"
+#include "host/guards.h"
 
 /* Where generators of other programs have their units. */
 #define GENERATED_DIR "/run/systemd/generator"
@@ -110,7 +111,7 @@ static bool is_client(const char *program)
     return false;
 }
 
-/* A client's unit is not where its containers are. */
+/* The containers of a client are not in the client's unit. */
 static void find_containers(const struct survey *s, const struct survey_unit *u)
 {
     static const char *const daemons[] = {"docker.service", "docker.socket", "containerd.service"};
@@ -127,8 +128,8 @@ static void find_containers(const struct survey *s, const struct survey_unit *u)
             "(a .container file of Quadlet) or systemd-nspawn@, whose containers are in the unit");
 }
 
-/* It stays up without a process for the sake of what it has set up. Its stop proves nothing then,
- * as there is nothing that it does. */
+/* It stays up without a process because of what it has set up. Its stop proves nothing, because it
+ * does nothing. */
 static void find_what_nothing_undoes(const struct survey *s, const struct survey_unit *u)
 {
     const struct unit_properties *p = u->properties;
@@ -156,7 +157,8 @@ static bool starts_anyway(const struct survey *s, const struct unit_properties *
     return false;
 }
 
-/* Is this trigger at work, or will it be? What only lies there is often a package's. */
+/* Is this trigger at work, or will it be? One that is merely installed often comes with a package.
+ */
 static bool counts(const struct survey *s, const struct survey_unit *u, const char *trigger)
 {
     const struct unit_properties *p = s->ask(s->userdata, trigger);
@@ -219,7 +221,7 @@ static void find_triggered(const struct survey *s, const struct survey_unit *u)
         else if (starts_with(p->fragment_path, GENERATED_DIR) && !same_stem(*t, u->name))
             say(s, u, SURVEY_WARNING,
                 "it is made by another generator and starts %s, a name that is not known before "
-                "that generator has run: %s could be started by each takeover. Write a file of "
+                "that generator has run: %s could be started by each new term. Write a file of "
                 "its own for it in /etc/systemd/system",
                 *t, *t);
     }
@@ -251,7 +253,7 @@ static void judge_undeclared(const struct survey *s, const struct survey_unit *u
             by, unit, u->group);
     else if (p && !starts_anyway(s, p))
         say(s, u, SURVEY_WARNING,
-            "%s names %s, which is not declared: each takeover starts it, and it runs on when the "
+            "%s names %s, which is not declared: each new term starts it, and it runs on when the "
             "group is led elsewhere. If one host may run it, add it to the units of group \"%s\"; "
             "if every host may, enable it: systemctl enable %s",
             by, unit, u->group, unit);
@@ -318,7 +320,7 @@ static const char *first_of_host(const struct survey *s, char *const *list)
     return NULL;
 }
 
-/* A unit that is not declared may be required in its turn: a mount in a mount. */
+/* A unit that is not declared may itself be required: a mount in a mount. */
 static bool required_through(const struct survey *s, const struct survey_unit *u,
                              char *const *required_by)
 {
@@ -364,7 +366,7 @@ void survey_unit(const struct survey *s, const struct survey_unit *u)
     if (!is_there(s, u))
         return;
     find_own_name(s, u);
-    /* What else there is to say is said of the unit by its own name. */
+    /* All else is reported for the unit by its own name. */
     if (strcmp(u->properties->id, u->name) != 0)
         return;
     if (u->properties->need_daemon_reload)

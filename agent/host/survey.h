@@ -2,15 +2,15 @@
 #ifndef TENURE_HOST_SURVEY_H
 #define TENURE_HOST_SURVEY_H
 
-/* What the units of groups are besides what their names say: what starts them, what they start,
- * who needs them. Pure: effective properties as PID 1 reports them in, findings out. For whoever
- * checks a configuration before it counts; whether guards are in effect is another matter
+/* What the units of groups are beyond what their names say: what starts them, what they start,
+ * which units need them. Pure: effective properties as PID 1 reports them in, findings out. A
+ * configuration is checked by it before it counts; whether guards are in effect is another matter
  * (guards.h). */
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "host/guards.h"
+#include "host/properties.h"
 
 #define SURVEY_TEXT_MAX 1024
 

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/budget.h"
 #include "base/cleanup.h"
 #include "base/guard.h"
 #include "base/names.h"
@@ -107,7 +108,7 @@ static void take_line(void *userdata, const char *line)
     if (unit)
         declared_add(d, unit);
     else if (stop && parse_span(stop, &span) == 0 && span < USEC_INFINITY)
-        d->stop = usec_max(d->stop, usec_sub(span, GUARD_KEEPER_STOP_EXTRA_USEC));
+        d->stop = usec_max(d->stop, usec_sub(span, BUDGET_PID1_EXTRA_USEC));
 }
 
 static int open_drop_in(const char *dir, const char *instance)

@@ -190,10 +190,10 @@ usec_t keeper_wakeup(const struct keeper *k, bool notify_pending, usec_t now)
 usec_t keeper_watchdog_span(const struct keeper *k, usec_t now)
 {
     assert(k);
-    static_assert(BUDGET_SLACK_USEC > KEEPER_WATCHDOG_ACCURACY_USEC,
+    static_assert(BUDGET_SLACK_USEC > BUDGET_PID1_ACCURACY_USEC,
                   "the watchdog must not fire before the keeper's own timer");
 
-    usec_t at = usec_add(k->deadline, BUDGET_SLACK_USEC - KEEPER_WATCHDOG_ACCURACY_USEC);
+    usec_t at = usec_add(k->deadline, BUDGET_PID1_EXTRA_USEC);
 
     return usec_min(usec_max(usec_sub(at, now), 1), USEC_INFINITY - 1);
 }

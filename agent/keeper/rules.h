@@ -16,8 +16,6 @@
 #include "base/ticket.h"
 #include "base/usec.h"
 
-/* PID 1's watchdog timers fire up to this much late, never early. */
-#define KEEPER_WATCHDOG_ACCURACY_USEC (250 * USEC_PER_MSEC)
 /* From the kill time on: between two writes of cgroup.kill. */
 #define KEEPER_KILL_INTERVAL_USEC (10 * USEC_PER_MSEC)
 /* Until then: how often to look whether all is gone. Quickly at first, so that a clean stop ends
@@ -142,7 +140,7 @@ bool keeper_may_exit(const struct keeper *k, const struct keeper_look *l, bool r
  * into PID 1's socket. */
 usec_t keeper_wakeup(const struct keeper *k, bool notify_pending, usec_t now);
 
-/* What to send as WATCHDOG_USEC=: PID 1 fires between it and KEEPER_WATCHDOG_ACCURACY_USEC later,
+/* What to send as WATCHDOG_USEC=: PID 1 fires between it and BUDGET_PID1_ACCURACY_USEC later,
  * so at the deadline plus the slack at the latest. Never 0 nor infinity, which would switch the
  * watchdog off. */
 usec_t keeper_watchdog_span(const struct keeper *k, usec_t now);

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The properties of a unit as PID 1 tells them, a line each: name, type, value. A first line of "!"
- * and types makes the rest values of any message at all. What is read is judged, as that of a unit
- * of a group, and as that of any other that this one has to do with. */
+/* The properties of a unit as PID 1 reports them, a line each: name, type, value. If the first line
+ * is
+ * "!" and types, the rest are values of any message at all. The properties that are read are judged
+ * as those of a unit of a group, and as those of any other unit that is related to it. */
 #include <assert.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "base/cleanup.h"
 #include "fuzz.h"
-#include "host/internal.h"
+#include "host/guards.h"
+#include "host/properties.h"
+#include "host/stops.h"
 #include "host/survey.h"
 #include "support/guards.h"
 #include "values.h"
@@ -21,7 +24,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
     (void)argc;
     (void)argv;
-    /* Nobody is at the other end: messages are made, not sent. */
+    /* There is no peer: messages are made, not sent. */
     assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) == 0);
     assert(sd_bus_new(&bus) >= 0 && sd_bus_set_fd(bus, fds[0], fds[0]) >= 0);
     assert(sd_bus_start(bus) >= 0);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A conversation with PID 1: answers of any kind to what the agent asks, signals of any kind in
- * between, and orders of the daemon. A line each:
+ * between, and orders of the agent. A line each:
  *
  *     ok STATE SUB          the oldest call is answered as a healthy systemd does
  *     answer TYPES VALUES   … as anything
  *     error NAME TEXT       … with an error
  *     drop                  … never
  *     signal PATH INTERFACE MEMBER TYPES VALUES
- *     look|start|stop|strays|remove GROUP, add GROUP UNIT…, limit|require GROUP USEC, job,
+ *     look|start|end|stop|strays|remove GROUP, add GROUP UNIT…, limit|require GROUP USEC, job,
  *     heal, hangup */
 #include <assert.h>
 #include <errno.h>
@@ -20,8 +20,10 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "fuzz.h"
+#include "host/groups.h"
 #include "host/host.h"
-#include "host/internal.h"
+#include "host/pace.h"
+#include "host/state.h"
 #include "peer.h"
 #include "values.h"
 
@@ -58,23 +60,27 @@ static struct known *find(struct talk *t, const char *name)
     return NULL;
 }
 
-static void viewed(void *userdata, const char *group)
+static void polled(void *userdata, const char *group)
 {
     struct talk *t = userdata;
     const struct group_view *v = host_view(t->host, group);
 
     assert(v && find(t, group));
-    assert(v->guarded == !*v->problem && !(v->guarded && v->unguarded));
+    assert(v->state.guarded == !*v->problem && !(v->state.guarded && v->unguarded));
     assert(!v->lost || v->unguarded);
-    t->was_guarded = t->was_guarded || v->guarded;
-    assert(!(v->guarded && v->unarmed));
-    assert(!v->outside || v->lost);
-    assert(v->guards != HOST_GUARDS_BARE || v->lost);
-    assert((v->guards == HOST_GUARDS_UNKNOWN) == (v->guards_asked_at == 0));
-    assert(v->guards != HOST_GUARDS_UNKNOWN || (!v->lost && !v->outside && !*v->lost_copy));
+    t->was_guarded = t->was_guarded || v->state.guarded;
+    assert(!(v->state.guarded && v->unarmed));
+    assert(!v->state.guards.outside || v->lost);
+    assert(v->state.guards.state != GUARDS_BARE || v->lost);
+    assert((v->state.guards.state == GUARDS_UNKNOWN) == (v->state.guards.asked_at == 0));
+    assert(v->state.guards.state != GUARDS_UNKNOWN ||
+           (!v->lost && !v->state.guards.outside && !*v->lost_copy));
     for (size_t i = 0; i < v->n_units; i++)
-        assert(!v->units_dead || v->units[i].dead || !v->asked_at);
-    assert(!(v->keeper_queued && v->keeper == KEEPER_ACTIVE));
+        assert(!v->state.units_dead || v->units[i].dead || !v->state.asked_at);
+    assert(!(v->state.keeper_queued && v->state.keeper == KEEPER_ACTIVE));
+    assert(v->state.open == (v->ending && v->stops == STOPS_OPEN));
+    assert(v->state.left == (v->stops == STOPS_LEFT));
+    assert((v->state.keeper_term > 0) == (*v->keeper_owner != '\0'));
 }
 
 static void start_answered(void *userdata, const char *group, int error, const char *text)
@@ -126,18 +132,18 @@ static void bus_changed(void *userdata, sd_bus *bus, const char *text)
     t->bus = bus;
 }
 
-static const struct host_handler handler = {viewed, start_answered, stop_answered, strays_answered,
+static const struct host_handler handler = {polled, start_answered, stop_answered, strays_answered,
                                             healed, own_job,        bus_changed};
 
 /* ---- PID 1 ---- */
 
-/* Guards that are not known are being asked for, or soon will be: nobody is blocked for minutes by
- * a reload that came at the wrong moment. */
+/* Guards that are not known are being asked for, or soon will be: a reload that comes at the wrong
+ * moment blocks no group for minutes. */
 static void nothing_is_forgotten(const struct talk *t)
 {
     for (size_t i = 0; i < GROUPS_MAX; i++) {
         const struct watched_group *g =
-            *t->known[i].name ? host_group(t->host, t->known[i].name) : NULL;
+            *t->known[i].name ? group_find(t->host, t->known[i].name) : NULL;
 
         assert(!g || !t->host->connected || g->checked == t->host->generation ||
                g->check_in_flight ||
@@ -162,7 +168,7 @@ static void called(void *userdata, sd_bus_message *m)
             strcmp(keeper, unit) != 0)
             continue;
         assert(t->known[i].starting);
-        assert(host_view(t->host, t->known[i].name)->guarded);
+        assert(host_view(t->host, t->known[i].name)->state.guarded);
         t->was_started = true;
     }
 }
@@ -318,7 +324,7 @@ static bool answers(struct talk *t, const char *verb, char *line)
     return true;
 }
 
-/* ---- the daemon ---- */
+/* ---- the agent ---- */
 
 static void know(struct known *g, const char *name, const char *const units[], size_t n)
 {
@@ -362,7 +368,9 @@ static void order(struct talk *t, const char *verb, char *line)
     } else if (strcmp(verb, "strays") == 0 && host_end_strays(t->host, name) == 0) {
         assert(g && !g->ending);
         g->ending = true;
-    } else if (strcmp(verb, "limit") == 0)
+    } else if (strcmp(verb, "end") == 0)
+        host_end_term(t->host, name);
+    else if (strcmp(verb, "limit") == 0)
         assert((host_set_stop(t->host, name, (usec_t)fuzz_number(&line)) == 0) == (g != NULL));
     else if (strcmp(verb, "require") == 0)
         assert((host_require_watchdog(t->host, name, (usec_t)fuzz_number(&line)) == 0) ==
@@ -418,7 +426,7 @@ static void converse(char *text, bool healthy)
     sd_event_unref(event);
 }
 
-/* A systemd in good health is one to the agent: else no input gets far. */
+/* The agent takes a healthy systemd for one: otherwise no input gets far. */
 static void try_good_health(void)
 {
     /* Before it sends StartUnit the agent asks for the guards once more. */

@@ -11,7 +11,9 @@
 #include "base/budget.h"
 #include "base/cleanup.h"
 #include "fuzz.h"
-#include "host/files.h"
+#include "host/keeper_files.h"
+#include "host/slice.h"
+#include "host/stops_file.h"
 #include "keeper/files.h"
 #include "keeper/rules.h"
 

@@ -229,9 +229,9 @@ static void prove_times(void)
     PROVE("pending-sent-soon", pending, wakeup <= now + KEEPER_NOTIFY_RETRY_USEC);
     PROVE("watchdog-never-off", true, span > 0 && span < USEC_INFINITY);
     /* PID 1 fires between span and span + accuracy after it has read the message. */
-    usec_t latest = k.deadline + BUDGET_SLACK_USEC - KEEPER_WATCHDOG_ACCURACY_USEC;
+    usec_t latest = k.deadline + BUDGET_SLACK_USEC - BUDGET_PID1_ACCURACY_USEC;
     PROVE("watchdog-within-slack", now < latest,
-          now + span + KEEPER_WATCHDOG_ACCURACY_USEC <= k.deadline + BUDGET_SLACK_USEC);
+          now + span + BUDGET_PID1_ACCURACY_USEC <= k.deadline + BUDGET_SLACK_USEC);
     PROVE("watchdog-not-before-deadline", true, now + span > k.deadline);
     PROVE("watchdog-at-once-when-late", now >= latest, span == 1);
     PROVE("exit-as-the-look-says", true,

@@ -118,8 +118,7 @@ bool fault_keeper_hindered(const struct world *w, const struct node *n)
 static bool second_guard_in_time(const struct node *n)
 {
     if (n->keeper_unit == UNIT_DEACTIVATING)
-        return n->stop_read_at <=
-               n->run.deadline + BUDGET_SLACK_USEC - KEEPER_WATCHDOG_ACCURACY_USEC;
+        return n->stop_read_at <= n->run.deadline + BUDGET_SLACK_USEC - BUDGET_PID1_ACCURACY_USEC;
     return !n->watchdog_late;
 }
 

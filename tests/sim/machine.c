@@ -100,8 +100,7 @@ static void stop_units(struct world *w, struct node *n)
         if (!guards_stop_fails(w, n))
             machine_processes_end(w, n, w->wrong_clock ? longest : sim_between(w, 1000, longest));
         machine_push(w, n, PID1_STOP_TIMEOUT,
-                     n->keeper.stop + sim_between(w, 0, KEEPER_WATCHDOG_ACCURACY_USEC),
-                     n->units_life);
+                     n->keeper.stop + sim_between(w, 0, BUDGET_PID1_ACCURACY_USEC), n->units_life);
     } else
         machine_push(w, n, PID1_UNITS_EXITED, late(w), 0);
 }
@@ -397,12 +396,12 @@ static void arm_watchdog(struct world *w, struct node *n, const struct sim_event
     usec_t span = h->a;
 
     if (w->mutation == MUTATION_ACCURACY_FORGOTTEN)
-        span = usec_add(span, KEEPER_WATCHDOG_ACCURACY_USEC);
+        span = usec_add(span, BUDGET_PID1_ACCURACY_USEC);
     n->watchdog_late = h->postponed;
     n->watchdog_at = usec_add(sim_host_state(w, n->host), span);
     machine_push(w, n, PID1_WATCHDOG,
                  sim_true(w, n->host, n->watchdog_at) - w->now +
-                     sim_between(w, 0, KEEPER_WATCHDOG_ACCURACY_USEC),
+                     sim_between(w, 0, BUDGET_PID1_ACCURACY_USEC),
                  0);
 }
 

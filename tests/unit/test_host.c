@@ -13,11 +13,17 @@
 #include <unistd.h>
 
 #include "base/guard.h"
-#include "host/files.h"
+#include "host/drop_in.h"
 #include "host/guards.h"
+#include "host/heal.h"
 #include "host/instance_id.h"
-#include "host/internal.h"
+#include "host/keeper_files.h"
+#include "host/kernel.h"
 #include "host/properties.h"
+#include "host/slice.h"
+#include "host/small_file.h"
+#include "host/stops_file.h"
+#include "host/ticket_files.h"
 #include "support/folder.h"
 #include "support/guards.h"
 #include "support/readdir.h"
@@ -105,7 +111,8 @@ TEST(each_missing_guard_of_a_service_is_named)
     LOST(strcpy(p.load_state, "bad-setting"), "LoadState is bad-setting, not loaded");
     BROKEN(strcpy(p.id, "x.service"), "another name of x.service");
     BROKEN(p.need_daemon_reload = true, "NeedDaemonReload is yes");
-    /* What does not run cannot be started without its files; what runs has lost its guards. */
+    /* A unit that does not run cannot be started without its files; one that runs has lost its
+     * guards. */
     BROKEN((strcpy(p.load_state, "masked"), strcpy(p.active_state, "inactive")), "unmask");
     BROKEN((strcpy(p.load_state, "not-found"), strcpy(p.active_state, "failed")), "not-found");
     LOST((strcpy(p.load_state, "masked"), strcpy(p.active_state, "active")), "unmask");
@@ -120,7 +127,7 @@ TEST(each_missing_guard_of_a_service_is_named)
     LOST(strcpy(p.slice, ""), "Slice is nothing");
     OUTSIDE(p.control_group = elsewhere, "ControlGroup is /system.slice/w.service, not below");
     OUTSIDE(p.control_group = sibling, "ControlGroup is");
-    /* Whatever else is wrong. */
+    /* Also when something else is wrong. */
     OUTSIDE((p.control_group = elsewhere, p.binds_to = NULL), "ControlGroup is");
     OUTSIDE((p.control_group = elsewhere, strcpy(p.load_state, "masked")), "ControlGroup is");
     LOST(p.timeout_stop = 5 * USEC_PER_SEC + 1, "TimeoutStopUSec is 5s, more than");
@@ -142,7 +149,7 @@ TEST(each_missing_guard_of_a_service_is_named)
     BROKEN(p.triggers = LIST(other), "Triggers names x.service, which is not declared");
 }
 
-/* Whatever is wrong beside that. */
+/* Also when something else is wrong. */
 TEST(what_is_bare)
 {
     struct unit_properties p = good_service();
@@ -233,8 +240,8 @@ TEST(a_unit_is_started_by_its_keeper_or_when_it_is_time)
 
 static struct unit_properties good_keeper(void)
 {
-    static char slice_name[] = GUARDS_SLICE, told[] = "TENURE_UNITS=w.service w.timer";
-    static char *environment[] = {told, NULL};
+    static char slice_name[] = GUARDS_SLICE, units[] = "TENURE_UNITS=w.service w.timer";
+    static char *environment[] = {units, NULL};
     static char *slice[] = {slice_name, NULL};
     static char service[] = "w.service", timer[] = "w.timer";
     static char *both[] = {service, timer, NULL};
@@ -310,7 +317,7 @@ TEST(the_keeper_unit)
     LOST_KEEPER(p.environment = LIST(prefix), "Environment has no TENURE_UNITS");
 }
 
-/* One table: of what a drop-in says, nothing is left unasked but what has no property. */
+/* One table: all settings of a drop-in are asked for, but those that have no property. */
 TEST(every_setting_can_be_asked_for)
 {
     static const char *const unseen[] = {"DefaultDependencies", "Conflicts", "Before", "After"};
@@ -372,7 +379,7 @@ static bool slice_is_empty(bool empty_counts)
 {
     bool empty = !empty_counts;
 
-    ck_assert_int_eq(slice_look(folder(), "a-b", empty_counts, &empty), 0);
+    ck_assert_int_eq(slice_read(folder(), "a-b", empty_counts, &empty), 0);
     return empty;
 }
 
@@ -394,12 +401,12 @@ TEST(slices)
     folder_put(SLICE_FOLDER "cgroup.stat", "nr_descendants 0\n");
     ck_assert(slice_is_empty(true) && slice_is_empty(false));
     folder_put(SLICE_FOLDER "cgroup.stat", "garbage\n");
-    ck_assert_int_eq(slice_look(folder(), "a-b", true, &empty), -EBADMSG);
+    ck_assert_int_eq(slice_read(folder(), "a-b", true, &empty), -EBADMSG);
     folder_put(SLICE_FOLDER "cgroup.events", "garbage\n");
-    ck_assert_int_eq(slice_look(folder(), "a-b", false, &empty), -EBADMSG);
+    ck_assert_int_eq(slice_read(folder(), "a-b", false, &empty), -EBADMSG);
 }
 
-TEST(no_cgroup2_is_told)
+TEST(no_cgroup2_is_reported)
 {
     char text[HOST_TEXT_MAX] = "";
 
@@ -415,7 +422,7 @@ static bool drop_in_there(const char *dir, const char *unit)
 {
     bool there;
 
-    ck_assert_int_eq(drop_in_look(dir, unit, &there), 0);
+    ck_assert_int_eq(drop_in_find(dir, unit, &there), 0);
     return there;
 }
 
@@ -436,7 +443,7 @@ TEST(a_copy_is_a_file_with_something_in_it)
     ck_assert(!drop_in_there(folder(), "v.service"));
 }
 
-/* Where the agent may not look nothing is lost, as far as it knows. */
+/* In a directory that the agent may not search nothing is known to be lost. */
 TEST(a_copy_that_cannot_be_seen_is_unknown, .root = true)
 {
     bool there;
@@ -445,7 +452,7 @@ TEST(a_copy_that_cannot_be_seen_is_unknown, .root = true)
     folder_put("w.service.d/~tenure.conf", "[Unit]\n");
     ck_assert_int_eq(chmod(folder(), 0755) | chmod(in_folder("w.service.d"), 0700), 0);
     ck_assert_int_eq(seteuid(65534), 0);
-    int r = drop_in_look(folder(), "w.service", &there);
+    int r = drop_in_find(folder(), "w.service", &there);
     ck_assert_int_eq(seteuid(0), 0);
     ck_assert_int_eq(r, -EACCES);
 }
@@ -585,7 +592,8 @@ TEST(a_file_system_without_room_for_tickets, .root = true)
     ck_assert_int_eq(umount(folder()), 0);
 }
 
-/* '.', '..' and two tickets, in any order: none that could not be seen is taken for gone. */
+/* '.', '..' and two tickets, in any order: a ticket that could not be seen is not taken for gone.
+ */
 TEST(all_tickets_are_cleared, .times = 4)
 {
     const struct ticket t = some_ticket(7);
@@ -641,7 +649,7 @@ static ssize_t next_reading(const void *from, char *ret, size_t size)
     return n;
 }
 
-/* A deadline that is half of one and half of another would be believed, and be any time at all. */
+/* A deadline that is half of one and half of another would be believed, and could be any time. */
 static const struct {
     struct readings readings;
     const char *settled; /* NULL: error instead */
@@ -706,7 +714,7 @@ TEST(datagrams_arrive_or_say_why_not)
 
 /* ---- the instance id ---- */
 
-/* What tells this host from others, in files of the test's own. */
+/* What distinguishes this host from others, in files of the test's own. */
 static void instance_host(const char *machine, const char *boot, const char *container)
 {
     folder_put("root/etc/machine-id", machine);
@@ -730,7 +738,7 @@ static int instance_get(char id[static INSTANCE_ID_LEN + 1], int *lock)
     return instance_id_in(in_folder("run"), in_folder("root"), id, lock);
 }
 
-/* An agent's life. */
+/* One run of an agent. */
 static const char *instance_of_a_life(void)
 {
     static char ids[4][INSTANCE_ID_LEN + 1];
@@ -765,7 +773,7 @@ TEST(the_instance_id_lasts_and_is_one_agents)
 static const char *const elsewhere[][3] = {
     {"m2\n", "b1\n", "pid:[1]"}, {"m1\n", "b2\n", "pid:[1]"}, {"m1\n", "b1\n", "pid:[2]"}};
 
-/* The folder was copied to another machine, kept over a boot, or is another container's. */
+/* The folder was copied to another host, kept over a boot, or is another container's. */
 TEST(the_instance_id_is_this_hosts, EACH(elsewhere))
 {
     const char *id = instance_of_a_life();
@@ -776,7 +784,7 @@ TEST(the_instance_id_is_this_hosts, EACH(elsewhere))
     ck_assert_str_eq(instance_of_a_life(), another);
 }
 
-/* What cannot be read any more, or could not be read before, is no other host: whoever leads is not
+/* What cannot be read any more, or could not be read before, is no other host: a leader is not
  * disturbed. */
 TEST(the_instance_id_outlives_what_is_not_known, .times = 3)
 {
@@ -788,7 +796,7 @@ TEST(the_instance_id_outlives_what_is_not_known, .times = 3)
         ck_assert_int_eq(unlink(in_folder("root/proc/self/ns/pid")), 0);
     else
         ck_assert_int_eq(unlink(in_folder("run/host")),
-                         0); /* by an agent that knew nothing of it */
+                         0); /* by an agent that did not know that file */
     ck_assert_str_eq(instance_of_a_life(), id);
     instance_host("m1\n", "b1\n", "pid:[1]");
     ck_assert_str_eq(instance_of_a_life(), id);

@@ -481,7 +481,7 @@ TEST(wakeups)
 TEST(watchdog_span)
 {
     struct keeper k = leading(NOW);
-    usec_t margin = BUDGET_SLACK_USEC - KEEPER_WATCHDOG_ACCURACY_USEC;
+    usec_t margin = BUDGET_SLACK_USEC - BUDGET_PID1_ACCURACY_USEC;
 
     ck_assert_uint_eq(margin, 50 * USEC_PER_MSEC);
     ck_assert_uint_eq(keeper_watchdog_span(&k, NOW - D), D + margin);

@@ -137,7 +137,7 @@ TEST(an_address_that_did_not)
     /* reset-failed makes it inactive, and its Result success. */
     NOT(STOP_UNCLEAN, "was killed by signal 9",
         p.exec_stop_post = unclean(2, 1, true, CLD_KILLED, 9));
-    /* ExecStopPost=-…: PID 1 does not mind. */
+    /* ExecStopPost=-…: PID 1 ignores its failure. */
     NOT(STOP_UNCLEAN, "ExecStopPost= exited with 3",
         p.exec_stop_post = unclean(2, 1, true, CLD_EXITED, 3));
     /* A daemon-reload in between. */
@@ -164,7 +164,7 @@ TEST(an_address_whose_unit_is_another_now)
     /* The same command, before ExecStop= and after it, is not the same. */
     JUDGED("a.service", LOADED_SINCE, STOP_CHANGED, "not those",
            (p.exec_stop = p.exec_stop_post, p.exec_stop_post = (struct unit_commands){0}));
-    /* Unloaded, or a run of before this term. */
+    /* Unloaded, or the run is older than this term. */
     NOT(STOP_FORGOTTEN, "has unloaded it",
         (p.invocation[0] = '\0', p.inactive_exit = p.active_enter = 0,
          p.exec_stop_post = unclean(2, 0, false, 0, 0)));
@@ -185,7 +185,7 @@ TEST(what_was_proven_stays_so)
         (p.invocation[0] = '\0', p.inactive_exit = p.active_enter = 0));
 }
 
-TEST(nobody_was_there_when_it_began)
+TEST(no_agent_ran_when_it_began)
 {
     /* An agent that was restarted: what began with the files as they are is known all the same. */
     PROVEN(b.as.known = false);

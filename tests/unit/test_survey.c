@@ -14,7 +14,7 @@ TEST_CASE(survey);
 #define OTHERS_MAX 4
 
 /* A host: its groups are "g", with a.service, a.timer, a.target, a.mount, and "h", with h.service;
- * what begins with "host" is every host's. */
+ * units whose name begins with "host" belong to every host. */
 struct host_of_test {
     struct {
         const char *name;
@@ -208,7 +208,7 @@ TEST(triggers_that_are_not_declared)
     struct host_of_test h = {0};
     struct unit_properties p = plain("a.service"), *other = add_other(&h, "b.socket");
 
-    /* It lies there, and nobody wants it. */
+    /* It is installed, and nothing wants it. */
     p.triggered_by = LIST(own, strange);
     look(&h, "a.service", &p);
     NOTHING(h);
@@ -309,7 +309,7 @@ TEST(what_a_service_pulls_up)
     look(&h, "a.service", &p);
     NOTHING(h);
     (void)add_other(&again, "b.service");
-    p.binds_to = LIST(strange); /* once, although it stands there twice */
+    p.binds_to = LIST(strange); /* once, although it appears twice */
     look(&again, "a.service", &p);
     WARNED(again, "a.service", "BindsTo names b.service", "systemctl enable b.service");
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The hardware watchdog: what of PID 1's properties proves that it is armed, and what the agent
+/* The hardware watchdog: which of PID 1's properties prove that it is armed, and what the agent
  * makes of a group that requires it. PID 1 is a stand-in here, as hosts of the lab have no
  * watchdog: there they show that such a group is refused. */
 #include <errno.h>
@@ -14,7 +14,7 @@
 #include "base/watchdog.h"
 #include "fuzz/peer.h"
 #include "host/device.h"
-#include "host/internal.h"
+#include "host/host.h"
 #include "support/folder.h"
 #include "support/test.h"
 #include "support/text.h"
@@ -151,7 +151,7 @@ static struct {
     unsigned asked;           /* how often, for the watchdog */
 } world;
 
-static void viewed(void *userdata, const char *group)
+static void polled(void *userdata, const char *group)
 {
     (void)userdata;
     ck_assert_str_eq(group, GROUP);
@@ -161,13 +161,13 @@ static void start_answered(void *userdata, const char *group, int error, const c
 {
     (void)userdata;
     (void)group;
-    ck_abort_msg("nobody starts anything: %d %s", error, text);
+    ck_abort_msg("nothing is started: %d %s", error, text);
 }
 
 static void own_job(void *userdata, int error, const char *type)
 {
     (void)userdata;
-    ck_abort_msg("nobody asks: %d %s", error, type);
+    ck_abort_msg("nothing is asked: %d %s", error, type);
 }
 
 static void bus_changed(void *userdata, sd_bus *bus, const char *text)
@@ -177,7 +177,7 @@ static void bus_changed(void *userdata, sd_bus *bus, const char *text)
 }
 
 static const struct host_handler handler = {
-    .viewed = viewed,
+    .polled = polled,
     .start_answered = start_answered,
     .own_job = own_job,
     .bus_changed = bus_changed,
@@ -219,7 +219,7 @@ static void end(void)
     sd_event_unref(world.event);
 }
 
-TEST_CASE(viewed, .set_up = begin, .tear_down = end);
+TEST_CASE(polled, .set_up = begin, .tear_down = end);
 
 /* With all guards in effect. */
 static void answer_keeper(sd_bus_message *call)
@@ -310,7 +310,7 @@ static const struct group_view *answer_all(void)
     return host_view(world.host, GROUP);
 }
 
-static const struct group_view *look(usec_t timeout, usec_t ping_age)
+static const struct group_view *poll_as(usec_t timeout, usec_t ping_age)
 {
     world.timeout = timeout;
     world.ping_age = ping_age;
@@ -318,11 +318,11 @@ static const struct group_view *look(usec_t timeout, usec_t ping_age)
     return answer_all();
 }
 
-TEST(nobody_is_asked_for_what_nobody_requires)
+TEST(what_no_group_requires_is_not_asked_for)
 {
-    const struct group_view *v = look(0, NEVER);
+    const struct group_view *v = poll_as(0, NEVER);
 
-    ck_assert_msg(v->guarded && !v->unarmed, "%s", v->problem);
+    ck_assert_msg(v->state.guarded && !v->unarmed, "%s", v->problem);
     ck_assert_uint_eq(world.asked, 0);
 }
 
@@ -332,40 +332,41 @@ TEST(a_host_without_it_is_not_ready)
     ck_assert_int_eq(host_require_watchdog(world.host, GROUP, LONGEST), 0);
     /* Not known yet is no reason to say that it is lost. */
     const struct group_view *v = host_view(world.host, GROUP);
-    ck_assert(!v->guarded && !v->unarmed && !v->unguarded && *v->problem);
+    ck_assert(!v->state.guarded && !v->unarmed && !v->unguarded && *v->problem);
 
-    v = look(0, NEVER);
-    ck_assert(!v->guarded && v->unarmed && v->unguarded && !v->lost);
+    v = poll_as(0, NEVER);
+    ck_assert(!v->state.guarded && v->unarmed && v->unguarded && !v->lost);
     ASSERT_CONTAINS(v->problem, "is not armed: write RuntimeWatchdogSec=6s");
-    v = look(LONGEST, NEVER);
-    ck_assert(!v->guarded && v->unarmed);
-    v = look(SEC(30), 0);
-    ck_assert(!v->guarded && v->unarmed);
+    v = poll_as(LONGEST, NEVER);
+    ck_assert(!v->state.guarded && v->unarmed);
+    v = poll_as(SEC(30), 0);
+    ck_assert(!v->state.guarded && v->unarmed);
     ASSERT_CONTAINS(v->problem, "resets the host only after 30s");
 }
 
 TEST(a_host_with_it_is_ready_until_it_is_lost)
 {
     ck_assert_int_eq(host_require_watchdog(world.host, GROUP, LONGEST), 0);
-    const struct group_view *v = look(LONGEST, SEC(3));
-    ck_assert_msg(v->guarded && !v->unarmed, "%s", v->problem);
+    const struct group_view *v = poll_as(LONGEST, SEC(3));
+    ck_assert_msg(v->state.guarded && !v->unarmed, "%s", v->problem);
     ck_assert_uint_ge(world.asked, 1);
 
-    v = look(LONGEST, SEC(7)); /* the device has gone */
-    ck_assert(!v->guarded && v->unarmed);
-    v = look(SEC(5), SEC(1));
-    ck_assert_msg(v->guarded, "%s", v->problem);
-    v = look(0, SEC(1)); /* taken back */
-    ck_assert(!v->guarded && v->unarmed);
+    v = poll_as(LONGEST, SEC(7)); /* the device has gone */
+    ck_assert(!v->state.guarded && v->unarmed);
+    v = poll_as(SEC(5), SEC(1));
+    ck_assert_msg(v->state.guarded, "%s", v->problem);
+    v = poll_as(0, SEC(1)); /* taken back */
+    ck_assert(!v->state.guarded && v->unarmed);
 
     /* Required no longer. */
     ck_assert_int_eq(host_require_watchdog(world.host, GROUP, 0), 0);
     v = host_view(world.host, GROUP);
-    ck_assert_msg(v->guarded && !v->unarmed, "%s", v->problem);
+    ck_assert_msg(v->state.guarded && !v->unarmed, "%s", v->problem);
 
     /* And again: what was known before counts for nothing. */
-    ck_assert_msg(look(LONGEST, SEC(1))->guarded, "%s", v->problem);
+    ck_assert_msg(poll_as(LONGEST, SEC(1))->state.guarded, "%s", v->problem);
     ck_assert_int_eq(host_require_watchdog(world.host, GROUP, LONGEST), 0);
-    ck_assert(!host_view(world.host, GROUP)->guarded && !host_view(world.host, GROUP)->unarmed);
-    ck_assert_msg(answer_all()->guarded, "%s", v->problem);
+    ck_assert(!host_view(world.host, GROUP)->state.guarded &&
+              !host_view(world.host, GROUP)->unarmed);
+    ck_assert_msg(answer_all()->state.guarded, "%s", v->problem);
 }

@@ -116,7 +116,7 @@ MUTANTS = [
             "    case STOPS_GONE:\n        return l->populated || l->up;", "left-is-not-a-busy-pid1"),
     _keeper("look", "left-untold", "    case STOPS_LEFT:\n        return true;", "    case STOPS_LEFT:\n        return l->populated;",
             "left-is-told"),
-    _keeper("times", "watchdog-late", "BUDGET_SLACK_USEC - KEEPER_WATCHDOG_ACCURACY_USEC)", "BUDGET_SLACK_USEC)",
+    _keeper("times", "watchdog-late", "BUDGET_PID1_EXTRA_USEC", "BUDGET_SLACK_USEC",
             "watchdog-within-slack"),
     _keeper("times", "watchdog-off", "usec_max(usec_sub(at, now), 1)", "usec_sub(at, now)", "watchdog-never-off"),
     _keeper("times", "sleeps-past-deadline", "k->phase == KEEPER_LEADING ? k->deadline :",
