@@ -541,7 +541,7 @@ TEST(whether_a_ticket_could_be_written_is_tried)
                      "remove that, run systemd-tmpfiles --create tenure.conf");
     expect_no_ticket(in_folder("none/tickets"), ENOENT,
                      "No such file or directory: all of /run/tenure is missing",
-                     "run systemctl stop tenured first, which hands over what this host leads");
+                     "run systemctl stop tenured first, which makes this host step down");
 }
 
 /* Not the directory's fault. */
