@@ -31,8 +31,8 @@
  *   come to the same: only their difference matters, and L has one tick for it.
  * - Lateness, loss, crashes and orders by hand are deviations, and a run has at most as many as
  *   asked for, anywhere. What is late may come at any later time, or never. Never late, as
- *   docs/safety.md assumes: keeper or PID 1 at the deadline, SIGKILL. Between two processes of a host
- *   nothing is late without a deviation, but anything may come in between within the tick.
+ *   docs/safety.md assumes: keeper or PID 1 at the deadline, SIGKILL. Between two processes of a
+ * host nothing is late without a deviation, but anything may come in between within the tick.
  * - What is the same but for names is one state: times count from now, and those that are too old
  *   to matter are alike; terms are compared only, so their order is kept; a nonce is equal to
  *   another or not; nodes may change places. What is not read any more is cleared (pack.c).
