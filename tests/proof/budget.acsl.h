@@ -6,7 +6,7 @@
 
 #include "base/budget.h"
 
-/*@ // ---- the promise, as agent/SAFETY.md has it ----
+/*@ // ---- the promise, as docs/safety.md has it ----
 
     logic integer kill_of(integer lease) =
         lease / 10 <= 1000000 ? lease / 10 : 1000000;

@@ -3,7 +3,7 @@
 
 The world is one record in one history, method lease, and hosts: of each what its member's account says (member.c), its
 keeper, ticket and clock, and what is under way. What a step may do is limited by guards, and each guard bears the name of
-what stands for it: a property that is proven of the shipped code in this folder, an assumption of agent/SAFETY.md
+what stands for it: a property that is proven of the shipped code in this folder, an assumption of docs/safety.md
 ("assumption N"), or what tests/proof/README.md assumes of daemon and arbiter ("daemon N", "arbiter"). Everything else may be
 anything: who asks when, what is lost, late or carried out after it was given up, who crashes.
 

@@ -5,7 +5,7 @@
 /* Every state that a small world can reach, one after the other: two or three nodes of one group
  * with their agents, keepers, fences and units, and one record. Election and keeper's rules are
  * those that are shipped; around them stands the smallest model that can do to them what
- * agent/SAFETY.md allows. The simulation (tests/sim) samples a rich world; this exhausts a poor
+ * docs/safety.md allows. The simulation (tests/sim) samples a rich world; this exhausts a poor
  * one.
  *
  * What is made discrete, and why that is enough, or what it leaves out:
@@ -31,8 +31,8 @@
  *   come to the same: only their difference matters, and L has one tick for it.
  * - Lateness, loss, crashes and orders by hand are deviations, and a run has at most as many as
  *   asked for, anywhere. What is late may come at any later time, or never. Never late, as
- *   SAFETY.md assumes: keeper or PID 1 at the deadline, SIGKILL. Between two processes of a host
- *   nothing is late without a deviation, but anything may come in between within the tick.
+ *   docs/safety.md assumes: keeper or PID 1 at the deadline, SIGKILL. Between two processes of a
+ * host nothing is late without a deviation, but anything may come in between within the tick.
  * - What is the same but for names is one state: times count from now, and those that are too old
  *   to matter are alike; terms are compared only, so their order is kept; a nonce is equal to
  *   another or not; nodes may change places. What is not read any more is cleared (pack.c).

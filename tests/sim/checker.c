@@ -416,7 +416,7 @@ void checker_extend(struct world *w, struct node *n, const struct ticket *t)
 }
 
 /* A keeper's term: whatever lease its deadline came from, the one that was written last covers it.
- * Where a failover has lost that, the promise is another's: agent/SAFETY.md. */
+ * Where a failover has lost that, the promise is another's: docs/safety.md. */
 void checker_covered(struct world *w, const struct node *n)
 {
     usec_t over = n->run.deadline + rest_of_term(n->run.stop, n->run.lease);

@@ -598,7 +598,7 @@ void server_new_era(struct world *w, struct server *s)
 }
 
 /* Nobody who goes by `before` waits for the lease of the last version: but a renewal that made it
- * longer may be lost, as long as nobody goes by that yet. agent/SAFETY.md says for how long. */
+ * longer may be lost, as long as nobody goes by that yet. docs/safety.md says for how long. */
 static bool shorter_may_return(const struct world *w, const struct row *t,
                                const struct version *before, const struct version *first)
 {
@@ -608,7 +608,7 @@ static bool shorter_may_return(const struct world *w, const struct row *t,
 }
 
 /* Not the claim of a term whose lease is longer than the one before: whoever has not seen it would
- * go by the shorter one. agent/SAFETY.md says so. Nor the very first claim. */
+ * go by the shorter one. docs/safety.md says so. Nor the very first claim. */
 static unsigned may_be_lost(const struct world *w, const struct row *t)
 {
     unsigned n = 0;

@@ -5,7 +5,7 @@
 /* A world of a few hosts, a few groups and one arbiter, on virtual time. It drives the election
  * (member.c), the keeper's rules (rules.c), the budget's arithmetic and the agent's account of its
  * session (advisory.c) as they are shipped; everything around them is a model that may be as slow,
- * late, lossy and dead as agent/SAFETY.md allows, and no more. One seed is one run: nothing in here
+ * late, lossy and dead as docs/safety.md allows, and no more. One seed is one run: nothing in here
  * reads a clock or any randomness but the world's own.
  *
  * Two kinds of time: true time (`w->now`, all hosts' and the arbiter's), which only the model and
