@@ -12,7 +12,7 @@ from lab import clock
 from lab.scenario import scenario
 from lab.shell import run
 
-from .guards_fought import mask
+from .guards_overridden import mask
 from .units import ETC, all_active, back_again, service, units_of_group
 
 ADDRESS = "10.77.0.100"
@@ -134,7 +134,7 @@ def stands_by_again(t, old):
 
 
 @scenario("the address of the example: handed over, agent restarted and units reloaded before; on one host at a time")
-def address_handed_over(t):
+def address_switchover(t):
     """What proves a stop is not forgotten by an agent that is restarted, nor by a daemon-reload."""
     with addresses(t, {EXAMPLE: example(t)}, fence="reboot") as holders:
         old, boots = t.leader, [h.boots for h in t.hosts]
@@ -160,7 +160,7 @@ def address_handed_over(t):
 
 
 @scenario("PID 1 stands still for 2 s while the address of the example is handed over: not given back, and said")
-def address_stalled(t):
+def address_pid1_hangs(t):
     with addresses(t, {EXAMPLE: example(t)}):
         old, term = t.leader, t.db.lease(t.group)["term"]
         stall(t, old, 2, end_agent(old))
@@ -222,22 +222,22 @@ def tell_keeper(t):
 
 
 @scenario("the stop of an address fails: by fence = \"reboot\" its host restarts in time")
-def address_fails_reboots(t):
+def address_stop_fails_reboot(t):
     restarted_for(t, {"addr.service": address("ExecStop=/bin/false")}, tell_keeper(t))
 
 
 @scenario("the stop of an address hangs: by fence = \"reboot\" its host restarts in time")
-def address_hangs_reboots(t):
+def address_stop_hangs_reboot(t):
     restarted_for(t, {"addr.service": address("ExecStop=/bin/sleep 60")}, tell_keeper(t))
 
 
 @scenario("the keeper is killed, and the stop of an address fails: the fence restarts the host in time")
-def address_fails_reboots_fence(t):
+def address_stop_fails_reboot_by_fence(t):
     restarted_for(t, {"addr.service": address("ExecStop=/bin/false")}, t.kill_keeper)
 
 
 @scenario("PID 1 stands still while the address of the example is handed over: by fence = \"reboot\" its host restarts")
-def address_stalled_reboots(t):
+def address_pid1_hangs_reboot(t):
     def fail(old):
         # Longer than S, shorter than S + K: PID 1 goes on before the host would restart for PID 1's own sake.
         end = end_agent(old)
@@ -303,7 +303,7 @@ def empty_cgroup(t):
 
 
 @scenario("PID 1 is busy at the end of a term, all processes are gone: no restart by fence = \"reboot\", no alert, given back")
-def pid1_busy_at_the_end(t):
+def pid1_busy_at_end_of_term(t):
     with units_of_group(t, {"second.service": service("/lab/witness /lab/beats/%H.%n")}, fence="reboot"):
         old, boots = t.leader, [h.boots for h in t.hosts]
         all_active(t, old, ["second.service"])
@@ -323,7 +323,7 @@ LONG = "a" * 242 + ".service"
 
 
 @scenario("an address whose unit's name has 250 characters: handed over; then its stop fails, and nothing is given back")
-def address_of_a_long_name(t):
+def address_with_long_name(t):
     with addresses(t, {LONG: address(GOOD)}, fence="reboot") as holders:
         old, boots = t.leader, [h.boots for h in t.hosts]
         t.check("systemd has no link for it", not old.exists(f"/run/systemd/units/invocation:{LONG}"))

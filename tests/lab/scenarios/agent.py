@@ -5,7 +5,7 @@ from lab.scenario import scenario
 
 
 @scenario("hand-over: the leader's agent is stopped")
-def handover(t):
+def switchover(t):
     old = t.leader
     t.stop_agent(old)
     t.check("keeper and unit are stopped",

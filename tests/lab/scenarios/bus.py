@@ -159,7 +159,7 @@ def polkit_masked(t):
 
 
 @scenario("two hosts are configured with one node name: one leads, the other one says what is wrong")
-def two_of_one_name(t):
+def duplicate_node_name(t):
     leader, twin = t.leader, t.standbys[0]
     term = t.db.lease(t.group)["term"]
 

@@ -73,7 +73,7 @@ def group_added_and_removed(t):
 
 
 @scenario("a broken file: the reload fails and says why, nothing changes")
-def bad_file(t):
+def broken_configuration_file(t):
     old = t.leader
     before = old.read_file(APPLIED[0])
     old.write_file(SECOND_FILE, 'groups = ( { name = "x y"; units = [ "worker.service" ]; '
@@ -227,7 +227,7 @@ def lease_shorter_and_cut(t):
 
 
 @scenario("an administrator's drop-in undoes a guard: that host does not take over, and says why")
-def guard_undone(t):
+def guard_overridden(t):
     bad, good = t.standbys
     drop_in = f"/etc/systemd/system/{t.unit}.d/~~.conf"
     bad.write_file(drop_in, "[Service]\nSendSIGKILL=no\n")
@@ -246,7 +246,7 @@ def guard_undone(t):
 
 
 @scenario("the applied configuration is damaged: the host boots, and runs nothing unguarded")
-def snapshot_damaged(t):
+def applied_configuration_damaged(t):
     other = t.standbys[0]
     other.systemctl("enable", "--quiet", t.unit)
 

@@ -44,7 +44,7 @@ def pull_plug(t):
 
 
 @scenario("no connection to the database lasts for longer than a second: a standby takes over all the same")
-def connections_short(t):
+def short_lived_connections(t):
     old = t.leader
     with ended_every_second(t):
         t.undisturbed(seconds=1.5 * t.lease_ms / 1000)

@@ -25,7 +25,7 @@ def database_crashed(t):
 
 
 @scenario("an administrator ends all sessions of the agents: nobody notices")
-def sessions_ended(t):
+def sessions_terminated(t):
     def sessions():
         rows = t.db.psql("select pid, host(client_addr) from pg_stat_activity where usename = 'tenure'")
         return dict(line.split("|") for line in rows.splitlines())
@@ -42,7 +42,7 @@ def sessions_ended(t):
 
 
 @scenario("the database is away for longer than a lease: everything stops, one comes back")
-def database_away(t):
+def database_unavailable(t):
     old = t.leader
     t.fault("PostgreSQL is stopped", t.db.stop)
     t.effect("it does not answer", lambda: not t.db.ready())

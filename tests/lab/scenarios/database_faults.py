@@ -76,7 +76,7 @@ END = "select pg_terminate_backend(pid) from pg_stat_activity where usename = 't
 
 
 @scenario("the database is bad in five ways: each is named, and recovered from without a restart")
-def database_troubles(t):
+def database_errors(t):
     agents = {h: h.main_pid("tenured.service") for h in t.hosts}
     for what, (spoil, mend, words) in TROUBLES.items():
         t.fault(what, lambda s=spoil: t.db.psql(f"{s}; {END}"))

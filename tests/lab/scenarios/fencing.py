@@ -56,7 +56,7 @@ def fenced_writers(t):
 
 
 @scenario("a long transaction asserts the term when the leader goes: it is waited for, and named")
-def held_up(t):
+def long_transaction_at_failover(t):
     t.db.psql(TABLE)
     old, term = t.leader, t.cluster.term(t.leader)
     old.write_file("/usr/local/bin/long", f"""#!/bin/sh

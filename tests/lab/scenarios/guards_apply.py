@@ -77,7 +77,7 @@ def guards_apply_killed(t):
 
 
 @scenario("no room is left in /etc/systemd/system: apply says so and changes nothing, and does it when there is")
-def guards_no_room(t):
+def guards_disk_full(t):
     t.spent, host = True, t.standbys[0]
     host.write_file(f"{ETC}/{SECOND}", service(BEAT))
     before = host.read_file(APPLIED[0])
@@ -139,7 +139,7 @@ COPIES = {
 
 
 @scenario("units of every kind, with one copy of their guards: none starts on a standby, by hand or when it boots")
-def guards_one_copy_of_each(t):
+def guards_one_copy_left(t):
     t.spent = True
     with units_of_group(t, KINDS):
         host = t.standbys[0]
@@ -209,7 +209,7 @@ def group_renamed(t):
 
 
 @scenario("a group leaves the files of one host whose unit is enabled, and it boots with either copy lost: it does not start")
-def guards_left_boot(t):
+def guards_removed_group_boot(t):
     t.spent, host = True, t.standbys[0]
     host.systemctl("enable", "--quiet", "tenured.service", t.unit)
     t.fault(f"the group leaves the files of {host}", lambda: (

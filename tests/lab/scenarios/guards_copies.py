@@ -248,7 +248,7 @@ def guards_without_inodes(t):
 
 
 @scenario("/etc/tenure is a link to a disk of fstab: a standby that boots does not run the enabled unit")
-def guards_late_configuration(t):
+def guards_configuration_mounted_late(t):
     t.spent, host = True, t.standbys[0]
     host.systemctl("enable", "--quiet", t.unit)
 
@@ -267,7 +267,7 @@ def guards_late_configuration(t):
 
 
 @scenario("what is applied lies on a disk that is mounted late: apply says so, and safe when the host boots")
-def guards_late_applied(t):
+def guards_applied_mounted_late(t):
     t.spent, host = True, t.standbys[0]
     host.systemctl("enable", "--quiet", t.unit)
     host.sh("mkdir /disk; mv /etc/tenure.applied /disk/; mkdir /etc/tenure.applied; systemctl stop tenured; "
@@ -429,7 +429,7 @@ def guards_etc_read_only(t):
 
 
 @scenario("a host boots before anything was ever applied there, and its unit is enabled: it does not start")
-def guards_before_the_first_apply(t):
+def guards_before_first_apply(t):
     t.spent, host = True, t.standbys[0]
 
     def provision():
@@ -514,7 +514,7 @@ def guards_upgraded(t):
 
 
 @scenario("a unit that was enabled by its path has a second name: it cannot be started by either, nor be left running")
-def guards_second_name(t):
+def guards_unit_alias(t):
     t.spent = True
     unit = "[Service]\nExecStart=/lab/witness /lab/beats/%H.pay.service\n[Install]\nAlias=payments.service\nWantedBy=multi-user.target\n"
 
@@ -555,7 +555,7 @@ STRAY = "stray.service"
 
 
 @scenario("both copies of a unit's guards are lost on a standby, and somebody starts it: stopped by its name, and stays so")
-def guards_stray_by_name(t):
+def guards_stray_stopped_by_name(t):
     t.spent = True
     with units_of_group(t, {STRAY: service(BEAT, "Restart=always", "RestartSec=0")}):
         host = t.standbys[0]

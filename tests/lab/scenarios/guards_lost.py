@@ -39,7 +39,7 @@ def leads_on(t, host, term):
 
 
 @scenario("the generator is killed in a daemon-reload on the leader: an alert, healed by itself, the term goes on")
-def guards_lost_generators_copy(t):
+def guards_lost_generator_copy(t):
     t.spent, host = True, t.leader
     restarts_always(t)
     time.sleep(1)
@@ -122,7 +122,7 @@ def guards_lost_both_healed(t):
 
 
 @scenario("both copies are lost on the leader, and no heal helps: the term ends, planned, before anything gets away")
-def guards_lost_for_good(t):
+def guards_lost_permanently(t):
     t.spent, old = True, t.leader
     gone = " ".join(APPLIED)
     t.fault(f"the generator, all drop-ins and what is applied are away on {old}, daemon-reload",
@@ -142,7 +142,7 @@ def guards_lost_for_good(t):
 
 
 @scenario("a unit that PID 1 always restarts has lost its own guards for good: stepped down, and it is stopped by name")
-def guards_lost_for_good_of_a_unit(t):
+def guards_lost_permanently_of_unit(t):
     t.spent, old = True, t.leader
     restarts_always(t)
     time.sleep(1)
@@ -166,7 +166,7 @@ def guards_lost_for_good_of_a_unit(t):
 
 
 @scenario("the leader's unit runs outside its slice after a restart: an alert, it steps down at once, the unit is stopped")
-def guards_lost_outside(t):
+def guards_lost_outside_slice(t):
     t.spent, old = True, t.leader
     restarts_always(t)
     time.sleep(1)
@@ -190,7 +190,7 @@ def guards_lost_outside(t):
 
 
 @scenario("PID 1 hangs on leader and standby, in the midst of a reload on both: nothing is called lost")
-def guards_lost_not_when_pid1_hangs(t):
+def guards_not_lost_when_pid1_hangs(t):
     hosts = (t.leader, t.standbys[0])
     term = t.cluster.term(t.leader)
     n = {h: (len(alerts(h)), len(copy_alerts(h)), healed(h)) for h in hosts}
@@ -215,7 +215,7 @@ def guards_lost_not_when_pid1_hangs(t):
 
 
 @scenario("what heals cannot be used for anything else: the agent's user may start it, and no more")
-def guards_lost_rights(t):
+def guards_heal_privilege(t):
     host = t.standbys[0]
     before = healed(host)
 

@@ -152,7 +152,7 @@ def guards_missing_agent_killed(t):
 
 
 @scenario("a drop-in undoes a guard where the group is led: an alert reports it, and a notice when it is mended")
-def guards_undone_on_the_leader(t):
+def guards_overridden_on_leader(t):
     host = t.leader
     drop_in = f"{ETC}/{t.unit}.d/~~.conf"
     t.check("nothing was reported yet", not alerts(host))

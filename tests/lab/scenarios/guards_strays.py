@@ -132,7 +132,7 @@ def systemctl_is_late(host, late=True):
 
 
 @scenario("PID 1 is busy while a stray is being killed, and starts it once more when it goes on: killed again")
-def guards_stray_restarted_by_a_busy_pid1(t):
+def guards_stray_restarted_by_busy_pid1(t):
     with strays(t, {STRAY: RESISTS}):
         host = t.standbys[0]
         lose_everything(t, host, STRAY)
@@ -219,7 +219,7 @@ def run_outside(t, host, lose=lose_guards):
 
 
 @scenario("a unit runs outside its slice and ignores SIGTERM, and its host steps down: dead before another host runs it")
-def guards_outside_handover(t):
+def guards_outside_slice_switchover(t):
     with strays(t, {STRAY: RESISTS}):
         old = t.leader
         run_outside(t, old)
@@ -232,7 +232,7 @@ def guards_outside_handover(t):
 
 
 @scenario("the same, the keeper's guards are lost too, and its host is cut off: dead before another host runs it")
-def guards_outside_cut(t):
+def guards_outside_slice_cut(t):
     with strays(t, {STRAY: RESISTS}):
         old = t.leader
         run_outside(t, old, lose_everything)
@@ -246,7 +246,7 @@ def guards_outside_cut(t):
 
 
 @scenario("the same, and the keeper is killed: the fence alone reaches it, as late as what is in the slice")
-def guards_outside_fence(t):
+def guards_outside_slice_fence(t):
     with strays(t, {STRAY: RESISTS}):
         old = t.leader
         keeper = old.main_pid(t.keeper)
@@ -277,7 +277,7 @@ def guards_stray_agent_stopped(t):
 
 
 @scenario("the same, and nothing can end it: the stop of the agent has a limit, and says what is left")
-def guards_stray_left(t):
+def guards_stray_unkillable(t):
     with strays(t, {STRAY: RESISTS}):
         host = t.standbys[0]
         host.sh(f"ln -s /dev/null /run/systemd/system/{STOPPER}")
@@ -307,7 +307,7 @@ def stands_by_again(t, host):
 
 
 @scenario("what ends strays is started by hand where the group is led: it refuses, and nothing is disturbed")
-def guards_stop_refuses_a_leader(t):
+def guards_stray_stop_refused_on_leader(t):
     old = t.leader
     t.fault(f"systemctl start {STOPPER} on {old}", lambda: old.systemctl("start", STOPPER, check=False))
     t.effect("it has refused", lambda: t.said(old, STOPPER, "this host leads group")

@@ -38,7 +38,7 @@ def deadline_of(t, host):
 
 
 @scenario("the keeper stands still, and is stopped by hand just before its watchdog fires")
-def keeper_stopped_while_it_hangs(t):
+def keeper_stopped_while_frozen(t):
     """PID 1 stops the units first; until they are gone the keeper is active, and its watchdog counts on."""
     t.cluster.worker("--ignore-term")
     old, keeper = t.leader, t.leader.main_pid(t.keeper)
@@ -72,7 +72,7 @@ def keeper_frozen(t):
 
 
 @scenario("a unit ignores SIGTERM, and its children too: hand-over")
-def ignores_sigterm_handover(t):
+def ignores_sigterm_switchover(t):
     t.cluster.worker("--ignore-term", "--children", "2", "--escape")
     old = t.leader
     t.stop_agent(old)
@@ -124,7 +124,7 @@ def keeper_alone(t):
 
 @scenario("agent, keeper and PID 1 of the leader stand still past the lease: nothing is left that could end the units",
           dual_ms=10000, breaks="on the leading host the keeper or PID 1 gets to run")
-def both_guards_hang(t):
+def agent_keeper_and_pid1_hang(t):
     old, term = t.leader, t.cluster.term(t.leader)
     pids = [old.main_pid("tenured.service"), old.main_pid(t.keeper)]
     try:

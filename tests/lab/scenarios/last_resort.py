@@ -175,7 +175,7 @@ def unkillable_reboots_fence(t):
 
 @scenario("SIGKILL does not end a process, no fence: an alert, and the group is not given back",
           dual_ms=5000, breaks="SIGKILL takes effect within K")
-def unkillable_is_told(t):
+def unkillable_reported(t):
     with units_of_group(t, STUCK):
         old, term = t.leader, t.db.lease(t.group)["term"]
         pid = hang(t, old)
@@ -208,7 +208,7 @@ def unkillable_is_told(t):
 
 
 @scenario("the database's clock gains half a second, then three, as a host sees it that was paused")
-def clocks_stood_still(t):
+def clocks_after_pause(t):
     """The pause itself cannot be made here: all hosts share the machine's clock."""
     with clocks_of_their_own(t):
         old, wall = t.leader, time.time

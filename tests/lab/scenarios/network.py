@@ -19,11 +19,11 @@ def one_way(t, direction):
 
 
 @scenario("what the leader sends is lost, what is sent to it arrives")
-def lost_on_the_way_out(t):
+def outgoing_packets_lost(t):
     one_way(t, "from")
 
 
 @scenario("what is sent to the leader is lost, what it sends arrives")
-def lost_on_the_way_in(t):
+def incoming_packets_lost(t):
     """Its renewals are done, and it never hears of it: only answers count."""
     one_way(t, "to")

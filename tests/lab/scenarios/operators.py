@@ -74,7 +74,7 @@ ON_STANDBY = {
 
 
 @scenario("stop, restart, kill and mask of unit and keeper by hand on a standby: nothing comes of it")
-def by_hand_on_a_standby(t):
+def by_hand_on_standby(t):
     host, other, leader = t.standbys[0], t.standbys[1], t.leader
     term = t.cluster.term(leader)
 
@@ -157,7 +157,7 @@ def keeper_by_hand(t):
 
 
 @scenario("keepers and units are started by hand on standbys, all the time: refused")
-def started_by_hand_again_and_again(t):
+def started_by_hand_repeatedly(t):
     leader, term = t.leader, t.cluster.term(t.leader)
     refused = 0
     t.fault("systemctl start of keeper and unit on the standbys begins", lambda: None)

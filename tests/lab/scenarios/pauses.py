@@ -22,7 +22,7 @@ def is_busy(host):
 
 
 @scenario("PID 1 is busy for 10 s with a slow generator, and meanwhile the leader is cut off")
-def pid1_busy(t):
+def pid1_busy_and_cut(t):
     old = t.leader
     reload_slowly(old)
     t.effect("the generator runs", lambda: is_busy(old))
@@ -38,7 +38,7 @@ def pid1_busy(t):
 
 
 @scenario("PID 1 is busy for 10 s with a slow generator: nobody notices")
-def pid1_busy_alone(t):
+def pid1_busy(t):
     host = t.leader
     t.fault(f"systemctl daemon-reload on {host}, with a generator that takes 10 s", lambda: reload_slowly(host))
     t.effect("the generator runs", lambda: is_busy(host))
@@ -118,7 +118,7 @@ def stop_between(t, units):
 
 
 @scenario("the agent stands still from just after a renewal on, and goes on after the lease")
-def agent_stopped_between(t):
+def agent_frozen_after_renewal(t):
     old, pids = stop_between(t, ["tenured.service"])
     new = t.next_leader()
     t.dead_within(old, t.duration_ms + t.slack_ms + t.stop_ms + t.kill_ms)
@@ -130,7 +130,7 @@ def agent_stopped_between(t):
 
 
 @scenario("the keeper stands still from just after a renewal on, and the agent with it")
-def keeper_stopped_between(t):
+def keeper_frozen_after_renewal(t):
     """Neither reaches its deadline: PID 1 counts the keeper's watchdog, and the fence kills."""
     old, pids = stop_between(t, [t.keeper, "tenured.service"])
     t.next_leader()

@@ -59,10 +59,10 @@ def all_at_once(t, what, do):
 
 
 @scenario("all hosts are shut down at once, and power comes back together")
-def shutdown_of_all(t):
+def shutdown_all(t):
     all_at_once(t, "orderly shutdown", lambda h: h.power_off())
 
 
 @scenario("all plugs are pulled at once, and power comes back together")
-def plugs_of_all(t):
+def plugs_pulled_all(t):
     all_at_once(t, "the plugs are pulled", lambda h: h.pull_plug())

@@ -31,7 +31,7 @@ def refuses_transient(t, host, unit):
 
 
 @scenario("the agent's user asks PID 1 for all it must not have, also while the keeper's template is away")
-def privilege_of_the_agent(t):
+def privilege_of_agent(t):
     t.spent, host = True, t.standbys[0]
     refuses_transient(t, host, "tenure@evil.service")
     t.fault(f"{TEMPLATE} is moved away on {host}", lambda: host.run("mv", TEMPLATE, "/root/"))

@@ -170,7 +170,7 @@ SERVICES = {
 
 
 @scenario("services of every type, an instance, one with a slice of its own: handed over, cut off")
-def kinds_of_services(t):
+def service_types(t):
     with units_of_group(t, SERVICES):
         beating = [u for u in SERVICES if u != "quiet.service"]
         all_active(t, t.leader, SERVICES)
@@ -246,7 +246,7 @@ def nothing_usable(t, host):
 
 
 @scenario("timer, socket, path, mount, target: used on the leader, refused elsewhere, also in mid-stop")
-def kinds_of_other_units(t):
+def other_unit_types(t):
     with units_of_group(t, OTHERS):
         use_everything(t, t.leader)
         for host in t.standbys:
@@ -337,14 +337,14 @@ def resist(t, units, beating, gap_ms):
 
 
 @scenario("units that do not want to stop, fork without end, come back: ended all the same, and handed over at once")
-def units_that_resist(t):
+def units_resist_stop(t):
     with units_of_group(t, STUBBORN):
         left = resist(t, STUBBORN, STUBBORN, t.stop_ms + t.kill_ms + t.slack_ms + 700)
         t.check(f"they had processes alone, and are dead: {left}", not left)
 
 
 @scenario("the same, and the commands for their stop do not end either: ended, but not given back, and said")
-def units_that_resist_by_hooks(t):
+def stop_commands_hang(t):
     units = {**STUBBORN, **HOOKS}
     with units_of_group(t, units):
         left = resist(t, units, [*units, "post.service"], t.lease_ms + 2000)
@@ -362,7 +362,7 @@ UNWELL = {
 
 
 @scenario("units that fail to start, or fail while leading: the node leads on, and says so")
-def units_that_fail(t):
+def units_fail(t):
     with units_of_group(t, UNWELL):
         old, keeper = t.leader, t.leader.main_pid(t.keeper)
 
@@ -417,7 +417,7 @@ FIGHTS = {
     "keep-long": ("keeper", "[Service]\nTimeoutStopSec=infinity\n", "TimeoutStopUSec is infinity"),
     "masked": ("masked", "", "LoadState is masked: run systemctl unmask"),
     "missing": ("missing", "", "LoadState is not-found"),
-    # By itself it would not be led, see units_known_unread(): but the guards of the others are lost, so the agent has PID 1
+    # By itself it would not be led, see unit_file_not_reloaded(): but the guards of the others are lost, so the agent has PID 1
     # read all files again.
     "changed": ("changed", "", ""),
     "peace": ("service", "[Service]\nNice=5\n", ""),
@@ -464,7 +464,7 @@ def make_peace(host):
 
 
 @scenario("drop-ins that fight the guards, units masked, missing or changed: named, and never led")
-def guards_fought(t):
+def conflicting_drop_ins(t):
     host = t.standbys[0]
     keeper = t.leader.main_pid(t.keeper)
     expected = {n: w for n, (_, _, w) in FIGHTS.items()}

@@ -20,7 +20,7 @@ def line(said, verdict, what):
 
 
 @scenario("a reload would replace the arbiter by one that does not answer: refused, and nobody notices")
-def reload_to_a_dead_arbiter(t):
+def reload_to_dead_arbiter(t):
     before = {h: h.read_file(APPLIED[0]) for h in t.hosts}
     agents = {h: h.main_pid("tenured.service") for h in t.hosts}
     for host in t.hosts:
@@ -51,7 +51,7 @@ def reload_to_a_dead_arbiter(t):
 
 
 @scenario("the database is away: a reload works, of the same arbiter and of another")
-def reload_while_the_arbiter_is_down(t):
+def reload_while_arbiter_is_down(t):
     t.fault("PostgreSQL is stopped", t.db.stop)
     t.effect("it does not answer", lambda: not t.db.ready())
     group = {"name": t.group, "units": [t.unit], "lease": "6s", "stop_timeout": t.cluster.stop_timeout}
@@ -74,7 +74,7 @@ def reload_while_the_arbiter_is_down(t):
 
 
 @scenario("what check finds on a host: all as it should be, then this and that taken away; nobody notices")
-def check_tries_the_real_thing(t):
+def check_on_running_host(t):
     host = t.standbys[0]
     code, said = check(host)
     t.check(f"all is well: {code}\n{said}", code == 0)

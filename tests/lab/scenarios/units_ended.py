@@ -17,7 +17,7 @@ def is_over(host, unit):
 
 
 @scenario("a job ends well, another unit is stopped by hand, systemd reads its files again: the group is given back at once")
-def units_over_in_mid_term(t):
+def units_end_in_mid_term(t):
     """A daemon-reload has PID 1 forget how their commands went; the agent does not, nor the one that follows it."""
     with units_of_group(t, FILES, fence="reboot"):
         boots = [h.boots for h in t.hosts]

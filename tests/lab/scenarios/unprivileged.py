@@ -67,7 +67,7 @@ def leads_next(t, host, how):
 
 
 @scenario("hosts that may not ask for their clock's rate, an unprivileged container and one with ProtectClock=, lead in turn")
-def unprivileged(t):
+def unprivileged_hosts(t):
     t.spent = True
     first, (container, other) = t.leader, t.standbys
     ask(t, first)

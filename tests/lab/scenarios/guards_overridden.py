@@ -22,7 +22,7 @@ EnvironmentFile=
 
 
 @scenario("drop-ins of an administrator set everything again that guards a unit: without effect, on leader and standby")
-def guards_not_undone(t):
+def guards_survive_drop_ins(t):
     def undo(host):
         host.write_file(f"{ETC}/{t.unit}.d/zzzz.conf", UNDO)
         host.write_file(f"{ETC}/service.d/zzzz.conf", UNDO)
@@ -64,7 +64,7 @@ QUIET = {**{name: OTHERS[name] for name in ("night.timer", "night.service")},
 
 
 @scenario("units are masked while they run, without a process some of them, and their host steps down: they end")
-def guards_masked(t):
+def guards_units_masked(t):
     t.spent = True
     with units_of_group(t, QUIET):
         old, units = t.leader, (t.unit, *QUIET)

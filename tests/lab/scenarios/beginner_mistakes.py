@@ -229,21 +229,21 @@ HOST = (
 )
 
 OTHERS = (
-    Skipped("SEEN that is not when a leader was last seen", "no mistake; zero_leaders.countdown"),
+    Skipped("SEEN that is not when a leader was last seen", "no mistake; no_leader.failover_countdown"),
     Skipped("an upgrade that overwrites /etc/tenure", "packages: the unit test install_once"),
     Skipped("groups, units or leases that differ between hosts; a group on one host only", "no host sees another's files"),
-    Skipped("a group's name with a dash", "no mistake any more: words.dash"),
+    Skipped("a group's name with a dash", "no mistake any more: commands.group_name_with_dash"),
     Skipped("uninstalled, or removed, with units that are enabled", "packages: the guide has it"),
-    Skipped("a host that was cloned; two hosts of one name", "takes a host more: whose_record, bus.two_of_one_name"),
+    Skipped("a host that was cloned; two hosts of one name", "takes a host more: clones, bus.duplicate_node_name"),
     Skipped("restarted instead of reloaded after the first start", "the same as edited and not applied, above"),
     Skipped("a command just after a start", "over before it can be asked: role `starting`"),
     Skipped("clocks that are stepped", "they are this machine's: clocks, with a clock of their own"),
-    Skipped("the same words again and again", "words.obstacles counts them"),
+    Skipped("the same words again and again", "commands.connection_errors counts them"),
     Skipped("a semicolon that is missing between settings", "no mistake: libconfig takes it"),
     Skipped("a comma too many", "no mistake for libconfig of Debian 13"),
     Skipped("large terms", "no mistake: the manual explains them"),
     Skipped("no room in /run", "it is as large as memory: unit tests of tickets, and guards_apply"),
-    Skipped("texts that are not UTF-8", "words.obstacles, and the fuzz target show"),
+    Skipped("texts that are not UTF-8", "commands.connection_errors, and the fuzz target show"),
 )
 
 
@@ -273,7 +273,7 @@ def provoke(t, host, m):
 
 
 @scenario("every mistake that newcomers made says what is wrong, why, and what to do")
-def mistakes(t):
+def beginner_mistakes(t):
     t.spent = True
     host = t.standbys[0]
     wrong = []

@@ -71,7 +71,7 @@ def shut_down(t, winner, term):
 
 @scenario("the leader is there twice, as a machine that was cloned while it ran: one of both gives up at once, and says why",
           dual_ms=5000, breaks="no machine is there twice")
-def hot_clone(t):
+def clone_of_leader(t):
     original, twin = t.leader, t.standbys[0]
     both, term = [original, twin], t.cluster.term(original)
     make_twin(t, twin, original)
@@ -92,7 +92,7 @@ def hot_clone(t):
 
 
 @scenario("a standby is there twice, as a machine that was cloned while it ran: one of both takes over, and the other says why it does not")
-def clone_of_a_standby(t):
+def clone_of_standby(t):
     one, other = t.standbys
     make_twin(t, other, one)
     other.systemctl("start", "tenured.service")

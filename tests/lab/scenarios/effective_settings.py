@@ -153,7 +153,7 @@ def try_known(t, host, name):
 
 
 @scenario("groups of all kinds that PID 1 knows more of than their files say: refused, or warned of, or let pass")
-def units_known(t):
+def effective_settings(t):
     host = t.standbys[0]
     keeper = t.leader.main_pid(t.keeper)
     t.fault(f"one group after the other is written down on {host}",
@@ -166,7 +166,7 @@ def units_known(t):
 
 
 @scenario("files of running units change, and nobody reloads: check says so, apply goes by what they say now")
-def units_known_changed(t):
+def unit_files_changed(t):
     host, files = t.standbys[0], ("k.service", "k-b.service")
     keeper = t.leader.main_pid(t.keeper)
 
@@ -207,7 +207,7 @@ TIMED = ["nightly@books.timer", "job-books.service", "renamed.timer", "new-job.s
 
 
 @scenario("timers that name their jobs by a specifier or an old name, or come from a generator: a takeover runs none")
-def units_known_timers(t):
+def timers_by_alias(t):
     t.spent = True
 
     def write(host):
@@ -234,7 +234,7 @@ def units_known_timers(t):
 
 
 @scenario("the unit is frozen when its term ends: where it cannot be started again its host does not lead, and says why")
-def units_known_frozen(t):
+def unit_frozen_at_end_of_term(t):
     t.spent, old = True, t.leader
     for_ever = t.lab.platform.name != "252"
     t.fault(f"the unit is frozen on {old}", lambda: old.systemctl("freeze", t.unit))
@@ -264,7 +264,7 @@ CHANGED = "f-changed.service"
 
 
 @scenario("a unit's file is changed on a standby, and PID 1 has not read it again: not led there until it has")
-def units_known_unread(t):
+def unit_file_not_reloaded(t):
     host = t.standbys[0]
     host.write_file(f"{ETC}/{CHANGED}", service(BEAT, "[Install]", "WantedBy=multi-user.target"))
     t.cluster.write_group(host, {"name": "f-changed", "units": [CHANGED], "lease": "4s", "stop_timeout": "1s"})

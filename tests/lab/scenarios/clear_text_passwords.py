@@ -27,7 +27,7 @@ def everywhere(t, do):
 
 
 @scenario("an earlier version has applied an arbiter that takes the password in clear text: it goes on, and says so")
-def earlier_arbiter(t):
+def arbiter_of_earlier_version(t):
     def as_before(host):
         t.cluster.configure(host, conninfo=UNVERIFIED)
         host.systemctl("reload", "tenured.service")
@@ -74,7 +74,7 @@ def earlier_arbiter(t):
 
 
 @scenario("a server that wants the password in clear text gets it only if it is verified or an administrator says so")
-def clear_text(t):
+def clear_text_password(t):
     host = t.standbys[0]
     of_this_host = host.read_file("/etc/tenure/tenure.conf")
     verified = "sslmode=verify-full sslrootcert=/etc/tenure/ca.pem"

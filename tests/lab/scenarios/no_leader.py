@@ -41,7 +41,7 @@ def led_again(t):
 
 
 @scenario("the leader's plug is pulled: standbys say for how long it is silent, and when they take over")
-def countdown(t):
+def failover_countdown(t):
     for host in t.standbys:
         left = t.cluster.status(host)["claims_in_seconds"]
         t.check(f"{host} waits for a lease that is renewed: {left:.1f} s are left", left > t.lease_ms / 2000)
@@ -103,7 +103,7 @@ def holds(t, words, sql):
 
 
 @scenario("a transaction, or by locks a lock, of a stranger keeps everybody from taking over: named in every journal")
-def stranger_holds(t):
+def foreign_transaction_blocks_claim(t):
     if t.method == "advisory":
         pid = holds(t, "a stranger waits for the group's lock", f"select pg_advisory_lock(tenure.lock_key('{t.group}'))")
         words = f"the group's advisory lock, which process {pid} of role \"postgres\", application \"stranger\", has"
@@ -118,7 +118,7 @@ def stranger_holds(t):
 
 
 @scenario("a prepared transaction that somebody forgot keeps everybody from taking over: named in every journal")
-def prepared_holds(t):
+def prepared_transaction_blocks_claim(t):
     t.db.psql(f"begin; select from tenure.lease where grp = '{t.group}' for key share; prepare transaction 'month-end'")
     t.stays(f"{t.leader} leads on", lambda: t.cluster.is_leader(t.leader), t.lease_ms / 1000)
     pull_plug(t)
@@ -128,7 +128,7 @@ def prepared_holds(t):
 
 
 @scenario("a stranger has the whole table locked: nobody can take over, and who it is stands in every journal, with the remedy")
-def table_locked(t):
+def table_lock_blocks_claim(t):
     mode = "exclusive" if t.method == "advisory" else "access exclusive"
     t.db.sh(f"systemd-run --quiet --collect --unit=stranger --uid=postgres sh -c \"echo \\\"begin; lock table tenure.lease in {mode} mode; "
             "select pg_sleep(600)\\\" | PGAPPNAME=stranger exec psql -X -q -d tenure\"")

@@ -11,7 +11,7 @@ RECONNECT_MS = 3500         # after a server was away for some seconds
 
 
 @scenario("the database is restarted while a dead leader's lease runs out: it is watched from the beginning")
-def server_restarted_while_watched(t):
+def server_restarted_while_observed(t):
     old, others = t.leader, t.standbys
     pull_plug(t)
     t.until("the others have seen more than half of it", lambda: all((watched(t, h) or 0) > 0.55 for h in others))

@@ -41,7 +41,7 @@ def status(host, *arguments):
 
 
 @scenario("a group with a dash: is-active, stop and is-leader with the name as it is")
-def dash(t):
+def group_name_with_dash(t):
     def add():
         for host in t.hosts:
             add_second(t, host)
@@ -117,7 +117,7 @@ def lead_second_elsewhere(t):
 
 
 @scenario("an upgrade finds a keeper of an earlier version's name: it ends, its term is given back, and one of today's name leads")
-def earlier_keeper(t):
+def keeper_of_earlier_version(t):
     old = lead_second_elsewhere(t)
     ticket = old.read_file(f"/run/tenure/groups/{SECOND}/live/state")
     term = t.db.lease(SECOND)["term"]
@@ -156,7 +156,7 @@ def earlier_keeper(t):
 
 
 @scenario("an agent that does not run, one that cannot be reached, and a reload that fails: what whoever asks is told")
-def answers(t):
+def command_errors(t):
     other = t.standbys[0]
     other.write_file(SECOND_FILE, "groups = ( { name = 5; } );\n")
     r = t.fault(f"a broken file on {other}, systemctl reload tenured",
@@ -209,7 +209,7 @@ def told(host):
 
 
 @scenario("a database whose name is longer than there is room for, and a password file that is root's: both are told, once")
-def obstacles(t):
+def connection_errors(t):
     other = t.standbys[0]
 
     def name():
