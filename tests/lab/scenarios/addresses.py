@@ -133,7 +133,7 @@ def stands_by_again(t, old):
     t.until(f"{old} stands by", lambda: t.cluster.status(old).get("role") == "standby", timeout=20)
 
 
-@scenario("the address of the example: handed over, agent restarted and units reloaded before; on one host at a time")
+@scenario("an agent restart and a daemon-reload, then a switchover: one host at a time has the example's address")
 def address_switchover(t):
     """What proves a stop is not forgotten by an agent that is restarted, nor by a daemon-reload."""
     with addresses(t, {EXAMPLE: example(t)}, fence="reboot") as holders:
@@ -159,7 +159,7 @@ def address_switchover(t):
         t.check("no host has restarted", boots == [h.boots for h in t.hosts] and all(h.up for h in t.hosts))
 
 
-@scenario("PID 1 stands still for 2 s while the address of the example is handed over: not given back, and said")
+@scenario("PID 1 hangs for 2 s during a switchover of the example's address: no release, and an alert")
 def address_pid1_hangs(t):
     with addresses(t, {EXAMPLE: example(t)}):
         old, term = t.leader, t.db.lease(t.group)["term"]
@@ -168,7 +168,7 @@ def address_pid1_hangs(t):
         stands_by_again(t, old)
 
 
-@scenario("the stop of an address fails, then one that hangs: not given back, an alert, and the status says so")
+@scenario("the stop of an address fails, or hangs: no release, an alert, and the status says so")
 def address_stop_fails(t):
     for stop, words in (("ExecStop=/bin/false", "ExecStop= exited with 1"),
                         ("ExecStop=/bin/sleep 60", "ExecStop= was killed by signal"),
@@ -221,22 +221,22 @@ def tell_keeper(t):
     return fail
 
 
-@scenario("the stop of an address fails: by fence = \"reboot\" its host restarts in time")
+@scenario("the stop of an address fails, with fence = \"reboot\": the host restarts in time")
 def address_stop_fails_reboot(t):
     restarted_for(t, {"addr.service": address("ExecStop=/bin/false")}, tell_keeper(t))
 
 
-@scenario("the stop of an address hangs: by fence = \"reboot\" its host restarts in time")
+@scenario("the stop of an address hangs, with fence = \"reboot\": the host restarts in time")
 def address_stop_hangs_reboot(t):
     restarted_for(t, {"addr.service": address("ExecStop=/bin/sleep 60")}, tell_keeper(t))
 
 
-@scenario("the keeper is killed, and the stop of an address fails: the fence restarts the host in time")
+@scenario("the keeper is killed and the stop of an address fails: the fence restarts the host in time")
 def address_stop_fails_reboot_by_fence(t):
     restarted_for(t, {"addr.service": address("ExecStop=/bin/false")}, t.kill_keeper)
 
 
-@scenario("PID 1 stands still while the address of the example is handed over: by fence = \"reboot\" its host restarts")
+@scenario("PID 1 hangs during a switchover of the example's address, with fence = \"reboot\": the host restarts")
 def address_pid1_hangs_reboot(t):
     def fail(old):
         # Longer than S, shorter than S + K: PID 1 goes on before the host would restart for PID 1's own sake.
@@ -245,7 +245,7 @@ def address_pid1_hangs_reboot(t):
     restarted_for(t, {EXAMPLE: example(t)}, fail)
 
 
-@scenario("an address is masked, or replaced, while its host leads: said at once; then it steps down, and nothing is given back")
+@scenario("an address is masked or replaced on the leader: an alert at once, and no release when the leader steps down")
 def address_masked(t):
     t.spent = True
     for how, words, at_once in (("masked", "LoadState is masked", "LoadState is masked"),
@@ -276,7 +276,7 @@ SNEAK = {"sneak.service": service(
     "/bin/sh -c 'mkdir -p /sys/fs/cgroup/tenure.slice/tenure-work.slice/sneak/deep'", "Type=oneshot", "RemainAfterExit=yes")}
 
 
-@scenario("a unit leaves an empty cgroup in the group's slice: no alert, no restart, given back at once")
+@scenario("a unit leaves an empty cgroup in the group's slice: no alert, no restart, and an immediate release")
 def empty_cgroup(t):
     with units_of_group(t, SNEAK, fence="reboot"):
         old, boots = t.leader, [h.boots for h in t.hosts]
@@ -302,7 +302,7 @@ def empty_cgroup(t):
             host.sh(f"rmdir {where}/deep {where}", check=False)
 
 
-@scenario("PID 1 is busy at the end of a term, all processes are gone: no restart by fence = \"reboot\", no alert, given back")
+@scenario("PID 1 is busy when a term ends and all processes are gone, with fence = \"reboot\": no restart, no alert, a release")
 def pid1_busy_at_end_of_term(t):
     with units_of_group(t, {"second.service": service("/lab/witness /lab/beats/%H.%n")}, fence="reboot"):
         old, boots = t.leader, [h.boots for h in t.hosts]
@@ -322,7 +322,7 @@ def pid1_busy_at_end_of_term(t):
 LONG = "a" * 242 + ".service"
 
 
-@scenario("an address whose unit's name has 250 characters: handed over; then its stop fails, and nothing is given back")
+@scenario("an address unit with a name of 250 characters: a switchover; then its stop fails, and there is no release")
 def address_with_long_name(t):
     with addresses(t, {LONG: address(GOOD)}, fence="reboot") as holders:
         old, boots = t.leader, [h.boots for h in t.hosts]

@@ -4,7 +4,7 @@
 from lab.scenario import scenario
 
 
-@scenario("hand-over: the leader's agent is stopped")
+@scenario("the leader's agent is stopped: a switchover")
 def switchover(t):
     old = t.leader
     t.stop_agent(old)
@@ -14,7 +14,7 @@ def switchover(t):
     t.gap_at_most(1000)
 
 
-@scenario("the agent is killed and comes back: nobody notices")
+@scenario("the agent is killed and restarted: the term goes on undisturbed")
 def agent_killed(t):
     old, term = t.leader, t.cluster.term(t.leader)
     agent, keeper = old.main_pid("tenured.service"), old.main_pid(t.keeper)
@@ -26,7 +26,7 @@ def agent_killed(t):
     t.gap_at_most(0)
 
 
-@scenario("the agent is restarted: nobody notices")
+@scenario("the agent is restarted: the term goes on undisturbed")
 def agent_restarted(t):
     old, term = t.leader, t.cluster.term(t.leader)
     agent, keeper = old.main_pid("tenured.service"), old.main_pid(t.keeper)
@@ -50,7 +50,7 @@ def agent_gone(t):
     t.gap_at_most(t.lease_ms + 2000)
 
 
-@scenario("the agent hangs (SIGSTOP)")
+@scenario("the agent is frozen (SIGSTOP)")
 def agent_hangs(t):
     old, agent = t.leader, t.leader.main_pid("tenured.service")
     t.fault(f"the agent on {old} is stopped", lambda: old.kill("tenured.service", "STOP"))

@@ -19,7 +19,7 @@ def line(said, verdict, what):
     return next((x for x in said.splitlines() if x.split()[:2] == [verdict, what]), "")
 
 
-@scenario("a reload would replace the arbiter by one that does not answer: refused, and nobody notices")
+@scenario("a reload would replace the arbiter by one that does not answer: refused, and the term goes on undisturbed")
 def reload_to_dead_arbiter(t):
     before = {h: h.read_file(APPLIED[0]) for h in t.hosts}
     agents = {h: h.main_pid("tenured.service") for h in t.hosts}
@@ -50,7 +50,7 @@ def reload_to_dead_arbiter(t):
     t.gap_at_most(0)
 
 
-@scenario("the database is away: a reload works, of the same arbiter and of another")
+@scenario("the database is unavailable: a reload works, with the same arbiter and with another")
 def reload_while_arbiter_is_down(t):
     t.fault("PostgreSQL is stopped", t.db.stop)
     t.effect("it does not answer", lambda: not t.db.ready())
@@ -73,7 +73,7 @@ def reload_while_arbiter_is_down(t):
     t.cluster.wait_ready()
 
 
-@scenario("what check finds on a host: all as it should be, then this and that taken away; nobody notices")
+@scenario("what tenurectl check finds on a host: no fault at first, then faults that are made one by one")
 def check_on_running_host(t):
     host = t.standbys[0]
     code, said = check(host)

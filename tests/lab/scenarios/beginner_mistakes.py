@@ -272,7 +272,7 @@ def provoke(t, host, m):
     return "" if right else f"{m.what}: exit status {r.code}, not {m.status}; missing {missing}:\n{said}"
 
 
-@scenario("every mistake that newcomers made says what is wrong, why, and what to do")
+@scenario("every mistake that beginners made is reported with what is wrong, why, and what to do")
 def beginner_mistakes(t):
     t.spent = True
     host = t.standbys[0]

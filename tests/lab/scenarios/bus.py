@@ -22,7 +22,7 @@ def handed_over(t, why):
     old.systemctl("start", "tenured.service")
 
 
-@scenario("dbus-daemon is killed on all hosts: nobody notices, and a takeover works afterwards")
+@scenario("dbus-daemon is killed on all hosts: the term goes on undisturbed, and a later switchover works")
 def dbus_killed(t):
     # Of all that was on that bus, logind for one never finds back, and systemctl reboot asks it.
     t.spent = True
@@ -42,7 +42,7 @@ def dbus_killed(t):
     t.gap_at_most(2500)
 
 
-@scenario("dbus-daemon stands still on the leader: it leads on, and is cut off, and ends in time")
+@scenario("dbus-daemon hangs on the leader: the term goes on, and ends in time when the leader is cut off")
 def dbus_hangs(t):
     old, term = t.leader, t.db.lease(t.group)["term"]
     pid = old.main_pid(DBUS)
@@ -69,7 +69,7 @@ def dbus_hangs(t):
             lambda: t.cluster.status(old).get("role") == "standby", timeout=15)
 
 
-@scenario("dbus-daemon stands still on a standby: it does not claim what it cannot start")
+@scenario("dbus-daemon hangs on a standby: the standby does not claim what it cannot start")
 def dbus_hangs_on_standbys(t):
     stuck, other = t.standbys
     pid = stuck.main_pid(DBUS)
@@ -90,7 +90,7 @@ def dbus_hangs_on_standbys(t):
     t.cluster.wait_ready()
 
 
-@scenario("polkitd is killed on all hosts: PID 1 has it started again, and a takeover works")
+@scenario("polkitd is killed on all hosts: PID 1 has it started again, and a switchover works")
 def polkitd_killed(t):
     """PID 1 asks polkit whether the agent may start a unit."""
     for host in t.hosts:
@@ -120,7 +120,7 @@ def cannot_start(t, stuck, other):
     old.systemctl("start", "tenured.service")
 
 
-@scenario("polkitd stands still on a standby that claims: another host leads instead")
+@scenario("polkitd hangs on a standby that claims: another host leads instead")
 def polkitd_hangs(t):
     stuck, other = t.standbys
     stuck.systemctl("start", POLKIT)
@@ -135,7 +135,7 @@ def polkitd_hangs(t):
     t.cluster.wait_ready(timeout=40)
 
 
-@scenario("polkit is masked on leader and a standby that claims: it is led down, and another host leads instead")
+@scenario("polkit is masked on the leader and on a standby whose claim therefore fails: another host leads")
 def polkit_masked(t):
     stuck, other = t.standbys
     without = (t.leader, stuck)
@@ -158,7 +158,7 @@ def polkit_masked(t):
     other.systemctl("start", "tenured.service")
 
 
-@scenario("two hosts are configured with one node name: one leads, the other one says what is wrong")
+@scenario("two hosts are configured with one node name: one leads, and the other one reports the mistake")
 def duplicate_node_name(t):
     leader, twin = t.leader, t.standbys[0]
     term = t.db.lease(t.group)["term"]
@@ -206,7 +206,7 @@ def stop_journald(host):
     return pid
 
 
-@scenario("journald stands still on all hosts, who writes to it waits: nobody notices, and a takeover works")
+@scenario("journald hangs on all hosts and blocks its clients: the term goes on undisturbed, and a failover works")
 def journald_hangs(t):
     pids = {}
     try:

@@ -26,7 +26,7 @@ def everywhere(t, do):
     return [do(h) for h in (*t.standbys, t.leader)]
 
 
-@scenario("an earlier version has applied an arbiter that takes the password in clear text: it goes on, and says so")
+@scenario("an arbiter applied by an earlier version exposes the password in clear text: the agent goes on, and warns")
 def arbiter_of_earlier_version(t):
     def as_before(host):
         t.cluster.configure(host, conninfo=UNVERIFIED)
@@ -73,7 +73,7 @@ def arbiter_of_earlier_version(t):
     t.gap_at_most(0)
 
 
-@scenario("a server that wants the password in clear text gets it only if it is verified or an administrator says so")
+@scenario("a server that wants a clear-text password gets it only if it is verified or an administrator allows it")
 def clear_text_password(t):
     host = t.standbys[0]
     of_this_host = host.read_file("/etc/tenure/tenure.conf")

@@ -40,7 +40,7 @@ class Slew:
             self._thread.join()
 
 
-@scenario("the leader's clock is slewed: what is over is borne, what goes on ends the term")
+@scenario("the leader's clock is slewed: a past slew is tolerated, and a lasting one ends the term")
 def clock_slewed(t):
     """Neither the kernel nor adjtimex knows of it: it is seen by what it comes to."""
     with clocks_of_their_own(t):

@@ -59,7 +59,7 @@ def fakes(host, unit):
     return LIBRARY in host.read_file(f"/proc/{host.main_pid(unit)}/maps")
 
 
-@scenario("the wall clocks of database, agents and keeper step by an hour, each its own way")
+@scenario("the wall clocks of database, agents and keeper step by an hour, in different directions")
 def wall_clocks_step(t):
     with clocks_of_their_own(t):
         old = t.leader

@@ -69,7 +69,7 @@ def shut_down(t, winner, term):
     t.gap_at_most(t.lease_ms + 2000)
 
 
-@scenario("the leader is there twice, as a machine that was cloned while it ran: one of both gives up at once, and says why",
+@scenario("the leader exists twice, as a machine cloned while it ran: one of the two steps down at once, and says why",
           dual_ms=5000, breaks="no machine is there twice")
 def clone_of_leader(t):
     original, twin = t.leader, t.standbys[0]
@@ -91,7 +91,7 @@ def clone_of_leader(t):
     shut_down(t, winner, term)
 
 
-@scenario("a standby is there twice, as a machine that was cloned while it ran: one of both takes over, and the other says why it does not")
+@scenario("a standby exists twice, as a machine cloned while it ran: one of the two leads, and the other says why it does not")
 def clone_of_standby(t):
     one, other = t.standbys
     make_twin(t, other, one)

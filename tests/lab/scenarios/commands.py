@@ -40,7 +40,7 @@ def status(host, *arguments):
     return r.code, json.loads(r.out) if r.out.strip() else None
 
 
-@scenario("a group with a dash: is-active, stop and is-leader with the name as it is")
+@scenario("a group has a dash in its name: is-active, stop and is-leader accept the name as it is")
 def group_name_with_dash(t):
     def add():
         for host in t.hosts:
@@ -116,7 +116,7 @@ def lead_second_elsewhere(t):
     t.check("a host that stands by leads it", False)
 
 
-@scenario("an upgrade finds a keeper of an earlier version's name: it ends, its term is given back, and one of today's name leads")
+@scenario("an upgrade finds a keeper under an earlier version's name: it ends, the record is released, and a new one leads")
 def keeper_of_earlier_version(t):
     old = lead_second_elsewhere(t)
     ticket = old.read_file(f"/run/tenure/groups/{SECOND}/live/state")
@@ -155,7 +155,7 @@ def keeper_of_earlier_version(t):
     t.gap_at_most(0)
 
 
-@scenario("an agent that does not run, one that cannot be reached, and a reload that fails: what whoever asks is told")
+@scenario("the agent does not run, cannot be reached, or fails to reload: what the commands answer")
 def command_errors(t):
     other = t.standbys[0]
     other.write_file(SECOND_FILE, "groups = ( { name = 5; } );\n")
@@ -208,7 +208,7 @@ def told(host):
     return r.out if r.ok else "", host.property("tenured.service", "StatusText")
 
 
-@scenario("a database whose name is longer than there is room for, and a password file that is root's: both are told, once")
+@scenario("a database name is too long for the status line, and a password file is root's: each is logged once")
 def connection_errors(t):
     other = t.standbys[0]
 

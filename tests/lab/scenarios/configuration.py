@@ -35,7 +35,7 @@ def running(t, unit):
     return [h for h in t.hosts if h.state(unit) == "active"]
 
 
-@scenario("a group is added, removed and released again: the other one does not notice, and its unit is free at last only")
+@scenario("a group is added, removed and released again: the other group is undisturbed, and the unit is free only then")
 def group_added_and_removed(t):
     keeper = t.leader.main_pid(t.keeper)
 
@@ -72,7 +72,7 @@ def group_added_and_removed(t):
     t.gap_at_most(0)
 
 
-@scenario("a broken file: the reload fails and says why, nothing changes")
+@scenario("a configuration file is broken: the reload fails and says why, and nothing changes")
 def broken_configuration_file(t):
     old = t.leader
     before = old.read_file(APPLIED[0])
@@ -94,7 +94,7 @@ def broken_configuration_file(t):
     t.gap_at_most(0)
 
 
-@scenario("a group's units change: led down, and up again with the new ones")
+@scenario("the units of a group change: the leader steps down, and leads again with the new ones")
 def units_changed(t):
     group = {"name": t.group, "units": [t.unit, SECOND_UNIT], "lease": t.cluster.lease,
              "stop_timeout": t.cluster.stop_timeout}
@@ -124,7 +124,7 @@ def units_changed(t):
     t.gap_at_most(4 * 1000)
 
 
-@scenario("the method changes: led down, and claimed by the other method")
+@scenario("the method of a group changes: the leader steps down, and a node claims by the other method")
 def method_changed(t):
     other = next(m for m in METHODS if m != t.method)
     group = {"name": t.group, "units": [t.unit], "lease": t.cluster.lease,
@@ -166,7 +166,7 @@ def rows_lease(t):
     return t.db.lease(t.group)["lease_usec"] / 1000
 
 
-@scenario("the lease becomes longer, and then shorter, in a running term: nobody notices")
+@scenario("the lease becomes longer, then shorter, within one term: the term goes on undisturbed")
 def lease_changed(t):
     old, keeper, term = t.leader, t.leader.main_pid(t.keeper), t.db.lease(t.group)["term"]
     old.sh("systemd-run --quiet --collect --unit=signals busctl --json=short monitor org.tenure1")
@@ -191,7 +191,7 @@ def lease_changed(t):
     t.gap_at_most(0)
 
 
-@scenario("the leader is cut while its lease becomes longer: it goes by the old one, the others by the new one")
+@scenario("the leader is cut off while its lease becomes longer: it uses the old lease, and the standbys use the new one")
 def lease_longer_and_cut(t):
     old = t.leader
     with_lease(t, "8s")
@@ -210,7 +210,7 @@ def lease_longer_and_cut(t):
     t.gap_at_most(8000 + 2000)
 
 
-@scenario("the leader is cut while its lease becomes shorter: the row covers what the keeper has")
+@scenario("the leader is cut off while its lease becomes shorter: the record covers the keeper's deadline")
 def lease_shorter_and_cut(t):
     old = t.leader
     with_lease(t, "12s")
@@ -226,7 +226,7 @@ def lease_shorter_and_cut(t):
     t.gap_at_most(12000 + 2000)
 
 
-@scenario("an administrator's drop-in undoes a guard: that host does not take over, and says why")
+@scenario("an administrator's drop-in overrides a guard: that host does not claim, and says why")
 def guard_overridden(t):
     bad, good = t.standbys
     drop_in = f"/etc/systemd/system/{t.unit}.d/~~.conf"
@@ -245,7 +245,7 @@ def guard_overridden(t):
     t.gap_at_most(t.lease_ms + 2000)
 
 
-@scenario("the applied configuration is damaged: the host boots, and runs nothing unguarded")
+@scenario("the applied configuration is damaged: the host boots, and no unit runs without guards")
 def applied_configuration_damaged(t):
     other = t.standbys[0]
     other.systemctl("enable", "--quiet", t.unit)
@@ -273,7 +273,7 @@ def applied_configuration_damaged(t):
     t.gap_at_most(0)
 
 
-@scenario("the password comes as a credential of the agent's unit, from a file that is root's alone")
+@scenario("the password is a credential of the agent's unit, read from a file that only root can read")
 def password_by_credential(t):
     drop_in = "/etc/systemd/system/tenured.service.d/password.conf"
 

@@ -54,7 +54,7 @@ def led_after_the_lease(t, row_at):
     t.gap_at_most(WATCH_MS + WORD_MS + t.lease_ms + 3000)
 
 
-@scenario("the leader's plug is pulled, and somebody confirms it dead: another leads after the ordinary lease")
+@scenario("the leader's plug is pulled, and an operator confirms it dead: another node leads after the ordinary lease")
 def confirmed_dead(t):
     longer_lease(t)
     old, by = t.leader, t.standbys[0]
@@ -70,7 +70,7 @@ def confirmed_dead(t):
     t.silent(old, since=t.fault_at + 50 * clock.MS)
 
 
-@scenario("the leader is cut off and lives, and somebody confirms it dead: it ends at its deadline, and is denied when it comes back")
+@scenario("an operator confirms a cut-off leader dead that lives: it ends at its deadline, and is denied when it is back")
 def confirmed_cut_off(t):
     longer_lease(t)
     old, by = t.leader, t.standbys[0]
@@ -89,7 +89,7 @@ def confirmed_cut_off(t):
     t.dead_within(old, t.duration_ms + t.slack_ms + t.stop_ms + t.kill_ms)
 
 
-@scenario("somebody confirms a node dead that leads: it is refused, and nothing is disturbed")
+@scenario("an operator confirms a live leader dead: refused, and the term goes on undisturbed")
 def confirmed_alive(t):
     old, by, before = t.leader, t.standbys[0], record(t)
     t.fault(f"{old} leads, and is said to be dead", lambda: None)

@@ -43,7 +43,7 @@ def pull_plug(t):
     t.effect("it is off", lambda: not old.up)
 
 
-@scenario("no connection to the database lasts for longer than a second: a standby takes over all the same")
+@scenario("no connection to the database lasts longer than a second: a failover works nevertheless")
 def short_lived_connections(t):
     old = t.leader
     with ended_every_second(t):

@@ -5,7 +5,7 @@ from lab import clock
 from lab.scenario import scenario
 
 
-@scenario("the database is restarted: nobody notices")
+@scenario("the database is restarted: the term goes on undisturbed")
 def database_restarted(t):
     started = t.db.psql("select pg_postmaster_start_time()")
     t.fault("systemctl restart of PostgreSQL", t.db.restart)
@@ -14,7 +14,7 @@ def database_restarted(t):
     t.gap_at_most(0)
 
 
-@scenario("the database crashes and is back at once: nobody notices")
+@scenario("the database crashes and is restarted at once: the term goes on undisturbed")
 def database_crashed(t):
     started = t.db.psql("select pg_postmaster_start_time()")
     t.fault("kill -9 of all of PostgreSQL", t.db.crash)
@@ -24,7 +24,7 @@ def database_crashed(t):
     t.gap_at_most(0)
 
 
-@scenario("an administrator ends all sessions of the agents: nobody notices")
+@scenario("an administrator terminates all sessions of the agents: the term goes on undisturbed")
 def sessions_terminated(t):
     def sessions():
         rows = t.db.psql("select pid, host(client_addr) from pg_stat_activity where usename = 'tenure'")
@@ -41,7 +41,7 @@ def sessions_terminated(t):
     t.gap_at_most(0)
 
 
-@scenario("the database is away for longer than a lease: everything stops, one comes back")
+@scenario("the database is unavailable for longer than a lease: all units stop, and one node leads when it is back")
 def database_unavailable(t):
     old = t.leader
     t.fault("PostgreSQL is stopped", t.db.stop)

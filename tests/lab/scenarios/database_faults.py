@@ -26,7 +26,7 @@ def database_crash_loop(t):
     t.gap_at_most(t.lease_ms + 2000)
 
 
-@scenario("commits wait for a standby that is not there, and an administrator cancels the waits")
+@scenario("commits wait for a missing synchronous standby, and an administrator cancels the waits")
 def synchronous_wait_cancelled(t):
     """A cancelled wait is told as a success with a warning: what is not durable must not count."""
     old, cancelled = t.leader, 0
@@ -75,7 +75,7 @@ TROUBLES = {
 END = "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'tenure'"
 
 
-@scenario("the database is bad in five ways: each is named, and recovered from without a restart")
+@scenario("the database fails in five ways: each is reported, and needs no restart of an agent once it is repaired")
 def database_errors(t):
     agents = {h: h.main_pid("tenured.service") for h in t.hosts}
     for what, (spoil, mend, words) in TROUBLES.items():
@@ -99,7 +99,7 @@ def database_errors(t):
 CONNECTIONS, RESERVED = 20, 3       # the latter for superusers, as it is by default
 
 
-@scenario("all connections of the server are taken, and free again")
+@scenario("all connections of the server are in use, and become free again")
 def connections_exhausted(t):
     t.spent = True
     t.db.set_offline("max_connections", str(CONNECTIONS))

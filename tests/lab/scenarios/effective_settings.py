@@ -152,7 +152,7 @@ def try_known(t, host, name):
         host.sh(TIDY, check=False)
 
 
-@scenario("groups of all kinds that PID 1 knows more of than their files say: refused, or warned of, or let pass")
+@scenario("units for which PID 1's settings differ from their files, in groups of every type: refused, warned of or accepted")
 def effective_settings(t):
     host = t.standbys[0]
     keeper = t.leader.main_pid(t.keeper)
@@ -165,7 +165,7 @@ def effective_settings(t):
     t.gap_at_most(0)
 
 
-@scenario("files of running units change, and nobody reloads: check says so, apply goes by what they say now")
+@scenario("files of running units change without a reload: check says so, and apply uses the files as they are now")
 def unit_files_changed(t):
     host, files = t.standbys[0], ("k.service", "k-b.service")
     keeper = t.leader.main_pid(t.keeper)
@@ -206,7 +206,7 @@ LATE = ("#!/bin/sh\nsleep 0.3\n"
 TIMED = ["nightly@books.timer", "job-books.service", "renamed.timer", "new-job.service", "late.timer", "late.service"]
 
 
-@scenario("timers that name their jobs by a specifier or an old name, or come from a generator: a takeover runs none")
+@scenario("timers that name their services by a specifier or alias, or come from a generator: a failover runs none")
 def timers_by_alias(t):
     t.spent = True
 
@@ -233,7 +233,7 @@ def timers_by_alias(t):
         t.check(f"no job was run on {host}: {host.sh(f'cat {RAN}', check=False)}", not host.exists(RAN))
 
 
-@scenario("the unit is frozen when its term ends: where it cannot be started again its host does not lead, and says why")
+@scenario("a unit is frozen when its term ends: a host that cannot start it again does not lead, and says why")
 def unit_frozen_at_end_of_term(t):
     t.spent, old = True, t.leader
     for_ever = t.lab.platform.name != "252"
@@ -263,7 +263,7 @@ def unit_frozen_at_end_of_term(t):
 CHANGED = "f-changed.service"
 
 
-@scenario("a unit's file is changed on a standby, and PID 1 has not read it again: not led there until it has")
+@scenario("a unit's file changes on a standby, and PID 1 has not read it yet: the standby does not lead until it has")
 def unit_file_not_reloaded(t):
     host = t.standbys[0]
     host.write_file(f"{ETC}/{CHANGED}", service(BEAT, "[Install]", "WantedBy=multi-user.target"))

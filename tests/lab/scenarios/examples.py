@@ -100,7 +100,7 @@ def all_work(t, leaders):
                 "systemd-nspawn@web.service", "ControlGroup"))
 
 
-@scenario("the examples as installed: a worker, a timer, a floating address, a container")
+@scenario("the examples as installed: a worker, a timer, a floating address and a container")
 def examples(t):
     everywhere(t.hosts, lambda h: prepare(t, h))
     # Whoever sees the new rows first claims them first.

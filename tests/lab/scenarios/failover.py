@@ -64,12 +64,12 @@ def primary_dies(t, synchronous):
         t.gap_at_most(t.lease_ms + 3500)
 
 
-@scenario("the primary dies, its synchronous standby is promoted")
+@scenario("the primary dies, and its synchronous standby is promoted")
 def failover_synchronous(t):
     primary_dies(t, synchronous=True)
 
 
-@scenario("the primary dies, its asynchronous standby is promoted")
+@scenario("the primary dies, and its asynchronous standby is promoted")
 def failover_asynchronous(t):
     primary_dies(t, synchronous=False)
 
@@ -89,7 +89,7 @@ def left_behind(t, first, second):
     return old, new
 
 
-@scenario("the old primary lives on, cut off with the leader: its standby was synchronous")
+@scenario("the old primary lives on, cut off together with the leader; its standby was synchronous")
 def primary_cut_off(t):
     with two_servers(t, synchronous=True) as (first, second):
         old, _ = left_behind(t, first, second)
@@ -128,7 +128,7 @@ def refused(t, writers, old, new):
     t.figures["by the old term"] = f"{writers.late(CONTROL)} late rows unasserted, 0 asserted"
 
 
-@scenario("the same, but asynchronous: two histories, two leaders, until one of them is ended",
+@scenario("the same with an asynchronous standby: two histories and two leaders, until one primary is switched off",
           dual_ms=60000, breaks="the database does not fork its history")
 def primary_forked(t):
     with two_servers(t, synchronous=False) as (first, second):

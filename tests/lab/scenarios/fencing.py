@@ -6,7 +6,7 @@ from lab.scenario import scenario
 from lab.writers import CONTROL, NO_TABLE, TABLE, WRITERS, Writers
 
 
-@scenario("writers that nobody ends: what asserts its term writes nothing after the next one's first",
+@scenario("writers outlive their leader: one that asserts its term writes nothing after the next term's first write",
           dual_ms=50, breaks="no machine is paused past its deadline")
 def fenced_writers(t):
     writers = Writers(t, t.db).install()
@@ -55,7 +55,7 @@ def fenced_writers(t):
     writers.remove()
 
 
-@scenario("a long transaction asserts the term when the leader goes: it is waited for, and named")
+@scenario("a long transaction asserts the term when the leader stops: the claim waits for it, and the journal names it")
 def long_transaction_at_failover(t):
     t.db.psql(TABLE)
     old, term = t.leader, t.cluster.term(t.leader)
@@ -93,7 +93,7 @@ PGPASSFILE=/etc/tenure/pgpass PGAPPNAME=month-end exec psql -X -q -o /dev/null -
 DEAD = {"busy": "select pg_sleep(600)", "idle": "select 1"}
 
 
-@scenario("the leader is cut off, half open, in transactions that assert its term: they hold nobody up")
+@scenario("the leader is cut off, half open, with open transactions that assert its term: they do not delay the failover")
 def dead_clients(t):
     t.db.psql(TABLE)
     old, term = t.leader, t.cluster.term(t.leader)

@@ -43,7 +43,7 @@ def killed_apply(t, host, ms):
     return not r.ok
 
 
-@scenario("tenurectl apply is killed at any moment, as a unit joins and leaves its group: not free once it was applied")
+@scenario("tenurectl apply is killed at random moments while a unit joins and leaves its group: what was applied stays guarded")
 def guards_apply_killed(t):
     t.spent, killed, left = True, 0, False
     everywhere(t.hosts, lambda h: h.write_file(f"{ETC}/{SECOND}", service(BEAT, "Restart=always")))
@@ -76,7 +76,7 @@ def guards_apply_killed(t):
     t.gap_at_most(t.lease_ms + 2000)
 
 
-@scenario("no room is left in /etc/systemd/system: apply says so and changes nothing, and does it when there is")
+@scenario("/etc/systemd/system is full: apply says so and changes nothing, and succeeds once there is room")
 def guards_disk_full(t):
     t.spent, host = True, t.standbys[0]
     host.write_file(f"{ETC}/{SECOND}", service(BEAT))
@@ -105,7 +105,7 @@ def guards_disk_full(t):
     t.gap_at_most(0)
 
 
-@scenario("an earlier version was back for a while, and applied another group: what it alone names cannot start after it")
+@scenario("a host is downgraded for a while and applies another group: after the upgrade that group's unit cannot start")
 def guards_downgraded(t):
     t.spent, host, older = True, t.standbys[0], "/etc/tenure/applied.conf"
     host.write_file(f"{ETC}/{SECOND}", service(BEAT))
@@ -138,7 +138,7 @@ COPIES = {
 }
 
 
-@scenario("units of every kind, with one copy of their guards: none starts on a standby, by hand or when it boots")
+@scenario("units of every type with one copy of their guards: none starts on a standby, by hand or at boot")
 def guards_one_copy_left(t):
     t.spent = True
     with units_of_group(t, KINDS):
@@ -165,7 +165,7 @@ def guards_one_copy_left(t):
         t.gap_at_most(0)
 
 
-@scenario("a group is renamed everywhere: refused with the way to do it, and that works; its unit never runs twice")
+@scenario("a group is renamed on all hosts: refused with the remedy, which works; its unit never runs twice")
 def group_renamed(t):
     t.spent, before, after = True, "before", "after"
 
@@ -208,7 +208,7 @@ def group_renamed(t):
     t.gap_at_most(0)
 
 
-@scenario("a group leaves the files of one host whose unit is enabled, and it boots with either copy lost: it does not start")
+@scenario("a group is removed from one host's files, which boots with its unit enabled and either copy lost: it does not start")
 def guards_removed_group_boot(t):
     t.spent, host = True, t.standbys[0]
     host.systemctl("enable", "--quiet", "tenured.service", t.unit)

@@ -99,7 +99,7 @@ def guards_generator_fails_standby(t):
     t.gap_at_most(0)
 
 
-@scenario("the generator fails in each way while a standby boots whose unit is enabled: it does not start")
+@scenario("the generator fails in each way while a standby boots with its unit enabled: the unit does not start")
 def guards_generator_fails_boot(t):
     t.spent, host = True, t.standbys[0]
     host.systemctl("enable", "--quiet", t.unit)
@@ -117,7 +117,7 @@ def guards_generator_fails_boot(t):
     t.gap_at_most(0)
 
 
-@scenario("the generator fails in each way on the leader, its unit crashes, it steps down: one host runs it")
+@scenario("the generator fails in each way on the leader, its unit crashes, it steps down: one host runs the unit")
 def guards_generator_fails_leading(t):
     t.spent = True
     restarts_always(t)
@@ -163,7 +163,7 @@ def end_meanwhile(t, loss, lose):
     t.dead_within(old, t.stop_ms + t.kill_ms + t.slack_ms)
 
 
-@scenario("the generator fails in each way while a term ends, and somebody starts the unit: it ends all the same")
+@scenario("the generator fails in each way while a term ends, and the unit is started by hand: it is still stopped")
 def guards_generator_fails_ending(t):
     resists(t)
     for way in WAYS:
@@ -179,7 +179,7 @@ def guards_generator_fails_ending(t):
         stands_by(t, old)
 
 
-@scenario("the generator hangs until PID 1 has no more patience: a standby's unit cannot be started")
+@scenario("the generator hangs until PID 1 gives up on it: a standby's unit cannot be started")
 def guards_generator_hangs(t):
     t.spent, host = True, t.standbys[0]
     host.sh(f"mv {OURS} /root/; printf '#!/bin/sh\\nexec sleep 300\\n' >{OURS}; chmod +x {OURS}")
@@ -193,7 +193,7 @@ def guards_generator_hangs(t):
     t.gap_at_most(0)
 
 
-@scenario("a standby reloads its units while no process can be forked: its unit still cannot be started")
+@scenario("a standby reloads its units while it cannot fork: its unit still cannot be started")
 def guards_standby_without_tasks(t):
     t.spent, host = True, t.standbys[0]
     t.fault(f"daemon-reload on {host}, which is out of tasks for a moment", lambda: reload_without_tasks(host))
@@ -205,7 +205,7 @@ def guards_standby_without_tasks(t):
     t.gap_at_most(0)
 
 
-@scenario("the leader reloads its units while no process can be forked, its unit crashes, it is cut off: one host runs it")
+@scenario("the leader reloads its units while it cannot fork, its unit crashes, it is cut off: one host runs the unit")
 def guards_leader_without_tasks(t):
     t.spent, old = True, t.leader
     restarts_always(t)
@@ -227,7 +227,7 @@ def guards_leader_without_tasks(t):
 LEAK = "i=0; while :; do true >/run/leak/%s.$i 2>/dev/null && i=$((i+1)); done"
 
 
-@scenario("no inode is left in /run while a standby reloads its units: its unit still cannot be started")
+@scenario("a standby reloads its units while /run has no free inode: its unit still cannot be started")
 def guards_without_inodes(t):
     t.spent, host = True, t.standbys[0]
 
@@ -247,7 +247,7 @@ def guards_without_inodes(t):
     t.gap_at_most(0)
 
 
-@scenario("/etc/tenure is a link to a disk of fstab: a standby that boots does not run the enabled unit")
+@scenario("/etc/tenure is a link to a disk in fstab: a standby that boots does not start its enabled unit")
 def guards_configuration_mounted_late(t):
     t.spent, host = True, t.standbys[0]
     host.systemctl("enable", "--quiet", t.unit)
@@ -266,7 +266,7 @@ def guards_configuration_mounted_late(t):
     t.gap_at_most(0)
 
 
-@scenario("what is applied lies on a disk that is mounted late: apply says so, and safe when the host boots")
+@scenario("the applied configuration is on a disk that is mounted late: apply says so, and the host boots safely")
 def guards_applied_mounted_late(t):
     t.spent, host = True, t.standbys[0]
     host.systemctl("enable", "--quiet", t.unit)
@@ -306,7 +306,7 @@ def lose_etc_copy(t, host, loss):
         "tenurectl", "check", check=False).err or len(copy_alerts(host)) > before)
 
 
-@scenario("the persistent copy is lost in each way, on standby and leader: the unit is guarded, the next apply mends it")
+@scenario("the persistent copy is lost in each way, on standby and leader: the unit is guarded, and the next apply restores it")
 def guards_copy_lost(t):
     t.spent = True
     restarts_always(t)
@@ -329,7 +329,7 @@ def guards_copy_lost(t):
         t.gap_at_most(2000)
 
 
-@scenario("the persistent copy is lost in each way, and a standby boots whose unit is enabled: it does not start")
+@scenario("the persistent copy is lost in each way, and a standby boots with its unit enabled: the unit does not start")
 def guards_copy_lost_boot(t):
     t.spent, host = True, t.standbys[0]
     for loss in LOSSES:
@@ -347,7 +347,7 @@ def guards_copy_lost_boot(t):
     t.gap_at_most(0)
 
 
-@scenario("the persistent copy is lost in each way while a term ends, and somebody starts the unit: it ends all the same")
+@scenario("the persistent copy is lost in each way while a term ends, and the unit is started by hand: it is still stopped")
 def guards_copy_lost_ending(t):
     resists(t)
     for loss in LOSSES:
@@ -361,7 +361,7 @@ def guards_copy_lost_ending(t):
         stands_by(t, old)
 
 
-@scenario("/etc/systemd/system cannot be written: apply and check say so, and the unit is guarded by the generator's copy")
+@scenario("/etc/systemd/system is read-only: apply and check say so, and the generator's copy guards the unit")
 def guards_copy_read_only(t):
     t.spent, host = True, t.standbys[0]
 
@@ -394,7 +394,7 @@ WantedBy=multi-user.target
 """
 
 
-@scenario("all of /etc is read-only and nothing is applied there: the host boots without its unit, then leads with one copy")
+@scenario("/etc is read-only and nothing is applied yet: the host boots without its unit, then leads with one copy")
 def guards_etc_read_only(t):
     t.spent, host, old = True, t.standbys[0], t.leader
     host.systemctl("stop", "tenured.service")
@@ -428,7 +428,7 @@ def guards_etc_read_only(t):
             and host.exists(f"{ETC}/{t.unit}.d/{FILE}") and not host.exists("/run/tenure.applied/applied.conf"))
 
 
-@scenario("a host boots before anything was ever applied there, and its unit is enabled: it does not start")
+@scenario("a host boots with its unit enabled before the first apply: the unit does not start")
 def guards_before_first_apply(t):
     t.spent, host = True, t.standbys[0]
 
@@ -455,7 +455,7 @@ PROGRAMS = ("/usr/sbin/tenured", "/usr/bin/tenurectl", "/usr/lib/tenure", OURS, 
             "/usr/share/dbus-1/system.d/org.tenure1.conf", "/usr/lib/tmpfiles.d/tenure.conf")
 
 
-@scenario("the programs are removed from a host whose unit is enabled, and it boots: it does not start")
+@scenario("the programs are removed from a host, which boots with its unit enabled: the unit does not start")
 def guards_package_removed(t):
     t.spent, host = True, t.standbys[0]
     host.systemctl("enable", "--quiet", t.unit)
@@ -480,7 +480,7 @@ def guards_package_removed(t):
     t.gap_at_most(0)
 
 
-@scenario("what is applied is as the version before left it: guarded from there, taken over by the agent's next start")
+@scenario("the applied configuration is where the previous version kept it: the unit is guarded, and the agent moves it")
 def guards_upgraded(t):
     t.spent, old, host = True, t.leader, t.standbys[0]
     keeper, term = old.main_pid(t.keeper), t.cluster.term(old)
@@ -513,7 +513,7 @@ def guards_upgraded(t):
     t.gap_at_most(0)
 
 
-@scenario("a unit that was enabled by its path has a second name: it cannot be started by either, nor be left running")
+@scenario("a unit that was enabled by its path has an alias: it cannot be started by either name, nor be left running")
 def guards_unit_alias(t):
     t.spent = True
     unit = "[Service]\nExecStart=/lab/witness /lab/beats/%H.pay.service\n[Install]\nAlias=payments.service\nWantedBy=multi-user.target\n"
@@ -554,7 +554,7 @@ def guards_unit_alias(t):
 STRAY = "stray.service"
 
 
-@scenario("both copies of a unit's guards are lost on a standby, and somebody starts it: stopped by its name, and stays so")
+@scenario("both copies of a unit's guards are lost on a standby, and it is started: it is stopped by its name for good")
 def guards_stray_stopped_by_name(t):
     t.spent = True
     with units_of_group(t, {STRAY: service(BEAT, "Restart=always", "RestartSec=0")}):

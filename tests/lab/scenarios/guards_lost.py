@@ -38,7 +38,7 @@ def leads_on(t, host, term):
     t.check(f"{host} leads on", t.cluster.is_leader(host) and t.cluster.term(host) == term)
 
 
-@scenario("the generator is killed in a daemon-reload on the leader: an alert, healed by itself, the term goes on")
+@scenario("the generator is killed in a daemon-reload on the leader: an alert, the agent heals it, and the term goes on")
 def guards_lost_generator_copy(t):
     t.spent, host = True, t.leader
     restarts_always(t)
@@ -61,7 +61,7 @@ def guards_lost_generator_copy(t):
     t.gap_at_most(0)
 
 
-@scenario("no process can be forked for a moment, and the leader reloads its units: healed by itself, the term goes on")
+@scenario("the leader reloads its units while it cannot fork: the agent heals the guards, and the term goes on")
 def guards_lost_without_tasks(t):
     t.spent, host = True, t.leader
     term = t.cluster.term(host)
@@ -73,7 +73,7 @@ def guards_lost_without_tasks(t):
     t.gap_at_most(0)
 
 
-@scenario("the persistent copy is lost on leader and standby, the unit's or the keeper's: an alert, written again by itself")
+@scenario("the persistent copy of the unit or the keeper is lost on leader and standby: an alert, and the agent heals it")
 def guards_lost_persistent_copy(t):
     t.spent, host, standby = True, t.leader, t.standbys[0]
     term = t.cluster.term(host)
@@ -100,7 +100,7 @@ def lose_both(host, also=""):
     host.sh(f"{WAYS[MISSING][0]}; cd {ETC} && rm -rf *.d; {also or 'true'}; systemctl daemon-reload")
 
 
-@scenario("both copies of all guards are lost on the leader: an alert, restored from what is applied, the term goes on")
+@scenario("both copies of all guards are lost on the leader: an alert, the agent heals them, and the term goes on")
 def guards_lost_both_healed(t):
     t.spent, host = True, t.leader
     term = t.cluster.term(host)
@@ -121,7 +121,7 @@ def guards_lost_both_healed(t):
     leads_on(t, host, term)
 
 
-@scenario("both copies are lost on the leader, and no heal helps: the term ends, planned, before anything gets away")
+@scenario("both copies are lost on the leader and cannot be healed: the leader steps down before a unit escapes")
 def guards_lost_permanently(t):
     t.spent, old = True, t.leader
     gone = " ".join(APPLIED)
@@ -141,7 +141,7 @@ def guards_lost_permanently(t):
     t.silent(old, since=clock.now() - 2 * clock.SECOND)
 
 
-@scenario("a unit that PID 1 always restarts has lost its own guards for good: stepped down, and it is stopped by name")
+@scenario("a unit with Restart=always loses its own guards for good: the leader steps down, and it is stopped by its name")
 def guards_lost_permanently_of_unit(t):
     t.spent, old = True, t.leader
     restarts_always(t)
@@ -165,7 +165,7 @@ def guards_lost_permanently_of_unit(t):
     stands_by(t, old)
 
 
-@scenario("the leader's unit runs outside its slice after a restart: an alert, it steps down at once, the unit is stopped")
+@scenario("the leader's unit is restarted outside its slice: an alert, the leader steps down at once, and the unit is stopped")
 def guards_lost_outside_slice(t):
     t.spent, old = True, t.leader
     restarts_always(t)
@@ -189,7 +189,7 @@ def guards_lost_outside_slice(t):
     stands_by(t, old)
 
 
-@scenario("PID 1 hangs on leader and standby, in the midst of a reload on both: nothing is called lost")
+@scenario("PID 1 hangs on leader and standby, in the middle of a reload: no guard is reported as lost")
 def guards_not_lost_when_pid1_hangs(t):
     hosts = (t.leader, t.standbys[0])
     term = t.cluster.term(t.leader)
@@ -214,7 +214,7 @@ def guards_not_lost_when_pid1_hangs(t):
     t.gap_at_most(0)
 
 
-@scenario("what heals cannot be used for anything else: the agent's user may start it, and no more")
+@scenario("the service that heals guards cannot be misused: the agent's user may start it, and nothing else")
 def guards_heal_privilege(t):
     host = t.standbys[0]
     before = healed(host)

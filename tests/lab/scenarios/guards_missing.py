@@ -65,7 +65,7 @@ def is_refused(t, host, unit):
     t.check(f"{unit} cannot be started on {host}", not r.ok and host.state(unit) in ("inactive", "failed"))
 
 
-@scenario("what is applied is removed on the leader, units are reloaded, it steps down: reported, and one host runs it")
+@scenario("the leader's applied configuration is deleted, units are reloaded, it steps down: one host runs the unit")
 def guards_missing_leader(t):
     t.spent, old = True, t.leader
     restarts_always(t)
@@ -81,7 +81,7 @@ def guards_missing_leader(t):
     t.gap_at_most(2000)
 
 
-@scenario("what is applied is removed on the leader, and a deployment brings other units: stepped down before they count")
+@scenario("the leader's applied configuration is deleted and other units are deployed: it steps down before it applies them")
 def guards_missing_units_changed(t):
     t.spent, old = True, t.leader
     restarts_always(t)
@@ -94,7 +94,7 @@ def guards_missing_units_changed(t):
     t.gap_at_most(2000)
 
 
-@scenario("what is applied is removed on the leader, and a deployment takes its group away: stepped down first")
+@scenario("the leader's applied configuration is deleted and its group removed: it steps down first")
 def guards_missing_group_removed(t):
     t.spent, old = True, t.leader
     restarts_always(t)
@@ -108,7 +108,7 @@ def guards_missing_group_removed(t):
     t.gap_at_most(2000)
 
 
-@scenario("what is applied is removed on a standby whose unit is enabled, and it boots: the unit does not start")
+@scenario("a standby's applied configuration is deleted and it boots with its unit enabled: the unit does not start")
 def guards_missing_boot(t):
     t.spent, host = True, t.standbys[0]
     host.systemctl("enable", "--quiet", t.unit)
@@ -122,7 +122,7 @@ def guards_missing_boot(t):
     t.gap_at_most(0)
 
 
-@scenario("what is applied is removed on a standby, units are reloaded: its unit cannot be started")
+@scenario("a standby's applied configuration is deleted and units are reloaded: its unit cannot be started")
 def guards_missing_standby(t):
     t.spent, host = True, t.standbys[0]
     files_go(t, host)
@@ -134,7 +134,7 @@ def guards_missing_standby(t):
     t.gap_at_most(0)
 
 
-@scenario("what is applied is removed on the leader, other units are deployed, the agent dies: its keeper's are not theirs")
+@scenario("the leader's applied configuration is deleted, other units are deployed, the agent dies: the keeper keeps its units")
 def guards_missing_agent_killed(t):
     t.spent, old = True, t.leader
     restarts_always(t)
@@ -151,7 +151,7 @@ def guards_missing_agent_killed(t):
     t.gap_at_most(t.lease_ms + 2000)
 
 
-@scenario("a drop-in undoes a guard where the group is led: an alert reports it, and a notice when it is mended")
+@scenario("a drop-in overrides a guard on the leader: an alert reports it, and a notice when it is repaired")
 def guards_overridden_on_leader(t):
     host = t.leader
     drop_in = f"{ETC}/{t.unit}.d/~~.conf"
@@ -174,7 +174,7 @@ def guards_overridden_on_leader(t):
 ALL = {**OTHERS, "quiet.service": SERVICES["quiet.service"]}
 
 
-@scenario("all that was ever written for the guards is deleted on the leader, and it steps down: units of every kind end")
+@scenario("all files with guards are deleted on the leader, and it steps down: units of every type are stopped")
 def guards_missing_all(t):
     t.spent = True
     with units_of_group(t, ALL):

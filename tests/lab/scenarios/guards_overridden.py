@@ -21,7 +21,7 @@ EnvironmentFile=
 """
 
 
-@scenario("drop-ins of an administrator set everything again that guards a unit: without effect, on leader and standby")
+@scenario("an administrator's drop-ins override every guard of a unit: they have no effect, on leader and standby")
 def guards_survive_drop_ins(t):
     def undo(host):
         host.write_file(f"{ETC}/{t.unit}.d/zzzz.conf", UNDO)
@@ -63,7 +63,7 @@ QUIET = {**{name: OTHERS[name] for name in ("night.timer", "night.service")},
          "quiet.service": SERVICES["quiet.service"]}
 
 
-@scenario("units are masked while they run, without a process some of them, and their host steps down: they end")
+@scenario("units are masked while they are active, some without a process, and the leader steps down: they are stopped")
 def guards_units_masked(t):
     t.spent = True
     with units_of_group(t, QUIET):

@@ -75,7 +75,7 @@ def ended_by_name(t, host):
     t.until("all is over", lambda: t.said(host, "tenured.service", "nothing of it runs here without leadership"))
 
 
-@scenario("a standby's unit lost its guards, ignores SIGTERM and is started: killed by its name S later, and stays dead")
+@scenario("a standby's unit without guards ignores SIGTERM and is started: it is killed by its name after S, and stays dead")
 def guards_stray_ignores_sigterm(t):
     with strays(t, {STRAY: RESISTS}):
         host = t.standbys[0]
@@ -88,7 +88,7 @@ def guards_stray_ignores_sigterm(t):
         t.gap_at_most(0)
 
 
-@scenario("the same when the keeper's guards are lost as well: its stop reaches nothing, and the names are remembered")
+@scenario("the same without the keeper's guards: the keeper's stop reaches nothing, and the agent remembers the names")
 def guards_stray_all_lost(t):
     with strays(t, {STRAY: RESISTS}):
         host = t.standbys[0]
@@ -131,7 +131,7 @@ def systemctl_is_late(host, late=True):
         host.run("mv", "/usr/bin/systemctl.real", "/usr/bin/systemctl")
 
 
-@scenario("PID 1 is busy while a stray is being killed, and starts it once more when it goes on: killed again")
+@scenario("PID 1 is busy while a stray is killed, and starts it once more when it goes on: it is killed again")
 def guards_stray_restarted_by_busy_pid1(t):
     with strays(t, {STRAY: RESISTS}):
         host = t.standbys[0]
@@ -158,7 +158,7 @@ def guards_stray_restarted_by_busy_pid1(t):
 LOOP = "[Unit]\nStartLimitIntervalSec=0\n" + service(f"timeout -s KILL 0.15 {BEAT} --ignore-term", "Restart=always", "RestartSec=0")
 
 
-@scenario("a unit crashes all the time, and PID 1 is busy for three seconds when the term ends: dead in time, and stays so")
+@scenario("a unit crashes in a loop, and PID 1 is busy for three seconds when the term ends: dead in time, and stays dead")
 def guards_crash_loop_busy_pid1(t):
     t.spent = True
     with units_of_group(t, {"loop.service": LOOP}):
@@ -186,7 +186,7 @@ ACTIVATORS = ("tick.timer", "door.socket", "spool.path")
 ACTIVATED = ("tick.service", "door.service", "reader.service")
 
 
-@scenario("timer, socket and path of a standby lost their guards and are started: they and what they start end, and stay so")
+@scenario("timer, socket and path of a standby lose their guards and are started: they and their services are stopped for good")
 def guards_stray_activators(t):
     with strays(t, {name: OTHERS[name] for name in (*ACTIVATORS, *ACTIVATED)}):
         host = t.standbys[0]
@@ -218,7 +218,7 @@ def run_outside(t, host, lose=lose_guards):
              and host.property(STRAY, "ControlGroup").startswith("/system.slice/"))
 
 
-@scenario("a unit runs outside its slice and ignores SIGTERM, and its host steps down: dead before another host runs it")
+@scenario("a unit outside its slice ignores SIGTERM, and its leader steps down: it is dead before another host runs it")
 def guards_outside_slice_switchover(t):
     with strays(t, {STRAY: RESISTS}):
         old = t.leader
@@ -231,7 +231,7 @@ def guards_outside_slice_switchover(t):
         t.gap_at_most(t.lease_ms + 2000)
 
 
-@scenario("the same, the keeper's guards are lost too, and its host is cut off: dead before another host runs it")
+@scenario("the same without the keeper's guards, and the leader is cut off: the unit is dead before another host runs it")
 def guards_outside_slice_cut(t):
     with strays(t, {STRAY: RESISTS}):
         old = t.leader
@@ -245,7 +245,7 @@ def guards_outside_slice_cut(t):
         t.gap_at_most(t.lease_ms + 2000)
 
 
-@scenario("the same, and the keeper is killed: the fence alone reaches it, as late as what is in the slice")
+@scenario("the same, and the keeper is killed: the fence alone kills the unit, as late as those in the slice")
 def guards_outside_slice_fence(t):
     with strays(t, {STRAY: RESISTS}):
         old = t.leader
@@ -261,7 +261,7 @@ def guards_outside_slice_fence(t):
         t.gap_at_most(t.lease_ms + 2000)
 
 
-@scenario("systemctl stop tenured while a stray runs that ignores SIGTERM: it ends when that is dead")
+@scenario("the agent is stopped while a stray runs that ignores SIGTERM: the agent ends when the stray is dead")
 def guards_stray_agent_stopped(t):
     with strays(t, {STRAY: RESISTS}):
         host = t.standbys[0]
@@ -276,7 +276,7 @@ def guards_stray_agent_stopped(t):
         t.gap_at_most(0)
 
 
-@scenario("the same, and nothing can end it: the stop of the agent has a limit, and says what is left")
+@scenario("the same with a stray that nothing can kill: the agent's stop has a time limit, and it reports what is left")
 def guards_stray_unkillable(t):
     with strays(t, {STRAY: RESISTS}):
         host = t.standbys[0]
@@ -306,7 +306,7 @@ def stands_by_again(t, host):
     stands_by(t, host)
 
 
-@scenario("what ends strays is started by hand where the group is led: it refuses, and nothing is disturbed")
+@scenario("the service that stops strays is started by hand on the leader: it refuses, and the term goes on")
 def guards_stray_stop_refused_on_leader(t):
     old = t.leader
     t.fault(f"systemctl start {STOPPER} on {old}", lambda: old.systemctl("start", STOPPER, check=False))

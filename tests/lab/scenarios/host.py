@@ -41,12 +41,12 @@ def pull_plug_at(t, lease, stop_timeout):
     t.gap_at_most(bound)
 
 
-@scenario("the leader's plug is pulled, lease = 3s")
+@scenario("the leader's plug is pulled, with lease = 3s")
 def plug_pulled_short(t):
     pull_plug_at(t, "3s", "1s")
 
 
-@scenario("the leader's plug is pulled, lease and stop_timeout as they are by default")
+@scenario("the leader's plug is pulled, with the defaults of lease and stop_timeout")
 def plug_pulled_default(t):
     pull_plug_at(t, "15s", "5s")
 
@@ -96,7 +96,7 @@ def frozen(t):
     t.gap_at_most(t.lease_ms + 2000)
 
 
-@scenario("the leader is rebooted, its unit is enabled")
+@scenario("the leader is rebooted with its unit enabled")
 def reboot(t):
     old, term = t.leader, t.db.lease(t.group)["term"]
     for host in t.hosts:
@@ -113,7 +113,7 @@ def reboot(t):
     t.gap_at_most(1500)
 
 
-@scenario("the leader is shut down: the lease is released before it is gone")
+@scenario("the leader is shut down: it releases the record before it is off")
 def shutdown(t):
     old = t.leader
     term = t.db.lease(t.group)["term"]

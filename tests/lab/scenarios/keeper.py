@@ -17,7 +17,7 @@ def keeper_killed(t):
     t.gap_at_most(500)
 
 
-@scenario("the keeper is stopped (SIGSTOP), its watchdog acts")
+@scenario("the keeper is frozen (SIGSTOP), and its watchdog expires")
 def keeper_hangs(t):
     old, keeper = t.leader, t.leader.main_pid(t.keeper)
     t.fault(f"the keeper on {old} is stopped", lambda: old.kill(t.keeper, "STOP"))
@@ -37,7 +37,7 @@ def deadline_of(t, host):
     return int(re.search(r"^deadline_usec=(\d+)$", state, re.M).group(1)) * 1000
 
 
-@scenario("the keeper stands still, and is stopped by hand just before its watchdog fires")
+@scenario("the keeper is frozen, and is stopped by hand just before its watchdog expires")
 def keeper_stopped_while_frozen(t):
     """PID 1 stops the units first; until they are gone the keeper is active, and its watchdog counts on."""
     t.cluster.worker("--ignore-term")
@@ -55,7 +55,7 @@ def keeper_stopped_while_frozen(t):
     t.gap_at_most(t.lease_ms + 2000)
 
 
-@scenario("the keeper's unit is frozen by hand (systemctl freeze), and its host cut off: the agent has the units stopped",
+@scenario("the keeper's unit is frozen (systemctl freeze), and its host cut off: the agent has the units stopped",
           breaks="on the leading host the keeper or PID 1 gets to run")
 def keeper_frozen(t):
     """systemd 257 has no watchdog on what is frozen, and 252 freezes the fence as well."""
@@ -71,7 +71,7 @@ def keeper_frozen(t):
     t.gap_at_most(t.lease_ms + 2000)
 
 
-@scenario("a unit ignores SIGTERM, and its children too: hand-over")
+@scenario("a unit and its children ignore SIGTERM during a switchover")
 def ignores_sigterm_switchover(t):
     t.cluster.worker("--ignore-term", "--children", "2", "--escape")
     old = t.leader
@@ -108,7 +108,7 @@ def go_on(host, pids, check=True):
     host.run("kill", "-CONT", *pids, check=check)
 
 
-@scenario("agent, D-Bus and PID 1 of the leader stand still: the keeper alone ends the units")
+@scenario("agent, D-Bus and PID 1 of the leader are frozen: the keeper alone kills the units")
 def keeper_alone(t):
     old = t.leader
     pids = [old.main_pid("tenured.service"), old.main_pid("dbus.service")]
@@ -122,7 +122,7 @@ def keeper_alone(t):
     t.gap_at_most(t.lease_ms + 2000)
 
 
-@scenario("agent, keeper and PID 1 of the leader stand still past the lease: nothing is left that could end the units",
+@scenario("agent, keeper and PID 1 of the leader are frozen past the lease: nothing is left that could kill the units",
           dual_ms=10000, breaks="on the leading host the keeper or PID 1 gets to run")
 def agent_keeper_and_pid1_hang(t):
     old, term = t.leader, t.cluster.term(t.leader)

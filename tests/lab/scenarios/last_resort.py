@@ -47,13 +47,13 @@ def end_by_fence(t, units, beating, **more):
             t.gap_at_most(t.stop_ms + t.kill_ms + t.lease_ms + 1000)
 
 
-@scenario("the keeper is killed, and what it led resists: the fence alone ends it")
+@scenario("the keeper is killed, and its units resist their stop: the fence alone kills them")
 def fence_alone(t):
     """And what SIGKILL ends is no reason to restart a host."""
     end_by_fence(t, STUBBORN, STUBBORN, fence="reboot")
 
 
-@scenario("the same, and the commands for their stop resist, too: the fence alone ends it")
+@scenario("the same, and their stop commands hang, too: the fence alone kills them")
 def fence_alone_hooks(t):
     units = {**STUBBORN, **HOOKS}
     end_by_fence(t, units, [*units, "post.service"])
@@ -142,7 +142,7 @@ def restarts(t, old, pid, limit_ms, cut=True):
     t.gap_at_most(t.lease_ms + (2000 if cut else limit_ms + 700))
 
 
-@scenario("SIGKILL does not end a process of the cut-off leader: by fence = \"reboot\" its host restarts",
+@scenario("SIGKILL does not end a process of the cut-off leader, with fence = \"reboot\": the host restarts",
           breaks="SIGKILL takes effect within K")
 def unkillable_reboots(t):
     with units_of_group(t, STUCK, fence="reboot"):
@@ -153,7 +153,7 @@ def unkillable_reboots(t):
         restarts(t, old, pid, t.duration_ms + t.stop_ms + t.kill_ms + t.slack_ms)
 
 
-@scenario("the same while PID 1, agent and D-Bus stand still: the keeper restarts the host itself",
+@scenario("the same while PID 1, agent and D-Bus are frozen: the keeper restarts the host itself",
           breaks="SIGKILL takes effect within K")
 def unkillable_reboots_alone(t):
     with units_of_group(t, STUCK, fence="reboot"):
@@ -163,7 +163,7 @@ def unkillable_reboots_alone(t):
         restarts(t, old, pid, t.duration_ms + t.stop_ms + t.kill_ms + t.slack_ms)
 
 
-@scenario("the same when the keeper is killed: the fence in its stead restarts the host",
+@scenario("the same when the keeper is killed: the fence restarts the host in its stead",
           breaks="SIGKILL takes effect within K")
 def unkillable_reboots_fence(t):
     with units_of_group(t, STUCK, fence="reboot"):
@@ -173,7 +173,7 @@ def unkillable_reboots_fence(t):
         restarts(t, old, pid, t.stop_ms + t.kill_ms + t.slack_ms, cut=False)
 
 
-@scenario("SIGKILL does not end a process, no fence: an alert, and the group is not given back",
+@scenario("SIGKILL does not end a process, without a fence setting: an alert, and no release",
           dual_ms=5000, breaks="SIGKILL takes effect within K")
 def unkillable_reported(t):
     with units_of_group(t, STUCK):
@@ -207,7 +207,7 @@ def unkillable_reported(t):
         t.gap_at_most(t.lease_ms + 2000)
 
 
-@scenario("the database's clock gains half a second, then three, as a host sees it that was paused")
+@scenario("the database's clock gains half a second, then three, as seen from a host that was paused")
 def clocks_after_pause(t):
     """The pause itself cannot be made here: all hosts share the machine's clock."""
     with clocks_of_their_own(t):

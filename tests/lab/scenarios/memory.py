@@ -49,7 +49,7 @@ def no_memory_for(t, host, unit):
         cgroup.feed(folder)
 
 
-@scenario("the leader is out of memory: others are killed than agent and keeper", alone=True)
+@scenario("the leader is out of memory: the kernel kills other processes than agent and keeper", alone=True)
 def out_of_memory(t):
     """What is left of it may be too slow to lead, and then gives up in time, or its watchdog sees to that."""
     old = t.leader
@@ -67,7 +67,7 @@ def out_of_memory(t):
         t.gap_at_most(t.lease_ms + 2000)
 
 
-@scenario("the out-of-memory killer takes the agent: nobody notices")
+@scenario("the out-of-memory killer kills the agent: the term goes on undisturbed")
 def out_of_memory_agent(t):
     old, term = t.leader, t.cluster.term(t.leader)
     agent, keeper = old.main_pid("tenured.service"), old.main_pid(t.keeper)
@@ -79,7 +79,7 @@ def out_of_memory_agent(t):
         t.gap_at_most(0)
 
 
-@scenario("the out-of-memory killer takes the keeper")
+@scenario("the out-of-memory killer kills the keeper")
 def out_of_memory_keeper(t):
     old, keeper = t.leader, t.leader.main_pid(t.keeper)
     with no_memory_for(t, old, t.keeper):

@@ -18,12 +18,12 @@ def one_way(t, direction):
     t.until(f"{old} stands by", lambda: t.cluster.status(old).get("role") == "standby", timeout=20)
 
 
-@scenario("what the leader sends is lost, what is sent to it arrives")
+@scenario("packets from the leader are lost, and those to it arrive")
 def outgoing_packets_lost(t):
     one_way(t, "from")
 
 
-@scenario("what is sent to the leader is lost, what it sends arrives")
+@scenario("packets to the leader are lost, and those from it arrive")
 def incoming_packets_lost(t):
     """Its renewals are done, and it never hears of it: only answers count."""
     one_way(t, "to")

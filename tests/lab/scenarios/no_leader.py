@@ -40,7 +40,7 @@ def led_again(t):
         t.said(h, "tenured.service", "the group is led again", "notice") for h in t.hosts if h.up))
 
 
-@scenario("the leader's plug is pulled: standbys say for how long it is silent, and when they take over")
+@scenario("the leader's plug is pulled: standbys report how long it has been silent, and when they will claim")
 def failover_countdown(t):
     for host in t.standbys:
         left = t.cluster.status(host)["claims_in_seconds"]
@@ -72,7 +72,7 @@ def failover_countdown(t):
     t.gap_at_most(t.lease_ms + 2000)
 
 
-@scenario("the standbys have the other method: they say that they cannot take over, before and after the plug is pulled")
+@scenario("the standbys use the other method: they say that they cannot lead, before and after the leader's plug is pulled")
 def methods_differ(t):
     other = next(m for m in ("lease", "advisory") if m != t.method)
     words = f"the lease is of the method {t.method}, and this host has {other}"
@@ -102,7 +102,7 @@ def holds(t, words, sql):
         "select pid from pg_stat_activity where application_name = 'stranger' and query ~ 'pg_(sleep|advisory_lock)'"))
 
 
-@scenario("a transaction, or by locks a lock, of a stranger keeps everybody from taking over: named in every journal")
+@scenario("a foreign transaction, or with advisory a foreign lock, blocks all claims: every journal names it")
 def foreign_transaction_blocks_claim(t):
     if t.method == "advisory":
         pid = holds(t, "a stranger waits for the group's lock", f"select pg_advisory_lock(tenure.lock_key('{t.group}'))")
@@ -117,7 +117,7 @@ def foreign_transaction_blocks_claim(t):
     led_again(t)
 
 
-@scenario("a prepared transaction that somebody forgot keeps everybody from taking over: named in every journal")
+@scenario("a forgotten prepared transaction blocks all claims: every journal names it")
 def prepared_transaction_blocks_claim(t):
     t.db.psql(f"begin; select from tenure.lease where grp = '{t.group}' for key share; prepare transaction 'month-end'")
     t.stays(f"{t.leader} leads on", lambda: t.cluster.is_leader(t.leader), t.lease_ms / 1000)
@@ -127,7 +127,7 @@ def prepared_transaction_blocks_claim(t):
     led_again(t)
 
 
-@scenario("a stranger has the whole table locked: nobody can take over, and who it is stands in every journal, with the remedy")
+@scenario("a foreign lock on the whole table blocks all claims: every journal names its holder and the remedy")
 def table_lock_blocks_claim(t):
     mode = "exclusive" if t.method == "advisory" else "access exclusive"
     t.db.sh(f"systemd-run --quiet --collect --unit=stranger --uid=postgres sh -c \"echo \\\"begin; lock table tenure.lease in {mode} mode; "
@@ -156,7 +156,7 @@ NO_TICKETS = (
 )
 
 
-@scenario("no standby can write a ticket: each says so beforehand, why and what to do; where nobody leads, it is an alert")
+@scenario("no standby can write a ticket: each says so in advance, with cause and remedy; without a leader it is an alert")
 def tickets_unwritable(t):
     for what, _, _, _ in NO_TICKETS:
         t.note(what)

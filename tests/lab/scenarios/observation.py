@@ -10,7 +10,7 @@ START = "select extract(epoch from pg_postmaster_start_time())"
 RECONNECT_MS = 3500         # after a server was away for some seconds
 
 
-@scenario("the database is restarted while a dead leader's lease runs out: it is watched from the beginning")
+@scenario("the database is restarted while a dead leader's lease expires: the observation starts over")
 def server_restarted_while_observed(t):
     old, others = t.leader, t.standbys
     pull_plug(t)

@@ -12,7 +12,7 @@ def one_leads(t, why):
     t.leader = t.cluster.wait_leader(timeout=15)
 
 
-@scenario("stop, start, restart, kill and mask of a unit by hand on the leader: it leads on")
+@scenario("stop, start, restart, kill and mask of a unit by hand on the leader: the term goes on")
 def unit_by_hand(t):
     host, term = t.leader, t.cluster.term(t.leader)
 
@@ -73,7 +73,7 @@ ON_STANDBY = {
 }
 
 
-@scenario("stop, restart, kill and mask of unit and keeper by hand on a standby: nothing comes of it")
+@scenario("stop, restart, kill and mask of unit and keeper by hand on a standby: nothing happens")
 def by_hand_on_standby(t):
     host, other, leader = t.standbys[0], t.standbys[1], t.leader
     term = t.cluster.term(leader)
@@ -112,7 +112,7 @@ def by_hand_on_standby(t):
         h.systemctl("start", "tenured.service")
 
 
-@scenario("stop, restart, kill and mask of the keeper by hand: the group is handed over each time")
+@scenario("stop, restart, kill and mask of the keeper by hand: a switchover each time")
 def keeper_by_hand(t):
     commands = {
         "stop": lambda h: h.systemctl("stop", t.keeper),
@@ -156,7 +156,7 @@ def keeper_by_hand(t):
         other.systemctl("start", "tenured.service")
 
 
-@scenario("keepers and units are started by hand on standbys, all the time: refused")
+@scenario("keepers and units are started by hand on standbys, continually: refused")
 def started_by_hand_repeatedly(t):
     leader, term = t.leader, t.cluster.term(t.leader)
     refused = 0

@@ -21,7 +21,7 @@ def is_busy(host):
     return host.run("pgrep", "-f", "^sleep 10$", check=False).ok
 
 
-@scenario("PID 1 is busy for 10 s with a slow generator, and meanwhile the leader is cut off")
+@scenario("PID 1 is busy for 10 s with a slow generator, and the leader is cut off in the meantime")
 def pid1_busy_and_cut(t):
     old = t.leader
     reload_slowly(old)
@@ -37,7 +37,7 @@ def pid1_busy_and_cut(t):
     t.until(f"{old} stands by", lambda: t.cluster.status(old).get("role") == "standby", timeout=30)
 
 
-@scenario("PID 1 is busy for 10 s with a slow generator: nobody notices")
+@scenario("PID 1 is busy for 10 s with a slow generator: the term goes on undisturbed")
 def pid1_busy(t):
     host = t.leader
     t.fault(f"systemctl daemon-reload on {host}, with a generator that takes 10 s", lambda: reload_slowly(host))
@@ -48,7 +48,7 @@ def pid1_busy(t):
     t.gap_at_most(0)
 
 
-@scenario("PID 1 stands still on the leader for 20 s: it leads on, says so, and nobody notices")
+@scenario("PID 1 hangs on the leader for 20 s: the status says so, and the term goes on undisturbed")
 def pid1_hangs(t):
     host = t.leader
     term, keeper = t.cluster.term(host), host.main_pid(t.keeper)
@@ -69,7 +69,7 @@ def pid1_hangs(t):
     t.gap_at_most(0)
 
 
-@scenario("the programs are replaced under way, as an upgrade does, and the agent restarted")
+@scenario("the programs are replaced while they run, as by an upgrade, and the agent is restarted")
 def programs_replaced(t):
     host, term = t.leader, t.cluster.term(t.leader)
     keeper, agent = host.main_pid(t.keeper), host.main_pid("tenured.service")
@@ -117,7 +117,7 @@ def stop_between(t, units):
     return old, pids
 
 
-@scenario("the agent stands still from just after a renewal on, and goes on after the lease")
+@scenario("the agent is frozen just after a renewal, and goes on after the lease")
 def agent_frozen_after_renewal(t):
     old, pids = stop_between(t, ["tenured.service"])
     new = t.next_leader()
@@ -129,7 +129,7 @@ def agent_frozen_after_renewal(t):
     t.gap_at_most(t.lease_ms + 2000)
 
 
-@scenario("the keeper stands still from just after a renewal on, and the agent with it")
+@scenario("keeper and agent are frozen just after a renewal")
 def keeper_frozen_after_renewal(t):
     """Neither reaches its deadline: PID 1 counts the keeper's watchdog, and the fence kills."""
     old, pids = stop_between(t, [t.keeper, "tenured.service"])

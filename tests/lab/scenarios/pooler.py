@@ -94,7 +94,7 @@ def restart_pooler(t, mode, fault):
     t.effect("it is another process", lambda: t.db.main_pid("pgbouncer.service") not in (0, started))
 
 
-@scenario("a pooler in between: leases do without a session, advisory locks refuse with the reason")
+@scenario("a pooler in between: the method lease needs no session, and the method advisory refuses with the reason")
 def pooler(t):
     with through_pooler(t, "transaction"):
         lease_works(t) if t.method == "lease" else advisory_refuses(t)
@@ -119,7 +119,7 @@ class Watch:
         return self.t.db.lease(self.t.group)["term"] - self.term
 
 
-@scenario("a proxy in between stalls for up to two leases, in mid-query")
+@scenario("a proxy in between stalls for up to two leases, in the middle of a query")
 def proxy_stalls(t):
     """Renewals that arrive when nobody counts on them any more, and answers to questions long given up."""
     seed = random.randrange(1 << 32)

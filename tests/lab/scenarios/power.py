@@ -30,7 +30,7 @@ def shutdown_in_turn(t):
     t.leader = t.cluster.wait_ready()
 
 
-@scenario("the standbys are shut down, the leader last, and all come back, the leader last")
+@scenario("the standbys are shut down, then the leader; all come back, the leader last")
 def shutdown_leader_last(t):
     leader, others = t.leader, t.standbys
     for host in others:
@@ -58,11 +58,11 @@ def all_at_once(t, what, do):
     t.leader = t.cluster.wait_ready()
 
 
-@scenario("all hosts are shut down at once, and power comes back together")
+@scenario("all hosts are shut down at once, and power returns to all at once")
 def shutdown_all(t):
     all_at_once(t, "orderly shutdown", lambda h: h.power_off())
 
 
-@scenario("all plugs are pulled at once, and power comes back together")
+@scenario("the plugs of all hosts are pulled at once, and power returns to all at once")
 def plugs_pulled_all(t):
     all_at_once(t, "the plugs are pulled", lambda h: h.pull_plug())

@@ -30,7 +30,7 @@ def refuses_transient(t, host, unit):
     t.check("nothing ran", not host.exists(TRACE))
 
 
-@scenario("the agent's user asks PID 1 for all it must not have, also while the keeper's template is away")
+@scenario("the agent's user asks PID 1 for everything it may not have, also while the keeper's template is missing")
 def privilege_of_agent(t):
     t.spent, host = True, t.standbys[0]
     refuses_transient(t, host, "tenure@evil.service")
@@ -65,7 +65,7 @@ def privilege_of_agent(t):
     t.gap_at_most(0)
 
 
-@scenario("the agent's user asks for what restores guards, again and again, with jobs that nothing replaces: the host reboots all the same")
+@scenario("the agent's user continually starts the service that heals guards, by irreversible jobs: the host still reboots")
 def privilege_and_reboot(t):
     t.spent, host, heal = True, t.standbys[0], "tenure-reload.service"
     host.systemctl("enable", "--quiet", "tenured.service")
@@ -85,7 +85,7 @@ def privilege_and_reboot(t):
     t.gap_at_most(0)
 
 
-@scenario("another agent has not ended on a standby, for 15 s: the next one waits for it, and does not give up")
+@scenario("an earlier agent of a standby ends only after 15 s: the next one waits for it, and does not fail")
 def agent_waits_for_another(t):
     t.spent, host = True, t.standbys[0]
     host.systemctl("stop", "tenured.service")
@@ -100,7 +100,7 @@ def agent_waits_for_another(t):
     t.gap_at_most(0)
 
 
-@scenario("the agent of a standby has no directory for its id: it fails for good, and says how to mend it")
+@scenario("the directory for a standby's instance id is missing: the agent fails for good, and names the remedy")
 def agent_without_its_directory(t):
     t.spent, host = True, t.standbys[0]
     t.fault(f"/run/tenure/instance is removed on {host}, and the agent restarted",

@@ -103,7 +103,7 @@ def wall_clock(host):
     return host.sh("date '+%Y-%m-%d %H:%M:%S.%6N'")
 
 
-@scenario("a hundred groups: claimed, changed, handed over and adopted all at once", heavy=True)
+@scenario("a hundred groups: claimed, changed, switched over and adopted all at once", heavy=True)
 def many_groups(t):
     since, numbers = wall_clock(t.leader), range(N)
 

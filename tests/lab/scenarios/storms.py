@@ -130,13 +130,13 @@ def mend(t, old):
 
 
 # PID 1 of each host takes a processor as long as a storm lasts: there are none left for other labs.
-@scenario("a storm of daemon-reload on all hosts, and each of the main faults in it",
+@scenario("a storm of daemon-reload on all hosts, and each of the main faults during it",
           alone=True, dual_ms=50, breaks="no machine is paused past its deadline (one of the faults)")
 def storm_of_reloads(t):
     all_faults(t, "daemon-reload")
 
 
-@scenario("a storm of daemon-reexec on all hosts, and each of the main faults in it",
+@scenario("a storm of daemon-reexec on all hosts, and each of the main faults during it",
           alone=True, dual_ms=50, breaks="no machine is paused past its deadline (one of the faults)")
 def storm_of_reexecs(t):
     all_faults(t, "daemon-reexec")

@@ -421,7 +421,7 @@ def starts_in_terms(t, host, graphs):
     return len(ours)
 
 
-@scenario("sixty groups of units put together at random, and a random course of things: what runs, leads", heavy=True)
+@scenario("sixty groups of random units, and a random sequence of events: what runs is led", heavy=True)
 def unit_graphs(t):
     t.spent = True
     seed = SEEDS[t.lab.platform.name, t.method]

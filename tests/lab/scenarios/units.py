@@ -169,7 +169,7 @@ SERVICES = {
 }
 
 
-@scenario("services of every type, an instance, one with a slice of its own: handed over, cut off")
+@scenario("services of every type, an instance and one with its own slice: a switchover, then a failover after a cut")
 def service_types(t):
     with units_of_group(t, SERVICES):
         beating = [u for u in SERVICES if u != "quiet.service"]
@@ -245,7 +245,7 @@ def nothing_usable(t, host):
     host.sh("rm -f /run/spool/go")
 
 
-@scenario("timer, socket, path, mount, target: used on the leader, refused elsewhere, also in mid-stop")
+@scenario("timer, socket, path, mount and target are usable on the leader and refused elsewhere, even while a term ends")
 def other_unit_types(t):
     with units_of_group(t, OTHERS):
         use_everything(t, t.leader)
@@ -336,14 +336,14 @@ def resist(t, units, beating, gap_ms):
     return left
 
 
-@scenario("units that do not want to stop, fork without end, come back: ended all the same, and handed over at once")
+@scenario("units ignore their stop, fork endlessly or are restarted: they are killed in time, and the switchover is quick")
 def units_resist_stop(t):
     with units_of_group(t, STUBBORN):
         left = resist(t, STUBBORN, STUBBORN, t.stop_ms + t.kill_ms + t.slack_ms + 700)
         t.check(f"they had processes alone, and are dead: {left}", not left)
 
 
-@scenario("the same, and the commands for their stop do not end either: ended, but not given back, and said")
+@scenario("the same units, with stop commands that hang: they are killed, the record is not released, and an alert says why")
 def stop_commands_hang(t):
     units = {**STUBBORN, **HOOKS}
     with units_of_group(t, units):
@@ -361,7 +361,7 @@ UNWELL = {
 }
 
 
-@scenario("units that fail to start, or fail while leading: the node leads on, and says so")
+@scenario("units fail to start, or fail later: the node leads on and reports them")
 def units_fail(t):
     with units_of_group(t, UNWELL):
         old, keeper = t.leader, t.leader.main_pid(t.keeper)
@@ -463,7 +463,7 @@ def make_peace(host):
     host.systemctl("daemon-reload")
 
 
-@scenario("drop-ins that fight the guards, units masked, missing or changed: named, and never led")
+@scenario("drop-ins override guards, units are masked, missing or changed: each is reported, and its group is never led")
 def conflicting_drop_ins(t):
     host = t.standbys[0]
     keeper = t.leader.main_pid(t.keeper)

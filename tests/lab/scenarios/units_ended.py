@@ -16,7 +16,7 @@ def is_over(host, unit):
     return host.property(unit, "ActiveState") == "inactive" and host.property(unit, "InvocationID")
 
 
-@scenario("a job ends well, another unit is stopped by hand, systemd reads its files again: the group is given back at once")
+@scenario("a job finishes, a unit is stopped by hand, PID 1 reloads its files: the record is released at once")
 def units_end_in_mid_term(t):
     """A daemon-reload has PID 1 forget how their commands went; the agent does not, nor the one that follows it."""
     with units_of_group(t, FILES, fence="reboot"):

@@ -66,7 +66,7 @@ def leads_next(t, host, how):
     t.check("nothing is said of its clock", not t.said(host, "tenured.service", "this host's clock"))
 
 
-@scenario("hosts that may not ask for their clock's rate, an unprivileged container and one with ProtectClock=, lead in turn")
+@scenario("hosts that may not read their clock's rate, an unprivileged container and one with ProtectClock=, lead in turn")
 def unprivileged_hosts(t):
     t.spent = True
     first, (container, other) = t.leader, t.standbys

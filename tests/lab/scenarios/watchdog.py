@@ -20,7 +20,7 @@ def reason(t, host):
     return t.cluster.status(host).get("reason") or ""
 
 
-@scenario("a group requires a hardware watchdog and no host has one: its leader leads on, nobody leads after it")
+@scenario("a group requires a hardware watchdog that no host has: the leader leads on, and no other node leads after it")
 def watchdog_required(t):
     t.spent, old, said = True, t.leader, {}
     t.fault('watchdog = "require" is applied on all hosts',
