@@ -62,7 +62,7 @@ class Demo:
             self.timeline.note(f"the agent on {host} is started again")
             host.systemctl("start", "tenured.service")
 
-    def takeover(self, old):
+    def another_leads(self, old):
         new = self.cluster.wait_leader(old)
         self.timeline.note(f"{new} leads now")
 
@@ -81,16 +81,16 @@ class Demo:
         lease = self.cluster.lease
         ok = [
             self.fault("hand-over: the leader's agent is stopped",
-                       lambda h: h.systemctl("stop", "tenured.service"), self.takeover,
+                       lambda h: h.systemctl("stop", "tenured.service"), self.another_leads,
                        "units stopped, lease released, next"),
             self.fault("kill -9 of the leader's agent", lambda h: h.kill("tenured.service"),
                        self.nothing_happens, "nothing: the units run on"),
             self.fault("kill -9 of the leader's keeper", lambda h: h.kill(self.cluster.keeper),
                        self.anyone, "units stopped at once, not a lease"),
-            self.fault("the leader's plug is pulled", lambda h: h.pull_plug(), self.takeover,
+            self.fault("the leader's plug is pulled", lambda h: h.pull_plug(), self.another_leads,
                        f"the lease ({lease}) runs out"),
             self.fault("the leader is cut from the network", lambda h: h.cut(clean=False),
-                       self.takeover, "it stops by itself before others start"),
+                       self.another_leads, "it stops by itself before others start"),
         ]
         self.cluster.wait_ready()
         return all(ok)

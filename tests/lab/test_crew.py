@@ -92,7 +92,7 @@ class Runner:
         self.say("end", s.name, *self.kind)
         return getattr(s, "passes", True), {"gap": 0.0, "dual": 0.0}, getattr(s, "why", "")
 
-    def told(self, *_):
+    def details(self, *_):
         return None
 
 

@@ -167,23 +167,23 @@ class Told(unittest.TestCase):
             row.see(ms * MS, line)
         return row.changes
 
-    def test_a_lease_that_runs_out(self):
+    def test_a_lease_that_expires(self):
         first, second = leases(self.row(
             (0, "n1|7|f|a|4000000"), (500, "n1|7|f|a|4000000"), (600, "n1|7|f|b|4000000"), (4700, "n2|8|f|c|4000000"),
             (5000, "n2|8|f|d|4000000")), 6000 * MS)
         self.assertEqual((first["host"], first["term"], first["renewed"]), ("n1", 7, [0, 600 * MS]))
-        self.assertEqual((first["to"], first["ran_out"], first["released"]), (4600 * MS, True, False))
-        self.assertEqual((second["from"], second["to"], second["ran_out"]), (4700 * MS, 6000 * MS, False))
+        self.assertEqual((first["to"], first["expired"], first["released"]), (4600 * MS, True, False))
+        self.assertEqual((second["from"], second["to"], second["expired"]), (4700 * MS, 6000 * MS, False))
 
     def test_a_lease_that_is_given_back(self):
         first, second = leases(self.row(
             (0, "n1|7|f|a|4000000"), (100, "n1|7|t|a|4000000"), (150, "n2|8|f|b|4000000")), 200 * MS)
-        self.assertEqual((first["to"], first["released"], first["ran_out"]), (100 * MS, True, False))
+        self.assertEqual((first["to"], first["released"], first["expired"]), (100 * MS, True, False))
         self.assertEqual((second["host"], second["from"]), ("n2", 150 * MS))
 
     def test_a_lease_that_nobody_takes(self):
         only, = leases(self.row((0, "n1|7|f|a|4000000")), 9000 * MS)
-        self.assertEqual((only["to"], only["ran_out"]), (4000 * MS, True))
+        self.assertEqual((only["to"], only["expired"]), (4000 * MS, True))
 
     def test_a_term_that_two_databases_know(self):
         primary = leases(self.row((0, "n1|7|f|a|4000000"), (600, "n1|7|f|b|4000000")), 9000 * MS)

@@ -177,7 +177,7 @@ class OnHosts(unittest.TestCase):
         self.assertFalse(db.ready())
         db.start()
 
-    def test_errors_are_told(self):
+    def test_errors_are_reported(self):
         with self.assertRaisesRegex(LabError, "exit status 3"):
             self.a.sh("exit 3")
         with self.assertRaisesRegex(LabError, "not done after 1 s"):

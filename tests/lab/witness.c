@@ -43,12 +43,12 @@ struct record {
 };
 _Static_assert(sizeof(struct record) == 64, "lab/witness.py reads 64 bytes");
 
-static volatile sig_atomic_t told;
+static volatile sig_atomic_t term_signal;
 
 static void on_term(int signal)
 {
     (void)signal;
-    told = 1;
+    term_signal = 1;
 }
 
 static int64_t now(void)
@@ -105,7 +105,7 @@ static long number(int argc, char *argv[], int i)
 
 int main(int argc, char *argv[])
 {
-    bool ignore_term = false, escape = false, bomb = false, child = false, was_told = false;
+    bool ignore_term = false, escape = false, bomb = false, child = false, stopping = false;
     long children = 0, slow_start = 0, slow_stop = 0;
     struct record r = {0};
     int64_t end = 0;
@@ -159,12 +159,12 @@ int main(int argc, char *argv[])
             slow_start = 0;
             ready();
         }
-        if (told && !was_told) {
-            was_told = true;
+        if (term_signal && !stopping) {
+            stopping = true;
             beat(fd, &r, KIND_TERM_SIGNAL);
             end = now() + slow_stop * 1000000;
         }
-        if (was_told && !ignore_term && now() >= end) {
+        if (stopping && !ignore_term && now() >= end) {
             beat(fd, &r, KIND_END);
             return 0;
         }

@@ -252,4 +252,4 @@ def _attempt(runner, scenario, turn):
         passed, figures, why = False, {}, str(e)
     ended = clock.now()
     return Outcome(passed, figures, why, began, ended, runner.versions,
-                   runner.told(scenario, turn) if passed else None, runner.excuse)
+                   runner.details(scenario, turn) if passed else None, runner.excuse)

@@ -112,7 +112,7 @@ class Host:
     def read_file(self, path):
         return self.run("cat", path).out
 
-    def stands_still(self, pid):
+    def is_frozen(self, pid):
         """Stopped by a signal; no for a process that is gone."""
         return "State:\tT" in self.run("cat", f"/proc/{pid}/status", check=False).out
 

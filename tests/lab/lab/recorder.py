@@ -191,7 +191,7 @@ def life(host, unit):
 def leases(changes, end):
     """The spans of a row's history in which it says that somebody leads, from Row.changes: dicts with host,
     term, from, to, renewed (when), until (the end of the lease by its last renewal), released (it was seen
-    given back), ran_out.
+    given back), expired.
 
     to: when it was given back, or claimed by another, or could be; end: until when it was looked at."""
     found = []
@@ -199,7 +199,7 @@ def leases(changes, end):
         last = found[-1] if found else None
         if last is not None and last["open"]:
             if term != last["term"]:
-                last.update(to=min(at, last["until"]), ran_out=at >= last["until"] - READING, open=False)
+                last.update(to=min(at, last["until"]), expired=at >= last["until"] - READING, open=False)
             elif clean:
                 last.update(to=at, until=at, released=True, open=False)
             else:
@@ -207,10 +207,10 @@ def leases(changes, end):
                 last["until"] = at + lease
         if not clean and owner and (last is None or term != last["term"]):
             found.append({"host": owner, "term": term, "from": at, "to": end, "renewed": [at],
-                          "until": at + lease, "released": False, "ran_out": False, "open": True})
+                          "until": at + lease, "released": False, "expired": False, "open": True})
     for f in found:
         if f.pop("open"):
-            f.update(to=min(end, f["until"]), ran_out=f["until"] < end)
+            f.update(to=min(end, f["until"]), expired=f["until"] < end)
     return found
 
 

@@ -394,7 +394,7 @@ class Runner:
         host = polkit.hung(self.lab.hosts, began) if self.lab else None
         return f"polkitd of {host} hung for 15 s by a fault of its own" if host else ""
 
-    def told(self, _function, _turn):
+    def details(self, _function, _turn):
         """What else is to be known of the last run, for whoever asked for a runner that keeps more."""
         return None
 

@@ -31,7 +31,7 @@ class Marks(Timeline):
 
 
 class ObservedRunner(Runner):
-    """A Runner whose runs can be drawn afterwards: told() for the last one, if it passed."""
+    """A Runner whose runs can be drawn afterwards: details() for the last one, if it passed."""
 
     def __init__(self, method, platform, timeline, runs=1, **more):
         """runs: how many there are of each cell, for what the picture says of itself."""
@@ -71,7 +71,7 @@ class ObservedRunner(Runner):
         finally:
             self._end()
 
-    def told(self, function, turn):
+    def details(self, function, turn):
         v, cluster = self.versions, self.trial.cluster
         subtitle = (f"Lease {cluster.lease.removesuffix('s')} s, method {self.method}; "
                     f"systemd {v['systemd']}, PostgreSQL {v['postgresql']}.")
@@ -131,7 +131,7 @@ def _lane(host, recorder, testimony, held, zero):
 
 def _term(held, zero):
     """One of leases(): where it ran out, all after the last renewal is its weaker part."""
-    out = held["ran_out"]
+    out = held["expired"]
     return Bar(held["from"] - zero, (held["renewed"][-1] if out else held["to"]) - zero, text=f"term {held['term']}",
                marks=[t - zero for t in held["renewed"][1:]], until=held["to"] - zero if out else None,
                word="given back" if held["released"] else "")

@@ -10,7 +10,7 @@ SILENCE = 60 * MS           # without a beat for so long a process that did not 
 class Watcher:
     def __init__(self, timeline):
         self.timeline = timeline
-        self.told = {}      # host -> the process that is told to run there
+        self.reported = {}      # host -> the process that is told to run there
         self.overlap = 0    # how long two hosts have run it, as far as it was told
 
     def look(self, testimony, now):
@@ -18,12 +18,12 @@ class Watcher:
         changes = []
         for host, p in latest(testimony).items():
             alive = not p.ended and now - p.last < SILENCE
-            if alive and self.told.get(host) is not p:
+            if alive and self.reported.get(host) is not p:
                 changes.append((p.first, self.timeline.good, f"{host} runs the unit: pid {p.pid}, term {p.term}"))
-                self.told[host] = p
-            elif not alive and host in self.told:
+                self.reported[host] = p
+            elif not alive and host in self.reported:
                 changes.append((p.last, self.timeline.bad, f"{host}: the unit {how_it_went(testimony, p)}"))
-                del self.told[host]
+                del self.reported[host]
         for at, tell, text in sorted(changes, key=lambda change: change[0]):
             tell(text, at)
         self.look_at_overlap(testimony)

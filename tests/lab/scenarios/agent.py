@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The agent goes, and comes back or not."""
+"""The agent stops, dies or hangs, and comes back or not."""
 
 from lab.scenario import scenario
 
@@ -54,8 +54,8 @@ def agent_gone(t):
 def agent_hangs(t):
     old, agent = t.leader, t.leader.main_pid("tenured.service")
     t.fault(f"the agent on {old} is stopped", lambda: old.kill("tenured.service", "STOP"))
-    t.effect("the agent stands still",
-             lambda: old.stands_still(agent))
+    t.effect("the agent is frozen",
+             lambda: old.is_frozen(agent))
     t.next_leader()
     t.dead_within(old, t.duration_ms + t.slack_ms + t.stop_ms + t.kill_ms)
     t.gap_at_most(t.lease_ms + 2000)

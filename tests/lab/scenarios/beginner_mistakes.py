@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mistakes that people make, and what they are told: what is wrong, why, and what to do."""
+"""Mistakes of beginners: each report says what is wrong, why, and what to do."""
 
 import time
 
@@ -9,20 +9,20 @@ from lab.scenario import scenario
 
 NEW = "/root/new"
 UNITS = "/etc/systemd/system"
-# A group of its own, which one host alone has, so that it leads it.
+# A group that only one host has configured, so that this host leads it.
 OWN, OWN_UNIT = "own", "mistake-own.service"
 OWN_FILE = f"/etc/tenure/groups.d/{OWN}.conf"
 SAYS_SECONDS = 12
 
 
 class Mistake:
-    """What is done, and what must complain of it: both shell, on the host that stands by unless `on` says otherwise. words: all
-    of them must be there. status: of what complains, None: any. mend: shell again, where the mistake cannot stay."""
+    """What is done, and which command must report it: both shell, on the standby unless `on` says otherwise. words: all
+    of them must be there. status: of the command that reports it, None: any. mend: shell again, for a mistake that must not remain."""
 
     def __init__(self, what, do, ask, words, status=None, mend="", on=None, never=()):
         self.what, self.do, self.ask, self.words, self.status = what, do, ask, words, status
         self.mend, self.on, self.never = mend, on, never
-        # An agent or a server notices in a moment; what tenurectl says of files it says at once.
+        # An agent or a server takes a moment to notice; tenurectl reports faults in files at once.
         self.waits = ask is None or "check" not in ask or NEW not in ask
 
 
@@ -33,10 +33,10 @@ class Skipped:
         self.what, self.why = what, why
 
 
-# ---- what check says of files that are to be tried ----
+# ---- tenurectl check with other files ----
 
 def check(what, words, status=2, group=None, edit="", files="", offline=False):
-    """edit: of the connection string, as sed does it. group: the settings of a group. files: more that is done."""
+    """edit: a sed command for the connection string. group: the settings of a group. files: more shell commands."""
     write = f"cat >{NEW}/groups.d/m.conf <<'END'\n{group}\nEND\n" if group is not None else ""
     change = f"sed -i '{edit}' {NEW}/tenure.conf\n" if edit else ""
     return Mistake(what, f"""rm -rf {NEW} && mkdir -p {NEW}/groups.d && cp /etc/tenure/tenure.conf {NEW}/
@@ -157,7 +157,7 @@ UNIT_MISTAKES = tuple(check(what, words, status, group=text) for what, text, wor
      ['Requires names mistake-plain.service of group "n", which another host may lead', "Have both in one group"], 1),
 ))
 
-# ---- a host that stands by, and leads a group of its own ----
+# ---- a standby that leads another group ----
 
 STATUS = "tenurectl status"
 OWN_LEASE, OWN_STOP = "2400ms", "500ms"
@@ -214,9 +214,9 @@ HOST = (
     Mistake("the schema is renamed under the agents", "echo 'alter schema tenure rename to tenure_old' | su postgres -c 'psql -q -d tenure'",
             None, ["the schema is missing or older", "tenurectl schema | psql"], None,
             "echo 'alter schema tenure_old rename to tenure' | su postgres -c 'psql -q -d tenure'", on="db-journal"),
-    Mistake("whoever is not root asks for a check", "", "setpriv --reuid=65534 --clear-groups tenurectl check",
+    Mistake("check by a user other than root", "", "setpriv --reuid=65534 --clear-groups tenurectl check",
             ["/etc/tenure/tenure.conf", "Permission denied"], 3),
-    Mistake("whoever is not root applies", "", "setpriv --reuid=65534 --clear-groups tenurectl apply", ["apply must be run as root"], 1),
+    Mistake("apply by a user other than root", "", "setpriv --reuid=65534 --clear-groups tenurectl apply", ["apply must be run as root"], 1),
     Mistake("polkit is not there", "systemctl mask --now --runtime polkit.service 2>&1", "tenurectl check",
             ["BAD      polkit", "systemd lets the agent start nothing: install polkitd, or systemctl unmask polkit"], 2, "systemctl unmask --runtime polkit.service; systemctl start polkit"),
     Mistake("the agent does not run", "systemctl stop tenured", STATUS, ["tenured does not run on this host", "systemctl start tenured"], 3),
@@ -248,7 +248,7 @@ OTHERS = (
 
 
 def provoke(t, host, m):
-    """Returns what is wrong with the answer, "" nothing."""
+    """Returns what is wrong with the report, or ""."""
     where = t.db if m.on else host
     ask = m.ask or (journal() if m.on == "db-journal" else f"tenurectl check {NEW}/tenure.conf")
     if m.on == "db":
@@ -284,7 +284,7 @@ def beginner_mistakes(t):
     def lead_own():
         host.sh(own())
         host.systemctl("reload", "tenured.service")
-    t.fault(f"{host} gets a group of its own", lead_own)
+    t.fault(f"a group is configured on {host} alone", lead_own)
     t.effect("which it leads", lambda: host.run("tenurectl", "is-leader", OWN, check=False).code == 0)
     began = clock.now()
     for m in CONNECTION + FILES + UNIT_MISTAKES + HOST:
@@ -295,7 +295,7 @@ def beginner_mistakes(t):
             t.note("WRONG: " + answer)
             wrong.append(answer)
     for s in OTHERS:
-        t.note(f"not here: {s.what}: {s.why}")
+        t.note(f"not tried: {s.what}: {s.why}")
     t.figures["mistakes"] = f"{len(CONNECTION + FILES + UNIT_MISTAKES + HOST)} in {clock.ms(clock.now() - began) / 1000:.0f} s"
     t.check(f"{len(wrong)} mistakes say what they must:\n" + "\n".join(wrong), not wrong)
     t.cluster.wait_ready()

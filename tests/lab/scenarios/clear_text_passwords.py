@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who answers is not verified, and who gets the password."""
+"""The server is not verified: who gets the password, and in which form."""
 
 from lab.cluster import APPLIED
 from lab.scenario import scenario
@@ -13,7 +13,7 @@ def arbiter(t, host):
 
 
 def ask_for(t, method):
-    """How the server wants the password from now on."""
+    """Sets the authentication method that the server demands from now on."""
     t.db.sh(f"sed -i '/10.77.0.0/s/[a-z0-9-]*$/{method}/' /etc/postgresql/{t.db.version}/main/pg_hba.conf")
     t.db.psql("select pg_reload_conf()")
 
@@ -90,7 +90,7 @@ def clear_text_password(t):
     for settings in (verified, "sslmode=require", "channel_binding=require"):
         code, said = check(settings)
         t.check(f"with {settings} it is not sent: {code}\n{said}", code == 2 and "the password was not sent" in said)
-    # libpq 15 has nothing to keep it back by where TLS is not demanded; 17 has.
+    # Where TLS is not demanded, libpq 15 has no setting that withholds the password; 17 has.
     for settings in ("sslmode=disable", "sslmode=prefer"):
         code, said = check(settings)
         t.check(f"nor with {settings}: {code}\n{said}", code == 2 and (
@@ -98,7 +98,7 @@ def clear_text_password(t):
     code, said = check(f"{verified} channel_binding=prefer")
     t.check(f"a server that is verified gets it: {code}\n{said}", code == 0)
     code, said = check("sslmode=disable", "allow_unverified = true;")
-    t.check(f"and any, where somebody says so: {code}\n{said}", code == 1 and "not encrypted" in said)
+    t.check(f"so does any server where the administrator allows it: {code}\n{said}", code == 1 and "not encrypted" in said)
     host.run("rm", "-r", "/root/new")
     ask_for(t, "scram-sha-256")
     t.undisturbed(seconds=1)

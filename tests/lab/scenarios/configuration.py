@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Configurations that change, are wrong, or are fought against."""
+"""The configuration changes, is wrong, or is overridden."""
 
 from lab.cluster import APPLIED, METHODS
 from lab.database import PASSWORD
 from lab.scenario import scenario
 
-# A name that systemd has to escape, and that must not make one group's slice lie in another's.
+# A name that systemd has to escape, or one group's slice would be inside another's.
 SECOND = "work-second"
 SECOND_UNIT = "second.service"
 SECOND_FILE = f"/etc/tenure/groups.d/{SECOND}.conf"
-# Of group work-second, so systemd escapes it.
+# The keeper of group work-second.
 SECOND_KEEPER = "tenure@work-second.service"
 
 
@@ -26,7 +26,7 @@ def reload_all(t, **options):
 
 
 def release_all(t, group):
-    """No host runs what left the group."""
+    """No host runs the unit that left the group."""
     for host in t.hosts:
         host.run("tenurectl", "apply", "--release", group)
 
@@ -53,11 +53,11 @@ def group_added_and_removed(t):
     t.timeline.fault(f"group {SECOND} is removed, systemctl reload tenured")
     for host in t.hosts:
         host.run("rm", SECOND_FILE)
-    # Where it is led last: the others must not be given it meanwhile.
+    # The leader is last: no other host must lead the group meanwhile.
     for host in [h for h in t.hosts if h is not where] + [where]:
         host.systemctl("reload", "tenured.service")
-    t.check("it is led down when the reload is done", not running(t, SECOND_UNIT))
-    # Other hosts may have the group still, for all that one host knows.
+    t.check("its unit is stopped when the reload has ended", not running(t, SECOND_UNIT))
+    # For all that one host knows, other hosts may still have the group.
     for host in t.hosts:
         t.check(f"its guards stay on {host}", "tenure@work" in host.property(SECOND_UNIT, "BindsTo"))
         t.check(f"its unit cannot be started on {host}",
@@ -66,7 +66,7 @@ def group_added_and_removed(t):
     for host in t.hosts:
         t.check(f"its guards are gone from {host}", host.property(SECOND_UNIT, "BindsTo") == ""
                 and not host.exists(f"/etc/systemd/system/{SECOND_UNIT}.d"))
-    t.check("its lease is given back", t.db.lease(SECOND)["clean"])
+    t.check("its record is released", t.db.lease(SECOND)["clean"])
     t.check("the other group's keeper is the same", t.leader.main_pid(t.keeper) == keeper)
     t.undisturbed(seconds=1)
     t.gap_at_most(0)
@@ -84,7 +84,7 @@ def broken_configuration_file(t):
     said = old.journal("tenured.service", lines=30)
     for word in (SECOND_FILE, "x y", "colour", "lease"):
         t.check(f"the journal names {word}:\n{said}", word in said)
-    # What others do to systemd must not bring it in either.
+    # A daemon-reload and a restart of the agent must not apply it either.
     old.systemctl("daemon-reload")
     old.systemctl("restart", "tenured.service")
     t.check("what is applied is as before", old.read_file(APPLIED[0]) == before)
@@ -149,7 +149,7 @@ def method_changed(t):
 
 
 def with_lease(t, lease, hosts=None):
-    """The group with another lease, everywhere or on these hosts."""
+    """Configures the group with another lease, on all hosts or on these."""
     group = {"name": t.group, "units": [t.unit], "lease": lease, "stop_timeout": t.cluster.stop_timeout}
     for host in hosts or t.hosts:
         t.cluster.configure(host, [group])
@@ -157,7 +157,7 @@ def with_lease(t, lease, hosts=None):
 
 
 def keepers_lease(t, host):
-    """L in the state of the keeper, in milliseconds."""
+    """The lease in the keeper's state, in milliseconds."""
     state = host.read_file(f"/run/tenure/groups/{t.group}/live/state")
     return int(dict(line.split("=") for line in state.splitlines()[1:])["lease_usec"]) / 1000
 
@@ -178,7 +178,7 @@ def lease_changed(t):
     t.check("status shows both", "(8s is configured)" in old.run("tenurectl", "status", t.group).out)
     t.until("the keeper has it when the row has shown it for a lease", lambda: keepers_lease(t, old) == 8000)
     t.check("status shows one", "is configured)" not in old.run("tenurectl", "status", t.group).out)
-    t.until("watchers hear of both", lambda: signalled("ConfiguredLease") and signalled("Lease"))
+    t.until("D-Bus clients receive signals of both", lambda: signalled("ConfiguredLease") and signalled("Lease"))
     t.until("the journal says since when", lambda: t.said(old, "tenured.service", "has the configured lease now, 8s"))
     old.systemctl("stop", "signals.service")
     with_lease(t, t.cluster.lease)
@@ -201,7 +201,7 @@ def lease_longer_and_cut(t):
     t.check("the keeper has the old lease", keepers_lease(t, old) == t.lease_ms)
     t.until("it ends by its own deadline", lambda: old.state(t.unit) != "active", timeout=t.lease_ms / 1000 + 2)
     t.check("another one leads", t.next_leader(8 + 10) is not old)
-    t.check("nobody did before the longer lease was over", t.gap_ms() > 8000 - t.lease_ms)
+    t.check("no node did before the longer lease had expired", t.gap_ms() > 8000 - t.lease_ms)
     old.heal()
     t.cluster.wait_ready()
     for host in t.hosts:
@@ -232,7 +232,7 @@ def guard_overridden(t):
     drop_in = f"/etc/systemd/system/{t.unit}.d/~~.conf"
     bad.write_file(drop_in, "[Service]\nSendSIGKILL=no\n")
     bad.systemctl("daemon-reload")
-    t.until(f"{bad} says which property of which unit is wrong", lambda: (
+    t.until(f"the status of {bad} names the unit and the property", lambda: (
         lambda s: s.get("role") == "blocked" and t.unit in s["reason"]
         and "SendSIGKILL" in s["reason"])(t.cluster.status(bad)))
     t.fault(f"the plug of {t.leader} is pulled", t.leader.pull_plug)
@@ -241,7 +241,7 @@ def guard_overridden(t):
     t.silent(bad)
     bad.run("rm", drop_in)
     bad.systemctl("daemon-reload")
-    t.until(f"{bad} stands by again", lambda: t.cluster.status(bad).get("role") == "standby")
+    t.until(f"{bad} is a standby again", lambda: t.cluster.status(bad).get("role") == "standby")
     t.gap_at_most(t.lease_ms + 2000)
 
 
@@ -256,7 +256,7 @@ def applied_configuration_damaged(t):
         other.reboot()
     booted = other.boots
     t.fault(f"applied.conf and its copy are damaged on {other}, and it is rebooted", damage)
-    t.effect("it has booted anew", lambda: other.up and other.boots == booted + 1)
+    t.effect("it has booted again", lambda: other.up and other.boots == booted + 1)
     t.check(f"the system state is {other.system_state()}, not running",
             other.system_state() == "running")
     t.check("its agent runs", other.state("tenured.service") == "active")
@@ -267,7 +267,7 @@ def applied_configuration_damaged(t):
     t.check("and cannot be started by hand", not r.ok and other.state(t.unit) == "inactive")
     other.systemctl("disable", "--quiet", t.unit)
     other.run("tenurectl", "apply")
-    t.until("after tenurectl apply it stands by", lambda: t.cluster.status(other).get("role")
+    t.until("after tenurectl apply it is a standby", lambda: t.cluster.status(other).get("role")
             == "standby")
     t.silent(other)
     t.gap_at_most(0)
@@ -290,7 +290,7 @@ def password_by_credential(t):
     agents = {h: h.main_pid("tenured.service") for h in t.hosts}
     t.fault("there is a credential, and no other password", lambda: [
         prepare(h) for h in (*t.standbys, t.leader)])
-    t.effect("all agents have logged in anew", lambda: t.cluster.wait_ready() and all(
+    t.effect("all agents have logged in again", lambda: t.cluster.wait_ready() and all(
         h.main_pid("tenured.service") != agents[h] for h in t.hosts))
     t.undisturbed(seconds=t.lease_ms / 1000)
     t.gap_at_most(0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The arbiter goes and comes back."""
+"""The arbiter stops or crashes, and comes back."""
 
 from lab import clock
 from lab.scenario import scenario
@@ -29,13 +29,13 @@ def sessions_terminated(t):
     def sessions():
         rows = t.db.psql("select pid, host(client_addr) from pg_stat_activity where usename = 'tenure'")
         return dict(line.split("|") for line in rows.splitlines())
-    # The server may still have sessions of hosts that were cut off before, and of a tenurectl that just ended.
+    # The server may still have sessions of hosts that were cut off earlier, and of a tenurectl that has just ended.
     before = sessions()
     hosts = {h.address for h in t.hosts}
     t.check(f"each agent has a session: {before}", set(before.values()) >= hosts)
     t.fault("pg_terminate_backend() of all agents' sessions", lambda: t.db.psql(
         "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'tenure'"))
-    t.effect("every agent has another session, and nobody else",
+    t.effect("every agent has another session, and there are no others",
              lambda: (lambda now: not now.keys() & before.keys() and sorted(now.values()) == sorted(hosts))(sessions()))
     t.undisturbed(seconds=2 * t.lease_ms / 1000)
     t.gap_at_most(0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One of the two copies of the guards is lost, in every way and at every time: the other one suffices."""
+"""One of the two copies of the guards is lost, in every way and at any time: the other one suffices."""
 
 import os
 import threading
@@ -27,14 +27,14 @@ def limit_tasks(host, text):
 
 
 def reload_without_tasks(host):
-    """daemon-reload, as a package's installation does it, in a moment in which nothing can be forked."""
+    """daemon-reload, as the installation of a package does, while no process can be forked."""
     limit_tasks(host, "")
     host.systemctl("daemon-reload")
     limit_tasks(host, "2000")
 
 
 PARENT = "is killed with all others by one of them"
-# How the generator's copy gets lost with the next daemon-reload: what to do before it, and how to undo that.
+# How the next daemon-reload loses the generator's copy: the commands before it, and those that undo them.
 WAYS = {
     "is masked": ("mkdir -p /etc/systemd/system-generators; ln -s /dev/null /etc/systemd/system-generators/tenure-generator",
                   "rm /etc/systemd/system-generators/tenure-generator"),
@@ -43,7 +43,7 @@ WAYS = {
     "is killed": (f"mv {OURS} /root/; printf '#!/bin/sh\\nkill -9 $$\\n' >{OURS}; chmod +x {OURS}",
                   f"mv /root/tenure-generator {GENERATORS}/"),
     PARENT: (
-        # It takes the place of PID 1's child that runs them all.
+        # It kills its parent, PID 1's child that runs all generators.
         f"printf '#!/bin/sh\\nkill -9 $PPID\\n' >{GENERATORS}/a-killer; chmod +x {GENERATORS}/a-killer; "
         f"mv {OURS} /root/; printf '#!/bin/sh\\nsleep 0.3; exec /root/tenure-generator \"$@\"\\n' >{OURS}; chmod +x {OURS}",
         f"rm {GENERATORS}/a-killer; mv /root/tenure-generator {GENERATORS}/"),
@@ -62,7 +62,7 @@ def generators_copy(t, host, unit=None):
 def lose_generators_copy(t, host, way):
     t.fault_in_the_dark(f"the generator of {host} {way}", lambda: host.sh(WAYS[way][0]))
     host.systemctl("daemon-reload", check=False)
-    t.effect("what it wrote is gone", lambda: not generators_copy(t, host))
+    t.effect("the generator's copy is gone", lambda: not generators_copy(t, host))
 
 
 def mend_generator(t, host, way):
@@ -72,7 +72,7 @@ def mend_generator(t, host, way):
 
 
 def guarded(t, host):
-    """By what PID 1 goes by."""
+    """By the settings that PID 1 uses."""
     t.check(f"{t.unit} is guarded on {host}", host.property(t.unit, "BindsTo") == t.keeper
             and host.property(t.unit, "Slice") == f"tenure-{t.group}.slice"
             and t.unit in host.property(t.keeper, "PropagatesStopTo"))
@@ -82,8 +82,8 @@ def dead(t, host):
     t.check(f"{t.unit} does not run on {host}: {host.state(t.unit)}", host.state(t.unit) in ("inactive", "failed"))
 
 
-def stands_by(t, host):
-    t.until(f"{host} stands by", lambda: t.cluster.status(host).get("role") == "standby")
+def wait_standby(t, host):
+    t.until(f"{host} is a standby", lambda: t.cluster.status(host).get("role") == "standby")
 
 
 @scenario("the generator fails in each way on a standby: its unit cannot be started")
@@ -93,7 +93,7 @@ def guards_generator_fails_standby(t):
         lose_generators_copy(t, host, way)
         guarded(t, host)
         is_refused(t, host, t.unit)
-        stands_by(t, host)
+        wait_standby(t, host)
         mend_generator(t, host, way)
     t.silent(host, since=t.first_fault_at)
     t.gap_at_most(0)
@@ -110,7 +110,7 @@ def guards_generator_fails_boot(t):
         t.effect("it wrote nothing", lambda: host.up and not generators_copy(t, host))
         guarded(t, host)
         dead(t, host)
-        stands_by(t, host)
+        wait_standby(t, host)
         is_refused(t, host, t.unit)
         mend_generator(t, host, way)
     t.silent(host, since=t.first_fault_at)
@@ -128,7 +128,7 @@ def guards_generator_fails_leading(t):
         term, pid = t.cluster.term(old), old.main_pid(t.unit)
         old.kill(t.unit)
         t.until("PID 1 has started its unit again", lambda old=old, pid=pid: old.main_pid(t.unit) not in (0, pid))
-        t.check("where it belongs", f"/tenure-{t.group}.slice/" in old.property(t.unit, "ControlGroup"))
+        t.check("in its slice", f"/tenure-{t.group}.slice/" in old.property(t.unit, "ControlGroup"))
         t.check("in the same term", t.cluster.is_leader(old) and t.cluster.term(old) == term)
         t.stop_agent(old)
         t.leader = t.next_leader()
@@ -136,12 +136,12 @@ def guards_generator_fails_leading(t):
         is_refused(t, old, t.unit)
         mend_generator(t, old, way)
         old.systemctl("start", "tenured.service")
-        stands_by(t, old)
+        wait_standby(t, old)
         t.gap_at_most(2000)
 
 
 def resists(t):
-    """A unit that ignores SIGTERM, and that PID 1 always starts again."""
+    """A unit that ignores SIGTERM, and that PID 1 always restarts."""
     t.spent = True
     restarts_always(t)
     t.cluster.worker("--ignore-term")
@@ -149,7 +149,7 @@ def resists(t):
 
 
 def end_meanwhile(t, loss, lose):
-    """The leader steps down, and loses something while it does: its unit, which somebody starts then, ends all the same."""
+    """The leader loses guards while it steps down, and its unit is started by hand then: it is stopped all the same."""
     old = t.leader
     stop = threading.Thread(target=old.systemctl, args=("stop", "tenured.service"))
     t.fault(f"systemctl stop tenured on {old}, and {loss}", stop.start)
@@ -172,11 +172,11 @@ def guards_generator_fails_ending(t):
 
         def lose(old=old):
             old.systemctl("daemon-reload")
-            t.check("what the generator wrote is gone", not generators_copy(t, old))
+            t.check("the generator's copy is gone", not generators_copy(t, old))
         end_meanwhile(t, f"the generator {way}", lose)
         mend_generator(t, old, way)
         old.systemctl("start", "tenured.service")
-        stands_by(t, old)
+        wait_standby(t, old)
 
 
 @scenario("the generator hangs until PID 1 gives up on it: a standby's unit cannot be started")
@@ -236,7 +236,7 @@ def guards_without_inodes(t):
         for n in range(3):
             host.write_file(f"/root/leak{n}", f"#!/bin/sh\n{LEAK % n}\n", 0o755)
             host.sh(f"setsid /root/leak{n} >/dev/null 2>&1 </dev/null &")
-        t.until("none is left", lambda: host.sh("df --output=iavail /run | tail -1").strip() == "0")
+        t.until("no inode is left", lambda: host.sh("df --output=iavail /run | tail -1").strip() == "0")
     t.fault(f"inodes of /run are used up on {host}", leak)
     host.systemctl("daemon-reload", check=False)
     t.effect("its generator could not write", lambda: not generators_copy(t, host))
@@ -259,7 +259,7 @@ def guards_configuration_mounted_late(t):
     move()
     t.fault(f"{host} is rebooted, and mounts its configuration late", host.reboot)
     t.effect("its configuration is mounted", lambda: host.up and host.exists("/etc/tenure/tenure.conf"))
-    stands_by(t, host)
+    wait_standby(t, host)
     t.check("its generator has written its guards", generators_copy(t, host))
     dead(t, host)
     t.silent(host)
@@ -278,7 +278,7 @@ def guards_applied_mounted_late(t):
     host.sh(f"rm {APPLIED[1]}")
     t.fault(f"{host} is rebooted, and mounts what is applied late", host.reboot)
     t.effect("it is mounted", lambda: host.up and host.exists(APPLIED[0]))
-    stands_by(t, host)
+    wait_standby(t, host)
     guarded(t, host)
     dead(t, host)
     t.silent(host)
@@ -301,8 +301,8 @@ LOSSES = {
 def lose_etc_copy(t, host, loss):
     before = len(copy_alerts(host))
     t.fault_in_the_dark(f"{loss} on {host}", lambda: host.sh(LOSSES[loss](t)))
-    # Either may be late: the agent has it written again after half a second.
-    t.effect("what was written there is gone or another", lambda: "one copy only" in host.run(
+    # Either can be seen late: the agent has the copy written again after half a second.
+    t.effect("the persistent copy is gone or differs", lambda: "one copy only" in host.run(
         "tenurectl", "check", check=False).err or len(copy_alerts(host)) > before)
 
 
@@ -319,10 +319,10 @@ def guards_copy_lost(t):
         t.stop_agent(old)
         t.leader = t.next_leader()
         dead(t, old)
-        # The agent's start writes what is lost.
+        # The agent writes lost copies when it starts.
         old.systemctl("start", "tenured.service")
-        stands_by(t, old)
-        t.check("it is whole again", "copy" not in old.run("tenurectl", "check", check=False).err)
+        wait_standby(t, old)
+        t.check("both copies exist again", "copy" not in old.run("tenurectl", "check", check=False).err)
         host.systemctl("reload", "tenured.service")
         t.check("there, too", "copy" not in host.run("tenurectl", "check", check=False).err)
         restarts_always(t)
@@ -339,10 +339,10 @@ def guards_copy_lost_boot(t):
         booted = host.boots
         t.fault_in_the_dark(f"{host} is rebooted", host.reboot)
         t.effect("it has booted", lambda booted=booted: host.up and host.boots == booted + 1)
-        stands_by(t, host)
+        wait_standby(t, host)
         dead(t, host)
         is_refused(t, host, t.unit)
-        t.check("it is whole again", "copy" not in host.run("tenurectl", "check", check=False).err)
+        t.check("both copies exist again", "copy" not in host.run("tenurectl", "check", check=False).err)
     t.silent(host, since=t.first_fault_at)
     t.gap_at_most(0)
 
@@ -358,7 +358,7 @@ def guards_copy_lost_ending(t):
             t.check("that copy is gone", "one copy only" in old.run("tenurectl", "check", check=False).err)
         end_meanwhile(t, loss, lose)
         old.systemctl("start", "tenured.service")
-        stands_by(t, old)
+        wait_standby(t, old)
 
 
 @scenario("/etc/systemd/system is read-only: apply and check say so, and the generator's copy guards the unit")
@@ -368,14 +368,14 @@ def guards_copy_read_only(t):
     def make():
         host.systemctl("stop", "tenured.service")
         host.sh(f"cd {ETC} && rm -rf *.d && mount --bind {ETC} {ETC} && mount -o remount,bind,ro {ETC}")
-    t.fault(f"it is read-only on {host}, and what we wrote there is gone", make)
+    t.fault(f"it is read-only on {host}, and the persistent copy is gone", make)
     t.effect("nothing can be written", lambda: not host.run("touch", f"{ETC}/x", check=False).ok)
     host.systemctl("start", "tenured.service")
     r = host.run("tenurectl", "apply")
     t.check(f"apply says so: {r.err}", "there is one copy of them only" in r.err and "Read-only file system" in r.err)
     r = host.run("tenurectl", "check", check=False)
     t.check(f"so does check: {r.err}", "there is one copy only" in r.err)
-    stands_by(t, host)
+    wait_standby(t, host)
     guarded(t, host)
     is_refused(t, host, t.unit)
     old = t.leader
@@ -405,11 +405,11 @@ def guards_etc_read_only(t):
     t.fault(f"{host} boots with a read-only /etc", host.reboot)
     t.effect("it has booted, and nothing can be written", lambda: host.up and host.boots == booted + 1
              and not host.run("touch", "/etc/x", check=False).ok)
-    stands_by(t, host)
+    wait_standby(t, host)
     t.silent(host)
     guarded(t, host)
     is_refused(t, host, t.unit)
-    t.check("it is applied until the next boot", host.exists("/run/tenure.applied/applied.conf") and not host.exists(APPLIED[0]))
+    t.check("the configuration is applied until the next boot", host.exists("/run/tenure.applied/applied.conf") and not host.exists(APPLIED[0]))
     r = host.run("tenurectl", "apply")
     t.check(f"apply says so: {r.err}", "Read-only file system" in r.err and "until this host boots" in r.err)
     r = host.run("tenurectl", "check", check=False)
@@ -424,7 +424,7 @@ def guards_etc_read_only(t):
     t.gap_at_most(2000)
     host.sh("umount /etc")
     r = host.run("tenurectl", "apply")
-    t.check(f"once it can be written all is as it should be: {r.err}", not r.err and host.exists(APPLIED[0])
+    t.check(f"once /etc can be written, apply has no finding: {r.err}", not r.err and host.exists(APPLIED[0])
             and host.exists(f"{ETC}/{t.unit}.d/{FILE}") and not host.exists("/run/tenure.applied/applied.conf"))
 
 
@@ -441,8 +441,8 @@ def guards_before_first_apply(t):
     booted = host.boots
     t.fault(f"{host} boots as it was provisioned", host.reboot)
     t.effect("it has booted", lambda: host.up and host.boots == booted + 1)
-    stands_by(t, host)
-    t.check("by now it is applied", generators_copy(t, host) and host.exists(f"{ETC}/{t.unit}.d/{FILE}"))
+    wait_standby(t, host)
+    t.check("the agent has applied it by now", generators_copy(t, host) and host.exists(f"{ETC}/{t.unit}.d/{FILE}"))
     dead(t, host)
     t.silent(host)
     t.gap_at_most(0)
@@ -473,7 +473,7 @@ def guards_package_removed(t):
     time.sleep(2)
     dead(t, host)
     is_refused(t, host, t.unit)
-    # Somebody's word is that nobody else runs it.
+    # The operator vouches that no other host runs it.
     host.sh(f"rm {ETC}/*/{FILE}; systemctl daemon-reload")
     t.check("without them it is an ordinary unit", host.property(t.unit, "BindsTo") == "")
     t.silent(host, since=t.first_fault_at)
@@ -491,10 +491,10 @@ def guards_upgraded(t):
              "systemctl daemon-reload")
 
     def taken_over(h):
-        t.check(f"it is where it belongs on {h}, and nothing is left", all(h.exists(p) for p in APPLIED)
+        t.check(f"the files are moved on {h}, and none is left", all(h.exists(p) for p in APPLIED)
                 and not any(h.exists(p) for p in before) and h.exists(f"{ETC}/{t.unit}.d/{FILE}"))
         guarded(t, h)
-    t.fault(f"{old} and {host} are as before", lambda: [go_back(h) for h in (old, host)])
+    t.fault(f"{old} and {host} are as the version before left them", lambda: [go_back(h) for h in (old, host)])
     t.effect("there is one copy only", lambda: not old.exists(f"{ETC}/{t.unit}.d") and generators_copy(t, old))
     guarded(t, old)
     is_refused(t, host, t.unit)
@@ -506,7 +506,7 @@ def guards_upgraded(t):
     booted = host.boots
     t.fault(f"{host} boots", host.reboot)
     t.effect("it has booted", lambda: host.up and host.boots == booted + 1)
-    stands_by(t, host)
+    wait_standby(t, host)
     dead(t, host)
     taken_over(host)
     t.silent(host)
@@ -521,7 +521,7 @@ def guards_unit_alias(t):
     def prepare(host):
         host.write_file("/opt/app/pay.service", unit)
         host.systemctl("enable", "--quiet", "/opt/app/pay.service")
-        # Newer versions make one unit of the first two names, but not of this one.
+        # Newer versions of systemd make one unit of the first two names, but not of this one.
         host.sh("ln -s /opt/app/pay.service /etc/systemd/system/wages.service")
         t.cluster.write_group(host, {"name": "pay", "units": ["pay.service"], "lease": t.cluster.lease,
                                      "stop_timeout": t.cluster.stop_timeout})
@@ -547,7 +547,7 @@ def guards_unit_alias(t):
         t.check(f"{name} does not run on {leads}", leads.state(name) in ("inactive", "failed"))
     time.sleep(0.5)
     t.one_at_a_time("pay.service")
-    t.until("all is led", lambda: t.cluster.leader())
+    t.until("the group is led", lambda: t.cluster.leader())
     t.check("it beat", t.lab.testimony("pay.service").beats(t.began, clock.now()))
 
 
@@ -566,9 +566,9 @@ def guards_stray_stopped_by_name(t):
         host.systemctl("start", STRAY)
         t.until("it is stopped", lambda: host.state(STRAY) in ("inactive", "failed"), timeout=5)
         t.figures["stopped after"] = f"{clock.ms(clock.now() - began):.0f} ms"
-        t.stays("it stays so", lambda: host.state(STRAY) in ("inactive", "failed"), seconds=2)
+        t.stays("it stays stopped", lambda: host.state(STRAY) in ("inactive", "failed"), seconds=2)
         host.sh(WAYS["is masked"][1])
         host.systemctl("reload", "tenured.service")
-        stands_by(t, host)
+        wait_standby(t, host)
         is_refused(t, host, STRAY)
         t.gap_at_most(0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Guards that get lost where a group is led: reported, and healed by the agent; or it steps down in time."""
+"""A leader loses guards: the agent reports and heals them, or the node steps down in time."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ from lab import clock
 from lab.cluster import APPLIED
 from lab.scenario import scenario
 
-from .guards_copies import FILE, WAYS, generators_copy, guarded, is_refused, reload_without_tasks, stands_by
+from .guards_copies import FILE, WAYS, generators_copy, guarded, is_refused, reload_without_tasks, wait_standby
 from .guards_missing import alerts, copy_alerts, restarts_always
 from .units import ETC
 
@@ -22,7 +22,7 @@ def persistent(host, unit):
 
 
 def healed(host):
-    """How often PID 1 has run it to its end."""
+    """How often PID 1 has run the service that heals guards."""
     return host.sh(f"journalctl -q -b -o cat -u {HEAL}", check=False).count("Finished")
 
 
@@ -51,11 +51,11 @@ def guards_lost_generator_copy(t):
     t.until("its copy is back", lambda: generators_copy(t, host))
     t.until("the journal says so", lambda: t.said(host, "tenured", "both copies of the group's guards are there again"))
     t.figures["whole after"] = f"{clock.ms(clock.now() - t.fault_at):.0f} ms"
-    t.until("without anybody else's doing", lambda: healed(host) > before)
+    t.until("the agent healed it", lambda: healed(host) > before)
     guarded(t, host)
     leads_on(t, host, term)
     t.undisturbed(seconds=1)
-    t.until("its status has nothing to say any more", lambda: not t.cluster.status(host).get("reason"))
+    t.until("its status has no finding any more", lambda: not t.cluster.status(host).get("reason"))
     t.check(f"it was healed once, and reported once: {copy_alerts(host)}",
             healed(host) == before + 1 and len(copy_alerts(host)) == 1)
     t.gap_at_most(0)
@@ -89,14 +89,14 @@ def guards_lost_persistent_copy(t):
             guarded(t, h)
         t.check("nothing is left to do", "copy" not in host.run("tenurectl", "check", check=False).err)
     is_refused(t, standby, t.unit)
-    stands_by(t, standby)
+    wait_standby(t, standby)
     leads_on(t, host, term)
     t.undisturbed(seconds=1)
     t.gap_at_most(0)
 
 
 def lose_both(host, also=""):
-    """The generator is away, and what was written to the root file system: PID 1 goes by nothing."""
+    """Removes the generator and all drop-ins: PID 1 has no guards."""
     host.sh(f"{WAYS[MISSING][0]}; cd {ETC} && rm -rf *.d; {also or 'true'}; systemctl daemon-reload")
 
 
@@ -114,7 +114,7 @@ def guards_lost_both_healed(t):
     leads_on(t, host, term)
     t.undisturbed(seconds=t.lease_ms / 1000)
     t.gap_at_most(0)
-    # The generator's is still lost: it is tried again, at a pace that grows.
+    # The generator's copy is still lost: the agent tries to heal it at growing intervals.
     before = healed(host)
     time.sleep(5)
     t.check(f"it is not tried all the time: {healed(host) - before} in 5 s", healed(host) - before <= 2)
@@ -158,11 +158,11 @@ def guards_lost_permanently_of_unit(t):
     t.check("it was given back", t.until("the journal says so", lambda: t.said(old, "tenured", "is given back")))
     t.gap_at_most(t.stop_ms + t.kill_ms + 1500)
     t.until(f"{t.unit} does not run on {old}", lambda: old.state(t.unit) in ("inactive", "failed"))
-    t.stays("and stays so", lambda: old.state(t.unit) in ("inactive", "failed"), seconds=2)
-    # Once what heals is there again, the host needs nobody.
+    t.stays("and stays stopped", lambda: old.state(t.unit) in ("inactive", "failed"), seconds=2)
+    # Once the healing service exists again, the host recovers without help.
     old.systemctl("unmask", HEAL)
     t.until("it heals itself", lambda: persistent(old, t.unit), timeout=30)
-    stands_by(t, old)
+    wait_standby(t, old)
 
 
 @scenario("the leader's unit is restarted outside its slice: an alert, the leader steps down at once, and the unit is stopped")
@@ -182,11 +182,11 @@ def guards_lost_outside_slice(t):
     t.check(f"it says why: {said}", any("outside the group's slice" in line for line in said))
     t.check("it was given back", t.until("the journal says so", lambda: t.said(old, "tenured", "is given back")))
     t.until(f"{t.unit} does not run on {old}", lambda: old.state(t.unit) in ("inactive", "failed"))
-    t.stays("and stays so", lambda: old.state(t.unit) in ("inactive", "failed"), seconds=2)
+    t.stays("and stays stopped", lambda: old.state(t.unit) in ("inactive", "failed"), seconds=2)
     t.gap_at_most(t.stop_ms + t.kill_ms + 1500)
     old.run("rm", f"{ETC}/{t.unit}.d/~~.conf")
     old.systemctl("daemon-reload")
-    stands_by(t, old)
+    wait_standby(t, old)
 
 
 @scenario("PID 1 hangs on leader and standby, in the middle of a reload: no guard is reported as lost")
@@ -201,7 +201,7 @@ def guards_not_lost_when_pid1_hangs(t):
             os.kill(h.leader, signal.SIGSTOP)
     t.fault("daemon-reload, and SIGSTOP of PID 1", stop)
     try:
-        t.effect("they are stopped", lambda: all(h.stands_still(1) for h in hosts))
+        t.effect("they are frozen", lambda: all(h.is_frozen(1) for h in hosts))
         t.undisturbed(seconds=12)
     finally:
         for h in hosts:
@@ -226,7 +226,7 @@ def guards_heal_privilege(t):
     for command in (("stop", HEAL), ("restart", HEAL), ("start", "tenure-reload@x.service"), ("daemon-reload",),
                     ("daemon-reexec",), ("set-property", "--runtime", HEAL, "CPUWeight=1"), ("kill", HEAL)):
         t.check(f"{' '.join(command)} is refused", not as_agent(*command).ok)
-    # Whoever has the agent in its power cannot keep PID 1 busy with it all the time.
+    # An attacker who controls the agent cannot use it to keep PID 1 busy all the time.
     before, began = healed(host), clock.now()
     for _ in range(4):
         as_agent("start", HEAL)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The applied configuration is away, as after a deployment that removes what it does not know: missing is not empty.
-Nothing runs unguarded, and nothing is taken for new that was applied before."""
+"""The applied configuration is deleted, as by a deployment that removes unknown files: missing does not mean empty.
+No unit runs without guards, and no unit that was applied before is taken for a new one."""
 
 import json
 import time
@@ -17,7 +17,7 @@ MESSAGE_COPY_LOST = "d8f4c0e6a5e44d0db17b2d6c02b7a015"
 
 
 def restarts_always(t, *hosts):
-    """The unit is one that PID 1 starts again, as most are."""
+    """PID 1 restarts the unit always, as is common."""
     def write(host):
         host.write_file(f"{ETC}/{t.unit}.d/restart.conf", "[Unit]\nStartLimitIntervalSec=0\n"
                         "[Service]\nRestart=always\nRestartSec=100ms\n")
@@ -39,7 +39,7 @@ def files_go(t, host):
 
 
 def other_units(t, host):
-    """A deployment brings other units for the group."""
+    """Deploys other units for the group."""
     host.write_file(f"{ETC}/{OTHER}", "[Service]\nExecStart=/bin/sleep infinity\n")
     t.cluster.configure(host, [{"name": t.group, "units": [OTHER], "lease": t.cluster.lease,
                                 "stop_timeout": t.cluster.stop_timeout}])
@@ -51,12 +51,12 @@ def _reasons(host, message):
 
 
 def alerts(host):
-    """Which guards a leader has lost, by its journal."""
+    """The alerts about lost guards in a leader's journal."""
     return _reasons(host, MESSAGE_UNGUARDED)
 
 
 def copy_alerts(host):
-    """Which copies of guards a host has lost."""
+    """The alerts about lost copies of guards in a host's journal."""
     return _reasons(host, MESSAGE_COPY_LOST)
 
 
@@ -101,7 +101,7 @@ def guards_missing_group_removed(t):
     files_go(t, old)
     t.fault(f"the group is taken away on {old}, systemctl reload tenured",
             lambda: (old.run("rm", f"/etc/tenure/groups.d/{t.group}.conf"), reload(old)))
-    t.effect("the group is not of this host any more", lambda: not t.cluster.status(old).get("role"))
+    t.effect("the group is gone from this host", lambda: not t.cluster.status(old).get("role"))
     t.next_leader()
     time.sleep(3)
     t.check(f"{t.unit} does not run on {old}", old.state(t.unit) in ("inactive", "failed"))
@@ -116,7 +116,7 @@ def guards_missing_boot(t):
     booted = host.boots
     t.fault(f"{host} is rebooted", host.reboot)
     t.effect("it has booted again", lambda: host.up and host.boots == booted + 1)
-    t.until(f"{host} stands by", lambda: t.cluster.status(host).get("role") == "standby")
+    t.until(f"{host} is a standby", lambda: t.cluster.status(host).get("role") == "standby")
     t.silent(host)
     t.check(f"{t.unit} did not run on {host}", host.state(t.unit) == "inactive")
     t.gap_at_most(0)
@@ -143,8 +143,8 @@ def guards_missing_agent_killed(t):
     agent = old.main_pid("tenured.service")
     t.fault(f"kill -9 of the agent on {old}", lambda: old.kill("tenured.service"))
     t.effect("there is another agent", lambda: old.main_pid("tenured.service") not in (0, agent))
-    t.check("the live keeper's units were not changed under it", old.property(t.unit, "BindsTo") == t.keeper)
-    t.check("nor others started beside them", old.state(OTHER) == "inactive")
+    t.check("the live keeper keeps its units", old.property(t.unit, "BindsTo") == t.keeper)
+    t.check("no other unit was started", old.state(OTHER) == "inactive")
     t.next_leader()
     time.sleep(2)
     t.check(f"{t.unit} does not run on {old}", old.state(t.unit) in ("inactive", "failed"))
@@ -158,7 +158,7 @@ def guards_overridden_on_leader(t):
     t.check("nothing was reported yet", not alerts(host))
     t.fault(f"Slice=batch.slice for the unit on {host}, daemon-reload", lambda: (
         host.write_file(drop_in, "[Service]\nSlice=batch.slice\n"), host.systemctl("daemon-reload")))
-    t.effect("it is what PID 1 goes by", lambda: host.property(t.unit, "Slice") == "batch.slice")
+    t.effect("PID 1 uses it", lambda: host.property(t.unit, "Slice") == "batch.slice")
     t.until("an alert names the unit and what is wrong", lambda: any(
         reason.startswith(f"{t.unit}: Slice is batch.slice") for reason in alerts(host)))
     t.until("so does its status", lambda: (lambda s: s.get("role") == "leader" and "not in effect" in s["reason"]
@@ -182,9 +182,9 @@ def guards_missing_all(t):
         old = t.leader
         t.fault(f"/etc is deployed as a whole on {old}, daemon-reload", lambda: (
             remove_applied(old), old.sh(f"cd {ETC} && rm -rf /etc/tenure.applied *.d"), old.systemctl("daemon-reload")))
-        t.effect("nothing of it is left", lambda: applied_is_gone(old) and not old.sh(f"ls -d {ETC}/*.d 2>/dev/null", check=False))
+        t.effect("no file is left", lambda: applied_is_gone(old) and not old.sh(f"ls -d {ETC}/*.d 2>/dev/null", check=False))
         t.check("it leads on", t.cluster.is_leader(old))
-        t.check("what runs is bound to its term", all(t.keeper in old.property(u, "BindsTo") for u in (t.unit, *ALL)))
+        t.check("running units are still bound to the keeper", all(t.keeper in old.property(u, "BindsTo") for u in (t.unit, *ALL)))
         t.stop_agent(old)
         t.leader = t.next_leader()
         all_dead(t, old, ALL)
@@ -192,11 +192,11 @@ def guards_missing_all(t):
         for unit in (t.unit, *ALL):
             is_refused(t, old, unit)
         t.one_at_a_time("tick.service")
-        # Nothing names the units any more, so PID 1 may unload one before the agent has seen how it stopped.
+        # No file names the units any more, so PID 1 may unload one before the agent has seen how it stopped.
         unproven = t.said(old, "tenured.service", "systemd has unloaded it, and does not say how it stopped")
         t.gap_at_most(t.lease_ms + 2000 if unproven else 2000)
         t.check("it is given back, or the agent says why not",
                 unproven or t.said(old, "tenured.service", "is given back"))
         old.systemctl("start", "tenured.service")
-        t.until("it is guarded again by all that it was", lambda: t.cluster.status(old).get("role") == "standby"
+        t.until("all its guards exist again", lambda: t.cluster.status(old).get("role") == "standby"
                 and old.exists(f"{ETC}/night.timer.d/~tenure.conf"))

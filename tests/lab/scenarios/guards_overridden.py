@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What people do to guards by drop-ins and commands of systemd's own, and mean well."""
+"""Administrators override guards by drop-ins and commands of systemd, with good intentions."""
 
 import time
 
@@ -36,11 +36,11 @@ def guards_survive_drop_ins(t):
                 and host.property(t.unit, "SendSIGKILL") == "yes"
                 and host.property(t.unit, "TimeoutStopUSec") == "1s" and t.keeper in host.property(t.unit, "BindsTo"))
     time.sleep(1)
-    t.check("nothing is amiss", t.cluster.status(old)["reason"] == "")
+    t.check("the status has no finding", t.cluster.status(old)["reason"] == "")
     old.systemctl("restart", t.unit)
     t.check("it is started in its slice", f"/{slice_unit}/" in old.property(t.unit, "ControlGroup"))
     for host in t.standbys:
-        t.check(f"{host} stands by", t.cluster.status(host).get("role") == "standby")
+        t.check(f"{host} is a standby", t.cluster.status(host).get("role") == "standby")
         r = host.systemctl("start", t.unit, check=False)
         t.check(f"it cannot be started on {host}", not r.ok)
     t.stop_agent(old)
@@ -53,7 +53,7 @@ def guards_survive_drop_ins(t):
 
 
 def mask(host, *units):
-    """Only links can mask what has its file in /etc."""
+    """Replaces the file in /etc by a link: systemctl mask would refuse to."""
     for unit in units:
         host.sh(f"mv {ETC}/{unit} /root/; ln -s /dev/null {ETC}/{unit}")
     host.systemctl("daemon-reload")
@@ -69,7 +69,7 @@ def guards_units_masked(t):
     with units_of_group(t, QUIET):
         old, units = t.leader, (t.unit, *QUIET)
         t.fault(f"they are masked on {old}, daemon-reload", lambda: mask(old, *units))
-        t.effect("PID 1 takes them for masked", lambda: all(old.property(u, "LoadState") == "masked" for u in units))
+        t.effect("PID 1 shows them as masked", lambda: all(old.property(u, "LoadState") == "masked" for u in units))
         t.note("bound to " + "; ".join(f"{old.property(u, 'BindsTo') or 'nothing'}" for u in units))
         t.stop_agent(old)
         t.next_leader()

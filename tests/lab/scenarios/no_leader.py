@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a standby says of a leader that is silent, and of a group that nobody can take over."""
+"""What a standby reports about a silent leader, and about a group that no node can lead."""
 
 from lab import clock
 from lab.clock import logged_at
 from lab.scenario import scenario
 
 CANNOT = "nobody leads the group, and this node cannot take it over: "
-# After the lease has expired: what an alert waits for, a poll, and what the host takes.
+# After the lease has expired: the delay before the alert, a poll, and the time that the host needs.
 ALERT_SECONDS = 3 + 2 + 2 + 2
 RIGHT_MS = 200
 
@@ -18,15 +18,15 @@ def pull_plug(t):
 
 
 def reasons(t, host):
-    """Why nobody leads and this host cannot, by its journal's alerts since the fault."""
+    """Why no node leads and this host cannot, by its journal's alerts since the fault."""
     return [line.split(CANNOT)[1] for line in t.said(host, "tenured.service", CANNOT, "alert")]
 
 
 def all_say(t, words):
-    """Each standby, in its status and once in its journal."""
+    """Each standby says so, in its status and once in its journal."""
     t.until(f"the status of every standby says: {words}", lambda: all(
         words in t.cluster.status(h).get("reason", "") for h in t.standbys), timeout=t.lease_ms / 1000 + 5)
-    t.until("an alert does, too", lambda: all(any(words in r for r in reasons(t, h)) for h in t.standbys),
+    t.until("so does an alert", lambda: all(any(words in r for r in reasons(t, h)) for h in t.standbys),
             timeout=t.lease_ms / 1000 + ALERT_SECONDS)
     for host in t.standbys:
         t.check(f"{host} says it once: {reasons(t, host)}", len(reasons(t, host)) == 1)
@@ -34,7 +34,7 @@ def all_say(t, words):
 
 
 def led_again(t):
-    """By agents that have said that it is not."""
+    """The agents that reported the missing leader report the new one."""
     t.leader = t.next_leader()
     t.until("the journals say that it is led again", lambda: all(
         t.said(h, "tenured.service", "the group is led again", "notice") for h in t.hosts if h.up))
@@ -56,10 +56,10 @@ def failover_countdown(t):
             if left is not None and status.get("role") == "standby":
                 said.append((host, before, clock.now(), left))
         return any(t.cluster.is_leader(h) for h in t.standbys)
-    silent = t.until("the status for people says it, too", lambda: next(filter(None, (
+    silent = t.until("the human-readable status says so, too", lambda: next(filter(None, (
         next((line for line in h.run("tenurectl", "status").out.splitlines() if "not renewed for" in line), None)
         for h in t.standbys)), None))
-    t.check(f"who is silent, and what then: {silent}", f"{t.leader} leads; not renewed for " in silent and ", this node takes over in " in silent)
+    t.check(f"it names the silent leader and the claim to come: {silent}", f"{t.leader} leads; not renewed for " in silent and ", this node takes over in " in silent)
     t.until("a standby leads", ask, timeout=t.lease_ms / 1000 + 5)
     t.leader = t.next_leader()
     at = logged_at(t.said(t.leader, "tenured.service", "claimed, term")[0])
@@ -95,7 +95,7 @@ def methods_differ(t):
 
 
 def holds(t, words, sql):
-    """What somebody does in the database, by the process that does it; it goes on."""
+    """A foreign session runs this SQL and stays open. Returns the pid of its server process."""
     t.db.sh(f"systemd-run --quiet --unit=stranger --uid=postgres sh -c \"echo \\\"{sql}; select pg_sleep(600)\\\" | "
             "PGAPPNAME=stranger exec psql -X -q -d tenure\"")
     return t.until(words, lambda: t.db.psql(
@@ -147,7 +147,7 @@ def table_lock_blocks_claim(t):
 
 
 TICKETS = "/run/tenure/tickets"
-# How tickets become impossible to write; how that is mended by what the message says; and its words.
+# (fault, shell command that causes it, the remedy that the message names, words of the message)
 NO_TICKETS = (
     ("the ticket directory is root's", f"chown root {TICKETS}", "systemd-tmpfiles --create tenure.conf",
      "Permission denied: it belongs to another user: run systemd-tmpfiles --create tenure.conf"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hosts go and come in every order."""
+"""Hosts are powered off and on in every order."""
 
 import time
 
@@ -24,7 +24,7 @@ def shutdown_in_turn(t):
             t.leader = t.cluster.wait_leader(old, timeout=10)
             t.timeline.good(f"{t.leader} leads")
     row = t.db.lease(t.group)
-    t.check(f"the last one has given the lease back: {row}", row["clean"])
+    t.check(f"the last one has released the record: {row}", row["clean"])
     t.timeline.fault("all of them are switched on")
     everywhere(order, lambda h: h.boot())
     t.leader = t.cluster.wait_ready()
@@ -41,7 +41,7 @@ def shutdown_leader_last(t):
     t.fault(f"{leader} is shut down", leader.power_off)
     t.effect("it is off", lambda: not leader.up)
     row = t.db.lease(t.group)
-    t.check(f"it has given the lease back: {row}", row["clean"])
+    t.check(f"it has released the record: {row}", row["clean"])
     t.timeline.fault("the others are switched on, and then it")
     everywhere(others, lambda h: h.boot())
     t.leader = t.cluster.wait_leader(leader, timeout=20)

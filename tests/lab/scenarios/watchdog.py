@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A group that requires a hardware watchdog. Hosts of the lab have none: what is seen here is that they are refused.
-What the agent makes of an armed one, and of one that is lost, is for a stand-in of PID 1: tests/unit/test_watchdog.c."""
+"""A group requires a hardware watchdog. The lab's hosts have none, so only the refusal can be tested here. An armed watchdog,
+and one that is lost, are tested with a stand-in for PID 1: tests/unit/test_watchdog.c."""
 
 from lab.scenario import scenario
 
@@ -55,4 +55,4 @@ def watchdog_required(t):
     t.until(f"{new} leads without the key", lambda: t.cluster.is_leader(new), timeout=20)
     apply(t, old)
     old.systemctl("start", "tenured.service")
-    t.until(f"{old} stands by", lambda: t.cluster.status(old).get("role") == "standby")
+    t.until(f"{old} is a standby", lambda: t.cluster.status(old).get("role") == "standby")
