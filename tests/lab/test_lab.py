@@ -30,7 +30,7 @@ ExecStart=/lab/witness /lab/beats/%H.%n {options}
 
 
 def left_behind(name):
-    """Everything on the machine that bears a lab's name."""
+    """Everything on the machine that has a lab's name."""
     def said(*argv):
         return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.splitlines()
     found = [line for line in said("ip", "netns") if f"tenure-lab-{name}" in line]

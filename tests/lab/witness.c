@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The witness: a service that writes down, every 2 ms, that it is alive. Records of all hosts bear
- * the one CLOCK_MONOTONIC that they share. Nothing here depends on the product.
+/* The witness: a service that records every 2 ms that it is alive. Records of all hosts have times
+ * of the one CLOCK_MONOTONIC that they share. Nothing here depends on the product.
  *
  *     witness FILE [--ignore-term] [--children N] [--slow-start MS] [--slow-stop MS] [--escape]
  * [--bomb]
  *
  * --ignore-term   goes on after SIGTERM, until SIGKILL
- * --children N    forks N more that beat just the same
- * --slow-start    is READY (Type=notify) only after a while; beats from the beginning
- * --slow-stop     beats on for a while after SIGTERM
+ * --children N    forks N more that beat as well
+ * --slow-start    is READY (Type=notify) only after MS; beats from the beginning
+ * --slow-stop     beats on for MS after SIGTERM
  * --escape        the children start sessions of their own, as daemons do
- * --bomb          one more child forks without end, as does whatever it forks: cap it (LimitNPROC=)
+ * --bomb          one more child forks without end, and so do its children: limit it (LimitNPROC=)
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,7 +31,7 @@
 
 enum kind { KIND_START = 1, KIND_BEAT = 2, KIND_TERM_SIGNAL = 3, KIND_END = 4 };
 
-/* 64 bytes: one write() each in append mode, so records of several processes never mix. */
+/* 64 bytes, one write() each in append mode, so that records of several processes never mix. */
 struct record {
     char host[24];
     int64_t now;     /* CLOCK_MONOTONIC, ns */
@@ -93,7 +93,7 @@ static void fork_without_end(void)
 
     (void)signal(SIGTERM, SIG_IGN);
     for (;;) {
-        (void)fork(); /* fails at the cap, and is tried again */
+        (void)fork(); /* fails at the limit, and is tried again */
         (void)nanosleep(&pause, NULL);
     }
 }

@@ -172,11 +172,11 @@ def guards_lost_outside_slice(t):
     time.sleep(1)
 
     def get_out():
-        old.write_file(f"{ETC}/{t.unit}.d/~~.conf", "[Service]\nSlice=batch.slice\n")
+        old.write_file(f"{ETC}/{t.unit}.d/~~.conf", "[Service]\nSlice=other.slice\n")
         old.systemctl("daemon-reload")
         old.kill(t.unit)
-    t.fault(f"Slice=batch.slice for the unit on {old}, daemon-reload, and it crashes", get_out)
-    t.effect("it was started outside", lambda: t.said(old, "tenured", "ControlGroup is /batch.slice"))
+    t.fault(f"Slice=other.slice for the unit on {old}, daemon-reload, and it crashes", get_out)
+    t.effect("it was started outside", lambda: t.said(old, "tenured", "ControlGroup is /other.slice"))
     t.next_leader()
     said = t.said(old, "tenured", "giving up term", "alert")
     t.check(f"it says why: {said}", any("outside the group's slice" in line for line in said))

@@ -156,13 +156,13 @@ def guards_overridden_on_leader(t):
     host = t.leader
     drop_in = f"{ETC}/{t.unit}.d/~~.conf"
     t.check("nothing was reported yet", not alerts(host))
-    t.fault(f"Slice=batch.slice for the unit on {host}, daemon-reload", lambda: (
-        host.write_file(drop_in, "[Service]\nSlice=batch.slice\n"), host.systemctl("daemon-reload")))
-    t.effect("PID 1 uses it", lambda: host.property(t.unit, "Slice") == "batch.slice")
+    t.fault(f"Slice=other.slice for the unit on {host}, daemon-reload", lambda: (
+        host.write_file(drop_in, "[Service]\nSlice=other.slice\n"), host.systemctl("daemon-reload")))
+    t.effect("PID 1 uses it", lambda: host.property(t.unit, "Slice") == "other.slice")
     t.until("an alert names the unit and what is wrong", lambda: any(
-        reason.startswith(f"{t.unit}: Slice is batch.slice") for reason in alerts(host)))
+        reason.startswith(f"{t.unit}: Slice is other.slice") for reason in alerts(host)))
     t.until("so does its status", lambda: (lambda s: s.get("role") == "leader" and "not in effect" in s["reason"]
-                                           and "batch.slice" in s["reason"])(t.cluster.status(host)))
+                                           and "other.slice" in s["reason"])(t.cluster.status(host)))
     host.run("rm", drop_in)
     host.systemctl("daemon-reload")
     t.until("the journal says when it is mended", lambda: t.said(host, "tenured", "are in effect again"))

@@ -12,7 +12,7 @@ BindsTo=
 After=
 AssertPathExists=
 [Service]
-Slice=batch.slice
+Slice=other.slice
 TimeoutStopSec=90
 TimeoutStopFailureMode=abort
 SendSIGKILL=no

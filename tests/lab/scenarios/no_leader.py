@@ -63,12 +63,12 @@ def failover_countdown(t):
     t.until("a standby leads", ask, timeout=t.lease_ms / 1000 + 5)
     t.leader = t.next_leader()
     at = logged_at(t.said(t.leader, "tenured.service", "claimed, term")[0])
-    told = [(before, after, left) for host, before, after, left in said if host is t.leader and 0 < left < t.lease_ms / 2000]
-    t.check(f"it was asked in the second half of the wait: {len(told)} times", len(told) >= 3)
-    for before, after, left in told:
+    shown = [(before, after, left) for host, before, after, left in said if host is t.leader and 0 < left < t.lease_ms / 2000]
+    t.check(f"it was asked in the second half of the wait: {len(shown)} times", len(shown) >= 3)
+    for before, after, left in shown:
         early, late = clock.ms(before - at) + left * 1000, clock.ms(after - at) + left * 1000
         t.check(f"{left:.3f} s were left {clock.ms(at - before):.0f} ms before the claim", early <= RIGHT_MS and late >= -RIGHT_MS)
-    t.figures["countdown right to"] = f"{max(abs(clock.ms((b + a) / 2 - at) + left * 1000) for b, a, left in told):.0f} ms"
+    t.figures["countdown right to"] = f"{max(abs(clock.ms((b + a) / 2 - at) + left * 1000) for b, a, left in shown):.0f} ms"
     t.gap_at_most(t.lease_ms + 2000)
 
 
