@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The pulse of the machine: an ordinary process on each processor that wakes up every 2 ms, and
- * prints pauses that were longer than MS. What delayed it delayed everything else on that processor,
- * so the figures of a lab that ran meanwhile cannot be trusted.
+ * prints pauses that were longer than MS. What delayed it delayed everything else on that
+ * processor, so the figures of a lab that ran meanwhile cannot be trusted.
  *
  *     pulse MS
  *
- * Prints "ready" once all of them run, then "FROM TO PROCESSOR" for each pause, by CLOCK_MONOTONIC in
- * nanoseconds. Ends with the process that started it. */
+ * Prints "ready" once all of them run, then "FROM TO PROCESSOR" for each pause, by CLOCK_MONOTONIC
+ * in nanoseconds. Ends with the process that started it. */
 #define _GNU_SOURCE
 #include <sched.h>
 #include <signal.h>
