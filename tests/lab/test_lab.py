@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""The lab proves itself, without the product: its faults do what they say, the witness sees what
+"""Tests of the lab itself, without the product: its faults do what they say, the witness sees what
 happened (two at once included), and nothing stays behind however a run ends. Needs root.
 
     tests/lab/test_lab.py [-v]              TENURE_LAB_PLATFORM=257 for the other platform
