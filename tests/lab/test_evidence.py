@@ -181,7 +181,7 @@ class Contents(unittest.TestCase):
         self.assertEqual((first["to"], first["released"], first["expired"]), (100 * MS, True, False))
         self.assertEqual((second["host"], second["from"]), ("n2", 150 * MS))
 
-    def test_a_lease_that_nobody_takes(self):
+    def test_a_lease_that_no_node_claims(self):
         only, = leases(self.row((0, "n1|7|f|a|4000000")), 9000 * MS)
         self.assertEqual((only["to"], only["expired"]), (4000 * MS, True))
 

@@ -149,16 +149,16 @@ WantedBy=multi-user.target
 
     def wait_leader(self, other_than=None, timeout=20):
         """Waits until a host, other than the given one, leads and its unit beats. Returns it."""
-        looks = collections.Counter()
+        polls = collections.Counter()
 
         def found():
             running = self.lab.testimony(self.unit).running(within=50 * clock.MS)
             leads = [n for n in running if self.lab[n] is not other_than and self.is_leader(self.lab[n])]
-            looks[f"running on {' and '.join(running) or 'no host'}"] += 1
+            polls[f"running on {' and '.join(running) or 'no host'}"] += 1
             return self.lab[leads[0]] if leads else None
 
         def seen():
-            return ", ".join(f"{text}: {n} of {looks.total()} polls" for text, n in looks.most_common())
+            return ", ".join(f"{text}: {n} of {polls.total()} polls" for text, n in polls.most_common())
         but = f" other than {other_than}" if other_than else ""
         return wait_for(f"a leader{but}", found, timeout=timeout, every=0.05, seen=seen)
 

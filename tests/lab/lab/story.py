@@ -134,7 +134,7 @@ def _term(held, zero):
     out = held["expired"]
     return Bar(held["from"] - zero, (held["renewed"][-1] if out else held["to"]) - zero, text=f"term {held['term']}",
                marks=[t - zero for t in held["renewed"][1:]], until=held["to"] - zero if out else None,
-               word="given back" if held["released"] else "")
+               word="released" if held["released"] else "")
 
 
 def _database(host, recorder, zero):

@@ -21,12 +21,12 @@ LEFT = "may be left on this node"
 GOOD = f"ExecStop=/bin/ip address del {ADDRESS}/24 dev host0"
 
 
-def holds(host):
+def has_address(host):
     """The network namespace of a host exists even while the host is down."""
     return ADDRESS in run(["ip", "-n", host.netns, "-o", "-4", "address", "show", "dev", "host0"]).out
 
 
-def forget(host):
+def remove_address(host):
     """Removes the address, as an operator does by hand. On a real host a restart does it; a lab's network outlives its host."""
     run(["ip", "-n", host.netns, "address", "del", f"{ADDRESS}/24", "dev", "host0"], check=False)
 
@@ -36,11 +36,11 @@ class Holders:
 
     def __init__(self, t):
         self.t, self.twice, self.over = t, [], threading.Event()
-        self.thread = threading.Thread(target=self._look, daemon=True)
+        self.thread = threading.Thread(target=self._poll, daemon=True)
 
-    def _look(self):
+    def _poll(self):
         while not self.over.is_set():
-            at, found = clock.now(), [h.name for h in self.t.hosts if holds(h)]
+            at, found = clock.now(), [h.name for h in self.t.hosts if has_address(h)]
             if len(found) > 1:
                 self.twice.append((at, found))
 
@@ -64,7 +64,7 @@ def example(t):
     return t.leader.read_file(f"/usr/share/doc/tenure/examples/{EXAMPLE}")
 
 
-def mend(t, files):
+def replace_stops(t, files):
     """Changes the units' stop commands. On the leader the new ones take effect at the next start."""
     if all("ip address del" in text for text in files.values()):
         return
@@ -83,17 +83,17 @@ def addresses(t, files, **more):
         host.write_file("/etc/default/floating-address", f"ADDRESS={ADDRESS}\nPREFIX=24\nINTERFACE=host0\n")
     with units_of_group(t, files, **more), Holders(t) as holders:
         all_active(t, t.leader, files)
-        t.check("the leader alone has the address", [h for h in t.hosts if holds(h)] == [t.leader])
+        t.check("the leader alone has the address", [h for h in t.hosts if has_address(h)] == [t.leader])
         yield holders
         for host in t.hosts:
             if host is not t.leader:
-                forget(host)
-        mend(t, files)
+                remove_address(host)
+        replace_stops(t, files)
     for host in t.hosts:
         host.run("rm", "/etc/default/floating-address")
 
 
-def stall(t, host, seconds, meanwhile):
+def freeze_pid1_for(t, host, seconds, meanwhile):
     """Freezes PID 1 for so many seconds, during which the term ends."""
     try:
         t.fault(f"SIGSTOP of PID 1 on {host}, and SIGINT to its agent", lambda: (
@@ -145,7 +145,7 @@ def address_switchover(t):
         t.stop_agent(old)
         t.leader = t.next_leader()
         t.gap_at_most(1000)
-        t.until("the address is there", lambda: holds(t.leader))
+        t.until("the address is there", lambda: has_address(t.leader))
         t.check("it was given back", t.said(old, "tenured.service", "is given back"))
         t.check("there is no alert", not t.said(old, "tenured.service", "", "alert"))
         holders.one_at_a_time()
@@ -154,7 +154,7 @@ def address_switchover(t):
         t.kill_keeper(old)
         t.leader = t.cluster.wait_leader()
         t.gap_at_most(1500)
-        t.until("the address is there", lambda: [h for h in t.hosts if holds(h)] == [t.leader])
+        t.until("the address is there", lambda: [h for h in t.hosts if has_address(h)] == [t.leader])
         holders.one_at_a_time()
         t.check("no host has restarted", boots == [h.boots for h in t.hosts] and all(h.up for h in t.hosts))
 
@@ -163,7 +163,7 @@ def address_switchover(t):
 def address_pid1_hangs(t):
     with addresses(t, {EXAMPLE: example(t)}):
         old, term = t.leader, t.db.lease(t.group)["term"]
-        stall(t, old, 2, end_agent(old))
+        freeze_pid1_for(t, old, 2, end_agent(old))
         not_released(t, old, term, EXAMPLE, "ExecStopPost= was killed by signal 9")
         start_standby(t, old)
 
@@ -182,16 +182,16 @@ def address_stop_fails(t):
             t.note(t.until("the status says so", lambda o=old: (lambda s: s.get("role") == "standby" and
                            "may be left here: addr.service" in s["reason"] and s["reason"])(t.cluster.status(o))))
             t.check("so does tenurectl", "may be left here" in old.sh("tenurectl status"))
-            t.check("and it is left", holds(old))
+            t.check("and it is left", has_address(old))
             # The node may lead again, and then the address is its own.
             old.systemctl("restart", "tenured.service")
 
 
-def restarts(t, old, limit_ms, boots):
+def restarts_in_time(t, old, limit_ms, boots):
     took = clock.ms(t.until_restart(old) - t.fault_at)
     t.check("no other node leads by then", not any(p.host != old.name for p in t.testimony.started(t.fault_at)))
     old.wait_down()
-    forget(old)
+    remove_address(old)
     t.figures["restarted after"] = f"{took:.0f} ms"
     t.check(f"{old} restarted after {took:.0f} ms, within {limit_ms:.0f} ms", took <= limit_ms)
     t.timeline.good(f"{old} has restarted itself")
@@ -203,13 +203,13 @@ def restarts(t, old, limit_ms, boots):
     t.gap_at_most(limit_ms + t.lease_ms + 700)
 
 
-def restarted_for(t, files, fail):
+def host_restarts_after(t, files, fail):
     with addresses(t, files, fence="reboot") as holders:
         old = t.leader
         boots = [h.boots for h in t.hosts if h is not old]
         fail(old)
-        restarts(t, old, t.stop_ms + t.kill_ms + t.slack_ms, boots)
-        t.until("the address is there", lambda: [h for h in t.hosts if holds(h)] == [t.leader])
+        restarts_in_time(t, old, t.stop_ms + t.kill_ms + t.slack_ms, boots)
+        t.until("the address is there", lambda: [h for h in t.hosts if has_address(h)] == [t.leader])
         holders.one_at_a_time()
 
 
@@ -223,17 +223,17 @@ def end_keeper(t):
 
 @scenario("the stop of an address fails, with fence = \"reboot\": the host restarts in time")
 def address_stop_fails_reboot(t):
-    restarted_for(t, {"addr.service": address("ExecStop=/bin/false")}, end_keeper(t))
+    host_restarts_after(t, {"addr.service": address("ExecStop=/bin/false")}, end_keeper(t))
 
 
 @scenario("the stop of an address hangs, with fence = \"reboot\": the host restarts in time")
 def address_stop_hangs_reboot(t):
-    restarted_for(t, {"addr.service": address("ExecStop=/bin/sleep 60")}, end_keeper(t))
+    host_restarts_after(t, {"addr.service": address("ExecStop=/bin/sleep 60")}, end_keeper(t))
 
 
 @scenario("the keeper is killed and the stop of an address fails: the fence restarts the host in time")
 def address_stop_fails_reboot_by_fence(t):
-    restarted_for(t, {"addr.service": address("ExecStop=/bin/false")}, t.kill_keeper)
+    host_restarts_after(t, {"addr.service": address("ExecStop=/bin/false")}, t.kill_keeper)
 
 
 @scenario("PID 1 hangs during a switchover of the example's address, with fence = \"reboot\": the host restarts")
@@ -241,8 +241,8 @@ def address_pid1_hangs_reboot(t):
     def fail(old):
         # Longer than S, shorter than S + K: PID 1 is thawed before the host would restart because PID 1 hangs.
         end = end_agent(old)
-        stall(t, old, (t.stop_ms + t.kill_ms / 3) / 1000, end)
-    restarted_for(t, {EXAMPLE: example(t)}, fail)
+        freeze_pid1_for(t, old, (t.stop_ms + t.kill_ms / 3) / 1000, end)
+    host_restarts_after(t, {EXAMPLE: example(t)}, fail)
 
 
 @scenario("an address is masked or replaced on the leader: an alert at once, and no release when the leader steps down")
@@ -266,7 +266,7 @@ def address_masked(t):
             if status["role"] == "leader":
                 t.stop_agent(old)
             not_released(t, old, term, "addr.service", words)
-            t.check("the address is left", holds(old))
+            t.check("the address is left", has_address(old))
             if how == "masked":
                 old.sh(f"cd {ETC}; rm addr.service; mv /root/addr.service .; systemctl daemon-reload")
             back_again(t, old)
@@ -307,7 +307,7 @@ def pid1_busy_at_end_of_term(t):
     with units_of_group(t, {"second.service": service("/lab/witness /lab/beats/%H.%n")}, fence="reboot"):
         old, boots = t.leader, [h.boots for h in t.hosts]
         all_active(t, old, ["second.service"])
-        stall(t, old, (t.stop_ms + t.kill_ms) / 1000 + 0.5, end_agent(old))
+        freeze_pid1_for(t, old, (t.stop_ms + t.kill_ms) / 1000 + 0.5, end_agent(old))
         t.dead_within(old, t.stop_ms + t.kill_ms + t.slack_ms)
         t.until("it is given back", lambda: t.said(old, "tenured.service", "is given back"))
         t.leader = t.next_leader()
@@ -330,7 +330,7 @@ def address_with_long_name(t):
         t.stop_agent(old)
         t.leader = t.next_leader()
         t.gap_at_most(1000)
-        t.until("the address is there", lambda: [h for h in t.hosts if holds(h)] == [t.leader])
+        t.until("the address is there", lambda: [h for h in t.hosts if has_address(h)] == [t.leader])
         holders.one_at_a_time()
         t.check("no host has restarted", boots == [h.boots for h in t.hosts] and all(h.up for h in t.hosts))
         back_again(t, old)
@@ -338,6 +338,6 @@ def address_with_long_name(t):
         old, term = t.leader, t.db.lease(t.group)["term"]
         t.stop_agent(old)
         not_released(t, old, term, LONG[:100], "ExecStop= exited with 1")
-        t.check("the address is left", holds(old))
-        forget(old)
+        t.check("the address is left", has_address(old))
+        remove_address(old)
         back_again(t, old)

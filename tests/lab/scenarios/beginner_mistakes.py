@@ -163,7 +163,7 @@ STATUS = "tenurectl status"
 OWN_LEASE, OWN_STOP = "2400ms", "500ms"
 
 
-def own(lease=OWN_LEASE, stop=OWN_STOP):
+def own_group(lease=OWN_LEASE, stop=OWN_STOP):
     settings = f'lease = "{lease}"; stop_timeout = "{stop}";'
     text = group(settings, f'"{OWN_UNIT}"', OWN)
     return f"cat >{OWN_FILE} <<'END'\n{text}\nEND\n"
@@ -174,10 +174,10 @@ def journal(priority="debug"):
 
 
 HOST = (
-    Mistake("the configuration is edited, and not applied", own("2500ms"),
-            STATUS, ["1 group of the files differs from what is applied", "tenurectl apply --dry-run"], 0, own()),
-    Mistake("an apply would stop what runs here", own("2500ms", "600ms"),
-            "tenurectl apply --dry-run", [f'Steps down from group "{OWN}" first, which this host leads', "stop_timeout grows"], 0, own()),
+    Mistake("the configuration is edited, and not applied", own_group("2500ms"),
+            STATUS, ["1 group of the files differs from what is applied", "tenurectl apply --dry-run"], 0, own_group()),
+    Mistake("an apply would stop what runs here", own_group("2500ms", "600ms"),
+            "tenurectl apply --dry-run", [f'Steps down from group "{OWN}" first, which this host leads', "stop_timeout grows"], 0, own_group()),
     Mistake("a file of groups.d that does not end in .conf", f"cp {OWN_FILE} /etc/tenure/groups.d/other.cfg", "tenurectl check --offline",
             ["other.cfg", ".conf"], 1, "rm /etc/tenure/groups.d/other.cfg"),
     Mistake("a broken file, and a reload", "echo 'groups = (' >/etc/tenure/groups.d/broken.conf",
@@ -282,7 +282,7 @@ def beginner_mistakes(t):
     host.sh(PREPARE.format(UNITS))
 
     def lead_own():
-        host.sh(own())
+        host.sh(own_group())
         host.systemctl("reload", "tenured.service")
     t.fault(f"a group is configured on {host} alone", lead_own)
     t.effect("which it leads", lambda: host.run("tenurectl", "is-leader", OWN, check=False).code == 0)

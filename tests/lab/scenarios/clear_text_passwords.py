@@ -12,7 +12,7 @@ def arbiter(t, host):
     return t.cluster.status(host).get("arbiter", "")
 
 
-def ask_for(t, method):
+def set_auth_method(t, method):
     """Sets the authentication method that the server demands from now on."""
     t.db.sh(f"sed -i '/10.77.0.0/s/[a-z0-9-]*$/{method}/' /etc/postgresql/{t.db.version}/main/pg_hba.conf")
     t.db.psql("select pg_reload_conf()")
@@ -34,7 +34,7 @@ def arbiter_of_earlier_version(t):
         host.sh(f"sed -i /allow_unverified/d {' '.join(APPLIED[:2])}")
 
     everywhere(t, as_before)
-    ask_for(t, "password")
+    set_auth_method(t, "password")
     agents = {h: h.main_pid("tenured.service") for h in t.hosts}
     t.fault("the server wants passwords in clear text; the agents are restarted", lambda: everywhere(
         t, lambda h: h.systemctl("restart", "tenured.service")))
@@ -57,7 +57,7 @@ def arbiter_of_earlier_version(t):
                 not host.systemctl("reload", "tenured.service", check=False).ok)
         t.cluster.configure(host, conninfo=UNVERIFIED)
 
-    ask_for(t, "scram-sha-256")
+    set_auth_method(t, "scram-sha-256")
     everywhere(t, lambda h: h.systemctl("reload", "tenured.service"))
     t.until("by SCRAM it is protected from the next reload on", lambda: all(
         arbiter(t, h).endswith(", TLS, not verified") for h in t.hosts))
@@ -84,7 +84,7 @@ def clear_text_password(t):
             "arbiter = {", "arbiter = {" + more))
         r = host.run("tenurectl", "check", "/root/new/tenure.conf", check=False)
         return r.code, r.out + r.err
-    t.fault("the server wants passwords in clear text from now on", lambda: ask_for(t, "password"))
+    t.fault("the server wants passwords in clear text from now on", lambda: set_auth_method(t, "password"))
     t.effect("it does", lambda: "password" in t.db.psql(
         "select auth_method from pg_hba_file_rules where address = '10.77.0.0'"))
     for settings in (verified, "sslmode=require", "channel_binding=require"):
@@ -100,6 +100,6 @@ def clear_text_password(t):
     code, said = check("sslmode=disable", "allow_unverified = true;")
     t.check(f"so does any server where the administrator allows it: {code}\n{said}", code == 1 and "not encrypted" in said)
     host.run("rm", "-r", "/root/new")
-    ask_for(t, "scram-sha-256")
+    set_auth_method(t, "scram-sha-256")
     t.undisturbed(seconds=1)
     t.gap_at_most(0)

@@ -47,7 +47,7 @@ def alarmed(t, hosts):
     return [h for h in hosts if t.said(h, "tenured.service", COPY, "alert")]
 
 
-def keeps_it(t, winner, loser, term):
+def leads_alone(t, winner, loser, term):
     """One host leads on; the other has released nothing, and says why it does not lead."""
     t.until(f"the status of {loser} says so", lambda: COPY in t.cluster.status(loser).get("reason", ""), timeout=2 * t.lease_ms / 1000)
     pid = winner.main_pid(t.unit)
@@ -59,7 +59,7 @@ def keeps_it(t, winner, loser, term):
     t.check(f"{loser} does not lead", not t.cluster.is_leader(loser))
 
 
-def shut_down(t, winner, term):
+def failover_from(t, winner, term):
     """The other one leads in a new term when the lease has expired."""
     t.leader = winner
     t.fault(f"the plug of {winner} is pulled", winner.pull_plug)
@@ -86,9 +86,9 @@ def clone_of_leader(t):
     since = max([logged_at(line) for line in t.said(twin, "tenured.service", ADOPTED)] or [t.fault_at])
     t.dead_within(loser, t.duration_ms / 4 + ANSWER_MS + t.slack_ms + t.stop_ms + t.kill_ms, since)
     t.figures["both ran it for"] = f"{clock.ms(t.testimony.dual_active(t.fault_at)):.0f} ms"
-    keeps_it(t, winner, loser, term)
+    leads_alone(t, winner, loser, term)
     t.gap_at_most(0)
-    shut_down(t, winner, term)
+    failover_from(t, winner, term)
 
 
 @scenario("a standby exists twice, as a machine cloned while it ran: one of the two leads, and the other says why it does not")
@@ -109,5 +109,5 @@ def clone_of_standby(t):
     t.check("in a later term", term > before)
     t.until(f"{loser} says that there is a copy", lambda: alarmed(t, [loser]), timeout=2 * t.lease_ms / 1000)
     t.check(f"{winner} does not", not alarmed(t, [winner]))
-    keeps_it(t, winner, loser, term)
-    shut_down(t, winner, term)
+    leads_alone(t, winner, loser, term)
+    failover_from(t, winner, term)

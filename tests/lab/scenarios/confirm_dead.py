@@ -33,7 +33,7 @@ def record(t):
     return {**t.db.lease(t.group), "nonce": t.db.nonce(t.group)}
 
 
-def word_is_taken(t, old, by, before):
+def confirm_and_check(t, old, by, before):
     """Runs confirm-dead, and checks what it makes of the record: a new term without an owner."""
     r = confirm_dead(by, old)
     t.timeline.note(f"tenurectl confirm-dead {old} on {by}: {r.code} {r.out} {r.err}")
@@ -61,7 +61,7 @@ def confirmed_dead(t):
     t.fault(f"the plug of {old} is pulled", old.pull_plug)
     t.effect("no process of it is left", lambda: not old.up and not old.cgroup.populated())
     before = record(t)
-    at = word_is_taken(t, old, by, before)
+    at = confirm_and_check(t, old, by, before)
     t.until(f"the status of {by} says what is waited for",
             lambda: "confirmed dead" in t.cluster.status(by).get("reason", ""))
     again = confirm_dead(by, old)
@@ -77,7 +77,7 @@ def confirmed_cut_off(t):
     t.fault(f"the cable of {old} is out", old.cut)
     t.effect("the link is down", lambda: t.lab.network.is_cut(old.name) and not old.has_link())
     before = record(t)
-    at = word_is_taken(t, old, by, before)
+    at = confirm_and_check(t, old, by, before)
     row = record(t)
     old.heal()
     t.until(f"{old} is connected again", lambda: t.cluster.status(old).get("connected"), timeout=20)

@@ -149,7 +149,7 @@ def connections_exhausted(t):
         t.until(f"{host} says so", lambda h=host: "too many clients" in status(h)
                 or "remaining connection slots are reserved" in status(h), timeout=t.lease_ms / 1000 + 2)
     t.note(status(old))
-    t.until("nobody runs the unit", lambda: not t.testimony.running(within=300 * clock.MS),
+    t.until("no host runs the unit", lambda: not t.testimony.running(within=300 * clock.MS),
             timeout=t.lease_ms / 1000 + 1)
     t.dead_within(old, t.duration_ms + t.slack_ms + t.stop_ms + t.kill_ms)
     t.timeline.fault("the other clients have gone")

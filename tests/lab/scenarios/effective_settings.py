@@ -125,7 +125,7 @@ def try_remedy(t, host, name):
     t.check(f"{name}: the remedy works: {r.err}", r.code < 2 and "/k.conf:" not in r.err)
 
 
-def try_known(t, host, name):
+def try_case(t, host, name):
     files, do, units, refusal, warning = KNOWN[name]
     if isinstance(warning, dict):
         warning = warning.get(t.lab.platform.name)
@@ -157,7 +157,7 @@ def effective_settings(t):
     host = t.standbys[0]
     keeper = t.leader.main_pid(t.keeper)
     t.fault(f"one group after the other is configured on {host}",
-            lambda: [try_known(t, host, name) for name in KNOWN])
+            lambda: [try_case(t, host, name) for name in KNOWN])
     t.effect("everything is removed again", lambda: host.run("tenurectl", "check", check=False).code < 2)
     reload(host)
     t.check("the leader leads on", t.leader.main_pid(t.keeper) == keeper)

@@ -24,7 +24,7 @@ def was_applied(host, unit):
     return any(host.exists(path) and f'"{unit}"' in host.read_file(path) for path in APPLIED)
 
 
-def whole(t, host):
+def apply_completes(t, host):
     r = host.run("tenurectl", "apply", timeout=60)
     t.check(f"the next apply on {host} does it all: {r.err}", r.ok and not r.err)
     r = host.run("tenurectl", "check", check=False)
@@ -64,7 +64,7 @@ def guards_apply_killed(t):
                 is_refused(t, host, t.unit)
                 if left or was_applied(host, SECOND):
                     is_refused(t, host, SECOND)
-            whole(t, host)
+            apply_completes(t, host)
             t.check(f"check says what is kept on {host}", left == ("Left" in host.run("tenurectl", "check", check=False).out))
         t.leader = t.cluster.wait_ready()
         t.until(f"{SECOND} runs where it should", lambda: t.leader.state(SECOND) == ("inactive" if left else "active"))

@@ -148,7 +148,7 @@ def resists(t):
     t.leader = t.cluster.wait_ready()
 
 
-def end_meanwhile(t, loss, lose):
+def lose_while_ending(t, loss, lose):
     """The leader loses guards while it steps down, and its unit is started by hand then: it is stopped all the same."""
     old = t.leader
     stop = threading.Thread(target=old.systemctl, args=("stop", "tenured.service"))
@@ -173,7 +173,7 @@ def guards_generator_fails_ending(t):
         def lose(old=old):
             old.systemctl("daemon-reload")
             t.check("the generator's copy is gone", not generators_copy(t, old))
-        end_meanwhile(t, f"the generator {way}", lose)
+        lose_while_ending(t, f"the generator {way}", lose)
         mend_generator(t, old, way)
         old.systemctl("start", "tenured.service")
         wait_standby(t, old)
@@ -356,7 +356,7 @@ def guards_copy_lost_ending(t):
         def lose(old=old, loss=loss):
             old.sh(LOSSES[loss](t))
             t.check("that copy is gone", "one copy only" in old.run("tenurectl", "check", check=False).err)
-        end_meanwhile(t, loss, lose)
+        lose_while_ending(t, loss, lose)
         old.systemctl("start", "tenured.service")
         wait_standby(t, old)
 
@@ -486,20 +486,20 @@ def guards_upgraded(t):
     keeper, term = old.main_pid(t.keeper), t.cluster.term(old)
     before = ("/etc/tenure/applied.conf", "/etc/tenure/applied.conf.copy")
 
-    def go_back(h):
+    def as_earlier_version(h):
         h.sh(f"mv {APPLIED[0]} {before[0]}; mv {APPLIED[1]} {before[1]}; rm -r /etc/tenure.applied {ETC}/*.d; "
              "systemctl daemon-reload")
 
-    def taken_over(h):
+    def is_moved(h):
         t.check(f"the files are moved on {h}, and none is left", all(h.exists(p) for p in APPLIED)
                 and not any(h.exists(p) for p in before) and h.exists(f"{ETC}/{t.unit}.d/{FILE}"))
         guarded(t, h)
-    t.fault(f"{old} and {host} are as the version before left them", lambda: [go_back(h) for h in (old, host)])
+    t.fault(f"{old} and {host} are as the version before left them", lambda: [as_earlier_version(h) for h in (old, host)])
     t.effect("there is one copy only", lambda: not old.exists(f"{ETC}/{t.unit}.d") and generators_copy(t, old))
     guarded(t, old)
     is_refused(t, host, t.unit)
     old.systemctl("restart", "tenured.service")
-    taken_over(old)
+    is_moved(old)
     t.undisturbed(seconds=1)
     t.check("the keeper and the term are the same", old.main_pid(t.keeper) == keeper and t.cluster.term(old) == term)
     host.systemctl("enable", "--quiet", t.unit, "tenured.service")
@@ -508,7 +508,7 @@ def guards_upgraded(t):
     t.effect("it has booted", lambda: host.up and host.boots == booted + 1)
     wait_standby(t, host)
     dead(t, host)
-    taken_over(host)
+    is_moved(host)
     t.silent(host)
     t.gap_at_most(0)
 

@@ -30,7 +30,7 @@ def in_its_slice(t, host):
     return f"/tenure-{t.group}.slice/" in host.property(t.unit, "ControlGroup")
 
 
-def bare(t, host):
+def unguarded(t, host):
     return host.property(t.unit, "BindsTo") == "" and host.property(t.unit, "Slice") != f"tenure-{t.group}.slice"
 
 
@@ -106,8 +106,8 @@ def guards_lost_both_healed(t):
     term = t.cluster.term(host)
     t.fault(f"the generator and all drop-ins are away on {host}, daemon-reload", lambda: lose_both(host))
     t.effect("an alert says that a guard is not in effect", lambda: alerts(host))
-    t.until("it is guarded again", lambda: not bare(t, host))
-    t.figures["bare for"] = f"{clock.ms(clock.now() - t.fault_at):.0f} ms"
+    t.until("it is guarded again", lambda: not unguarded(t, host))
+    t.figures["unguarded for"] = f"{clock.ms(clock.now() - t.fault_at):.0f} ms"
     guarded(t, host)
     t.until("the journal says so", lambda: t.said(host, "tenured", "all guards of the group are in effect again"))
     t.check("by the copy that could be written", persistent(host, t.unit) and persistent(host, t.keeper))
@@ -127,9 +127,9 @@ def guards_lost_permanently(t):
     gone = " ".join(APPLIED)
     t.fault(f"the generator, all drop-ins and what is applied are away on {old}, daemon-reload",
             lambda: lose_both(old, f"rm -f {gone}"))
-    t.effect("nothing guards its unit", lambda: bare(t, old))
+    t.effect("nothing guards its unit", lambda: unguarded(t, old))
     new = t.next_leader()
-    t.check(f"it was given back: {new} did not wait for the lease",
+    t.check(f"it was released: {new} did not wait for the lease",
             t.until("the journal says so", lambda: t.said(old, "tenured", "is given back")))
     said = t.said(old, "tenured", "giving up term", "alert")
     t.check(f"it says why: {said}", any("could not be brought to read them again" in line for line in said))
@@ -153,7 +153,7 @@ def guards_lost_permanently_of_unit(t):
         old.write_file(f"{ETC}/{t.unit}.d/restart.conf", "[Service]\nRestart=always\nRestartSec=100ms\n")
         old.systemctl("daemon-reload")
     t.fault(f"the generator and the unit's own drop-in are away on {old}, and so is what heals", lose)
-    t.effect("nothing guards it", lambda: bare(t, old))
+    t.effect("nothing guards it", lambda: unguarded(t, old))
     t.next_leader()
     t.check("it was given back", t.until("the journal says so", lambda: t.said(old, "tenured", "is given back")))
     t.gap_at_most(t.stop_ms + t.kill_ms + 1500)

@@ -33,7 +33,7 @@ def applied_is_gone(host):
     return not any(host.exists(path) for path in APPLIED)
 
 
-def files_go(t, host):
+def delete_applied(t, host):
     t.fault(f"what is applied is removed on {host}", lambda: remove_applied(host))
     t.effect("it is gone", lambda: applied_is_gone(host))
 
@@ -69,7 +69,7 @@ def is_refused(t, host, unit):
 def guards_missing_leader(t):
     t.spent, old = True, t.leader
     restarts_always(t)
-    files_go(t, old)
+    delete_applied(t, old)
     t.fault(f"daemon-reload on {old}", lambda: old.systemctl("daemon-reload"))
     t.effect("PID 1 has read the units again", lambda: old.property(t.unit, "NeedDaemonReload") == "no")
     time.sleep(1)
@@ -85,7 +85,7 @@ def guards_missing_leader(t):
 def guards_missing_units_changed(t):
     t.spent, old = True, t.leader
     restarts_always(t)
-    files_go(t, old)
+    delete_applied(t, old)
     t.fault(f"other units on {old}, systemctl reload tenured", lambda: (other_units(t, old), reload(old)))
     t.effect("they are applied", lambda: t.cluster.status(old).get("units", [{}])[0].get("name") == OTHER)
     t.next_leader()
@@ -98,7 +98,7 @@ def guards_missing_units_changed(t):
 def guards_missing_group_removed(t):
     t.spent, old = True, t.leader
     restarts_always(t)
-    files_go(t, old)
+    delete_applied(t, old)
     t.fault(f"the group is taken away on {old}, systemctl reload tenured",
             lambda: (old.run("rm", f"/etc/tenure/groups.d/{t.group}.conf"), reload(old)))
     t.effect("the group is gone from this host", lambda: not t.cluster.status(old).get("role"))
@@ -112,7 +112,7 @@ def guards_missing_group_removed(t):
 def guards_missing_boot(t):
     t.spent, host = True, t.standbys[0]
     host.systemctl("enable", "--quiet", t.unit)
-    files_go(t, host)
+    delete_applied(t, host)
     booted = host.boots
     t.fault(f"{host} is rebooted", host.reboot)
     t.effect("it has booted again", lambda: host.up and host.boots == booted + 1)
@@ -125,7 +125,7 @@ def guards_missing_boot(t):
 @scenario("a standby's applied configuration is deleted and units are reloaded: its unit cannot be started")
 def guards_missing_standby(t):
     t.spent, host = True, t.standbys[0]
-    files_go(t, host)
+    delete_applied(t, host)
     t.fault(f"daemon-reload on {host}", lambda: host.systemctl("daemon-reload"))
     t.effect("PID 1 has read the units again", lambda: host.property(t.unit, "NeedDaemonReload") == "no")
     is_refused(t, host, t.unit)
@@ -138,7 +138,7 @@ def guards_missing_standby(t):
 def guards_missing_agent_killed(t):
     t.spent, old = True, t.leader
     restarts_always(t)
-    files_go(t, old)
+    delete_applied(t, old)
     other_units(t, old)
     agent = old.main_pid("tenured.service")
     t.fault(f"kill -9 of the agent on {old}", lambda: old.kill("tenured.service"))

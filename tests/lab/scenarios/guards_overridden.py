@@ -23,12 +23,12 @@ EnvironmentFile=
 
 @scenario("an administrator's drop-ins override every guard of a unit: they have no effect, on leader and standby")
 def guards_survive_drop_ins(t):
-    def undo(host):
+    def override_guards(host):
         host.write_file(f"{ETC}/{t.unit}.d/zzzz.conf", UNDO)
         host.write_file(f"{ETC}/service.d/zzzz.conf", UNDO)
         host.systemctl("daemon-reload")
     old = t.leader
-    t.fault("drop-ins that undo the guards, daemon-reload", lambda: [undo(h) for h in t.hosts])
+    t.fault("drop-ins that undo the guards, daemon-reload", lambda: [override_guards(h) for h in t.hosts])
     t.effect("PID 1 has read them", lambda: all("zzzz.conf" in h.property(t.unit, "DropInPaths") for h in t.hosts))
     slice_unit = f"tenure-{t.group}.slice"
     for host in t.hosts:

@@ -64,7 +64,7 @@ def start_stray(t, host):
              lambda: host.property(STRAY, "ControlGroup").startswith("/system.slice/"))
 
 
-def beside(t, limit_ms, unit=STRAY):
+def dual_active_of_stray(t, limit_ms, unit=STRAY):
     """Measures for how long two hosts ran the stray."""
     dual = t.one_at_a_time(unit, allowed_ms=limit_ms, terms=False)
     t.figures["two ran the stray"] = f"{dual:.0f} ms"
@@ -84,7 +84,7 @@ def guards_stray_ignores_sigterm(t):
         t.until("it is dead", lambda: is_dead(host, STRAY), timeout=10)
         ended_by_name(t, host)
         stays_dead(t, host, STRAY)
-        beside(t, FOUND_MS + t.stop_ms + t.kill_ms + WORK_MS)
+        dual_active_of_stray(t, FOUND_MS + t.stop_ms + t.kill_ms + WORK_MS)
         t.gap_at_most(0)
 
 
@@ -97,7 +97,7 @@ def guards_stray_all_lost(t):
         t.until("it is dead", lambda: is_dead(host, STRAY), timeout=10)
         ended_by_name(t, host)
         stays_dead(t, host, STRAY)
-        beside(t, FOUND_MS + t.stop_ms + t.kill_ms + WORK_MS)
+        dual_active_of_stray(t, FOUND_MS + t.stop_ms + t.kill_ms + WORK_MS)
         t.gap_at_most(0)
 
 
@@ -151,7 +151,7 @@ def guards_stray_restarted_by_busy_pid1(t):
         t.check("and killed at once", max(beats, default=0) < 100)
         stays_dead(t, host, STRAY)
         # While PID 1 is busy nothing starts: the stray ran until S had passed, and again for a moment.
-        beside(t, FOUND_MS + t.stop_ms + t.kill_ms + WORK_MS)
+        dual_active_of_stray(t, FOUND_MS + t.stop_ms + t.kill_ms + WORK_MS)
         t.gap_at_most(0)
 
 
@@ -227,7 +227,7 @@ def guards_outside_slice_switchover(t):
         t.next_leader()
         dead_within(t, old, [STRAY], t.stop_ms + t.kill_ms + t.slack_ms)
         stays_dead(t, old, STRAY)
-        beside(t, 0)
+        dual_active_of_stray(t, 0)
         t.gap_at_most(t.lease_ms + 2000)
 
 
@@ -241,7 +241,7 @@ def guards_outside_slice_cut(t):
         t.next_leader()
         dead_within(t, old, [STRAY], t.duration_ms + t.stop_ms + t.kill_ms + t.slack_ms)
         stays_dead(t, old, STRAY)
-        beside(t, 0)
+        dual_active_of_stray(t, 0)
         t.gap_at_most(t.lease_ms + 2000)
 
 
@@ -257,7 +257,7 @@ def guards_outside_slice_fence(t):
         t.until("the fence has killed it", lambda: t.said(old, t.keeper, "runs outside its slice"))
         t.leader = t.next_leader()      # without its guards it cannot lead again
         dead_within(t, old, [STRAY], t.stop_ms + t.kill_ms + t.slack_ms)
-        beside(t, 0)
+        dual_active_of_stray(t, 0)
         t.gap_at_most(t.lease_ms + 2000)
 
 
@@ -272,7 +272,7 @@ def guards_stray_agent_stopped(t):
         t.check("it is dead by then", is_dead(host, STRAY))
         t.figures["the stop takes"] = f"{clock.ms(clock.now() - began):.0f} ms"
         stays_dead(t, host, STRAY)
-        beside(t, FOUND_MS + t.stop_ms + t.kill_ms + WORK_MS)
+        dual_active_of_stray(t, FOUND_MS + t.stop_ms + t.kill_ms + WORK_MS)
         t.gap_at_most(0)
 
 

@@ -76,7 +76,7 @@ while (sysread($fuse, my $question, 1 << 20)) {
 STUCK = {"stuck.service": service("/bin/sh -c 'while :; do [ -e /run/hang/x ]; sleep 0.05; done'")}
 
 
-def hang(t, host):
+def hang_on_fuse(t, host):
     """A process of the group gets stuck. Returns its pid on this machine."""
     host.sh("mknod -m 600 /dev/fuse c 10 229; mkdir -p /run/hang")
     host.write_file("/run/server.pl", SERVER)
@@ -122,7 +122,7 @@ def wait_restart(t, host, pid):
     return t.until_restart(host, look), bool(seen)
 
 
-def restarts(t, old, pid, limit_ms, cut=True):
+def restarts_in_time(t, old, pid, limit_ms, cut=True):
     down, seen = wait_restart(t, old, pid)
     t.effect("SIGKILL did not end the process", lambda: seen)
     took = clock.ms(down - t.fault_at)
@@ -147,10 +147,10 @@ def restarts(t, old, pid, limit_ms, cut=True):
 def unkillable_reboots(t):
     with units_of_group(t, STUCK, fence="reboot"):
         old = t.leader
-        pid = hang(t, old)
+        pid = hang_on_fuse(t, old)
         t.fault(f"{old} is cut off, half open", lambda: old.cut(clean=False))
         t.effect("packets are dropped", lambda: t.lab.network.is_cut(old.name))
-        restarts(t, old, pid, t.duration_ms + t.stop_ms + t.kill_ms + t.slack_ms)
+        restarts_in_time(t, old, pid, t.duration_ms + t.stop_ms + t.kill_ms + t.slack_ms)
 
 
 @scenario("the same while PID 1, agent and D-Bus are frozen: the keeper restarts the host itself",
@@ -158,9 +158,9 @@ def unkillable_reboots(t):
 def unkillable_reboots_alone(t):
     with units_of_group(t, STUCK, fence="reboot"):
         old = t.leader
-        pid = hang(t, old)
+        pid = hang_on_fuse(t, old)
         freeze_with_pid1(t, old, "tenured, dbus-daemon", [old.main_pid("tenured.service"), old.main_pid("dbus.service")])
-        restarts(t, old, pid, t.duration_ms + t.stop_ms + t.kill_ms + t.slack_ms)
+        restarts_in_time(t, old, pid, t.duration_ms + t.stop_ms + t.kill_ms + t.slack_ms)
 
 
 @scenario("the same when the keeper is killed: the fence restarts the host in its stead",
@@ -168,9 +168,9 @@ def unkillable_reboots_alone(t):
 def unkillable_reboots_fence(t):
     with units_of_group(t, STUCK, fence="reboot"):
         old = t.leader
-        pid = hang(t, old)
+        pid = hang_on_fuse(t, old)
         t.kill_keeper(old)
-        restarts(t, old, pid, t.stop_ms + t.kill_ms + t.slack_ms, cut=False)
+        restarts_in_time(t, old, pid, t.stop_ms + t.kill_ms + t.slack_ms, cut=False)
 
 
 @scenario("SIGKILL does not end a process, without a fence setting: an alert, and no release",
@@ -178,7 +178,7 @@ def unkillable_reboots_fence(t):
 def unkillable_reported(t):
     with units_of_group(t, STUCK):
         old, term = t.leader, t.db.lease(t.group)["term"]
-        pid = hang(t, old)
+        pid = hang_on_fuse(t, old)
         keeper = old.main_pid(t.keeper)
         t.fault(f"SIGTERM to the keeper of {old}", lambda: old.kill(keeper, "TERM"))
         t.effect("SIGKILL did not end the process", lambda: unkillable(pid))

@@ -20,7 +20,7 @@ def short_of_memory(host):
     host.cgroup.limit_memory(None)
 
 
-def run_out(t, host):
+def exhaust_memory(t, host):
     before = host.cgroup.out_of_memory_kills()
     t.fault(f"{HOGS} processes on {host} ask for more memory than it has",
             lambda: host.run("systemd-run", "--quiet", "--collect", "--unit=hog", "sh", "-c",
@@ -38,7 +38,7 @@ def no_memory_for(t, host, unit):
     host.sh(f"echo 1000 >/proc/{pid}/oom_score_adj")
     if not cgroup.can_starve_one():
         with short_of_memory(host):
-            run_out(t, host)
+            exhaust_memory(t, host)
             yield
         return
     folder = t.fault(f"{unit} on {host} gets no more memory", lambda: cgroup.starve(pid))
@@ -59,7 +59,7 @@ def out_of_memory(t):
         return said.count("status=9/KILL") - said.count("Watchdog timeout")
     ours = {unit: kills(unit) for unit in ("tenured.service", t.keeper)}
     with short_of_memory(old):
-        run_out(t, old)
+        exhaust_memory(t, old)
         time.sleep(t.lease_ms / 1000)
         t.cluster.wait_leader()
         for unit, before in ours.items():

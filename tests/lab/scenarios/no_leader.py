@@ -30,7 +30,7 @@ def all_say(t, words):
             timeout=t.lease_ms / 1000 + ALERT_SECONDS)
     for host in t.standbys:
         t.check(f"{host} says it once: {reasons(t, host)}", len(reasons(t, host)) == 1)
-    t.check("nobody leads", not any(t.cluster.is_leader(h) for h in t.standbys))
+    t.check("no node leads", not any(t.cluster.is_leader(h) for h in t.standbys))
 
 
 def led_again(t):
@@ -87,7 +87,7 @@ def methods_differ(t):
     t.effect("they are blocked, and say why", lambda: all(
         (lambda s: s.get("role") == "blocked" and words in s.get("reason", ""))(t.cluster.status(h)) for h in t.standbys))
     t.undisturbed(seconds=t.lease_ms / 1000)
-    t.check("nobody says that it is not led", not any(reasons(t, h) for h in t.standbys))
+    t.check("no node reports that it is not led", not any(reasons(t, h) for h in t.standbys))
     pull_plug(t)
     all_say(t, words)
     configure(t.method)
@@ -171,7 +171,7 @@ def tickets_unwritable(t):
         t.until(f"an alert on {host} says: {words}", lambda h=host, w=words: any(w in r for r in reasons(t, h)),
                 timeout=t.lease_ms / 1000 + ALERT_SECONDS)
         t.check(f"{host} says it once: {reasons(t, host)}", len(reasons(t, host)) == 1)
-    t.check("nobody leads", not any(t.cluster.is_leader(h) for h in t.standbys))
+    t.check("no node leads", not any(t.cluster.is_leader(h) for h in t.standbys))
     for host, (_, _, mend, _) in broken.items():
         host.sh(mend)
     t.leader = t.next_leader()

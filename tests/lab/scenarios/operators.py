@@ -78,7 +78,7 @@ def by_hand_on_standby(t):
     host, other, leader = t.standbys[0], t.standbys[1], t.leader
     term = t.cluster.term(leader)
 
-    def nothing_came_of_it(command):
+    def nothing_happened(command):
         t.silent(host, since=t.first_fault_at)
         t.check(f"nothing runs after {command}",
                 {host.state(t.unit), host.state(t.keeper)} <= {"inactive", "failed"})
@@ -89,13 +89,13 @@ def by_hand_on_standby(t):
                        lambda c=command: host.systemctl(*c.split(), check=False))
         t.effect(f"it was {'done' if done else 'refused'}: {said.err.strip() or 'no message'}",
                  lambda s=said, d=done: s.ok == d)
-        nothing_came_of_it(command)
+        nothing_happened(command)
     t.until("its status says that its keeper is masked",
             lambda: "masked" in t.cluster.status(host).get("reason", ""), timeout=70)
     host.systemctl("unmask", "--runtime", t.keeper)
     t.fault(f"systemctl mask --now {t.unit} on {host}", lambda: mask_unit(t, host))
     t.effect("it is masked", lambda: host.property(t.unit, "LoadState") == "masked")
-    nothing_came_of_it("mask")
+    nothing_happened("mask")
     t.undisturbed(seconds=t.lease_ms / 1000)
     t.note(t.cluster.status(host).get("reason", ""))
     unmask_unit(t, host)

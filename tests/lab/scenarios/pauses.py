@@ -100,7 +100,7 @@ def programs_replaced(t):
     t.gap_at_most(1500)
 
 
-def stop_between(t, units):
+def freeze_after_renewal(t, units):
     """Freezes these units just after a renewal: the record has just changed."""
     old = t.leader
     pids = [old.main_pid(u) for u in units]
@@ -119,7 +119,7 @@ def stop_between(t, units):
 
 @scenario("the agent is frozen just after a renewal, and goes on after the lease")
 def agent_frozen_after_renewal(t):
-    old, pids = stop_between(t, ["tenured.service"])
+    old, pids = freeze_after_renewal(t, ["tenured.service"])
     new = t.next_leader()
     t.dead_within(old, t.duration_ms + t.slack_ms + t.stop_ms + t.kill_ms)
     t.timeline.fault(f"SIGCONT on {old}")
@@ -132,7 +132,7 @@ def agent_frozen_after_renewal(t):
 @scenario("keeper and agent are frozen just after a renewal")
 def keeper_frozen_after_renewal(t):
     """Neither can act at its deadline: PID 1 lets the keeper's watchdog expire, and the fence kills the units."""
-    old, pids = stop_between(t, [t.keeper, "tenured.service"])
+    old, pids = freeze_after_renewal(t, [t.keeper, "tenured.service"])
     t.next_leader()
     t.dead_within(old, t.duration_ms + t.slack_ms + t.stop_ms + t.kill_ms)
     old.run("kill", "-CONT", pids[1], check=False)

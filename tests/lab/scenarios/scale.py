@@ -64,7 +64,7 @@ def running(host):
     return found
 
 
-def once_each(t, numbers):
+def on_one_host_each(t, numbers):
     """Every unit runs on exactly one host, where its group is led."""
     where = [running(h) for h in t.hosts]
     twice = [n for n in numbers if sum(n in w for w in where) > 1]
@@ -79,7 +79,7 @@ def all_led(t, numbers, what):
     def done():
         found = leaders(t)
         return wanted <= set(found) and all(len(h) == 1 for h in found.values()) \
-            and once_each(t, numbers) and found
+            and on_one_host_each(t, numbers) and found
     found = t.until(f"all {len(wanted)} groups are led", done, timeout=LIMIT_S, every=LOOK_S)
     took = clock.ms(clock.now() - began)
     t.figures[what] = f"{took / 1000:.1f} s"
@@ -88,7 +88,7 @@ def all_led(t, numbers, what):
     return found
 
 
-def trouble(t, since):
+def warnings_since(t, since):
     """Warnings in the agents' journals since then."""
     lines = []
     for host in t.hosts:
@@ -136,7 +136,7 @@ def many_groups(t):
         r == "leader" for r in roles(host).values()) == len(mine), timeout=5)
     time.sleep(LEASE_MS / 1000)
     t.check("a lease later the same processes run", running(host) == mine)
-    complaints = trouble(t, since)
+    complaints = warnings_since(t, since)
     others = [c for c in complaints if "tenured.service:" not in c]
     t.check(f"no warning but that of PID 1 about the kill: {len(others)} others: {'; '.join(others[:3])}", not others)
 
@@ -151,7 +151,7 @@ def many_groups(t):
     for unit in (f"many@{i}.service" for i in WATCHED):
         t.check(f"{unit} beat", t.lab.testimony(unit).beats(t.fault_at, clock.now()))
         t.one_at_a_time(unit)
-    more = trouble(t, since)
+    more = warnings_since(t, since)
     since_then = [c for c in more if c not in complaints]
     t.check(f"nor any since: {'; '.join(since_then[:3])}", more == complaints)
 

@@ -16,9 +16,9 @@ class Storm:
 
     def __init__(self, hosts, command):
         self.command, self.done, self.over = command, {h.name: 0 for h in hosts}, threading.Event()
-        self.threads = [threading.Thread(target=self._blow, args=(h,), daemon=True) for h in hosts]
+        self.threads = [threading.Thread(target=self._run, args=(h,), daemon=True) for h in hosts]
 
-    def _blow(self, host):
+    def _run(self, host):
         while not self.over.wait(PAUSE[self.command]):
             # (A host that is off or frozen has none.)
             with contextlib.suppress(LabError):

@@ -344,7 +344,7 @@ def lose_generators(t, host, graphs):
     all_guarded(t, host, graphs)
     start_all(t, host, graphs)
     crash(t, host, graphs)
-    looks(t, host, graphs)
+    no_unit_without_leadership(t, host, graphs)
     host.sh(WAYS["is masked"][1])
     host.systemctl("daemon-reload")
 
@@ -354,7 +354,7 @@ def lose_persistent(t, host, graphs):
     all_guarded(t, host, graphs)
     start_all(t, host, graphs)
     crash(t, host, graphs)
-    looks(t, host, graphs)
+    no_unit_without_leadership(t, host, graphs)
     host.run("tenurectl", "apply", timeout=60)
 
 
@@ -391,22 +391,22 @@ STEPS_OF = (start_all, crash, lose_generators, lose_persistent, step_down, cut_o
             lambda t, host, graphs: host.systemctl("daemon-reload"))
 
 
-def looks(t, host, graphs):
+def no_unit_without_leadership(t, host, graphs):
     """A group that is not led here before and after the poll has no active unit here."""
     before = groups_of(host)
     units = [(g, u) for g in graphs for u in g.declared if u not in g.absent]
     shown = properties(host, [u for _, u in units], "ActiveState", "MainPID", "ControlGroup")
     after = groups_of(host)
 
-    def wait_standby(name):
+    def is_standby(name):
         return all(s.get(name, {}).get("role") == "standby" for s in (before, after))
     up = [f"{u}: {p['ActiveState']}" for (g, u), p in zip(units, shown)
-          if wait_standby(g.name) and p["ActiveState"] not in ("inactive", "failed")]
+          if is_standby(g.name) and p["ActiveState"] not in ("inactive", "failed")]
     if up:      # PID 1 may be about to refuse a start, or a term may be ending
         time.sleep(t.stop_ms / 1000 + 1)
         again = properties(host, [u for _, u in units], "ActiveState")
         last = groups_of(host)
-        up = [f"{u}: {p['ActiveState']}" for (g, u), p in zip(units, again) if wait_standby(g.name)
+        up = [f"{u}: {p['ActiveState']}" for (g, u), p in zip(units, again) if is_standby(g.name)
               and last.get(g.name, {}).get("role") == "standby" and p["ActiveState"] not in ("inactive", "failed")
               and any(u in line for line in up)]
     t.check(f"no unit of a group that {host} does not lead is active there: {up}", not up)
@@ -455,7 +455,7 @@ def unit_graphs(t):
         t.fault_in_the_dark(f"{step.__name__.strip('<>')} on {host}", lambda s=step, h=host: s(t, h, graphs))
         t.effect("it is over", lambda: all(groups_of(h) for h in (a, b)), timeout=30)
         for h in (a, b):
-            looks(t, h, graphs)
+            no_unit_without_leadership(t, h, graphs)
     # A unit that crashed and is not restarted is rightly shown as failed.
     for host in (a, b):
         start_all(t, host, graphs)

@@ -424,14 +424,14 @@ FIGHTS = {
 }
 
 
-def fight_unit(name):
+def overridden_unit(name):
     kind = FIGHTS[name][0]
     return f"f-{name}.{kind if kind in ('socket', 'timer') else 'service'}"
 
 
-def declare_fights(t, host):
+def declare_overridden(t, host):
     for name, (kind, _, _) in FIGHTS.items():
-        units = list(dict.fromkeys([fight_unit(name), f"f-{name}.service"]))
+        units = list(dict.fromkeys([overridden_unit(name), f"f-{name}.service"]))
         if kind not in ("missing",):
             host.write_file(f"{ETC}/f-{name}.service",
                             service(BEAT, "[Install]", "WantedBy=multi-user.target"))
@@ -445,9 +445,9 @@ def declare_fights(t, host):
     host.systemctl("enable", "--quiet", "f-changed.service")
 
 
-def fight_on(host):
+def override_all(host):
     for name, (kind, text, _) in FIGHTS.items():
-        unit = f"tenure@f-{name}.service" if kind == "keeper" else fight_unit(name)
+        unit = f"tenure@f-{name}.service" if kind == "keeper" else overridden_unit(name)
         if kind == "masked":
             host.run("ln", "-sf", "/dev/null", f"{ETC}/{unit}")
         elif text:
@@ -456,7 +456,7 @@ def fight_on(host):
     host.write_file(f"{ETC}/f-changed.service", service(BEAT, "Nice=3"))
 
 
-def make_peace(host):
+def undo_overrides(host):
     host.run("sh", "-c", f"rm -f {ETC}/f-*.d/{LATER} {ETC}/tenure@f*.d/{LATER} {ETC}/f-masked.service")
     for name in ("masked", "missing"):
         host.write_file(f"{ETC}/f-{name}.service", service(BEAT))
@@ -472,10 +472,10 @@ def conflicting_drop_ins(t):
         expected["direct"] = expected["fd-store"] = ""      # systemd 252 does not have these settings
     harmless = sorted(n for n, w in expected.items() if not w)
 
-    declare_fights(t, host)
+    declare_overridden(t, host)
     # Before any of them can be claimed: each new record is observed for a lease first.
     reload(host)
-    t.fault(f"drop-ins, masks and changes on {host}", lambda: fight_on(host))
+    t.fault(f"drop-ins, masks and changes on {host}", lambda: override_all(host))
 
     def roles():
         groups = json.loads(host.run("tenurectl", "status", "--json", check=False).out)["groups"]
@@ -495,12 +495,12 @@ def conflicting_drop_ins(t):
             continue
         t.check(f"f-{name} is not led, because of {words!r}: {role}, {reason}",
                 role in ("blocked", "standby") and words in reason)
-        unit = "tenure@f" if FIGHTS[name][0] == "keeper" else fight_unit(name)
+        unit = "tenure@f" if FIGHTS[name][0] == "keeper" else overridden_unit(name)
         t.check(f"the reason names {unit}: {reason}", unit in reason)
         t.check(f"f-{name} never ran", not t.lab.testimony(f"f-{name}.service").processes)
     t.check("the others lead on", t.leader.main_pid(t.keeper) == keeper)
 
-    make_peace(host)
+    undo_overrides(host)
     t.until("without the drop-ins all are led", lambda: all(g["role"] == "leader" for g in roles().values()),
             timeout=30)
     host.run("sh", "-c", "rm -f /etc/tenure/groups.d/f-*.conf")

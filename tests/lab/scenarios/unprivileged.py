@@ -12,7 +12,7 @@ MAY, MAY_NOT = "adjtimex: may be read", "adjtimex: Operation not permitted"
 DROP_IN = "/etc/systemd/system/tenured.service.d/ask.conf"
 
 
-def ask(t, host, more=""):
+def log_at_start(t, host, more=""):
     """The agent's unit logs at each start, under its confinement, whether it may read the clock's rate."""
     with open(f"{t.lab.share}/ask", "w", encoding="ascii") as f:
         f.write(ASK)
@@ -70,14 +70,14 @@ def leads_next(t, host, how):
 def unprivileged_hosts(t):
     t.spent = True
     first, (container, other) = t.leader, t.standbys
-    ask(t, first)
+    log_at_start(t, first)
     t.until(f"the agent of {first} may ask", lambda: answer(first) == MAY)
     t.cluster.wait_ready()
-    ask(t, container)
+    log_at_start(t, container)
     container.power_off()
     container.make_unprivileged()
     container.boot()
-    t.check(f"root of {container} is nobody outside", container.read_file("/proc/self/uid_map").split()[1] != "0")
+    t.check(f"root of {container} has no privileges outside", container.read_file("/proc/self/uid_map").split()[1] != "0")
     t.check(f"its agent may not ask: {answer(container)}", answer(container) == MAY_NOT)
     wait_standby(t, container)
     confined = confinement(container)
@@ -86,7 +86,7 @@ def unprivileged_hosts(t):
     t.stop_agent(first)
     leads_next(t, container, "unprivileged")
 
-    ask(t, first, "ProtectClock=yes\n")
+    log_at_start(t, first, "ProtectClock=yes\n")
     t.check(f"now that of {first} may not either: {answer(first)}", answer(first) == MAY_NOT)
     wait_standby(t, first)
     t.stop_agent(container)

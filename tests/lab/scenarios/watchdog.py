@@ -39,7 +39,7 @@ def watchdog_required(t):
 
     t.fault(f"systemctl stop tenured.service on {old}", lambda: old.systemctl("stop", "tenured.service"))
     t.effect("it has stepped down", lambda: old.state(t.keeper) in ("inactive", "failed"))
-    t.stays("nobody leads", lambda: not t.cluster.leaders(), seconds=3 * t.lease_ms / 1000)
+    t.stays("no node leads", lambda: not t.cluster.leaders(), seconds=3 * t.lease_ms / 1000)
 
     new = t.standbys[0] if t.standbys[0] is not old else t.standbys[1]
     t.fault_in_the_dark(f"RuntimeWatchdogSec= is set on {new}, which has no device", lambda: new.run(*SET, "1000000"))
@@ -48,7 +48,7 @@ def watchdog_required(t):
         "RuntimeWatchdogUSec"))
     new.systemctl("restart", "tenured.service")
     t.until("its agent says that there is none", lambda: "but systemd speaks to no device" in reason(t, new))
-    t.stays("nobody leads", lambda: not t.cluster.leaders(), seconds=2 * t.lease_ms / 1000)
+    t.stays("no node leads", lambda: not t.cluster.leaders(), seconds=2 * t.lease_ms / 1000)
 
     new.run(*SET, "0")
     apply(t, new)
