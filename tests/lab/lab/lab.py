@@ -41,7 +41,7 @@ def make_lowers(platform, say, product=True, sanitize=False, counted=None):
 
 
 class Lab:
-    """hosts: how many run the product. product=False: bare hosts. keep: the lab stays up.
+    """hosts: how many run the product. product=False: bare hosts. keep: stays up when left.
     sanitize: all of the product is built with sanitizers. counted: the folder where it was built with gcc's
     counters."""
 

@@ -15,7 +15,7 @@ _HOST = ["systemd", "systemd-sysv", "dbus", "polkitd", "libpam-systemd", "iprout
          "pgbouncer"]
 _BUILD = ["gcc", "libc6-dev", "meson", "ninja-build", "pkg-config", "libsystemd-dev",
           "libconfig-dev", "libpq-dev", "libjansson-dev", "python3"]
-# Neither release has all of them.
+# Neither release has all of it.
 _PROOF = {"bookworm": ["frama-c-base", "why3", "cvc4", "libc6-dev"],
           "trixie": ["cbmc", "libc6-dev"]}
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Root file systems of Debian, which are made once and kept: for each release one to run hosts from, one to
-build in, and one with the provers."""
+"""Root file systems of Debian, made once and kept: one to run hosts from, one to build in, one with the
+provers of each release."""
 
 import contextlib
 import fcntl
@@ -114,10 +114,10 @@ def _host_hooks(p):
              f"{units}/multi-user.target.wants/pgbouncer.service"),
         hook(f'chroot "$1" sh -c "pg_dropcluster {cluster} 2>/dev/null || true; '
              f'pg_createcluster --locale C.UTF-8 -e UTF8 {cluster} >/dev/null"'),
-        # Nothing is left to be updated at the first boot.
+        # Nothing to be brought up to date at the first boot.
         hook('rm -f "$1"/etc/machine-id "$1"/etc/hostname "$1"/etc/resolv.conf; '
              ': >"$1"/etc/machine-id; : >"$1"/etc/resolv.conf'),
-        # The journal of a host can be read after the host has died.
+        # The journal of a host outlives its death and can be read after it.
         hook('mkdir -p "$1"/etc/systemd/journald.conf.d "$1"/var/log/journal; printf '
              '"[Journal]\\nStorage=persistent\\nSystemMaxUse=48M\\nRateLimitIntervalSec=0\\n'
              'SyncIntervalSec=1s\\n" >"$1"/etc/systemd/journald.conf.d/lab.conf'),
