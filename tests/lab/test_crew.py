@@ -294,7 +294,7 @@ class Pulses(unittest.TestCase):
         with pulse.Pulse(lambda _: None) as p:
             began = clock.now()
             time.sleep(0.2)
-            # All that beat stand for the machine's processors.
+            # Each process that beats represents a processor of the machine.
             beating = [int(pid) for pid in subprocess.run(
                 ["pgrep", "-P", str(p._process.pid)], capture_output=True, text=True, check=True).stdout.split()]
             self.assertEqual(len(beating), len(os.sched_getaffinity(0)))

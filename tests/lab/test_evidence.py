@@ -292,7 +292,7 @@ class Tables(unittest.TestCase):
 
 
 def contents(folder):
-    """{file: text} of what is there."""
+    """{file: text} of a folder."""
     found = {}
     for name in os.listdir(folder):
         with open(os.path.join(folder, name), encoding="utf-8") as f:
@@ -301,7 +301,7 @@ def contents(folder):
 
 
 class Published(unittest.TestCase):
-    """What is made, and which part of it is kept."""
+    """Which files are written, and which of them are kept."""
 
     def setUp(self):
         place = tempfile.TemporaryDirectory()
@@ -330,7 +330,7 @@ class Published(unittest.TestCase):
     def test_those_that_are_shown_are_kept(self):
         self.assertEqual(self.published({"plug": plug(), "cut": plug()}, {"plug.svg"}), ["plug.svg"])
         self.assertIn("draws one of every scenario to `build-tests/evidence/`", self.report())
-        # What is said about a picture is said wherever it is.
+        # Remarks about a picture are written wherever the picture is kept.
         self.assertEqual(self.report().count("nothing was seen of agent, keeper"), 2)
 
     def test_no_picture_of_an_earlier_time_stays(self):

@@ -12,7 +12,7 @@ import time
 from .shell import LabError, wait_for
 
 MOUNT = "/sys/fs/cgroup"
-ABOVE = "tenure-lab"            # all that is ours is below this folder
+ABOVE = "tenure-lab"            # everything of the lab is below this folder
 PIDS_MAX = 2000                 # a fork bomb in a host must not take the machine down
 
 
@@ -58,7 +58,7 @@ class Cgroup:
                     try:
                         _write(f"{above}/cgroup.subtree_control", "+pids +memory")
                     except OSError:
-                        pass    # then there is no cap, as on a machine without the controllers
+                        pass    # then there is no limit, as on a machine without the controllers
             if os.path.exists(f"{path}/pids.max"):
                 _write(f"{path}/pids.max", str(PIDS_MAX))
 
@@ -140,7 +140,7 @@ class Cgroup:
 
     @staticmethod
     def starved(folder):
-        """Whether the kernel has killed what was in it for want of memory."""
+        """Whether the kernel has killed the process in that folder for want of memory."""
         with open(f"{folder}/memory.oom_control", encoding="ascii") as f:
             return _oom_kills(f) > 0
 

@@ -210,7 +210,7 @@ class Crew:
         return kind if self.left[kind] and (not begun or len(self.left[kind]) >= WORTH_A_LAB) else None
 
     def _next_of(self, turns):
-        """The first that may run now: of the heavy ones, one at a time."""
+        """The first cell that may run now: only one heavy cell runs at a time."""
         busy = any(w.turn and self._scenario(w.turn).heavy for w in self.workers)
         for turn in turns:
             if not (busy and self._scenario(turn).heavy):

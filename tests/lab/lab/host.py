@@ -83,8 +83,8 @@ class Host:
             # Its users could not join the network namespace, so nspawn joins it before it changes users.
             return ["nsenter", f"--net={namespace}", "systemd-nspawn", f"--private-users={_PRIVATE_USERS}:65536",
                     "--private-users-ownership=chown"]
-        # As on a real host: memory may be locked, the clock's rate read (but not set), addresses of its own network
-        # namespace changed.
+        # As on a real host, programs may lock memory, read the clock's rate (but not set it), and change addresses of the
+        # host's network namespace.
         return ["systemd-nspawn", f"--network-namespace-path={namespace}",
                 "--capability=CAP_IPC_LOCK,CAP_NET_ADMIN", "--system-call-filter=adjtimex clock_adjtime"]
 
@@ -126,7 +126,7 @@ class Host:
         return self.nspawn is not None and self.nspawn.poll() is None and self.leader is not None
 
     def boot(self, wait=True):
-        """Power on. wait=False: only start; boot_done() waits."""
+        """Powers the host on. wait=False: only starts it; boot_done() waits."""
         if self.nspawn is not None:
             raise LabError(f"{self.name} is powered on already")
         self.cgroup.remove()

@@ -40,7 +40,7 @@ class ObservedRunner(Runner):
         self.recorder = None
         self.seen = None            # the recorder of the last run
         self.testimony = None       # what the witnesses wrote, also when the lab is down by now
-        self.judged_at = self.ended_at = 0  # until when the figures of the last run count; until when it was recorded
+        self.judged_at = self.ended_at = 0  # when the figures of the last run, and when its recording ended
 
     def ready(self):
         super().ready()
@@ -108,7 +108,7 @@ def tell(run, function, subtitle, foot):
 
 
 def _who(testimony, zero, end):
-    """Who leads before and after, in a sentence."""
+    """A sentence with the leaders before and after."""
     before, after = (testimony.running(t, 100 * MS) for t in (zero, testimony.last_beat(before=end) or end))
     if not before or not after:
         return ""
