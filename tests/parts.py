@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the parts of the tests one after the other, counts test cases, and adds them up. Called by
-tests/run, which makes sure that all is installed.
+tests/run, which makes sure that everything is installed.
 
-What did not run has failed: a program that died before it could say how many tests it has, a test
-that meson knows and did not run, a cell that is listed and has no result.
+A test that did not run has failed: a program that died before it printed its number of tests, a test
+that meson lists and did not run, a cell that is listed and has no result.
 """
 
 import argparse
@@ -26,7 +26,7 @@ PARTS = {"c": c_tests, "lab": lab, "gates": gates}
 
 
 def by_name(options, times):
-    """Scenarios, and C tests, in one go. A name that there is not is an error before anything has run."""
+    """Runs scenarios and C tests by name. An unknown name is an error before anything runs."""
     count = Count()
     scenarios = [n for n in options.names if n in scenario_names()]
     others = [n for n in options.names if n not in scenarios]
@@ -64,7 +64,7 @@ def main():
         except Stopped as e:
             stopped, count = e, Count()
             count.fail(f"{name}: stopped by {signal.Signals(e.args[0]).name}")
-        except Exception as e:      # whatever it is, the other parts are still to run
+        except Exception as e:      # after any error, the other parts still run
             count = Count()
             count.fail(f"{name}: {type(e).__name__}: {e}")
         table.append(f"{name:6} {count}")
@@ -73,7 +73,7 @@ def main():
             break
     say("==== where the time went ====")
     say("\n".join(times.table()))
-    say("==== what came of it ====")
+    say("==== results ====")
     say("\n".join(table))
     say(str(total))
     if stopped:
@@ -83,7 +83,7 @@ def main():
 
 if __name__ == "__main__":
     os.makedirs(os.path.dirname(BUILD), exist_ok=True)
-    # Two at once in one folder would build over each other, and spoil each other's time limits.
+    # Two runs in one folder would overwrite each other's builds, and disturb each other's time limits.
     with open(os.path.join(os.path.dirname(BUILD), "lock"), "w", encoding="ascii") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,13 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""tenure on three real hosts and a PostgreSQL, with everything that can go wrong going wrong.
+"""tenure on three real hosts and a PostgreSQL server, with one fault of each kind.
 
-Called by tests/lab/demo, which makes sure that all is installed.
+Called by tests/lab/demo, which makes sure that everything is installed.
 
-Every host is a systemd of its own, with its own network and disk. The group's unit is a witness: it
-writes down every 2 ms that it is alive, on the one clock that all hosts share. From that, and from
-nothing the product says, come the figures: how long nobody ran the unit (gap), and how long two
-hosts did (dual-active).
+Every host has a systemd, a network and a disk of its own. The group's unit is a witness: it records
+every 2 ms that it is alive, on the one clock that all hosts share. The figures come from these
+records, and from nothing that the product reports: for how long no host ran the unit (gap), and for
+how long two hosts did (dual-active).
 """
 
 import argparse
@@ -29,10 +29,10 @@ class Demo:
         self.table = []
 
     def fault(self, title, do, after, expect):
-        """One thing goes wrong: do it, wait for what follows, measure, put it right again.
+        """One fault: cause it, wait for the outcome, measure, and repair it.
 
-        after(leader): waits for what the product does about it. expect: what should be seen, in
-        words for the table."""
+        after(leader): waits for the product's reaction. expect: the expected outcome, for the
+        table."""
         self.timeline.head(title)
         leader = self.cluster.wait_ready()
         began = clock.now()
@@ -44,14 +44,14 @@ class Demo:
         t = self.lab.testimony()
         gap = clock.ms(t.gap(began, t.last_beat()))
         dual = clock.ms(t.dual_active(began, end))
-        # The rhythm of the beats itself is no gap.
+        # The interval of the beats is no gap.
         gap = 0 if gap < 10 else gap
         self.table.append((title, expect, gap, dual))
         self.timeline.note(f"gap {gap:.0f} ms, dual-active {dual:.1f} ms")
-        self.put_right(leader)
+        self.repair(leader)
         return dual == 0 and not t.term_faults()
 
-    def put_right(self, host):
+    def repair(self, host):
         if host.cut_how:
             self.timeline.note(f"{host} gets its network back")
             host.heal()
@@ -62,13 +62,13 @@ class Demo:
             self.timeline.note(f"the agent on {host} is started again")
             host.systemctl("start", "tenured.service")
 
-    def takeover(self, old):
+    def another_leads(self, old):
         new = self.cluster.wait_leader(old)
         self.timeline.note(f"{new} leads now")
 
     def nothing_happens(self, leader):
         agent = wait_for("another agent", lambda: leader.main_pid("tenured.service"))
-        self.timeline.note(f"systemd has started another agent, pid {agent}; a lease goes by …")
+        self.timeline.note(f"systemd has started another agent, pid {agent}; waiting for a lease …")
         time.sleep(5)
         if not self.cluster.is_leader(leader):
             raise LabError(f"{leader} has lost the group, though its agent came back in time")
@@ -80,17 +80,17 @@ class Demo:
     def run(self):
         lease = self.cluster.lease
         ok = [
-            self.fault("hand-over: the leader's agent is stopped",
-                       lambda h: h.systemctl("stop", "tenured.service"), self.takeover,
-                       "units stopped, lease released, next"),
+            self.fault("switchover: the leader's agent is stopped",
+                       lambda h: h.systemctl("stop", "tenured.service"), self.another_leads,
+                       "units stopped, record released"),
             self.fault("kill -9 of the leader's agent", lambda h: h.kill("tenured.service"),
                        self.nothing_happens, "nothing: the units run on"),
             self.fault("kill -9 of the leader's keeper", lambda h: h.kill(self.cluster.keeper),
                        self.anyone, "units stopped at once, not a lease"),
-            self.fault("the leader's plug is pulled", lambda h: h.pull_plug(), self.takeover,
-                       f"the lease ({lease}) runs out"),
+            self.fault("the leader's plug is pulled", lambda h: h.pull_plug(), self.another_leads,
+                       f"the lease ({lease}) expires"),
             self.fault("the leader is cut from the network", lambda h: h.cut(clean=False),
-                       self.takeover, "it stops by itself before others start"),
+                       self.another_leads, "it stops by itself before others start"),
         ]
         self.cluster.wait_ready()
         return all(ok)
@@ -110,7 +110,7 @@ def main():
     a = p.parse_args()
     timeline = Timeline()
     timeline.head("set-up")
-    # Named, so that a kept one is found again, and only one is.
+    # It has a name, so that a lab that is kept can be found, and there is only one.
     with Lab(a.platform, name="demo", timeline=timeline) as lab:
         timeline.note("booting three hosts and a database host")
         lab.boot()
@@ -142,7 +142,7 @@ def look_around(lab, cluster):
     sudo tests/lab/enter n1 tenurectl status
     sudo tests/lab/enter n1 systemctl status {cluster.keeper}
     sudo tests/lab/enter n1 journalctl -fu tenured
-    sudo tests/lab/enter n1 systemctl stop tenured         hand over
+    sudo tests/lab/enter n1 systemctl stop tenured         a switchover
     sudo tests/lab/enter db setpriv --reuid=postgres --regid=postgres --clear-groups psql -c 'table tenure.lease' tenure
     sudo tests/lab/cleanup                                 the end""", flush=True)
 

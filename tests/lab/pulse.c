@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The pulse of the machine: an ordinary process on each processor that wakes up every 2 ms, and
- * prints when it did not for longer than asked. What kept it waiting kept everything else on that
- * processor waiting, so the figures of a lab that ran meanwhile are not to be trusted.
+ * prints pauses that were longer than MS. What delayed it delayed everything else on that
+ * processor, so the figures of a lab that ran meanwhile cannot be trusted.
  *
  *     pulse MS
  *
- * Prints "ready" once each of them runs, then "FROM TO PROCESSOR" for each pause longer than MS, by
- * CLOCK_MONOTONIC in nanoseconds. Ends with the process that started it. */
+ * Prints "ready" once all of them run, then "FROM TO PROCESSOR" for each pause, by CLOCK_MONOTONIC
+ * in nanoseconds. Ends with the process that started it. */
 #define _GNU_SOURCE
 #include <sched.h>
 #include <signal.h>
@@ -33,7 +33,7 @@ static void die_with(pid_t parent)
         _exit(3);
 }
 
-/* One line is one write(), so lines of several processes never mix. */
+/* One line is one write(), so that lines of several processes never mix. */
 static void say(int64_t from, int64_t to, int processor)
 {
     char line[80];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Linked into every program of a build with sanitizers for the lab. A generator's environment is
- * PID 1's choice, and what it says goes nowhere: that a sanitizer has ended it is told by its exit
- * status alone, which PID 1 writes to the journal. */
+/* Linked into every program of a build with sanitizers for the lab. PID 1 sets a generator's
+ * environment and discards its output: only its exit status, which PID 1 logs, shows that a
+ * sanitizer has ended it. */
 
 #define SANITIZERS_FOUND "exitcode=99"
 

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Which cells a run has, who runs them, and what a machine that stopped takes away. With made-up scenarios: needs no
-hosts, but a compiler for the pulse."""
+"""Which cells a run has, which worker runs them, and which are void because the machine paused. With invented scenarios:
+needs no hosts, but a compiler for the pulse."""
 
 import collections
 import os
@@ -67,7 +67,7 @@ class Cells(unittest.TestCase):
 
 
 class Runner:
-    """In place of a lab: writes down who began and ended what."""
+    """In place of a lab: records which worker began and ended which cell."""
 
     def __init__(self, log, kind):
         self.log, self.kind, self.versions, self.excuse = log, kind, {}, ""
@@ -92,7 +92,7 @@ class Runner:
         self.say("end", s.name, *self.kind)
         return getattr(s, "passes", True), {"gap": 0.0, "dual": 0.0}, getattr(s, "why", "")
 
-    def told(self, *_):
+    def details(self, *_):
         return None
 
 
@@ -128,7 +128,7 @@ class Crews(unittest.TestCase):
     def test_side_by_side(self):
         lines = self.work(4, [scenario(f"s{i}", seconds=0.05) for i in range(4)])
         self.assertEqual(len({w[1] for w in lines}), 4)
-        # Each stays with its lab: another one costs as much as a cell.
+        # Each worker keeps its lab, because another one costs as much as a cell.
         self.assertEqual(sum(w[2] == "lab" for w in lines), 4)
 
     def test_a_kind_alone_is_shared(self):
@@ -167,7 +167,7 @@ class Crews(unittest.TestCase):
         self.assertEqual([o.passed for _, o in self.outcomes], [False, True, True])
 
     def paused(self, scenarios, ms):
-        """With a machine that stopped for so long in each first run."""
+        """Runs with a machine that pauses for so long in each first run."""
         made = self.crew(2, scenarios)
         made._side_by_side, inner = lambda jobs: self.with_pause(made, inner, jobs, ms), made._side_by_side
         made.run([Turn(c, 0) for c in cells.every(scenarios, methods=("lease",), platforms=("252",))])
@@ -235,7 +235,7 @@ class Crews(unittest.TestCase):
 
 
 class Host:
-    """In place of a host of a lab: journals as they are given."""
+    """In place of a host of a lab: it has the given journals."""
     up, frozen_at = True, None
 
     def __init__(self, **journals):
@@ -294,7 +294,7 @@ class Pulses(unittest.TestCase):
         with pulse.Pulse(lambda _: None) as p:
             began = clock.now()
             time.sleep(0.2)
-            # All that beat stand for the machine's processors.
+            # Each process that beats represents a processor of the machine.
             beating = [int(pid) for pid in subprocess.run(
                 ["pgrep", "-P", str(p._process.pid)], capture_output=True, text=True, check=True).stdout.split()]
             self.assertEqual(len(beating), len(os.sched_getaffinity(0)))

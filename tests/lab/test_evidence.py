@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures and tables of the evidence: what they show, from data that is made up. Needs neither root nor hosts."""
+"""What pictures and tables of the evidence show, from invented data. Needs neither root nor hosts."""
 
 import os
 import re
@@ -41,16 +41,16 @@ def plug(**more):
 
 
 class Drawn:
-    """A picture, taken apart again."""
+    """A picture, parsed."""
 
-    def __init__(self, told):
-        self.text = draw(told)
+    def __init__(self, shown):
+        self.text = draw(shown)
         self.root = ET.fromstring(self.text)
         self.words = ["".join(e.itertext()) for e in self.root.iter(f"{SVG}text")]
         self.rects = [e.attrib for e in self.root.iter(f"{SVG}rect")]
 
     def boxes(self, fill):
-        """(from, to) in ms of what is drawn in a colour, without the legend's squares."""
+        """(from, to) in ms of the boxes in a colour, without the legend's squares."""
         def ms(x):
             return (x - picture.LEFT) / (picture.RIGHT - picture.LEFT) * (END - START) / MS + START / MS
         return [(ms(float(r["x"])), ms(float(r["x"]) + float(r["width"]))) for r in self.rects
@@ -65,7 +65,7 @@ class Pictures(unittest.TestCase):
     def test_says_what_happened(self):
         d = Drawn(plug())
         for text in ("The leader's plug is pulled", "n1 leads, then n2.", "the plug of n1 is pulled", "n1", "n2", "db",
-                     "nobody runs the unit: 4000 ms", "no power", "term 4294967297", "0", "5.0 s", "foot"):
+                     "no host runs the unit: 4000 ms", "no power", "term 4294967297", "0", "5.0 s", "foot"):
             self.assertIn(text, d.words)
         self.assertNotIn("no gap: the unit ran all the time", d.words)
 
@@ -85,14 +85,14 @@ class Pictures(unittest.TestCase):
 
     def test_a_short_gap_is_seen(self):
         d = Drawn(plug(lanes=lanes(unit_begins=1), gap=(0, 1 * MS), gap_ms=12.3))
-        self.assertIn("nobody runs the unit: 12 ms", d.words)
+        self.assertIn("no host runs the unit: 12 ms", d.words)
         (a, b), = d.boxes("#ff8182")
         self.assertGreater(b - a, 5)        # a pixel, not the eighth of one
 
     def test_no_gap(self):
         d = Drawn(plug(lanes=lanes(unit_ends=5000), gap=None, gap_ms=0.0))
         self.assertIn("no gap: the unit ran all the time", d.words)
-        self.assertFalse([w for w in d.words if w.startswith("nobody")])
+        self.assertFalse([w for w in d.words if w.startswith("no host")])
         self.assertEqual(d.boxes("#ff8182"), [])
 
     def test_two_at_once(self):
@@ -154,7 +154,7 @@ class Pictures(unittest.TestCase):
         self.assertEqual(picture.without(0, 10, [(20, 30)]), [(0, 10)])
 
 
-class Told(unittest.TestCase):
+class Contents(unittest.TestCase):
     def test_samples_become_spans(self):
         s = Spans()
         for at, kind in ((0, None), (1, "runs"), (2, "runs"), (3, "stopped"), (4, None), (5, "runs"), (6, "runs")):
@@ -167,23 +167,23 @@ class Told(unittest.TestCase):
             row.see(ms * MS, line)
         return row.changes
 
-    def test_a_lease_that_runs_out(self):
+    def test_a_lease_that_expires(self):
         first, second = leases(self.row(
             (0, "n1|7|f|a|4000000"), (500, "n1|7|f|a|4000000"), (600, "n1|7|f|b|4000000"), (4700, "n2|8|f|c|4000000"),
             (5000, "n2|8|f|d|4000000")), 6000 * MS)
         self.assertEqual((first["host"], first["term"], first["renewed"]), ("n1", 7, [0, 600 * MS]))
-        self.assertEqual((first["to"], first["ran_out"], first["released"]), (4600 * MS, True, False))
-        self.assertEqual((second["from"], second["to"], second["ran_out"]), (4700 * MS, 6000 * MS, False))
+        self.assertEqual((first["to"], first["expired"], first["released"]), (4600 * MS, True, False))
+        self.assertEqual((second["from"], second["to"], second["expired"]), (4700 * MS, 6000 * MS, False))
 
     def test_a_lease_that_is_given_back(self):
         first, second = leases(self.row(
             (0, "n1|7|f|a|4000000"), (100, "n1|7|t|a|4000000"), (150, "n2|8|f|b|4000000")), 200 * MS)
-        self.assertEqual((first["to"], first["released"], first["ran_out"]), (100 * MS, True, False))
+        self.assertEqual((first["to"], first["released"], first["expired"]), (100 * MS, True, False))
         self.assertEqual((second["host"], second["from"]), ("n2", 150 * MS))
 
-    def test_a_lease_that_nobody_takes(self):
+    def test_a_lease_that_no_node_claims(self):
         only, = leases(self.row((0, "n1|7|f|a|4000000")), 9000 * MS)
-        self.assertEqual((only["to"], only["ran_out"]), (4000 * MS, True))
+        self.assertEqual((only["to"], only["expired"]), (4000 * MS, True))
 
     def test_a_term_that_two_databases_know(self):
         primary = leases(self.row((0, "n1|7|f|a|4000000"), (600, "n1|7|f|b|4000000")), 9000 * MS)
@@ -191,7 +191,7 @@ class Told(unittest.TestCase):
                                   (4000, "n1|7|t|c|4000000"), (4100, "n2|8|f|d|4000000")), 9000 * MS)
         first, second = together(primary, standby)
         self.assertEqual((first["from"], first["renewed"]), (0, [0, 600 * MS, 3000 * MS]))
-        # The primary died, and all that it can say is that the term would have run out.
+        # The primary died, and by its rows the term would have expired.
         self.assertEqual((second["host"], second["term"]), ("n2", 8))
         self.assertEqual(together(primary), primary)
 
@@ -204,11 +204,11 @@ class Told(unittest.TestCase):
         self.assertEqual(story.both({"n1": [(0, 10), (12, 14)], "n2": [(5, 13)]}), [(5, 10), (12, 13)])
 
     def test_window(self):
-        told = [Lane("n1", [], {"unit": [Bar(START, 0), Bar(3 * SECOND, 10 * SECOND)]})]
-        start, end = story.window(told, [(0, "x")], 10 * SECOND, 0)
+        lanes = [Lane("n1", [], {"unit": [Bar(START, 0), Bar(3 * SECOND, 10 * SECOND)]})]
+        start, end = story.window(lanes, [(0, "x")], 10 * SECOND, 0)
         self.assertEqual((start, end), (-story.BEFORE, 3 * SECOND + story.AFTER))
-        self.assertEqual(story.window(told, [(0, "x")], 10 * SECOND, 5 * SECOND)[1], 5 * SECOND + story.AFTER)
-        self.assertEqual(story.window(told, [(0, "x")], 3 * SECOND, 0)[1], story.AFTER)     # never beyond what was seen
+        self.assertEqual(story.window(lanes, [(0, "x")], 10 * SECOND, 5 * SECOND)[1], 5 * SECOND + story.AFTER)
+        self.assertEqual(story.window(lanes, [(0, "x")], 3 * SECOND, 0)[1], story.AFTER)     # never beyond what was seen
 
 
 def scenario(name, dual_ms=0, breaks=""):
@@ -292,7 +292,7 @@ class Tables(unittest.TestCase):
 
 
 def contents(folder):
-    """{file: text} of what is there."""
+    """{file: text} of a folder."""
     found = {}
     for name in os.listdir(folder):
         with open(os.path.join(folder, name), encoding="utf-8") as f:
@@ -301,7 +301,7 @@ def contents(folder):
 
 
 class Published(unittest.TestCase):
-    """What is made, and which part of it is kept."""
+    """Which files are written, and which of them are kept."""
 
     def setUp(self):
         place = tempfile.TemporaryDirectory()
@@ -311,12 +311,12 @@ class Published(unittest.TestCase):
     def published(self, stories, shown=None):
         three = [scenario(name) for name in ("plug", "cut", "frozen")]
         cells = {(s.name, "lease", "252"): report.Cell("lease", "252") for s in three}
-        pictures = {name: (f"{name}.svg", told.lacks()) for name, told in stories.items()}
+        pictures = {name: (f"{name}.svg", each.lacks()) for name, each in stories.items()}
         r = report.Report(three, cells, 1, [], {}, pictures)
         publish(self.folder, r, stories, [s.name for s in three], shown)
         files = contents(self.folder)
         images = re.findall(r"!\[[^]]*\]\(([^)]*)\)", files.pop("faults.md"))
-        self.assertEqual(sorted(images), sorted(files))         # a report shows what is beside it, and all of that
+        self.assertEqual(sorted(images), sorted(files))         # a report shows exactly the pictures beside it
         return sorted(files)
 
     def report(self):
@@ -330,7 +330,7 @@ class Published(unittest.TestCase):
     def test_those_that_are_shown_are_kept(self):
         self.assertEqual(self.published({"plug": plug(), "cut": plug()}, {"plug.svg"}), ["plug.svg"])
         self.assertIn("draws one of every scenario to `build-tests/evidence/`", self.report())
-        # What is said about a picture is said wherever it is.
+        # Remarks about a picture are written wherever the picture is kept.
         self.assertEqual(self.report().count("nothing was seen of agent, keeper"), 2)
 
     def test_no_picture_of_an_earlier_time_stays(self):

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""The lab proves itself, without the product: its faults do what they say, the witness sees what
+"""Tests of the lab itself, without the product: its faults do what they say, the witness sees what
 happened (two at once included), and nothing stays behind however a run ends. Needs root.
 
     tests/lab/test_lab.py [-v]              TENURE_LAB_PLATFORM=257 for the other platform
@@ -30,7 +30,7 @@ ExecStart=/lab/witness /lab/beats/%H.%n {options}
 
 
 def left_behind(name):
-    """Everything on the machine that bears a lab's name."""
+    """Everything on the machine that has a lab's name."""
     def said(*argv):
         return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.splitlines()
     found = [line for line in said("ip", "netns") if f"tenure-lab-{name}" in line]
@@ -177,7 +177,7 @@ class OnHosts(unittest.TestCase):
         self.assertFalse(db.ready())
         db.start()
 
-    def test_errors_are_told(self):
+    def test_errors_are_reported(self):
         with self.assertRaisesRegex(LabError, "exit status 3"):
             self.a.sh("exit 3")
         with self.assertRaisesRegex(LabError, "not done after 1 s"):

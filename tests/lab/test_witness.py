@@ -37,7 +37,7 @@ class Arithmetic(unittest.TestCase):
         self.assertEqual(witness.overlap([[(0, 10)], [(0, 10)], [(0, 10)]]), 10)
         self.assertEqual(witness.overlap([]), 0)
 
-    def test_takeover(self):
+    def test_failover(self):
         t = testimony(("n1", 10, 1, 0, 1000), ("n2", 11, 2, 4000, 6000))
         self.assertEqual(t.dual_active(), 0)
         self.assertEqual(t.gap(500 * MS, 6000 * MS), 3000 * MS)
@@ -127,7 +127,7 @@ class Arithmetic(unittest.TestCase):
 
 
 class Lines:
-    """A timeline that keeps what it is told."""
+    """A timeline that keeps its lines."""
 
     def __init__(self):
         self.said = []
@@ -150,7 +150,7 @@ class Watched(unittest.TestCase):
         self.watcher.look(t, ms * MS)
         return list(self.lines.said)
 
-    def test_a_quick_hand_over(self):
+    def test_a_quick_switchover(self):
         t = testimony(("n1", 10, 1, 0, 1000))
         self.assertEqual(self.look(t, 1001), ["n1 runs the unit: pid 10, term 1"])
         t.take([(b"n1", 1001 * MS, 0, 1, 10, witness.END, 0)])
@@ -158,7 +158,7 @@ class Watched(unittest.TestCase):
         self.assertEqual(self.look(t, 1014), ["n1: the unit stopped in order", "n2 runs the unit: pid 11, term 2"])
         self.assertEqual(self.look(t, 1015), [])
 
-    def test_a_takeover_quicker_than_the_silence(self):
+    def test_a_failover_quicker_than_the_silence(self):
         t = testimony(("n1", 10, 1, 0, 1000))
         self.look(t, 1001)
         t.take((b"n2", beat * MS, 1039 * MS, 2, 11, witness.BEAT, 0) for beat in range(1039, 1100, 2))
@@ -177,7 +177,7 @@ class Watched(unittest.TestCase):
         t = testimony(("n1", 10, 1, 0, 1000))
         self.look(t, 1001)
         t.frozen["n1"] = [(1001 * MS, witness.NEVER)]
-        self.assertEqual(self.look(t, 1100), ["n1: the unit stands still, frozen"])
+        self.assertEqual(self.look(t, 1100), ["n1: the unit is frozen"])
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* LD_PRELOAD: a wall clock of its own for one process, WALLCLOCK_FILE's first int64_t nanoseconds
- * away from the machine's, and a CLOCK_MONOTONIC_RAW that is the second one away: to whoever
- * compares, the clocks that time daemons slew have run the other way by that. The file may change
- * at any time. All other clocks, and timers, are left alone (which libfaketime does not do: it
- * shifts every absolute timerfd, whatever its clock). */
+/* LD_PRELOAD: gives one process a wall clock of its own. WALLCLOCK_FILE has two int64_t: the offset
+ * of the wall clock from the machine's, and that of CLOCK_MONOTONIC_RAW, in nanoseconds. To a
+ * program that compares, the second one looks as if time daemons had slewed the other clocks the
+ * other way. The file may change at any time. All other clocks and timers are left alone
+ * (libfaketime, in contrast, shifts every absolute timerfd, whatever its clock). */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdint.h>

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The witness: a service that writes down, every 2 ms, that it is alive. Records of all hosts bear
- * the one CLOCK_MONOTONIC that they share. Nothing here depends on the product.
+/* The witness: a service that records every 2 ms that it is alive. Records of all hosts have times
+ * of the one CLOCK_MONOTONIC that they share. Nothing here depends on the product.
  *
  *     witness FILE [--ignore-term] [--children N] [--slow-start MS] [--slow-stop MS] [--escape]
  * [--bomb]
  *
  * --ignore-term   goes on after SIGTERM, until SIGKILL
- * --children N    forks N more that beat just the same
- * --slow-start    is READY (Type=notify) only after a while; beats from the beginning
- * --slow-stop     beats on for a while after SIGTERM
+ * --children N    forks N more that beat as well
+ * --slow-start    is READY (Type=notify) only after MS; beats from the beginning
+ * --slow-stop     beats on for MS after SIGTERM
  * --escape        the children start sessions of their own, as daemons do
- * --bomb          one more child forks without end, as does whatever it forks: cap it (LimitNPROC=)
+ * --bomb          one more child forks without end, and so do its children: limit it (LimitNPROC=)
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,7 +31,7 @@
 
 enum kind { KIND_START = 1, KIND_BEAT = 2, KIND_TERM_SIGNAL = 3, KIND_END = 4 };
 
-/* 64 bytes: one write() each in append mode, so records of several processes never mix. */
+/* 64 bytes, one write() each in append mode, so that records of several processes never mix. */
 struct record {
     char host[24];
     int64_t now;     /* CLOCK_MONOTONIC, ns */
@@ -43,12 +43,12 @@ struct record {
 };
 _Static_assert(sizeof(struct record) == 64, "lab/witness.py reads 64 bytes");
 
-static volatile sig_atomic_t told;
+static volatile sig_atomic_t term_signal;
 
 static void on_term(int signal)
 {
     (void)signal;
-    told = 1;
+    term_signal = 1;
 }
 
 static int64_t now(void)
@@ -93,7 +93,7 @@ static void fork_without_end(void)
 
     (void)signal(SIGTERM, SIG_IGN);
     for (;;) {
-        (void)fork(); /* fails at the cap, and is tried again */
+        (void)fork(); /* fails at the limit, and is tried again */
         (void)nanosleep(&pause, NULL);
     }
 }
@@ -105,7 +105,7 @@ static long number(int argc, char *argv[], int i)
 
 int main(int argc, char *argv[])
 {
-    bool ignore_term = false, escape = false, bomb = false, child = false, was_told = false;
+    bool ignore_term = false, escape = false, bomb = false, child = false, stopping = false;
     long children = 0, slow_start = 0, slow_stop = 0;
     struct record r = {0};
     int64_t end = 0;
@@ -159,12 +159,12 @@ int main(int argc, char *argv[])
             slow_start = 0;
             ready();
         }
-        if (told && !was_told) {
-            was_told = true;
+        if (term_signal && !stopping) {
+            stopping = true;
             beat(fd, &r, KIND_TERM_SIGNAL);
             end = now() + slow_stop * 1000000;
         }
-        if (was_told && !ignore_term && now() >= end) {
+        if (stopping && !ignore_term && now() >= end) {
             beat(fd, &r, KIND_END);
             return 0;
         }

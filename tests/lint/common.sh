@@ -1,28 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-# Sourced by the gates. Each gate is a program that can be run alone, says what it looks at, and
-# fails when it finds something.
+# Sourced by the gates. Each gate is a program that can be run alone, prints what it checks, and
+# fails when it has a finding.
 # shellcheck shell=bash
 set -euo pipefail
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 # shellcheck disable=SC2034  # for the gates
 lint=$top/tests/lint
-# One folder for each gate, so that they can run side by side.
+# One folder for each gate, so that gates can run side by side.
 build=${TENURE_BUILD:-$top/build-tests}/$(basename "$0")
 cd "$top"
 # Debian's programs, whatever else is installed.
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 
-# Nothing of the caller's: its compiler flags must not decide what is tested.
+# The caller's compiler flags must not decide what is tested.
 clean() { env -i PATH="$PATH" HOME="${HOME:-/root}" LC_ALL=C.UTF-8 "$@"; }
 
-# Every file that is or could be committed: also a new one, none that is ignored.
-# safe.directory: root often looks at a tree that belongs to somebody else.
+# Every file that is or could be committed: new ones, too, but none that is ignored.
+# safe.directory: root often runs this in another user's tree.
 files() {
     git -c safe.directory="$top" ls-files --cached --others --exclude-standard -- "$@" |
         while read -r f; do [ ! -f "$f" ] || echo "$f"; done
 }
 
-# configure CC [meson's options]: a build folder made anew, locked until the gate ends.
+# configure CC [meson's options]: makes a new build folder, which is locked until the gate ends.
 configure() {
     mkdir -p "$(dirname "$build")"
     exec 9>"$build.lock"
@@ -32,7 +32,7 @@ configure() {
         { tail -20 "$build.log"; echo "meson setup failed"; exit 1; }
 }
 
-# compile [ninja's options]: quiet, but for what the compiler says.
+# compile [ninja's options]: prints only the compiler's messages.
 compile() {
     local status=0
     clean ninja -C "$build" "$@" >"$build.log" 2>&1 9>&- || status=$?

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What tests/run does, part by part."""
+"""The parts of tests/run."""

@@ -18,7 +18,7 @@ LIST_LIMIT_S = 20
 
 
 def build(count):
-    """Whether it worked."""
+    """Returns whether the build succeeded."""
     shutil.rmtree(BUILD, ignore_errors=True)
     os.makedirs(BUILD)
     for argv in (["meson", "setup", BUILD, SOURCE], ["ninja", "-C", BUILD]):
@@ -32,7 +32,7 @@ def build(count):
 
 
 def known():
-    """What meson knows: [{name, suite, cmd, …}]."""
+    """The tests that meson lists: [{name, suite, cmd, …}]."""
     return json.loads(subprocess.run(["meson", "introspect", "--tests", BUILD], check=True,
                                      env=clean_environment(), capture_output=True).stdout)
 
@@ -62,15 +62,15 @@ def c_tests(options, times):
 
 
 def run_tests(which, limit):
-    # Most of the time they wait. And time limits are for a machine that does nothing else: this one may.
+    # Tests mostly wait. Their time limits are for an idle machine, and this one may be busy.
     side_by_side = TESTS_FOR_A_PROCESSOR * len(os.sched_getaffinity(0))
     return run(["meson", "test", "-C", BUILD, "--no-rebuild", "--print-errorlogs", "--num-processes", str(side_by_side),
                 "--timeout-multiplier", "3", *which], limit=limit, env=clean_environment())
 
 
 def programs(names):
-    """{name: [(meson's test, arguments)]}: a name is one of meson's tests, or a test or case in one of them. What is no
-    test is not in it."""
+    """{name: [(meson's test, arguments)]}: a name is that of a meson test, or of a test or case in one. Unknown names
+    are missing in the result."""
     tests = known()
     found = {n: [(t, []) for t in tests if t["name"] == n] for n in names}
     for n in [n for n in names if not found[n]]:
@@ -79,7 +79,7 @@ def programs(names):
 
 
 def listed(test):
-    """The cases and tests of a program that can tell them."""
+    """The cases and tests of a program that can list them."""
     if not {"unit", "contract"} & set(suites(test)):
         return ()
     r = subprocess.run([*test["cmd"], "--list"], env=clean_environment(), capture_output=True, text=True, check=False,
@@ -88,7 +88,7 @@ def listed(test):
 
 
 def c_by_name(hits, times):
-    """Of programs(): each on its own, and all that it says."""
+    """Runs what programs() found, each on its own, with all its output."""
     count = Count()
     for name, found in hits.items():
         for test, arguments in found:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Running commands: what they say is passed on, all of them have a limit, and Ctrl-C takes them down."""
+"""Running commands: their output is passed on, they have a time limit, and Ctrl-C ends them."""
 
 import os
 import select
@@ -10,13 +10,13 @@ import time
 
 from .places import SOURCE
 
-HEARTBEAT_S = 20            # so often is said that something goes on …
-HEARTBEAT_TERMINAL_S = 1    # … or on a terminal, in a line that is written over
+HEARTBEAT_S = 20            # how often a line says that a command still runs …
+HEARTBEAT_TERMINAL_S = 1    # … or on a terminal, where the line is overwritten
 TIME_TO_CLEAN_UP_S = 120
 
 
 class Stopped(BaseException):
-    """Ctrl-C or the like."""
+    """Ctrl-C or another signal has stopped the run."""
 
 
 def say(text):
@@ -26,14 +26,14 @@ def say(text):
 
 
 def clean_environment(**more):
-    """Nothing of the caller's: neither flags for compilers nor settings of libpq or Check decide what
+    """A clean environment: the caller's flags for compilers and settings of libpq or Check must not decide what
     is tested."""
     return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root",
             "LC_ALL": "C.UTF-8", **more}
 
 
 def run(argv, *, limit, show=True, env=None, stop_by=signal.SIGTERM):
-    """Run a command to its end and pass on what it says. Returns its exit status, -1 after so many seconds, and its lines."""
+    """Runs a command to its end and passes on its output. Returns its exit status, -1 after `limit` seconds, and its lines."""
     began = time.monotonic()
     command = Command(argv, env)
     terminal = sys.stdout.isatty()
@@ -42,7 +42,7 @@ def run(argv, *, limit, show=True, env=None, stop_by=signal.SIGTERM):
             ready = select.select([command], [], [], HEARTBEAT_TERMINAL_S if terminal else HEARTBEAT_S)[0]
             if not ready:
                 heartbeat(argv, time.monotonic() - began, terminal)
-            # Something it left behind may hold the pipe.
+            # A process that it left behind may still hold the pipe.
             if not command.read(show) if ready else command.process.poll() is not None:
                 command.status = command.process.wait()
             if time.monotonic() - began > limit and command.status is None:
@@ -65,8 +65,8 @@ def heartbeat(argv, seconds, terminal):
 
 
 class Command:
-    """In a session of its own, so that a Ctrl-C reaches us alone: we hand it on once, as the signal
-    that the command cleans up after, and wait until it has."""
+    """A command in a session of its own, so that a Ctrl-C reaches this process alone. It passes the signal on once, as
+    one after which the command cleans up, and waits until it has."""
 
     def __init__(self, argv, env):
         self.argv, self.lines, self.rest, self.status = argv, [], b"", None
@@ -78,7 +78,7 @@ class Command:
         return self.process.stdout.fileno()
 
     def read(self, show):
-        """False at the end."""
+        """Returns False at the end of the output."""
         chunk = os.read(self.fileno(), 1 << 16)
         *full, self.rest = (self.rest + chunk).split(b"\n")
         for line in full:
@@ -89,12 +89,12 @@ class Command:
 
 
 def stop(p, number):
-    """By force when it does not end by itself."""
+    """Ends the command by force when it does not end by itself."""
     for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(s, signal.SIG_IGN)
     try:
         os.killpg(p.pid, number)
-        p.communicate(timeout=TIME_TO_CLEAN_UP_S)     # reads on: a full pipe would hold it up
+        p.communicate(timeout=TIME_TO_CLEAN_UP_S)     # reads on, because a full pipe would block the command
     except subprocess.TimeoutExpired:
         os.killpg(p.pid, signal.SIGKILL)
         p.wait()

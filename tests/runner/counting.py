@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Counting test cases by what their programs say of them, and where the time went."""
+"""Counts test cases by the output of their programs, and the time that each step took."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from .commands import say
 
 
 class Count:
-    """How many test cases did what. Failures that were not seen by name are named here."""
+    """The numbers of passed and failed test cases. Failures that no output names are named here."""
 
     def __init__(self, passed=0, failed=0, skipped=0):
         self.passed, self.failed, self.skipped = passed, failed, skipped
@@ -59,7 +59,7 @@ class _Step:
 
 
 def read_results(path):
-    """By name. meson writes one JSON object a line."""
+    """Results by name. meson writes one JSON object per line."""
     try:
         with open(path, encoding="utf-8", errors="replace") as f:
             return {t["name"].rpartition(" / ")[2]: t for t in map(json.loads, f)}
@@ -68,8 +68,8 @@ def read_results(path):
 
 
 def count_checks(name, result):
-    """A program of Check's says at its end how many tests it had; another one that says something is
-    one test. One that says nothing has not come to its end, whatever its exit status."""
+    """A program that uses Check prints its number of tests at its end; another program counts as one test if it prints
+    anything. A program without output did not reach its end, whatever its exit status."""
     said = result.get("stdout", "")
     if result["result"] == "SKIP":
         say(f"skipped  {name}: {said.strip() or 'it does not say why'}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The gates: what .ci/run demands beside the tests."""
+"""The gates, which .ci/run requires in addition to the tests."""
 
 import os
 import re

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lab: what it proves of itself, and scenarios on real hosts."""
+"""The lab: tests of the lab itself, and scenarios on real hosts."""
 
 import glob
 import os
@@ -17,7 +17,7 @@ ROOTS_LIMIT_S, UNITTEST_LIMIT_S, LIST_LIMIT_S, LIMIT_S = 1800, 900, 60, 5400
 def lab(options, times):
     count = Count()
     with times.step("lab", "set-up"):
-        # When this fails the tests below say what is missing.
+        # If this fails, the tests below report what is missing.
         run([os.path.join(TESTS, "setup"), "--lab"], limit=ROOTS_LIMIT_S)
     for path in sorted(glob.glob(os.path.join(LAB, "test_*.py"))):
         name = os.path.relpath(path, SOURCE)
@@ -36,14 +36,14 @@ def scenario_names():
 
 
 def scenarios_by_name(names, times):
-    """Every cell of them."""
+    """Runs every cell of these scenarios."""
     run([os.path.join(TESTS, "setup"), "--lab"], limit=ROOTS_LIMIT_S)
     with times.step("lab", "scenarios"):
         return cells([word for n in names for word in ("--only", n)])
 
 
 def cells(which):
-    """Several labs side by side; which cells there are tests/lab/run knows."""
+    """Runs cells in several labs side by side. tests/lab/run knows which cells there are."""
     runner = [os.path.join(LAB, "run"), *which]
     count = Count()
     status, listed = run([*runner, "--list"], limit=LIST_LIMIT_S, show=False)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Real hosts on one machine, and the witness that says who ran the unit when. See README.md."""
+"""Real hosts on one machine, and the witness that shows which host ran the unit when. See README.md."""
 
 from . import clock
 from .build import build

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The product as a package would install it: built by meson, for the release it shall run on."""
+"""The product as a package would install it: built by meson, for the release that it is to run on."""
 
 import hashlib
 import os
@@ -64,7 +64,7 @@ def install(name, folder, say=print):
 
 
 def _steps(source, folder, stage, options):
-    """Set-up is repeated only when there is none, or when what is there cannot be used any more."""
+    """meson's set-up runs only where there is no usable one."""
     return f"""
 set -e
 cd /
@@ -89,7 +89,7 @@ def _release():
 
 
 def _clean_environment():
-    # Nothing of the caller's: its compiler flags and paths must not decide what is tested.
+    # The caller's compiler flags and paths must not decide what is tested.
     return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LC_ALL": "C.UTF-8"}
 
 
@@ -98,7 +98,7 @@ def _build_here(source, folder, stage, options):
 
 
 def _build_there(root, source, folder, stage, options):
-    """In a mount namespace of its own, so that whatever happens no mount is left behind."""
+    """Runs in a mount namespace of its own, so that no mount can be left behind."""
     script = f"""
 set -e
 mkdir -p {root}/src {root}/build {root}/stage
@@ -116,7 +116,7 @@ exec chroot {root} sh -c "$1"
 
 
 def _publish(p, fresh, source):
-    """Named by its content, so that a lab goes on standing on its own stage when the next is built."""
+    """Names the stage by its content, so that a running lab keeps its stage when another is built."""
     digest = _digest(fresh)
     path = f"{CACHE}/stage-{p.suite}-{digest}"
     if os.path.isdir(path):
@@ -152,7 +152,7 @@ def _digest(folder):
 
 def described(source=SOURCE):
     """Which revision it is, for a report."""
-    # safe.directory: root often looks at a tree that belongs to somebody else.
+    # safe.directory: root often runs this in another user's tree.
     r = run(["git", "-c", f"safe.directory={source}", "-C", source, "describe", "--always",
              "--dirty", "--tags"], check=False)
     return r.out.strip() if r.ok else "no git"
@@ -164,7 +164,7 @@ def build_witness(say=print):
 
 
 def build_pulse(say=print):
-    """What tells when the machine itself stopped."""
+    """The program that measures pauses of the machine itself."""
     return _build_tool("pulse", [], say)
 
 

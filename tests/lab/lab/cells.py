@@ -8,27 +8,27 @@ from .platforms import PLATFORMS
 from .shell import run
 
 KINDS = tuple((method, platform) for platform in PLATFORMS for method in METHODS)
-# Of a tree that cannot say how many commits it has.
+# For a tree without a number of commits.
 FIXED_CHOICE = 0
 
 Cell = collections.namedtuple("Cell", "scenario method platform")     # by names
 
 
 def every(scenarios, methods=METHODS, platforms=tuple(PLATFORMS)):
-    """All cells of these scenarios, those of one lab one after the other."""
+    """All cells of these scenarios, ordered by lab."""
     return [Cell(s.name, m, p) for m, p in KINDS if m in methods and p in platforms for s in scenarios]
 
 
 def choice(scenarios, number):
-    """One cell of each scenario. Of four numbers in a row each cell comes with one; which kind a scenario has depends on
-    its place, so that each run has about as many cells of each kind."""
+    """One cell of each scenario. Four consecutive numbers choose every cell once. The kind of a scenario's cell depends on
+    its place in the list, so that each run has about as many cells of each kind."""
     return sorted((Cell(s.name, *KINDS[(i + number) % len(KINDS)]) for i, s in enumerate(scenarios)),
                   key=lambda c: KINDS.index(c[1:]))
 
 
 def number_of_commit(source):
-    """How many commits the tree has that is checked out; FIXED_CHOICE without git or with a part of the history only."""
-    # safe.directory: root often looks at a tree that belongs to somebody else.
+    """The number of commits of the tree that is checked out; FIXED_CHOICE without git or with a part of the history only."""
+    # safe.directory: root often runs this in another user's tree.
     git = ["git", "-c", f"safe.directory={source}", "-C", source]
     shallow = run([*git, "rev-parse", "--is-shallow-repository"], check=False)
     count = run([*git, "rev-list", "--count", "HEAD"], check=False)

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A certificate for a server of a lab, which is its own authority."""
+"""A self-signed certificate for a server of a lab."""
 
 import tempfile
 
 from .shell import run
 
-# Wall clocks of hosts are stepped: this one is good whatever they say.
+# Wall clocks of hosts are stepped, and the certificate must be valid by all of them.
 _FROM, _UNTIL = "20000101000000Z", "20991231235959Z"
 _CONFIGURATION = """[ca]
 default_ca = own

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each host gets cgroups of its own: that is what freezes it, kills it and caps it.
+"""Each host gets cgroups of its own, by which the lab freezes it, kills it and limits it.
 
 Two kinds of machine: cgroup v2 alone, and "hybrid" (v2 in unified/, systemd's own v1 hierarchy and
 the v1 controllers beside it). In a hybrid one a host must have a folder in each hierarchy that
@@ -12,7 +12,7 @@ import time
 from .shell import LabError, wait_for
 
 MOUNT = "/sys/fs/cgroup"
-ABOVE = "tenure-lab"            # all that is ours is below this folder
+ABOVE = "tenure-lab"            # everything of the lab is below this folder
 PIDS_MAX = 2000                 # a fork bomb in a host must not take the machine down
 
 
@@ -58,7 +58,7 @@ class Cgroup:
                     try:
                         _write(f"{above}/cgroup.subtree_control", "+pids +memory")
                     except OSError:
-                        pass    # then there is no cap, as on a machine without the controllers
+                        pass    # then there is no limit, as on a machine without the controllers
             if os.path.exists(f"{path}/pids.max"):
                 _write(f"{path}/pids.max", str(PIDS_MAX))
 
@@ -76,12 +76,12 @@ class Cgroup:
             return ""
 
     def kill(self):
-        """Everything in the host at once, so that nothing of it sees the others die."""
+        """Kills everything in the host at once, so that no process sees the others die."""
         try:
             _write(f"{self.v2}/cgroup.kill", "1")
         except FileNotFoundError:
             return
-        # A killed process stays frozen until it is thawed on some kernels.
+        # On some kernels a killed process stays frozen until it is thawed.
         try:
             _write(f"{self.v2}/cgroup.freeze", "0")
         except FileNotFoundError:
@@ -104,7 +104,7 @@ class Cgroup:
         raise LabError("the lab needs the memory controller, of cgroup v1 or v2")
 
     def limit_memory(self, size):
-        """In bytes; None: no limit. Swap counts as memory where that can be said."""
+        """In bytes; None: no limit. Swap counts as memory where the kernel can limit both together."""
         unlimited = "-1" if "limit_in" in self._memory("memory.limit_in_bytes", "memory.max") else "max"
         files = [self._memory("memory.limit_in_bytes", "memory.max")]
         for d in self.dirs:
@@ -124,29 +124,29 @@ class Cgroup:
         return next((d for d in self.dirs if os.path.exists(f"{d}/memory.limit_in_bytes")), None)
 
     def can_starve_one(self):
-        """By cgroup v1 alone: in v2 a process has one cgroup, which is systemd's."""
+        """Only with cgroup v1: in v2 a process has one cgroup, which is systemd's."""
         return self._of_v1() is not None
 
     def starve(self, pid):
-        """Leave a process, by the host's number of it, no memory beyond what it has: the kernel kills it
-        when it next asks for some. Returns the folder, for starved() and feed()."""
+        """Leaves a process, by its pid in the host, no memory beyond what it has: the kernel kills it when it
+        next asks for more. Returns the folder, for starved() and feed()."""
         memory = self._of_v1()
         folder = f"{memory}/starved-{pid}"
         os.makedirs(folder)
-        # What it has stays charged to the host: here it begins with nothing, and gets nothing.
+        # The memory that the process has stays charged to the host. This cgroup begins with none, and gets none.
         _write(f"{folder}/cgroup.procs", str(self._outside(memory, pid)))
         _write(f"{folder}/memory.limit_in_bytes", "0")
         return folder
 
     @staticmethod
     def starved(folder):
-        """Whether the kernel has killed what was in it for want of memory."""
+        """Whether the kernel has killed the process in that folder for want of memory."""
         with open(f"{folder}/memory.oom_control", encoding="ascii") as f:
             return _oom_kills(f) > 0
 
     @staticmethod
     def feed(folder):
-        """An end to it, whether it was killed or not."""
+        """Ends the limit, whether the process was killed or not."""
         _write(f"{folder}/memory.limit_in_bytes", "-1")
         with open(f"{folder}/cgroup.procs", encoding="ascii") as f:
             left = f.read().split()
@@ -159,7 +159,7 @@ class Cgroup:
 
     @staticmethod
     def _outside(folder, pid):
-        """The machine's number of a process that the host calls pid."""
+        """The pid on the machine of a process that has this pid in the host."""
         with open(f"{folder}/cgroup.procs", encoding="ascii") as f:
             candidates = f.read().split()
         for outside in candidates:
@@ -173,7 +173,7 @@ class Cgroup:
         raise LabError(f"no process {pid} in {folder}")
 
     def remove(self):
-        """Must be gone before the name is used again: a killed cgroup kills what enters it."""
+        """The folder must be gone before its name is used again: a killed cgroup kills what enters it."""
         for path in self.dirs:
             for _ in range(200):
                 left = self._remove_tree(path)

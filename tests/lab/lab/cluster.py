@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The product on the hosts of a lab: configured as an administrator would, asked as one would."""
+"""The product on the hosts of a lab: configured and polled as an administrator would."""
 
 import collections
 import json
@@ -8,7 +8,7 @@ from . import clock
 from .database import PASSWORD
 from .shell import LabError, wait_for
 
-# Exit statuses of `tenurectl status` with which it shows what there is; the second: units of a led group do not run.
+# Exit statuses with which `tenurectl status` shows a status; the second: units of a led group do not run.
 SHOWN = (0, 6)
 
 GROUP = "work"
@@ -16,7 +16,7 @@ UNIT = "worker.service"
 METHODS = ("lease", "advisory")
 LEASE = "4s"
 STOP_TIMEOUT = "1s"
-# What is acted on: in two trees, neither of them the administrator's.
+# The two copies of the applied configuration, neither of them in the administrator's tree.
 APPLIED = ("/etc/tenure.applied/applied.conf", "/etc/systemd/system/tenured.service.d/applied.conf.copy")
 
 
@@ -46,7 +46,7 @@ class Cluster:
 
     def configure(self, host, groups=None, conninfo="", top="", arbiter=""):
         """Write the configuration of one host. groups: a list of dicts with the keys of a group,
-        of the cluster's method unless they say otherwise; conninfo, top, arbiter: more of the connection string, more settings of
+        with the cluster's method unless they name another; conninfo, top, arbiter: more of the connection string, more settings of
         tenure.conf and of its arbiter."""
         groups = groups or [{"name": self.group, "units": [self.unit], "lease": self.lease,
                              "stop_timeout": self.stop_timeout}]
@@ -63,12 +63,12 @@ arbiter = {{
             self.write_group(host, group)
 
     def write_group(self, host, group):
-        """A group's file; of the cluster's method unless it says otherwise."""
+        """Writes a group's file, with the cluster's method unless it names another."""
         host.write_file(f"/etc/tenure/groups.d/{group['name']}.conf",
                         f"groups = (\n{_libconfig({'method': self.method, **group})}\n);\n")
 
     def worker(self, *options, restart=True):
-        """What the witness is started with from now on (see witness.c), on every host."""
+        """Sets the options of the witness (see witness.c) from now on, on every host."""
         self.worker_options = options
         for host in self.lab.hosts:
             self._write_worker(host)
@@ -91,7 +91,7 @@ WantedBy=multi-user.target
 """)
 
     def start(self, timeout=30):
-        """The agents, on every host; until one leads and the others stand by."""
+        """Starts the agents on all hosts, and waits until one node leads and the others are standbys."""
         for host in self.lab.hosts:
             host.systemctl("enable", "--quiet", "tenured.service")
             host.systemctl("start", "--no-block", "tenured.service")
@@ -100,7 +100,7 @@ WantedBy=multi-user.target
     # Questions
 
     def is_leader(self, host):
-        """What a script would ask. No for a host that cannot be asked."""
+        """By the command that a script would use. False for a host that cannot run it."""
         if not host.up or host.frozen_at is not None:
             return False
         return host.run("tenurectl", "is-leader", self.group, check=False).code == 0
@@ -131,7 +131,7 @@ WantedBy=multi-user.target
     # Waiting
 
     def wait_ready(self, timeout=30):
-        """One leads, whose unit beats; all others are connected and stand by. Returns the leader."""
+        """Waits until one node leads and its unit beats, and all others are connected standbys. Returns the leader."""
         def ready():
             states = {h: self.status(h) for h in self.lab.hosts}
             roles = sorted(s.get("role", "none") for s in states.values())
@@ -145,25 +145,25 @@ WantedBy=multi-user.target
                 return None
             return leader if self.lab.testimony(self.unit).running(within=100 * clock.MS) \
                 == [leader.name] else None
-        return wait_for("one leader, all others standing by", ready, timeout=timeout, every=0.1)
+        return wait_for("one leader, all others standbys", ready, timeout=timeout, every=0.1)
 
     def wait_leader(self, other_than=None, timeout=20):
-        """Until a host (another one) leads and its unit beats. Returns it."""
-        looks = collections.Counter()
+        """Waits until a host, other than the given one, leads and its unit beats. Returns it."""
+        polls = collections.Counter()
 
         def found():
             running = self.lab.testimony(self.unit).running(within=50 * clock.MS)
             leads = [n for n in running if self.lab[n] is not other_than and self.is_leader(self.lab[n])]
-            looks[f"running on {' and '.join(running) or 'no host'}"] += 1
+            polls[f"running on {' and '.join(running) or 'no host'}"] += 1
             return self.lab[leads[0]] if leads else None
 
         def seen():
-            return ", ".join(f"{text}: {n} of {looks.total()} looks" for text, n in looks.most_common())
+            return ", ".join(f"{text}: {n} of {polls.total()} polls" for text, n in polls.most_common())
         but = f" other than {other_than}" if other_than else ""
         return wait_for(f"a leader{but}", found, timeout=timeout, every=0.05, seen=seen)
 
     def account(self, lines=4000):
-        """What each host has to say, for a failure's report: its bus and polkit too, which a start passes."""
+        """What each host logged, for the report of a failure, including its bus and polkit, which every start needs."""
         units = ["tenured.service", "tenure@*.service", "tenure-stop@*.service", self.unit,
                  "dbus.service", "polkit.service"]
         said = []

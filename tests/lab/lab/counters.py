@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""gcc's counters of what runs in a lab's hosts: the folder it was built in, bound into each host at the same
-path, where every process that exits adds up its own."""
+"""gcc's counters of the programs in a lab's hosts: the build folder is bound into each host at the same path,
+where every process that exits adds its own counts."""
 
 import os
 
-# After the guards', which add to the filter that is taken away here.
+# Sorts after the guards' drop-in, which adds to the filter that is removed here.
 _DROP_IN_FILE = "~~counters.conf"
 _DROP_IN = """[Service]
 ReadWritePaths={folder}
@@ -14,7 +14,7 @@ SystemCallFilter=
 
 
 def open_to_all(folder):
-    """Agent and keeper count as users of their own."""
+    """Agent and keeper write counters as different users."""
     for where, _, files in os.walk(folder):
         os.chmod(where, 0o777)
         for name in files:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Several labs side by side. Each worker is a process with one lab; it is given the cells of that lab one after the
-other, and then those of whatever kind most are left of. A cell in which the machine stood still, or which failed
-while polkitd hung by a fault of its own, is void: it is run once more at the end, with no other lab beside it, and what
-it does then counts."""
+other, and then cells of the kind of which most are left. A cell during which the machine itself paused, or which failed
+while polkitd hung by a fault of its own, is void: it is run once more at the end, with no other lab beside it, and that
+result counts."""
 
 import collections
 import multiprocessing
@@ -15,28 +15,28 @@ from .cells import KINDS
 from .scenario import TWO_HOSTS
 from .shell import LabError
 
-# Labs for each two processors: most of a cell is waiting. tests/lab/README.md has what was measured.
+# Labs for each two processors: a cell mostly waits. tests/lab/README.md has measurements.
 JOBS_FOR_TWO = 4
-# PID 1 of a host has five inotify instances and logind one, all of root's, who may have so many on the whole machine.
-# By default that is 128, and without one a host does not boot.
+# PID 1 of a host has five inotify instances and logind one. They all belong to root, whose limit on the whole machine is
+# 128 by default, and without one a host does not boot.
 INOTIFY_LIMIT = "/proc/sys/fs/inotify/max_user_instances"
 INOTIFY_FOR_A_LAB = 26
 INOTIFY_FOR_OTHERS = 20
-# A lab of its own costs about as much as a cell: fewer are left to the worker that has the lab.
+# A fresh lab costs about as much as a cell: fewer cells are left to the worker that has their lab.
 WORTH_A_LAB = 2
 READ_PULSE_S = 1.0
 END_TIMEOUT_S = 90
 
 
 def jobs_here():
-    """So many labs at the same time as processors and inotify instances allow."""
+    """The number of labs at the same time that processors and inotify instances allow."""
     with open(INOTIFY_LIMIT, encoding="ascii") as f:
         for_inotify = (int(f.read()) - INOTIFY_FOR_OTHERS) // INOTIFY_FOR_A_LAB
     return max(1, min(JOBS_FOR_TWO * len(os.sched_getaffinity(0)) // 2, for_inotify))
 
 
 class Outcome:
-    """What came of one run of a cell. story: how to draw it, where that was asked for; versions: of the lab."""
+    """The outcome of one run of a cell. story: how to draw it, if requested; versions: of the lab."""
 
     def __init__(self, passed, figures, why, began, ended, versions=None, story=None, excuse=""):
         self.passed, self.figures, self.why = passed, figures, why
@@ -55,7 +55,7 @@ class Outcome:
 
     @property
     def void(self):
-        """Why its result does not count; "" it does. A second time there is nobody else to blame."""
+        """Why its result does not count, or "". The result of a second run always counts."""
         if self.alone:
             return ""
         if pulse.voids(self.pause_ms, self.two_hosts):
@@ -68,7 +68,7 @@ class Worker:
 
     def __init__(self, make_runner, scenarios, others):
         self.pipe, theirs = multiprocessing.Pipe()
-        # Ends that a worker kept open would hide from the others that we are gone.
+        # A worker that kept the other ends open would hide from the others that this process is gone.
         ours = [self.pipe, *(w.pipe for w in others)]
         self.process = multiprocessing.get_context("fork").Process(target=_work, args=(theirs, ours, make_runner, scenarios))
         self.process.start()
@@ -88,7 +88,7 @@ class Worker:
         self.process.join(END_TIMEOUT_S)
 
     def interrupt(self):
-        """In a session of its own, so that a Ctrl-C reaches it once, through us."""
+        """Runs in a session of its own, so that a Ctrl-C reaches it once, through this process."""
         if self.process.is_alive():
             os.kill(self.process.pid, signal.SIGINT)
         self.process.join(END_TIMEOUT_S)
@@ -99,8 +99,8 @@ Turn = collections.namedtuple("Turn", "cell number")
 
 
 class Crew:
-    """make_runner(method, platform): a Runner, made in the worker's process. done(turn, outcome): called as each ends,
-    for the last time with an outcome that is not void."""
+    """make_runner(method, platform): a Runner, made in the worker's process. done(turn, outcome): called when a run ends,
+        for each cell at last with an outcome that is not void."""
 
     def __init__(self, jobs, make_runner, scenarios, done, say=print):
         self.jobs, self.make_runner, self.done, self.say = jobs, make_runner, done, say
@@ -110,7 +110,7 @@ class Crew:
         self.workers = []
 
     def run(self, turns):
-        """All of them. Whatever interrupts it: every lab is taken down before that goes on."""
+        """Runs all of them. On an interruption, every lab is taken down first."""
         for turn in turns:
             if not self._scenario(turn).alone:
                 self.left[turn.cell[1:]].append(turn)
@@ -132,10 +132,10 @@ class Crew:
             for w in self._answered():
                 self._take(w)
                 for other in [v for v in self.workers if v.turn is None]:
-                    self._give_next(other)      # also who had to wait for this one's end
+                    self._give_next(other)      # also to a worker that had to wait for this one's end
 
     def _alone(self, turns):
-        """These, and what was void, one after the other."""
+        """Runs these and the void ones, one after the other."""
         void, self.void = self.void, []
         if void:
             self.say(f"{len(void)} void: run again, alone")
@@ -151,7 +151,7 @@ class Crew:
             self._end(worker)
 
     def _answered(self):
-        """The workers that have something to say. The pulse is read all the time: its pipe must not fill up."""
+        """The workers with a message. The pulse is read all the time, because its pipe must not fill up."""
         while True:
             ready = multiprocessing.connection.wait([w.pipe for w in self.workers], READ_PULSE_S)
             self.pulse.read()
@@ -176,7 +176,7 @@ class Crew:
             self.void.append(turn)
         self.done(turn, outcome)
 
-    # Who does what next
+    # Which worker runs what next
 
     def _start(self):
         worker = Worker(self.make_runner, self.scenarios, self.workers)
@@ -199,7 +199,7 @@ class Crew:
         return None                 # until a heavy one elsewhere has ended
 
     def _kind_for(self, worker):
-        """Its own while there are cells of it; then the one of which most are left for each who works on it."""
+        """The worker's own kind while it has cells; then the kind with most cells left for each of its workers."""
         if worker.kind and self.left[worker.kind]:
             return worker.kind
 
@@ -210,7 +210,7 @@ class Crew:
         return kind if self.left[kind] and (not begun or len(self.left[kind]) >= WORTH_A_LAB) else None
 
     def _next_of(self, turns):
-        """The first that may run now: of the heavy ones, one at a time."""
+        """The first cell that may run now: only one heavy cell runs at a time."""
         busy = any(w.turn and self._scenario(w.turn).heavy for w in self.workers)
         for turn in turns:
             if not (busy and self._scenario(turn).heavy):
@@ -237,7 +237,7 @@ def _work(pipe, not_ours, make_runner, scenarios):
                 runner = make_runner(*kind).__enter__()
             pipe.send(_attempt(runner, scenarios[turn.cell.scenario], turn))
     except (KeyboardInterrupt, EOFError):
-        pass                        # EOFError: who gave the cells is gone
+        pass                        # EOFError: the parent process is gone
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         if runner:
@@ -252,4 +252,4 @@ def _attempt(runner, scenario, turn):
         passed, figures, why = False, {}, str(e)
     ended = clock.now()
     return Outcome(passed, figures, why, began, ended, runner.versions,
-                   runner.told(scenario, turn) if passed else None, runner.excuse)
+                   runner.details(scenario, turn) if passed else None, runner.excuse)

@@ -22,14 +22,14 @@ class Database(Host):
         self.version = lab.platform.postgresql
         self.unit = f"postgresql@{self.version}-main.service"
         conf = f"/etc/postgresql/{self.version}/main"
-        # As in real life, and who answers is checked.
+        # TLS as in production, and clients verify the server.
         key, self.certificate = certify(name, self.address)
         self.write_file(f"{conf}/server.key", key, 0o600, "postgres")
         self.write_file(f"{conf}/server.crt", self.certificate)
         self.write_file(f"{conf}/conf.d/lab.conf", "listen_addresses = '*'\njit = off\n"
                         "max_connections = 200\nmax_prepared_transactions = 4\nlog_connections = on\nssl = on\n"
                         f"ssl_cert_file = '{conf}/server.crt'\nssl_key_file = '{conf}/server.key'\n")
-        # A password as in real life: the product must get by with it.
+        # A password as in production.
         hba = f"{self.root}{conf}/pg_hba.conf"
         with open(hba, "a", encoding="utf-8") as f:
             f.write("host all all 10.77.0.0/24 scram-sha-256\n"
@@ -74,7 +74,7 @@ class Database(Host):
         self.wait_ready()
 
     def crash(self):
-        """All server processes killed at once; it stays down until start()."""
+        """Kills all server processes at once; the server stays down until start()."""
         self.kill(self.unit, "KILL", everyone=True)
         wait_for("PostgreSQL to be down", lambda: self.state(self.unit) not in ("active", "deactivating"))
         self.systemctl("reset-failed", self.unit, check=False)
@@ -109,7 +109,7 @@ class Database(Host):
         self.psql("select pg_reload_conf()")
 
     def set_offline(self, name, value):
-        """From the next start on."""
+        """Takes effect with the next start."""
         self.write_file(f"/etc/postgresql/{self.version}/main/conf.d/{name}.conf", f"{name} = {value}\n")
 
     def _as_postgres(self, *command):
@@ -156,7 +156,7 @@ pidfile = /run/postgresql/pgbouncer.pid
                 "lease_usec": int(lease), "method": method}
 
     def nonce(self, group):
-        """Another one after each claim and renewal."""
+        """Each claim and each renewal writes another one."""
         return self.psql(f"select nonce from tenure.lease where grp = '{group}'")
 
     def claimed_at(self, group):
@@ -167,7 +167,7 @@ pidfile = /run/postgresql/pgbouncer.pid
 
 
 class StallingProxy:
-    """tests/lab/stalling_proxy, in the host's network and cgroups, but not in its root."""
+    """tests/lab/stalling_proxy, in the host's network and cgroups, but not in its root file system."""
 
     def __init__(self, db, seed, longest_ms):
         self._switch, self._count = f"{db.folder}/stall", f"{db.folder}/stalls"

@@ -20,8 +20,8 @@ _ANCHOR = re.compile(r"<a\s+(?:name|id)=\"([^\"]+)\"")
 
 
 def files(*patterns, source=SOURCE):
-    """Every file that is or could be committed: also a new one, none that is ignored."""
-    # safe.directory: root often looks at a tree that belongs to somebody else.
+    """Every file that is or could be committed: new ones, too, but none that is ignored."""
+    # safe.directory: root often runs this in another user's tree.
     r = run(["git", "-c", f"safe.directory={source}", "-C", source, "ls-files", "-z", "--cached", "--others",
              "--exclude-standard", "--", *patterns])
     return [f for f in dict.fromkeys(r.out.split("\0")) if f and os.path.isfile(os.path.join(source, f))]
@@ -43,7 +43,7 @@ def _prose(text):
 
 
 def links(text):
-    """[(line number, target)] of those to files of ours, as they are written."""
+    """[(line number, target)] of links to files of this repository, as they are written."""
     found = [(n, next(filter(None, m.groups()))) for n, line in _prose(text) for m in _LINK.finditer(_CODE.sub("", line))]
     return [(n, target) for n, target in found if not re.match(r"[a-z][a-z0-9+.-]*:", target)]
 
@@ -55,14 +55,14 @@ def target_of(document, target):
 
 
 def anchors(text):
-    """What can be linked to in a document: its headings, as forges name them, and what has a name."""
+    """The anchors of a document: its headings, as forges name them, and named elements."""
     headings = (m[1] for m in (_HEADING.match(line) for _, line in _prose(text)) if m)
     names = {re.sub(r"[^\w\- ]", "", re.sub(r"<[^>]*>", "", h).lower()).replace(" ", "-") for h in headings}
     return names | {m[1] for m in _ANCHOR.finditer(text)}
 
 
 def pictures_shown(source=SOURCE):
-    """Paths of pictures that a document shows. What the lab wrote itself shows what is there, and does not count."""
+    """Paths of pictures that a document shows. The lab's own reports do not count, as they show every picture that exists."""
     return {target_of(document, target)[0]
             for document in files("*.md", source=source) if not document.startswith(EVIDENCE + "/")
             for _, target in links(read(document, source)) if PICTURE.search(target)}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A host: systemd as PID 1 with a network, a disk and a death of its own."""
+"""A host: systemd as PID 1, with a network and a disk of its own, and faults of its own."""
 
 import os
 import secrets
@@ -20,12 +20,12 @@ _CONNECTION_LOST = ("Connection reset", "Connection terminated", "Connection ref
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # In an unprivileged host, root is this user of the machine; the others count from there.
 _PRIVATE_USERS = 0x7A000000
-# Folders that a host's PID 1 mounts anew; the rest of the disk can be written from outside as well.
+# Folders that a host's PID 1 mounts itself; the rest of the disk can be written from outside as well.
 _NOT_ON_DISK = ("/run/", "/tmp/", "/dev/", "/proc/", "/sys/", "/lab/")
 
 
 class Host:
-    """Made by the lab, powered off. Its disk survives reboots and pulled plugs."""
+    """The lab makes a host powered off. Its disk survives reboots and pulled plugs."""
 
     def __init__(self, lab, name, number, lowers):
         self.lab, self.name = lab, name
@@ -36,9 +36,9 @@ class Host:
         self.folder = f"{lab.folder}/hosts/{name}"
         self.root = f"{self.folder}/root"
         self.nspawn = None          # the running host: Popen of systemd-nspawn
-        self.leader = None          # its PID 1, as this machine numbers it
+        self.leader = None          # the pid of its PID 1 on this machine
         self.boots = 0
-        self.private = False        # it has users of its own, and no right beyond them
+        self.private = False        # it has users of its own, and no privileges beyond them
         self.frozen_at = None
         self.cut_how = None
         self._make_disk()
@@ -64,12 +64,12 @@ class Host:
              f"workdir={self.folder}/work{more}", self.root])
 
     def make_unprivileged(self):
-        """From the next boot on, and for good: a container whose root is nobody outside, whose clock's rate may not even
-        be asked for (adjtimex). Its disk is its own users' from then on: nothing can be written to it from outside."""
+        """From the next boot on, permanently: a container whose root has no privileges outside, and which may not even read the
+        rate of its clock (adjtimex). Its disk belongs to its own users then: nothing can be written to it from outside."""
         run(["umount", self.root])
-        # That all files change hands shall copy none of them.
+        # All files change their owner, which must not copy them.
         self._mount_disk(",metacopy=on")
-        # What its root wrote for the lab before, it shall go on with.
+        # The host's root must be able to go on writing the files that it wrote for the lab.
         beats = f"{self.lab.share}/beats"
         for name in os.listdir(beats):
             if name.startswith(f"{self.name}."):
@@ -77,19 +77,19 @@ class Host:
         self.private = True
 
     def _container(self):
-        """What boots it, but for where its things are."""
+        """The command that boots it, without the paths."""
         namespace = f"/run/netns/{self.netns}"
         if self.private:
-            # Its users could not join the namespace; it is in there before it becomes them.
+            # Its users could not join the network namespace, so nspawn joins it before it changes users.
             return ["nsenter", f"--net={namespace}", "systemd-nspawn", f"--private-users={_PRIVATE_USERS}:65536",
                     "--private-users-ownership=chown"]
-        # As on a real host: memory may be locked, the clock's rate read (but not set), addresses of its own network
-        # namespace changed.
+        # As on a real host, programs may lock memory, read the clock's rate (but not set it), and change addresses of the
+        # host's network namespace.
         return ["systemd-nspawn", f"--network-namespace-path={namespace}",
                 "--capability=CAP_IPC_LOCK,CAP_NET_ADMIN", "--system-call-filter=adjtimex clock_adjtime"]
 
     def _after_install(self):
-        """What a package's installation does after its files are there. The rest is done at boot."""
+        """What the installation of a package does after it has copied the files. The rest is done at boot."""
         run(["systemd-sysusers", f"--root={self.root}"])
 
     def write_file(self, path, text, mode=0o644, owner=None):
@@ -100,7 +100,7 @@ class Host:
         else:
             where = self.root + path
             os.makedirs(os.path.dirname(where), exist_ok=True)
-            # Replaced, not rewritten: nobody in the host ever reads half of it.
+            # The file is replaced, not rewritten: no process in the host ever reads half of it.
             with open(where + ".new", "w", encoding="utf-8") as f:
                 f.write(text)
             os.chmod(where + ".new", mode)
@@ -112,21 +112,21 @@ class Host:
     def read_file(self, path):
         return self.run("cat", path).out
 
-    def stands_still(self, pid):
-        """Stopped by a signal; no for a process that is gone."""
+    def is_frozen(self, pid):
+        """Whether a process is stopped by a signal. False for a process that is gone."""
         return "State:\tT" in self.run("cat", f"/proc/{pid}/status", check=False).out
 
     def exists(self, path):
         return self.run("test", "-e", path, check=False).ok
 
-    # Life and death
+    # Boot and power
 
     @property
     def up(self):
         return self.nspawn is not None and self.nspawn.poll() is None and self.leader is not None
 
     def boot(self, wait=True):
-        """Power on. wait=False: only start; boot_done() waits."""
+        """Powers the host on. wait=False: only starts it; boot_done() waits."""
         if self.nspawn is not None:
             raise LabError(f"{self.name} is powered on already")
         self.cgroup.remove()
@@ -138,7 +138,7 @@ class Host:
         self._notify.bind(path)
         self.booted_at = clock.now()
         self.boots += 1
-        # The shell that becomes nspawn moves itself first: nobody else's cgroup is ever touched.
+        # The shell moves itself before it becomes nspawn: no other cgroup is ever touched.
         move = "".join(f"echo $$ >{d}/cgroup.procs; " for d in self.cgroup.dirs)
         argv = [*self._container(), "--quiet", "--boot", f"--directory={self.root}",
                 "--register=no", "--keep-unit", "--console=pipe", "--notify-ready=yes",
@@ -158,7 +158,7 @@ class Host:
         return self
 
     def boot_done(self):
-        """Until PID 1 has started everything that is enabled."""
+        """Waits until PID 1 has started everything that is enabled."""
         end = clock.now() + BOOT_TIMEOUT * clock.SECOND
         ready = False
         while not ready:
@@ -198,7 +198,7 @@ class Host:
         self._is_down()
 
     def pull_plug(self):
-        """No process of it gets to do anything any more."""
+        """Kills all processes of the host at once."""
         if self.nspawn is None:
             return
         self.cgroup.kill()
@@ -224,7 +224,7 @@ class Host:
     # Freeze and cut
 
     def freeze(self):
-        """The whole host stands still, PID 1 included, as a paused virtual machine does."""
+        """Freezes the whole host, PID 1 included, like a paused virtual machine."""
         self.cgroup.freeze()
         self.frozen_at = clock.now()
         self.lab.frozen.setdefault(self.name, []).append((self.frozen_at, witness.NEVER))
@@ -239,12 +239,12 @@ class Host:
         self.frozen_at = None
 
     def cut(self, clean=True):
-        """Off the network. clean: the link goes down. Otherwise packets silently vanish."""
+        """Cuts the host from the network. clean: the link goes down. Otherwise packets silently vanish."""
         (self.lab.network.cut_clean if clean else self.lab.network.cut_half_open)(self.name)
         self.cut_how = "clean" if clean else "half open"
 
     def cut_one_way(self, direction):
-        """What it sends ("from") vanishes, or what is sent to it ("to")."""
+        """Packets from the host ("from") vanish, or those to it ("to")."""
         self.lab.network.cut_one_way(self.name, direction)
         self.cut_how = direction
 
@@ -253,7 +253,7 @@ class Host:
         self.cut_how = None
 
     def has_link(self):
-        """Whether the host itself takes its cable to be plugged in."""
+        """Whether the host itself sees a link."""
         return "LOWER_UP" in self.sh("ip -o link show host0")
 
     # Commands
@@ -277,8 +277,8 @@ class Host:
         return self.run("systemctl", *arguments, check=check, timeout=timeout)
 
     def property(self, unit, name):
-        """A property of a unit, as `systemctl show` says it. A PID 1 that is just replacing itself
-        is asked again."""
+        """A property of a unit, as `systemctl show` prints it. The request is repeated while PID 1 is
+        re-executing itself."""
         argv = ["systemctl", "show", "--value", "-p", name, "--", unit]
         end = clock.now() + _REEXEC_TIMEOUT * clock.SECOND
         r = self.run(*argv, check=False)
@@ -291,13 +291,13 @@ class Host:
         return self.property(unit, "ActiveState")
 
     def main_pid(self, unit):
-        """As the host numbers it; 0 when it does not run."""
+        """The pid in the host; 0 when it does not run."""
         return int(self.property(unit, "MainPID") or 0)
 
     def kill(self, what, sig="KILL", everyone=False):
         """Send a signal to a unit's main process, to all its processes, or to a pid of the host.
 
-        Straight to the process: PID 1 is not asked to do it. Returns the time just before."""
+        The signal goes straight to the process, without PID 1. Returns the time just before."""
         if everyone:
             cgroup = self.property(what, "ControlGroup")
             pids = self.sh(f"cat /sys/fs/cgroup{cgroup}/cgroup.procs").split()
@@ -307,12 +307,12 @@ class Host:
         if not pids:
             raise LabError(f"{self.name}: {what} has no process to send SIG{sig} to")
         at = clock.now()
-        # When all are meant, some may be gone before their turn: with their parent.
+        # When all processes are meant, some may end with their parent before they get the signal.
         self.run("kill", f"-{sig}", *pids, check=not everyone)
         return at
 
     def pids(self, unit):
-        """All processes of a unit, as the host numbers them."""
+        """The pids in the host of all processes of a unit."""
         cgroup = self.property(unit, "ControlGroup")
         if not cgroup:
             return []
@@ -324,7 +324,7 @@ class Host:
         return self.run("systemctl", "is-system-running", check=False).out.strip()
 
     def journal(self, unit=None, lines=200, output="short-monotonic", boot=True):
-        """The journal (of a unit, of several), also of a host that is dead."""
+        """The journal (of one unit or several), also of a host that is off."""
         args = ["journalctl", "-q", "--no-pager", "-o", output, "-n", str(lines)]
         for u in [unit] if isinstance(unit, str) else unit or ():
             args += ["-u", u]
@@ -334,7 +334,7 @@ class Host:
         return run([*args, "-D", f"{self.root}/var/log/journal"], check=False, timeout=20).out
 
     def _trouble(self, what):
-        """An error that shows what the host said last."""
+        """An error with the last lines of the host's console."""
         said = [f"{what}. Its console:"]
         try:
             with open(f"{self.folder}/console", encoding="utf-8", errors="replace") as f:
@@ -346,7 +346,7 @@ class Host:
         return LabError("\n".join(said))
 
     def marks(self):
-        """For the record that lets a later run clean up after this one."""
+        """For the note by which a later run can clean up after this one."""
         return processes.mark(self.nspawn.pid) if self.nspawn else None
 
     def wait_for(self, what, condition, timeout=10.0, every=0.02):

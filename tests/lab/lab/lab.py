@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lab: some hosts, a database, a network, and the certainty that nothing of it stays behind.
+"""The lab: hosts, a database and a network, which are always taken down completely.
 
     with Lab("252") as lab:
         lab.boot()
@@ -31,8 +31,8 @@ _FIRST_HOST_NUMBER = 11
 
 
 def make_lowers(platform, say, product=True, sanitize=False, counted=None):
-    """What hosts of a platform have in common, made unless it is there: the folders below their own, the uppermost
-    first, and what was built."""
+    """What the hosts of a platform share, made if it is missing: the lower folders of their disks, the uppermost first,
+    and the stage."""
     root = runtime_root(platform, say)
     if not product:
         return [root], "none"
@@ -69,9 +69,9 @@ class Lab:
         self._recording = threading.Lock()
         self._testimonies = {}      # (unit, thread) -> Testimony
         self._old_handlers = {}
-        self._ours = False          # until then there is nothing of this lab to take down
+        self._ours = False          # until then there is nothing to take down
 
-    # In and out
+    # Set-up and take-down
 
     def __enter__(self):
         self._catch_signals()
@@ -84,7 +84,7 @@ class Lab:
         return self
 
     def __exit__(self, kind, error, trace):
-        # A second Ctrl-C must not stop the cleaning up.
+        # A second Ctrl-C must not interrupt the clean-up.
         for s in self._old_handlers:
             signal.signal(s, signal.SIG_IGN)
         try:
@@ -153,7 +153,7 @@ class Lab:
         return self.db2.boot()
 
     def record(self):
-        with self._recording:        # hosts come and go side by side
+        with self._recording:        # threads boot and stop hosts at the same time
             self._record()
 
     def _record(self):
@@ -161,7 +161,7 @@ class Lab:
                          {**dict.fromkeys([*self._wanted, "db", "db2"]),
                           **{h.name: h.marks() for h in self.all_hosts()}})
 
-    # What there is
+    # Contents
 
     def all_hosts(self):
         return self.databases() + self.hosts
@@ -177,14 +177,14 @@ class Lab:
         hosts = hosts or [h for h in self.all_hosts() if not h.up]
         for host in hosts:
             host.boot(wait=False)
-        # The database takes longest: it must not be waited for in the others' boot time.
+        # The database boots first, because it takes longest.
         for host in sorted(hosts, key=lambda h: h is self.db):
             host.boot_done()
         return self
 
     def testimony(self, unit="worker.service"):
-        """What the witnesses of a unit have written, on all hosts, up to now. Only what is new is read: in a lab
-        of an hour the whole takes seconds, and who asks wants to know of the last moment. (Threads share none.)"""
+        """What the witnesses of a unit have written on all hosts up to now. Only new records are read: after an hour all
+        of them would take seconds to read, and callers need the last moment. (Threads do not share a Testimony.)"""
         key = unit, threading.get_ident()
         if key not in self._testimonies:
             self._testimonies[key] = Testimony(f"{self.share}/beats", unit)
@@ -192,7 +192,7 @@ class Lab:
         return self._testimonies[key].read()
 
     def versions(self):
-        """What runs here, asked of the hosts themselves."""
+        """The versions that run here, from the hosts themselves."""
         first = self.hosts[0]
         return {"systemd": first.sh("systemctl --version").split()[1],
                 "postgresql": self.db.server_version() if self.db and self.db.up else "none",

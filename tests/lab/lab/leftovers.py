@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a lab leaves when its process is killed, and how the next one clears it away.
 
-Every lab writes down who it is below /run/tenure-lab. Cleared are only things that bear a lab's
-name, and only processes that a lab put into its own cgroups or that are, by pid and start time,
-the very ones it wrote down.
+Every lab writes a note about itself below /run/tenure-lab. Only things with a lab's name are
+cleared, and only processes that are in a lab's own cgroups, or whose pid and start time are in its
+note.
 """
 
 import json
@@ -20,7 +20,7 @@ BASE = "/run/tenure-lab"
 
 
 def record(lab_folder, name, kept, hosts):
-    """hosts: {host: mark of its nspawn or None}. Replaced as a whole, never half written."""
+    """hosts: {host: mark of its nspawn or None}. The note is replaced as a whole, never half written."""
     path = f"{lab_folder}.json"
     with open(path + ".new", "w", encoding="utf-8") as f:
         json.dump({"name": name, "owner": processes.mark(os.getpid()), "kept": kept, "hosts": hosts}, f)
@@ -28,7 +28,7 @@ def record(lab_folder, name, kept, hosts):
 
 
 def labs():
-    """The records of all labs there are."""
+    """The notes of all labs that exist."""
     found = []
     for entry in sorted(os.listdir(BASE)) if os.path.isdir(BASE) else []:
         if entry.endswith(".json"):
@@ -41,8 +41,8 @@ def labs():
 
 
 def clear_dead(say=print, kept=False, only=None):
-    """Clear labs whose process is gone; kept=True: also those that were left up on purpose; only:
-    none but the one of this name."""
+    """Clears labs whose process is gone; kept=True: also those that were kept on purpose; only: no lab
+    but the one with this name."""
     cleared = 0
     for lab in labs():
         if processes.lives(lab["owner"]) or (lab["kept"] and not kept) \
@@ -55,7 +55,7 @@ def clear_dead(say=print, kept=False, only=None):
 
 
 def clear(name, hosts):
-    """Take down everything of a lab, whatever state it is in. Goes on when a step fails."""
+    """Takes down everything of a lab in any state, and goes on when a step fails."""
     troubles = []
     for host, marked in hosts.items():
         for step in (lambda h=host: Cgroup(name, h).kill(),
@@ -89,7 +89,7 @@ def clear(name, hosts):
 
 
 def _kill(marked):
-    """systemd-nspawn itself, should it be outside its cgroup."""
+    """Kills systemd-nspawn itself, in case it is outside its cgroup."""
     if marked and processes.lives(marked):
         with open(f"/proc/{marked[0]}/cmdline", "rb") as f:
             if b"systemd-nspawn" in f.read():

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The network of a lab: a bridge in a namespace of its own, one more namespace for each host.
 
-Nothing of it is in the machine's own network namespace, so neither its addresses nor its firewall
-can be touched, and two labs may use the same addresses.
+The lab has nothing in the machine's own network namespace, so it can touch neither its addresses nor
+its firewall, and two labs may use the same addresses.
 """
 
 import os
@@ -38,11 +38,11 @@ class Network:
         return address
 
     def cut_clean(self, host):
-        """The cable is out: both ends notice."""
+        """Unplugs the cable: both ends notice."""
         run(["ip", "-n", self.bridge_ns, "link", "set", f"to-{host}", "down"])
 
     def cut_half_open(self, host):
-        """Packets vanish on the way, both ways; the link stays up and nobody is told."""
+        """Packets vanish in both directions; the link stays up, so neither end notices."""
         self._drop(f"cut-{host}", f'iifname "to-{host}" drop', f'oifname "to-{host}" drop')
 
     def cut_one_way(self, host, direction):
@@ -81,14 +81,14 @@ table bridge {table} {{
              f"cut-{host}"], check=False)
 
     def is_cut(self, host):
-        """Asked of the kernel, not remembered."""
+        """By the kernel's state, not by what was done."""
         link = run(["ip", "-n", self.bridge_ns, "-o", "link", "show", f"to-{host}"]).out
         table = run(["ip", "netns", "exec", self.bridge_ns, "nft", "list", "table", "bridge",
                      f"cut-{host}"], check=False)
         return "state DOWN" in link or table.ok
 
     def remove(self):
-        """Also of an earlier lab of this name. Takes the virtual cables along."""
+        """Also for an earlier lab of this name. The virtual cables are removed with the namespaces."""
         for ns in sorted(os.listdir("/run/netns")) if os.path.isdir("/run/netns") else []:
             if ns == self.bridge_ns or ns.startswith(self.bridge_ns + "-"):
                 run(["ip", "netns", "del", ns], check=False)

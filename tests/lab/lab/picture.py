@@ -1,26 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One run of a scenario as a picture: lanes of hosts over time, what was done to them, and how long nobody
+"""One run of a scenario as a picture: a lane for each host over time, the faults, and for how long no host
 ran the unit."""
 
 from .clock import MS, SECOND
 from .svg import Svg, text_width
 
 WIDTH = 800
-LEFT, RIGHT = 112, 782          # where time begins and ends
-DUSK = 100 * MS                 # samples end a moment before the recording
-BARS_MAX = 120                  # of one track: beyond that what is near each other is drawn as one
+LEFT, RIGHT = 112, 782          # the x range of the time axis
+DUSK = 100 * MS                 # samples end shortly before the recording
+BARS_MAX = 120                  # in one track: with more, neighbours are drawn as one
 
 INK, FAINT, RED, GREEN = "#1f2328", "#59636e", "#c4212c", "#1a7f37"
 RUN, KEEPER, LEASE, LEASE_INK, AGENT = "#2da44e", "#a475f9", "#54aeff", "#0550ae", "#8c959f"
 
-# Top to bottom, as power is handed on: name, height.
+# From top to bottom, as leadership is passed on: name, height.
 TRACKS = (("agent", 7), ("lease", 13), ("keeper", 8), ("unit", 16), ("answers", 8))
 BETWEEN, AROUND = 4, 8
 
 LEGEND = {
     "unit": (RUN, "the unit runs, by the witness's beats"),
-    "lease": (LEASE, "leads by the row of the lease; a stroke: renewed"),
-    "runout": ("url(#runout)", "not renewed any more: others wait until it is over"),
+    "lease": (LEASE, "leads by the record; a stroke: renewed"),
+    "runout": ("url(#runout)", "not renewed any more: others wait until it expires"),
     "keeper": (KEEPER, "keeper: units may run"),
     "agent": (AGENT, "agent runs"),
     "answers": (AGENT, "PostgreSQL answers"),
@@ -28,7 +28,7 @@ LEGEND = {
     "down": ("url(#down)", "no power"),
     "frozen": ("url(#frozen)", "frozen"),
     "cut": ("url(#cut)", "off the network"),
-    "gap": ("#ffd7d5", "nobody runs the unit"),
+    "gap": ("#ffd7d5", "no host runs the unit"),
     "dual": (RED, "two hosts run the unit"),
 }
 STATES = {"down": "no power", "frozen": "frozen", "cut": "off the network"}
@@ -41,7 +41,7 @@ class Lane:
         self.name, self.states, self.tracks = name, list(states), tracks or {}
 
     def shown(self):
-        """Tracks in which something is; those of a host with none: its agent's, or its server's, empty."""
+        """Tracks with bars. A host without any has one empty track, its agent's or its server's."""
         some = [t for t in TRACKS if self.tracks.get(t[0])]
         return some or [t for t in TRACKS if t[0] in self.tracks][:1] or [TRACKS[0]]
 
@@ -51,7 +51,7 @@ class Lane:
             kind == "down" and a <= start and b >= end - DUSK for a, b, kind in self.states)
 
     def within(self, start, end):
-        """Without what was over before, or began after."""
+        """Without bars and states outside this window."""
         tracks = {name: [b for b in bars if b.start <= end and max(b.end, b.until or b.end) >= start]
                   for name, bars in self.tracks.items()}
         return Lane(self.name, [s for s in self.states if s[0] <= end and s[1] >= start], tracks)
@@ -62,7 +62,7 @@ class Lane:
 
 
 class Bar:
-    """marks: strokes in it (renewals); until: it goes on so far, but weaker; end: a word at its end."""
+    """marks: strokes in it (renewals); until: where its weaker continuation ends; end: a word at its end."""
 
     def __init__(self, start, end, kind=None, text="", marks=(), until=None, word=""):
         self.start, self.end, self.kind, self.text = start, end, kind, text
@@ -70,7 +70,7 @@ class Bar:
 
 
 class Story:
-    """All times in ns, 0 when the first fault began."""
+    """All times are in ns, and 0 is when the first fault began."""
 
     def __init__(self, title, subtitle, foot, start, end, marks, lanes, gap=None, gap_ms=0.0, duals=(),
                  dual_ms=0.0):
@@ -79,8 +79,8 @@ class Story:
         self.gap, self.gap_ms, self.duals, self.dual_ms = gap, gap_ms, list(duals), dual_ms
 
     def lacks(self):
-        """Tracks of whoever ran the unit before the first fault that show nothing then. Somebody leads at
-        that time, by right: so the recorder looked in the wrong place, and the picture does not tell all."""
+        """Tracks that are empty before the first fault for the host that ran the unit then. That host rightly led,
+        so the recorder missed something, and the picture is not complete."""
         def shows(lane, track):
             return any(b.start <= 0 and max(b.end, b.until or b.end) >= self.start for b in lane.tracks.get(track, ()))
         leading = [lane for lane in self.lanes if shows(lane, "unit")]
@@ -88,7 +88,7 @@ class Story:
 
 
 def without(a, b, taken):
-    """What is left of a span when others are taken away: [(from, to)]."""
+    """What is left of a span without the others: [(from, to)]."""
     left = [(a, b)]
     for c, d in taken:
         left = [(x, y) for e, f in left for x, y in ((e, min(f, c)), (max(e, d), f)) if x < y] \
@@ -108,7 +108,7 @@ class _Picture:
     def __init__(self, story):
         self.s = story
         self.used = set()
-        said = (f"{story.subtitle} Nobody ran the unit for {figure(story.gap_ms)}, two hosts for "
+        said = (f"{story.subtitle} No host ran the unit for {figure(story.gap_ms)}, two hosts for "
                 f"{figure(story.dual_ms)}.")
         self.svg = Svg(WIDTH, story.title, said)
         for name, ground, stroke in (("runout", "#ddf4ff", "#80ccff"), ("stopped", "#ffffff", RED),
@@ -140,7 +140,7 @@ class _Picture:
         svg.text(18, y + 18, s.foot, 10, FAINT)
         return svg.finish(y + 32)
 
-    # What was done
+    # The faults
 
     def _place_marks(self, y):
         """[(x, text, y, anchor, shift)], and where the lanes begin."""
@@ -186,7 +186,7 @@ class _Picture:
             y += lane.height() + BETWEEN
 
     def _say_states(self, lane, y):
-        """In words, where there is room beside the bars of the lowest track."""
+        """Names the states where there is room beside the bars of the lowest track."""
         track, height = lane.shown()[-1]
         bars = [(bar.start, bar.end) for bar in lane.tracks.get(track, ())]
         for a, b, kind in lane.states:
@@ -213,7 +213,7 @@ class _Picture:
             self._say(bar, y, height, end)
 
     def _say(self, bar, y, height, end):
-        """Its text where no stroke is in the way, and its word behind it."""
+        """The bar's text where no stroke is in the way, and the word at its end."""
         size, light = min(11, height - 3), height >= 16
         points = [bar.start, *bar.marks, bar.end, end]
         parts = [(self.x(a), self.x(b)) for a, b in zip(points, points[1:])]
@@ -229,7 +229,7 @@ class _Picture:
             self.svg.text(self.x(end) + 4, y + height / 2 + 3.5, bar.word, 10, LEASE_INK, **HALO)
 
     def _few(self, bars):
-        """As few as there are pixels for, and never more than BARS_MAX."""
+        """Joins bars: no more than there are pixels for, and never more than BARS_MAX."""
         bars = [b for b in bars if b.end >= self.s.start and b.start <= self.s.end]
         near = (self.s.end - self.s.start) / (RIGHT - LEFT) / 2
         while True:
@@ -247,16 +247,16 @@ class _Picture:
     def _box(self, a, b, y, height, fill, **more):
         if b < self.s.start or a > self.s.end:
             return
-        # Whatever happened can be seen, however short it was.
+        # Every event is visible, however short it was.
         self.svg.rect(self.x(a), y, max(self.x(b) - self.x(a), 1), height, fill, **more)
 
-    # Below
+    # Below the lanes
 
     def _spans(self, y):
-        """The figures, each under what it measures."""
+        """The figures, each below the span that it measures."""
         s = self.s
         if s.gap:
-            self._span(*s.gap, y, f"nobody runs the unit: {figure(s.gap_ms)}", RED)
+            self._span(*s.gap, y, f"no host runs the unit: {figure(s.gap_ms)}", RED)
         else:
             self.svg.text((LEFT + RIGHT) / 2, y + 4, "no gap: the unit ran all the time", 12, GREEN,
                           text_anchor="middle", font_weight="bold", **HALO)
@@ -318,7 +318,7 @@ HALO = _halo("#ffffff", 3)
 
 
 def _joined(marks, most=6):
-    """The same thing done again is said once; of too many things the last ones are counted."""
+    """Repeated faults have one label; of too many labels the last ones are counted."""
     seen = {}
     for t, text in sorted(marks):
         seen.setdefault(text, []).append(t)
@@ -331,7 +331,7 @@ def _joined(marks, most=6):
 
 
 def _step(span):
-    """Round, and such that ten or so fit."""
+    """A round step of the time axis with about ten steps in total."""
     for step in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 30_000, 60_000):
         if span / (step * MS) <= 12:
             return step * MS

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What hosts are made of: the Debian releases the lab boots, and where it keeps them. And what the
-proofs need that only one of the two releases has."""
+"""The Debian releases that hosts are made from, and where the lab keeps them; and the packages of the
+proofs that only one of the two releases has."""
 
 import os
 
 CACHE = os.environ.get("TENURE_LAB_CACHE", "/var/cache/tenure-lab")
 
-# What an administrator's host has, and what the lab needs to look into it.
+# What an administrator's host has, and what the lab needs for its checks.
 _HOST = ["systemd", "systemd-sysv", "dbus", "polkitd", "libpam-systemd", "iproute2", "procps",
          "nftables", "libpq5", "libsystemd0", "libjansson4", "util-linux", "coreutils", "less",
-         # For the examples: a container, and telling neighbours of an address that moved.
+         # For the examples: a container, and the announcement of an address that has moved.
          "systemd-container", "iputils-arping",
-         # To come between agents and database.
+         # A pooler between agents and database.
          "pgbouncer"]
 _BUILD = ["gcc", "libc6-dev", "meson", "ninja-build", "pkg-config", "libsystemd-dev",
           "libconfig-dev", "libpq-dev", "libjansson-dev", "python3"]
@@ -37,7 +37,7 @@ PLATFORMS = {
     "252": Platform("252", "bookworm", "15", ["libconfig9"]),
     "257": Platform("257", "trixie", "17", ["libconfig11"]),
 }
-# By the release's name as well.
+# Platforms can be named by the release as well.
 _BY_NAME = {**PLATFORMS, **{p.suite: p for p in PLATFORMS.values()}}
 
 

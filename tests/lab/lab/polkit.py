@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A fault of polkit 122, which Debian 12 has, and which is mended in 123: its main thread now and then misses that the
-script of the rules has ended, and then waits 15 s for it while it answers nobody. It happens once in some thousand
-starts on a busy machine. What was measured meanwhile is polkit, not the product."""
+"""A fault of polkit 122, the version of Debian 12, which was fixed in 123: now and then its main thread does not notice
+that the script of the rules has ended, waits 15 s for it, and replies to no request meanwhile. On a busy machine that
+happens once in some thousand starts. What is measured at that time is polkit, not the product."""
 
 import time
 
@@ -10,12 +10,12 @@ from .shell import LabError
 
 UNIT = "polkit.service"
 SAYS = "Terminating runaway script"
-WAIT_S = 17         # it says so at the end
+WAIT_S = 17         # polkit logs the fault at its end
 ASKED_S = 0.5
 
 
 def hung(hosts, began):
-    """The host whose polkitd did that since then, by clock.now(); None. Waits for as long as it may take."""
+    """The host whose polkitd has hung since then (clock.now()), or None. Waits until the fault would be logged."""
     until = clock.now() + WAIT_S * clock.SECOND
     waits = [h for h in hosts if h.up and h.frozen_at is None and _unanswered(h, began)]
     while waits:
@@ -29,7 +29,7 @@ def hung(hosts, began):
 
 
 def _unanswered(host, began):
-    """Whether its agent had no answer to a call: without, nobody waits for anything."""
+    """Whether a call of its agent timed out: otherwise there is nothing to wait for."""
     return _lines(host, "tenured.service", "Method call timed out", began)
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When the machine itself stopped: pauses of ordinary processes, one on each processor (tests/lab/pulse.c). A cell that
-ran in such a moment is void: what it measured is the machine, not the product."""
+"""Pauses of the machine itself, measured by an ordinary process on each processor (tests/lab/pulse.c). A cell that ran
+during such a pause is void: it measured the machine, not the product."""
 
 import os
 import subprocess
@@ -10,13 +10,13 @@ from .build import build_pulse
 from .shell import LabError, wait_for
 
 LONGEST_MS = 100        # a longer pause makes a cell void
-# Half of the promise's assumption that keeper or PID 1 gets to run within 0.3 s is the machine's: beyond that even two
-# hosts that ran the unit prove nothing about the product.
+# The promise assumes that keeper or PID 1 gets to run within 0.3 s. If the machine breaks that assumption, even two hosts
+# that ran the unit prove nothing about the product.
 SLACK_MS = 300
 
 
 class Pulse:
-    """As a context: measures from within it on."""
+    """A context manager that measures while it is active."""
 
     def __init__(self, say=print):
         self.say = say
@@ -51,21 +51,21 @@ class Pulse:
         return b"ready" in self._lines()
 
     def read(self):
-        """Takes in what was measured by now. A pulse that has died proves nothing any more."""
+        """Reads what was measured by now. A pulse that has ended proves nothing."""
         if self._process.poll() is not None:
             raise LabError("the pulse of the machine has ended")
         self.pauses += [tuple(map(int, line.split()[:2])) for line in self._lines()]
 
     def longest_ms(self, start, end):
-        """The longest pause that touches a span, as far as it was read; 0.0 when there was none."""
+        """The longest pause that touches a span, as far as it was read; 0.0 without one."""
         return clock.ms(longest(self.pauses, start, end))
 
 
 def longest(pauses, start, end):
-    """Nanoseconds; a pause counts whole, also where it began earlier or ended later."""
+    """In nanoseconds. A pause counts as a whole, also if it began before the span or ended after it."""
     return max((b - a for a, b in pauses if a < end and b > start), default=0)
 
 
 def voids(longest_ms, two_hosts):
-    """Whether so long a pause takes a cell's result away. two_hosts: the result is that two hosts ran the unit."""
+    """Whether a pause of this length makes a cell void. two_hosts: the result is that two hosts ran the unit."""
     return longest_ms > (SLACK_MS if two_hosts else LONGEST_MS)

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a picture of a scenario needs beside the witness's beats: what the row of the lease said, what
-lived, what stood still.
+"""What a picture of a scenario needs beside the witness's beats: the record, which processes existed, and which
+were frozen.
 
-Looked at from outside, every 10 ms: processes and files of the hosts through /proc and their cgroups, so
-nothing runs in a host for it and a frozen host shows as well as any. The row is read every 25 ms by one
-session of its own, over the socket of the database's host: it waits for no lock, takes none, and sees every
-renewal without a trigger in the way of one.
+Processes and files of the hosts are read from outside every 10 ms, through /proc and cgroups: nothing runs in a
+host for it, and a frozen host can be read like any other. The record is read every 25 ms by a session of its own,
+over the socket of the database's host: it waits for no lock, takes none, and sees every renewal without a trigger.
 """
 
 import os
@@ -19,14 +18,14 @@ from .shell import LabError
 
 LOOK_SECONDS = 0.01
 ROW_SECONDS = 0.025
-ROW_PATIENCE = 0.5          # an answer that takes longer says nothing of when
+ROW_PATIENCE = 0.5          # a slower reply does not show when the record was so
 ROW_AGAIN_SECONDS = 0.2     # between two tries to reach the database
-READING = 50 * clock.MS     # how exactly the time of a change is known, and more
+READING = 50 * clock.MS     # more than the precision of the time of a change
 AGENT = "system.slice/tenured.service"
 
 
 class Spans:
-    """What was seen of one thing, as [from, to, kind], from samples. Kind None: nothing to be seen."""
+    """Samples of one object as spans [from, to, kind]. Kind None: there is nothing to see."""
 
     def __init__(self):
         self.spans = []
@@ -42,7 +41,7 @@ class Spans:
 
 
 class Row:
-    """The row of the lease as it was read: [(when, owner, term, clean, nonce, lease)], changes alone."""
+    """The record as it was read: [(when, owner, term, clean, nonce, lease)], only the changes."""
 
     def __init__(self):
         self.changes = []
@@ -63,7 +62,7 @@ class Recorder:
 
     def __init__(self, lab, group):
         self.lab, self.group = lab, group
-        self.hosts, self.rows = {}, {}          # by the host's name; rows of databases alone
+        self.hosts, self.rows = {}, {}          # by the host's name; rows only of databases
         self._end = threading.Event()
         self._threads = []
 
@@ -83,7 +82,7 @@ class Recorder:
         return self
 
     def _meet(self, host):
-        """Some hosts come to a lab in the middle of a scenario."""
+        """Hosts can join a lab during a scenario."""
         if host.name not in self.hosts:
             self.hosts[host.name] = {"state": Spans(), "agent": Spans(), "keeper": Spans()}
             if isinstance(host, Database):
@@ -103,7 +102,7 @@ class Recorder:
                 seen["keeper"].see(at, keeper if self._live(host) else None)
 
     def _live(self, host):
-        """Whether the keeper says that its units may run: what their AssertPathExists= looks at."""
+        """Whether the keeper lets its units run: the file that their AssertPathExists= checks."""
         leader = host.leader
         return leader is not None and os.path.exists(
             f"/proc/{leader}/root/run/tenure/groups/{self.group}/live/state")
@@ -117,7 +116,7 @@ class Recorder:
                 with Session(db) as session:
                     self._ask(session, row)
             except (OSError, LabError, AttributeError):
-                pass                    # it is down, or is taken down just now
+                pass                    # the database is down, or going down
             row.answers.see(clock.now(), None)
             self._end.wait(ROW_AGAIN_SECONDS)
 
@@ -129,7 +128,7 @@ class Recorder:
             line = session.ask(question)
             if line is None:
                 return
-            # Between the two it was so; nearer than that is not known.
+            # The record was so at some time between the two; the exact time is unknown.
             row.see((asked + clock.now()) // 2, line)
 
 
@@ -156,7 +155,7 @@ class Session:
         return False
 
     def ask(self, question):
-        """One line, or None when there is no answer."""
+        """One line, or None without a reply."""
         self._p.stdin.write(question.encode())
         self._p.stdin.flush()
         if not select.select([self._p.stdout], [], [], ROW_PATIENCE)[0]:
@@ -166,7 +165,7 @@ class Session:
 
 
 def state(host):
-    """down, frozen, cut, or None when there is nothing to say."""
+    """down, frozen, cut, or None for a host without a fault."""
     if not host.up:
         return "down"
     if host.frozen_at is not None:
@@ -175,7 +174,7 @@ def state(host):
 
 
 def life(host, unit):
-    """runs or stopped (SIGSTOP), by the oldest process of a unit; None without one."""
+    """runs or stopped (SIGSTOP), of the oldest process of a unit; None without one."""
     try:
         with open(f"{host.cgroup.v2}/payload/{unit}/cgroup.procs", encoding="ascii") as f:
             pid = f.readline().strip()
@@ -189,17 +188,16 @@ def life(host, unit):
 
 
 def leases(changes, end):
-    """The spans of a row's history in which it says that somebody leads, from Row.changes: dicts with host,
-    term, from, to, renewed (when), until (the end of the lease by its last renewal), released (it was seen
-    given back), ran_out.
+    """The terms in a record's history, from Row.changes: dicts with host, term, from, to, renewed (when), until (the
+    end of the lease by its last renewal), released (the release was seen), expired.
 
-    to: when it was given back, or claimed by another, or could be; end: until when it was looked at."""
+    to: when the record was released, claimed by another node, or could be claimed; end: the end of the recording."""
     found = []
     for at, owner, term, clean, _, lease in changes:
         last = found[-1] if found else None
         if last is not None and last["open"]:
             if term != last["term"]:
-                last.update(to=min(at, last["until"]), ran_out=at >= last["until"] - READING, open=False)
+                last.update(to=min(at, last["until"]), expired=at >= last["until"] - READING, open=False)
             elif clean:
                 last.update(to=at, until=at, released=True, open=False)
             else:
@@ -207,16 +205,16 @@ def leases(changes, end):
                 last["until"] = at + lease
         if not clean and owner and (last is None or term != last["term"]):
             found.append({"host": owner, "term": term, "from": at, "to": end, "renewed": [at],
-                          "until": at + lease, "released": False, "ran_out": False, "open": True})
+                          "until": at + lease, "released": False, "expired": False, "open": True})
     for f in found:
         if f.pop("open"):
-            f.update(to=min(end, f["until"]), ran_out=f["until"] < end)
+            f.update(to=min(end, f["until"]), expired=f["until"] < end)
     return found
 
 
 def together(*histories):
-    """What several databases say of the same terms, as one: the one that knew of a term last says how it
-    ended. A standby repeats its primary a moment later."""
+    """Joins what several databases have of the same terms: how a term ended is taken from the database that had it last,
+    because a standby server repeats its primary a moment later."""
     terms = {}
     for f in (f for history in histories for f in history):
         other = terms.setdefault((f["host"], f["term"]), f)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Markdown of tests/lab/evidence: every cell of the matrix, also those that failed or did not run."""
+"""The Markdown of tests/lab/evidence: every cell of the matrix, including those that failed or did not run."""
 
 import re
 import statistics
@@ -14,7 +14,7 @@ class Cell:
         self.method, self.platform = method, platform
         self.runs = []              # figures of those that passed, as Runner.run() returns them
         self.failures = []          # why the others did not
-        self.void = []              # why, of each run that was made again
+        self.void = []              # the reason for each run that was repeated
 
     def add(self, passed, figures, why):
         if passed:
@@ -32,13 +32,13 @@ class Cell:
         return [f["dual"] for f in self.runs]
 
     def others(self):
-        """{name: text} of the figures that a scenario gives beside gap and dual-active time."""
+        """{name: text} of a scenario's figures beside gap and dual-active time."""
         names = dict.fromkeys(k for f in self.runs for k in f if k not in PER_RUN)
         return {name: together([f[name] for f in self.runs if name in f]) for name in names}
 
 
 def together(values):
-    """"12 ms", "15 ms", "13 ms" -> "13 ms, at most 15 ms"; of what are no figures, each one that there was."""
+    """"12 ms", "15 ms", "13 ms" -> "13 ms, at most 15 ms"; other texts: each different one."""
     found = [re.fullmatch(r"(-?\d+(?:\.\d+)?) ?([a-zµ%]*)", str(v)) for v in values]
     if not all(found) or len({m[2] for m in found}) > 1:
         return "; ".join(dict.fromkeys(str(v) for v in values))
@@ -64,7 +64,7 @@ class Report:
         return [c for (name, *_), c in self.cells.items() if name == scenario.name]
 
     def markdown(self, here=None):
-        """here: files of the pictures that are beside the report, None: of all of them."""
+        """here: files of the pictures beside the report; None: of all of them."""
         here = {file for file, _ in self.pictures.values()} if here is None else set(here)
         parts = [self._head(here), self._summary()]
         parts += [self._scenario(s, here) for s in self.scenarios]

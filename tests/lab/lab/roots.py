@@ -12,11 +12,11 @@ import subprocess
 from .platforms import CACHE, platform
 from .shell import LabError, run
 
-# Part of the key of a root: raise it when the way roots are made changes.
+# Part of the key of a root. Increment it when the way of making roots changes.
 _RECIPE = 4
 _ROOTS_KEPT = 3
 
-# Units that are noise in a lab: they cost boot time, or want hardware and the internet.
+# Units that are of no use in a lab: they cost boot time, or need hardware or the internet.
 _MASKED = ["apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "fstrim.timer",
            "e2scrub_all.timer", "e2scrub_reap.service", "getty.target", "console-getty.service",
            "systemd-networkd-wait-online.service", "systemd-timesyncd.service",
@@ -28,7 +28,7 @@ _MASKED = ["apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer",
 
 @contextlib.contextmanager
 def locked(name):
-    """One maker at a time: two labs may start together."""
+    """A lock, because two labs may start at the same time."""
     os.makedirs(CACHE, exist_ok=True)
     with open(f"{CACHE}/.{name}.lock", "w", encoding="ascii") as f:
         fcntl.flock(f, fcntl.LOCK_EX)
@@ -36,7 +36,7 @@ def locked(name):
 
 
 def runtime_root(name, say=print):
-    """The folder hosts of a platform run from. Made when it is missing or its recipe changed."""
+    """The folder from which hosts of a platform run. It is made when it is missing or its recipe has changed."""
     p = platform(name)
     return _root(p, "host", p.packages, say)
 
@@ -53,7 +53,7 @@ def proof_root(name, say=print):
 
 
 def find_proof_root(name):
-    """None when it was not made yet: whoever only uses it does not install it."""
+    """The folder with the provers, or None if it was not made yet: the proofs use it, and only tests/setup makes it."""
     p = platform(name)
     path = _path(p, "proof", p.proof_packages)
     return path if os.path.isdir(path) else None
@@ -84,9 +84,9 @@ def _make(p, purpose, packages, path, say):
         argv += _host_hooks(p)
     argv += [p.suite, unfinished, *_mirror()]
     _with_progress(argv, say)
-    # Under its final name only when it is whole: an interrupted run leaves nothing half made behind.
+    # It gets its final name when it is complete: an interrupted run leaves no partial one behind.
     os.rename(unfinished, path)
-    # Two working trees may want different ones: the newest others stay.
+    # Two working trees may need different ones, so the newest others are kept.
     others = sorted((f"{CACHE}/{n}" for n in os.listdir(CACHE)
                      if n.startswith(f"{p.suite}-{purpose}-") and not n.endswith(".unfinished")),
                     key=lambda f: os.stat(f).st_ctime)
@@ -96,7 +96,7 @@ def _make(p, purpose, packages, path, say):
 
 
 def in_use(folder):
-    """Whether a mounted host stands on it."""
+    """Whether a mounted host uses it."""
     with open("/proc/mounts", encoding="utf-8", errors="replace") as f:
         return folder in f.read()
 
@@ -133,13 +133,13 @@ def _mirror():
         return [named]
     found = run(["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages",
                  "Origin: Debian", "Label: Debian"], check=False).out.split()
-    # A mirror on this machine's own disk or behind a method that a new root lacks is no use there.
+    # A mirror on this machine's disk, or with a method that a new root lacks, cannot be used there.
     found = [u for u in found if u.startswith(("http://", "https://"))]
     return found[:1]
 
 
 def _proxies():
-    """As apt here gets out, so does apt there."""
+    """apt in the new root uses the proxies of apt on this machine."""
     settings = run(["apt-config", "dump", "Acquire"], check=False).out.splitlines()
     return [f"--aptopt={line}" for line in settings if "::Proxy" in line and '""' not in line]
 

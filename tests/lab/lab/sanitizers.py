@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What sanitizers have found in the programs of a lab's hosts."""
+"""Findings of sanitizers in the programs of a lab's hosts."""
 
 import re
 
 from .shell import LabError
 
-# What a generator says goes nowhere. Its exit status (tests/lab/sanitizers.c) is told by PID 1.
+# The output of a generator is lost. PID 1 logs its exit status (tests/lab/sanitizers.c).
 _FOUND = re.compile(r"AddressSanitizer|LeakSanitizer|UndefinedBehaviorSanitizer|runtime error: |"
                     r"tenure-generator\S* (?:failed with exit status 99|terminated by signal)")
 _SANITIZED = ["/usr/sbin/tenured", "/usr/lib/tenure/tenure-keeper", "/usr/bin/tenurectl",
@@ -14,8 +14,8 @@ _LINES_MAX = 40
 
 
 def prepare(host):
-    """For services. Looking for leaks takes ptrace(), which agent and keeper are not allowed; and what was freed
-    counts for the agent's MemoryMax=."""
+    """For services. The search for leaks needs ptrace(), which agent and keeper may not use; and freed memory in quarantine
+    counts towards the agent's MemoryMax=."""
     host.write_file("/etc/systemd/system.conf.d/sanitizers.conf", "[Manager]\nDefaultEnvironment="
                     "ASAN_OPTIONS=detect_leaks=0:quarantine_size_mb=32 UBSAN_OPTIONS=print_stacktrace=1\n")
 
@@ -27,7 +27,7 @@ def check_build(host):
 
 
 def check(lab):
-    """Raises LabError with what was said in the journals and on the consoles of the hosts that are up."""
+    """Raises LabError with the findings in the journals and on the consoles of the hosts that are up."""
     for host in lab.hosts:
         if not host.up or host.frozen_at is not None:
             continue

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scenarios: what happens, and what must be true afterwards, in about ten lines each.
+"""Scenarios: faults, and what must be true afterwards, in about ten lines each.
 
     @scenario("the keeper is killed")
     def keeper_killed(t):
@@ -10,8 +10,8 @@
         t.next_leader()
         t.gap_at_most(500)
 
-What every scenario is held to without saying so: the witness beat before and after, the fault was
-seen to take effect, no two hosts ever ran the unit at once, and terms only grow.
+Every scenario must meet these demands without stating them: the witness beats before and after, the
+fault is seen to take effect, no two hosts ever run the unit at once, and terms only grow.
 """
 
 import os
@@ -35,20 +35,20 @@ TWO_HOSTS = "TWO HOSTS RAN THE UNIT"
 
 
 class Failed(Exception):
-    """The product did not do what it must."""
+    """The product did not do what it must do."""
 
 
 class TwoHosts(Failed):
-    """It did what it must never do. No second try makes that good."""
+    """The product did what it must never do. No second attempt can excuse that."""
 
     def __init__(self, text):
         super().__init__(f"{TWO_HOSTS}: {text}")
 
 
 def scenario(title, *, dual_ms=0, breaks="", heavy=False, alone=False):
-    """breaks: the assumption of the promise that is broken on purpose. dual_ms: how long two hosts may run the unit at
-    most, then; else not at all. heavy: it needs most of the machine, so of these only one runs at a time. alone: it
-    stops the machine itself for a moment, so no other lab runs beside it."""
+    """breaks: the assumption of the promise that is broken on purpose. dual_ms: for how long two hosts may then run the unit
+    at most; without it, not at all. heavy: the scenario needs most of the machine, so only one of these runs at a time.
+    alone: it pauses the machine itself for a moment, so no other lab runs beside it."""
     if dual_ms and not breaks:
         raise ValueError("two hosts may run the unit only where an assumption is broken")
 
@@ -77,10 +77,10 @@ class Trial:
         self.began = clock.now()    # from here on the witness must have seen it on one host at a time
         self.fault_at = self.first_fault_at = None
         self.unseen = None          # the fault whose effect was not seen yet
-        self.beside_ms = 0.0        # of what no witness tells: measured by the scenario
+        self.beside_ms = 0.0        # dual-active time that no witness shows, measured by the scenario
         self.figures = {}
         self.spent = False          # the next scenario needs a lab of its own
-        self.shared_terms = set()   # of a host that is there twice
+        self.shared_terms = set()   # terms of a host that exists twice
 
     def measure_lease(self):
         """The spans of agent/base/budget.h, for the cluster's lease."""
@@ -99,12 +99,12 @@ class Trial:
     # The fault
 
     def fault(self, text, do):
-        """Do it, and remember when. Its effect must be seen before the next one."""
+        """Causes a fault, and remembers when. Its effect must be seen before the next one."""
         self._beat("before the fault", clock.now())
         return self.fault_in_the_dark(text, do)
 
     def fault_in_the_dark(self, text, do):
-        """The same where nobody runs the unit already."""
+        """The same while no host runs the unit."""
         self._all_seen()
         self.unseen = text
         self.fault_at = clock.now()
@@ -113,7 +113,7 @@ class Trial:
         return do()
 
     def stop_agent(self, host, why=""):
-        """As an administrator would; with it goes what it leads."""
+        """Stops an agent as an operator would, and with it what it leads."""
         self.fault(f"systemctl stop tenured on {host}{why}", lambda: host.systemctl("stop", "tenured.service"))
         self.effect("it does not run", lambda: host.state("tenured.service") == "inactive")
 
@@ -123,7 +123,7 @@ class Trial:
         self.effect("that keeper is gone", lambda: host.main_pid(self.keeper) != keeper)
 
     def until_restart(self, host, meanwhile=None):
-        """Until the host has restarted itself. Returns when. meanwhile: called all the time."""
+        """Waits until the host has restarted itself. Returns when. meanwhile: called repeatedly."""
         end, init = clock.now() + 20 * clock.SECOND, mark(host.leader)
         while goes_on(init):
             if meanwhile:
@@ -133,7 +133,7 @@ class Trial:
         return clock.now()
 
     def effect(self, text, condition, timeout=10):
-        """The fault must be seen to have happened, or the scenario proved nothing."""
+        """Waits for the effect of a fault, without which the scenario would prove nothing."""
         try:
             value = wait_for(text, condition, timeout=timeout)
         except LabError:
@@ -146,10 +146,10 @@ class Trial:
         if self.unseen:
             raise Failed(f"the scenario has shown no effect of a fault: {self.unseen}")
 
-    # What follows from it
+    # The outcome
 
     def next_leader(self, timeout=None):
-        """Until another host than the one that led runs the unit. Returns it."""
+        """Waits until another host than the former leader runs the unit. Returns it."""
         try:
             new = self.cluster.wait_leader(self.leader, timeout or self.lease_ms / 1000 + 10)
         except LabError as e:
@@ -164,7 +164,7 @@ class Trial:
             raise Failed(str(e)) from None
 
     def stays(self, text, condition, seconds):
-        """True now and all the time for so many seconds."""
+        """The condition is true now, and stays so for so many seconds."""
         end = clock.now() + seconds * clock.SECOND
         while clock.now() < end:
             self.check(text, condition())
@@ -176,7 +176,7 @@ class Trial:
         return [line for line in lines if words in line and clock.logged_at(line) >= self.fault_at]
 
     def old_term_is_refused(self, term):
-        """By whoever asks: what an application of the old term would be told."""
+        """The database refuses the old term, as it would for an application."""
         try:
             self.db.psql(f"select tenure.assert_leader('{self.group}', {term})")
         except LabError as e:
@@ -195,18 +195,18 @@ class Trial:
         return self.lab.testimony(self.unit)
 
     def gap_ms(self, since=None):
-        """Since the last fault, up to the last beat of all: a moment ago, or the scenario fails for want of one."""
+        """The gap since the last fault, up to the last beat of all hosts, which must be recent or the scenario fails."""
         t, since = self.testimony, since or self.fault_at
         gap = clock.ms(t.gap(since, t.last_beat() or since))
-        return 0.0 if gap < 10 else gap     # the beats' own rhythm is none
+        return 0.0 if gap < 10 else gap     # the interval of the beats is no gap
 
     def gap_at_most(self, limit):
-        """Since the last fault."""
+        """The gap since the last fault."""
         gap = self.gap_ms()
         self.check(f"gap of {gap:.0f} ms is at most {limit:.0f} ms", gap <= limit)
 
     def undisturbed(self, seconds):
-        """The very same processes beat on through all that time."""
+        """The same processes beat all that time."""
         before = {p.pid for p in self.testimony.processes.values()
                   if p.last > self.fault_at - 100 * clock.MS}
         time.sleep(seconds)
@@ -217,7 +217,7 @@ class Trial:
         self.check("none was started since", not t.started(self.fault_at))
 
     def dead_within(self, host, limit_ms, since=None):
-        """The unit's last beat on a host was at most so long after the fault."""
+        """The unit's last beat on a host came at most limit_ms after the fault."""
         last = self.testimony.last_beat(host.name)
         took = clock.ms(last - (since or self.fault_at))
         self.figures["dead after"] = f"{max(took, 0):.0f} ms"
@@ -225,13 +225,13 @@ class Trial:
                    took <= limit_ms)
 
     def silent(self, host, since=None):
-        """Not one beat of a host since the fault."""
+        """There is no beat of a host since the fault."""
         n = self.testimony.beats(since or self.fault_at, clock.now(), host.name)
         self.check(f"no beat of {host} ({n} seen)", n == 0)
 
     def one_at_a_time(self, unit, allowed_ms=0, terms=True):
-        """No two hosts ran this witness at once, for longer than that; and its terms, if it is given any, only grew.
-        Returns how long two did, ms."""
+        """No two hosts ran this witness at once for longer than allowed, and its terms, if it has any, only grew.
+        Returns for how long two hosts did, in ms."""
         seen = self.lab.testimony(unit)
         dual = clock.ms(seen.dual_active(self.began, clock.now()))
         if dual > allowed_ms:
@@ -241,7 +241,7 @@ class Trial:
         return dual
 
     def verdict(self, dual_ms):
-        """What holds for every scenario, also for one that failed otherwise. Returns the sum of the whole scenario, ms."""
+        """Must hold for every scenario, even a failed one. Returns the dual-active time of the whole scenario, in ms."""
         return self.one_at_a_time(self.unit, allowed_ms=dual_ms - self.beside_ms) + self.beside_ms
 
     def _beat(self, when, at, within_ms=100):
@@ -251,8 +251,8 @@ class Trial:
     # The verdict
 
     def finish(self, dual_ms):
-        """Checks that hold for every scenario. Returns (gap, dual-active) in ms: the longest since the first fault, the
-        sum of the whole scenario."""
+        """Checks of every scenario. Returns (gap, dual-active) in ms: the longest gap since the first fault, and the total
+        dual-active time of the scenario."""
         if self.fault_at is None:
             raise Failed("the scenario has shown no fault")
         self._all_seen()
@@ -277,17 +277,17 @@ def _ms(text):
 
 
 class Runner:
-    """One lab for all scenarios of a method and platform; a new one when the old is not whole: when it cannot be put in
-    order, or is not as it was when it was fresh."""
+    """One lab for all scenarios of a method and platform, and a new one when the old is not whole: when it cannot be
+    restored, or differs from a fresh one."""
 
     def __init__(self, method, platform, timeline, keep=False, sanitize=False, counted=None):
         self.method, self.platform, self.timeline, self.keep = method, platform, timeline, keep
         self.sanitize, self.counted = sanitize, counted
         self.lab = self.cluster = self.trial = self.whole = None
-        self.labs = 0               # so many were made
+        self.labs = 0               # the number of labs made so far
         self.prepared = False
         self.versions = {}
-        self.excuse = ""            # what else than the product may have failed in the last cell
+        self.excuse = ""            # what other than the product may have failed in the last cell
 
     def __enter__(self):
         return self
@@ -307,14 +307,14 @@ class Runner:
                 lab.__exit__(None, None, None)
 
     def _prepare(self):
-        """The first time it takes minutes, and is no part of a cell."""
+        """The first time this takes minutes, and is not part of a cell."""
         if not self.prepared:
             make_lowers(self.platform, self.timeline.note, sanitize=self.sanitize, counted=self.counted)
             self.prepared = True
 
     def _fresh(self):
         self._drop()
-        # One at a time: four hosts that boot are more than two processors can do beside others that are measured.
+        # One at a time: two processors cannot boot four hosts beside labs in which times are measured.
         with locked("boot"):
             lab = Lab(self.platform, timeline=self.timeline, sanitize=self.sanitize, counted=self.counted)
             lab.__enter__()
@@ -331,7 +331,7 @@ class Runner:
                            f"{self.versions['postgresql']}, build {self.versions['build']}")
 
     def ready(self):
-        """A lab in which one leads and all others stand by, whatever was before."""
+        """Provides a lab in which one node leads and all others are standbys."""
         if self.lab:
             try:
                 self._reset()
@@ -359,11 +359,11 @@ class Runner:
                 host.systemctl("start", "tenured.service")
             else:
                 host.sh("kill -CONT $(systemctl show --value -p MainPID tenured)", check=False)
-            # Units that were killed are left failed, by right; the next scenario starts without.
+            # Units that were killed are rightly left failed; the next scenario starts without any.
             host.systemctl("reset-failed")
             if host.exists(f"/etc/systemd/system/multi-user.target.wants/{cluster.unit}"):
                 host.systemctl("disable", "--quiet", cluster.unit)
-        # A host that led waits for a while before it claims again; two leases, and room.
+        # A former leader waits for a while before it claims again: two leases, and a reserve.
         cluster.wait_ready(timeout=30)
         if cluster.worker_options:
             cluster.worker()
@@ -372,7 +372,7 @@ class Runner:
             raise LabError("the network is divided" if lab.network.is_divided() else left)
 
     def _account(self, function):
-        """All that the hosts have to say, in a file that outlives them."""
+        """Writes the hosts' journals to a file that outlives them."""
         if not self.cluster:
             return ""
         os.makedirs(FAILURES, exist_ok=True)
@@ -382,7 +382,7 @@ class Runner:
         return f"\nthe journals of all hosts: {path}"
 
     def _worse(self, failure, function):
-        """Of a run that failed, too, it must be known whether two hosts ran the unit."""
+        """Even for a failed run the lab must know whether two hosts ran the unit."""
         try:
             if self.trial and not isinstance(failure, TwoHosts):
                 self.trial.verdict(function.dual_ms)
@@ -394,12 +394,12 @@ class Runner:
         host = polkit.hung(self.lab.hosts, began) if self.lab else None
         return f"polkitd of {host} hung for 15 s by a fault of its own" if host else ""
 
-    def told(self, _function, _turn):
-        """What else is to be known of the last run, for whoever asked for a runner that keeps more."""
+    def details(self, _function, _turn):
+        """More about the last run, by a runner that keeps more."""
         return None
 
     def run(self, function):
-        """One cell of the matrix. Returns (passed, figures, reason)."""
+        """Runs one cell of the matrix. Returns (passed, figures, reason)."""
         self.timeline.head(f"{function.name}, {self.method} on {self.platform}: {function.title}")
 
         def overdue(*_):
@@ -419,7 +419,7 @@ class Runner:
             if trial.spent and not self.keep:
                 self._drop()
             return True, {"gap": gap, "dual": dual, **trial.figures}, ""
-        except Exception as e:          # a mistake in a scenario costs that one alone
+        except Exception as e:          # a mistake in a scenario fails that one alone
             said = str(e) if isinstance(e, (Failed, LabError)) else traceback.format_exc()
             signal.alarm(60)
             try:
@@ -429,7 +429,7 @@ class Runner:
                 said += f"\n{more}"
             if not self.keep:
                 signal.alarm(60)
-                self._drop()        # what is left of a failure must not decide the next one
+                self._drop()        # the remains of a failure must not affect the next cell
             return False, {}, said
         finally:
             signal.alarm(0)

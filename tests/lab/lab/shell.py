@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Running commands and waiting: everything has a limit, and says what it waited for."""
+"""Running commands and waiting: everything has a time limit, and its error names what it waited for."""
 
 import subprocess
 import time
 
 
 class LabError(Exception):
-    """The lab itself could not do what it was asked to."""
+    """The lab itself failed."""
 
 
 class Result:
@@ -24,7 +24,7 @@ class Result:
 
 
 def run(argv, *, timeout=30, check=True, stdin=None, env=None, cwd=None):
-    """Run a command to its end. check: a failure is a LabError with what the command said."""
+    """Runs a command to its end. check: a failure is a LabError with the command's output."""
     argv = [str(a) for a in argv]
     try:
         p = subprocess.run(argv, timeout=timeout, input=stdin, env=env, cwd=cwd, text=True,
@@ -41,8 +41,8 @@ def run(argv, *, timeout=30, check=True, stdin=None, env=None, cwd=None):
 
 
 def wait_for(what, condition, *, timeout=10.0, every=0.02, seen=lambda: ""):
-    """Wait until condition() is true and return its value; `what` is named when it never is, and what
-    was seen() instead."""
+    """Waits until condition() is true and returns its value. If it never is, the error names `what`, and the
+    result of seen()."""
     end = time.monotonic() + timeout
     while True:
         value = condition()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From one run of a scenario to what its picture shows: all that was done and seen, counted from the first
-fault."""
+"""Makes the contents of a picture from one run of a scenario: all faults and observations, with times since the
+first fault."""
 
 import time
 
@@ -13,8 +13,8 @@ from .scenario import Runner
 from .timeline import Timeline
 
 BEFORE = 600 * MS           # shown before the first fault …
-AFTER = 800 * MS            # … and after the last thing that happened
-SETTLED = 100 * MS          # what ends so near the end of the recording ended with it
+AFTER = 800 * MS            # … and after the last event
+SETTLED = 100 * MS          # a span that ends so near the end of the recording was cut off by it
 
 
 class Marks(Timeline):
@@ -31,16 +31,16 @@ class Marks(Timeline):
 
 
 class ObservedRunner(Runner):
-    """A Runner whose runs can be drawn afterwards: told() for the last one, if it passed."""
+    """A Runner whose runs can be drawn: details() of the last one, if it passed."""
 
     def __init__(self, method, platform, timeline, runs=1, **more):
-        """runs: how many there are of each cell, for what the picture says of itself."""
+        """runs: the number of runs of each cell, for the picture's foot."""
         super().__init__(method, platform, timeline, **more)
         self.runs = runs
         self.recorder = None
         self.seen = None            # the recorder of the last run
         self.testimony = None       # what the witnesses wrote, also when the lab is down by now
-        self.judged_at = self.ended_at = 0  # until when the figures of the last run count; until when it was recorded
+        self.judged_at = self.ended_at = 0  # when the figures of the last run, and when its recording ended
 
     def ready(self):
         super().ready()
@@ -50,11 +50,11 @@ class ObservedRunner(Runner):
         time.sleep(BEFORE / SECOND)
 
     def _drop(self, keep=False):
-        self._end()             # some scenarios leave a lab that is of no use any more
+        self._end()             # some scenarios leave a lab that cannot be used again
         super()._drop(keep)
 
     def _end(self):
-        """Record for a moment longer, then stop, and take what was seen out of the lab."""
+        """Records for a moment longer, then stops, and keeps what was recorded."""
         recorder, self.recorder = self.recorder, None
         if not recorder:
             return
@@ -71,7 +71,7 @@ class ObservedRunner(Runner):
         finally:
             self._end()
 
-    def told(self, function, turn):
+    def details(self, function, turn):
         v, cluster = self.versions, self.trial.cluster
         subtitle = (f"Lease {cluster.lease.removesuffix('s')} s, method {self.method}; "
                     f"systemd {v['systemd']}, PostgreSQL {v['postgresql']}.")
@@ -81,7 +81,7 @@ class ObservedRunner(Runner):
 
 
 def tell(run, function, subtitle, foot):
-    """The Story of an ObservedRunner's last run. Its figures are those that the run was judged by."""
+    """The Story of an ObservedRunner's last run, with the figures by which the run was judged."""
     trial, recorder, testimony, judged_at = run.trial, run.seen, run.testimony, run.judged_at
     marks = run.timeline.marks
     zero, end = marks[0][0], run.ended_at
@@ -89,7 +89,7 @@ def tell(run, function, subtitle, foot):
     last = testimony.last_beat(before=judged_at) or first
     gap = max(testimony.gaps(first, last), key=lambda g: g[1] - g[0], default=None)
     gap_ms = clock.ms(gap[1] - gap[0]) if gap else 0.0
-    if gap_ms < 10:                     # as in Trial: the beats' own rhythm
+    if gap_ms < 10:                     # as in Trial: the interval of the beats is no gap
         gap, gap_ms = None, 0.0
 
     held = together(*(leases(row.changes, end) for row in recorder.rows.values()))
@@ -108,7 +108,7 @@ def tell(run, function, subtitle, foot):
 
 
 def _who(testimony, zero, end):
-    """Who leads before and after, in a sentence."""
+    """A sentence with the leaders before and after."""
     before, after = (testimony.running(t, 100 * MS) for t in (zero, testimony.last_beat(before=end) or end))
     if not before or not after:
         return ""
@@ -130,11 +130,11 @@ def _lane(host, recorder, testimony, held, zero):
 
 
 def _term(held, zero):
-    """One of leases(): where it ran out, all after the last renewal is its weaker part."""
-    out = held["ran_out"]
+    """A bar for one of leases(). If it expired, the part after the last renewal is the weaker one."""
+    out = held["expired"]
     return Bar(held["from"] - zero, (held["renewed"][-1] if out else held["to"]) - zero, text=f"term {held['term']}",
                marks=[t - zero for t in held["renewed"][1:]], until=held["to"] - zero if out else None,
-               word="given back" if held["released"] else "")
+               word="released" if held["released"] else "")
 
 
 def _database(host, recorder, zero):
@@ -163,7 +163,7 @@ def both(intervals):
 
 
 def window(lanes, marks, end, least):
-    """What of it is worth looking at: at least until then, and until all has happened."""
+    """The window of the picture: at least until then, and until after the last event."""
     events = [t for t, _ in marks]
     for lane in lanes:
         events += [t for a, b, _ in lane.states for t in (a, b)]
@@ -171,6 +171,6 @@ def window(lanes, marks, end, least):
             for bar in bars:
                 events.append(bar.start)
                 events.append(bar.end if bar.until is None or name != "lease" else bar.until)
-    # What goes on at the end of the recording has not ended.
+    # A span that lasts until the end of the recording has not ended.
     happened = [t for t in events if t < end - SETTLED]
     return -BEFORE, min(end, max([least, *happened]) + AFTER)

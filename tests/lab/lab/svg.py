@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""As much of SVG as a diagram needs. Text stays text; the same calls give the same bytes."""
+"""The part of SVG that a diagram needs. Text stays text, and the same calls give the same bytes."""
 
 from xml.sax.saxutils import escape, quoteattr
 
@@ -7,27 +7,27 @@ FONT = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
 
 
 def number(value):
-    """0.1 of a pixel is enough, and 3 is shorter than 3.0."""
+    """A tenth of a pixel is precise enough, and 3 is shorter than 3.0."""
     text = f"{value:.1f}".removesuffix(".0")
     return "0" if text == "-0" else text
 
 
 def text_width(text, size, bold=False):
-    """About how wide a text is: no two machines have the same fonts."""
+    """The approximate width of a text, because fonts differ between machines."""
     narrow = sum(c in "iIl.,:;'|!()[]/ tfj" for c in text)
     wide = sum(c in "mMwWGOQ%@→" or c.isupper() for c in text)
     return size * (0.6 * len(text) - 0.22 * narrow + 0.16 * wide) * (1.13 if bold else 1)
 
 
 class Svg:
-    """A drawing of a width that is known, and a height that is said at the end."""
+    """A drawing whose width is known, and whose height is given at the end."""
 
     def __init__(self, width, title, description):
         self.width, self.title, self.description = width, title, description
         self._defs, self._body = [], []
 
     def element(self, name, text=None, **attributes):
-        """x1=3, stroke_width=2 …; what is None is left out."""
+        """x1=3, stroke_width=2 …; attributes with None are omitted."""
         self._body.append(_element(name, text, attributes))
 
     def rect(self, x, y, width, height, fill, **more):
@@ -53,7 +53,7 @@ class Svg:
             f'font-family="{FONT}">',
             f"<title>{escape(self.title)}</title>", f"<desc>{escape(self.description)}</desc>",
             "<defs>", *self._defs, "</defs>",
-            # A ground of its own: it is to be read on a dark page as well.
+            # A background of its own, so that it can be read on a dark page as well.
             f'<rect width="{w}" height="{h}" rx="8" fill="#ffffff"/>',
             f'<rect x="0.5" y="0.5" width="{w - 1}" height="{number(height - 1)}" rx="7.5" fill="none" stroke="#d0d7de"/>',
             *self._body, "</svg>", ""])

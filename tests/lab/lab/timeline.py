@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What happens, as it happens: one line each, with the seconds since the beginning."""
+"""Prints events as they happen: one line each, with the seconds since the beginning."""
 
 import sys
 import threading

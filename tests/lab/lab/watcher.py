@@ -1,36 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tells from the witness's own beats who starts and who stops running a unit, while it happens."""
+"""Reports live, by the witness's beats, which host starts and which host stops running a unit."""
 
 from .clock import MS
 from .witness import NEVER
 
-SILENCE = 60 * MS           # without a beat for so long a process that did not say that it ends is told as gone
+SILENCE = 60 * MS           # a process without a beat for so long, and without a record of its end, is reported as killed
 
 
 class Watcher:
     def __init__(self, timeline):
         self.timeline = timeline
-        self.told = {}      # host -> the process that is told to run there
-        self.overlap = 0    # how long two hosts have run it, as far as it was told
+        self.reported = {}      # host -> the process that was reported to run there
+        self.overlap = 0        # for how long two hosts have run it, as far as it was reported
 
     def look(self, testimony, now):
-        """What has changed since the last look, in the order in which it happened."""
+        """Reports what has changed since the last call, in the order in which it happened."""
         changes = []
         for host, p in latest(testimony).items():
             alive = not p.ended and now - p.last < SILENCE
-            if alive and self.told.get(host) is not p:
+            if alive and self.reported.get(host) is not p:
                 changes.append((p.first, self.timeline.good, f"{host} runs the unit: pid {p.pid}, term {p.term}"))
-                self.told[host] = p
-            elif not alive and host in self.told:
+                self.reported[host] = p
+            elif not alive and host in self.reported:
                 changes.append((p.last, self.timeline.bad, f"{host}: the unit {how_it_went(testimony, p)}"))
-                del self.told[host]
+                del self.reported[host]
         for at, tell, text in sorted(changes, key=lambda change: change[0]):
             tell(text, at)
         self.look_at_overlap(testimony)
 
     def look_at_overlap(self, testimony):
-        """By the beats alone. Who is told to run here may have been killed in the last moment: a takeover can be
-        quicker than the silence that tells so."""
+        """By the beats alone. A process that was reported to run may have just been killed: a failover can be quicker than
+        the silence that shows it."""
         overlap = testimony.dual_active()
         if overlap > self.overlap:
             self.timeline.fault(f"TWO HOSTS RUN THE UNIT: {overlap / MS:.1f} ms until now")
@@ -48,5 +48,5 @@ def latest(testimony):
 
 def how_it_went(testimony, p):
     if any(end == NEVER for _, end in testimony.frozen.get(p.host, ())):
-        return "stands still, frozen"
+        return "is frozen"
     return "stopped in order" if p.ended else "was killed"

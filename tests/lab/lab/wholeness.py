@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a scenario left hosts and databases as the next one expects them: what is on their disks, what runs, how the
-server is set up. Taken once when a lab is fresh, and compared before each reuse."""
+"""Whether a scenario left hosts and databases as the next one expects them: the contents of their disks, what runs, and
+the server's settings. A fingerprint is taken when a lab is fresh, and compared before each reuse."""
 
 import hashlib
 import os
 
-# Written by what runs there, in every run.
+# Files that programs write in every run.
 _VARIES = ("var", "run", "tmp", "root", "home")
 _FILES_VARY = ("etc/.pwd.lock", "etc/machine-id", "etc/resolv.conf")
-# Which of these is active depends on who leads, or on the moment.
+# Which of these units are active depends on the leader, or on the moment.
 _UNITS_VARY = ("tenure@", "run-", "session-", "user-", "user@", "systemd-hostnamed", "systemd-timedated", "systemd-localed",
                "systemd-tmpfiles", "systemd-journal-flush")
 _SHOWN = 3
@@ -26,7 +26,7 @@ order by 1"""
 
 
 class Fingerprint:
-    """Of all hosts of a lab that are up."""
+    """The fingerprint of all hosts of a lab that are up."""
 
     def __init__(self, lab, unit):
         self.facts = {}
@@ -37,7 +37,7 @@ class Fingerprint:
                 f"PostgreSQL: {line}" for line in lab.db.psql(_SETTINGS).splitlines()}
 
     def differs(self, other):
-        """What is not as it was, for a reader; "" when nothing is."""
+        """The differences, human-readable, or ""."""
         found = []
         for host, facts in self.facts.items():
             now = other.facts.get(host, set())
@@ -48,7 +48,7 @@ class Fingerprint:
 
 
 def _disk(host):
-    """Every file that the host has of its own, by its path, mode and content."""
+    """Every file in the host's own layer, by path, mode and content."""
     upper = f"{host.folder}/upper"
     found = set()
     for where, folders, files in os.walk(upper):
@@ -73,7 +73,7 @@ def _content(path):
 
 
 def _units(host, unit):
-    """What is active, and what has failed."""
+    """The active and the failed units."""
     lines = host.sh("systemctl list-units --all --plain --no-legend --no-pager --type=service,socket,timer,path,target").splitlines()
     states = [line.split()[:4] for line in lines]
     return {f"{name} {active}" for name, _, active, sub in states

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the witnesses saw: when each host ran the unit, how long none did, how long two did.
+"""What the witnesses recorded: when each host ran the unit, for how long none did, and for how long two did.
 
-A process is taken to be alive from its first beat to its last, however long the pauses between: a
-process that was only not scheduled could have gone on at any moment, so it counts as running. The
-one exception is a host that the lab itself froze: nothing of it runs until it is thawed.
+A process counts as alive from its first beat to its last, however long the pauses in between: a
+process that was merely not scheduled could have gone on at any moment, so it counts as running. The
+one exception is a host that the lab itself froze: nothing in it runs until it is thawed.
 """
 
 import array
@@ -22,12 +22,12 @@ NEVER = 2 ** 62
 
 
 class Process:
-    """One process that beat: all its beats, in the order of time."""
+    """One process with all its beats, ordered by time."""
 
     def __init__(self, host, pid, started, term):
         self.host, self.pid, self.started, self.term = host, pid, started, term
         self.beats = array.array("q")
-        self.ended = False          # it said itself that it goes; without that it was killed
+        self.ended = False          # it recorded its own end; otherwise it was killed
 
     @property
     def first(self):
@@ -38,7 +38,7 @@ class Process:
         return self.beats[-1]
 
     def alive(self, frozen=()):
-        """The intervals in which it was alive, given when its host was frozen."""
+        """The intervals in which it was alive. Needs to know when its host was frozen."""
         pieces = [(self.first, self.last)]
         for start, end in frozen:
             cut = []
@@ -46,7 +46,7 @@ class Process:
                 if end <= a or start >= b:
                     cut.append((a, b))
                     continue
-                # A beat after the thaw says that it lived on: then from the thaw on, whenever it beat.
+                # A beat after the thaw shows that it was alive, and then it was so from the thaw on.
                 before = bisect.bisect_right(self.beats, start) - 1
                 after = bisect.bisect_left(self.beats, end)
                 lived_on = after < len(self.beats) and self.beats[after] <= b
@@ -59,17 +59,17 @@ class Process:
 
 
 class Testimony:
-    """All processes of one unit, on all hosts. read() takes in what was written since."""
+    """All processes of one unit on all hosts. read() adds new records."""
 
     def __init__(self, folder, unit):
         self.folder, self.unit = folder, unit
         self.processes = {}
         self.offsets = {}
         self.frozen = {}            # host -> [(from, to)], kept by the lab
-        self.read_at = 0            # all that was written by then is taken in
+        self.read_at = 0            # all records up to then were read
 
     def read(self):
-        self.read_at = clock.now()  # before, because reading may take a while
+        self.read_at = clock.now()  # set before, because reading may take a while
         for path in glob.glob(f"{glob.escape(self.folder)}/*.{glob.escape(self.unit)}"):
             offset = self.offsets.get(path, 0)
             size = (os.stat(path).st_size - offset) // RECORD.size * RECORD.size
@@ -93,10 +93,10 @@ class Testimony:
             p.beats.append(when)
             p.ended = p.ended or kind == END
 
-    # Who ran it, when
+    # Which host ran it, and when
 
     def intervals(self, start=0, end=NEVER):
-        """{host: [(from, to), …]}: when each host ran it within a window, merged and in order."""
+        """{host: [(from, to), …]}: when each host ran it within a window, merged and sorted."""
         found = {}
         for p in self.processes.values():
             for a, b in p.alive(self.frozen.get(p.host, ())):
@@ -106,7 +106,7 @@ class Testimony:
         return {host: merge(pieces) for host, pieces in found.items()}
 
     def dual_active(self, start=0, end=NEVER):
-        """Nanoseconds in which more than one host ran it."""
+        """For how many nanoseconds more than one host ran it."""
         return overlap(self.intervals(start, end).values())
 
     def gap(self, start, end):
@@ -119,12 +119,12 @@ class Testimony:
         return [(a, b) for a, b in zip(points[::2], points[1::2]) if b > a]
 
     def beats(self, start, end, host=None):
-        """How many beats there were, of one host or of all."""
+        """The number of beats of one host or of all."""
         return sum(bisect.bisect_right(p.beats, end) - bisect.bisect_left(p.beats, start)
                    for p in self.processes.values() if host in (None, p.host))
 
     def running(self, at=None, within=20 * MS):
-        """The hosts that beat within the last milliseconds before a time; without one, before it was read."""
+        """The hosts that beat within the last milliseconds before a time (default: the last read())."""
         at = self.read_at if at is None else at
         return sorted({p.host for p in self.processes.values()
                        if bisect.bisect_right(p.beats, at) - bisect.bisect_left(p.beats, at - within)})
@@ -150,8 +150,8 @@ class Testimony:
                 if start <= p.first <= end and host in (None, p.host)]
 
     def term_faults(self, shared=()):
-        """What is wrong with the terms: one held by two hosts (but for those that are shared by design), or a smaller one
-        after a larger."""
+        """Faults in the terms: two hosts with one term (unless it is shared by design), or a smaller term after a larger
+        one."""
         faults, holder = [], {}
         seen = 0
         for p in sorted(self.processes.values(), key=lambda p: p.first):
@@ -169,7 +169,7 @@ class Testimony:
 # The arithmetic, on plain lists of (from, to)
 
 def merge(pieces):
-    """Sorted, and what touches or overlaps joined."""
+    """Sorts intervals, and joins those that touch or overlap."""
     merged = []
     for a, b in sorted(pieces):
         if merged and a <= merged[-1][1]:
@@ -180,7 +180,7 @@ def merge(pieces):
 
 
 def overlap(hosts):
-    """How long at least two of several merged lists of intervals were active together."""
+    """For how long at least two of several merged lists of intervals were active together."""
     events = sorted((t, change) for pieces in hosts for a, b in pieces
                     for t, change in ((a, 1), (b, -1)))
     active, since, total = 0, 0, 0

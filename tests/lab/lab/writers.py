@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Applications that write by their term, outside the group: neither keeper nor PID 1 ends them when it is lost. Two
-of them assert their term in each transaction; the third, the control, does not."""
+"""Applications outside the group that write with its term: neither keeper nor PID 1 ends them when the term is lost.
+Two of them assert the term in each transaction; the third, the control, does not."""
 
 from .database import PASSWORD
 
-# What their transactions begin with.
+# The beginning of their transactions.
 WRITERS = {
     "asserts": "select tenure.assert_leader(:'group', :term);",
     "asserts-at-commit": "select tenure.assert_leader_at_commit(:'group', :term);",
@@ -20,7 +20,7 @@ grant insert on payments to writer;
 grant usage on sequence payments_seq_seq to writer;
 """
 NO_TABLE = "drop table payments; drop owned by writer; drop role writer"
-# An own transaction each, with a pause in it: most of the time it is in the middle of one.
+# Each writes in transactions with a pause, so that it is in the middle of one most of the time.
 SCRIPT = r"""#!/bin/bash
 transaction="begin; {before} insert into payments (writer, term) values (:'writer', :term);
 select pg_sleep(0.02); commit;"
@@ -31,7 +31,7 @@ while echo "$transaction"; do sleep 0.01; done |
 
 
 class Writers:
-    """On the hosts of a trial; db: where they write."""
+    """Writers on the hosts of a trial; db: the server that they write to."""
 
     def __init__(self, t, db):
         self.t, self.db = t, db
@@ -50,7 +50,7 @@ class Writers:
         self.db.psql(NO_TABLE)
 
     def start(self, host, term):
-        """Again, with another term, where they ran before."""
+        """Starts them again with another term, on the hosts where they ran before."""
         self.stop(host)
         for writer in WRITERS:
             host.run("systemd-run", "--quiet", f"--unit=writer-{writer}", f"/usr/local/bin/{writer}",
@@ -60,7 +60,7 @@ class Writers:
         host.sh("systemctl stop 'writer-*'; systemctl reset-failed", check=False)
 
     def start_all(self, host):
-        """By the term that the host leads with, until all of them have written. Returns it."""
+        """Starts them with the term of the host, and waits until all of them have written. Returns the term."""
         term = self.t.cluster.term(host)
         self.start(host, term)
         for writer in WRITERS:
@@ -78,6 +78,6 @@ class Writers:
             f"select count(*) from payments where writer = '{writer}' and term = {term}"))
 
     def late(self, writer):
-        """Rows of an earlier term after a later term's first one."""
+        """The number of rows of an earlier term after a later term's first row."""
         return int(self.db.psql(f"""select count(*) from payments o where writer = '{writer}' and exists
             (select from payments n where n.term > o.term and n.seq < o.seq)"""))

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The agent goes, and comes back or not."""
+"""The agent stops, dies or hangs, and comes back or not."""
 
 from lab.scenario import scenario
 
 
-@scenario("hand-over: the leader's agent is stopped")
-def handover(t):
+@scenario("the leader's agent is stopped: a switchover")
+def switchover(t):
     old = t.leader
     t.stop_agent(old)
     t.check("keeper and unit are stopped",
@@ -14,7 +14,7 @@ def handover(t):
     t.gap_at_most(1000)
 
 
-@scenario("the agent is killed and comes back: nobody notices")
+@scenario("the agent is killed and restarted: the term goes on undisturbed")
 def agent_killed(t):
     old, term = t.leader, t.cluster.term(t.leader)
     agent, keeper = old.main_pid("tenured.service"), old.main_pid(t.keeper)
@@ -26,7 +26,7 @@ def agent_killed(t):
     t.gap_at_most(0)
 
 
-@scenario("the agent is restarted: nobody notices")
+@scenario("the agent is restarted: the term goes on undisturbed")
 def agent_restarted(t):
     old, term = t.leader, t.cluster.term(t.leader)
     agent, keeper = old.main_pid("tenured.service"), old.main_pid(t.keeper)
@@ -50,12 +50,12 @@ def agent_gone(t):
     t.gap_at_most(t.lease_ms + 2000)
 
 
-@scenario("the agent hangs (SIGSTOP)")
+@scenario("the agent is frozen (SIGSTOP)")
 def agent_hangs(t):
     old, agent = t.leader, t.leader.main_pid("tenured.service")
     t.fault(f"the agent on {old} is stopped", lambda: old.kill("tenured.service", "STOP"))
-    t.effect("the agent stands still",
-             lambda: old.stands_still(agent))
+    t.effect("the agent is frozen",
+             lambda: old.is_frozen(agent))
     t.next_leader()
     t.dead_within(old, t.duration_ms + t.slack_ms + t.stop_ms + t.kill_ms)
     t.gap_at_most(t.lease_ms + 2000)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Between agent and PID 1: the bus and polkit, dead or standing still. And two hosts of one name."""
+"""Between agent and PID 1: the bus and polkit, killed or frozen. And two hosts with one node name."""
 
 import time
 
@@ -14,17 +14,17 @@ def same_term(t, host, term):
             t.db.lease(t.group)["term"] == term)
 
 
-def handed_over(t, why):
-    """To show that what is back works."""
+def switch_over(t, why):
+    """A switchover, to show that the restarted program works."""
     old = t.leader
     t.stop_agent(old, f", {why}")
     t.leader = t.next_leader()
     old.systemctl("start", "tenured.service")
 
 
-@scenario("dbus-daemon is killed on all hosts: nobody notices, and a takeover works afterwards")
+@scenario("dbus-daemon is killed on all hosts: the term goes on undisturbed, and a later switchover works")
 def dbus_killed(t):
-    # Of all that was on that bus, logind for one never finds back, and systemctl reboot asks it.
+    # Some clients of that bus never connect again, logind for one, which systemctl reboot asks.
     t.spent = True
     host, term = t.leader, t.db.lease(t.group)["term"]
     pids = {h: h.main_pid(DBUS) for h in t.hosts}
@@ -38,11 +38,11 @@ def dbus_killed(t):
     for h in t.hosts:
         t.until(f"the agent of {h} is on the bus again",
                 lambda h=h: t.cluster.status(h).get("role") in ("leader", "standby"))
-    handed_over(t, "over the new bus")
+    switch_over(t, "over the new bus")
     t.gap_at_most(2500)
 
 
-@scenario("dbus-daemon stands still on the leader: it leads on, and is cut off, and ends in time")
+@scenario("dbus-daemon hangs on the leader: the term goes on, and ends in time when the leader is cut off")
 def dbus_hangs(t):
     old, term = t.leader, t.db.lease(t.group)["term"]
     pid = old.main_pid(DBUS)
@@ -51,34 +51,34 @@ def dbus_hangs(t):
     t.until("it has adopted its keeper", lambda: t.cluster.is_leader(old))
     t.fault(f"SIGSTOP of dbus-daemon on {old}", lambda: old.run("kill", "-STOP", pid))
     try:
-        t.effect("it stands still", lambda: old.stands_still(pid))
+        t.effect("it is frozen", lambda: old.is_frozen(pid))
         t.undisturbed(seconds=1.5 * t.lease_ms / 1000)
-        t.check("the term is renewed all the while", t.db.lease(t.group)["term"] == term)
+        t.check("the term is renewed all the time", t.db.lease(t.group)["term"] == term)
         t.gap_at_most(0)
         t.fault(f"{old} is cut off as well, half open", lambda: old.cut(clean=False))
         t.effect("packets are dropped", lambda: t.lab.network.is_cut(old.name))
         t.leader = t.next_leader()
         t.dead_within(old, t.duration_ms + t.slack_ms + t.stop_ms + t.kill_ms)
         t.gap_at_most(t.lease_ms + 2000)
-        t.until("the agent has asked three times for polkit as well",
+        t.until("the agent has also asked for polkit three times",
                 lambda: clock.now() > restarted + 17 * clock.SECOND, timeout=20)
     finally:
         old.run("kill", "-CONT", pid)
     old.heal()
-    t.until(f"{old} stands by again, and does not say that polkit was at fault",
+    t.until(f"{old} is a standby again, and does not say that polkit was at fault",
             lambda: t.cluster.status(old).get("role") == "standby", timeout=15)
 
 
-@scenario("dbus-daemon stands still on a standby: it does not claim what it cannot start")
+@scenario("dbus-daemon hangs on a standby: the standby does not claim what it cannot start")
 def dbus_hangs_on_standbys(t):
     stuck, other = t.standbys
     pid = stuck.main_pid(DBUS)
     old = t.leader
     stuck.run("kill", "-STOP", pid)
     try:
-        time.sleep(t.lease_ms / 1000)       # its last look at PID 1 gets old
-        t.fault(f"the plug of {old} is pulled, dbus-daemon of {stuck} stands still", old.pull_plug)
-        t.effect("it does", lambda: stuck.stands_still(pid)
+        time.sleep(t.lease_ms / 1000)       # its last poll of PID 1 gets old
+        t.fault(f"the plug of {old} is pulled, dbus-daemon of {stuck} is frozen", old.pull_plug)
+        t.effect("the host is off and the process frozen", lambda: stuck.is_frozen(pid)
                  and not old.up)
         t.leader = t.next_leader()
         t.check(f"{other} leads", t.leader is other)
@@ -90,7 +90,7 @@ def dbus_hangs_on_standbys(t):
     t.cluster.wait_ready()
 
 
-@scenario("polkitd is killed on all hosts: PID 1 has it started again, and a takeover works")
+@scenario("polkitd is killed on all hosts: PID 1 has it started again, and a switchover works")
 def polkitd_killed(t):
     """PID 1 asks polkit whether the agent may start a unit."""
     for host in t.hosts:
@@ -99,17 +99,17 @@ def polkitd_killed(t):
     t.fault("kill -9 of polkitd on all hosts", lambda: [h.kill(pids[h]) for h in t.hosts])
     t.effect("they are gone", lambda: all(h.main_pid(POLKIT) != pids[h] for h in t.hosts))
     t.undisturbed(seconds=t.lease_ms / 1000)
-    handed_over(t, "and its polkitd was killed")
+    switch_over(t, "and its polkitd was killed")
     t.check(f"another polkitd runs on {t.leader}, which had to ask it",
             t.leader.main_pid(POLKIT) not in (0, pids[t.leader]))
     t.gap_at_most(2500)
 
 
 def cannot_start(t, stuck, other):
-    """The group is handed over to a host that may not start it, and then there is another one."""
+    """A host claims that may not start the keeper, and releases the record; another host leads."""
     old = t.leader
     t.stop_agent(old)
-    said = t.until(f"{stuck} has claimed, and gives the group back",
+    said = t.until(f"{stuck} has claimed, and releases the record",
                    lambda: t.said(stuck, "tenured.service", "not started"), timeout=15)
     t.silent(stuck)
     t.note(said[-1])
@@ -120,22 +120,22 @@ def cannot_start(t, stuck, other):
     old.systemctl("start", "tenured.service")
 
 
-@scenario("polkitd stands still on a standby that claims: another host leads instead")
+@scenario("polkitd hangs on a standby that claims: another host leads instead")
 def polkitd_hangs(t):
     stuck, other = t.standbys
     stuck.systemctl("start", POLKIT)
     pid = stuck.main_pid(POLKIT)
-    other.systemctl("stop", "tenured.service")      # so that it has to be the stuck one
+    other.systemctl("stop", "tenured.service")      # so that the stuck one has to claim
     t.fault(f"SIGSTOP of polkitd on {stuck}", lambda: stuck.run("kill", "-STOP", pid))
     try:
-        t.effect("it stands still", lambda: stuck.stands_still(pid))
+        t.effect("it is frozen", lambda: stuck.is_frozen(pid))
         cannot_start(t, stuck, other)
     finally:
         stuck.run("kill", "-CONT", pid)
     t.cluster.wait_ready(timeout=40)
 
 
-@scenario("polkit is masked on leader and a standby that claims: it is led down, and another host leads instead")
+@scenario("polkit is masked on the leader and on a standby whose claim therefore fails: another host leads")
 def polkit_masked(t):
     stuck, other = t.standbys
     without = (t.leader, stuck)
@@ -145,21 +145,21 @@ def polkit_masked(t):
     t.effect("it cannot be started there", lambda: not any(
         h.systemctl("start", POLKIT, check=False).ok for h in without))
     t.undisturbed(seconds=1.5 * t.lease_ms / 1000)
-    t.until(f"{stuck} says beforehand that it could not take over, and why", lambda: (
+    t.until(f"the status of {stuck} says in advance that it could not lead, and why", lambda: (
         lambda s: s.get("role") == "blocked" and "polkit does not answer" in s["reason"])(t.cluster.status(stuck)), timeout=30)
     t.note(t.cluster.status(stuck)["reason"])
     cannot_start(t, stuck, other)
     for host in without:
         host.systemctl("unmask", "--runtime", POLKIT)
     t.cluster.wait_ready(timeout=40)
-    # It is there again, and the host leads when it is its turn.
+    # With polkit the host leads at the next switchover.
     other.systemctl("stop", "tenured.service")
     t.leader = t.next_leader(timeout=40)
     other.systemctl("start", "tenured.service")
 
 
-@scenario("two hosts are configured with one node name: one leads, the other one says what is wrong")
-def two_of_one_name(t):
+@scenario("two hosts are configured with one node name: one leads, and the other one reports the mistake")
+def duplicate_node_name(t):
     leader, twin = t.leader, t.standbys[0]
     term = t.db.lease(t.group)["term"]
 
@@ -175,7 +175,7 @@ def two_of_one_name(t):
     same_term(t, leader, term)
     t.gap_at_most(0)
 
-    # It is a standby nevertheless, and never at the same time.
+    # It is a standby nevertheless, and never runs the unit at the same time.
     t.standbys[1].systemctl("stop", "tenured.service")
     t.fault(f"the plug of {leader} is pulled", leader.pull_plug)
     t.effect("it is off", lambda: not leader.up)
@@ -193,12 +193,12 @@ def two_of_one_name(t):
     t.leader = t.cluster.wait_ready(timeout=40)
 
 
-# To journald's two sockets for messages: syslog's and its own. (timeout: 124 is who has waited.)
+# These write to journald's two sockets for messages, syslog's and its own. (124: timeout(1) has ended a writer that waited.)
 WRITERS = ("timeout 0.3 logger full", "echo MESSAGE=full | timeout 0.3 logger --journald")
 
 
 def stop_journald(host):
-    """Its queues are filled, too: from then on whoever writes to the journal waits."""
+    """Freezes journald and fills its queues: from then on every process that writes to the journal waits."""
     pid = host.main_pid("systemd-journald.service")
     host.run("kill", "-STOP", pid)
     for writer in WRITERS:
@@ -206,14 +206,14 @@ def stop_journald(host):
     return pid
 
 
-@scenario("journald stands still on all hosts, who writes to it waits: nobody notices, and a takeover works")
+@scenario("journald hangs on all hosts and blocks its clients: the term goes on undisturbed, and a failover works")
 def journald_hangs(t):
     pids = {}
     try:
         t.fault("SIGSTOP of journald on all hosts, and a full queue",
                 lambda: pids.update((h, stop_journald(h)) for h in t.hosts))
         for h in t.hosts:
-            t.effect(f"whoever writes to the journal of {h} waits",
+            t.effect(f"a process that writes to the journal of {h} waits",
                      lambda h=h: all(h.run("sh", "-c", w, check=False).code == 124 for w in WRITERS))
         t.undisturbed(seconds=1.5 * t.lease_ms / 1000)
         t.gap_at_most(0)

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Configurations that change, are wrong, or are fought against."""
+"""The configuration changes, is wrong, or is overridden."""
 
 from lab.cluster import APPLIED, METHODS
 from lab.database import PASSWORD
 from lab.scenario import scenario
 
-# A name that systemd has to escape, and that must not make one group's slice lie in another's.
+# A name that systemd has to escape, or one group's slice would be inside another's.
 SECOND = "work-second"
 SECOND_UNIT = "second.service"
 SECOND_FILE = f"/etc/tenure/groups.d/{SECOND}.conf"
-# Of group work-second, so systemd escapes it.
+# The keeper of group work-second.
 SECOND_KEEPER = "tenure@work-second.service"
 
 
@@ -26,7 +26,7 @@ def reload_all(t, **options):
 
 
 def release_all(t, group):
-    """No host runs what left the group."""
+    """No host runs the unit that left the group."""
     for host in t.hosts:
         host.run("tenurectl", "apply", "--release", group)
 
@@ -35,7 +35,7 @@ def running(t, unit):
     return [h for h in t.hosts if h.state(unit) == "active"]
 
 
-@scenario("a group is added, removed and released again: the other one does not notice, and its unit is free at last only")
+@scenario("a group is added, removed and released again: the other group is undisturbed, and the unit is free only then")
 def group_added_and_removed(t):
     keeper = t.leader.main_pid(t.keeper)
 
@@ -53,11 +53,11 @@ def group_added_and_removed(t):
     t.timeline.fault(f"group {SECOND} is removed, systemctl reload tenured")
     for host in t.hosts:
         host.run("rm", SECOND_FILE)
-    # Where it is led last: the others must not be given it meanwhile.
+    # The leader is last: no other host must lead the group meanwhile.
     for host in [h for h in t.hosts if h is not where] + [where]:
         host.systemctl("reload", "tenured.service")
-    t.check("it is led down when the reload is done", not running(t, SECOND_UNIT))
-    # Other hosts may have the group still, for all that one host knows.
+    t.check("its unit is stopped when the reload has ended", not running(t, SECOND_UNIT))
+    # For all that one host knows, other hosts may still have the group.
     for host in t.hosts:
         t.check(f"its guards stay on {host}", "tenure@work" in host.property(SECOND_UNIT, "BindsTo"))
         t.check(f"its unit cannot be started on {host}",
@@ -66,14 +66,14 @@ def group_added_and_removed(t):
     for host in t.hosts:
         t.check(f"its guards are gone from {host}", host.property(SECOND_UNIT, "BindsTo") == ""
                 and not host.exists(f"/etc/systemd/system/{SECOND_UNIT}.d"))
-    t.check("its lease is given back", t.db.lease(SECOND)["clean"])
+    t.check("its record is released", t.db.lease(SECOND)["clean"])
     t.check("the other group's keeper is the same", t.leader.main_pid(t.keeper) == keeper)
     t.undisturbed(seconds=1)
     t.gap_at_most(0)
 
 
-@scenario("a broken file: the reload fails and says why, nothing changes")
-def bad_file(t):
+@scenario("a configuration file is broken: the reload fails and says why, and nothing changes")
+def broken_configuration_file(t):
     old = t.leader
     before = old.read_file(APPLIED[0])
     old.write_file(SECOND_FILE, 'groups = ( { name = "x y"; units = [ "worker.service" ]; '
@@ -84,7 +84,7 @@ def bad_file(t):
     said = old.journal("tenured.service", lines=30)
     for word in (SECOND_FILE, "x y", "colour", "lease"):
         t.check(f"the journal names {word}:\n{said}", word in said)
-    # What others do to systemd must not bring it in either.
+    # A daemon-reload and a restart of the agent must not apply it either.
     old.systemctl("daemon-reload")
     old.systemctl("restart", "tenured.service")
     t.check("what is applied is as before", old.read_file(APPLIED[0]) == before)
@@ -94,7 +94,7 @@ def bad_file(t):
     t.gap_at_most(0)
 
 
-@scenario("a group's units change: led down, and up again with the new ones")
+@scenario("the units of a group change: the leader steps down, and leads again with the new ones")
 def units_changed(t):
     group = {"name": t.group, "units": [t.unit, SECOND_UNIT], "lease": t.cluster.lease,
              "stop_timeout": t.cluster.stop_timeout}
@@ -124,7 +124,7 @@ def units_changed(t):
     t.gap_at_most(4 * 1000)
 
 
-@scenario("the method changes: led down, and claimed by the other method")
+@scenario("the method of a group changes: the leader steps down, and a node claims by the other method")
 def method_changed(t):
     other = next(m for m in METHODS if m != t.method)
     group = {"name": t.group, "units": [t.unit], "lease": t.cluster.lease,
@@ -149,7 +149,7 @@ def method_changed(t):
 
 
 def with_lease(t, lease, hosts=None):
-    """The group with another lease, everywhere or on these hosts."""
+    """Configures the group with another lease, on all hosts or on these."""
     group = {"name": t.group, "units": [t.unit], "lease": lease, "stop_timeout": t.cluster.stop_timeout}
     for host in hosts or t.hosts:
         t.cluster.configure(host, [group])
@@ -157,7 +157,7 @@ def with_lease(t, lease, hosts=None):
 
 
 def keepers_lease(t, host):
-    """L in the state of the keeper, in milliseconds."""
+    """The lease in the keeper's state, in milliseconds."""
     state = host.read_file(f"/run/tenure/groups/{t.group}/live/state")
     return int(dict(line.split("=") for line in state.splitlines()[1:])["lease_usec"]) / 1000
 
@@ -166,7 +166,7 @@ def rows_lease(t):
     return t.db.lease(t.group)["lease_usec"] / 1000
 
 
-@scenario("the lease becomes longer, and then shorter, in a running term: nobody notices")
+@scenario("the lease becomes longer, then shorter, within one term: the term goes on undisturbed")
 def lease_changed(t):
     old, keeper, term = t.leader, t.leader.main_pid(t.keeper), t.db.lease(t.group)["term"]
     old.sh("systemd-run --quiet --collect --unit=signals busctl --json=short monitor org.tenure1")
@@ -178,7 +178,7 @@ def lease_changed(t):
     t.check("status shows both", "(8s is configured)" in old.run("tenurectl", "status", t.group).out)
     t.until("the keeper has it when the row has shown it for a lease", lambda: keepers_lease(t, old) == 8000)
     t.check("status shows one", "is configured)" not in old.run("tenurectl", "status", t.group).out)
-    t.until("watchers hear of both", lambda: signalled("ConfiguredLease") and signalled("Lease"))
+    t.until("D-Bus clients receive signals of both", lambda: signalled("ConfiguredLease") and signalled("Lease"))
     t.until("the journal says since when", lambda: t.said(old, "tenured.service", "has the configured lease now, 8s"))
     old.systemctl("stop", "signals.service")
     with_lease(t, t.cluster.lease)
@@ -191,7 +191,7 @@ def lease_changed(t):
     t.gap_at_most(0)
 
 
-@scenario("the leader is cut while its lease becomes longer: it goes by the old one, the others by the new one")
+@scenario("the leader is cut off while its lease becomes longer: it uses the old lease, and the standbys use the new one")
 def lease_longer_and_cut(t):
     old = t.leader
     with_lease(t, "8s")
@@ -201,7 +201,7 @@ def lease_longer_and_cut(t):
     t.check("the keeper has the old lease", keepers_lease(t, old) == t.lease_ms)
     t.until("it ends by its own deadline", lambda: old.state(t.unit) != "active", timeout=t.lease_ms / 1000 + 2)
     t.check("another one leads", t.next_leader(8 + 10) is not old)
-    t.check("nobody did before the longer lease was over", t.gap_ms() > 8000 - t.lease_ms)
+    t.check("no node did before the longer lease had expired", t.gap_ms() > 8000 - t.lease_ms)
     old.heal()
     t.cluster.wait_ready()
     for host in t.hosts:
@@ -210,7 +210,7 @@ def lease_longer_and_cut(t):
     t.gap_at_most(8000 + 2000)
 
 
-@scenario("the leader is cut while its lease becomes shorter: the row covers what the keeper has")
+@scenario("the leader is cut off while its lease becomes shorter: the record covers the keeper's deadline")
 def lease_shorter_and_cut(t):
     old = t.leader
     with_lease(t, "12s")
@@ -226,13 +226,13 @@ def lease_shorter_and_cut(t):
     t.gap_at_most(12000 + 2000)
 
 
-@scenario("an administrator's drop-in undoes a guard: that host does not take over, and says why")
-def guard_undone(t):
+@scenario("an administrator's drop-in overrides a guard: that host does not claim, and says why")
+def guard_overridden(t):
     bad, good = t.standbys
     drop_in = f"/etc/systemd/system/{t.unit}.d/~~.conf"
     bad.write_file(drop_in, "[Service]\nSendSIGKILL=no\n")
     bad.systemctl("daemon-reload")
-    t.until(f"{bad} says which property of which unit is wrong", lambda: (
+    t.until(f"the status of {bad} names the unit and the property", lambda: (
         lambda s: s.get("role") == "blocked" and t.unit in s["reason"]
         and "SendSIGKILL" in s["reason"])(t.cluster.status(bad)))
     t.fault(f"the plug of {t.leader} is pulled", t.leader.pull_plug)
@@ -241,12 +241,12 @@ def guard_undone(t):
     t.silent(bad)
     bad.run("rm", drop_in)
     bad.systemctl("daemon-reload")
-    t.until(f"{bad} stands by again", lambda: t.cluster.status(bad).get("role") == "standby")
+    t.until(f"{bad} is a standby again", lambda: t.cluster.status(bad).get("role") == "standby")
     t.gap_at_most(t.lease_ms + 2000)
 
 
-@scenario("the applied configuration is damaged: the host boots, and runs nothing unguarded")
-def snapshot_damaged(t):
+@scenario("the applied configuration is damaged: the host boots, and no unit runs without guards")
+def applied_configuration_damaged(t):
     other = t.standbys[0]
     other.systemctl("enable", "--quiet", t.unit)
 
@@ -256,7 +256,7 @@ def snapshot_damaged(t):
         other.reboot()
     booted = other.boots
     t.fault(f"applied.conf and its copy are damaged on {other}, and it is rebooted", damage)
-    t.effect("it has booted anew", lambda: other.up and other.boots == booted + 1)
+    t.effect("it has booted again", lambda: other.up and other.boots == booted + 1)
     t.check(f"the system state is {other.system_state()}, not running",
             other.system_state() == "running")
     t.check("its agent runs", other.state("tenured.service") == "active")
@@ -267,13 +267,13 @@ def snapshot_damaged(t):
     t.check("and cannot be started by hand", not r.ok and other.state(t.unit) == "inactive")
     other.systemctl("disable", "--quiet", t.unit)
     other.run("tenurectl", "apply")
-    t.until("after tenurectl apply it stands by", lambda: t.cluster.status(other).get("role")
+    t.until("after tenurectl apply it is a standby", lambda: t.cluster.status(other).get("role")
             == "standby")
     t.silent(other)
     t.gap_at_most(0)
 
 
-@scenario("the password comes as a credential of the agent's unit, from a file that is root's alone")
+@scenario("the password is a credential of the agent's unit, read from a file that only root can read")
 def password_by_credential(t):
     drop_in = "/etc/systemd/system/tenured.service.d/password.conf"
 
@@ -290,7 +290,7 @@ def password_by_credential(t):
     agents = {h: h.main_pid("tenured.service") for h in t.hosts}
     t.fault("there is a credential, and no other password", lambda: [
         prepare(h) for h in (*t.standbys, t.leader)])
-    t.effect("all agents have logged in anew", lambda: t.cluster.wait_ready() and all(
+    t.effect("all agents have logged in again", lambda: t.cluster.wait_ready() and all(
         h.main_pid("tenured.service") != agents[h] for h in t.hosts))
     t.undisturbed(seconds=t.lease_ms / 1000)
     t.gap_at_most(0)

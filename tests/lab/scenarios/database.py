@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The arbiter goes and comes back."""
+"""The arbiter stops or crashes, and comes back."""
 
 from lab import clock
 from lab.scenario import scenario
 
 
-@scenario("the database is restarted: nobody notices")
+@scenario("the database is restarted: the term goes on undisturbed")
 def database_restarted(t):
     started = t.db.psql("select pg_postmaster_start_time()")
     t.fault("systemctl restart of PostgreSQL", t.db.restart)
@@ -14,7 +14,7 @@ def database_restarted(t):
     t.gap_at_most(0)
 
 
-@scenario("the database crashes and is back at once: nobody notices")
+@scenario("the database crashes and is restarted at once: the term goes on undisturbed")
 def database_crashed(t):
     started = t.db.psql("select pg_postmaster_start_time()")
     t.fault("kill -9 of all of PostgreSQL", t.db.crash)
@@ -24,25 +24,25 @@ def database_crashed(t):
     t.gap_at_most(0)
 
 
-@scenario("an administrator ends all sessions of the agents: nobody notices")
-def sessions_ended(t):
+@scenario("an administrator terminates all sessions of the agents: the term goes on undisturbed")
+def sessions_terminated(t):
     def sessions():
         rows = t.db.psql("select pid, host(client_addr) from pg_stat_activity where usename = 'tenure'")
         return dict(line.split("|") for line in rows.splitlines())
-    # The server may still have sessions of hosts that were cut off before, and of a tenurectl that just ended.
+    # The server may still have sessions of hosts that were cut off earlier, and of a tenurectl that has just ended.
     before = sessions()
     hosts = {h.address for h in t.hosts}
     t.check(f"each agent has a session: {before}", set(before.values()) >= hosts)
     t.fault("pg_terminate_backend() of all agents' sessions", lambda: t.db.psql(
         "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'tenure'"))
-    t.effect("every agent has another session, and nobody else",
+    t.effect("every agent has another session, and there are no others",
              lambda: (lambda now: not now.keys() & before.keys() and sorted(now.values()) == sorted(hosts))(sessions()))
     t.undisturbed(seconds=2 * t.lease_ms / 1000)
     t.gap_at_most(0)
 
 
-@scenario("the database is away for longer than a lease: everything stops, one comes back")
-def database_away(t):
+@scenario("the database is unavailable for longer than a lease: all units stop, and one node leads when it is back")
+def database_unavailable(t):
     old = t.leader
     t.fault("PostgreSQL is stopped", t.db.stop)
     t.effect("it does not answer", lambda: not t.db.ready())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The arbiter is there, and yet not to be relied on."""
+"""The arbiter runs, but is unreliable."""
 
 import collections
 import time
@@ -26,13 +26,13 @@ def database_crash_loop(t):
     t.gap_at_most(t.lease_ms + 2000)
 
 
-@scenario("commits wait for a standby that is not there, and an administrator cancels the waits")
+@scenario("commits wait for a missing synchronous standby, and an administrator cancels the waits")
 def synchronous_wait_cancelled(t):
-    """A cancelled wait is told as a success with a warning: what is not durable must not count."""
+    """PostgreSQL reports a cancelled wait as a success with a warning: what is not durable must not count."""
     old, cancelled = t.leader, 0
     cancel = ("select count(pg_cancel_backend(pid)) from pg_stat_activity "
               "where usename = 'tenure' and wait_event = 'SyncRep'")
-    t.fault("synchronous_standby_names names nobody who is there",
+    t.fault("synchronous_standby_names names a missing server",
             lambda: t.db.set("synchronous_standby_names", "nobody"))
     until = clock.now() + t.lease_ms * clock.MS
     while clock.now() < until:
@@ -40,11 +40,11 @@ def synchronous_wait_cancelled(t):
         time.sleep(0.05)
     t.effect(f"{cancelled} commits of the agents were cancelled in their wait", lambda: cancelled >= 3)
     t.dead_within(old, t.duration_ms + t.slack_ms + t.stop_ms + t.kill_ms)
-    t.check("nobody leads by what may be lost", not t.testimony.running(within=100 * clock.MS))
+    t.check("no node leads by a commit that may be lost", not t.testimony.running(within=100 * clock.MS))
     t.check("the agent says what the server warned of", t.said(
         old, "tenured.service", "warns: canceling wait for synchronous replication"))
     t.timeline.fault("synchronous_standby_names is empty again")
-    # (What waits goes on when the setting is read.)
+    # (Waiting commits go on when the server reads the setting.)
     t.db.psql("alter system reset synchronous_standby_names")
     t.db.psql("select pg_reload_conf()")
     t.cluster.wait_ready()
@@ -54,7 +54,7 @@ def status(host):
     return host.property("tenured.service", "StatusText")
 
 
-# (what is done, what undoes it, what STATUS says then). The agents' sessions are ended after both.
+# (fault, remedy, what STATUS says in between). The agents' sessions are terminated after both.
 TROUBLES = {
     "no connection is free": ("alter role tenure connection limit 0",
                               "alter role tenure connection limit -1",
@@ -75,8 +75,8 @@ TROUBLES = {
 END = "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'tenure'"
 
 
-@scenario("the database is bad in five ways: each is named, and recovered from without a restart")
-def database_troubles(t):
+@scenario("the database fails in five ways: each is reported, and needs no restart of an agent once it is repaired")
+def database_errors(t):
     agents = {h: h.main_pid("tenured.service") for h in t.hosts}
     for what, (spoil, mend, words) in TROUBLES.items():
         t.fault(what, lambda s=spoil: t.db.psql(f"{s}; {END}"))
@@ -89,9 +89,9 @@ def database_troubles(t):
             t.check(f"{host}'s journal says it once: {said}", len(said) == 1)
         t.note(status(t.leader))
         t.db.psql(f"{mend}; {END}")
-        t.timeline.good("it is put right")
+        t.timeline.good("the fault is repaired")
         t.leader = t.cluster.wait_ready(timeout=30)
-    t.check("no agent was started anew", agents == {h: h.main_pid("tenured.service")
+    t.check("no agent was restarted", agents == {h: h.main_pid("tenured.service")
                                                     for h in t.hosts})
     t.gap_at_most(t.lease_ms + 3000)
 
@@ -99,7 +99,7 @@ def database_troubles(t):
 CONNECTIONS, RESERVED = 20, 3       # the latter for superusers, as it is by default
 
 
-@scenario("all connections of the server are taken, and free again")
+@scenario("all connections of the server are in use, and become free again")
 def connections_exhausted(t):
     t.spent = True
     t.db.set_offline("max_connections", str(CONNECTIONS))
@@ -108,14 +108,14 @@ def connections_exhausted(t):
     old = t.leader = t.cluster.wait_ready(timeout=40)
 
     def sessions():
-        """{user: how many}, all at one moment; none when there was no connection for who asks: who is refused takes one,
-        too, for a moment, and then there may be none even for a superuser."""
+        """{user: number of sessions} at one moment; empty when the query itself got no connection: a refused client also takes
+        one for a moment, and then even a superuser may get none."""
         lines = t.db.psql("select usename, count(*) from pg_stat_activity where backend_type = 'client backend' group by 1",
                           check=False).splitlines()
         return collections.Counter({user: int(n) for user, _, n in (line.partition("|") for line in lines)})
 
     def taken(seen, *users):
-        """All that are not reserved, by them alone."""
+        """Whether this user alone has all connections that are not reserved."""
         return sum(seen[user] for user in users) >= CONNECTIONS - RESERVED
 
     def taken_without_agents():
@@ -123,7 +123,7 @@ def connections_exhausted(t):
         return taken(seen, "hog") and seen["tenure"] == 0
 
     def take_all():
-        """Who is refused tries again."""
+        """Clients that are refused try again."""
         t.db.run("systemd-run", "--quiet", "--collect", "--unit=hog", "bash", "-c", f"""
             export PGPASSWORD={PASSWORD}
             for i in {{1..{CONNECTIONS}}}; do
@@ -139,27 +139,27 @@ def connections_exhausted(t):
     t.gap_at_most(0)
 
     def end():
-        """Agents are kept out until others have what they had: else it is chance who is quicker."""
+        """Agents may not log in until the other clients have all connections: otherwise chance would decide who is quicker."""
         t.db.psql(f"alter role tenure connection limit 0; {END}")
         t.until("others have them", lambda: taken(sessions(), "hog"), timeout=40, every=0.5)
         t.db.psql("alter role tenure connection limit -1")
     t.fault("the agents' sessions are ended", end)
-    t.effect("they have none, though they might", taken_without_agents, timeout=20)
+    t.effect("they have none, though they may log in", taken_without_agents, timeout=20)
     for host in t.hosts:
         t.until(f"{host} says so", lambda h=host: "too many clients" in status(h)
                 or "remaining connection slots are reserved" in status(h), timeout=t.lease_ms / 1000 + 2)
     t.note(status(old))
-    t.until("nobody runs the unit", lambda: not t.testimony.running(within=300 * clock.MS),
+    t.until("no host runs the unit", lambda: not t.testimony.running(within=300 * clock.MS),
             timeout=t.lease_ms / 1000 + 1)
     t.dead_within(old, t.duration_ms + t.slack_ms + t.stop_ms + t.kill_ms)
-    t.timeline.fault("they have gone")
+    t.timeline.fault("the other clients have gone")
     t.db.systemctl("stop", "hog.service")
     t.db.psql("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'hog'")
     t.leader = t.cluster.wait_leader(timeout=20)
 
 
 def full_wal(t):
-    """pg_wal on a small disk of its own, as an administrator would have it."""
+    """Moves pg_wal to a small disk of its own, as an administrator might."""
     data = f"/var/lib/postgresql/{t.db.version}/main"
     t.db.sh(f"""set -e
         systemctl stop {t.db.unit}
@@ -179,12 +179,12 @@ def disk_full(t):
 
     def fill():
         t.db.sh("dd if=/dev/zero of=/var/wal/ballast bs=64k 2>/dev/null", check=False)
-        # Segments that are there already are used up first.
+        # Existing segments are used up first.
         for _ in range(8):
             t.db.psql("create table if not exists x as select 1; select pg_switch_wal()",
                       check=False)
     t.fault("the disk of pg_wal is full", fill)
-    t.effect("PostgreSQL says so, and ends", lambda: "No space left on device" in t.db.sh(
+    t.effect("PostgreSQL logs it, and ends", lambda: "No space left on device" in t.db.sh(
         f"cat /var/log/postgresql/postgresql-{t.db.version}-main.log") and not t.db.ready())
     t.until("the unit is stopped everywhere", lambda: t.testimony.beats(
         clock.now() - 200 * clock.MS, clock.now()) == 0, timeout=t.lease_ms / 1000 + 2)

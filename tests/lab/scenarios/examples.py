@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The examples that are installed, applied as they are: what they say they do, they do."""
+"""The installed examples, applied unchanged: they do what they say."""
 
 import json
 
@@ -14,7 +14,7 @@ UNITS = ["billing.service", "report.timer", "floating-address.service", "systemd
 GROUPS = ["billing", "report", "address", "container"]
 ADDRESS = "10.77.0.100"
 
-# What the examples leave to their administrator: programs, settings, an image.
+# What the examples leave to the administrator: programs, settings, an image.
 PROGRAMS = {
     "billing": "exec /lab/witness /lab/beats/$(hostname).billing.service",
     "report": "timeout 0.1 /lab/witness /lab/beats/$(hostname).report.service || true",
@@ -43,7 +43,7 @@ def prepare(t, host):
             f"{image}/dev {image}/run {image}/tmp {image}/lab {image}/var; "
             f"cp /etc/os-release {image}/usr/lib/; cp /lab/witness {image}/sbin/init")
     host.write_file("/etc/systemd/nspawn/web.nspawn", CONTAINER.format(host=host.name))
-    # By day, and again and again.
+    # The timer elapses often, not only at night.
     host.write_file(f"{ETC}/report.timer.d/now.conf",
                     "[Timer]\nOnActiveSec=300ms\nOnUnitInactiveSec=100ms\nAccuracySec=1ms\n")
     host.write_file(f"{ETC}/report.service.d/often.conf", "[Unit]\nStartLimitIntervalSec=0\n")
@@ -51,7 +51,7 @@ def prepare(t, host):
 
 def apply_examples(host):
     host.sh(f"cd {INSTALLED}; cp *.conf /etc/tenure/groups.d/; cp *.service *.timer {ETC}/")
-    host.sh("tenurectl check; test $? -lt 2")  # nothing that would keep it from leading
+    host.sh("tenurectl check; test $? -lt 2")  # no finding that would keep the host from leading
     reload(host)
 
 
@@ -64,7 +64,7 @@ def remove(host):
 
 
 def where(t):
-    """{group: the host that leads it}, of those that one host leads."""
+    """{group: its leader}, for groups that exactly one host leads."""
     found = {}
     for host in t.hosts:
         said = host.run("tenurectl", "status", "--json", check=False)
@@ -79,7 +79,7 @@ def mac(host):
 
 
 def all_work(t, leaders):
-    """Each example does on its leader what it is there for, and nothing elsewhere."""
+    """Each example does its work on its leader, and nothing elsewhere."""
     for unit, group in zip(UNITS, GROUPS):
         t.until(f"{unit} is active on {leaders[group]} alone",
                 lambda u=unit, g=group: [h for h in t.hosts if h.state(u) == "active"]
@@ -91,7 +91,7 @@ def all_work(t, leaders):
     holder = leaders["address"]
     has = [h for h in t.hosts if ADDRESS in h.sh("ip -o -4 address show dev host0")]
     t.check(f"{holder} alone has the address: {has}", has == [holder])
-    # Without asking anew: it was told.
+    # Without an ARP request: the new leader has announced the address.
     t.db.run("timeout", "1", "bash", "-c", f"exec 3<>/dev/tcp/{ADDRESS}/9", check=False)
     t.until("the neighbour knows where the address is",
             lambda: mac(holder) in t.db.sh(f"ip neigh show {ADDRESS}"))
@@ -100,10 +100,10 @@ def all_work(t, leaders):
                 "systemd-nspawn@web.service", "ControlGroup"))
 
 
-@scenario("the examples as installed: a worker, a timer, a floating address, a container")
+@scenario("the examples as installed: a worker, a timer, a floating address and a container")
 def examples(t):
     everywhere(t.hosts, lambda h: prepare(t, h))
-    # Whoever sees the new rows first claims them first.
+    # The host that sees the new records first claims them first.
     apply_examples(t.leader)
     everywhere(t.standbys, apply_examples)
     leaders = t.until("all examples are led", lambda: len(
@@ -124,7 +124,7 @@ def examples(t):
     all_work(t, leaders)
     t.next_leader()
     for unit in ("billing.service", "report.service", "systemd-nspawn@web.service"):
-        t.one_at_a_time(unit, terms=not unit.startswith("systemd-nspawn@"))    # what runs in there is not told
+        t.one_at_a_time(unit, terms=not unit.startswith("systemd-nspawn@"))    # a container does not know its term
     t.gap_at_most(1000)
     old.systemctl("start", "tenured.service")
     everywhere(t.hosts, remove)

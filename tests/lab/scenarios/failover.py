@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PostgreSQL fails over to a standby server: as it should, and as it should not."""
+"""PostgreSQL fails over to a standby server, safely and unsafely."""
 
 import contextlib
 
@@ -10,7 +10,7 @@ from lab.writers import CONTROL, WRITERS, Writers
 
 @contextlib.contextmanager
 def two_servers(t, synchronous):
-    """A second server follows the first; the agents know both. Nothing of it can be undone."""
+    """A second server follows the first, and the agents know both. The lab cannot be used again."""
     t.spent = True
     first, second = t.db, t.lab.second_database()
     second.follow(first, synchronous)
@@ -37,8 +37,8 @@ def connected(t, host, server):
 
 
 def lose_writes(t, first, second):
-    """Renewals that only the primary has, which dies with them."""
-    t.fault(f"{second} hears nothing of {first} any more", lambda: t.lab.network.divide([first.name], [second.name]))
+    """The primary dies with renewals that it alone has."""
+    t.fault(f"{second} is separated from {first}", lambda: t.lab.network.divide([first.name], [second.name]))
     t.effect(f"{first} has a renewal that {second} has not", lambda: t.lab.network.is_divided()
              and second.nonce(t.group) != first.nonce(t.group))
 
@@ -57,29 +57,28 @@ def primary_dies(t, synchronous):
         t.leader = t.cluster.wait_leader(timeout=20)
         for host in t.hosts:
             connected(t, host, second)
-        # The leader of before either came through in its term, or lost it to a later one.
+        # The old leader either kept its term, or lost it to a later one.
         now = t.until("one leads", lambda: t.cluster.term(t.cluster.wait_leader()))
         t.check(f"term {now} after term {term}", now == term or now > term)
         t.figures["the leader"] = "stayed" if now == term and t.leader is old else "changed"
         t.gap_at_most(t.lease_ms + 3500)
 
 
-@scenario("the primary dies, its synchronous standby is promoted")
+@scenario("the primary dies, and its synchronous standby is promoted")
 def failover_synchronous(t):
     primary_dies(t, synchronous=True)
 
 
-@scenario("the primary dies, its asynchronous standby is promoted")
+@scenario("the primary dies, and its asynchronous standby is promoted")
 def failover_asynchronous(t):
     primary_dies(t, synchronous=False)
 
 
 def left_behind(t, first, second):
-    """The leader is on the old primary's side of a network that falls apart; the rest goes on
-    with the standby server."""
+    """The network is divided: the leader is on the old primary's side, and the other hosts are with the standby server."""
     old = t.leader
     here, there = [first.name, old.name], [second.name, *(h.name for h in t.standbys)]
-    t.fault(f"the network falls apart: {' '.join(here)} | {' '.join(there)}",
+    t.fault(f"the network is divided: {' '.join(here)} | {' '.join(there)}",
             lambda: t.lab.network.divide(here, there))
     t.effect("the sides do not hear each other", lambda: t.lab.network.is_divided() and not second.run(
         "pg_isready", "-q", "-t", "1", "-h", first.address, check=False).ok)
@@ -89,17 +88,17 @@ def left_behind(t, first, second):
     return old, new
 
 
-@scenario("the old primary lives on, cut off with the leader: its standby was synchronous")
+@scenario("the old primary lives on, cut off together with the leader; its standby was synchronous")
 def primary_cut_off(t):
     with two_servers(t, synchronous=True) as (first, second):
         old, _ = left_behind(t, first, second)
-        # What cannot be made safe on the other side counts for nothing here.
+        # A commit that the other side cannot confirm does not count here.
         t.dead_within(old, t.duration_ms + t.slack_ms + t.stop_ms + t.kill_ms)
         t.gap_at_most(t.lease_ms + 3500)
 
 
 def written_before(t, first, second):
-    """By the leader's term, on either server: it is not for anything else that they are refused later."""
+    """The writers use the leader's term on either server, so that only the term can be why they are refused later."""
     here, there = Writers(t, first).install(), Writers(t, second)
     term = here.start_all(t.leader)
     here.stop(t.leader)
@@ -111,7 +110,7 @@ def written_before(t, first, second):
 
 
 def refused(t, writers, old, new):
-    """Both lead; the writers of both write where the later term was begun."""
+    """Two nodes lead; the writers of both write to the server with the later term."""
     terms = {h: t.cluster.term(h) for h in (old, new)}
     before = {w: writers.rows(w, terms[old]) for w in WRITERS}
     writers.start_all(new)
@@ -121,14 +120,14 @@ def refused(t, writers, old, new):
             t.until(f"{writer} writes with term {terms[old]}, late", lambda: writers.late(CONTROL) > 3)
             continue
         t.until(f"{writer} is refused on {old}", lambda w=writer: writers.given_up(old, w))
-        t.check(f"it is told why: {writers.said(old, writer)}",
+        t.check(f"the error says why: {writers.said(old, writer)}",
                 f'group "{t.group}" is not led with term {terms[old]}' in writers.said(old, writer))
         t.check(f"{writer} wrote no row of term {terms[old]} any more",
                 writers.rows(writer, terms[old]) == before[writer] > 0)
     t.figures["by the old term"] = f"{writers.late(CONTROL)} late rows unasserted, 0 asserted"
 
 
-@scenario("the same, but asynchronous: two histories, two leaders, until one of them is ended",
+@scenario("the same with an asynchronous standby: two histories and two leaders, until one primary is switched off",
           dual_ms=60000, breaks="the database does not fork its history")
 def primary_forked(t):
     with two_servers(t, synchronous=False) as (first, second):
@@ -149,10 +148,10 @@ def primary_forked(t):
         refused(t, writers, old, new)
         since, now = t.fault_at, clock.now()
         dual = clock.ms(t.testimony.dual_active(since, now))
-        t.check(f"both ran it all the while, {dual:.0f} ms of it", dual > clock.ms(now - since) - 100)
+        t.check(f"both ran it all the time, for {dual:.0f} ms", dual > clock.ms(now - since) - 100)
         t.fault(f"{first} is switched off", first.pull_plug)
         t.effect("it is", lambda: not first.up)
         t.until(f"{new} alone runs it", lambda: t.testimony.running(
             within=100 * clock.MS) == [new.name], timeout=20)
         connected(t, old, second)
-        t.until(f"{old} stands by", lambda: t.cluster.status(old).get("role") == "standby")
+        t.until(f"{old} is a standby", lambda: t.cluster.status(old).get("role") == "standby")

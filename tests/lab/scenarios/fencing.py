@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Applications that assert their term: what a writer does that nobody ends."""
+"""Applications that assert their term: what a writer does that outlives its leader."""
 
 from lab import clock
 from lab.scenario import scenario
 from lab.writers import CONTROL, NO_TABLE, TABLE, WRITERS, Writers
 
 
-@scenario("writers that nobody ends: what asserts its term writes nothing after the next one's first",
+@scenario("writers outlive their leader: one that asserts its term writes nothing after the next term's first write",
           dual_ms=50, breaks="no machine is paused past its deadline")
 def fenced_writers(t):
     writers = Writers(t, t.db).install()
     old = t.leader
     term = writers.start_all(old)
-    # Renewed all the while, whatever is open.
+    # The term is renewed all the time, whichever transactions are open.
     t.stays("the leader renews on", lambda: t.db.lease(t.group)["term"] == term, t.lease_ms / 1000)
 
     t.fault(f"{old} is frozen, in the middle of transactions", old.freeze)
@@ -29,13 +29,13 @@ def fenced_writers(t):
             t.until(f"{writer} has given up on {old}", lambda w=writer: writers.given_up(old, w))
             t.check(f"{writer}: no row of term {term} after the first of term {newer}",
                     writers.late(writer) == 0)
-            # Either the term was refused, or the server had ended what stood open for so long.
+            # Either the term was refused, or the server had ended a transaction that was idle for so long.
             said = writers.said(old, writer)
-            t.check(f"it was told why: {said}", f'group "{t.group}" is not led with term {term}' in said
+            t.check(f"the error said why: {said}", f'group "{t.group}" is not led with term {term}' in said
                     or "idle-in-transaction timeout" in said)
             t.note(said)
 
-    # Nobody is frozen: the group is handed over, and the writers of before are told.
+    # No host is frozen: a switchover, after which the old writers get an error.
     t.stop_agent(new)
     t.leader = last = t.next_leader()
     newest = writers.start_all(last)
@@ -45,18 +45,18 @@ def fenced_writers(t):
         else:
             t.until(f"{writer} has given up on {new}", lambda w=writer: writers.given_up(new, w))
             said = writers.said(new, writer)
-            t.check(f"it was told why: {said}",
+            t.check(f"the error said why: {said}",
                     f'group "{t.group}" is not led with term {newer}' in said
                     and (f"Its term is {newest}, of node {last}." in said
                          or "Its leader has given it up." in said))
-            t.check(f"{writer}: still none late", writers.late(writer) == 0)
+            t.check(f"{writer}: still no late row", writers.late(writer) == 0)
     t.gap_at_most(t.lease_ms + 2000)
     new.systemctl("start", "tenured.service")
     writers.remove()
 
 
-@scenario("a long transaction asserts the term when the leader goes: it is waited for, and named")
-def held_up(t):
+@scenario("a long transaction asserts the term when the leader stops: the claim waits for it, and the journal names it")
+def long_transaction_at_failover(t):
     t.db.psql(TABLE)
     old, term = t.leader, t.cluster.term(t.leader)
     old.write_file("/usr/local/bin/long", f"""#!/bin/sh
@@ -70,13 +70,13 @@ PGPASSFILE=/etc/tenure/pgpass PGAPPNAME=month-end exec psql -X -q -o /dev/null -
     named = f'process {process} of role "writer", application "month-end"'
 
     t.fault(f"systemctl stop tenured on {old}", lambda: old.systemctl("stop", "tenured.service"))
-    t.effect("the row is clean, and cannot be claimed",
+    t.effect("the record is clean, and cannot be claimed",
              lambda: t.db.lease(t.group)["clean"] and t.db.lease(t.group)["term"] == term)
     other = t.until("a standby names what it waits for", lambda: next(
         (h for h in t.standbys if named in t.cluster.status(h).get("reason", "")), None))
     t.note(t.cluster.status(other).get("reason", ""))
     t.next_leader()
-    t.check("the transaction was let go on to its end",
+    t.check("the transaction went on to its end",
             old.property("long.service", "Result") == "success")
     said = [line for h in t.standbys for line in h.sh(
         "journalctl -q -b -o cat MESSAGE_ID=d8f4c0e6a5e44d0db17b2d6c02b7a010",
@@ -88,12 +88,12 @@ PGPASSFILE=/etc/tenure/pgpass PGAPPNAME=month-end exec psql -X -q -o /dev/null -
     t.db.psql(NO_TABLE)
 
 
-# What the server hears of them ends in mid-transaction: one waits for an answer, one says nothing (and is over after
-# D/2, whoever lives: it begins last).
+# The server loses contact with both in mid-transaction: one waits for a reply, the other is idle, and begins last, because the
+# server ends an idle transaction after D/2 in any case.
 DEAD = {"busy": "select pg_sleep(600)", "idle": "select 1"}
 
 
-@scenario("the leader is cut off, half open, in transactions that assert its term: they hold nobody up")
+@scenario("the leader is cut off, half open, with open transactions that assert its term: they do not delay the failover")
 def dead_clients(t):
     t.db.psql(TABLE)
     old, term = t.leader, t.cluster.term(t.leader)
@@ -105,7 +105,7 @@ PGPASSFILE=/etc/tenure/pgpass PGAPPNAME={name} exec psql -X -q -o /dev/null \\
 """, 0o755)
 
     def transactions():
-        """Application and state."""
+        """{application: state} of the open transactions."""
         return dict(line.split("|") for line in t.db.psql(
             "select application_name, state from pg_stat_activity where usename = 'writer' "
             "and xact_start is not null").splitlines())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""tenurectl apply is interrupted, has no room, or finds what another version left: no unit is free that was applied."""
+"""tenurectl apply is interrupted, has no room, or finds files of another version: no applied unit loses its guards."""
 
 import time
 
@@ -7,7 +7,7 @@ from lab import clock
 from lab.cluster import APPLIED
 from lab.scenario import scenario
 
-from .guards_copies import FILE, WAYS, generators_copy, guarded, stands_by
+from .guards_copies import FILE, WAYS, generators_copy, guarded, wait_standby
 from .guards_missing import is_refused
 from .units import BEAT, ETC, OTHERS, SERVICES, all_dead, everywhere, nothing_usable, reload, service, units_of_group
 
@@ -24,26 +24,26 @@ def was_applied(host, unit):
     return any(host.exists(path) and f'"{unit}"' in host.read_file(path) for path in APPLIED)
 
 
-def whole(t, host):
+def apply_completes(t, host):
     r = host.run("tenurectl", "apply", timeout=60)
     t.check(f"the next apply on {host} does it all: {r.err}", r.ok and not r.err)
     r = host.run("tenurectl", "check", check=False)
     t.check(f"nothing is left to do on {host}: {r.err}", not r.err)
     left = host.sh(f"ls {ETC}/*.d/~tenure.new 2>/dev/null", check=False)
-    t.check(f"nothing is left over on {host}: {left}", not left)
+    t.check(f"no temporary file is left on {host}: {left}", not left)
 
 
 def killed_apply(t, host, ms):
-    """Whether it was killed before its end."""
+    """Kills an apply after so many ms. Returns whether it was killed before its end."""
     r = t.fault_in_the_dark(f"tenurectl apply on {host} is killed after {ms:.0f} ms", lambda: host.run(
         "timeout", "-s", "KILL", f"{ms / 1000:.3f}", "tenurectl", "apply", check=False, timeout=60))
     t.effect("it is over", lambda: not host.sh("pgrep -x tenurectl", check=False))
-    # As a package's installation does it.
+    # As the installation of a package does.
     host.systemctl("daemon-reload")
     return not r.ok
 
 
-@scenario("tenurectl apply is killed at any moment, as a unit joins and leaves its group: not free once it was applied")
+@scenario("tenurectl apply is killed at random moments while a unit joins and leaves its group: what was applied stays guarded")
 def guards_apply_killed(t):
     t.spent, killed, left = True, 0, False
     everywhere(t.hosts, lambda h: h.write_file(f"{ETC}/{SECOND}", service(BEAT, "Restart=always")))
@@ -58,16 +58,16 @@ def guards_apply_killed(t):
             if killed_apply(t, host, moment):
                 killed += 1
             else:
-                # It was over by then. The first one was measured once, on a machine that may have been busy.
+                # It had ended by then. Its duration was measured once, and the machine may have been busy.
                 takes = min(takes, moment)
             if not t.cluster.is_leader(host):
                 is_refused(t, host, t.unit)
                 if left or was_applied(host, SECOND):
                     is_refused(t, host, SECOND)
-            whole(t, host)
-            t.check(f"it says what is kept on {host}", left == ("Left" in host.run("tenurectl", "check", check=False).out))
+            apply_completes(t, host)
+            t.check(f"check says what is kept on {host}", left == ("Left" in host.run("tenurectl", "check", check=False).out))
         t.leader = t.cluster.wait_ready()
-        t.until(f"{SECOND} runs where it is to", lambda: t.leader.state(SECOND) == ("inactive" if left else "active"))
+        t.until(f"{SECOND} runs where it should", lambda: t.leader.state(SECOND) == ("inactive" if left else "active"))
         left = not left
     t.check(f"most of them were killed: {killed}", killed >= KILLS * 3 / 2)
     t.figures["killed"] = killed
@@ -76,8 +76,8 @@ def guards_apply_killed(t):
     t.gap_at_most(t.lease_ms + 2000)
 
 
-@scenario("no room is left in /etc/systemd/system: apply says so and changes nothing, and does it when there is")
-def guards_no_room(t):
+@scenario("/etc/systemd/system is full: apply says so and changes nothing, and succeeds once there is room")
+def guards_disk_full(t):
     t.spent, host = True, t.standbys[0]
     host.write_file(f"{ETC}/{SECOND}", service(BEAT))
     before = host.read_file(APPLIED[0])
@@ -92,20 +92,20 @@ def guards_no_room(t):
     r = host.run("tenurectl", "apply", check=False)
     t.check(f"apply says so: {r.err}", not r.ok and "No space left" in r.err and "stays in force" in r.err)
     t.check("what is applied is as before", host.read_file(APPLIED[0]) == before)
-    t.check("nothing is half done", not host.sh(f"ls -d {ETC}/{SECOND}.d {ETC}/*.d/~tenure.new 2>/dev/null", check=False))
+    t.check("no file is left half written", not host.sh(f"ls -d {ETC}/{SECOND}.d {ETC}/*.d/~tenure.new 2>/dev/null", check=False))
     host.systemctl("daemon-reload")
     guarded(t, host)
     is_refused(t, host, t.unit)
-    stands_by(t, host)
+    wait_standby(t, host)
     host.run("rm", f"{ETC}/full")
     r = host.run("tenurectl", "apply")
-    t.check(f"with room it is done, with a warning: {r.err}", "lies on a file system of its own" in r.err)
+    t.check(f"with room it succeeds, with a warning: {r.err}", "lies on a file system of its own" in r.err)
     is_refused(t, host, SECOND)
     t.silent(host)
     t.gap_at_most(0)
 
 
-@scenario("an earlier version was back for a while, and applied another group: what it alone names cannot start after it")
+@scenario("a host is downgraded for a while and applies another group: after the upgrade that group's unit cannot start")
 def guards_downgraded(t):
     t.spent, host, older = True, t.standbys[0], "/etc/tenure/applied.conf"
     host.write_file(f"{ETC}/{SECOND}", service(BEAT))
@@ -116,7 +116,7 @@ def guards_downgraded(t):
     t.fault(f"an earlier version applies {SECOND} on {host}, which boots with this one", lambda: (
         host.write_file(older, text, 0o640, "root:tenure"), host.reboot()))
     t.effect("it has booted", lambda: host.up and host.boots == booted + 1)
-    stands_by(t, host)
+    wait_standby(t, host)
     guarded(t, host)
     for unit in (t.unit, SECOND):
         is_refused(t, host, unit)
@@ -138,8 +138,8 @@ COPIES = {
 }
 
 
-@scenario("units of every kind, with one copy of their guards: none starts on a standby, by hand or when it boots")
-def guards_one_copy_of_each(t):
+@scenario("units of every type with one copy of their guards: none starts on a standby, by hand or at boot")
+def guards_one_copy_left(t):
     t.spent = True
     with units_of_group(t, KINDS):
         host = t.standbys[0]
@@ -159,13 +159,13 @@ def guards_one_copy_of_each(t):
             host.sh(mend)
             host.systemctl("daemon-reload")
             host.run("tenurectl", "apply", timeout=60)
-            stands_by(t, host)
+            wait_standby(t, host)
             time.sleep(0.5)
             t.silent(host)
         t.gap_at_most(0)
 
 
-@scenario("a group is renamed everywhere: refused with the way to do it, and that works; its unit never runs twice")
+@scenario("a group is renamed on all hosts: refused with the remedy, which works; its unit never runs twice")
 def group_renamed(t):
     t.spent, before, after = True, "before", "after"
 
@@ -192,7 +192,7 @@ def group_renamed(t):
     said = where.run("tenurectl", "apply", check=False).err
     t.check(f"it says what to do: {said}", f"tenurectl apply --release {before}" in said)
     t.check("it runs on", where.main_pid(SECOND) == pid)
-    # That way.
+    # The way that the message names.
     everywhere(t.hosts, lambda h: remove(h, after))
     everywhere([h for h in t.hosts if h is not where], reload)
     reload(where)
@@ -208,13 +208,13 @@ def group_renamed(t):
     t.gap_at_most(0)
 
 
-@scenario("a group leaves the files of one host whose unit is enabled, and it boots with either copy lost: it does not start")
-def guards_left_boot(t):
+@scenario("a group is removed from one host's files, which boots with its unit enabled and either copy lost: it does not start")
+def guards_removed_group_boot(t):
     t.spent, host = True, t.standbys[0]
     host.systemctl("enable", "--quiet", "tenured.service", t.unit)
     t.fault(f"the group leaves the files of {host}", lambda: (
         host.run("rm", f"/etc/tenure/groups.d/{t.group}.conf"), reload(host)))
-    t.effect("it is not of this host any more", lambda: not t.cluster.status(host).get("role"))
+    t.effect("the group is gone from this host", lambda: not t.cluster.status(host).get("role"))
     for lose, mend in (("true", "true"), WAYS["is masked"], (f"rm -rf {ETC}/*.d", "true")):
         booted = host.boots
         t.fault_in_the_dark(f"{lose}; {host} boots", lambda lose=lose: (host.sh(lose), host.reboot()))

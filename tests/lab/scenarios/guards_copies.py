@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One of the two copies of the guards is lost, in every way and at every time: the other one suffices."""
+"""One of the two copies of the guards is lost, in every way and at any time: the other one suffices."""
 
 import os
 import threading
@@ -27,14 +27,14 @@ def limit_tasks(host, text):
 
 
 def reload_without_tasks(host):
-    """daemon-reload, as a package's installation does it, in a moment in which nothing can be forked."""
+    """daemon-reload, as the installation of a package does, while no process can be forked."""
     limit_tasks(host, "")
     host.systemctl("daemon-reload")
     limit_tasks(host, "2000")
 
 
 PARENT = "is killed with all others by one of them"
-# How the generator's copy gets lost with the next daemon-reload: what to do before it, and how to undo that.
+# How the next daemon-reload loses the generator's copy: the commands before it, and those that undo them.
 WAYS = {
     "is masked": ("mkdir -p /etc/systemd/system-generators; ln -s /dev/null /etc/systemd/system-generators/tenure-generator",
                   "rm /etc/systemd/system-generators/tenure-generator"),
@@ -43,7 +43,7 @@ WAYS = {
     "is killed": (f"mv {OURS} /root/; printf '#!/bin/sh\\nkill -9 $$\\n' >{OURS}; chmod +x {OURS}",
                   f"mv /root/tenure-generator {GENERATORS}/"),
     PARENT: (
-        # It takes the place of PID 1's child that runs them all.
+        # It kills its parent, PID 1's child that runs all generators.
         f"printf '#!/bin/sh\\nkill -9 $PPID\\n' >{GENERATORS}/a-killer; chmod +x {GENERATORS}/a-killer; "
         f"mv {OURS} /root/; printf '#!/bin/sh\\nsleep 0.3; exec /root/tenure-generator \"$@\"\\n' >{OURS}; chmod +x {OURS}",
         f"rm {GENERATORS}/a-killer; mv /root/tenure-generator {GENERATORS}/"),
@@ -62,7 +62,7 @@ def generators_copy(t, host, unit=None):
 def lose_generators_copy(t, host, way):
     t.fault_in_the_dark(f"the generator of {host} {way}", lambda: host.sh(WAYS[way][0]))
     host.systemctl("daemon-reload", check=False)
-    t.effect("what it wrote is gone", lambda: not generators_copy(t, host))
+    t.effect("the generator's copy is gone", lambda: not generators_copy(t, host))
 
 
 def mend_generator(t, host, way):
@@ -72,7 +72,7 @@ def mend_generator(t, host, way):
 
 
 def guarded(t, host):
-    """By what PID 1 goes by."""
+    """By the settings that PID 1 uses."""
     t.check(f"{t.unit} is guarded on {host}", host.property(t.unit, "BindsTo") == t.keeper
             and host.property(t.unit, "Slice") == f"tenure-{t.group}.slice"
             and t.unit in host.property(t.keeper, "PropagatesStopTo"))
@@ -82,8 +82,8 @@ def dead(t, host):
     t.check(f"{t.unit} does not run on {host}: {host.state(t.unit)}", host.state(t.unit) in ("inactive", "failed"))
 
 
-def stands_by(t, host):
-    t.until(f"{host} stands by", lambda: t.cluster.status(host).get("role") == "standby")
+def wait_standby(t, host):
+    t.until(f"{host} is a standby", lambda: t.cluster.status(host).get("role") == "standby")
 
 
 @scenario("the generator fails in each way on a standby: its unit cannot be started")
@@ -93,13 +93,13 @@ def guards_generator_fails_standby(t):
         lose_generators_copy(t, host, way)
         guarded(t, host)
         is_refused(t, host, t.unit)
-        stands_by(t, host)
+        wait_standby(t, host)
         mend_generator(t, host, way)
     t.silent(host, since=t.first_fault_at)
     t.gap_at_most(0)
 
 
-@scenario("the generator fails in each way while a standby boots whose unit is enabled: it does not start")
+@scenario("the generator fails in each way while a standby boots with its unit enabled: the unit does not start")
 def guards_generator_fails_boot(t):
     t.spent, host = True, t.standbys[0]
     host.systemctl("enable", "--quiet", t.unit)
@@ -110,14 +110,14 @@ def guards_generator_fails_boot(t):
         t.effect("it wrote nothing", lambda: host.up and not generators_copy(t, host))
         guarded(t, host)
         dead(t, host)
-        stands_by(t, host)
+        wait_standby(t, host)
         is_refused(t, host, t.unit)
         mend_generator(t, host, way)
     t.silent(host, since=t.first_fault_at)
     t.gap_at_most(0)
 
 
-@scenario("the generator fails in each way on the leader, its unit crashes, it steps down: one host runs it")
+@scenario("the generator fails in each way on the leader, its unit crashes, it steps down: one host runs the unit")
 def guards_generator_fails_leading(t):
     t.spent = True
     restarts_always(t)
@@ -128,7 +128,7 @@ def guards_generator_fails_leading(t):
         term, pid = t.cluster.term(old), old.main_pid(t.unit)
         old.kill(t.unit)
         t.until("PID 1 has started its unit again", lambda old=old, pid=pid: old.main_pid(t.unit) not in (0, pid))
-        t.check("where it belongs", f"/tenure-{t.group}.slice/" in old.property(t.unit, "ControlGroup"))
+        t.check("in its slice", f"/tenure-{t.group}.slice/" in old.property(t.unit, "ControlGroup"))
         t.check("in the same term", t.cluster.is_leader(old) and t.cluster.term(old) == term)
         t.stop_agent(old)
         t.leader = t.next_leader()
@@ -136,20 +136,20 @@ def guards_generator_fails_leading(t):
         is_refused(t, old, t.unit)
         mend_generator(t, old, way)
         old.systemctl("start", "tenured.service")
-        stands_by(t, old)
+        wait_standby(t, old)
         t.gap_at_most(2000)
 
 
 def resists(t):
-    """A unit that ignores SIGTERM, and that PID 1 always starts again."""
+    """A unit that ignores SIGTERM, and that PID 1 always restarts."""
     t.spent = True
     restarts_always(t)
     t.cluster.worker("--ignore-term")
     t.leader = t.cluster.wait_ready()
 
 
-def end_meanwhile(t, loss, lose):
-    """The leader steps down, and loses something while it does: its unit, which somebody starts then, ends all the same."""
+def lose_while_ending(t, loss, lose):
+    """The leader loses guards while it steps down, and its unit is started by hand then: it is stopped all the same."""
     old = t.leader
     stop = threading.Thread(target=old.systemctl, args=("stop", "tenured.service"))
     t.fault(f"systemctl stop tenured on {old}, and {loss}", stop.start)
@@ -163,7 +163,7 @@ def end_meanwhile(t, loss, lose):
     t.dead_within(old, t.stop_ms + t.kill_ms + t.slack_ms)
 
 
-@scenario("the generator fails in each way while a term ends, and somebody starts the unit: it ends all the same")
+@scenario("the generator fails in each way while a term ends, and the unit is started by hand: it is still stopped")
 def guards_generator_fails_ending(t):
     resists(t)
     for way in WAYS:
@@ -172,14 +172,14 @@ def guards_generator_fails_ending(t):
 
         def lose(old=old):
             old.systemctl("daemon-reload")
-            t.check("what the generator wrote is gone", not generators_copy(t, old))
-        end_meanwhile(t, f"the generator {way}", lose)
+            t.check("the generator's copy is gone", not generators_copy(t, old))
+        lose_while_ending(t, f"the generator {way}", lose)
         mend_generator(t, old, way)
         old.systemctl("start", "tenured.service")
-        stands_by(t, old)
+        wait_standby(t, old)
 
 
-@scenario("the generator hangs until PID 1 has no more patience: a standby's unit cannot be started")
+@scenario("the generator hangs until PID 1 gives up on it: a standby's unit cannot be started")
 def guards_generator_hangs(t):
     t.spent, host = True, t.standbys[0]
     host.sh(f"mv {OURS} /root/; printf '#!/bin/sh\\nexec sleep 300\\n' >{OURS}; chmod +x {OURS}")
@@ -193,7 +193,7 @@ def guards_generator_hangs(t):
     t.gap_at_most(0)
 
 
-@scenario("a standby reloads its units while no process can be forked: its unit still cannot be started")
+@scenario("a standby reloads its units while it cannot fork: its unit still cannot be started")
 def guards_standby_without_tasks(t):
     t.spent, host = True, t.standbys[0]
     t.fault(f"daemon-reload on {host}, which is out of tasks for a moment", lambda: reload_without_tasks(host))
@@ -205,7 +205,7 @@ def guards_standby_without_tasks(t):
     t.gap_at_most(0)
 
 
-@scenario("the leader reloads its units while no process can be forked, its unit crashes, it is cut off: one host runs it")
+@scenario("the leader reloads its units while it cannot fork, its unit crashes, it is cut off: one host runs the unit")
 def guards_leader_without_tasks(t):
     t.spent, old = True, t.leader
     restarts_always(t)
@@ -227,7 +227,7 @@ def guards_leader_without_tasks(t):
 LEAK = "i=0; while :; do true >/run/leak/%s.$i 2>/dev/null && i=$((i+1)); done"
 
 
-@scenario("no inode is left in /run while a standby reloads its units: its unit still cannot be started")
+@scenario("a standby reloads its units while /run has no free inode: its unit still cannot be started")
 def guards_without_inodes(t):
     t.spent, host = True, t.standbys[0]
 
@@ -236,7 +236,7 @@ def guards_without_inodes(t):
         for n in range(3):
             host.write_file(f"/root/leak{n}", f"#!/bin/sh\n{LEAK % n}\n", 0o755)
             host.sh(f"setsid /root/leak{n} >/dev/null 2>&1 </dev/null &")
-        t.until("none is left", lambda: host.sh("df --output=iavail /run | tail -1").strip() == "0")
+        t.until("no inode is left", lambda: host.sh("df --output=iavail /run | tail -1").strip() == "0")
     t.fault(f"inodes of /run are used up on {host}", leak)
     host.systemctl("daemon-reload", check=False)
     t.effect("its generator could not write", lambda: not generators_copy(t, host))
@@ -247,8 +247,8 @@ def guards_without_inodes(t):
     t.gap_at_most(0)
 
 
-@scenario("/etc/tenure is a link to a disk of fstab: a standby that boots does not run the enabled unit")
-def guards_late_configuration(t):
+@scenario("/etc/tenure is a link to a disk in fstab: a standby that boots does not start its enabled unit")
+def guards_configuration_mounted_late(t):
     t.spent, host = True, t.standbys[0]
     host.systemctl("enable", "--quiet", t.unit)
 
@@ -259,15 +259,15 @@ def guards_late_configuration(t):
     move()
     t.fault(f"{host} is rebooted, and mounts its configuration late", host.reboot)
     t.effect("its configuration is mounted", lambda: host.up and host.exists("/etc/tenure/tenure.conf"))
-    stands_by(t, host)
+    wait_standby(t, host)
     t.check("its generator has written its guards", generators_copy(t, host))
     dead(t, host)
     t.silent(host)
     t.gap_at_most(0)
 
 
-@scenario("what is applied lies on a disk that is mounted late: apply says so, and safe when the host boots")
-def guards_late_applied(t):
+@scenario("the applied configuration is on a disk that is mounted late: apply says so, and the host boots safely")
+def guards_applied_mounted_late(t):
     t.spent, host = True, t.standbys[0]
     host.systemctl("enable", "--quiet", t.unit)
     host.sh("mkdir /disk; mv /etc/tenure.applied /disk/; mkdir /etc/tenure.applied; systemctl stop tenured; "
@@ -278,7 +278,7 @@ def guards_late_applied(t):
     host.sh(f"rm {APPLIED[1]}")
     t.fault(f"{host} is rebooted, and mounts what is applied late", host.reboot)
     t.effect("it is mounted", lambda: host.up and host.exists(APPLIED[0]))
-    stands_by(t, host)
+    wait_standby(t, host)
     guarded(t, host)
     dead(t, host)
     t.silent(host)
@@ -301,12 +301,12 @@ LOSSES = {
 def lose_etc_copy(t, host, loss):
     before = len(copy_alerts(host))
     t.fault_in_the_dark(f"{loss} on {host}", lambda: host.sh(LOSSES[loss](t)))
-    # Either may be late: the agent has it written again after half a second.
-    t.effect("what was written there is gone or another", lambda: "one copy only" in host.run(
+    # Either can be seen late: the agent has the copy written again after half a second.
+    t.effect("the persistent copy is gone or differs", lambda: "one copy only" in host.run(
         "tenurectl", "check", check=False).err or len(copy_alerts(host)) > before)
 
 
-@scenario("the persistent copy is lost in each way, on standby and leader: the unit is guarded, the next apply mends it")
+@scenario("the persistent copy is lost in each way, on standby and leader: the unit is guarded, and the next apply restores it")
 def guards_copy_lost(t):
     t.spent = True
     restarts_always(t)
@@ -319,17 +319,17 @@ def guards_copy_lost(t):
         t.stop_agent(old)
         t.leader = t.next_leader()
         dead(t, old)
-        # The agent's start writes what is lost.
+        # The agent writes lost copies when it starts.
         old.systemctl("start", "tenured.service")
-        stands_by(t, old)
-        t.check("it is whole again", "copy" not in old.run("tenurectl", "check", check=False).err)
+        wait_standby(t, old)
+        t.check("both copies exist again", "copy" not in old.run("tenurectl", "check", check=False).err)
         host.systemctl("reload", "tenured.service")
         t.check("there, too", "copy" not in host.run("tenurectl", "check", check=False).err)
         restarts_always(t)
         t.gap_at_most(2000)
 
 
-@scenario("the persistent copy is lost in each way, and a standby boots whose unit is enabled: it does not start")
+@scenario("the persistent copy is lost in each way, and a standby boots with its unit enabled: the unit does not start")
 def guards_copy_lost_boot(t):
     t.spent, host = True, t.standbys[0]
     for loss in LOSSES:
@@ -339,15 +339,15 @@ def guards_copy_lost_boot(t):
         booted = host.boots
         t.fault_in_the_dark(f"{host} is rebooted", host.reboot)
         t.effect("it has booted", lambda booted=booted: host.up and host.boots == booted + 1)
-        stands_by(t, host)
+        wait_standby(t, host)
         dead(t, host)
         is_refused(t, host, t.unit)
-        t.check("it is whole again", "copy" not in host.run("tenurectl", "check", check=False).err)
+        t.check("both copies exist again", "copy" not in host.run("tenurectl", "check", check=False).err)
     t.silent(host, since=t.first_fault_at)
     t.gap_at_most(0)
 
 
-@scenario("the persistent copy is lost in each way while a term ends, and somebody starts the unit: it ends all the same")
+@scenario("the persistent copy is lost in each way while a term ends, and the unit is started by hand: it is still stopped")
 def guards_copy_lost_ending(t):
     resists(t)
     for loss in LOSSES:
@@ -356,26 +356,26 @@ def guards_copy_lost_ending(t):
         def lose(old=old, loss=loss):
             old.sh(LOSSES[loss](t))
             t.check("that copy is gone", "one copy only" in old.run("tenurectl", "check", check=False).err)
-        end_meanwhile(t, loss, lose)
+        lose_while_ending(t, loss, lose)
         old.systemctl("start", "tenured.service")
-        stands_by(t, old)
+        wait_standby(t, old)
 
 
-@scenario("/etc/systemd/system cannot be written: apply and check say so, and the unit is guarded by the generator's copy")
+@scenario("/etc/systemd/system is read-only: apply and check say so, and the generator's copy guards the unit")
 def guards_copy_read_only(t):
     t.spent, host = True, t.standbys[0]
 
     def make():
         host.systemctl("stop", "tenured.service")
         host.sh(f"cd {ETC} && rm -rf *.d && mount --bind {ETC} {ETC} && mount -o remount,bind,ro {ETC}")
-    t.fault(f"it is read-only on {host}, and what we wrote there is gone", make)
+    t.fault(f"it is read-only on {host}, and the persistent copy is gone", make)
     t.effect("nothing can be written", lambda: not host.run("touch", f"{ETC}/x", check=False).ok)
     host.systemctl("start", "tenured.service")
     r = host.run("tenurectl", "apply")
     t.check(f"apply says so: {r.err}", "there is one copy of them only" in r.err and "Read-only file system" in r.err)
     r = host.run("tenurectl", "check", check=False)
     t.check(f"so does check: {r.err}", "there is one copy only" in r.err)
-    stands_by(t, host)
+    wait_standby(t, host)
     guarded(t, host)
     is_refused(t, host, t.unit)
     old = t.leader
@@ -394,7 +394,7 @@ WantedBy=multi-user.target
 """
 
 
-@scenario("all of /etc is read-only and nothing is applied there: the host boots without its unit, then leads with one copy")
+@scenario("/etc is read-only and nothing is applied yet: the host boots without its unit, then leads with one copy")
 def guards_etc_read_only(t):
     t.spent, host, old = True, t.standbys[0], t.leader
     host.systemctl("stop", "tenured.service")
@@ -405,11 +405,11 @@ def guards_etc_read_only(t):
     t.fault(f"{host} boots with a read-only /etc", host.reboot)
     t.effect("it has booted, and nothing can be written", lambda: host.up and host.boots == booted + 1
              and not host.run("touch", "/etc/x", check=False).ok)
-    stands_by(t, host)
+    wait_standby(t, host)
     t.silent(host)
     guarded(t, host)
     is_refused(t, host, t.unit)
-    t.check("it is applied until the next boot", host.exists("/run/tenure.applied/applied.conf") and not host.exists(APPLIED[0]))
+    t.check("the configuration is applied until the next boot", host.exists("/run/tenure.applied/applied.conf") and not host.exists(APPLIED[0]))
     r = host.run("tenurectl", "apply")
     t.check(f"apply says so: {r.err}", "Read-only file system" in r.err and "until this host boots" in r.err)
     r = host.run("tenurectl", "check", check=False)
@@ -424,12 +424,12 @@ def guards_etc_read_only(t):
     t.gap_at_most(2000)
     host.sh("umount /etc")
     r = host.run("tenurectl", "apply")
-    t.check(f"once it can be written all is as it should be: {r.err}", not r.err and host.exists(APPLIED[0])
+    t.check(f"once /etc can be written, apply has no finding: {r.err}", not r.err and host.exists(APPLIED[0])
             and host.exists(f"{ETC}/{t.unit}.d/{FILE}") and not host.exists("/run/tenure.applied/applied.conf"))
 
 
-@scenario("a host boots before anything was ever applied there, and its unit is enabled: it does not start")
-def guards_before_the_first_apply(t):
+@scenario("a host boots with its unit enabled before the first apply: the unit does not start")
+def guards_before_first_apply(t):
     t.spent, host = True, t.standbys[0]
 
     def provision():
@@ -441,8 +441,8 @@ def guards_before_the_first_apply(t):
     booted = host.boots
     t.fault(f"{host} boots as it was provisioned", host.reboot)
     t.effect("it has booted", lambda: host.up and host.boots == booted + 1)
-    stands_by(t, host)
-    t.check("by now it is applied", generators_copy(t, host) and host.exists(f"{ETC}/{t.unit}.d/{FILE}"))
+    wait_standby(t, host)
+    t.check("the agent has applied it by now", generators_copy(t, host) and host.exists(f"{ETC}/{t.unit}.d/{FILE}"))
     dead(t, host)
     t.silent(host)
     t.gap_at_most(0)
@@ -455,7 +455,7 @@ PROGRAMS = ("/usr/sbin/tenured", "/usr/bin/tenurectl", "/usr/lib/tenure", OURS, 
             "/usr/share/dbus-1/system.d/org.tenure1.conf", "/usr/lib/tmpfiles.d/tenure.conf")
 
 
-@scenario("the programs are removed from a host whose unit is enabled, and it boots: it does not start")
+@scenario("the programs are removed from a host, which boots with its unit enabled: the unit does not start")
 def guards_package_removed(t):
     t.spent, host = True, t.standbys[0]
     host.systemctl("enable", "--quiet", t.unit)
@@ -473,55 +473,55 @@ def guards_package_removed(t):
     time.sleep(2)
     dead(t, host)
     is_refused(t, host, t.unit)
-    # Somebody's word is that nobody else runs it.
+    # The operator vouches that no other host runs it.
     host.sh(f"rm {ETC}/*/{FILE}; systemctl daemon-reload")
     t.check("without them it is an ordinary unit", host.property(t.unit, "BindsTo") == "")
     t.silent(host, since=t.first_fault_at)
     t.gap_at_most(0)
 
 
-@scenario("what is applied is as the version before left it: guarded from there, taken over by the agent's next start")
+@scenario("the applied configuration is where the previous version kept it: the unit is guarded, and the agent moves it")
 def guards_upgraded(t):
     t.spent, old, host = True, t.leader, t.standbys[0]
     keeper, term = old.main_pid(t.keeper), t.cluster.term(old)
     before = ("/etc/tenure/applied.conf", "/etc/tenure/applied.conf.copy")
 
-    def go_back(h):
+    def as_earlier_version(h):
         h.sh(f"mv {APPLIED[0]} {before[0]}; mv {APPLIED[1]} {before[1]}; rm -r /etc/tenure.applied {ETC}/*.d; "
              "systemctl daemon-reload")
 
-    def taken_over(h):
-        t.check(f"it is where it belongs on {h}, and nothing is left", all(h.exists(p) for p in APPLIED)
+    def is_moved(h):
+        t.check(f"the files are moved on {h}, and none is left", all(h.exists(p) for p in APPLIED)
                 and not any(h.exists(p) for p in before) and h.exists(f"{ETC}/{t.unit}.d/{FILE}"))
         guarded(t, h)
-    t.fault(f"{old} and {host} are as before", lambda: [go_back(h) for h in (old, host)])
+    t.fault(f"{old} and {host} are as the version before left them", lambda: [as_earlier_version(h) for h in (old, host)])
     t.effect("there is one copy only", lambda: not old.exists(f"{ETC}/{t.unit}.d") and generators_copy(t, old))
     guarded(t, old)
     is_refused(t, host, t.unit)
     old.systemctl("restart", "tenured.service")
-    taken_over(old)
+    is_moved(old)
     t.undisturbed(seconds=1)
     t.check("the keeper and the term are the same", old.main_pid(t.keeper) == keeper and t.cluster.term(old) == term)
     host.systemctl("enable", "--quiet", t.unit, "tenured.service")
     booted = host.boots
     t.fault(f"{host} boots", host.reboot)
     t.effect("it has booted", lambda: host.up and host.boots == booted + 1)
-    stands_by(t, host)
+    wait_standby(t, host)
     dead(t, host)
-    taken_over(host)
+    is_moved(host)
     t.silent(host)
     t.gap_at_most(0)
 
 
-@scenario("a unit that was enabled by its path has a second name: it cannot be started by either, nor be left running")
-def guards_second_name(t):
+@scenario("a unit that was enabled by its path has an alias: it cannot be started by either name, nor be left running")
+def guards_unit_alias(t):
     t.spent = True
     unit = "[Service]\nExecStart=/lab/witness /lab/beats/%H.pay.service\n[Install]\nAlias=payments.service\nWantedBy=multi-user.target\n"
 
     def prepare(host):
         host.write_file("/opt/app/pay.service", unit)
         host.systemctl("enable", "--quiet", "/opt/app/pay.service")
-        # Newer versions make one unit of the first two names, but not of this one.
+        # Newer versions of systemd make one unit of the first two names, but not of this one.
         host.sh("ln -s /opt/app/pay.service /etc/systemd/system/wages.service")
         t.cluster.write_group(host, {"name": "pay", "units": ["pay.service"], "lease": t.cluster.lease,
                                      "stop_timeout": t.cluster.stop_timeout})
@@ -547,15 +547,15 @@ def guards_second_name(t):
         t.check(f"{name} does not run on {leads}", leads.state(name) in ("inactive", "failed"))
     time.sleep(0.5)
     t.one_at_a_time("pay.service")
-    t.until("all is led", lambda: t.cluster.leader())
+    t.until("the group is led", lambda: t.cluster.leader())
     t.check("it beat", t.lab.testimony("pay.service").beats(t.began, clock.now()))
 
 
 STRAY = "stray.service"
 
 
-@scenario("both copies of a unit's guards are lost on a standby, and somebody starts it: stopped by its name, and stays so")
-def guards_stray_by_name(t):
+@scenario("both copies of a unit's guards are lost on a standby, and it is started: it is stopped by its name for good")
+def guards_stray_stopped_by_name(t):
     t.spent = True
     with units_of_group(t, {STRAY: service(BEAT, "Restart=always", "RestartSec=0")}):
         host = t.standbys[0]
@@ -566,9 +566,9 @@ def guards_stray_by_name(t):
         host.systemctl("start", STRAY)
         t.until("it is stopped", lambda: host.state(STRAY) in ("inactive", "failed"), timeout=5)
         t.figures["stopped after"] = f"{clock.ms(clock.now() - began):.0f} ms"
-        t.stays("it stays so", lambda: host.state(STRAY) in ("inactive", "failed"), seconds=2)
+        t.stays("it stays stopped", lambda: host.state(STRAY) in ("inactive", "failed"), seconds=2)
         host.sh(WAYS["is masked"][1])
         host.systemctl("reload", "tenured.service")
-        stands_by(t, host)
+        wait_standby(t, host)
         is_refused(t, host, STRAY)
         t.gap_at_most(0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Guards that get lost where a group is led: reported, and healed by the agent; or it steps down in time."""
+"""A leader loses guards: the agent reports and heals them, or the node steps down in time."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ from lab import clock
 from lab.cluster import APPLIED
 from lab.scenario import scenario
 
-from .guards_copies import FILE, WAYS, generators_copy, guarded, is_refused, reload_without_tasks, stands_by
+from .guards_copies import FILE, WAYS, generators_copy, guarded, is_refused, reload_without_tasks, wait_standby
 from .guards_missing import alerts, copy_alerts, restarts_always
 from .units import ETC
 
@@ -22,7 +22,7 @@ def persistent(host, unit):
 
 
 def healed(host):
-    """How often PID 1 has run it to its end."""
+    """How often PID 1 has run the service that heals guards."""
     return host.sh(f"journalctl -q -b -o cat -u {HEAL}", check=False).count("Finished")
 
 
@@ -30,7 +30,7 @@ def in_its_slice(t, host):
     return f"/tenure-{t.group}.slice/" in host.property(t.unit, "ControlGroup")
 
 
-def bare(t, host):
+def unguarded(t, host):
     return host.property(t.unit, "BindsTo") == "" and host.property(t.unit, "Slice") != f"tenure-{t.group}.slice"
 
 
@@ -38,8 +38,8 @@ def leads_on(t, host, term):
     t.check(f"{host} leads on", t.cluster.is_leader(host) and t.cluster.term(host) == term)
 
 
-@scenario("the generator is killed in a daemon-reload on the leader: an alert, healed by itself, the term goes on")
-def guards_lost_generators_copy(t):
+@scenario("the generator is killed in a daemon-reload on the leader: an alert, the agent heals it, and the term goes on")
+def guards_lost_generator_copy(t):
     t.spent, host = True, t.leader
     restarts_always(t)
     time.sleep(1)
@@ -51,17 +51,17 @@ def guards_lost_generators_copy(t):
     t.until("its copy is back", lambda: generators_copy(t, host))
     t.until("the journal says so", lambda: t.said(host, "tenured", "both copies of the group's guards are there again"))
     t.figures["whole after"] = f"{clock.ms(clock.now() - t.fault_at):.0f} ms"
-    t.until("without anybody else's doing", lambda: healed(host) > before)
+    t.until("the agent healed it", lambda: healed(host) > before)
     guarded(t, host)
     leads_on(t, host, term)
     t.undisturbed(seconds=1)
-    t.until("its status has nothing to say any more", lambda: not t.cluster.status(host).get("reason"))
+    t.until("its status has no finding any more", lambda: not t.cluster.status(host).get("reason"))
     t.check(f"it was healed once, and reported once: {copy_alerts(host)}",
             healed(host) == before + 1 and len(copy_alerts(host)) == 1)
     t.gap_at_most(0)
 
 
-@scenario("no process can be forked for a moment, and the leader reloads its units: healed by itself, the term goes on")
+@scenario("the leader reloads its units while it cannot fork: the agent heals the guards, and the term goes on")
 def guards_lost_without_tasks(t):
     t.spent, host = True, t.leader
     term = t.cluster.term(host)
@@ -73,7 +73,7 @@ def guards_lost_without_tasks(t):
     t.gap_at_most(0)
 
 
-@scenario("the persistent copy is lost on leader and standby, the unit's or the keeper's: an alert, written again by itself")
+@scenario("the persistent copy of the unit or the keeper is lost on leader and standby: an alert, and the agent heals it")
 def guards_lost_persistent_copy(t):
     t.spent, host, standby = True, t.leader, t.standbys[0]
     term = t.cluster.term(host)
@@ -89,47 +89,47 @@ def guards_lost_persistent_copy(t):
             guarded(t, h)
         t.check("nothing is left to do", "copy" not in host.run("tenurectl", "check", check=False).err)
     is_refused(t, standby, t.unit)
-    stands_by(t, standby)
+    wait_standby(t, standby)
     leads_on(t, host, term)
     t.undisturbed(seconds=1)
     t.gap_at_most(0)
 
 
 def lose_both(host, also=""):
-    """The generator is away, and what was written to the root file system: PID 1 goes by nothing."""
+    """Removes the generator and all drop-ins: PID 1 has no guards."""
     host.sh(f"{WAYS[MISSING][0]}; cd {ETC} && rm -rf *.d; {also or 'true'}; systemctl daemon-reload")
 
 
-@scenario("both copies of all guards are lost on the leader: an alert, restored from what is applied, the term goes on")
+@scenario("both copies of all guards are lost on the leader: an alert, the agent heals them, and the term goes on")
 def guards_lost_both_healed(t):
     t.spent, host = True, t.leader
     term = t.cluster.term(host)
     t.fault(f"the generator and all drop-ins are away on {host}, daemon-reload", lambda: lose_both(host))
     t.effect("an alert says that a guard is not in effect", lambda: alerts(host))
-    t.until("it is guarded again", lambda: not bare(t, host))
-    t.figures["bare for"] = f"{clock.ms(clock.now() - t.fault_at):.0f} ms"
+    t.until("it is guarded again", lambda: not unguarded(t, host))
+    t.figures["unguarded for"] = f"{clock.ms(clock.now() - t.fault_at):.0f} ms"
     guarded(t, host)
     t.until("the journal says so", lambda: t.said(host, "tenured", "all guards of the group are in effect again"))
     t.check("by the copy that could be written", persistent(host, t.unit) and persistent(host, t.keeper))
     leads_on(t, host, term)
     t.undisturbed(seconds=t.lease_ms / 1000)
     t.gap_at_most(0)
-    # The generator's is still lost: it is tried again, at a pace that grows.
+    # The generator's copy is still lost: the agent tries to heal it at growing intervals.
     before = healed(host)
     time.sleep(5)
     t.check(f"it is not tried all the time: {healed(host) - before} in 5 s", healed(host) - before <= 2)
     leads_on(t, host, term)
 
 
-@scenario("both copies are lost on the leader, and no heal helps: the term ends, planned, before anything gets away")
-def guards_lost_for_good(t):
+@scenario("both copies are lost on the leader and cannot be healed: the leader steps down before a unit escapes")
+def guards_lost_permanently(t):
     t.spent, old = True, t.leader
     gone = " ".join(APPLIED)
     t.fault(f"the generator, all drop-ins and what is applied are away on {old}, daemon-reload",
             lambda: lose_both(old, f"rm -f {gone}"))
-    t.effect("nothing guards its unit", lambda: bare(t, old))
+    t.effect("nothing guards its unit", lambda: unguarded(t, old))
     new = t.next_leader()
-    t.check(f"it was given back: {new} did not wait for the lease",
+    t.check(f"it was released: {new} did not wait for the lease",
             t.until("the journal says so", lambda: t.said(old, "tenured", "is given back")))
     said = t.said(old, "tenured", "giving up term", "alert")
     t.check(f"it says why: {said}", any("could not be brought to read them again" in line for line in said))
@@ -141,8 +141,8 @@ def guards_lost_for_good(t):
     t.silent(old, since=clock.now() - 2 * clock.SECOND)
 
 
-@scenario("a unit that PID 1 always restarts has lost its own guards for good: stepped down, and it is stopped by name")
-def guards_lost_for_good_of_a_unit(t):
+@scenario("a unit with Restart=always loses its own guards for good: the leader steps down, and it is stopped by its name")
+def guards_lost_permanently_of_unit(t):
     t.spent, old = True, t.leader
     restarts_always(t)
     time.sleep(1)
@@ -153,44 +153,44 @@ def guards_lost_for_good_of_a_unit(t):
         old.write_file(f"{ETC}/{t.unit}.d/restart.conf", "[Service]\nRestart=always\nRestartSec=100ms\n")
         old.systemctl("daemon-reload")
     t.fault(f"the generator and the unit's own drop-in are away on {old}, and so is what heals", lose)
-    t.effect("nothing guards it", lambda: bare(t, old))
+    t.effect("nothing guards it", lambda: unguarded(t, old))
     t.next_leader()
     t.check("it was given back", t.until("the journal says so", lambda: t.said(old, "tenured", "is given back")))
     t.gap_at_most(t.stop_ms + t.kill_ms + 1500)
     t.until(f"{t.unit} does not run on {old}", lambda: old.state(t.unit) in ("inactive", "failed"))
-    t.stays("and stays so", lambda: old.state(t.unit) in ("inactive", "failed"), seconds=2)
-    # Once what heals is there again, the host needs nobody.
+    t.stays("and stays stopped", lambda: old.state(t.unit) in ("inactive", "failed"), seconds=2)
+    # Once the healing service exists again, the host recovers without help.
     old.systemctl("unmask", HEAL)
     t.until("it heals itself", lambda: persistent(old, t.unit), timeout=30)
-    stands_by(t, old)
+    wait_standby(t, old)
 
 
-@scenario("the leader's unit runs outside its slice after a restart: an alert, it steps down at once, the unit is stopped")
-def guards_lost_outside(t):
+@scenario("the leader's unit is restarted outside its slice: an alert, the leader steps down at once, and the unit is stopped")
+def guards_lost_outside_slice(t):
     t.spent, old = True, t.leader
     restarts_always(t)
     time.sleep(1)
 
     def get_out():
-        old.write_file(f"{ETC}/{t.unit}.d/~~.conf", "[Service]\nSlice=batch.slice\n")
+        old.write_file(f"{ETC}/{t.unit}.d/~~.conf", "[Service]\nSlice=other.slice\n")
         old.systemctl("daemon-reload")
         old.kill(t.unit)
-    t.fault(f"Slice=batch.slice for the unit on {old}, daemon-reload, and it crashes", get_out)
-    t.effect("it was started outside", lambda: t.said(old, "tenured", "ControlGroup is /batch.slice"))
+    t.fault(f"Slice=other.slice for the unit on {old}, daemon-reload, and it crashes", get_out)
+    t.effect("it was started outside", lambda: t.said(old, "tenured", "ControlGroup is /other.slice"))
     t.next_leader()
     said = t.said(old, "tenured", "giving up term", "alert")
     t.check(f"it says why: {said}", any("outside the group's slice" in line for line in said))
     t.check("it was given back", t.until("the journal says so", lambda: t.said(old, "tenured", "is given back")))
     t.until(f"{t.unit} does not run on {old}", lambda: old.state(t.unit) in ("inactive", "failed"))
-    t.stays("and stays so", lambda: old.state(t.unit) in ("inactive", "failed"), seconds=2)
+    t.stays("and stays stopped", lambda: old.state(t.unit) in ("inactive", "failed"), seconds=2)
     t.gap_at_most(t.stop_ms + t.kill_ms + 1500)
     old.run("rm", f"{ETC}/{t.unit}.d/~~.conf")
     old.systemctl("daemon-reload")
-    stands_by(t, old)
+    wait_standby(t, old)
 
 
-@scenario("PID 1 hangs on leader and standby, in the midst of a reload on both: nothing is called lost")
-def guards_lost_not_when_pid1_hangs(t):
+@scenario("PID 1 hangs on leader and standby, in the middle of a reload: no guard is reported as lost")
+def guards_not_lost_when_pid1_hangs(t):
     hosts = (t.leader, t.standbys[0])
     term = t.cluster.term(t.leader)
     n = {h: (len(alerts(h)), len(copy_alerts(h)), healed(h)) for h in hosts}
@@ -201,7 +201,7 @@ def guards_lost_not_when_pid1_hangs(t):
             os.kill(h.leader, signal.SIGSTOP)
     t.fault("daemon-reload, and SIGSTOP of PID 1", stop)
     try:
-        t.effect("they are stopped", lambda: all(h.stands_still(1) for h in hosts))
+        t.effect("they are frozen", lambda: all(h.is_frozen(1) for h in hosts))
         t.undisturbed(seconds=12)
     finally:
         for h in hosts:
@@ -214,8 +214,8 @@ def guards_lost_not_when_pid1_hangs(t):
     t.gap_at_most(0)
 
 
-@scenario("what heals cannot be used for anything else: the agent's user may start it, and no more")
-def guards_lost_rights(t):
+@scenario("the service that heals guards cannot be misused: the agent's user may start it, and nothing else")
+def guards_heal_privilege(t):
     host = t.standbys[0]
     before = healed(host)
 
@@ -226,7 +226,7 @@ def guards_lost_rights(t):
     for command in (("stop", HEAL), ("restart", HEAL), ("start", "tenure-reload@x.service"), ("daemon-reload",),
                     ("daemon-reexec",), ("set-property", "--runtime", HEAL, "CPUWeight=1"), ("kill", HEAL)):
         t.check(f"{' '.join(command)} is refused", not as_agent(*command).ok)
-    # Whoever has the agent in its power cannot keep PID 1 busy with it all the time.
+    # An attacker who controls the agent cannot use it to keep PID 1 busy all the time.
     before, began = healed(host), clock.now()
     for _ in range(4):
         as_agent("start", HEAL)

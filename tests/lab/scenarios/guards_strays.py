@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What stops a unit reaches it wherever it is: units whose guards are lost in both copies, outside their slice, that
-ignore SIGTERM and are started again by PID 1 at once."""
+"""Strays are stopped wherever they run: units that have lost both copies of their guards, run outside their slice, ignore
+SIGTERM, and are restarted by PID 1 at once."""
 
 import contextlib
 import time
@@ -8,30 +8,30 @@ import time
 from lab import clock
 from lab.scenario import scenario
 
-from .guards_copies import STRAY, WAYS, stands_by
+from .guards_copies import STRAY, WAYS, wait_standby
 from .guards_lost import HEAL
 from .keeper import deadline_of
 from .units import BEAT, ETC, OTHERS, dead_within, service, units_of_group
 
-# The time limit of a stop that systemd gives by itself, where no guard says another.
+# systemd's default time limit of a stop, where no guard sets another.
 RESISTS = service(BEAT + " --ignore-term", "Restart=always", "RestartSec=0", "TimeoutStopSec=90")
-# Seen for a second, then a stop of the keeper; what has not ended by that a quarter of a second later is ended by name.
+# A stray is observed for a second, then the keeper is stopped; a quarter of a second later what still runs is ended by name.
 FOUND_MS = 1250
-# Two looks, the start of what ends it, and PID 1's own time.
+# Two polls, the start of the service that ends it, and the time that PID 1 needs.
 WORK_MS = 700
 STOPPER = "tenure-stop@work.service"
 SLOW = "/etc/systemd/system-generators/slow"
 
 
 def lose_guards(t, host, *units):
-    """Both copies of these units' own drop-ins; the keeper's are left."""
+    """Deletes both copies of these units' drop-ins, but not those of the keeper."""
     host.sh(WAYS["is masked"][0])
     host.systemctl("revert", *units)
     t.until("nothing guards them", lambda: not any(host.property(u, "BindsTo") for u in units))
 
 
 def lose_everything(t, host, *units):
-    """The keeper's as well: a stop of it reaches nothing. And nothing restores them."""
+    """Deletes the keeper's drop-ins as well, so that its stop reaches no unit, and disables the healing."""
     host.sh(f"{WAYS['is masked'][0]}; ln -s /dev/null /run/systemd/system/{HEAL}; cd {ETC} && rm -rf *.d; systemctl daemon-reload")
     t.until("nothing guards them", lambda: not any(host.property(u, "BindsTo") for u in units)
             and not host.property(t.keeper, "PropagatesStopTo"))
@@ -39,7 +39,7 @@ def lose_everything(t, host, *units):
 
 @contextlib.contextmanager
 def strays(t, files):
-    """A group with these units; afterwards all guards are there again."""
+    """A group with these units; afterwards all guards exist again."""
     t.spent = True
     with units_of_group(t, files):
         yield
@@ -59,23 +59,23 @@ def stays_dead(t, host, *units):
 
 
 def start_stray(t, host):
-    t.fault(f"somebody starts {STRAY} on {host}", lambda: host.systemctl("start", "--no-block", STRAY))
+    t.fault(f"{STRAY} is started by hand on {host}", lambda: host.systemctl("start", "--no-block", STRAY))
     t.effect("it runs there, outside its slice",
              lambda: host.property(STRAY, "ControlGroup").startswith("/system.slice/"))
 
 
-def beside(t, limit_ms, unit=STRAY):
-    """For how long two hosts ran the stray."""
+def dual_active_of_stray(t, limit_ms, unit=STRAY):
+    """Measures for how long two hosts ran the stray."""
     dual = t.one_at_a_time(unit, allowed_ms=limit_ms, terms=False)
     t.figures["two ran the stray"] = f"{dual:.0f} ms"
 
 
 def ended_by_name(t, host):
     t.until("it was ended by name", lambda: t.said(host, "tenured.service", "ending it by name", "alert"))
-    t.until("all is over", lambda: t.said(host, "tenured.service", "nothing of it runs here without leadership"))
+    t.until("nothing of it runs", lambda: t.said(host, "tenured.service", "nothing of it runs here without leadership"))
 
 
-@scenario("a standby's unit lost its guards, ignores SIGTERM and is started: killed by its name S later, and stays dead")
+@scenario("a standby's unit without guards ignores SIGTERM and is started: it is killed by its name after S, and stays dead")
 def guards_stray_ignores_sigterm(t):
     with strays(t, {STRAY: RESISTS}):
         host = t.standbys[0]
@@ -84,11 +84,11 @@ def guards_stray_ignores_sigterm(t):
         t.until("it is dead", lambda: is_dead(host, STRAY), timeout=10)
         ended_by_name(t, host)
         stays_dead(t, host, STRAY)
-        beside(t, FOUND_MS + t.stop_ms + t.kill_ms + WORK_MS)
+        dual_active_of_stray(t, FOUND_MS + t.stop_ms + t.kill_ms + WORK_MS)
         t.gap_at_most(0)
 
 
-@scenario("the same when the keeper's guards are lost as well: its stop reaches nothing, and the names are remembered")
+@scenario("the same without the keeper's guards: the keeper's stop reaches nothing, and the agent remembers the names")
 def guards_stray_all_lost(t):
     with strays(t, {STRAY: RESISTS}):
         host = t.standbys[0]
@@ -97,19 +97,19 @@ def guards_stray_all_lost(t):
         t.until("it is dead", lambda: is_dead(host, STRAY), timeout=10)
         ended_by_name(t, host)
         stays_dead(t, host, STRAY)
-        beside(t, FOUND_MS + t.stop_ms + t.kill_ms + WORK_MS)
+        dual_active_of_stray(t, FOUND_MS + t.stop_ms + t.kill_ms + WORK_MS)
         t.gap_at_most(0)
 
 
 def busy_for(host, seconds):
-    """PID 1 waits for its generators, and does nothing else."""
+    """Keeps PID 1 busy: it waits for a generator, and does nothing else."""
     host.sh("mkdir -p /etc/systemd/system-generators")
     host.write_file(SLOW, f"#!/bin/sh\nexec sleep {seconds}\n", 0o755)
     host.systemctl("daemon-reload", timeout=seconds + 20)
     host.run("rm", SLOW)
 
 
-# PID 1 is told to stop it only when it goes on, and has started it once more by then.
+# The request to stop the stray reaches PID 1 only when that goes on, and has restarted the stray by then.
 LATE = """#!/bin/sh
 answers() { timeout $1 /usr/bin/systemctl.real show --property=Version >/dev/null; }
 case "$*" in
@@ -131,8 +131,8 @@ def systemctl_is_late(host, late=True):
         host.run("mv", "/usr/bin/systemctl.real", "/usr/bin/systemctl")
 
 
-@scenario("PID 1 is busy while a stray is being killed, and starts it once more when it goes on: killed again")
-def guards_stray_restarted_by_a_busy_pid1(t):
+@scenario("PID 1 is busy while a stray is killed, and starts it once more when it goes on: it is killed again")
+def guards_stray_restarted_by_busy_pid1(t):
     with strays(t, {STRAY: RESISTS}):
         host = t.standbys[0]
         lose_everything(t, host, STRAY)
@@ -146,19 +146,19 @@ def guards_stray_restarted_by_a_busy_pid1(t):
         again = len(t.said(host, STRAY, f"Started {STRAY}"))
         t.check("it was started once more", again >= 1)
         beats = sorted(clock.ms(p.last - p.first) for p in t.lab.testimony(STRAY).processes.values()
-                       if p.host == host.name)[:-1]     # without the first, the longest; some are dead before they beat
+                       if p.host == host.name)[:-1]     # all but the first and longest; some are dead before they beat
         t.figures["started again"] = f"{again} times, for {max(beats, default=0):.0f} ms"
         t.check("and killed at once", max(beats, default=0) < 100)
         stays_dead(t, host, STRAY)
-        # While PID 1 stands still nothing begins: it ran until S was over, and again for a moment.
-        beside(t, FOUND_MS + t.stop_ms + t.kill_ms + WORK_MS)
+        # While PID 1 is busy nothing starts: the stray ran until S had passed, and again for a moment.
+        dual_active_of_stray(t, FOUND_MS + t.stop_ms + t.kill_ms + WORK_MS)
         t.gap_at_most(0)
 
 
 LOOP = "[Unit]\nStartLimitIntervalSec=0\n" + service(f"timeout -s KILL 0.15 {BEAT} --ignore-term", "Restart=always", "RestartSec=0")
 
 
-@scenario("a unit crashes all the time, and PID 1 is busy for three seconds when the term ends: dead in time, and stays so")
+@scenario("a unit crashes in a loop, and PID 1 is busy for three seconds when the term ends: dead in time, and stays dead")
 def guards_crash_loop_busy_pid1(t):
     t.spent = True
     with units_of_group(t, {"loop.service": LOOP}):
@@ -186,14 +186,14 @@ ACTIVATORS = ("tick.timer", "door.socket", "spool.path")
 ACTIVATED = ("tick.service", "door.service", "reader.service")
 
 
-@scenario("timer, socket and path of a standby lost their guards and are started: they and what they start end, and stay so")
+@scenario("timer, socket and path of a standby lose their guards and are started: they and their services are stopped for good")
 def guards_stray_activators(t):
     with strays(t, {name: OTHERS[name] for name in (*ACTIVATORS, *ACTIVATED)}):
         host = t.standbys[0]
         everything = (*ACTIVATORS, *ACTIVATED)
         lose_guards(t, host, *everything)
         began = clock.now()
-        t.fault(f"somebody starts them on {host}", lambda: (
+        t.fault(f"they are started by hand on {host}", lambda: (
             host.sh("mkdir -p /run/spool; touch /run/spool/go"),
             host.systemctl("start", "--no-block", *everything)))
         t.effect("all run", lambda: all(host.state(u) == "active" for u in (*ACTIVATORS, "door.service", "reader.service")))
@@ -207,7 +207,7 @@ def guards_stray_activators(t):
 
 
 def run_outside(t, host, lose=lose_guards):
-    """The unit loses its guards where it is led, crashes, and PID 1 starts it elsewhere."""
+    """On the leader, the unit loses its guards and crashes, and PID 1 restarts it outside its slice."""
     pid = host.main_pid(STRAY)
 
     def crash():
@@ -218,8 +218,8 @@ def run_outside(t, host, lose=lose_guards):
              and host.property(STRAY, "ControlGroup").startswith("/system.slice/"))
 
 
-@scenario("a unit runs outside its slice and ignores SIGTERM, and its host steps down: dead before another host runs it")
-def guards_outside_handover(t):
+@scenario("a unit outside its slice ignores SIGTERM, and its leader steps down: it is dead before another host runs it")
+def guards_outside_slice_switchover(t):
     with strays(t, {STRAY: RESISTS}):
         old = t.leader
         run_outside(t, old)
@@ -227,12 +227,12 @@ def guards_outside_handover(t):
         t.next_leader()
         dead_within(t, old, [STRAY], t.stop_ms + t.kill_ms + t.slack_ms)
         stays_dead(t, old, STRAY)
-        beside(t, 0)
+        dual_active_of_stray(t, 0)
         t.gap_at_most(t.lease_ms + 2000)
 
 
-@scenario("the same, the keeper's guards are lost too, and its host is cut off: dead before another host runs it")
-def guards_outside_cut(t):
+@scenario("the same without the keeper's guards, and the leader is cut off: the unit is dead before another host runs it")
+def guards_outside_slice_cut(t):
     with strays(t, {STRAY: RESISTS}):
         old = t.leader
         run_outside(t, old, lose_everything)
@@ -241,27 +241,27 @@ def guards_outside_cut(t):
         t.next_leader()
         dead_within(t, old, [STRAY], t.duration_ms + t.stop_ms + t.kill_ms + t.slack_ms)
         stays_dead(t, old, STRAY)
-        beside(t, 0)
+        dual_active_of_stray(t, 0)
         t.gap_at_most(t.lease_ms + 2000)
 
 
-@scenario("the same, and the keeper is killed: the fence alone reaches it, as late as what is in the slice")
-def guards_outside_fence(t):
+@scenario("the same, and the keeper is killed: the fence alone kills the unit, as late as those in the slice")
+def guards_outside_slice_fence(t):
     with strays(t, {STRAY: RESISTS}):
         old = t.leader
         keeper = old.main_pid(t.keeper)
         run_outside(t, old)
-        # On a busy machine it may be over by now: it ends the term by itself, and PID 1 kills it when its time is up.
+        # On a busy machine the keeper may be gone by now: it ends the term itself, and PID 1 kills it when its time limit expires.
         t.fault(f"kill -9 of the keeper on {old}", lambda: old.sh(f"kill -KILL {keeper} || true"))
         t.effect("that keeper is gone", lambda: old.main_pid(t.keeper) != keeper)
         t.until("the fence has killed it", lambda: t.said(old, t.keeper, "runs outside its slice"))
-        t.leader = t.next_leader()      # without its guards it cannot take over again
+        t.leader = t.next_leader()      # without its guards it cannot lead again
         dead_within(t, old, [STRAY], t.stop_ms + t.kill_ms + t.slack_ms)
-        beside(t, 0)
+        dual_active_of_stray(t, 0)
         t.gap_at_most(t.lease_ms + 2000)
 
 
-@scenario("systemctl stop tenured while a stray runs that ignores SIGTERM: it ends when that is dead")
+@scenario("the agent is stopped while a stray runs that ignores SIGTERM: the agent ends when the stray is dead")
 def guards_stray_agent_stopped(t):
     with strays(t, {STRAY: RESISTS}):
         host = t.standbys[0]
@@ -272,12 +272,12 @@ def guards_stray_agent_stopped(t):
         t.check("it is dead by then", is_dead(host, STRAY))
         t.figures["the stop takes"] = f"{clock.ms(clock.now() - began):.0f} ms"
         stays_dead(t, host, STRAY)
-        beside(t, FOUND_MS + t.stop_ms + t.kill_ms + WORK_MS)
+        dual_active_of_stray(t, FOUND_MS + t.stop_ms + t.kill_ms + WORK_MS)
         t.gap_at_most(0)
 
 
-@scenario("the same, and nothing can end it: the stop of the agent has a limit, and says what is left")
-def guards_stray_left(t):
+@scenario("the same with a stray that nothing can kill: the agent's stop has a time limit, and it reports what is left")
+def guards_stray_unkillable(t):
     with strays(t, {STRAY: RESISTS}):
         host = t.standbys[0]
         host.sh(f"ln -s /dev/null /run/systemd/system/{STOPPER}")
@@ -295,19 +295,19 @@ def guards_stray_left(t):
         t.check("by hand it is", is_dead(host, STRAY))
         t.gap_at_most(0)
         time.sleep(0.2)
-        stands_by_again(t, host)
+        start_standby(t, host)
 
 
-def stands_by_again(t, host):
+def start_standby(t, host):
     host.sh(WAYS["is masked"][1])
     host.systemctl("daemon-reload")
     host.systemctl("start", "tenured.service")
     host.systemctl("reload", "tenured.service")
-    stands_by(t, host)
+    wait_standby(t, host)
 
 
-@scenario("what ends strays is started by hand where the group is led: it refuses, and nothing is disturbed")
-def guards_stop_refuses_a_leader(t):
+@scenario("the service that stops strays is started by hand on the leader: it refuses, and the term goes on")
+def guards_stray_stop_refused_on_leader(t):
     old = t.leader
     t.fault(f"systemctl start {STOPPER} on {old}", lambda: old.systemctl("start", STOPPER, check=False))
     t.effect("it has refused", lambda: t.said(old, STOPPER, "this host leads group")

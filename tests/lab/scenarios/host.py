@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whole hosts: dead, frozen, cut off, shut down, rebooted."""
+"""Whole hosts are powered off, frozen, cut off, shut down or rebooted."""
 
 import time
 
@@ -20,8 +20,8 @@ def plug_pulled(t):
 
 
 def pull_plug_at(t, lease, stop_timeout):
-    """What is promised beforehand: the lease, by a slow clock, a poll, the start of the units, 0.3 s."""
-    t.spent = True      # another lease than that of other scenarios
+    """The promised bound of the gap: the lease by a slow clock, one poll, the start of the units, and 0.3 s."""
+    t.spent = True      # the lease differs from that of other scenarios
     t.cluster.lease, t.cluster.stop_timeout = lease, stop_timeout
     for host in t.hosts:
         t.cluster.configure(host)
@@ -41,12 +41,12 @@ def pull_plug_at(t, lease, stop_timeout):
     t.gap_at_most(bound)
 
 
-@scenario("the leader's plug is pulled, lease = 3s")
+@scenario("the leader's plug is pulled, with lease = 3s")
 def plug_pulled_short(t):
     pull_plug_at(t, "3s", "1s")
 
 
-@scenario("the leader's plug is pulled, lease and stop_timeout as they are by default")
+@scenario("the leader's plug is pulled, with the defaults of lease and stop_timeout")
 def plug_pulled_default(t):
     pull_plug_at(t, "15s", "5s")
 
@@ -54,7 +54,7 @@ def plug_pulled_default(t):
 @scenario("the leader is cut from the network, and its link is down")
 def cut_clean(t):
     old = t.leader
-    t.fault(f"the cable of {old} is out", old.cut)
+    t.fault(f"the cable of {old} is unplugged", old.cut)
     t.effect("the link is down", lambda: t.lab.network.is_cut(old.name)
              and not old.has_link())
     t.next_leader()
@@ -77,7 +77,7 @@ def cut_half_open(t):
 @scenario("the leader is frozen past its lease and thawed",
           dual_ms=50, breaks="no machine is paused past its deadline")
 def frozen(t):
-    """The one exception: what stood still for a lease goes on for some milliseconds when it thaws."""
+    """The one exception: a unit that was frozen for a lease runs on for some milliseconds after the thaw."""
     old, term = t.leader, t.cluster.term(t.leader)
     t.fault(f"{old} is frozen", old.freeze)
     t.effect("nothing of it runs", lambda: t.testimony.beats(
@@ -96,16 +96,16 @@ def frozen(t):
     t.gap_at_most(t.lease_ms + 2000)
 
 
-@scenario("the leader is rebooted, its unit is enabled")
+@scenario("the leader is rebooted with its unit enabled")
 def reboot(t):
     old, term = t.leader, t.db.lease(t.group)["term"]
     for host in t.hosts:
         host.systemctl("enable", "--quiet", t.unit)
     booted = old.boots
     t.fault(f"{old} is rebooted", old.reboot)
-    t.effect("it has booted anew", lambda: old.up and old.boots == booted + 1)
+    t.effect("it has booted again", lambda: old.up and old.boots == booted + 1)
     t.check(f"systemctl is-system-running on {old} says running", old.system_state() == "running")
-    # Usually another leads by now. It may be the same host again, but by a new claim.
+    # Usually another host leads by now. It may be the same host, but then by a new claim.
     t.cluster.wait_leader()
     for p in t.testimony.started(old.booted_at, host=old.name):
         t.check(f"what runs on {old} since its boot runs in a new term", p.term > term)
@@ -113,17 +113,17 @@ def reboot(t):
     t.gap_at_most(1500)
 
 
-@scenario("the leader is shut down: the lease is released before it is gone")
+@scenario("the leader is shut down: it releases the record before it is off")
 def shutdown(t):
     old = t.leader
     term = t.db.lease(t.group)["term"]
     t.fault(f"{old} is shut down", lambda: old.power_off(wait=False))
-    # Nobody else can have claimed a row of that age that is not clean: so it was released.
+    # No other node can have claimed an unreleased record so early: so it was released.
     t.until("the row is released or claimed by another", lambda: (
         lambda row: row["clean"] or row["term"] > term)(t.db.lease(t.group)))
     released = clock.ms(clock.now() - t.fault_at)
     t.figures["released after"] = f"{released:.0f} ms"
-    t.check("released long before the lease could run out", released < t.duration_ms)
+    t.check("released long before the lease could expire", released < t.duration_ms)
     old.wait_down()
     t.effect("it is off", lambda: not old.up)
     t.next_leader()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Guards of last resort: the fence alone, and what not even SIGKILL ends."""
+"""The last resort: the fence alone, and processes that not even SIGKILL ends."""
 
 import glob
 import os
@@ -10,14 +10,14 @@ from lab import clock
 from lab.scenario import scenario
 
 from .clocks import clocks_of_their_own, step
-from .keeper import stand_still
+from .keeper import freeze_with_pid1
 from .units import (HOOKS, STUBBORN, all_active, all_dead, back_again, dead_within, never_twice, service, until_bomb_is_full,
                     units_of_group)
 
 
 def end_by_fence(t, units, beating, **more):
-    """In the middle of a term, where the fence gives the units their time; then in mid-stop."""
-    # One command: on a busy machine each takes its time, and the stop is over after S.
+    """The keeper is killed within a term, when the fence grants the units their stop timeout; then while they are stopped."""
+    # One command, because on a busy machine several would take too long: the stop ends after S.
     mid_stop = (f"systemctl stop --no-block tenured.service; while [ -e /run/tenure/groups/{t.group}"
                 "/live/state ]; do sleep 0.01; done; sleep 0.1; kill -9 ")
     for half, before in (("leading", "kill -9 "), ("stopping", mid_stop)):
@@ -43,25 +43,25 @@ def end_by_fence(t, units, beating, **more):
             if half == "stopping":
                 back_again(t, old)
             never_twice(t, [u for u in units if u != "hook.service"])
-            # The agent renews until the fence has ended, and what is not given back others watch for a lease from then on.
+            # The agent renews until the fence has ended, and from then on other nodes observe the unreleased record for a lease.
             t.gap_at_most(t.stop_ms + t.kill_ms + t.lease_ms + 1000)
 
 
-@scenario("the keeper is killed, and what it led resists: the fence alone ends it")
+@scenario("the keeper is killed, and its units resist their stop: the fence alone kills them")
 def fence_alone(t):
-    """And what SIGKILL ends is no reason to restart a host."""
+    """Processes that SIGKILL ends are no reason to restart the host."""
     end_by_fence(t, STUBBORN, STUBBORN, fence="reboot")
 
 
-@scenario("the same, and the commands for their stop resist, too: the fence alone ends it")
+@scenario("the same, and their stop commands hang, too: the fence alone kills them")
 def fence_alone_hooks(t):
     units = {**STUBBORN, **HOOKS}
     end_by_fence(t, units, [*units, "post.service"])
 
 
-# A process that has asked a FUSE server, which has read the question and does not answer, cannot be
-# killed until it does: "state D", as with a disk that hangs. The server answers what mount(2) wants
-# to know (opcode 26 is FUSE_INIT), and nothing else.
+# A process that waits for a FUSE server, which has read the request and does not reply, cannot be
+# killed until it does: "state D", as with a disk that hangs. The server replies to the request of
+# mount(2) (opcode 26 is FUSE_INIT), and to nothing else.
 SERVER = r"""
 $^F = 9;
 open(my $fuse, "+<", "/dev/fuse") or die "fuse: $!";
@@ -76,8 +76,8 @@ while (sysread($fuse, my $question, 1 << 20)) {
 STUCK = {"stuck.service": service("/bin/sh -c 'while :; do [ -e /run/hang/x ]; sleep 0.05; done'")}
 
 
-def hang(t, host):
-    """Something in the group gets stuck. Returns the process as this machine numbers it."""
+def hang_on_fuse(t, host):
+    """A process of the group gets stuck. Returns its pid on this machine."""
     host.sh("mknod -m 600 /dev/fuse c 10 229; mkdir -p /run/hang")
     host.write_file("/run/server.pl", SERVER)
     host.systemctl("reset-failed", "hang.service", check=False)
@@ -102,7 +102,7 @@ def wchan(pid):
 
 
 def unkillable(pid):
-    """It was sent SIGKILL, and is there still, uninterruptible."""
+    """Whether SIGKILL is pending for the process, and it is still there, uninterruptible."""
     try:
         with open(f"/proc/{pid}/status", encoding="ascii") as f:
             said = dict(line.split(":\t", 1) for line in f.read().splitlines() if ":\t" in line)
@@ -113,7 +113,7 @@ def unkillable(pid):
 
 
 def wait_restart(t, host, pid):
-    """Until the host has restarted itself: when, and whether the process was seen unkillable."""
+    """Waits until the host has restarted itself. Returns when, and whether the process was seen unkillable."""
     seen = []
 
     def look():
@@ -122,13 +122,13 @@ def wait_restart(t, host, pid):
     return t.until_restart(host, look), bool(seen)
 
 
-def restarts(t, old, pid, limit_ms, cut=True):
+def restarts_in_time(t, old, pid, limit_ms, cut=True):
     down, seen = wait_restart(t, old, pid)
     t.effect("SIGKILL did not end the process", lambda: seen)
     took = clock.ms(down - t.fault_at)
     t.figures["restarted after"] = f"{took:.0f} ms"
     t.check(f"{old} restarted after {took:.0f} ms, within {limit_ms:.0f} ms", took <= limit_ms)
-    t.check("nobody has taken over by then",
+    t.check("no other node leads by then",
             not any(p.host != old.name for p in t.testimony.started(t.fault_at)))
     old.wait_down()
     t.figures["on its disk"] = "the alert" if "SIGKILL has not ended group" in old.journal(lines=400) else "nothing"
@@ -137,95 +137,95 @@ def restarts(t, old, pid, limit_ms, cut=True):
     if old.cut_how:
         old.heal()
     old.boot()
-    t.until(f"{old} stands by", lambda: t.cluster.status(old).get("role") == "standby", timeout=20)
-    # Where it is not cut off its agent renews until then; others watch the record for a lease from then on.
+    t.until(f"{old} is a standby", lambda: t.cluster.status(old).get("role") == "standby", timeout=20)
+    # Unless the host is cut off its agent renews until then, and other nodes observe the record for a lease from then on.
     t.gap_at_most(t.lease_ms + (2000 if cut else limit_ms + 700))
 
 
-@scenario("SIGKILL does not end a process of the cut-off leader: by fence = \"reboot\" its host restarts",
+@scenario("SIGKILL does not end a process of the cut-off leader, with fence = \"reboot\": the host restarts",
           breaks="SIGKILL takes effect within K")
 def unkillable_reboots(t):
     with units_of_group(t, STUCK, fence="reboot"):
         old = t.leader
-        pid = hang(t, old)
+        pid = hang_on_fuse(t, old)
         t.fault(f"{old} is cut off, half open", lambda: old.cut(clean=False))
         t.effect("packets are dropped", lambda: t.lab.network.is_cut(old.name))
-        restarts(t, old, pid, t.duration_ms + t.stop_ms + t.kill_ms + t.slack_ms)
+        restarts_in_time(t, old, pid, t.duration_ms + t.stop_ms + t.kill_ms + t.slack_ms)
 
 
-@scenario("the same while PID 1, agent and D-Bus stand still: the keeper restarts the host itself",
+@scenario("the same while PID 1, agent and D-Bus are frozen: the keeper restarts the host itself",
           breaks="SIGKILL takes effect within K")
 def unkillable_reboots_alone(t):
     with units_of_group(t, STUCK, fence="reboot"):
         old = t.leader
-        pid = hang(t, old)
-        stand_still(t, old, "tenured, dbus-daemon", [old.main_pid("tenured.service"), old.main_pid("dbus.service")])
-        restarts(t, old, pid, t.duration_ms + t.stop_ms + t.kill_ms + t.slack_ms)
+        pid = hang_on_fuse(t, old)
+        freeze_with_pid1(t, old, "tenured, dbus-daemon", [old.main_pid("tenured.service"), old.main_pid("dbus.service")])
+        restarts_in_time(t, old, pid, t.duration_ms + t.stop_ms + t.kill_ms + t.slack_ms)
 
 
-@scenario("the same when the keeper is killed: the fence in its stead restarts the host",
+@scenario("the same when the keeper is killed: the fence restarts the host in its stead",
           breaks="SIGKILL takes effect within K")
 def unkillable_reboots_fence(t):
     with units_of_group(t, STUCK, fence="reboot"):
         old = t.leader
-        pid = hang(t, old)
+        pid = hang_on_fuse(t, old)
         t.kill_keeper(old)
-        restarts(t, old, pid, t.stop_ms + t.kill_ms + t.slack_ms, cut=False)
+        restarts_in_time(t, old, pid, t.stop_ms + t.kill_ms + t.slack_ms, cut=False)
 
 
-@scenario("SIGKILL does not end a process, no fence: an alert, and the group is not given back",
+@scenario("SIGKILL does not end a process, without a fence setting: an alert, and no release",
           dual_ms=5000, breaks="SIGKILL takes effect within K")
-def unkillable_is_told(t):
+def unkillable_reported(t):
     with units_of_group(t, STUCK):
         old, term = t.leader, t.db.lease(t.group)["term"]
-        pid = hang(t, old)
+        pid = hang_on_fuse(t, old)
         keeper = old.main_pid(t.keeper)
-        t.fault(f"the keeper of {old} is told to end", lambda: old.kill(keeper, "TERM"))
+        t.fault(f"SIGTERM to the keeper of {old}", lambda: old.kill(keeper, "TERM"))
         t.effect("SIGKILL did not end the process", lambda: unkillable(pid))
         t.until("the journal has an alert", lambda: t.said(
             old, t.keeper, "did not end group", "alert"))
         row = t.db.lease(t.group)
-        t.check(f"the group is not given back: {row}", not row["clean"] and row["term"] == term)
+        t.check(f"the record is not released: {row}", not row["clean"] and row["term"] == term)
         t.note(t.until("the status says so", lambda: (lambda s: s.get("role") == "stopping" and
                        "SIGKILL has not ended it" in s["reason"] and s["reason"])(
                            t.cluster.status(old))))
         t.until("so does an alert of the agent", lambda: t.said(
             old, "tenured.service", "does not end here", "alert"))
         t.leader = t.next_leader()
-        t.check("it has not answered yet", unkillable(pid))
+        t.check("the server has not replied yet", unkillable(pid))
         t.check(f"{old} does not lead again", t.cluster.status(old)["role"] == "stopping")
-        # What it may still do is in the kernel: it never gets to run a line of its own again.
+        # The process can only act inside the kernel: it never runs its own code again.
         first = t.testimony.first_beat(t.leader.name, t.fault_at)
-        old.systemctl("stop", "hang.service")       # its questions are over
-        t.until("it is gone", lambda: not os.path.exists(f"/proc/{pid}"))
+        old.systemctl("stop", "hang.service")       # which ends its requests
+        t.until("the process is gone", lambda: not os.path.exists(f"/proc/{pid}"))
         t.beside_ms = clock.ms(clock.now() - first)
         t.old_term_is_refused(term)
-        t.until("then all is dead, and it stands by",
+        t.until("the host is a standby again",
                 lambda: t.cluster.status(old).get("role") == "standby", timeout=20)
         old.sh("umount /run/hang; rm -r /run/hang /dev/fuse")
         all_dead(t, old, STUCK)
         t.gap_at_most(t.lease_ms + 2000)
 
 
-@scenario("the database's clock gains half a second, then three, as a host sees it that was paused")
-def clocks_stood_still(t):
-    """The pause itself cannot be made here: all hosts share the machine's clock."""
+@scenario("the database's clock gains half a second, then three, as seen from a host that was paused")
+def clocks_after_pause(t):
+    """The lab cannot pause a host's clocks, because all hosts share the machine's. It steps the database's instead."""
     with clocks_of_their_own(t):
         old, wall = t.leader, time.time
 
         def ahead():
             return float(t.db.psql("select extract(epoch from clock_timestamp())")) - wall()
         t.fault("the database's clock gains half a second", lambda: step(t, t.db, 0.5))
-        t.effect("it is ahead", lambda: ahead() > 0.4)
+        t.effect("the database's clock is ahead", lambda: ahead() > 0.4)
         t.undisturbed(seconds=t.duration_ms / 1000)
         t.fault("it gains three seconds more", lambda: step(t, t.db, 3.5))
-        t.effect("it is ahead", lambda: ahead() > 3)
+        t.effect("the database's clock is ahead", lambda: ahead() > 3)
         t.leader = t.next_leader()
         why = t.said(old, "tenured.service", "seems to have stood still", "alert")
-        t.check("an alert says why, and that it may be the other thing", why
+        t.check("an alert names both possible causes", why
                 and all("or the database's clock was set forward" in line for line in why))
         t.gap_at_most(t.duration_ms / 4 + 1000)
-        time.sleep(0.2)         # what beats no more by then has ended
-        t.fault("it is right again", lambda: step(t, t.db, 0))
+        time.sleep(0.2)         # a unit that does not beat any more by then has ended
+        t.fault("the database's clock is right again", lambda: step(t, t.db, 0))
         t.effect("it is", lambda: abs(ahead()) < 0.4)
         t.undisturbed(seconds=t.duration_ms / 1000)

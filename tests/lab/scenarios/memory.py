@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The leader has no memory left, and the kernel's out-of-memory killer chooses."""
+"""The leader has no memory left, and the kernel's out-of-memory killer chooses its victims."""
 
 import contextlib
 import time
@@ -7,20 +7,20 @@ import time
 from lab.scenario import scenario
 
 LIMIT = 256 << 20
-HOGS = 6                # that take more than there is, but none of them half of it
+HOGS = 6                # together they take more than there is, but none of them half of it
 HOG = "(head -c 64M /dev/zero; sleep 60) | tail -n 1"
 
 
 @contextlib.contextmanager
 def short_of_memory(host):
-    """Out of memory as soon as it is asked for some more."""
+    """Runs the host out of memory as soon as more is requested."""
     host.cgroup.limit_memory(LIMIT)
     yield
     host.systemctl("stop", "hog.service", check=False)
     host.cgroup.limit_memory(None)
 
 
-def run_out(t, host):
+def exhaust_memory(t, host):
     before = host.cgroup.out_of_memory_kills()
     t.fault(f"{HOGS} processes on {host} ask for more memory than it has",
             lambda: host.run("systemd-run", "--quiet", "--collect", "--unit=hog", "sh", "-c",
@@ -31,14 +31,14 @@ def run_out(t, host):
 
 @contextlib.contextmanager
 def no_memory_for(t, host, unit):
-    """The unit's process is killed for want of memory: alone where that can be done. Were the whole host short
-    of it, PID 1 would stall, too."""
+    """The kernel kills the unit's process for want of memory: of that process alone where possible. If the whole host were
+    short of memory, PID 1 would stall, too."""
     pid, cgroup = host.main_pid(unit), host.cgroup
-    # As though somebody had undone what our units say about it: -1000 is never killed.
+    # As if an administrator had overridden the unit's setting: a process with -1000 is never killed.
     host.sh(f"echo 1000 >/proc/{pid}/oom_score_adj")
     if not cgroup.can_starve_one():
         with short_of_memory(host):
-            run_out(t, host)
+            exhaust_memory(t, host)
             yield
         return
     folder = t.fault(f"{unit} on {host} gets no more memory", lambda: cgroup.starve(pid))
@@ -49,17 +49,17 @@ def no_memory_for(t, host, unit):
         cgroup.feed(folder)
 
 
-@scenario("the leader is out of memory: others are killed than agent and keeper", alone=True)
+@scenario("the leader is out of memory: the kernel kills other processes than agent and keeper", alone=True)
 def out_of_memory(t):
-    """What is left of it may be too slow to lead, and then gives up in time, or its watchdog sees to that."""
+    """What is left of the host may be too slow to lead: then it steps down in time, or its watchdog expires."""
     old = t.leader
     def kills(unit):
-        """But for those by its watchdog: who is too slow is killed, and rightly."""
+        """Kills of a unit, except those by its watchdog, which rightly kills what is too slow."""
         said = old.journal(unit, lines=100000)
         return said.count("status=9/KILL") - said.count("Watchdog timeout")
     ours = {unit: kills(unit) for unit in ("tenured.service", t.keeper)}
     with short_of_memory(old):
-        run_out(t, old)
+        exhaust_memory(t, old)
         time.sleep(t.lease_ms / 1000)
         t.cluster.wait_leader()
         for unit, before in ours.items():
@@ -67,7 +67,7 @@ def out_of_memory(t):
         t.gap_at_most(t.lease_ms + 2000)
 
 
-@scenario("the out-of-memory killer takes the agent: nobody notices")
+@scenario("the out-of-memory killer kills the agent: the term goes on undisturbed")
 def out_of_memory_agent(t):
     old, term = t.leader, t.cluster.term(t.leader)
     agent, keeper = old.main_pid("tenured.service"), old.main_pid(t.keeper)
@@ -79,11 +79,11 @@ def out_of_memory_agent(t):
         t.gap_at_most(0)
 
 
-@scenario("the out-of-memory killer takes the keeper")
+@scenario("the out-of-memory killer kills the keeper")
 def out_of_memory_keeper(t):
     old, keeper = t.leader, t.leader.main_pid(t.keeper)
     with no_memory_for(t, old, t.keeper):
         t.effect("that keeper is gone", lambda: old.main_pid(t.keeper) != keeper)
         t.cluster.wait_leader()
-        # The unit stops and starts at once: what is left is not a lease.
+        # The unit stops and starts at once: the gap is much shorter than a lease.
         t.gap_at_most(500)

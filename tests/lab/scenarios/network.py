@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The network does worse than to fall silent: it carries one way only."""
+"""The network does worse than fail: it carries packets in one direction only."""
 
 from lab.scenario import scenario
 
@@ -13,17 +13,17 @@ def one_way(t, direction):
     t.next_leader()
     t.dead_within(old, t.duration_ms + t.slack_ms + t.stop_ms + t.kill_ms)
     t.gap_at_most(t.lease_ms + 2000)
-    t.timeline.fault("the network is whole again")
+    t.timeline.fault("the network works again")
     old.heal()
-    t.until(f"{old} stands by", lambda: t.cluster.status(old).get("role") == "standby", timeout=20)
+    t.until(f"{old} is a standby", lambda: t.cluster.status(old).get("role") == "standby", timeout=20)
 
 
-@scenario("what the leader sends is lost, what is sent to it arrives")
-def lost_on_the_way_out(t):
+@scenario("packets from the leader are lost, and those to it arrive")
+def outgoing_packets_lost(t):
     one_way(t, "from")
 
 
-@scenario("what is sent to the leader is lost, what it sends arrives")
-def lost_on_the_way_in(t):
-    """Its renewals are done, and it never hears of it: only answers count."""
+@scenario("packets to the leader are lost, and those from it arrive")
+def incoming_packets_lost(t):
+    """The leader's renewals are granted, but no reply arrives: only replies count."""
     one_way(t, "to")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An administrator's own commands, at the wrong place and time."""
+"""An operator's commands, at the wrong place and time."""
 
 import time
 
@@ -8,11 +8,11 @@ from lab.scenario import scenario
 
 
 def one_leads(t, why):
-    t.until(f"one leads after: {why}", lambda: len(t.cluster.leaders()) == 1, timeout=15)
+    t.until(f"one node leads after: {why}", lambda: len(t.cluster.leaders()) == 1, timeout=15)
     t.leader = t.cluster.wait_leader(timeout=15)
 
 
-@scenario("stop, start, restart, kill and mask of a unit by hand on the leader: it leads on")
+@scenario("stop, start, restart, kill and mask of a unit by hand on the leader: the term goes on")
 def unit_by_hand(t):
     host, term = t.leader, t.cluster.term(t.leader)
 
@@ -23,7 +23,7 @@ def unit_by_hand(t):
     t.until("the status says so", lambda: says(f"leads, but {t.unit} is inactive"))
     t.until("so does the journal", lambda: t.said(host, "tenured.service", f"this node leads, but {t.unit} is inactive", "err"))
     host.systemctl("start", t.unit)
-    t.until("started again, nothing is amiss", lambda: t.cluster.status(host).get("reason") == "")
+    t.until("started again, the status has no finding", lambda: t.cluster.status(host).get("reason") == "")
     t.check("nor in the journal", t.said(host, "tenured.service", "all its units run again", "notice"))
     pid = host.main_pid(t.unit)
     t.fault(f"systemctl restart {t.unit}", lambda: host.systemctl("restart", t.unit))
@@ -43,13 +43,13 @@ def unit_by_hand(t):
     t.note(t.cluster.status(host)["reason"])
     unmask_unit(t, host)
     host.systemctl("start", t.unit)
-    t.until("unmasked and started, nothing is amiss",
+    t.until("unmasked and started, the status has no finding",
             lambda: t.cluster.status(host).get("reason") == "", timeout=70)
     t.check("all in one term", t.cluster.term(host) == term and t.cluster.is_leader(host))
 
 
 def mask_unit(t, host):
-    """A file of its own in /etc stands in the way of a mask."""
+    """systemctl mask refuses a unit with a file in /etc."""
     file = f"/etc/systemd/system/{t.unit}"
     host.sh(f"mv {file} {file}.away; systemctl mask --now {t.unit}")
 
@@ -60,8 +60,8 @@ def unmask_unit(t, host):
     host.sh(f"mv {file}.away {file}; systemctl daemon-reload")
 
 
-# What is done, and whether PID 1 says that it was: a unit's start needs a keeper, and a keeper's, without a ticket, is
-# skipped.
+# The command, and whether PID 1 reports success: a unit does not start without a keeper, and the start of a keeper without a
+# ticket is skipped.
 ON_STANDBY = {
     "stop {unit}": True,
     "restart {unit}": False,
@@ -73,12 +73,12 @@ ON_STANDBY = {
 }
 
 
-@scenario("stop, restart, kill and mask of unit and keeper by hand on a standby: nothing comes of it")
-def by_hand_on_a_standby(t):
+@scenario("stop, restart, kill and mask of unit and keeper by hand on a standby: nothing happens")
+def by_hand_on_standby(t):
     host, other, leader = t.standbys[0], t.standbys[1], t.leader
     term = t.cluster.term(leader)
 
-    def nothing_came_of_it(command):
+    def nothing_happened(command):
         t.silent(host, since=t.first_fault_at)
         t.check(f"nothing runs after {command}",
                 {host.state(t.unit), host.state(t.keeper)} <= {"inactive", "failed"})
@@ -87,22 +87,22 @@ def by_hand_on_a_standby(t):
         command = command.format(unit=t.unit, keeper=t.keeper)
         said = t.fault(f"systemctl {command} on {host}",
                        lambda c=command: host.systemctl(*c.split(), check=False))
-        t.effect(f"it was {'done' if done else 'refused'}: {said.err.strip() or 'not a word'}",
+        t.effect(f"it was {'done' if done else 'refused'}: {said.err.strip() or 'no message'}",
                  lambda s=said, d=done: s.ok == d)
-        nothing_came_of_it(command)
+        nothing_happened(command)
     t.until("its status says that its keeper is masked",
             lambda: "masked" in t.cluster.status(host).get("reason", ""), timeout=70)
     host.systemctl("unmask", "--runtime", t.keeper)
     t.fault(f"systemctl mask --now {t.unit} on {host}", lambda: mask_unit(t, host))
     t.effect("it is masked", lambda: host.property(t.unit, "LoadState") == "masked")
-    nothing_came_of_it("mask")
+    nothing_happened("mask")
     t.undisturbed(seconds=t.lease_ms / 1000)
     t.note(t.cluster.status(host).get("reason", ""))
     unmask_unit(t, host)
 
-    t.until("nothing is amiss with it", lambda: "mask" not in t.cluster.status(host).get("reason", ""), timeout=70)
+    t.until("its status has no finding", lambda: "mask" not in t.cluster.status(host).get("reason", ""), timeout=70)
 
-    # Whatever was done to it: when nobody else is there, it takes over.
+    # After all this it still leads when no other node is left.
     for h in (other, leader):
         t.stop_agent(h)
     t.leader = t.cluster.wait_leader()
@@ -112,7 +112,7 @@ def by_hand_on_a_standby(t):
         h.systemctl("start", "tenured.service")
 
 
-@scenario("stop, restart, kill and mask of the keeper by hand: the group is handed over each time")
+@scenario("stop, restart, kill and mask of the keeper by hand: a switchover each time")
 def keeper_by_hand(t):
     commands = {
         "stop": lambda h: h.systemctl("stop", t.keeper),
@@ -132,7 +132,7 @@ def keeper_by_hand(t):
         one_leads(t, command)
         t.check(f"the term ended with it: {term} before, {t.db.lease(t.group)['term']} now",
                 t.db.lease(t.group)["term"] > term)
-        if command != "kill":       # by SIGTERM it ends as by systemctl stop, and PID 1 has no job for that
+        if command != "kill":       # SIGTERM ends it as systemctl stop does, but PID 1 has no job then
             killed = command.startswith("kill")
             t.check("the journal says why", t.said(
                 old, "tenured.service", "ended by itself or was killed" if killed else "its keeper was stopped"))
@@ -144,9 +144,9 @@ def keeper_by_hand(t):
     t.until("its status says why", lambda: "masked" in t.cluster.status(old).get("reason", ""))
     t.note(t.cluster.status(old)["reason"])
     old.systemctl("unmask", "--runtime", t.keeper)
-    t.until("unmasked it stands by", lambda: t.cluster.status(old).get("role") == "standby",
+    t.until("unmasked it is a standby", lambda: t.cluster.status(old).get("role") == "standby",
             timeout=90)
-    # PID 1 leaves the directory of a unit that was masked meanwhile.
+    # PID 1 does not remove the directory of a unit that was masked meanwhile.
     others, term = [h for h in t.hosts if h is not old], t.db.lease(t.group)["term"]
     for other in [*(h for h in others if h is not t.leader), t.leader]:
         t.stop_agent(other)
@@ -156,8 +156,8 @@ def keeper_by_hand(t):
         other.systemctl("start", "tenured.service")
 
 
-@scenario("keepers and units are started by hand on standbys, all the time: refused")
-def started_by_hand_again_and_again(t):
+@scenario("keepers and units are started by hand on standbys, continually: refused")
+def started_by_hand_repeatedly(t):
     leader, term = t.leader, t.cluster.term(t.leader)
     refused = 0
     t.fault("systemctl start of keeper and unit on the standbys begins", lambda: None)
@@ -173,18 +173,18 @@ def started_by_hand_again_and_again(t):
         t.silent(host)
     t.check("the leader led on", t.cluster.term(leader) == term and t.cluster.is_leader(leader))
 
-    # Of another group: the slice of a plain "-" would be below this group's.
+    # The keeper of another group: with a plain "-" its slice would be below this group's.
     leader.systemctl("start", f"tenure@{t.group}-x.service", check=False)
     t.check("its start leaves no slice in the group's",
             leader.state(f"tenure-{t.group}-x.slice") == "inactive")
     as_agent = ("runuser", "-u", "tenure", "--", "systemctl", "--no-ask-password", "start")
     t.check("the agent's user may start keepers",
             t.standbys[0].run(*as_agent, t.keeper, check=False).ok)
-    t.check("and nothing that is no group's",
+    t.check("and no unit of another name",
             not any(t.standbys[0].run(*as_agent, unit, check=False).ok
                     for unit in (f"tenure@:{t.group}.service", f"tenure@{t.group}\\x2dx.service", f"tenure@{t.group}.timer")))
 
-    # And in the middle of a hand-over.
+    # The same in the middle of a switchover.
     t.fault(f"systemctl stop tenured on {leader}",
             lambda: leader.systemctl("stop", "--no-block", "tenured.service"))
     t.effect("it is ending", lambda: leader.state("tenured.service") != "active")
@@ -193,6 +193,6 @@ def started_by_hand_again_and_again(t):
         leader.systemctl("start", "--no-block", t.unit, check=False)
         time.sleep(0.01)
     t.next_leader()
-    t.until("all of it is dead where it was", lambda: leader.state(t.unit) in ("inactive", "failed")
+    t.until("all of the group is dead on the old leader", lambda: leader.state(t.unit) in ("inactive", "failed")
             and leader.state("tenured.service") == "inactive")
     t.gap_at_most(1500)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What happens on the leader itself: PID 1 is busy, memory is out, programs are replaced."""
+"""Faults on the leader itself: PID 1 is busy or hangs, programs are replaced, processes are frozen."""
 
 import os
 import signal
@@ -11,18 +11,18 @@ GENERATOR = "/etc/systemd/system-generators/slow"
 
 
 def reload_slowly(host):
-    """Its PID 1 waits for a generator for 10 s."""
+    """PID 1 waits for a generator for 10 s."""
     host.write_file(GENERATOR, "#!/bin/sh\nexec sleep 10\n", 0o755)
     host.run("sh", "-c", "systemctl daemon-reload >/dev/null 2>&1 &")
 
 
 def is_busy(host):
-    """Not before its shell has opened it: removed earlier, a generator would end at once."""
+    """Removes the generator once its shell has opened it: without its file it would end at once."""
     return host.run("pgrep", "-f", "^sleep 10$", check=False).ok
 
 
-@scenario("PID 1 is busy for 10 s with a slow generator, and meanwhile the leader is cut off")
-def pid1_busy(t):
+@scenario("PID 1 is busy for 10 s with a slow generator, and the leader is cut off in the meantime")
+def pid1_busy_and_cut(t):
     old = t.leader
     reload_slowly(old)
     t.effect("the generator runs", lambda: is_busy(old))
@@ -34,11 +34,11 @@ def pid1_busy(t):
     t.dead_within(old, t.duration_ms + t.slack_ms + t.stop_ms + t.kill_ms)
     t.gap_at_most(t.lease_ms + 2000)
     old.heal()
-    t.until(f"{old} stands by", lambda: t.cluster.status(old).get("role") == "standby", timeout=30)
+    t.until(f"{old} is a standby", lambda: t.cluster.status(old).get("role") == "standby", timeout=30)
 
 
-@scenario("PID 1 is busy for 10 s with a slow generator: nobody notices")
-def pid1_busy_alone(t):
+@scenario("PID 1 is busy for 10 s with a slow generator: the term goes on undisturbed")
+def pid1_busy(t):
     host = t.leader
     t.fault(f"systemctl daemon-reload on {host}, with a generator that takes 10 s", lambda: reload_slowly(host))
     t.effect("the generator runs", lambda: is_busy(host))
@@ -48,28 +48,28 @@ def pid1_busy_alone(t):
     t.gap_at_most(0)
 
 
-@scenario("PID 1 stands still on the leader for 20 s: it leads on, says so, and nobody notices")
+@scenario("PID 1 hangs on the leader for 20 s: the status says so, and the term goes on undisturbed")
 def pid1_hangs(t):
     host = t.leader
     term, keeper = t.cluster.term(host), host.main_pid(t.keeper)
     t.fault(f"SIGSTOP of PID 1 on {host}", lambda: os.kill(host.leader, signal.SIGSTOP))
     try:
-        t.effect("it stands still", lambda: host.stands_still(1))
+        t.effect("PID 1 is frozen", lambda: host.is_frozen(1))
         t.undisturbed(seconds=20)
         reason = t.cluster.status(host).get("reason")
         t.check(f"tenurectl status says so: {reason}", "PID 1 does not answer" in reason)
     finally:
         os.kill(host.leader, signal.SIGCONT)
-    # All that PID 1 has missed comes at once now, watchdogs included.
+    # PID 1 now handles everything that it has missed, watchdogs included.
     t.undisturbed(seconds=2 * t.lease_ms / 1000)
     t.check("the keeper is the same", host.main_pid(t.keeper) == keeper)
     t.check("the term is the same", t.cluster.term(host) == term)
-    t.until("tenurectl status has nothing to say any more",
+    t.until("tenurectl status has no finding any more",
             lambda: not t.cluster.status(host).get("reason"))
     t.gap_at_most(0)
 
 
-@scenario("the programs are replaced under way, as an upgrade does, and the agent restarted")
+@scenario("the programs are replaced while they run, as by an upgrade, and the agent is restarted")
 def programs_replaced(t):
     host, term = t.leader, t.cluster.term(t.leader)
     keeper, agent = host.main_pid(t.keeper), host.main_pid("tenured.service")
@@ -82,7 +82,7 @@ def programs_replaced(t):
         host.systemctl("daemon-reload")
         host.systemctl("restart", "tenured.service")
     t.fault(f"new files, daemon-reload and restart on {host}", replace)
-    t.effect("the old keeper's file is gone", lambda: "(deleted)" in host.sh(
+    t.effect("the old keeper's program file is deleted", lambda: "(deleted)" in host.sh(
         f"readlink /proc/{keeper}/exe"))
     new = host.main_pid("tenured.service")
     t.check("another agent runs, from the new file", new not in (0, agent)
@@ -91,17 +91,17 @@ def programs_replaced(t):
     t.undisturbed(seconds=2 * t.lease_ms / 1000)
     t.check("the keeper is the same", host.main_pid(t.keeper) == keeper)
     t.check("the term is the same", t.cluster.term(host) == term)
-    # The next keeper is the new one.
+    # The next keeper runs the new program.
     t.fault(f"systemctl stop of the keeper on {host}", lambda: host.systemctl("stop", t.keeper))
     t.effect("that keeper is gone", lambda: host.main_pid(t.keeper) != keeper)
     t.leader = t.cluster.wait_ready()
-    t.check("no keeper's file is gone", "(deleted)" not in t.leader.sh(
+    t.check("no keeper runs a deleted program file", "(deleted)" not in t.leader.sh(
         f"readlink /proc/{t.leader.main_pid(t.keeper)}/exe"))
     t.gap_at_most(1500)
 
 
-def stop_between(t, units):
-    """Exactly between a renewal and the next: the row has just changed."""
+def freeze_after_renewal(t, units):
+    """Freezes these units just after a renewal: the record has just changed."""
     old = t.leader
     pids = [old.main_pid(u) for u in units]
 
@@ -112,29 +112,29 @@ def stop_between(t, units):
         t.fault_at = clock.now()
         t.check("it has not renewed once more by then", t.db.nonce(t.group) == renewed or "tenured.service" not in units)
     t.fault(f"SIGSTOP of {' and '.join(units)} on {old}, just after a renewal", stop)
-    t.effect("they stand still", lambda: all(
-        old.stands_still(p) for p in pids))
+    t.effect("they are frozen", lambda: all(
+        old.is_frozen(p) for p in pids))
     return old, pids
 
 
-@scenario("the agent stands still from just after a renewal on, and goes on after the lease")
-def agent_stopped_between(t):
-    old, pids = stop_between(t, ["tenured.service"])
+@scenario("the agent is frozen just after a renewal, and goes on after the lease")
+def agent_frozen_after_renewal(t):
+    old, pids = freeze_after_renewal(t, ["tenured.service"])
     new = t.next_leader()
     t.dead_within(old, t.duration_ms + t.slack_ms + t.stop_ms + t.kill_ms)
     t.timeline.fault(f"SIGCONT on {old}")
     old.run("kill", "-CONT", *pids, check=False)
-    t.until(f"{old} stands by, and knows who leads", lambda: (
+    t.until(f"{old} is a standby, and knows who leads", lambda: (
         lambda s: s.get("role") == "standby" and s.get("leader") == new.name)(t.cluster.status(old)))
     t.gap_at_most(t.lease_ms + 2000)
 
 
-@scenario("the keeper stands still from just after a renewal on, and the agent with it")
-def keeper_stopped_between(t):
-    """Neither reaches its deadline: PID 1 counts the keeper's watchdog, and the fence kills."""
-    old, pids = stop_between(t, [t.keeper, "tenured.service"])
+@scenario("keeper and agent are frozen just after a renewal")
+def keeper_frozen_after_renewal(t):
+    """Neither can act at its deadline: PID 1 lets the keeper's watchdog expire, and the fence kills the units."""
+    old, pids = freeze_after_renewal(t, [t.keeper, "tenured.service"])
     t.next_leader()
     t.dead_within(old, t.duration_ms + t.slack_ms + t.stop_ms + t.kill_ms)
     old.run("kill", "-CONT", pids[1], check=False)
-    t.until(f"{old} stands by", lambda: t.cluster.status(old).get("role") == "standby", timeout=20)
+    t.until(f"{old} is a standby", lambda: t.cluster.status(old).get("role") == "standby", timeout=20)
     t.gap_at_most(t.lease_ms + 2000)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hosts go and come in every order."""
+"""Hosts are powered off and on in every order."""
 
 import time
 
@@ -24,13 +24,13 @@ def shutdown_in_turn(t):
             t.leader = t.cluster.wait_leader(old, timeout=10)
             t.timeline.good(f"{t.leader} leads")
     row = t.db.lease(t.group)
-    t.check(f"the last one has given the lease back: {row}", row["clean"])
+    t.check(f"the last one has released the record: {row}", row["clean"])
     t.timeline.fault("all of them are switched on")
     everywhere(order, lambda h: h.boot())
     t.leader = t.cluster.wait_ready()
 
 
-@scenario("the standbys are shut down, the leader last, and all come back, the leader last")
+@scenario("the standbys are shut down, then the leader; all come back, the leader last")
 def shutdown_leader_last(t):
     leader, others = t.leader, t.standbys
     for host in others:
@@ -41,7 +41,7 @@ def shutdown_leader_last(t):
     t.fault(f"{leader} is shut down", leader.power_off)
     t.effect("it is off", lambda: not leader.up)
     row = t.db.lease(t.group)
-    t.check(f"it has given the lease back: {row}", row["clean"])
+    t.check(f"it has released the record: {row}", row["clean"])
     t.timeline.fault("the others are switched on, and then it")
     everywhere(others, lambda h: h.boot())
     t.leader = t.cluster.wait_leader(leader, timeout=20)
@@ -58,11 +58,11 @@ def all_at_once(t, what, do):
     t.leader = t.cluster.wait_ready()
 
 
-@scenario("all hosts are shut down at once, and power comes back together")
-def shutdown_of_all(t):
+@scenario("all hosts are shut down at once, and power returns to all at once")
+def shutdown_all(t):
     all_at_once(t, "orderly shutdown", lambda h: h.power_off())
 
 
-@scenario("all plugs are pulled at once, and power comes back together")
-def plugs_of_all(t):
+@scenario("the plugs of all hosts are pulled at once, and power returns to all at once")
+def plugs_pulled_all(t):
     all_at_once(t, "the plugs are pulled", lambda h: h.pull_plug())

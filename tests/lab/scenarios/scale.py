@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A hundred groups: all of them at once, again and again."""
+"""A hundred groups, all of them at once, repeatedly."""
 
 import json
 import time
@@ -13,9 +13,9 @@ from .units import ETC, everywhere, reload
 N = 100
 LEASE, STOP = "6s", "1s"
 LEASE_MS = 6000
-LIMIT_S = 60    # then it hangs; how long it took, for 300 processes on however slow a machine, is a figure
-WATCHED = range(10, N, 20)      # witnesses, as many as do not disturb: of what runs between two looks nothing else tells
-LOOK_S = 0.5    # a look asks all hosts for all groups: more often it would be most of what they do
+LIMIT_S = 60    # after this it hangs; how long it took is a figure, because a slow machine has to run 300 processes
+WATCHED = range(10, N, 20)      # groups with a witness, few enough not to disturb: only a witness shows what runs between two polls
+LOOK_S = 0.5    # a poll asks all hosts for all groups: more often, it would be most of their work
 
 
 def name(i):
@@ -23,7 +23,7 @@ def name(i):
 
 
 def write_units(host):
-    """One template; each group has an instance of its own."""
+    """One template, of which each group has an instance."""
     host.write_file(f"{ETC}/many@.service", "[Service]\nExecStart=/bin/sleep infinity\n")
     for i in WATCHED:
         host.write_file(f"{ETC}/many@{i}.service.d/witness.conf",
@@ -37,14 +37,14 @@ def write_groups(t, host, numbers):
 
 
 def roles(host):
-    """{group: role} of the many, as this host has it; {} when its agent does not answer."""
+    """{group: role} by this host's status; {} when its agent does not answer."""
     r = host.run("tenurectl", "status", "--json", check=False)
     return {g["name"]: g["role"] for g in json.loads(r.out)["groups"]
             if g["name"].startswith("m")} if r.code in SHOWN else {}
 
 
 def leaders(t):
-    """{group: [hosts that lead it]}."""
+    """{group: [its leaders]}."""
     found = {}
     for host, said in zip(t.hosts, everywhere(t.hosts, roles)):
         for group, role in said.items():
@@ -54,7 +54,7 @@ def leaders(t):
 
 
 def running(host):
-    """The instances that run here, by PID 1 and its cgroups: {number: pid}."""
+    """The instances that run on this host, by PID 1 and its cgroups: {number: pid}."""
     said = host.sh("systemctl show -p Id -p MainPID 'many@*.service'", check=False)
     found = {}
     for block in said.split("\n\n"):
@@ -64,7 +64,7 @@ def running(host):
     return found
 
 
-def once_each(t, numbers):
+def on_one_host_each(t, numbers):
     """Every unit runs on exactly one host, where its group is led."""
     where = [running(h) for h in t.hosts]
     twice = [n for n in numbers if sum(n in w for w in where) > 1]
@@ -79,7 +79,7 @@ def all_led(t, numbers, what):
     def done():
         found = leaders(t)
         return wanted <= set(found) and all(len(h) == 1 for h in found.values()) \
-            and once_each(t, numbers) and found
+            and on_one_host_each(t, numbers) and found
     found = t.until(f"all {len(wanted)} groups are led", done, timeout=LIMIT_S, every=LOOK_S)
     took = clock.ms(clock.now() - began)
     t.figures[what] = f"{took / 1000:.1f} s"
@@ -88,8 +88,8 @@ def all_led(t, numbers, what):
     return found
 
 
-def trouble(t, since):
-    """What the agents' journals complain of since then."""
+def warnings_since(t, since):
+    """Warnings in the agents' journals since then."""
     lines = []
     for host in t.hosts:
         if host.up:
@@ -103,16 +103,16 @@ def wall_clock(host):
     return host.sh("date '+%Y-%m-%d %H:%M:%S.%6N'")
 
 
-@scenario("a hundred groups: claimed, changed, handed over and adopted all at once", heavy=True)
+@scenario("a hundred groups: claimed, changed, switched over and adopted all at once", heavy=True)
 def many_groups(t):
     since, numbers = wall_clock(t.leader), range(N)
 
     everywhere(t.hosts, lambda h: (write_units(h), write_groups(t, h, numbers)))
     everywhere(t.hosts, reload)
-    # Each new row is observed for a lease; then all of them are claimed.
+    # Each new record is observed for a lease; then all of them are claimed.
     all_led(t, numbers, "first claims")
 
-    # Some go, some come; the others do not notice.
+    # Some groups are removed, some added; the others are undisturbed.
     before = [running(h) for h in t.hosts]
     kept = range(10, N)
     numbers = range(10, N + 10)
@@ -124,9 +124,9 @@ def many_groups(t):
     after = [running(h) for h in t.hosts]
     moved = [n for n in kept for b, a in zip(before, after) if b.get(n) != a.get(n)]
     t.check(f"the {len(kept)} that stayed are the same processes: {moved}", not moved)
-    t.check("those that went do not run", not any(n in a for n in range(10) for a in after))
+    t.check("the removed groups do not run", not any(n in a for n in range(10) for a in after))
 
-    # An agent is killed: nothing happens.
+    # An agent is killed: all terms go on.
     host = max(t.hosts, key=lambda h: len(running(h)))
     pid, mine = host.main_pid("tenured.service"), running(host)
     t.fault(f"kill -9 of the agent on {host}, which leads {len(mine)}",
@@ -136,24 +136,24 @@ def many_groups(t):
         r == "leader" for r in roles(host).values()) == len(mine), timeout=5)
     time.sleep(LEASE_MS / 1000)
     t.check("a lease later the same processes run", running(host) == mine)
-    complaints = trouble(t, since)
+    complaints = warnings_since(t, since)
     others = [c for c in complaints if "tenured.service:" not in c]
-    t.check(f"nobody complained but PID 1 of the kill: {len(others)} did: {'; '.join(others[:3])}", not others)
+    t.check(f"no warning but that of PID 1 about the kill: {len(others)} others: {'; '.join(others[:3])}", not others)
 
-    # It is stopped: all that it leads is handed over.
+    # The agent is stopped: a switchover of all its groups.
     t.leader = t.cluster.leader()
     began = clock.now()
     t.timeline.fault(f"systemctl stop tenured on {host}")
     host.systemctl("stop", "tenured.service")
     t.figures["stop"] = f"{clock.ms(clock.now() - began) / 1000:.1f} s"
     t.check("nothing runs there", not running(host))
-    all_led(t, numbers, "hand-over")
+    all_led(t, numbers, "switchover")
     for unit in (f"many@{i}.service" for i in WATCHED):
         t.check(f"{unit} beat", t.lab.testimony(unit).beats(t.fault_at, clock.now()))
         t.one_at_a_time(unit)
-    more = trouble(t, since)
+    more = warnings_since(t, since)
     since_then = [c for c in more if c not in complaints]
-    t.check(f"nor did anybody since: {'; '.join(since_then[:3])}", more == complaints)
+    t.check(f"nor any since: {'; '.join(since_then[:3])}", more == complaints)
 
     host.systemctl("start", "tenured.service")
     for h in t.hosts:

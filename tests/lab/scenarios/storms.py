@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""systemd is told to reload, or to replace itself, all the time, while the main faults happen."""
+"""systemd reloads or re-executes itself continually while the main faults happen."""
 
 import contextlib
 import threading
@@ -12,15 +12,15 @@ PAUSE = {"daemon-reload": 0.05, "daemon-reexec": 0.3}
 
 
 class Storm:
-    """On some hosts, one after the other, as fast as PID 1 gets it done."""
+    """Repeats the command on some hosts, as fast as PID 1 can execute it."""
 
     def __init__(self, hosts, command):
         self.command, self.done, self.over = command, {h.name: 0 for h in hosts}, threading.Event()
-        self.threads = [threading.Thread(target=self._blow, args=(h,), daemon=True) for h in hosts]
+        self.threads = [threading.Thread(target=self._run, args=(h,), daemon=True) for h in hosts]
 
-    def _blow(self, host):
+    def _run(self, host):
         while not self.over.wait(PAUSE[self.command]):
-            # (A host without power, or one that stands still, has none.)
+            # (A host that is off or frozen has none.)
             with contextlib.suppress(LabError):
                 if host.up and host.frozen_at is None and \
                         host.systemctl(self.command, check=False, timeout=20).ok:
@@ -40,11 +40,11 @@ class Storm:
 @contextlib.contextmanager
 def storm(t, command, fallen):
     with Storm(t.hosts, command) as s:
-        t.until(f"a storm of {command} blows on every host",
+        t.until(f"the storm of {command} has begun on every host",
                 lambda: all(n >= 3 for n in s.done.values()))
         before = dict(s.done)
         yield
-        t.until("it has blown all the while", lambda: all(
+        t.until("the storm has lasted all the time", lambda: all(
             s.done[h.name] > before[h.name] for h in t.hosts if h is not fallen))
     t.figures[command] = f"{sum(s.done.values())} times in the last one"
 
@@ -76,7 +76,7 @@ def keeper_killed(t, old):
 
 
 def agent_stopped(t, old):
-    # Not that systemctl's own wait for it survives a PID 1 that executes itself anew.
+    # (systemctl's wait for the job does not survive a PID 1 that re-executes itself.)
     t.fault(f"systemctl stop tenured on {old}", lambda: t.until("it is asked for", lambda: old.systemctl(
         "stop", "--no-block", "tenured.service", check=False).ok))
     t.effect("the agent is stopped", lambda: old.state("tenured.service") == "inactive")
@@ -86,7 +86,7 @@ def agent_stopped(t, old):
 def agent_hangs(t, old):
     agent = old.main_pid("tenured.service")
     t.fault(f"SIGSTOP of the agent on {old}", lambda: old.kill("tenured.service", "STOP"))
-    t.effect("it stands still", lambda: old.stands_still(agent))
+    t.effect("the agent is frozen", lambda: old.is_frozen(agent))
     t.leader = t.next_leader()
     t.dead_within(old, t.duration_ms + t.slack_ms + t.stop_ms + t.kill_ms)
 
@@ -107,12 +107,12 @@ FAULTS = [agent_killed, keeper_killed, agent_stopped, agent_hangs, cut_off, froz
 
 
 def all_faults(t, command):
-    """One after the other, in one storm each."""
+    """Each fault in a storm of its own."""
     for fault in FAULTS:
         old = t.leader
         with storm(t, command, old):
             fault(t, old)
-        # What was frozen may go on for a moment; nothing else may.
+        # A thawed unit may run on for a moment; nothing else may.
         t.one_at_a_time(t.unit, allowed_ms=50 if FAULTS.index(fault) >= FAULTS.index(frozen) else 0)
         t.gap_at_most(t.lease_ms + 3000)
         mend(t, old)
@@ -129,14 +129,14 @@ def mend(t, old):
     t.leader = t.cluster.wait_ready(timeout=40)
 
 
-# PID 1 of each host takes a processor as long as a storm lasts: there are none left for other labs.
-@scenario("a storm of daemon-reload on all hosts, and each of the main faults in it",
+# During a storm each host's PID 1 takes a processor, and none is left for other labs.
+@scenario("a storm of daemon-reload on all hosts, and each of the main faults during it",
           alone=True, dual_ms=50, breaks="no machine is paused past its deadline (one of the faults)")
 def storm_of_reloads(t):
     all_faults(t, "daemon-reload")
 
 
-@scenario("a storm of daemon-reexec on all hosts, and each of the main faults in it",
+@scenario("a storm of daemon-reexec on all hosts, and each of the main faults during it",
           alone=True, dual_ms=50, breaks="no machine is paused past its deadline (one of the faults)")
 def storm_of_reexecs(t):
     all_faults(t, "daemon-reexec")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Units of all kinds, put together at random: what check, apply, the generator and the agent make of a group agrees, and
-whatever happens then, no process of a declared unit runs where its group is not led."""
+"""Random groups of units of all types: check, apply, the generator and the agent agree on each group, and no event makes a
+process of a declared unit run where its group is not led."""
 
 import collections
 import json
@@ -13,28 +13,28 @@ from lab.scenario import scenario
 from .guards_copies import EARLY, FILE, WAYS
 from .units import ETC, everywhere, reload
 
-N = 60          # graphs of a run; each cell of the matrix has others
-STEPS = 8       # things that happen to those that are let pass
-AGREED_S = 40   # then they do not agree
+N = 60          # graphs of a run; each cell of the matrix has different ones
+STEPS = 8       # events for the accepted graphs
+AGREED_S = 40   # after this they disagree
 STARTS = "/root/starts"
 SEEDS = {("252", "lease"): 1, ("252", "advisory"): 2, ("257", "lease"): 3, ("257", "advisory"): 4}
 REFUSED, WARNED = "refused", "warned"
-# A start is written down with the term it was started in; one that nobody led has none.
+# Each start is recorded with its term; a start without leadership has none.
 NOTE = f'echo "%n $TENURE_TERM" >>{STARTS}'
 
 
 class Graph:
-    """Units that belong together: what is written, what is declared, and what must be found in it."""
+    """Units that belong together: their files, those that are declared, and the expected findings."""
 
     def __init__(self, rng, number):
         self.rng, self.name = rng, f"g{number:02}"
         self.files = {}         # below /etc/systemd/system
         self.enabled = []
-        self.after = []         # commands, once all that is done
+        self.after = []         # commands to run afterwards
         self.declared = []
-        self.findings = []      # (verdict, words), by PID 1's answers
-        self.in_files = []      # words, by the files alone: then PID 1 is not asked
-        self.absent = set()     # declared, and yet nothing PID 1 could start
+        self.findings = []      # (verdict, words), by PID 1's replies
+        self.in_files = []      # words, by the files alone: PID 1 is not asked then
+        self.absent = set()     # declared, but PID 1 could not start it
         self.count = 0
         for shape in rng.sample(SHAPES, rng.choice((1, 1, 2, 3))):
             shape(self)
@@ -63,7 +63,7 @@ class Graph:
 
 BODIES = (
     ("Restart=always", "RestartSec=0"), ("Restart=on-failure",), ("Type=exec",), ("KillMode=mixed",), (),
-    # What a guard overrides is no finding.
+    # Settings that a guard overrides are no finding.
     ("Slice=custom.slice",), ("TimeoutStopSec=infinity", "SendSIGKILL=no"), ("FinalKillSignal=SIGTERM", "Restart=always"),
 )
 RUNS = f"ExecStart=/bin/sh -c '{NOTE.replace('$', '$$')}; exec sleep infinity'"
@@ -84,7 +84,7 @@ def helper(g, enabled):
     return name
 
 
-# What may be wrong, or only look so, with one service. Each writes it, and says what must be found.
+# Faults of one service, real or apparent. Each function writes the service and the expected finding.
 
 def sound(g, unit):
     g.write(unit, body=plain_body(g), install=at_boot(g))
@@ -161,7 +161,7 @@ FLAWS = (kill_mode, kill_mode_mended, session, masked, missing, second_name, doo
          needs_a_helper, boot_requires_it)
 
 
-# What a group may consist of.
+# The parts of a group.
 
 def a_service(g):
     unit = f"{g.stem()}.service"
@@ -176,7 +176,7 @@ def an_instance(g):
 
 
 def an_address(g):
-    """No process, and yet something to stop."""
+    """A unit without a process that still has something to stop."""
     unit = f"{g.stem()}.service"
     g.write(unit, body=["Type=oneshot", "RemainAfterExit=yes", DONE, "ExecStop=/bin/true"], install=at_boot(g))
     g.declared.append(unit)
@@ -248,17 +248,17 @@ def write_groups(t, host, graphs):
                                      "stop_timeout": t.cluster.stop_timeout})
 
 
-# What the parts of the product say
+# What the programs report
 
 def said_by_check(host, graphs):
-    """{group: lines of what check finds in it}, and its exit status."""
+    """{group: findings of tenurectl check}, and its exit status."""
     r = host.run("tenurectl", "check", check=False, timeout=60)
     lines = r.err.splitlines()
     return {g.name: [line for line in lines if f"/{g.name}.conf:" in line] for g in graphs}, r.code < 2
 
 
 def must_find(t, host, graphs, expected):
-    """expected(graph): what check must find in it, and nothing else."""
+    """expected(graph): the findings that check must have, and no others."""
     found, fine = said_by_check(host, graphs)
     wrong = []
     for g in graphs:
@@ -266,7 +266,7 @@ def must_find(t, host, graphs, expected):
         silent = [words for verdict, words in findings
                   if not any(words in line and ("warning: " in line) == (verdict == WARNED) for line in lines)]
         if silent or len(lines) != len(findings):
-            wrong.append(f"{g.name} {g.declared}: {findings} is all there is to find, not {lines}")
+            wrong.append(f"{g.name} {g.declared}: {findings} expected, not {lines}")
     t.check(f"check finds what is wrong, and nothing else: {' | '.join(wrong)}", not wrong)
     t.check("it refuses it all because of some", not fine)
     r = host.run("tenurectl", "apply", check=False, timeout=60)
@@ -303,7 +303,7 @@ def all_guarded(t, host, graphs):
 
 
 def agent_agrees(t, hosts, graphs):
-    """A group without a finding is led, or could be; one with a warning that makes it unfit says so."""
+    """A group without a finding is led, or could be; one with a warning that prevents it says so."""
     def agreed():
         wrong = []
         for host in hosts:
@@ -323,7 +323,7 @@ def agent_agrees(t, hosts, graphs):
     t.check(f"agents and check agree, and every group that can be is led: {' | '.join(wrong)}", not wrong)
 
 
-# What happens to them
+# Events
 
 def declared_of(graphs):
     return [f"'{u}'" for g in graphs for u in g.declared]
@@ -344,7 +344,7 @@ def lose_generators(t, host, graphs):
     all_guarded(t, host, graphs)
     start_all(t, host, graphs)
     crash(t, host, graphs)
-    looks(t, host, graphs)
+    no_unit_without_leadership(t, host, graphs)
     host.sh(WAYS["is masked"][1])
     host.systemctl("daemon-reload")
 
@@ -354,7 +354,7 @@ def lose_persistent(t, host, graphs):
     all_guarded(t, host, graphs)
     start_all(t, host, graphs)
     crash(t, host, graphs)
-    looks(t, host, graphs)
+    no_unit_without_leadership(t, host, graphs)
     host.run("tenurectl", "apply", timeout=60)
 
 
@@ -391,25 +391,25 @@ STEPS_OF = (start_all, crash, lose_generators, lose_persistent, step_down, cut_o
             lambda t, host, graphs: host.systemctl("daemon-reload"))
 
 
-def looks(t, host, graphs):
-    """What does not lead, before and after the look, has no unit that is up."""
+def no_unit_without_leadership(t, host, graphs):
+    """A group that is not led here before and after the poll has no active unit here."""
     before = groups_of(host)
     units = [(g, u) for g in graphs for u in g.declared if u not in g.absent]
     shown = properties(host, [u for _, u in units], "ActiveState", "MainPID", "ControlGroup")
     after = groups_of(host)
 
-    def stands_by(name):
+    def is_standby(name):
         return all(s.get(name, {}).get("role") == "standby" for s in (before, after))
     up = [f"{u}: {p['ActiveState']}" for (g, u), p in zip(units, shown)
-          if stands_by(g.name) and p["ActiveState"] not in ("inactive", "failed")]
-    if up:      # a start that PID 1 is about to refuse, or the end of a term
+          if is_standby(g.name) and p["ActiveState"] not in ("inactive", "failed")]
+    if up:      # PID 1 may be about to refuse a start, or a term may be ending
         time.sleep(t.stop_ms / 1000 + 1)
         again = properties(host, [u for _, u in units], "ActiveState")
         last = groups_of(host)
-        up = [f"{u}: {p['ActiveState']}" for (g, u), p in zip(units, again) if stands_by(g.name)
+        up = [f"{u}: {p['ActiveState']}" for (g, u), p in zip(units, again) if is_standby(g.name)
               and last.get(g.name, {}).get("role") == "standby" and p["ActiveState"] not in ("inactive", "failed")
               and any(u in line for line in up)]
-    t.check(f"what {host} does not lead does not run there: {up}", not up)
+    t.check(f"no unit of a group that {host} does not lead is active there: {up}", not up)
 
 
 def starts_in_terms(t, host, graphs):
@@ -421,7 +421,7 @@ def starts_in_terms(t, host, graphs):
     return len(ours)
 
 
-@scenario("sixty groups of units put together at random, and a random course of things: what runs, leads", heavy=True)
+@scenario("sixty groups of random units, and a random sequence of events: what runs is led", heavy=True)
 def unit_graphs(t):
     t.spent = True
     seed = SEEDS[t.lab.platform.name, t.method]
@@ -438,7 +438,7 @@ def unit_graphs(t):
         others = [g for g in graphs if not g.in_files]
         must_find(t, a, others, lambda g: g.findings)
         remove_groups(a, [g for g in others if g.refused])
-    t.fault(f"{N} groups are written down on {a}", write_down)
+    t.fault(f"{N} groups are configured on {a}", write_down)
     graphs = [g for g in graphs if not g.refused]
     t.effect("those that were refused are gone", lambda: a.run("tenurectl", "check", check=False).code < 2)
     t.figures["groups"] = len(graphs)
@@ -455,8 +455,8 @@ def unit_graphs(t):
         t.fault_in_the_dark(f"{step.__name__.strip('<>')} on {host}", lambda s=step, h=host: s(t, h, graphs))
         t.effect("it is over", lambda: all(groups_of(h) for h in (a, b)), timeout=30)
         for h in (a, b):
-            looks(t, h, graphs)
-    # What crashed and is not restarted is shown as failed, and rightly so.
+            no_unit_without_leadership(t, h, graphs)
+    # A unit that crashed and is not restarted is rightly shown as failed.
     for host in (a, b):
         start_all(t, host, graphs)
     agent_agrees(t, (a, b), graphs)

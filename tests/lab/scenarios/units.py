@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every kind of unit is led, and ended properly, whatever it does and whoever fights its guards."""
+"""Units of every type are led, and stopped properly, whatever they do and whichever drop-ins override their guards."""
 
 import contextlib
 import json
@@ -17,7 +17,7 @@ BEAT = "/lab/witness /lab/beats/%H.%n"
 
 
 def everywhere(hosts, do):
-    """On several hosts at once. Returns what do(host) returned, in their order."""
+    """Calls do(host) for several hosts in parallel. Returns the results in the order of the hosts."""
     with ThreadPoolExecutor(len(hosts) or 1) as pool:
         return list(pool.map(do, hosts))
 
@@ -32,8 +32,8 @@ def reload(host):
 
 @contextlib.contextmanager
 def units_of_group(t, files, **more):
-    """The group has these units beside the worker: {name: text of its file}; of an instance the
-    file is its template's. more: other settings of it. As before when the scenario has passed."""
+    """The group has these units beside the worker: {name: text of its file, for an instance that of its template}.
+    more: other settings of the group. If the scenario passes, everything is as before."""
     def write(host):
         if any(f"User={BOMBER}" in text for text in files.values()):
             make_bomber(host)
@@ -67,19 +67,19 @@ def units_of_group(t, files, **more):
 
 
 def apply_everywhere(t):
-    """Where the group is led last: the others must be ready to take it when it is led down."""
+    """Reloads the leader last: the standbys must be ready to lead when it steps down."""
     everywhere(t.standbys, reload)
     reload(t.leader)
 
 
 def states(host, units):
-    """{unit: ActiveState}, asked at once."""
+    """{unit: ActiveState}, by one command."""
     said = host.run("systemctl", "show", "--value", "-p", "ActiveState", "--", *units).out.split()
     return dict(zip(units, said))
 
 
 def all_dead(t, host, units):
-    """Nothing of the group is left on a host: its units, and its slice."""
+    """Nothing of the group is left on a host, neither a unit nor a cgroup."""
     found = states(host, [t.keeper, t.unit, *units])
     t.check(f"all of the group is dead on {host}: {found}",
             all(s in ("inactive", "failed") for s in found.values()))
@@ -115,8 +115,8 @@ def dead_within(t, host, units, limit_ms):
                 took <= limit_ms)
 
 
-def hand_over(t, meanwhile=None, times=5):
-    """The leader's agent is stopped. meanwhile: done to it so many times while it ends."""
+def switch_over(t, meanwhile=None, times=5):
+    """Stops the leader's agent. meanwhile: called with the old leader up to so many times while the agent ends."""
     old, done = t.leader, threading.Event()
 
     def stop():
@@ -143,7 +143,7 @@ def hand_over(t, meanwhile=None, times=5):
 
 def back_again(t, host):
     host.systemctl("start", "tenured.service")
-    t.until(f"{host} stands by", lambda: t.cluster.status(host).get("role") == "standby")
+    t.until(f"{host} is a standby", lambda: t.cluster.status(host).get("role") == "standby")
 
 
 def cut_off(t):
@@ -158,10 +158,10 @@ SERVICES = {
     "simple.service": service(BEAT),
     "forking.service": service(f"/bin/sh -c '{BEAT} &'", "Type=forking"),
     "notify.service": service(BEAT + " --slow-start 100", "Type=notify"),
-    # Done at once, and what it left running belongs to it.
+    # ExecStart= ends at once, and the process that it leaves behind belongs to the unit.
     "once.service": service(f"/bin/sh -c '{BEAT} &'", "Type=oneshot", "RemainAfterExit=yes",
                             "ExecStop=/bin/true"),
-    # No process, no cgroup: and yet its stop has something to do, and takes its time.
+    # The unit has no process and no cgroup, but its stop commands have something to do, and take a while.
     "quiet.service": service("/bin/true", "Type=oneshot", "RemainAfterExit=yes",
                              "ExecStop=/bin/sleep 0.2", "ExecStop=/bin/touch /run/quiet-is-done"),
     "w@1.service": service(BEAT, "Type=notify"),
@@ -169,17 +169,17 @@ SERVICES = {
 }
 
 
-@scenario("services of every type, an instance, one with a slice of its own: handed over, cut off")
-def kinds_of_services(t):
+@scenario("services of every type, an instance and one with its own slice: a switchover, then a failover after a cut")
+def service_types(t):
     with units_of_group(t, SERVICES):
         beating = [u for u in SERVICES if u != "quiet.service"]
         all_active(t, t.leader, SERVICES)
         in_slice(t, t.leader, beating)
-        old, new = hand_over(t)
+        old, new = switch_over(t)
         all_dead(t, old, SERVICES)
         all_active(t, new, SERVICES)
         dead_within(t, old, beating, 500)
-        t.check("the stop of a service without a process went to its end",
+        t.check("the stop commands of a service without a process ran to their end",
                 old.exists("/run/quiet-is-done"))
         t.gap_at_most(1000)
         back_again(t, old)
@@ -199,7 +199,7 @@ PORT = 7777
 OTHERS = {
     "tick.timer": "[Timer]\nOnActiveSec=50ms\nOnUnitInactiveSec=50ms\nAccuracySec=1ms\n",
     "tick.service": "[Unit]\nStartLimitIntervalSec=0\n" + service(f"timeout -s TERM 0.05 {BEAT}", "SuccessExitStatus=124"),
-    # A job of the night: nobody wants it done at a takeover by day.
+    # A nightly job, which a failover by day must not run.
     "night.timer": "[Timer]\nOnCalendar=2099-01-01 03:00\n",
     "night.service": service(BEAT),
     "door.socket": f"[Socket]\nListenStream={PORT}\n",
@@ -207,7 +207,7 @@ OTHERS = {
     "spool.path": "[Path]\nPathExists=/run/spool/go\nUnit=reader.service\n",
     "reader.service": service(BEAT, "ExecStopPost=/bin/rm -f /run/spool/go"),
     MOUNT: f"[Mount]\nWhat=tmpfs\nWhere={WHERE}\nType=tmpfs\n",
-    # Keeps the mount busy until it ends.
+    # This service keeps the mount busy until it ends.
     "inside.service": f"[Unit]\nRequiresMountsFor={WHERE}\n"
                       + service(BEAT, f"WorkingDirectory={WHERE}"),
     "all.target": "[Unit]\nDescription=Whatever else shall know\n",
@@ -231,9 +231,9 @@ def use_everything(t, host):
     t.until("the timer has started its service", lambda: t.lab.testimony("tick.service").beats(
         clock.now() - 300 * clock.MS, clock.now(), host.name))
     t.check(f"{WHERE} is mounted on {host}", host.run("mountpoint", "-q", WHERE, check=False).ok)
-    t.check("the job of the night was not started", host.state("night.service") == "inactive")
+    t.check("the nightly job was not started", host.state("night.service") == "inactive")
     status = t.cluster.status(host)
-    t.check(f"a timer's service at rest is in order: {status['reason']}", not status["reason"])
+    t.check(f"an inactive service of a timer is no finding: {status['reason']}", not status["reason"])
 
 
 def nothing_usable(t, host):
@@ -245,19 +245,19 @@ def nothing_usable(t, host):
     host.sh("rm -f /run/spool/go")
 
 
-@scenario("timer, socket, path, mount, target: used on the leader, refused elsewhere, also in mid-stop")
-def kinds_of_other_units(t):
+@scenario("timer, socket, path, mount and target are usable on the leader and refused elsewhere, even while a term ends")
+def other_unit_types(t):
     with units_of_group(t, OTHERS):
         use_everything(t, t.leader)
         for host in t.standbys:
             nothing_usable(t, host)
 
         def everything_by_hand(host):
-            # (The job of the night would be done: the host still leads when this begins.)
+            # (The nightly job is left out: it would run, because the host still leads when this begins.)
             host.sh("mkdir -p /run/spool; touch /run/spool/go; systemctl start --no-block "
                     + " ".join(f"'{u}'" for u in OTHERS if u != "night.service"), check=False)
             answers(t, host, PORT)
-        old, new = hand_over(t, everything_by_hand)
+        old, new = switch_over(t, everything_by_hand)
         nothing_usable(t, old)
         use_everything(t, new)
         never_twice(t, WITNESSES)
@@ -270,7 +270,7 @@ def kinds_of_other_units(t):
         for host in t.standbys:
             nothing_usable(t, host)
         never_twice(t, WITNESSES)
-        t.check("the job of the night was never done",
+        t.check("the nightly job never ran",
                 not t.lab.testimony("night.service").beats(0, clock.now()))
         t.gap_at_most(1500)
 
@@ -279,22 +279,22 @@ BOMBER = "bomber"
 
 
 def make_bomber(host):
-    """LimitNPROC= counts a user's processes on the whole machine: each lab, which is a process, has a user of its own."""
+    """LimitNPROC= counts a user's processes on the whole machine, so each lab (one process) has a user of its own."""
     host.sh(f"id -u {BOMBER} >/dev/null 2>&1 || useradd -M -u {20000 + os.getpid() % 20000} {BOMBER}")
 
 
-# They have commands for their stop, which are killed: what those were to do is not done.
+# Their stop commands are killed, so that their work is not done.
 HOOKS = {
-    # Asks for a minute more, again and again, and does not end.
+    # It asks for another minute repeatedly, and does not end.
     "extends.service": service(
         f"{BEAT} --ignore-term", "Type=notify", "NotifyAccess=all",
         "ExecStop=/bin/sh -c 'while :; do systemd-notify EXTEND_TIMEOUT_USEC=60000000; sleep 0.1; done'"),
     "slow-stop.service": service(f"{BEAT} --slow-stop 60000", "ExecStop=/bin/sleep 60",
                                  "ExecStop=/bin/sleep 60"),
-    # What it runs when it has stopped beats on as another witness.
+    # Its ExecStopPost= beats on as another witness.
     "slow-post.service": service(BEAT, "ExecStopPost=/lab/witness /lab/beats/%H.post.service "
                                  "--ignore-term"),
-    # Nothing of it runs, until it stops: that never ends, twice.
+    # It has no process until its stop, and neither of its two stop commands ends.
     "hook.service": service("/bin/true", "Type=oneshot", "RemainAfterExit=yes",
                             f"ExecStop={BEAT} --ignore-term", f"ExecStopPost={BEAT} --ignore-term"),
 }
@@ -308,15 +308,15 @@ STUBBORN = {
 
 
 def until_bomb_is_full(t, host):
-    t.until("the bomb has reached its cap", lambda: len(host.pids("bomb.service")) >= 40, timeout=30)
+    t.until("the fork bomb has reached its limit", lambda: len(host.pids("bomb.service")) >= 40, timeout=30)
 
 
 def resist(t, units, beating, gap_ms):
-    """They are handed over within that gap, then cut off; all is dead in time."""
+    """A switchover within that gap, then a failover after a cut; all units are dead in time."""
     all_active(t, t.leader, units)
     until_bomb_is_full(t, t.leader)
-    old, new = hand_over(t, lambda h: h.sh(
-        # (A pid of 0 would mean the process group of whoever runs this lab.)
+    old, new = switch_over(t, lambda h: h.sh(
+        # (A pid of 0 would mean the process group that runs this lab.)
         "pid=$(systemctl show --value -p MainPID returns.service); "
         "[ \"$pid\" -gt 1 ] && kill -9 $pid; systemctl start --no-block returns.service",
         check=False))
@@ -324,7 +324,7 @@ def resist(t, units, beating, gap_ms):
     dead_within(t, old, beating, limit)
     all_dead(t, old, units)
     all_active(t, new, units)
-    t.figures["handed over in"] = f"{t.gap_ms():.0f} ms"
+    t.figures["switchover in"] = f"{t.gap_ms():.0f} ms"
     t.gap_at_most(gap_ms)
     left = t.said(old, "tenured.service", "may be left on this node", "alert")
     back_again(t, old)
@@ -336,19 +336,19 @@ def resist(t, units, beating, gap_ms):
     return left
 
 
-@scenario("units that do not want to stop, fork without end, come back: ended all the same, and handed over at once")
-def units_that_resist(t):
+@scenario("units ignore their stop, fork endlessly or are restarted: they are killed in time, and the switchover is quick")
+def units_resist_stop(t):
     with units_of_group(t, STUBBORN):
         left = resist(t, STUBBORN, STUBBORN, t.stop_ms + t.kill_ms + t.slack_ms + 700)
-        t.check(f"they had processes alone, and are dead: {left}", not left)
+        t.check(f"they had nothing but processes, which are dead: {left}", not left)
 
 
-@scenario("the same, and the commands for their stop do not end either: ended, but not given back, and said")
-def units_that_resist_by_hooks(t):
+@scenario("the same units, with stop commands that hang: they are killed, the record is not released, and an alert says why")
+def stop_commands_hang(t):
     units = {**STUBBORN, **HOOKS}
     with units_of_group(t, units):
         left = resist(t, units, [*units, "post.service"], t.lease_ms + 2000)
-        t.check(f"what they were to do is not done: {left}", left)
+        t.check(f"an alert names what may be left: {left}", left)
         t.check("the stop hooks beat", t.lab.testimony("hook.service").beats(t.began, clock.now()))
         t.one_at_a_time("hook.service")
 
@@ -361,8 +361,8 @@ UNWELL = {
 }
 
 
-@scenario("units that fail to start, or fail while leading: the node leads on, and says so")
-def units_that_fail(t):
+@scenario("units fail to start, or fail later: the node leads on and reports them")
+def units_fail(t):
     with units_of_group(t, UNWELL):
         old, keeper = t.leader, t.leader.main_pid(t.keeper)
 
@@ -388,9 +388,9 @@ def units_that_fail(t):
         t.gap_at_most(0)
 
 
-# What an administrator may do, and what the status must say to it. "" – it does no harm.
+# What an administrator may do, and what the status must say about it ("": it is harmless).
 # name: (type, drop-in, words of the reason)
-# Comes after the guards' own file: nobody names a file so without meaning it.
+# The drop-in sorts after the guards' own file, which takes a name that is chosen on purpose.
 LATER = "~~.conf"
 FIGHTS = {
     "kill-none": ("service", "[Service]\nKillMode=none\n", "KillMode is none"),
@@ -404,7 +404,7 @@ FIGHTS = {
     "other-slice": ("service", "[Service]\nSlice=mine.slice\n", "Slice is mine.slice"),
     "no-env": ("service", "[Service]\nEnvironmentFile=\n", "EnvironmentFiles does not name"),
     "no-assert": ("service", "[Unit]\nAssertPathExists=\n", "AssertPathExists does not name"),
-    # Dependencies cannot be taken back by a drop-in, whatever it says.
+    # A drop-in cannot reset dependencies.
     "no-binding": ("service", "[Unit]\nBindsTo=\nAfter=\nRequires=\n", ""),
     "direct": ("service", "[Service]\nRestart=always\nRestartMode=direct\n",
                "RestartMode is direct"),
@@ -417,21 +417,21 @@ FIGHTS = {
     "keep-long": ("keeper", "[Service]\nTimeoutStopSec=infinity\n", "TimeoutStopUSec is infinity"),
     "masked": ("masked", "", "LoadState is masked: run systemctl unmask"),
     "missing": ("missing", "", "LoadState is not-found"),
-    # By itself it would not be led, see units_known_unread(): but the guards of the others are lost, so the agent has PID 1
-    # read all files again.
+    # By itself it would keep its group from being led, see unit_file_not_reloaded(). But the guards of other units are lost, so
+    # the agent has PID 1 read all files again.
     "changed": ("changed", "", ""),
     "peace": ("service", "[Service]\nNice=5\n", ""),
 }
 
 
-def fight_unit(name):
+def overridden_unit(name):
     kind = FIGHTS[name][0]
     return f"f-{name}.{kind if kind in ('socket', 'timer') else 'service'}"
 
 
-def declare_fights(t, host):
+def declare_overridden(t, host):
     for name, (kind, _, _) in FIGHTS.items():
-        units = list(dict.fromkeys([fight_unit(name), f"f-{name}.service"]))
+        units = list(dict.fromkeys([overridden_unit(name), f"f-{name}.service"]))
         if kind not in ("missing",):
             host.write_file(f"{ETC}/f-{name}.service",
                             service(BEAT, "[Install]", "WantedBy=multi-user.target"))
@@ -441,13 +441,13 @@ def declare_fights(t, host):
             host.write_file(f"{ETC}/{units[0]}", "[Timer]\nOnActiveSec=1h\n")
         t.cluster.write_group(host, {"name": f"f-{name}", "units": units, "lease": "4s",
                                      "stop_timeout": "1s"})
-    # Something active refers to it, so that PID 1 keeps what it has once read of it.
+    # An active unit refers to it, so that PID 1 keeps the unit as it has read it.
     host.systemctl("enable", "--quiet", "f-changed.service")
 
 
-def fight_on(host):
+def override_all(host):
     for name, (kind, text, _) in FIGHTS.items():
-        unit = f"tenure@f-{name}.service" if kind == "keeper" else fight_unit(name)
+        unit = f"tenure@f-{name}.service" if kind == "keeper" else overridden_unit(name)
         if kind == "masked":
             host.run("ln", "-sf", "/dev/null", f"{ETC}/{unit}")
         elif text:
@@ -456,37 +456,37 @@ def fight_on(host):
     host.write_file(f"{ETC}/f-changed.service", service(BEAT, "Nice=3"))
 
 
-def make_peace(host):
+def undo_overrides(host):
     host.run("sh", "-c", f"rm -f {ETC}/f-*.d/{LATER} {ETC}/tenure@f*.d/{LATER} {ETC}/f-masked.service")
     for name in ("masked", "missing"):
         host.write_file(f"{ETC}/f-{name}.service", service(BEAT))
     host.systemctl("daemon-reload")
 
 
-@scenario("drop-ins that fight the guards, units masked, missing or changed: named, and never led")
-def guards_fought(t):
+@scenario("drop-ins override guards, units are masked, missing or changed: each is reported, and its group is never led")
+def conflicting_drop_ins(t):
     host = t.standbys[0]
     keeper = t.leader.main_pid(t.keeper)
     expected = {n: w for n, (_, _, w) in FIGHTS.items()}
     if t.lab.platform.name == "252":
-        expected["direct"] = expected["fd-store"] = ""      # 252 does not know these settings
+        expected["direct"] = expected["fd-store"] = ""      # systemd 252 does not have these settings
     harmless = sorted(n for n, w in expected.items() if not w)
 
-    declare_fights(t, host)
-    # Before any of them can be claimed: each new row is observed for a lease first.
+    declare_overridden(t, host)
+    # Before any of them can be claimed: each new record is observed for a lease first.
     reload(host)
-    t.fault(f"drop-ins, masks and changes on {host}", lambda: fight_on(host))
+    t.fault(f"drop-ins, masks and changes on {host}", lambda: override_all(host))
 
     def roles():
         groups = json.loads(host.run("tenurectl", "status", "--json", check=False).out)["groups"]
         return {g["name"][2:]: g for g in groups if g["name"].startswith("f-")}
-    t.effect("what was left in peace is led",
+    t.effect("the untouched group is led",
              lambda: sorted(n for n, g in roles().items() if g["role"] == "leader") == harmless,
              timeout=15)
-    # The others could have been claimed just as long ago.
+    # The others could have been claimed as early.
     time.sleep(1)
-    # Not in the moment in which they are looked at again.
-    found = t.until("each has been looked at", lambda: (lambda now: all(
+    # A group has no role for the moment in which its units are polled again.
+    found = t.until("all groups have been polled", lambda: (lambda now: all(
         "being checked" not in g["reason"] for g in now.values()) and now)(roles()))
     for name, words in expected.items():
         reason, role = found[name]["reason"], found[name]["role"]
@@ -495,13 +495,13 @@ def guards_fought(t):
             continue
         t.check(f"f-{name} is not led, because of {words!r}: {role}, {reason}",
                 role in ("blocked", "standby") and words in reason)
-        unit = "tenure@f" if FIGHTS[name][0] == "keeper" else fight_unit(name)
+        unit = "tenure@f" if FIGHTS[name][0] == "keeper" else overridden_unit(name)
         t.check(f"the reason names {unit}: {reason}", unit in reason)
         t.check(f"f-{name} never ran", not t.lab.testimony(f"f-{name}.service").processes)
     t.check("the others lead on", t.leader.main_pid(t.keeper) == keeper)
 
-    make_peace(host)
-    t.until("in peace, all are led", lambda: all(g["role"] == "leader" for g in roles().values()),
+    undo_overrides(host)
+    t.until("without the drop-ins all are led", lambda: all(g["role"] == "leader" for g in roles().values()),
             timeout=30)
     host.run("sh", "-c", "rm -f /etc/tenure/groups.d/f-*.conf")
     reload(host)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A group that requires a hardware watchdog. Hosts of the lab have none: what is seen here is that they are refused.
-What the agent makes of an armed one, and of one that is lost, is for a stand-in of PID 1: tests/unit/test_watchdog.c."""
+"""A group requires a hardware watchdog. The lab's hosts have none, so only the refusal can be tested here. An armed watchdog,
+and one that is lost, are tested with a stand-in for PID 1: tests/unit/test_watchdog.c."""
 
 from lab.scenario import scenario
 
@@ -20,7 +20,7 @@ def reason(t, host):
     return t.cluster.status(host).get("reason") or ""
 
 
-@scenario("a group requires a hardware watchdog and no host has one: its leader leads on, nobody leads after it")
+@scenario("a group requires a hardware watchdog that no host has: the leader leads on, and no other node leads after it")
 def watchdog_required(t):
     t.spent, old, said = True, t.leader, {}
     t.fault('watchdog = "require" is applied on all hosts',
@@ -39,7 +39,7 @@ def watchdog_required(t):
 
     t.fault(f"systemctl stop tenured.service on {old}", lambda: old.systemctl("stop", "tenured.service"))
     t.effect("it has stepped down", lambda: old.state(t.keeper) in ("inactive", "failed"))
-    t.stays("nobody leads", lambda: not t.cluster.leaders(), seconds=3 * t.lease_ms / 1000)
+    t.stays("no node leads", lambda: not t.cluster.leaders(), seconds=3 * t.lease_ms / 1000)
 
     new = t.standbys[0] if t.standbys[0] is not old else t.standbys[1]
     t.fault_in_the_dark(f"RuntimeWatchdogSec= is set on {new}, which has no device", lambda: new.run(*SET, "1000000"))
@@ -48,11 +48,11 @@ def watchdog_required(t):
         "RuntimeWatchdogUSec"))
     new.systemctl("restart", "tenured.service")
     t.until("its agent says that there is none", lambda: "but systemd speaks to no device" in reason(t, new))
-    t.stays("nobody leads", lambda: not t.cluster.leaders(), seconds=2 * t.lease_ms / 1000)
+    t.stays("no node leads", lambda: not t.cluster.leaders(), seconds=2 * t.lease_ms / 1000)
 
     new.run(*SET, "0")
     apply(t, new)
     t.until(f"{new} leads without the key", lambda: t.cluster.is_leader(new), timeout=20)
     apply(t, old)
     old.systemctl("start", "tenured.service")
-    t.until(f"{old} stands by", lambda: t.cluster.status(old).get("role") == "standby")
+    t.until(f"{old} is a standby", lambda: t.cluster.status(old).get("role") == "standby")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What PID 1 knows of a group's units, and no text of theirs says alone: check and apply refuse it, or warn of it, with
+"""Settings of units that PID 1 knows and that no unit file shows by itself: check and apply refuse them, or warn of them, with
 a remedy that works."""
 
 import json
@@ -15,15 +15,15 @@ SLEEP = "/bin/sleep infinity"
 MANY = "[Install]\nWantedBy=multi-user.target\n"
 FSTAB = "tmpfs /srv/fstab tmpfs size=1m"
 GENERATOR = "/etc/systemd/system-generators/lab-cron"
-# Of a unit that was enabled by the path of its file.
+# For a unit that is enabled by the path of its file.
 BY_PATH = ("[Service]\nExecStart=/bin/sleep infinity\n"
            "[Install]\nAlias=k-old.service\nWantedBy=multi-user.target\n")
 INIT = ("#!/bin/sh\n### BEGIN INIT INFO\n# Provides: k\n# Required-Start:\n# Required-Stop:\n# Default-Start: 2 3 4 5\n"
         "# Default-Stop: 0 1 6\n# Short-Description: k\n### END INIT INFO\n"
         "[ $1 != start ] || sleep infinity &\n")
 
-# name: (files below /etc/systemd/system, what is done, units, words of a refusal, words of a warning). The unit of the
-# group is the first. None: there is none; {platform: words}: only there.
+# name: (files below /etc/systemd/system, shell commands, units, words of a refusal, words of a warning). The group is named
+# after the first unit. None: no such message; {platform: words}: on this platform only.
 KNOWN = {
     "plain": ({"k.service": service(SLEEP), "k.socket": "[Socket]\nListenStream=/run/k.sock\n"}, "",
               ["k.service"], None, None),
@@ -97,7 +97,7 @@ KNOWN = {
     "init script, mended": ({"/etc/init.d/k": INIT, "k.service.d/override.conf": "[Service]\nKillMode=mixed\n"},
                             "chmod +x /etc/init.d/k", ["k.service"], None, None),
 }
-# What the words say, done: nothing is found any more.
+# The remedies that the messages name: after them there is no finding.
 REMEDIES = {
     "masked": f"systemctl unmask k.service; echo '[Service]\nExecStart={SLEEP}' >{ETC}/k.service; systemctl daemon-reload",
     "socket": "systemctl disable -q --now k-door.socket",
@@ -105,7 +105,7 @@ REMEDIES = {
     "timer": "systemctl disable -q --now k-night.timer",
     "required": "systemctl disable -q k.service",
     "fstab": "sed -i '/srv.fstab/s/size=1m/&,noauto/' /etc/fstab; systemctl daemon-reload",
-    # In a container none can be started, so there may be nothing to stop.
+    # A container cannot start an automount unit, so there may be nothing to stop.
     "automount": "sed -i s/x-systemd.automount/noauto/ /etc/fstab; systemctl daemon-reload; "
                  "systemctl stop srv-fstab.automount || true",
     "frozen": "systemctl thaw k.service",
@@ -125,7 +125,7 @@ def try_remedy(t, host, name):
     t.check(f"{name}: the remedy works: {r.err}", r.code < 2 and "/k.conf:" not in r.err)
 
 
-def try_known(t, host, name):
+def try_case(t, host, name):
     files, do, units, refusal, warning = KNOWN[name]
     if isinstance(warning, dict):
         warning = warning.get(t.lab.platform.name)
@@ -137,7 +137,7 @@ def try_known(t, host, name):
         r = host.run("tenurectl", "check", check=False)
         said = [line for line in r.err.splitlines() if "/k.conf:" in line]
         t.note(f"{name}: {r.code} {' '.join(said) or 'nothing'}")
-        t.check(f"{name}: it is {'refused' if refusal else 'let pass'}: {r.err}", (r.code < 2) == (refusal is None))
+        t.check(f"{name}: it is {'refused' if refusal else 'accepted'}: {r.err}", (r.code < 2) == (refusal is None))
         words = refusal or warning
         t.check(f"{name}: {words!r} is said, and nothing else: {said}",
                 len(said) == (words is not None) and (not words or words in said[0]))
@@ -152,21 +152,21 @@ def try_known(t, host, name):
         host.sh(TIDY, check=False)
 
 
-@scenario("groups of all kinds that PID 1 knows more of than their files say: refused, or warned of, or let pass")
-def units_known(t):
+@scenario("units for which PID 1's settings differ from their files, in groups of every type: refused, warned of or accepted")
+def effective_settings(t):
     host = t.standbys[0]
     keeper = t.leader.main_pid(t.keeper)
-    t.fault(f"one group after the other is written down on {host}",
-            lambda: [try_known(t, host, name) for name in KNOWN])
-    t.effect("all was tidied up", lambda: host.run("tenurectl", "check", check=False).code < 2)
+    t.fault(f"one group after the other is configured on {host}",
+            lambda: [try_case(t, host, name) for name in KNOWN])
+    t.effect("everything is removed again", lambda: host.run("tenurectl", "check", check=False).code < 2)
     reload(host)
     t.check("the leader leads on", t.leader.main_pid(t.keeper) == keeper)
     t.undisturbed(seconds=0.5)
     t.gap_at_most(0)
 
 
-@scenario("files of running units change, and nobody reloads: check says so, apply goes by what they say now")
-def units_known_changed(t):
+@scenario("files of running units change without a reload: check says so, and apply uses the files as they are now")
+def unit_files_changed(t):
     host, files = t.standbys[0], ("k.service", "k-b.service")
     keeper = t.leader.main_pid(t.keeper)
 
@@ -177,9 +177,9 @@ def units_known_changed(t):
         host.write_file(f"{ETC}/{name}", service(SLEEP))
     host.sh(f"systemctl daemon-reload; systemctl start {' '.join(files)}; sleep 1")
     t.cluster.write_group(host, {"name": "k", "units": list(files), "lease": "4s", "stop_timeout": "1s"})
-    t.check("there is nothing to say of them", "/k.conf:" not in host.run("tenurectl", "check", check=False).err)
+    t.check("check has no finding about them", "/k.conf:" not in host.run("tenurectl", "check", check=False).err)
     t.fault(f"their files are changed on {host}", change)
-    t.effect("PID 1 has not read them", lambda: all(host.property(u, "NeedDaemonReload") == "yes" for u in files))
+    t.effect("PID 1 has not read them again", lambda: all(host.property(u, "NeedDaemonReload") == "yes" for u in files))
     said = host.run("tenurectl", "check", check=False).err
     t.check(f"check says so of both, and no more: {said}", said.count("/k.conf:") == 2
             and all(f"{u}: NeedDaemonReload is yes" in said for u in files))
@@ -189,7 +189,7 @@ def units_known_changed(t):
             and "nothing is changed" in r.err)
     t.check("nothing is guarded", not host.exists(f"{ETC}/k.service.d"))
     host.sh(TIDY, check=False)
-    t.effect("all was tidied up", lambda: host.run("tenurectl", "check", check=False).code < 2)
+    t.effect("everything is removed again", lambda: host.run("tenurectl", "check", check=False).code < 2)
     reload(host)
     t.check("the leader leads on", t.leader.main_pid(t.keeper) == keeper)
     t.undisturbed(seconds=0.5)
@@ -199,15 +199,15 @@ def units_known_changed(t):
 RAN = "/root/ran"
 JOB = f"[Service]\nType=oneshot\nExecStart=/bin/sh -c 'echo %n >>{RAN}'\n"
 AT_NIGHT = "[Timer]\nOnCalendar=*-*-* 03:17:00\n"
-# Each is made where it says what another generator writes only after ours has looked.
+# A generator that writes its timers only after tenure's generator has read the units.
 LATE = ("#!/bin/sh\nsleep 0.3\n"
         f"printf '[Timer]\\nOnCalendar=*-*-* 03:17:00\\n' >$1/late.timer\n"
         f"printf '[Service]\\nType=oneshot\\nExecStart=/bin/sh -c \"echo late >>{RAN}\"\\n' >$1/late.service\n")
 TIMED = ["nightly@books.timer", "job-books.service", "renamed.timer", "new-job.service", "late.timer", "late.service"]
 
 
-@scenario("timers that name their jobs by a specifier or an old name, or come from a generator: a takeover runs none")
-def units_known_timers(t):
+@scenario("timers that name their services by a specifier or alias, or come from a generator: a failover runs none")
+def timers_by_alias(t):
     t.spent = True
 
     def write(host):
@@ -228,13 +228,13 @@ def units_known_timers(t):
     for unit in TIMED[::2]:
         t.until(f"{unit} waits", lambda u=unit: new.state(u) == "active")
     time.sleep(1)
-    t.check("nothing is amiss", not t.cluster.status(new).get("reason"))
+    t.check("there is no finding", not t.cluster.status(new).get("reason"))
     for host in t.hosts:
         t.check(f"no job was run on {host}: {host.sh(f'cat {RAN}', check=False)}", not host.exists(RAN))
 
 
-@scenario("the unit is frozen when its term ends: where it cannot be started again its host does not lead, and says why")
-def units_known_frozen(t):
+@scenario("a unit is frozen when its term ends: a host that cannot start it again does not lead, and says why")
+def unit_frozen_at_end_of_term(t):
     t.spent, old = True, t.leader
     for_ever = t.lab.platform.name != "252"
     t.fault(f"the unit is frozen on {old}", lambda: old.systemctl("freeze", t.unit))
@@ -263,14 +263,14 @@ def units_known_frozen(t):
 CHANGED = "f-changed.service"
 
 
-@scenario("a unit's file is changed on a standby, and PID 1 has not read it again: not led there until it has")
-def units_known_unread(t):
+@scenario("a unit's file changes on a standby, and PID 1 has not read it yet: the standby does not lead until it has")
+def unit_file_not_reloaded(t):
     host = t.standbys[0]
     host.write_file(f"{ETC}/{CHANGED}", service(BEAT, "[Install]", "WantedBy=multi-user.target"))
     t.cluster.write_group(host, {"name": "f-changed", "units": [CHANGED], "lease": "4s", "stop_timeout": "1s"})
-    # Something active refers to it, so that PID 1 keeps what it has once read of it.
+    # An active unit refers to it, so that PID 1 keeps the unit as it has read it.
     host.systemctl("enable", "--quiet", CHANGED)
-    # Before it can be claimed: the new row is observed for a lease first.
+    # Before the group can be claimed: a new record is observed for a lease first.
     reload(host)
     t.fault(f"its file is changed on {host}", lambda: host.write_file(f"{ETC}/{CHANGED}", service(BEAT, "Nice=3")))
     t.effect("PID 1 has not read it", lambda: host.property(CHANGED, "NeedDaemonReload") == "yes")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What people do to guards by drop-ins and commands of systemd's own, and mean well."""
+"""Administrators override guards by drop-ins and commands of systemd, with good intentions."""
 
 import time
 
@@ -12,7 +12,7 @@ BindsTo=
 After=
 AssertPathExists=
 [Service]
-Slice=batch.slice
+Slice=other.slice
 TimeoutStopSec=90
 TimeoutStopFailureMode=abort
 SendSIGKILL=no
@@ -21,14 +21,14 @@ EnvironmentFile=
 """
 
 
-@scenario("drop-ins of an administrator set everything again that guards a unit: without effect, on leader and standby")
-def guards_not_undone(t):
-    def undo(host):
+@scenario("an administrator's drop-ins override every guard of a unit: they have no effect, on leader and standby")
+def guards_survive_drop_ins(t):
+    def override_guards(host):
         host.write_file(f"{ETC}/{t.unit}.d/zzzz.conf", UNDO)
         host.write_file(f"{ETC}/service.d/zzzz.conf", UNDO)
         host.systemctl("daemon-reload")
     old = t.leader
-    t.fault("drop-ins that undo the guards, daemon-reload", lambda: [undo(h) for h in t.hosts])
+    t.fault("drop-ins that undo the guards, daemon-reload", lambda: [override_guards(h) for h in t.hosts])
     t.effect("PID 1 has read them", lambda: all("zzzz.conf" in h.property(t.unit, "DropInPaths") for h in t.hosts))
     slice_unit = f"tenure-{t.group}.slice"
     for host in t.hosts:
@@ -36,11 +36,11 @@ def guards_not_undone(t):
                 and host.property(t.unit, "SendSIGKILL") == "yes"
                 and host.property(t.unit, "TimeoutStopUSec") == "1s" and t.keeper in host.property(t.unit, "BindsTo"))
     time.sleep(1)
-    t.check("nothing is amiss", t.cluster.status(old)["reason"] == "")
+    t.check("the status has no finding", t.cluster.status(old)["reason"] == "")
     old.systemctl("restart", t.unit)
     t.check("it is started in its slice", f"/{slice_unit}/" in old.property(t.unit, "ControlGroup"))
     for host in t.standbys:
-        t.check(f"{host} stands by", t.cluster.status(host).get("role") == "standby")
+        t.check(f"{host} is a standby", t.cluster.status(host).get("role") == "standby")
         r = host.systemctl("start", t.unit, check=False)
         t.check(f"it cannot be started on {host}", not r.ok)
     t.stop_agent(old)
@@ -53,7 +53,7 @@ def guards_not_undone(t):
 
 
 def mask(host, *units):
-    """Only links can mask what has its file in /etc."""
+    """Replaces the file in /etc by a link: systemctl mask would refuse to."""
     for unit in units:
         host.sh(f"mv {ETC}/{unit} /root/; ln -s /dev/null {ETC}/{unit}")
     host.systemctl("daemon-reload")
@@ -63,13 +63,13 @@ QUIET = {**{name: OTHERS[name] for name in ("night.timer", "night.service")},
          "quiet.service": SERVICES["quiet.service"]}
 
 
-@scenario("units are masked while they run, without a process some of them, and their host steps down: they end")
-def guards_masked(t):
+@scenario("units are masked while they are active, some without a process, and the leader steps down: they are stopped")
+def guards_units_masked(t):
     t.spent = True
     with units_of_group(t, QUIET):
         old, units = t.leader, (t.unit, *QUIET)
         t.fault(f"they are masked on {old}, daemon-reload", lambda: mask(old, *units))
-        t.effect("PID 1 takes them for masked", lambda: all(old.property(u, "LoadState") == "masked" for u in units))
+        t.effect("PID 1 shows them as masked", lambda: all(old.property(u, "LoadState") == "masked" for u in units))
         t.note("bound to " + "; ".join(f"{old.property(u, 'BindsTo') or 'nothing'}" for u in units))
         t.stop_agent(old)
         t.next_leader()

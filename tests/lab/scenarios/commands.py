@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands that people type, with the names that they type, and what they are told."""
+"""Commands as operators type them, with the names they use, and what the commands report."""
 
 import json
 
@@ -13,7 +13,7 @@ EARLIER_KEEPER = f"tenure@{ESCAPED}.service"
 GENERATOR = "/usr/lib/systemd/system-generators/tenure-generator"
 KEPT_GENERATOR = "/root/tenure-generator"
 NO_RESTART = "/run/systemd/system/tenured.service.d/no-restart.conf"
-# In a directory of drop-ins.
+# Run in a directory of drop-ins.
 RENAME = f"""mv 'tenure@{SECOND}.service.d' '{EARLIER_KEEPER}.d' &&
     sed -i 's/tenure@{SECOND}/tenure@{ESCAPED.replace(chr(92), chr(92) * 2)}/' */'~tenure.conf'"""
 EARLIER_DROP_IN = f"/etc/systemd/system/{EARLIER_KEEPER}.d/earlier.conf"
@@ -40,8 +40,8 @@ def status(host, *arguments):
     return r.code, json.loads(r.out) if r.out.strip() else None
 
 
-@scenario("a group with a dash: is-active, stop and is-leader with the name as it is")
-def dash(t):
+@scenario("a group has a dash in its name: is-active, stop and is-leader accept the name as it is")
+def group_name_with_dash(t):
     def add():
         for host in t.hosts:
             add_second(t, host)
@@ -55,7 +55,7 @@ def dash(t):
         t.check(f"is-leader on {host}", host.run("tenurectl", "is-leader", SECOND, check=False).code
                 == (0 if host is old else 1))
         typo = host.run("tenurectl", "is-leader", f"{SECOND}s", check=False)
-        t.check(f"a name that is none is told, {typo.code}: {typo.err}", typo.code == 4 and f"{SECOND}s" in typo.err)
+        t.check(f"an unknown name is reported, {typo.code}: {typo.err}", typo.code == 4 and f"{SECOND}s" in typo.err)
     t.check("its processes are in a slice of its own", f"/tenure.slice/tenure-{ESCAPED}.slice/"
             in old.property(SECOND_UNIT, "ControlGroup"))
 
@@ -67,8 +67,8 @@ def dash(t):
 
 
 def as_earlier_version(host, ticket):
-    """What the host was like with a version that escaped the group's name in the keeper's, too: both copies of the guards,
-    and a keeper that lives. Its agent has just died."""
+    """Puts the host into the state of an earlier version, which escaped the group's name in the keeper's name, too: both copies
+    of the guards, and a live keeper. The agent has just died."""
     host.run("mv", GENERATOR, KEPT_GENERATOR)
     host.write_file(GENERATOR, f"""#!/bin/sh
 {KEPT_GENERATOR} "$@"
@@ -96,7 +96,7 @@ def upgrade(host):
 
 
 def lead_second_elsewhere(t):
-    """Its leader, which is not that of the scenario's own group, with half a minute and more until its deadline."""
+    """The leader of the second group, on a standby of the first, with at least half a minute until its deadline."""
     def add():
         for host in t.hosts:
             add_second(t, host)
@@ -107,17 +107,17 @@ def lead_second_elsewhere(t):
         reload_all(t)
     t.fault(f"group {SECOND} is added, with a lease of 60 s at last", add)
     t.effect("it is led", lambda: leader_of_second(t))
-    for _ in range(8): # a claim has it at once
+    for _ in range(8): # a claim uses the new lease at once
         old = leader_of_second(t)
         old.systemctl("stop", f"tenure@{SECOND}")
         t.until("another host leads it", lambda: leader_of_second(t) not in (None, old))
         if leader_of_second(t) is not t.leader:
             return leader_of_second(t)
-    t.check("a host that stands by leads it", False)
+    t.check("a standby of the first group leads it", False)
 
 
-@scenario("an upgrade finds a keeper of an earlier version's name: it ends, its term is given back, and one of today's name leads")
-def earlier_keeper(t):
+@scenario("an upgrade finds a keeper under an earlier version's name: it ends, the record is released, and a new one leads")
+def keeper_of_earlier_version(t):
     old = lead_second_elsewhere(t)
     ticket = old.read_file(f"/run/tenure/groups/{SECOND}/live/state")
     term = t.db.lease(SECOND)["term"]
@@ -127,24 +127,24 @@ def earlier_keeper(t):
     t.effect("it is dead", lambda: old.state("tenured.service") != "active")
     old.systemctl("stop", f"tenure@{SECOND}")
     as_earlier_version(old, ticket)
-    t.check("the earlier keeper lives", old.state(EARLIER_KEEPER) == "active")
+    t.check("the earlier keeper is active", old.state(EARLIER_KEEPER) == "active")
     t.check("its unit runs", leader_of_second(t) is old)
     bound = old.property(SECOND_UNIT, "BindsTo") # in quotes, with backslashes doubled
     t.check(f"bound to it: {bound}", bound.strip('"').replace("\\\\", "\\") == EARLIER_KEEPER)
 
     t.fault(f"this version is installed on {old}: daemon-reload", lambda: upgrade(old))
     t.effect("the earlier keeper ends", lambda: old.state(EARLIER_KEEPER) in ("inactive", "failed"))
-    t.check(f"well: {old.state(EARLIER_KEEPER)}", old.state(EARLIER_KEEPER) == "inactive")
+    t.check(f"without a failure: {old.state(EARLIER_KEEPER)}", old.state(EARLIER_KEEPER) == "inactive")
     t.check("so has its unit", old.state(SECOND_UNIT) == "inactive" and not running(t, SECOND_UNIT))
     t.check("nothing of the term is left", not old.exists(f"/run/tenure/groups/{SECOND}"))
-    t.check("its lease is not given back yet", not t.db.lease(SECOND)["clean"])
+    t.check("its record is not released yet", not t.db.lease(SECOND)["clean"])
     t.check("it cannot be started again", not old.systemctl("start", EARLIER_KEEPER, check=False).ok
             or old.state(EARLIER_KEEPER) == "inactive")
 
     old.run("rm", NO_RESTART)
     old.systemctl("daemon-reload")
     t.fault(f"the agent of {old} is started", lambda: old.systemctl("start", "tenured.service"))
-    t.effect("one host leads the group long before the lease is over", lambda: leader_of_second(t), timeout=20)
+    t.effect("one host leads the group long before the lease has expired", lambda: leader_of_second(t), timeout=20)
     new = leader_of_second(t)
     t.check("with a keeper of the group's own name", new.state(SECOND_KEEPER) == "active")
     t.check("in a later term", t.db.lease(SECOND)["term"] > term)
@@ -155,21 +155,21 @@ def earlier_keeper(t):
     t.gap_at_most(0)
 
 
-@scenario("an agent that does not run, one that cannot be reached, and a reload that fails: what whoever asks is told")
-def answers(t):
+@scenario("the agent does not run, cannot be reached, or fails to reload: what the commands answer")
+def command_errors(t):
     other = t.standbys[0]
     other.write_file(SECOND_FILE, "groups = ( { name = 5; } );\n")
     r = t.fault(f"a broken file on {other}, systemctl reload tenured",
                 lambda: other.systemctl("reload", "tenured.service", check=False))
     t.effect("the reload fails", lambda: not r.ok)
-    t.check(f"systemctl sends to the status: {r.err}", "systemctl status tenured" in r.err)
+    t.check(f"systemctl points to the status: {r.err}", "systemctl status tenured" in r.err)
     said = other.systemctl("status", "--full", "tenured.service", check=False).out
-    t.check(f"which says file, line and the one command:\n{said}", f"{SECOND_FILE}:1: name is the integer 5" in said
+    t.check(f"the status names file, line and remedy:\n{said}", f"{SECOND_FILE}:1: name is the integer 5" in said
             and "sudo tenurectl apply" in said)
     errors = other.sh("journalctl -q -b -p err -u tenured.service -o cat")
-    t.check("they are errors in the journal", f"{SECOND_FILE}:1:" in errors)
+    t.check("the journal has them as errors", f"{SECOND_FILE}:1:" in errors)
     r = other.run("tenurectl", "apply", check=False)
-    t.check(f"tenurectl apply says them at once: {r.err}", not r.ok and f"{SECOND_FILE}:1:" in r.err
+    t.check(f"tenurectl apply reports them itself: {r.err}", not r.ok and f"{SECOND_FILE}:1:" in r.err
             and "sudo tenurectl apply" not in r.err)
     other.run("rm", SECOND_FILE)
 
@@ -202,14 +202,14 @@ def answers(t):
     t.gap_at_most(0)
 
 
-def told(host):
-    """What `tenurectl status` says of the arbiter, and the line of `systemctl status`."""
+def reported(host):
+    """What `tenurectl status` says of the arbiter, and the status line of `systemctl status`."""
     r = host.run("tenurectl", "status", check=False)
     return r.out if r.ok else "", host.property("tenured.service", "StatusText")
 
 
-@scenario("a database whose name is longer than there is room for, and a password file that is root's: both are told, once")
-def obstacles(t):
+@scenario("a database name is too long for the status line, and a password file is root's: each is logged once")
+def connection_errors(t):
     other = t.standbys[0]
 
     def name():
@@ -218,10 +218,10 @@ def obstacles(t):
         t.check("a reload does not take it while the present one answers", not failed.ok)
         other.run("tenurectl", "apply", "--force")
     t.fault(f"the database's name on {other} has 300 letters of two bytes", name)
-    t.effect("its status says that there is none", lambda: "not connected" in told(other)[0])
-    shown, line = told(other)
-    t.check(f"what is cut is cut between letters:\n{shown}", "aäää" in shown)
-    t.check(f"and once: {shown.count('aäää')}", shown.count("aäää") == 1)
+    t.effect("its status says that there is none", lambda: "not connected" in reported(other)[0])
+    shown, line = reported(other)
+    t.check(f"the name is cut between letters:\n{shown}", "aäää" in shown)
+    t.check(f"it appears once: {shown.count('aäää')}", shown.count("aäää") == 1)
     t.check(f"systemctl has it, too: {line}", "aäää" in line)
     t.check("the journal has no blob", "blob data" not in other.sh("journalctl -q -b -u tenured.service"))
 
@@ -232,8 +232,8 @@ def obstacles(t):
         other.systemctl("reload", "tenured.service")
     t.fault("its password file is root's", take_away)
     t.effect("file, owner and mode are named", lambda: "passfile=/etc/tenure/pgpass (owner root, mode 0600) cannot be read "
-             "by user tenure: chown tenure" in told(other)[0])
-    t.check(f"once: {told(other)[0]}", told(other)[0].count("passfile=") == 1)
+             "by user tenure: chown tenure" in reported(other)[0])
+    t.check(f"once: {reported(other)[0]}", reported(other)[0].count("passfile=") == 1)
     other.run("chown", "tenure", "/etc/tenure/pgpass")
     t.until("it connects by itself", lambda: t.cluster.status(other).get("role") == "standby", timeout=20)
     t.cluster.wait_ready()

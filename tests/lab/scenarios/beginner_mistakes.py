@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mistakes that people make, and what they are told: what is wrong, why, and what to do."""
+"""Mistakes of beginners: each report says what is wrong, why, and what to do."""
 
 import time
 
@@ -9,20 +9,20 @@ from lab.scenario import scenario
 
 NEW = "/root/new"
 UNITS = "/etc/systemd/system"
-# A group of its own, which one host alone has, so that it leads it.
+# A group that only one host has configured, so that this host leads it.
 OWN, OWN_UNIT = "own", "mistake-own.service"
 OWN_FILE = f"/etc/tenure/groups.d/{OWN}.conf"
 SAYS_SECONDS = 12
 
 
 class Mistake:
-    """What is done, and what must complain of it: both shell, on the host that stands by unless `on` says otherwise. words: all
-    of them must be there. status: of what complains, None: any. mend: shell again, where the mistake cannot stay."""
+    """What is done, and which command must report it: both shell, on the standby unless `on` says otherwise. words: all
+    of them must be there. status: of the command that reports it, None: any. mend: shell again, for a mistake that must not remain."""
 
     def __init__(self, what, do, ask, words, status=None, mend="", on=None, never=()):
         self.what, self.do, self.ask, self.words, self.status = what, do, ask, words, status
         self.mend, self.on, self.never = mend, on, never
-        # An agent or a server notices in a moment; what tenurectl says of files it says at once.
+        # An agent or a server takes a moment to notice; tenurectl reports faults in files at once.
         self.waits = ask is None or "check" not in ask or NEW not in ask
 
 
@@ -33,10 +33,10 @@ class Skipped:
         self.what, self.why = what, why
 
 
-# ---- what check says of files that are to be tried ----
+# ---- tenurectl check with other files ----
 
 def check(what, words, status=2, group=None, edit="", files="", offline=False):
-    """edit: of the connection string, as sed does it. group: the settings of a group. files: more that is done."""
+    """edit: a sed command for the connection string. group: the settings of a group. files: more shell commands."""
     write = f"cat >{NEW}/groups.d/m.conf <<'END'\n{group}\nEND\n" if group is not None else ""
     change = f"sed -i '{edit}' {NEW}/tenure.conf\n" if edit else ""
     return Mistake(what, f"""rm -rf {NEW} && mkdir -p {NEW}/groups.d && cp /etc/tenure/tenure.conf {NEW}/
@@ -157,13 +157,13 @@ UNIT_MISTAKES = tuple(check(what, words, status, group=text) for what, text, wor
      ['Requires names mistake-plain.service of group "n", which another host may lead', "Have both in one group"], 1),
 ))
 
-# ---- a host that stands by, and leads a group of its own ----
+# ---- a standby that leads another group ----
 
 STATUS = "tenurectl status"
 OWN_LEASE, OWN_STOP = "2400ms", "500ms"
 
 
-def own(lease=OWN_LEASE, stop=OWN_STOP):
+def own_group(lease=OWN_LEASE, stop=OWN_STOP):
     settings = f'lease = "{lease}"; stop_timeout = "{stop}";'
     text = group(settings, f'"{OWN_UNIT}"', OWN)
     return f"cat >{OWN_FILE} <<'END'\n{text}\nEND\n"
@@ -174,10 +174,10 @@ def journal(priority="debug"):
 
 
 HOST = (
-    Mistake("the configuration is edited, and not applied", own("2500ms"),
-            STATUS, ["1 group of the files differs from what is applied", "tenurectl apply --dry-run"], 0, own()),
-    Mistake("an apply would stop what runs here", own("2500ms", "600ms"),
-            "tenurectl apply --dry-run", [f'Steps down from group "{OWN}" first, which this host leads', "stop_timeout grows"], 0, own()),
+    Mistake("the configuration is edited, and not applied", own_group("2500ms"),
+            STATUS, ["1 group of the files differs from what is applied", "tenurectl apply --dry-run"], 0, own_group()),
+    Mistake("an apply would stop what runs here", own_group("2500ms", "600ms"),
+            "tenurectl apply --dry-run", [f'Steps down from group "{OWN}" first, which this host leads', "stop_timeout grows"], 0, own_group()),
     Mistake("a file of groups.d that does not end in .conf", f"cp {OWN_FILE} /etc/tenure/groups.d/other.cfg", "tenurectl check --offline",
             ["other.cfg", ".conf"], 1, "rm /etc/tenure/groups.d/other.cfg"),
     Mistake("a broken file, and a reload", "echo 'groups = (' >/etc/tenure/groups.d/broken.conf",
@@ -214,9 +214,9 @@ HOST = (
     Mistake("the schema is renamed under the agents", "echo 'alter schema tenure rename to tenure_old' | su postgres -c 'psql -q -d tenure'",
             None, ["the schema is missing or older", "tenurectl schema | psql"], None,
             "echo 'alter schema tenure_old rename to tenure' | su postgres -c 'psql -q -d tenure'", on="db-journal"),
-    Mistake("whoever is not root asks for a check", "", "setpriv --reuid=65534 --clear-groups tenurectl check",
+    Mistake("check by a user other than root", "", "setpriv --reuid=65534 --clear-groups tenurectl check",
             ["/etc/tenure/tenure.conf", "Permission denied"], 3),
-    Mistake("whoever is not root applies", "", "setpriv --reuid=65534 --clear-groups tenurectl apply", ["apply must be run as root"], 1),
+    Mistake("apply by a user other than root", "", "setpriv --reuid=65534 --clear-groups tenurectl apply", ["apply must be run as root"], 1),
     Mistake("polkit is not there", "systemctl mask --now --runtime polkit.service 2>&1", "tenurectl check",
             ["BAD      polkit", "systemd lets the agent start nothing: install polkitd, or systemctl unmask polkit"], 2, "systemctl unmask --runtime polkit.service; systemctl start polkit"),
     Mistake("the agent does not run", "systemctl stop tenured", STATUS, ["tenured does not run on this host", "systemctl start tenured"], 3),
@@ -229,26 +229,26 @@ HOST = (
 )
 
 OTHERS = (
-    Skipped("SEEN that is not when a leader was last seen", "no mistake; zero_leaders.countdown"),
+    Skipped("SEEN that is not when a leader was last seen", "no mistake; no_leader.failover_countdown"),
     Skipped("an upgrade that overwrites /etc/tenure", "packages: the unit test install_once"),
     Skipped("groups, units or leases that differ between hosts; a group on one host only", "no host sees another's files"),
-    Skipped("a group's name with a dash", "no mistake any more: words.dash"),
+    Skipped("a group's name with a dash", "no mistake any more: commands.group_name_with_dash"),
     Skipped("uninstalled, or removed, with units that are enabled", "packages: the guide has it"),
-    Skipped("a host that was cloned; two hosts of one name", "takes a host more: whose_record, bus.two_of_one_name"),
+    Skipped("a host that was cloned; two hosts of one name", "takes a host more: clones, bus.duplicate_node_name"),
     Skipped("restarted instead of reloaded after the first start", "the same as edited and not applied, above"),
     Skipped("a command just after a start", "over before it can be asked: role `starting`"),
     Skipped("clocks that are stepped", "they are this machine's: clocks, with a clock of their own"),
-    Skipped("the same words again and again", "words.obstacles counts them"),
+    Skipped("the same words again and again", "commands.connection_errors counts them"),
     Skipped("a semicolon that is missing between settings", "no mistake: libconfig takes it"),
     Skipped("a comma too many", "no mistake for libconfig of Debian 13"),
     Skipped("large terms", "no mistake: the manual explains them"),
     Skipped("no room in /run", "it is as large as memory: unit tests of tickets, and guards_apply"),
-    Skipped("texts that are not UTF-8", "words.obstacles, and the fuzz target show"),
+    Skipped("texts that are not UTF-8", "commands.connection_errors, and the fuzz target show"),
 )
 
 
 def provoke(t, host, m):
-    """Returns what is wrong with the answer, "" nothing."""
+    """Returns what is wrong with the report, or ""."""
     where = t.db if m.on else host
     ask = m.ask or (journal() if m.on == "db-journal" else f"tenurectl check {NEW}/tenure.conf")
     if m.on == "db":
@@ -272,8 +272,8 @@ def provoke(t, host, m):
     return "" if right else f"{m.what}: exit status {r.code}, not {m.status}; missing {missing}:\n{said}"
 
 
-@scenario("every mistake that newcomers made says what is wrong, why, and what to do")
-def mistakes(t):
+@scenario("every mistake that beginners made is reported with what is wrong, why, and what to do")
+def beginner_mistakes(t):
     t.spent = True
     host = t.standbys[0]
     wrong = []
@@ -282,9 +282,9 @@ def mistakes(t):
     host.sh(PREPARE.format(UNITS))
 
     def lead_own():
-        host.sh(own())
+        host.sh(own_group())
         host.systemctl("reload", "tenured.service")
-    t.fault(f"{host} gets a group of its own", lead_own)
+    t.fault(f"a group is configured on {host} alone", lead_own)
     t.effect("which it leads", lambda: host.run("tenurectl", "is-leader", OWN, check=False).code == 0)
     began = clock.now()
     for m in CONNECTION + FILES + UNIT_MISTAKES + HOST:
@@ -295,7 +295,7 @@ def mistakes(t):
             t.note("WRONG: " + answer)
             wrong.append(answer)
     for s in OTHERS:
-        t.note(f"not here: {s.what}: {s.why}")
+        t.note(f"not tried: {s.what}: {s.why}")
     t.figures["mistakes"] = f"{len(CONNECTION + FILES + UNIT_MISTAKES + HOST)} in {clock.ms(clock.now() - began) / 1000:.0f} s"
     t.check(f"{len(wrong)} mistakes say what they must:\n" + "\n".join(wrong), not wrong)
     t.cluster.wait_ready()

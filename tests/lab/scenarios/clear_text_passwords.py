@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who answers is not verified, and who gets the password."""
+"""The server is not verified: who gets the password, and in which form."""
 
 from lab.cluster import APPLIED
 from lab.scenario import scenario
@@ -12,8 +12,8 @@ def arbiter(t, host):
     return t.cluster.status(host).get("arbiter", "")
 
 
-def ask_for(t, method):
-    """How the server wants the password from now on."""
+def set_auth_method(t, method):
+    """Sets the authentication method that the server demands from now on."""
     t.db.sh(f"sed -i '/10.77.0.0/s/[a-z0-9-]*$/{method}/' /etc/postgresql/{t.db.version}/main/pg_hba.conf")
     t.db.psql("select pg_reload_conf()")
 
@@ -26,15 +26,15 @@ def everywhere(t, do):
     return [do(h) for h in (*t.standbys, t.leader)]
 
 
-@scenario("an earlier version has applied an arbiter that takes the password in clear text: it goes on, and says so")
-def earlier_arbiter(t):
+@scenario("an arbiter applied by an earlier version exposes the password in clear text: the agent goes on, and warns")
+def arbiter_of_earlier_version(t):
     def as_before(host):
         t.cluster.configure(host, conninfo=UNVERIFIED)
         host.systemctl("reload", "tenured.service")
         host.sh(f"sed -i /allow_unverified/d {' '.join(APPLIED[:2])}")
 
     everywhere(t, as_before)
-    ask_for(t, "password")
+    set_auth_method(t, "password")
     agents = {h: h.main_pid("tenured.service") for h in t.hosts}
     t.fault("the server wants passwords in clear text; the agents are restarted", lambda: everywhere(
         t, lambda h: h.systemctl("restart", "tenured.service")))
@@ -57,7 +57,7 @@ def earlier_arbiter(t):
                 not host.systemctl("reload", "tenured.service", check=False).ok)
         t.cluster.configure(host, conninfo=UNVERIFIED)
 
-    ask_for(t, "scram-sha-256")
+    set_auth_method(t, "scram-sha-256")
     everywhere(t, lambda h: h.systemctl("reload", "tenured.service"))
     t.until("by SCRAM it is protected from the next reload on", lambda: all(
         arbiter(t, h).endswith(", TLS, not verified") for h in t.hosts))
@@ -73,8 +73,8 @@ def earlier_arbiter(t):
     t.gap_at_most(0)
 
 
-@scenario("a server that wants the password in clear text gets it only if it is verified or an administrator says so")
-def clear_text(t):
+@scenario("a server that wants a clear-text password gets it only if it is verified or an administrator allows it")
+def clear_text_password(t):
     host = t.standbys[0]
     of_this_host = host.read_file("/etc/tenure/tenure.conf")
     verified = "sslmode=verify-full sslrootcert=/etc/tenure/ca.pem"
@@ -84,13 +84,13 @@ def clear_text(t):
             "arbiter = {", "arbiter = {" + more))
         r = host.run("tenurectl", "check", "/root/new/tenure.conf", check=False)
         return r.code, r.out + r.err
-    t.fault("the server wants passwords in clear text from now on", lambda: ask_for(t, "password"))
+    t.fault("the server wants passwords in clear text from now on", lambda: set_auth_method(t, "password"))
     t.effect("it does", lambda: "password" in t.db.psql(
         "select auth_method from pg_hba_file_rules where address = '10.77.0.0'"))
     for settings in (verified, "sslmode=require", "channel_binding=require"):
         code, said = check(settings)
         t.check(f"with {settings} it is not sent: {code}\n{said}", code == 2 and "the password was not sent" in said)
-    # libpq 15 has nothing to keep it back by where TLS is not demanded; 17 has.
+    # Where TLS is not demanded, libpq 15 has no setting that withholds the password; 17 has.
     for settings in ("sslmode=disable", "sslmode=prefer"):
         code, said = check(settings)
         t.check(f"nor with {settings}: {code}\n{said}", code == 2 and (
@@ -98,8 +98,8 @@ def clear_text(t):
     code, said = check(f"{verified} channel_binding=prefer")
     t.check(f"a server that is verified gets it: {code}\n{said}", code == 0)
     code, said = check("sslmode=disable", "allow_unverified = true;")
-    t.check(f"and any, where somebody says so: {code}\n{said}", code == 1 and "not encrypted" in said)
+    t.check(f"so does any server where the administrator allows it: {code}\n{said}", code == 1 and "not encrypted" in said)
     host.run("rm", "-r", "/root/new")
-    ask_for(t, "scram-sha-256")
+    set_auth_method(t, "scram-sha-256")
     t.undisturbed(seconds=1)
     t.gap_at_most(0)

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a standby says of a leader that is silent, and of a group that nobody can take over."""
+"""What a standby reports about a silent leader, and about a group that no node can lead."""
 
 from lab import clock
 from lab.clock import logged_at
 from lab.scenario import scenario
 
 CANNOT = "nobody leads the group, and this node cannot take it over: "
-# After the lease has expired: what an alert waits for, a poll, and what the host takes.
+# After the lease has expired: the delay before the alert, a poll, and the time that the host needs.
 ALERT_SECONDS = 3 + 2 + 2 + 2
 RIGHT_MS = 200
 
@@ -18,30 +18,30 @@ def pull_plug(t):
 
 
 def reasons(t, host):
-    """Why nobody leads and this host cannot, by its journal's alerts since the fault."""
+    """Why no node leads and this host cannot, by its journal's alerts since the fault."""
     return [line.split(CANNOT)[1] for line in t.said(host, "tenured.service", CANNOT, "alert")]
 
 
 def all_say(t, words):
-    """Each standby, in its status and once in its journal."""
+    """Each standby says so, in its status and once in its journal."""
     t.until(f"the status of every standby says: {words}", lambda: all(
         words in t.cluster.status(h).get("reason", "") for h in t.standbys), timeout=t.lease_ms / 1000 + 5)
-    t.until("an alert does, too", lambda: all(any(words in r for r in reasons(t, h)) for h in t.standbys),
+    t.until("so does an alert", lambda: all(any(words in r for r in reasons(t, h)) for h in t.standbys),
             timeout=t.lease_ms / 1000 + ALERT_SECONDS)
     for host in t.standbys:
         t.check(f"{host} says it once: {reasons(t, host)}", len(reasons(t, host)) == 1)
-    t.check("nobody leads", not any(t.cluster.is_leader(h) for h in t.standbys))
+    t.check("no node leads", not any(t.cluster.is_leader(h) for h in t.standbys))
 
 
 def led_again(t):
-    """By agents that have said that it is not."""
+    """The agents that reported the missing leader report the new one."""
     t.leader = t.next_leader()
     t.until("the journals say that it is led again", lambda: all(
         t.said(h, "tenured.service", "the group is led again", "notice") for h in t.hosts if h.up))
 
 
-@scenario("the leader's plug is pulled: standbys say for how long it is silent, and when they take over")
-def countdown(t):
+@scenario("the leader's plug is pulled: standbys report how long it has been silent, and when they will claim")
+def failover_countdown(t):
     for host in t.standbys:
         left = t.cluster.status(host)["claims_in_seconds"]
         t.check(f"{host} waits for a lease that is renewed: {left:.1f} s are left", left > t.lease_ms / 2000)
@@ -56,23 +56,23 @@ def countdown(t):
             if left is not None and status.get("role") == "standby":
                 said.append((host, before, clock.now(), left))
         return any(t.cluster.is_leader(h) for h in t.standbys)
-    silent = t.until("the status for people says it, too", lambda: next(filter(None, (
+    silent = t.until("the human-readable status says so, too", lambda: next(filter(None, (
         next((line for line in h.run("tenurectl", "status").out.splitlines() if "not renewed for" in line), None)
         for h in t.standbys)), None))
-    t.check(f"who is silent, and what then: {silent}", f"{t.leader} leads; not renewed for " in silent and ", this node takes over in " in silent)
+    t.check(f"it names the silent leader and the claim to come: {silent}", f"{t.leader} leads; not renewed for " in silent and ", this node takes over in " in silent)
     t.until("a standby leads", ask, timeout=t.lease_ms / 1000 + 5)
     t.leader = t.next_leader()
     at = logged_at(t.said(t.leader, "tenured.service", "claimed, term")[0])
-    told = [(before, after, left) for host, before, after, left in said if host is t.leader and 0 < left < t.lease_ms / 2000]
-    t.check(f"it was asked in the second half of the wait: {len(told)} times", len(told) >= 3)
-    for before, after, left in told:
+    shown = [(before, after, left) for host, before, after, left in said if host is t.leader and 0 < left < t.lease_ms / 2000]
+    t.check(f"it was asked in the second half of the wait: {len(shown)} times", len(shown) >= 3)
+    for before, after, left in shown:
         early, late = clock.ms(before - at) + left * 1000, clock.ms(after - at) + left * 1000
         t.check(f"{left:.3f} s were left {clock.ms(at - before):.0f} ms before the claim", early <= RIGHT_MS and late >= -RIGHT_MS)
-    t.figures["countdown right to"] = f"{max(abs(clock.ms((b + a) / 2 - at) + left * 1000) for b, a, left in told):.0f} ms"
+    t.figures["countdown right to"] = f"{max(abs(clock.ms((b + a) / 2 - at) + left * 1000) for b, a, left in shown):.0f} ms"
     t.gap_at_most(t.lease_ms + 2000)
 
 
-@scenario("the standbys have the other method: they say that they cannot take over, before and after the plug is pulled")
+@scenario("the standbys use the other method: they say that they cannot lead, before and after the leader's plug is pulled")
 def methods_differ(t):
     other = next(m for m in ("lease", "advisory") if m != t.method)
     words = f"the lease is of the method {t.method}, and this host has {other}"
@@ -87,7 +87,7 @@ def methods_differ(t):
     t.effect("they are blocked, and say why", lambda: all(
         (lambda s: s.get("role") == "blocked" and words in s.get("reason", ""))(t.cluster.status(h)) for h in t.standbys))
     t.undisturbed(seconds=t.lease_ms / 1000)
-    t.check("nobody says that it is not led", not any(reasons(t, h) for h in t.standbys))
+    t.check("no node reports that it is not led", not any(reasons(t, h) for h in t.standbys))
     pull_plug(t)
     all_say(t, words)
     configure(t.method)
@@ -95,15 +95,15 @@ def methods_differ(t):
 
 
 def holds(t, words, sql):
-    """What somebody does in the database, by the process that does it; it goes on."""
+    """A foreign session runs this SQL and stays open. Returns the pid of its server process."""
     t.db.sh(f"systemd-run --quiet --unit=stranger --uid=postgres sh -c \"echo \\\"{sql}; select pg_sleep(600)\\\" | "
             "PGAPPNAME=stranger exec psql -X -q -d tenure\"")
     return t.until(words, lambda: t.db.psql(
         "select pid from pg_stat_activity where application_name = 'stranger' and query ~ 'pg_(sleep|advisory_lock)'"))
 
 
-@scenario("a transaction, or by locks a lock, of a stranger keeps everybody from taking over: named in every journal")
-def stranger_holds(t):
+@scenario("a foreign transaction, or with advisory a foreign lock, blocks all claims: every journal names it")
+def foreign_transaction_blocks_claim(t):
     if t.method == "advisory":
         pid = holds(t, "a stranger waits for the group's lock", f"select pg_advisory_lock(tenure.lock_key('{t.group}'))")
         words = f"the group's advisory lock, which process {pid} of role \"postgres\", application \"stranger\", has"
@@ -117,8 +117,8 @@ def stranger_holds(t):
     led_again(t)
 
 
-@scenario("a prepared transaction that somebody forgot keeps everybody from taking over: named in every journal")
-def prepared_holds(t):
+@scenario("a forgotten prepared transaction blocks all claims: every journal names it")
+def prepared_transaction_blocks_claim(t):
     t.db.psql(f"begin; select from tenure.lease where grp = '{t.group}' for key share; prepare transaction 'month-end'")
     t.stays(f"{t.leader} leads on", lambda: t.cluster.is_leader(t.leader), t.lease_ms / 1000)
     pull_plug(t)
@@ -127,8 +127,8 @@ def prepared_holds(t):
     led_again(t)
 
 
-@scenario("a stranger has the whole table locked: nobody can take over, and who it is stands in every journal, with the remedy")
-def table_locked(t):
+@scenario("a foreign lock on the whole table blocks all claims: every journal names its holder and the remedy")
+def table_lock_blocks_claim(t):
     mode = "exclusive" if t.method == "advisory" else "access exclusive"
     t.db.sh(f"systemd-run --quiet --collect --unit=stranger --uid=postgres sh -c \"echo \\\"begin; lock table tenure.lease in {mode} mode; "
             "select pg_sleep(600)\\\" | PGAPPNAME=stranger exec psql -X -q -d tenure\"")
@@ -147,7 +147,7 @@ def table_locked(t):
 
 
 TICKETS = "/run/tenure/tickets"
-# How tickets become impossible to write; how that is mended by what the message says; and its words.
+# (fault, shell command that causes it, the remedy that the message names, words of the message)
 NO_TICKETS = (
     ("the ticket directory is root's", f"chown root {TICKETS}", "systemd-tmpfiles --create tenure.conf",
      "Permission denied: it belongs to another user: run systemd-tmpfiles --create tenure.conf"),
@@ -156,7 +156,7 @@ NO_TICKETS = (
 )
 
 
-@scenario("no standby can write a ticket: each says so beforehand, why and what to do; where nobody leads, it is an alert")
+@scenario("no standby can write a ticket: each says so in advance, with cause and remedy; without a leader it is an alert")
 def tickets_unwritable(t):
     for what, _, _, _ in NO_TICKETS:
         t.note(what)
@@ -171,7 +171,7 @@ def tickets_unwritable(t):
         t.until(f"an alert on {host} says: {words}", lambda h=host, w=words: any(w in r for r in reasons(t, h)),
                 timeout=t.lease_ms / 1000 + ALERT_SECONDS)
         t.check(f"{host} says it once: {reasons(t, host)}", len(reasons(t, host)) == 1)
-    t.check("nobody leads", not any(t.cluster.is_leader(h) for h in t.standbys))
+    t.check("no node leads", not any(t.cluster.is_leader(h) for h in t.standbys))
     for host, (_, _, mend, _) in broken.items():
         host.sh(mend)
     t.leader = t.next_leader()

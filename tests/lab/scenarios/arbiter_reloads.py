@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An arbiter that would not do: what check says of it, and what a reload does not do with it."""
+"""An unusable arbiter: tenurectl check reports it, and a reload does not apply it."""
 
 from lab.cluster import APPLIED
 from lab.scenario import scenario
@@ -15,12 +15,12 @@ def check(host, *arguments):
 
 
 def line(said, verdict, what):
-    """The first line that says this of this; or ""."""
+    """The first line with this verdict about this subject, or ""."""
     return next((x for x in said.splitlines() if x.split()[:2] == [verdict, what]), "")
 
 
-@scenario("a reload would replace the arbiter by one that does not answer: refused, and nobody notices")
-def reload_to_a_dead_arbiter(t):
+@scenario("a reload would replace the arbiter by one that does not answer: refused, and the term goes on undisturbed")
+def reload_to_dead_arbiter(t):
     before = {h: h.read_file(APPLIED[0]) for h in t.hosts}
     agents = {h: h.main_pid("tenured.service") for h in t.hosts}
     for host in t.hosts:
@@ -50,8 +50,8 @@ def reload_to_a_dead_arbiter(t):
     t.gap_at_most(0)
 
 
-@scenario("the database is away: a reload works, of the same arbiter and of another")
-def reload_while_the_arbiter_is_down(t):
+@scenario("the database is unavailable: a reload works, with the same arbiter and with another")
+def reload_while_arbiter_is_down(t):
     t.fault("PostgreSQL is stopped", t.db.stop)
     t.effect("it does not answer", lambda: not t.db.ready())
     group = {"name": t.group, "units": [t.unit], "lease": "6s", "stop_timeout": t.cluster.stop_timeout}
@@ -73,8 +73,8 @@ def reload_while_the_arbiter_is_down(t):
     t.cluster.wait_ready()
 
 
-@scenario("what check finds on a host: all as it should be, then this and that taken away; nobody notices")
-def check_tries_the_real_thing(t):
+@scenario("what tenurectl check finds on a host: no fault at first, then faults that are made one by one")
+def check_on_running_host(t):
     host = t.standbys[0]
     code, said = check(host)
     t.check(f"all is well: {code}\n{said}", code == 0)
@@ -100,14 +100,14 @@ def check_tries_the_real_thing(t):
     t.check(f"a password for whoever answers is refused: {code}\n{said}", code == 2
             and "the password would go in clear text to whoever answers" in said)
 
-    t.fault(f"the polkit rule of {host} is away, and its password file is root's", lambda: host.sh(
+    t.fault(f"the polkit rule of {host} is moved away, and its password file belongs to root", lambda: host.sh(
         f"mv {RULES} /root/; chown root /etc/tenure/pgpass; sleep 1"))
-    t.effect("it is away", lambda: not host.exists(RULES))
+    t.effect("the rule is gone", lambda: not host.exists(RULES))
     code, said = check(host)
     t.check(f"both are named: {code}\n{said}", code == 2 and RULES in line(said, "BAD", "polkit")
             and "owner root, mode 0600" in line(said, "BAD", "files") and "password" in line(said, "BAD", "login"))
     r = host.run("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "tenurectl", "check", check=False)
     t.check(f"an ordinary user cannot look: {r.code} {r.err}", r.code == 3)
     host.sh(f"mv /root/{RULES.rpartition('/')[2]} {RULES}; chown tenure /etc/tenure/pgpass; rm -r /root/new; sleep 1")
-    t.until("all is as it was", lambda: check(host)[0] == 0)
+    t.until("check finds no fault again", lambda: check(host)[0] == 0)
     t.undisturbed(seconds=1)
