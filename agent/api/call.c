@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "api/call.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stddef.h>
@@ -7,7 +9,6 @@
 #include <string.h>
 #include <systemd/sd-bus.h>
 
-#include "api/internal.h"
 #include "base/text.h"
 
 static void call_free(struct api_call *call)
