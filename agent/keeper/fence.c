@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "keeper/fence.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -15,7 +17,6 @@
 #include "keeper/declared.h"
 #include "keeper/files.h"
 #include "keeper/last_resort.h"
-#include "keeper/process.h"
 #include "keeper/rules.h"
 #include "keeper/units.h"
 

@@ -13,8 +13,10 @@
 #include "base/log.h"
 #include "base/names.h"
 #include "base/parse.h"
+#include "keeper/fence.h"
 #include "keeper/process.h"
 #include "keeper/reboot.h"
+#include "keeper/stop.h"
 
 #define EXIT_USAGE 2
 #define SYSTEMCTL "/usr/bin/systemctl"

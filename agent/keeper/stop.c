@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "keeper/stop.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -14,7 +16,6 @@
 #include "keeper/by_name.h"
 #include "keeper/declared.h"
 #include "keeper/files.h"
-#include "keeper/process.h"
 
 struct stop {
     const struct keeper_config *config;
