@@ -84,64 +84,6 @@ enum {
     CONFIG_APPLIED_OLDER, /* this one and all behind it are removed, never written */
 };
 
-/* What config_load() reads. */
-struct config_paths {
-    const char *main_file;
-    const char *groups_dir; /* its *.conf files, sorted; may be missing */
-    /* Where unit files are looked for, most important first, NULL at the end: to find out what a
-     * timer, socket or path triggers. NULL: systemd's usual directories. */
-    const char *const *unit_dirs;
-};
-
-/* Reads and checks main_file and groups_dir. Returns 0 and a new model; -EBADMSG when something is
- * wrong, a file that cannot be read included: problems then says what, with file and line, all of
- * it (a syntax error ends a file); -ENOMEM. *ret is set only on success. problems must be set up
- * (= {0}) and is the caller's to clear. */
-int config_load(const struct config_paths *paths, struct config_problems *problems,
-                struct tenure_config **ret);
-
-/* Calls `found` with every file of groups_dir that config_load() does not read because of its name,
- * hidden ones aside, sorted. Returns 0, or negative errno; a directory that is missing has none. */
-int config_each_ignored(const char *groups_dir, void (*found)(void *userdata, const char *file),
-                        void *userdata);
-
-/* Reads an applied configuration through the same checks, unit files aside: they may have changed
- * since. Returns as config_load(), and -ENOENT, without a problem, when there is no such file. */
-int config_load_snapshot(const char *path, struct config_problems *problems,
-                         struct tenure_config **ret);
-
-/* What is applied, by the first of the files (NULL at the end) that can be read; *ret_from, if not
- * NULL, says which. Returns 0; -ENOENT: there is none of them; -EBADMSG: none that is there can be
- * used, and problems says why the first cannot; -ENOMEM. */
-int config_load_applied(const char *const files[], struct config_problems *problems,
-                        struct tenure_config **ret, size_t *ret_from);
-
-/* Writes the model to path, atomically and durably (temporary file, fsync, rename, fsync of the
- * directory), mode 0640. The group becomes that of the user "tenure" when the caller is root and
- * there is one. Returns 0 or negative errno; a file that could not be replaced is as it was. */
-int config_write_snapshot(const struct tenure_config *c, const char *path);
-
-/* Where would config_write_applied() write? Changes nothing but that directories are made. The file
- * itself; or, where that cannot be written at all (a root file system that is read-only), and
- * neither it nor its copy is there from before, which would count: the volatile one. *ret_where:
- * which one. *ret_error: 0, or why it is not the file itself. Returns 0, or negative errno:
- * *ret_where is then the file that cannot be written, or the older one that cannot be removed and
- * would count after the next boot. */
-int config_find_place(const char *const files[], size_t *ret_where, int *ret_error);
-
-/* Writes the file itself and its copy so, their directories made if need be, and removes the
- * others; or writes the volatile one, and removes the older ones. *ret_where, and what it returns:
- * as of config_find_place(). *ret_error: 0, or why the copy, or with the volatile one the file
- * itself, could not be written: that is no failure, and there is no such file then. */
-int config_write_applied(const struct tenure_config *c, const char *const files[],
-                         size_t *ret_where, int *ret_error);
-
-/* Writes the file itself and its copy so, and removes nothing: for what is applied already.
- * *ret_error: 0, or why the copy could not be written. Returns 0 or negative errno, of the file
- * itself. */
-int config_restore_applied(const struct tenure_config *c, const char *const files[],
-                           int *ret_error);
-
 /* Keeps a unit for the group of this name, if it is not kept yet. Returns 0 or -ENOMEM. */
 int config_keep(struct tenure_config *c, const char *group, const char *unit);
 /* NULL when nothing is kept for it. */

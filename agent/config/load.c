@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "config/cross_check.h"
 #include "config/file.h"
+#include "config/settings.h"
 #include "config/trigger.h"
 
 #define GROUPS_SUFFIX ".conf"

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "config/settings.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -6,7 +8,6 @@
 
 #include "base/parse.h"
 #include "base/watchdog.h"
-#include "config/load.h"
 #include "config/unit_name.h"
 
 #define VALUE_TEXT_MAX 96

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "config/snapshot.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +13,6 @@
 #include <unistd.h>
 
 #include "base/parse.h"
-#include "config/config.h"
 
 #define SNAPSHOT_MODE 0640 /* conninfo may hold a password; the agent's group reads it */
 

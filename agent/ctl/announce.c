@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/parse.h"
+#include "ctl/password.h"
 #include "ctl/systemd.h"
 
 /* Of the groups that are to be stepped down from, those whose keepers live. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "ctl/password.h"
 #include "ctl/trial.h"
 
 /* ---- the password ---- */

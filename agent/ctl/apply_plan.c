@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "config/load.h"
 #include "config/string_list.h"
 #include "config/unit_name.h"
 #include "guard/copy.h"

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "ctl/ctl.h"
+#include "ctl/verbs.h"
 #include "guard/copy.h"
 
 /* systemd.exec(5), $JOURNAL_STREAM: somebody may have inherited it and writes elsewhere. */

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/mounts.h"
+
 #include <assert.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
-#include "ctl/ctl.h"
 
 /* Is there a mount point at this directory, or at one of so many above it? */
 static bool is_mounted(const char *path, int above)

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/not_applied.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "ctl/ctl.h"
+#include "config/load.h"
+#include "ctl/password.h"
 
 /* Groups that are not the same in both. Without memory: none. */
 static size_t count_differences(const struct tenure_config *applied,

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/report_arbiter.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/names.h"
-#include "ctl/report_parts.h"
 
 /* ---- one thing each ---- */
 

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/report_host.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdint.h>
@@ -10,7 +12,6 @@
 #include "base/text.h"
 #include "ctl/agent.h"
 #include "ctl/as_agent.h"
-#include "ctl/report_parts.h"
 #include "ctl/systemd.h"
 #include "daemon/clock_rate.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ctl/status.h"
+#include "ctl/status_json.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "ctl/as_agent.h"
+#include "ctl/password.h"
 
 /* What the child knows before the trial is over is in its answer: it ends before it is killed. */
 #define TRIAL_ROOM_USEC (500 * USEC_PER_MSEC)

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/verb_apply.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,13 +15,18 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "config/file.h"
+#include "config/load.h"
+#include "config/snapshot.h"
 #include "ctl/agent.h"
 #include "ctl/announce.h"
 #include "ctl/apply_arbiter.h"
 #include "ctl/apply_plan.h"
-#include "ctl/ctl.h"
+#include "ctl/load.h"
+#include "ctl/mounts.h"
+#include "ctl/options.h"
 #include "ctl/systemd.h"
 #include "ctl/units.h"
+#include "ctl/watchdog.h"
 #include "guard/copy.h"
 #include "guard/remember.h"
 

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/verb_check.h"
+
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -7,9 +9,16 @@
 
 #include "base/clock.h"
 #include "base/parse.h"
-#include "ctl/ctl.h"
-#include "ctl/report_parts.h"
+#include "config/load.h"
+#include "ctl/load.h"
+#include "ctl/mounts.h"
+#include "ctl/not_applied.h"
+#include "ctl/options.h"
+#include "ctl/password.h"
+#include "ctl/report_arbiter.h"
+#include "ctl/report_host.h"
 #include "ctl/units.h"
+#include "ctl/watchdog.h"
 #include "guard/copy.h"
 #include "guard/text.h"
 

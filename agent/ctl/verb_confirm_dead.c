@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/verb_confirm_dead.h"
+
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -7,7 +9,7 @@
 
 #include "base/parse.h"
 #include "ctl/agent.h"
-#include "ctl/ctl.h"
+#include "ctl/options.h"
 #include "ctl/systemd.h"
 
 #define YES_OPTION "--yes-"

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/verb_status.h"
+
 #include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
@@ -7,8 +9,10 @@
 #include <string.h>
 
 #include "ctl/agent.h"
-#include "ctl/ctl.h"
-#include "ctl/status.h"
+#include "ctl/not_applied.h"
+#include "ctl/options.h"
+#include "ctl/status_json.h"
+#include "ctl/status_text.h"
 #include "ctl/systemd.h"
 
 /* ---- without an answer ---- */

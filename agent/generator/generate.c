@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "config/file.h"
+#include "config/load.h"
 #include "config/trigger.h"
 #include "config/unit_name.h"
 #include "generator/earlier.h"

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "config/load.h"
 #include "config/trigger.h"
 #include "config/unit_name.h"
 #include "generator/earlier.h"

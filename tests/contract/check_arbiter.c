@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What `tenurectl check` says of a server, and what `apply` makes of it. */
+#include "ctl/verbs.h"
 #include "postgresql.h"
 
 #include <errno.h>
@@ -17,7 +18,7 @@
 
 #include "base/clock.h"
 #include "ctl/apply_arbiter.h"
-#include "ctl/report_parts.h"
+#include "ctl/report_arbiter.h"
 #include "support/file.h"
 #include "support/folder.h"
 #include "support/socket.h"

@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "config/config.h"
+#include "config/load.h"
+#include "config/snapshot.h"
 #include "config/trigger.h"
 #include "config/unit_name.h"
 #include "support/folder.h"

@@ -19,8 +19,9 @@
 
 #include "base/clock.h"
 #include "ctl/agent.h"
-#include "ctl/ctl.h"
-#include "ctl/status.h"
+#include "ctl/status_json.h"
+#include "ctl/status_text.h"
+#include "ctl/verbs.h"
 #include "support/file.h"
 #include "support/folder.h"
 #include "support/libconfig_leaks.h"

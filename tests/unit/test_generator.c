@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "config/file.h"
+#include "config/load.h"
 #include "generator/generate.h"
 #include "guard/each.h"
 #include "guard/names.h"

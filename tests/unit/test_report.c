@@ -14,7 +14,7 @@
 
 #include "base/clock.h"
 #include "ctl/as_agent.h"
-#include "ctl/report_parts.h"
+#include "ctl/report_arbiter.h"
 #include "support/test.h"
 #include "support/text.h"
 
