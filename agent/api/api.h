@@ -3,9 +3,9 @@
 #define TENURE_API_API_H
 
 /* The agent's D-Bus API, org.tenure1 on the system bus (org.tenure1.xml says what it promises):
- * anybody may look, root may have groups retired and the configuration reloaded, and whoever polkit
- * lets may have a node confirmed dead. Nothing here waits. Values are asked for when somebody wants
- * to see them; nothing is kept. */
+ * any user may read, root may have groups retired and the configuration reloaded, and those that
+ * polkit allows may have a node confirmed dead. Nothing here waits. Values are fetched when a
+ * client reads them; nothing is kept. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,9 +21,9 @@
 #define API_MANAGER_INTERFACE "org.tenure1.Manager"
 #define API_GROUP_INTERFACE "org.tenure1.Group"
 
-/* Some group could not be led down, or another Reload or Retire is under way. */
+/* This node could not step down from some group, or another Reload or Retire is under way. */
 #define API_ERROR_BUSY "org.tenure1.Error.Busy"
-/* The applied configuration could not be taken over; the text says what is wrong. */
+/* The applied configuration could not take effect; the text says what is wrong. */
 #define API_ERROR_BAD_CONFIGURATION "org.tenure1.Error.BadConfiguration"
 
 /* ConfirmDead: it must not be done, and the text says why. */
@@ -41,7 +41,7 @@
  * keeps the others out, and fewer than there are, so that nobody keeps root out. */
 #define API_POLKIT_MAX (API_CONFIRMS_MAX - 2)
 #define API_CALLER_TIMEOUT_USEC (2 * USEC_PER_SEC)
-/* Of polkit, and of whoever has to type a password for it. */
+/* Of polkit, and of the user who has to type a password for it. */
 #define API_POLKIT_TIMEOUT_USEC (5 * USEC_PER_SEC)
 #define API_PASSWORD_TIMEOUT_USEC (120 * USEC_PER_SEC)
 
@@ -53,7 +53,7 @@ struct api_manager {
     const char *version;
     const char *node;
     const char *instance_id;
-    const char *arbiter; /* for people, without secrets */
+    const char *arbiter; /* human-readable, without secrets */
     const char *status;
     bool connected; /* to the arbiter */
 };
@@ -64,7 +64,7 @@ struct api_confirmed {
     uint64_t term;    /* which nobody leads */
     usec_t lease;     /* for which others watch it before they claim it */
     usec_t runs;      /* for which units may run there yet, at the most */
-    const char *note; /* what is left to be done, for people */
+    const char *note; /* what is left to be done, human-readable */
 };
 
 struct api_unit {
@@ -109,16 +109,16 @@ struct api_source {
     const char *(*group_name)(void *userdata, size_t i);
     /* False: there is no such group. */
     bool (*describe_group)(void *userdata, const char *group, struct api_group *ret);
-    /* Root wants the applied configuration taken over, or these groups led down and not claimed
-     * again. Each call is to be answered once with api_call_done()
-     * or api_call_failed(), now or later. `groups` is borrowed until the answer. */
+    /* Root wants the applied configuration to take effect, or this node to step down from these
+     * groups and not to claim them again. Each call is to be answered once with api_call_done() or
+     * api_call_failed(), now or later. `groups` is borrowed until the answer. */
     void (*reload)(void *userdata, struct api_call *call);
     void (*retire)(void *userdata, struct api_call *call, const char *const *groups, size_t n);
     /* The caller (uid) vouches that this node is dead, and may. To be answered once with
      * api_call_confirmed() or api_call_failed(). `node`, a valid name, is borrowed until the
      * answer. */
     void (*confirm_dead)(void *userdata, struct api_call *call, const char *node, uid_t uid);
-    /* Whoever called confirm_dead has left the bus, and hears no answer; the call is to be answered
+    /* The caller of confirm_dead has left the bus, and hears no answer; the call is to be answered
      * nevertheless, now or later. Once at most. */
     void (*caller_gone)(void *userdata, struct api_call *call);
     /* The API cannot be offered on this connection, and why. It goes on without. */
@@ -135,8 +135,8 @@ struct api *api_free(struct api *a);
  * until answered). Returns 0 or negative errno; then nothing is offered. */
 int api_attach(struct api *a, sd_bus *bus);
 
-/* Tell those who watch. All are no-ops without a connection; a signal that cannot be sent is lost,
- * and watchers look for themselves. */
+/* Inform the clients that watch. All are no-ops without a connection; a signal that cannot be sent
+ * is lost, and watchers read again for themselves. */
 void api_manager_changed(struct api *a);
 void api_group_changed(struct api *a, const char *group);
 void api_group_added(struct api *a, const char *group);

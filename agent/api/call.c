@@ -27,7 +27,7 @@ static void call_free(struct api_call *call)
     free(call);
 }
 
-/* What anybody may call has places of its own: nobody can keep root's calls out. */
+/* Methods that any user may call have places of their own, so that they cannot keep root's out. */
 static struct api_call *call_new(struct api *a, sd_bus_message *m, enum api_method method)
 {
     size_t first = method == API_CONFIRM_DEAD ? API_CALLS_MAX : 0;
@@ -52,7 +52,7 @@ void api_call_done(struct api_call *call)
 {
     assert(call);
 
-    /* Who called and does not want to hear it any more cannot be told. */
+    /* A caller whose connection is gone gets no answer. */
     if (call->message)
         (void)sd_bus_reply_method_return(call->message, NULL);
     call_free(call);
@@ -243,8 +243,8 @@ static int on_gone(sd_bus_message *m, void *userdata, sd_bus_error *unused)
     return 0;
 }
 
-/* Before the bus is asked who calls: whoever left it earlier is nobody then. Without waiting; if
- * the bus does not take it, the call just goes on without its caller. */
+/* Before the bus is asked who calls: it does not know a caller that left earlier. Without waiting;
+ * if the bus does not take it, the call just goes on without its caller. */
 static int watch_caller(struct api_call *call)
 {
     static const char bus[] = "org.freedesktop.DBus";

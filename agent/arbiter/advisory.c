@@ -59,7 +59,7 @@ static const struct advisory_seen *find(const struct advisory *a, const char *gr
     return found ? &a->seen[at] : NULL;
 }
 
-/* Groups that nobody asks for any more: their observation begins anew should somebody. */
+/* Forgets groups that are no longer requested: if one returns, its observation starts over. */
 static void forget_unheld(struct advisory *a)
 {
     size_t n = 0;

@@ -27,7 +27,8 @@ struct arbiter;
 enum arbiter_password {
     PASSWORD_PROTECTED, /* nobody gets it in clear text */
     PASSWORD_ANYHOW,    /* as the connection string has it: somebody decided so */
-    PASSWORD_AS_BEFORE, /* so, too, but nobody did: an earlier version applied it. Said to people */
+    PASSWORD_AS_BEFORE, /* so, too, but nobody did: an earlier version applied it. Said to the
+                           operator */
 };
 
 /* All are called from the event loop. Each may call arbiter_send(), none arbiter_free(). */
@@ -36,28 +37,30 @@ struct arbiter_handler {
      * replies[i] belongs to requests[i]; all are UNKNOWN when the connection broke or the time was
      * up. The arbiter may be asked again from within. */
     void (*replies)(void *userdata, const struct reply *replies, size_t n);
-    /* Just before `replies`: requests[i] will be UNKNOWN because somebody else has a transaction
-     * open that keeps the record as it is. `holder` names it, for people. Also said of a
-     * CONFIRM_DEAD that is granted: `holder` is a session that still has the lock. May be NULL. */
+    /* Just before `replies`: requests[i] will be UNKNOWN because another session has a
+     * transaction open that keeps the record as it is. `holder` names it, human-readable. Also for
+     * a CONFIRM_DEAD that is granted: `holder` is a session that still has the lock. May be NULL.
+     */
     void (*held_up)(void *userdata, size_t i, const char *holder);
-    /* Before `connected`, when a tick was not answered in time: somebody has all records locked.
-     * `holder` says who, since when and what to do about it, for people; NULL: nobody has. Called
+    /* Before `connected`, when a tick was not answered in time: a session has all records locked.
+     * `holder` says which, since when and what to do about it; NULL: none has. Called
      * with each new connection until then. May be NULL. */
     void (*locked)(void *userdata, const char *holder);
-    /* Usable now: send what is due. `text` describes it for people, without secrets. */
+    /* Usable now: send what is due. `text` describes it, without secrets. */
     void (*connected)(void *userdata, const char *text);
-    /* The connection is gone, or could not be made: why, for people, without secrets. Called after
+    /* The connection is gone, or could not be made, and why, without secrets. Called after
      * `replies` for a tick under way. Retried by the arbiter itself, with backoff, and called
      * again each time every host was tried in vain. Observations made before count on if the
      * replies that come next are of the same epoch. */
     void (*lost)(void *userdata, const char *text);
     /* Just before `lost`: the server that answers is not the one that was, or has an older history.
-     * Nodes that talk to different ones can lead at once, so somebody must look at it. Told once.
-     * May be NULL. */
+     * Nodes that talk to different ones can lead at once, so an operator must look at it. Called
+     * once. May be NULL. */
     void (*alarm)(void *userdata, const char *text);
-    /* Something changed for this group (NULL: unknown which): look soon. `told`: it was given back,
-     * with this term and nonce; NULL: not said. Only a hint, which anybody may have made up. */
-    void (*hint)(void *userdata, const char *group, const struct release_notice *told);
+    /* Something changed for this group (NULL: unknown which): observe it soon. `release`: it was
+     * released, with this term and nonce; NULL: not said. Only a hint, which anyone may have
+     * forged. */
+    void (*hint)(void *userdata, const char *group, const struct release_notice *release);
     /* Something an administrator should read, once; the connection goes on. May be NULL. */
     void (*notice)(void *userdata, const char *text);
 };
@@ -79,8 +82,8 @@ void arbiter_inherit(struct arbiter *a, const struct arbiter *from);
  * within a handler. Returns NULL. */
 struct arbiter *arbiter_free(struct arbiter *a);
 
-/* What speaks against leading groups by this method here and now, for people; NULL: nothing known.
- */
+/* What speaks against leading groups by this method here and now, human-readable; NULL: nothing
+ * known. */
 const char *arbiter_obstacle(const struct arbiter *a, enum method method);
 
 /* Connected, and no tick under way? */

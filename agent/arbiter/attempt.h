@@ -2,8 +2,8 @@
 #ifndef TENURE_ARBITER_ATTEMPT_H
 #define TENURE_ARBITER_ATTEMPT_H
 
-/* One attempt at one host of the arbiter, as an agent would make it, for whoever wants to know
- * beforehand whether it would do. It blocks, for as long as it may, so it is for a process of its
+/* One attempt at one host of the arbiter, as an agent would make it, to find out beforehand
+ * whether it would do. It blocks, for as long as it may, so it is for a process of its
  * own; and it leaves nothing behind in the database: what it writes is rolled back. */
 
 #include <stdbool.h>

@@ -281,8 +281,8 @@ static bool has_password(const struct conninfo *c)
     return has;
 }
 
-/* Without anything added: would it go to whoever answers? To a server that is verified it is meant
- * to go. */
+/* Without anything added: would it go to any server that answers? To one that is verified it is
+ * meant to go. */
 static bool is_open(const struct conninfo *c)
 {
     const char *sslmode = option(c->options, "sslmode");

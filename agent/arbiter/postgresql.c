@@ -36,8 +36,8 @@ struct arbiter {
     uint64_t round_trips;
     struct advisory advisory;
     bool no_session; /* a statement went to another backend: a pooler */
-    bool pooler_told, replicated_told;
-    char alarm_told[ARBITER_TEXT_MAX];
+    bool pooler_noticed, replicated_noticed;
+    char alarm_raised[ARBITER_TEXT_MAX];
 
     /* The highest timeline seen of each server, and which server it was last. */
     struct epoch seen[SYSTEMS_MAX];
@@ -139,12 +139,12 @@ static bool epoch_acceptable(struct arbiter *a, const struct epoch *epoch,
     return true;
 }
 
-/* Met again with each attempt to connect, told once. */
+/* Found again with each attempt to connect, reported once. */
 static void raise_alarm(struct arbiter *a, const char *text)
 {
-    if (strcmp(a->alarm_told, text) == 0)
+    if (strcmp(a->alarm_raised, text) == 0)
         return;
-    (void)snprintf(a->alarm_told, sizeof a->alarm_told, "%s", text);
+    (void)snprintf(a->alarm_raised, sizeof a->alarm_raised, "%s", text);
     if (a->handler->alarm)
         a->handler->alarm(a->userdata, text);
 }
@@ -188,12 +188,12 @@ static void say_unsuitable(struct arbiter *a)
     const char *replicated = connection_replicated(a->connection);
     char text[ARBITER_TEXT_MAX];
 
-    if (a->no_session && !a->pooler_told)
+    if (a->no_session && !a->pooler_noticed)
         notice(a, no_session_text);
-    a->pooler_told = a->no_session;
-    if (!*replicated || a->replicated_told)
+    a->pooler_noticed = a->no_session;
+    if (!*replicated || a->replicated_noticed)
         return;
-    a->replicated_told = true;
+    a->replicated_noticed = true;
     (void)snprintf(
         text, sizeof text,
         "the method \"advisory\" is for a single server, but this one seems to be one of "
@@ -294,10 +294,10 @@ static void on_notified(void *userdata, const char *payload)
 {
     struct arbiter *a = userdata;
     char group[GROUP_NAME_MAX + 1];
-    struct release_notice told;
+    struct release_notice release;
 
-    if (payload && notice_decode(payload, group, &told) == 0)
-        a->handler->hint(a->userdata, group, &told);
+    if (payload && notice_decode(payload, group, &release) == 0)
+        a->handler->hint(a->userdata, group, &release);
     else
         a->handler->hint(a->userdata, payload && group_name_valid(payload) ? payload : NULL, NULL);
 }

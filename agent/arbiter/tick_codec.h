@@ -60,7 +60,7 @@ int notice_decode(const char *payload, char group[static GROUP_NAME_MAX + 1],
                   struct release_notice *ret);
 
 /* Whose transaction made the reply to requests[i] UNKNOWN, or whose session still has the lock of a
- * node that was confirmed dead, for people; NULL: nobody's, or not known.
+ * node that was confirmed dead, human-readable; NULL: none's, or not known.
  * Borrowed from the result, which was decoded. */
 const char *tick_holder(const PGresult *result, size_t i);
 

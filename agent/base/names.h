@@ -57,7 +57,7 @@ bool group_name_valid(const char *name);
 /* 1 to NODE_NAME_MAX of [A-Za-z0-9_.-], the first a letter or digit. */
 bool node_name_valid(const char *name);
 
-/* Writes the group's name as the slice bears it into ret: '-' becomes \x2d, because
+/* Writes the group's name as it is in the slice's name into ret: '-' becomes \x2d, because
  * tenure-a-b.slice would lie inside tenure-a.slice. Returns 0, -EINVAL for a name that is not
  * valid, -ENOBUFS when size is too small (GROUP_ESCAPED_MAX + 1 always does). */
 int group_escaped(const char *group, char *ret, size_t size);

@@ -2,9 +2,9 @@
 #ifndef TENURE_CONFIG_CONFIG_H
 #define TENURE_CONFIG_CONFIG_H
 
-/* The configuration: files in libconfig syntax on one side, a checked model on the other. Whoever
- * holds a struct tenure_config may rely on every rule of design §7: names are valid, budgets hold,
- * no unit stands twice. Nothing here logs; what is wrong is collected, all of it, as problems. */
+/* The configuration: files in libconfig syntax on one side, a checked model on the other. A
+ * struct tenure_config keeps every rule of tenure.conf(5): names are valid, budgets hold, no unit
+ * appears twice. Nothing here logs; what is wrong is collected, all of it, as problems. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -43,7 +43,7 @@ struct config_group {
 };
 
 /* Units that left a group on this host. Other hosts may lead it with them, so they stay guarded
- * here until somebody says that no host does. */
+ * here until an operator says that no host does. */
 struct config_kept {
     char name[GROUP_NAME_MAX + 1];
     char **units;
@@ -53,12 +53,12 @@ struct config_kept {
 struct config_arbiter {
     char *conninfo; /* may hold a password: never print it */
     bool require_sync;
-    bool allow_unverified; /* a password in clear text to whoever answers */
+    bool allow_unverified; /* a password in clear text to any server that answers */
     bool decided;          /* the file says so, or the opposite */
-    bool unjudged; /* of an applied configuration: it does not say, since nobody was asked, by an
-                      earlier version or at a boot, so it goes on as it is; or nothing depends on it
-                    */
-    char *file;    /* where conninfo stands, for messages */
+    bool unjudged;         /* of an applied configuration: it does not say, as it was applied by an
+                              earlier version or at a boot, so it goes on as it is; or nothing depends on it
+                            */
+    char *file;            /* where conninfo stands, for messages */
     unsigned line;
 };
 
@@ -111,7 +111,7 @@ enum config_change {
     CONFIG_CHANGED_BUDGET, /* lease (from the next renewal on), a shorter stop_timeout or whether a
                               watchdog is required (from the next term on), nothing else */
     CONFIG_CHANGED_UNITS,  /* the set of units, the method, the fence, or a longer stop_timeout: the
-                              group must be led down first */
+                              node must step down from the group first */
 };
 
 struct config_difference {
@@ -122,7 +122,7 @@ struct config_difference {
 
 /* Compares two models group by group, in the order of names. before may be NULL (nothing applied
  * yet). *ret is a new array for free(3) that points into both models; *ret_n its length (every
- * group of either stands in it once). Returns 0 or -ENOMEM. */
+ * group of either is in it once). Returns 0 or -ENOMEM. */
 int config_diff(const struct tenure_config *before, const struct tenure_config *after,
                 struct config_difference **ret, size_t *ret_n);
 

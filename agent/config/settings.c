@@ -143,7 +143,7 @@ static void take_budget(struct loader *l, const config_setting_t *group, struct 
         explain_budget(l, at ? at : group, lease, stop);
 }
 
-/* The fence that systemd runs gets one stop timeout until it is told to hurry, and another until it
+/* The fence that systemd runs gets one stop timeout until SIGTERM, and another until it
  * is killed: it kills after the first at the latest, and must live for K more. */
 static void take_fence(struct loader *l, const config_setting_t *group, struct config_group *g)
 {

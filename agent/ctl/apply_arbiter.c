@@ -40,9 +40,11 @@ static void apply_unjudged(const struct ctl *ctl, struct config_arbiter *after)
 {
     after->unjudged = true;
     if (ctl_exposes_password(after))
-        ctl_warn(ctl, "nothing is applied, and nobody has tried whether the server lets the "
-                      "agent in with its password protected, so this is applied without: the "
-                      "password goes in clear text to whoever answers and asks for it so; " DECIDE);
+        ctl_warn(
+            ctl,
+            "nothing is applied, and nobody has tried whether the server lets the "
+            "agent in with its password protected, so this is applied without: the "
+            "password goes in clear text to any server that answers and asks for it so; " DECIDE);
 }
 
 int apply_judge_password(const struct ctl *ctl, const struct apply_case *c,

@@ -16,12 +16,12 @@ struct apply_case {
     bool insist; /* nothing is applied yet, and somebody would have to apply it again */
 };
 
-/* Refuses with CTL_FAILED, before anybody is asked, what would have the password go to whoever
- * answers. What an earlier version has applied so goes on, with a warning: after->arbiter.unjudged
- * says so then. So does what is applied without a trial where nothing is, as at a boot that has
- * lost it, unless the file says allow_unverified = false: then the agent protects the password,
- * whatever comes of it. And so does what needs no protection: versions before this one can read it
- * then.
+/* Refuses with CTL_FAILED, before anything is asked, what would have the password go to any server
+ * that answers. What an earlier version has applied so goes on, with a warning:
+ * after->arbiter.unjudged says so then. So does what is applied without a trial where nothing is,
+ * as at a boot that has lost it, unless the file says allow_unverified = false: then the agent
+ * protects the password, whatever comes of it. And so does what needs no protection: versions
+ * before this one can read it then.
  */
 int apply_judge_password(const struct ctl *ctl, const struct apply_case *c,
                          struct tenure_config *after);

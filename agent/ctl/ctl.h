@@ -40,12 +40,12 @@ struct ctl {
     const char *agent_user;
     const char *const
         *hidden;        /* directories that the agent does not see, NULL at the end; or NULL */
-    unsigned *n_warned; /* how often ctl_warn() was called; NULL: nobody wants to know */
+    unsigned *n_warned; /* how often ctl_warn() was called; NULL: not wanted */
     FILE *out;
     FILE *err;
     FILE *in;        /* where a person answers … */
     bool is_person;  /* … if it is a terminal */
-    bool to_journal; /* err is: as when systemd runs this, and whoever asked for it sees nothing */
+    bool to_journal; /* err is: as when systemd runs this, and the user who asked sees nothing */
 };
 
 /* One line on wrong use, with what would be right; returns CTL_USAGE. */

@@ -89,7 +89,7 @@ bool ctl_warn_declared_late(const struct ctl *ctl)
         ctl_warn(ctl,
                  "%s lies on another file system than %s, and may be mounted at boot only after it "
                  "is needed: enabled units that it names would start then, before tenured does and "
-                 "whoever leads. Have it on that of %s, or disable its units",
+                 "whichever node leads; have it on that of %s, or disable its units",
                  read[i], etc, etc);
         late = true;
     }

@@ -53,11 +53,12 @@ void ctl_print_exposed(const struct ctl *ctl, const struct config_arbiter *a)
 {
     struct config_problems problems = {0};
 
-    config_problem_add(&problems, a->file, a->line,
-                       "the password would go in clear text to whoever answers and asks for it so: "
-                       "write sslmode=verify-full and sslrootcert= into conninfo, or at least "
-                       "sslmode=require, and neither require_auth= nor channel_binding= that "
-                       "allows it; or allow_unverified = true; beside conninfo, if it shall");
+    config_problem_add(
+        &problems, a->file, a->line,
+        "the password would go in clear text to any server that answers and asks for it so: "
+        "write sslmode=verify-full and sslrootcert= into conninfo, or at least "
+        "sslmode=require, and neither require_auth= nor channel_binding= that "
+        "allows it; or allow_unverified = true; beside conninfo, if it shall");
     ctl_print_problems(ctl, &problems);
     config_problems_clear(&problems);
 }

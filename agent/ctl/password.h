@@ -8,7 +8,7 @@
 /* What is done about the password, by the configuration. */
 enum arbiter_password ctl_password(const struct config_arbiter *a);
 
-/* Would the agent's password go to whoever answers and asks for it in clear text? */
+/* Would the agent's password go in clear text to any server that answers and asks for it so? */
 bool ctl_exposes_password(const struct config_arbiter *a);
 
 /* Does the connection string name a password, or a file of them? */

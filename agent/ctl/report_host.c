@@ -158,8 +158,8 @@ void report_bus(struct report *r, sd_bus *bus)
         report_line(r, VERDICT_GOOD, "D-Bus", "tenured runs, and has its name on the bus");
     else if (!is_installed(dirs, BUS_POLICY))
         report_line(r, VERDICT_WARNING, "D-Bus",
-                    "/usr/share/" BUS_POLICY " is missing, so tenured cannot be asked, nor told to "
-                    "reload: install tenure again, then systemctl reload dbus");
+                    "/usr/share/" BUS_POLICY " is missing, so tenured can be neither asked nor "
+                    "reloaded: install tenure again, then systemctl reload dbus");
     else if (systemd_active_state(bus, "tenured.service", state, sizeof state) == 0 &&
              strcmp(state, "active") == 0)
         report_line(r, VERDICT_WARNING, "D-Bus",

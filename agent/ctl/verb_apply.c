@@ -91,7 +91,7 @@ static int refuse_live_keepers(const struct ctl *ctl, sd_bus *bus, const struct 
 
 /* What the agent has stepped down from is asked of PID 1 as well: an agent that was restarted since
  * claims it again. */
-static int lead_down(const struct ctl *ctl, sd_bus *bus, const struct plan *p, bool agent)
+static int step_down(const struct ctl *ctl, sd_bus *bus, const struct plan *p, bool agent)
 {
     _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
     char text[SAID_MAX];
@@ -328,8 +328,8 @@ static void print_summary(const struct ctl *ctl, const struct plan *p)
 
 /* ---- the whole ---- */
 
-/* Root's alone: whoever may open a file can lock it. What restores guards may not write there, and
- * need not when it exists. */
+/* Root's alone: a process that may open a file can lock it. What restores guards may not write
+ * there, and need not when it exists. */
 static int open_lock(const char *path)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -470,7 +470,7 @@ static int carry_out(const struct ctl *ctl, sd_bus *bus, const struct plan *plan
     int r = check_place(ctl, plan);
 
     if (r == CTL_OK)
-        r = lead_down(ctl, bus, plan, agent);
+        r = step_down(ctl, bus, plan, agent);
     if (r == CTL_OK)
         r = write_all(ctl, bus, plan);
     if (r == CTL_OK)
@@ -681,7 +681,7 @@ static int apply_restore(const struct ctl *ctl)
     return r;
 }
 
-/* What is applied stays so, and is made whole; what is damaged is for people to look at. */
+/* What is applied stays so, and is made whole; what is damaged is left for the operator to see. */
 static int apply_if_missing(const struct ctl *ctl)
 {
     struct applied before = {.config = NULL}, now = {.config = NULL};

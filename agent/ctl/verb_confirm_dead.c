@@ -166,7 +166,7 @@ static int print_all_done(const struct ctl *ctl, const char *node,
 }
 
 /* No answer, or none that can be read, is no refusal: once the agent takes the records, it goes on
- * without whoever called, and what it took before it died stays taken. */
+ * without its caller, and what it took before it died stays taken. */
 static bool is_answered(const sd_bus_error *error, int r)
 {
     return sd_bus_error_is_set(error) && r != -ETIMEDOUT && r != -ECONNRESET;

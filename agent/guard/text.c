@@ -171,7 +171,7 @@ int guard_kept_text(const char *group, const char *unit, char **ret)
 }
 
 /* Whether a timer or path of the group starts this unit, or may: 1, 0 or -ENOMEM. (What a socket
- * starts is pulled up by the keeper as well: it serves the socket, and whoever comes first need not
+ * starts is pulled up by the keeper as well: it serves the socket, and the first client need not
  * wait for it.) */
 static int has_its_time(const struct config_group *g, const char *unit,
                         const char *const unit_dirs[])

@@ -25,7 +25,7 @@ int guard_kept_text(const char *group, const char *unit, char **ret);
 
 /* Of the group's keeper. more: units that it stops beside those of the group, n_more of them;
  * unit_dirs (NULL at the end): where a timer's or path's file says what it starts. That is not
- * pulled up with the keeper: a job of the night must not run with every takeover. */
+ * pulled up with the keeper: a nightly job must not run with every failover. */
 int guard_keeper_text(const struct config_group *g, char *const *more, size_t n_more,
                       const char *const unit_dirs[], char **ret);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The floor under a hand-over: what no agent can beat that gives a lease up in one transaction and
+/* The floor under a switchover: what no agent can beat that gives a lease up in one transaction and
  * takes it in another on the same server. One connection commits an update and a NOTIFY, a second
  * one that listens commits an update of its own as soon as it hears of it. Prints one line for each
  * round: microseconds from before the first statement until the second commit is acknowledged.

@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "support/test.h"
 
-/* Short, for whoever takes over by advisory locks has to wait for it. */
+/* Short, since a failover by advisory locks has to wait for it. */
 #define SHORT_LEASE (100 * USEC_PER_MSEC)
 
 static void make_both(void)
@@ -379,7 +379,7 @@ TEST(a_renewal_is_keyed_by_the_nonce)
     ck_assert(reply.record.clean);
 }
 
-/* Asks until it is told. Where an earlier session is in the way, it is ended. */
+/* Asks until there is an answer. Where an earlier session is in the way, it is ended. */
 static enum outcome insist(struct client *c, struct request request, struct reply *ret)
 {
     while (ask(c, request, ret) == OUTCOME_UNKNOWN)
@@ -407,7 +407,7 @@ TEST(another_life_of_the_owner_reads_and_renews)
     if (client_method == METHOD_ADVISORY)
         client_await(a, &a->connects, 2);
     stands(group, &renewed);
-    /* The earlier one, where it lives on, is told. */
+    /* The earlier one, where it lives on, learns of it. */
     ck_assert_int_eq(ask(a, renew_knowing(group, term, &led.record.nonce), &reply),
                      OUTCOME_OTHER_NONCE);
     ck_assert_int_eq(ask(a, release_of(group, term, &led.record.nonce), &reply),
@@ -520,18 +520,18 @@ TEST(a_release_is_hinted_to_others)
     client_await(b, &b->hints, 1);
     ck_assert_str_eq(b->hint, group);
 
-    /* What was told is enough for the claim. */
-    ck_assert_uint_eq(b->told.term, led.record.term);
-    ck_assert_mem_eq(&b->told.nonce, &reply.record.nonce, sizeof b->told.nonce);
+    /* The release notice is enough for the claim. */
+    ck_assert_uint_eq(b->release.term, led.record.term);
+    ck_assert_mem_eq(&b->release.nonce, &reply.record.nonce, sizeof b->release.nonce);
     struct request claim = claim_of(group, &reply);
 
-    claim.expected_nonce = b->told.nonce;
+    claim.expected_nonce = b->release.nonce;
     claim.rests_on_clean = true;
     ck_assert_int_eq(ask(b, claim, &reply), OUTCOME_GRANTED);
 }
 
 /* Anybody may send notifications: what they say is tested. */
-TEST(what_is_told_is_no_proof)
+TEST(a_release_notice_is_no_proof)
 {
     const char *group = group_new();
     struct reply led = client_lead(a, group), reply, seen = look(b, group);

@@ -63,7 +63,7 @@ static void await_unlocked(const char *group)
     server_await(&shared, "the lock is free", statement);
 }
 
-/* Of the session with this much of an application_name: agents that hold locks bear their instance
+/* Of the session with this much of an application_name: agents that hold locks have their instance
  * there. */
 static void terminate(const struct server *s, const char *owner)
 {
@@ -227,7 +227,7 @@ TEST(a_new_group_has_a_quarantine_too)
     quarantine_lasts(b, claim_of(group, &seen), learned, LEASE);
 }
 
-TEST(a_renewal_begins_the_quarantine_anew)
+TEST(a_renewal_restarts_the_quarantine)
 {
     const char *group = group_new();
     struct reply led = client_lead(a, group), seen = look(b, group);
@@ -247,7 +247,7 @@ TEST(a_renewal_begins_the_quarantine_anew)
 }
 
 /* For longer than half the lease nobody looked. */
-TEST(a_gap_between_sessions_begins_the_quarantine_anew)
+TEST(a_gap_between_sessions_restarts_the_quarantine)
 {
     const char *group = group_new();
 
@@ -637,7 +637,7 @@ static enum outcome confirm(struct client *c, const char *group, const struct re
     return ask(c, confirm_of(group, led));
 }
 
-/* The session of whoever is dead has the lock, and would keep everybody from claiming. */
+/* The session of the dead node has the lock, and would keep all others from claiming. */
 TEST(confirmed_dead_the_session_ends)
 {
     const char *group = group_new(), *other = group_new();
@@ -657,7 +657,7 @@ TEST(confirmed_dead_the_session_ends)
     ck_assert_int_eq(ask(b, claim_of(group, &led)), OUTCOME_GRANTED);
 }
 
-/* It leads nothing by that lock, whoever it is: it is named, and stays. */
+/* A session of another owner leads nothing by that lock: it is named, and stays. */
 TEST(confirmed_dead_another_session_is_named)
 {
     const char *group = group_new();

@@ -145,7 +145,7 @@ TEST(a_prepared_transaction_that_has_it_is_named)
     server_do(&shared, "rollback prepared 'month''s end'");
 }
 
-/* By whoever is refused because another agent waits for it, as well. */
+/* By an agent that is refused because another one waits for it, as well. */
 TEST(a_prepared_transaction_is_named_to_all)
 {
     const char *group = group_new();

@@ -490,7 +490,7 @@ TEST(the_schema_run_again_waits_for_nobody)
     PQfinish(session);
 }
 
-/* Whoever could change what the agents call, or where they read. */
+/* Of owners who could change what the agents call, or where they read. */
 TEST(a_schema_with_objects_of_strangers_is_refused)
 {
     static const struct {

@@ -664,7 +664,7 @@ static int applied_from(size_t n_problems)
     return r < 0 ? r : (int)from;
 }
 
-/* In two trees, so that whoever clears one away leaves the other. */
+/* In two trees, so that a person who clears one away leaves the other. */
 TEST(applied_is_written_twice)
 {
     struct stat st;

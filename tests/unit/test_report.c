@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* What was seen of an arbiter as lines for people, and as an exit status for monitoring. */
+/* What was seen of an arbiter as human-readable lines, and as an exit status for monitoring. */
 
 #include <errno.h>
 #include <fcntl.h>
