@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#define JOURNAL_SOCKET "/run/systemd/journal/socket"
+
 struct notifier {
     int fd;
     struct sockaddr_un address;

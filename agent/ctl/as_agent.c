@@ -17,6 +17,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/io.h"
 
 /* Where systemd has what LoadCredential= of the agent's unit names, as long as that runs. */
 #define CREDENTIALS_DIR "/run/credentials/tenured.service"
@@ -62,20 +63,6 @@ static int part(int fd)
     return dup2(moved, ANSWER_FD) < 0 || close_range(ANSWER_FD + 1, ~0U, 0) < 0 ? -1 : ANSWER_FD;
 }
 
-static void write_all(int fd, const char *bytes, size_t n)
-{
-    while (n > 0) {
-        ssize_t written = write(fd, bytes, n);
-
-        if (written < 0 && errno != EINTR)
-            return;
-        if (written > 0) {
-            bytes += written;
-            n -= (size_t)written;
-        }
-    }
-}
-
 static _Noreturn void be_there(const char *user, void (*work)(void *userdata, void *answer),
                                void *userdata, size_t size, pid_t parent, int fd)
 {
@@ -89,7 +76,7 @@ static _Noreturn void be_there(const char *user, void (*work)(void *userdata, vo
     if (prctl(PR_SET_DUMPABLE, 0) < 0 || getppid() != parent)
         _exit(EXIT_FAILURE);
     work(userdata, answer);
-    write_all(own, answer, size);
+    (void)write_all(own, answer, size); /* less than an answer is none */
     for (;;)
         (void)pause();
 }

@@ -10,24 +10,10 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/io.h"
 #include "base/names.h"
 
 #define DIR_NAME_SIZE (UNIT_NAME_LEN_MAX + 1 + sizeof ".d")
-
-static int write_all(int fd, const char *text, size_t length)
-{
-    while (length > 0) {
-        ssize_t n = write(fd, text, length);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        text += n;
-        length -= (size_t)n;
-    }
-    return 0;
-}
 
 static int directory_name(const char *unit, char ret[static DIR_NAME_SIZE])
 {
