@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 
 #define SYSTEMD_NAME "org.freedesktop.systemd1"
 #define SYSTEMD_PATH "/org/freedesktop/systemd1"
@@ -212,4 +213,12 @@ int systemd_each_keeper(sd_bus *bus, keeper_found found, void *userdata)
             found(userdata, group, state);
     }
     return r;
+}
+
+const char *systemd_said(const sd_bus_error *e, int error, char ret[static SYSTEMD_SAID_MAX])
+{
+    assert(e);
+    assert(ret);
+
+    return text_clean(e->message ? e->message : strerror(-error), ret, SYSTEMD_SAID_MAX);
 }
