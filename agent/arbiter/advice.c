@@ -69,7 +69,7 @@ static const struct {
      "does dbname= in conninfo name the right one? createdb makes it, then run \"tenurectl schema "
      "| "
      "psql\" in it as its owner"},
-    /* What keeps a password from whoever answers: see login.h. */
+    /* What keeps a password from any server that answers: see login.h. */
     {"channel binding required but not supported by server", NULL, advice_on_method},
     {"did not offer an authentication method that supports", NULL, advice_on_method},
     {"channel binding required, but SSL not in use", NULL,
