@@ -28,17 +28,17 @@
 
 /* ConfirmDead: it must not be done, and the text says why. */
 #define API_ERROR_REFUSED "org.tenure1.Error.Refused"
-/* ConfirmDead: it could not be done, and the text says what stood in the way. */
+/* ConfirmDead: it could not be done, and the text says what prevented it. */
 #define API_ERROR_FAILED "org.tenure1.Error.Failed"
 
 /* What polkit is asked about callers of ConfirmDead who are not root. */
 #define API_ACTION_CONFIRM_DEAD "org.tenure1.confirm-dead"
 
 #define API_CALLS_MAX 16 /* Retire and Reload not answered yet; more are refused */
-/* The same of ConfirmDead: its own, for anybody may call it. */
+/* The same of ConfirmDead: its own, since any user may call it. */
 #define API_CONFIRMS_MAX 8
-/* Of these so many wait for polkit, which may ask for a password: one of each user, so that nobody
- * keeps the others out, and fewer than there are, so that nobody keeps root out. */
+/* Of these so many wait for polkit, which may ask for a password: one of each user, so that no user
+ * keeps the others out, and fewer than there are, so that none keeps root out. */
 #define API_POLKIT_MAX (API_CONFIRMS_MAX - 2)
 #define API_CALLER_TIMEOUT_USEC (2 * USEC_PER_SEC)
 /* Of polkit, and of the user who has to type a password for it. */
@@ -61,7 +61,7 @@ struct api_manager {
 /* A record that was taken from a node that was confirmed dead. */
 struct api_confirmed {
     const char *group;
-    uint64_t term;    /* which nobody leads */
+    uint64_t term;    /* that has no leader */
     usec_t lease;     /* for which others watch it before they claim it */
     usec_t runs;      /* for which units may run there yet, at the most */
     const char *note; /* what is left to be done, human-readable */
@@ -84,13 +84,13 @@ struct api_group {
     usec_t seen;         /* age of the last sight of the record; USEC_INFINITY: never */
     usec_t renewed;      /* age of the last claim or renewal that this node has seen being made;
                             USEC_INFINITY: none */
-    usec_t claims_in;    /* a standby: how long it is until it claims, if nobody renews;
+    usec_t claims_in;    /* a standby: how long it is until it claims, if it is not renewed;
                             USEC_INFINITY: not foreseeable */
     usec_t unchanged;    /* a standby: for how long it has seen the record unchanged … */
     usec_t watch;        /* … of how long it must before it claims; 0: it does not wait so */
     usec_t deadline;     /* what is left of this node's lease; 0: it does not lead */
     usec_t leader_runs;  /* for how long units may run on the leader's host, at the most, if it
-                            does not renew again; 0: nobody leads, or it is this node */
+                            does not renew again; 0: there is no leader, or it is this node */
     usec_t lease;        /* L, of the term that is held if there is one */
     usec_t configured;   /* L as it is configured */
     usec_t stop_timeout; /* S */

@@ -120,7 +120,7 @@ static void hand_on(struct api_call *call)
     }
 }
 
-/* ((bba{ss})): may it be done; might it be, if somebody were asked for a password. */
+/* ((bba{ss})): may it be done; might it be, if a user were asked for a password. */
 static int on_authorized(sd_bus_message *m, void *userdata, sd_bus_error *unused)
 {
     struct api_call *call = userdata;
@@ -262,8 +262,8 @@ static int watch_caller(struct api_call *call)
     return sd_bus_add_match_async(call->api->bus, &call->gone, match, on_gone, on_watched, call);
 }
 
-/* The policy of the bus lets only root through, but for ConfirmDead; this holds also where somebody
- * loosened it. The bus attaches no credentials to messages, so it is asked, without waiting. */
+/* The policy of the bus lets only root through, but for ConfirmDead; this holds also where that was
+ * loosened. The bus attaches no credentials to messages, so it is asked, without waiting. */
 static int ask_caller(struct api_call *call)
 {
     const char *sender = sd_bus_message_get_sender(call->message);

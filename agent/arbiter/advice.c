@@ -29,7 +29,7 @@ static const char advice_on_none[] =
 static const struct {
     const char *fragment, *cut, *advice;
 } known[] = {
-    /* Before what it says of a socket that nobody listens on any more. */
+    /* Before what it says of a socket that has no listener any more. */
     {"Is the server running locally", " Is the server running locally",
      "is PostgreSQL started here, and is this directory in its unix_socket_directories?"},
     {"Connection refused", " Is the server running on that host",

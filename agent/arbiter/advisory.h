@@ -18,19 +18,19 @@
  * nonce: the claim fails. All of the old leader is dead Q after that renewal was sent
  * (base/budget.h).
  *
- *  - Session lost, lock free, leader alive: it takes the lock again with its next renewal. Nobody
- *    else has touched it, because a lock is taken by the claim that comes after the quarantine, in
- *    its transaction, and goes with it when the claim fails. (Taken at its beginning, it would
- *    dethrone every leader whose agent or server is restarted.)
- *  - Lock taken, row still ours: nobody has claimed, so it is a session of our own that the server
+ *  - Session lost, lock free, leader alive: it takes the lock again with its next renewal. No
+ *    other node has touched it, because a lock is taken by the claim that comes after the
+ * quarantine, in its transaction, and goes with it when the claim fails. (Taken at its beginning,
+ * it would depose every leader whose agent or server is restarted.)
+ *  - Lock taken, row still ours: no node has claimed, so it is a session of our own that the server
  *    has not missed yet. Unknown; that session is ended; the old deadline rules.
  *  - Lock taken and row changed: denied; the old leader's units are dead since before the claim.
  *  - Server crashed, failed over, restored: all locks are free, and all of this is forgotten with
  *    the first reply of its new life. What remains is the row, as with `lease`.
  *  - Answer lost: the connection is given up, and the lock with it, as soon as the server notices:
  *    the session's limits are set before it takes its first lock.
- *  - A pooler: a lock would be anybody's. tick_2 compares the backend's process id each time, and
- *    asks pg_locks what this session holds instead of believing the caller. Refused.
+ *  - A pooler: a lock could be any client's. tick_2 compares the backend's process id each time,
+ * and asks pg_locks what this session holds instead of believing the caller. Refused.
  *  - A term that is over, but not proven dead: no renewals. The lock is released after L,
  *    when the lease would have expired; that is as safe as losing the session. */
 

@@ -8,7 +8,7 @@
  * How others fit. Row-like ones (lease rows, Kubernetes Leases) map a record to an object and a
  * claim to a compare-and-set on its version. Session-like ones (advisory locks, etcd leases,
  * ZooKeeper) keep beside it a lock in the connection, which excludes while the session lives: CLAIM
- * takes it, RENEW proves it (or takes it again in a new session), RELEASE lets go of it, and a lost
+ * takes it, RENEW proves it (or takes it again in a new session), RELEASE gives it up, and a lost
  * session is reported by `lost`. The end of a session says nothing about the units: a CLAIM is
  * DENIED until the arbiter itself has counted the quarantine. */
 
@@ -25,9 +25,9 @@ struct arbiter;
 
 /* What is done about the password where it would go over TCP that leaves this host. */
 enum arbiter_password {
-    PASSWORD_PROTECTED, /* nobody gets it in clear text */
-    PASSWORD_ANYHOW,    /* as the connection string has it: somebody decided so */
-    PASSWORD_AS_BEFORE, /* so, too, but nobody did: an earlier version applied it. Said to the
+    PASSWORD_PROTECTED, /* no server gets it in clear text */
+    PASSWORD_ANYHOW,    /* as the connection string has it: the operator decided so */
+    PASSWORD_AS_BEFORE, /* so, too, but undecided: an earlier version applied it. Said to the
                            operator */
 };
 

@@ -24,7 +24,7 @@
 enum attempt_stage {
     ATTEMPT_NOTHING, /* the attempt was not over in time, or could not be made (error) */
     ATTEMPT_FOUND,   /* the name has addresses, and none of them answers */
-    ATTEMPT_REACHED, /* somebody answers, and lets nobody in */
+    ATTEMPT_REACHED, /* a server answers, and refuses the login */
     ATTEMPT_IN,      /* logged in, and questions were not answered */
     ATTEMPT_OVER,    /* all that is below was asked */
 };

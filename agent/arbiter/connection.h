@@ -29,7 +29,7 @@
 /* Requests of this role, of all agents, that the server did not end in this time. */
 #define CONNECTION_STUCK_MAX 16
 #define CONNECTION_STUCK_AGE "5 s"
-#define CONNECTION_HINTS_MAX 64 /* per wake-up; more count as one that names nobody */
+#define CONNECTION_HINTS_MAX 64 /* per wake-up; more count as one that names no group */
 
 struct connection;
 
@@ -37,7 +37,7 @@ struct connection_handler {
     /* Ready for statements. */
     void (*up)(void *userdata, const char *text);
     /* Before up(): who has the table of the leases locked, asked after a statement that was not
-     * answered in time and until nobody has; NULL: nobody. */
+     * answered in time, and until none has; NULL: none. */
     void (*locked)(void *userdata, const char *holder);
     /* Gone, or no host of the list could be connected to: a statement under way is not answered. */
     void (*down)(void *userdata, const char *text);
@@ -60,7 +60,7 @@ struct connection *connection_free(struct connection *c);
 bool connection_up(const struct connection *c);
 bool connection_idle(const struct connection *c);
 
-/* Of the backend that was logged in to, or of who stands in between. Connected only. */
+/* Of the backend that was logged in to, or of what is in between. Connected only. */
 int connection_pid(const struct connection *c);
 /* Statements may go to any backend. Connected only. */
 bool connection_pooled(const struct connection *c);

@@ -333,7 +333,8 @@ bool conninfo_unprotected(const struct conninfo *c, const struct conninfo_host *
 }
 
 /* What is added for one host; it comes last, so it counts. Returns 0 or 1: how many. What would
- * expose the password is refused before; should it come here, then without TLS nobody is let in. */
+ * expose the password is refused before; should it come here, then there is no login without TLS.
+ */
 static size_t add_protection(const struct conninfo *c, const struct conninfo_host *host,
                              const char *address, const char **keyword, const char **value)
 {

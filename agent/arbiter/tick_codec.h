@@ -54,7 +54,7 @@ int tick_decode(const PGresult *result, const char *owner, const struct request 
                 struct reply *replies, bool *held, struct tick_facts *facts,
                 char error[static ARBITER_TEXT_MAX]);
 
-/* What a notification of tick_2 says: "GROUP TERM NONCE" of a record that was given back. Returns 0
+/* What a notification of tick_2 says: "GROUP TERM NONCE" of a record that was released. Returns 0
  * or -EINVAL: it says something else. */
 int notice_decode(const char *payload, char group[static GROUP_NAME_MAX + 1],
                   struct release_notice *ret);

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define REPLACEMENT '?' /* no longer than what it stands for: texts are cleaned in place */
+#define REPLACEMENT '?' /* no longer than what it replaces: texts are cleaned in place */
 
 static size_t length_of(unsigned char first)
 {
@@ -49,7 +49,7 @@ static bool is_refused(uint32_t c)
            (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
 }
 
-/* Appends the character, or what stands for it. False: it does not fit any more. */
+/* Appends the character, or what replaces it. False: it does not fit any more. */
 static bool put(char *ret, size_t size, size_t *used, const char *character, size_t n)
 {
     if (n == 1 && *character == ' ' && (*used == 0 || ret[*used - 1] == ' '))

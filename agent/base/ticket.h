@@ -25,7 +25,7 @@ struct ticket {
     unsigned version; /* TICKET_VERSION_FIXED to TICKET_VERSION */
     char group[GROUP_NAME_MAX + 1];
     char node[NODE_NAME_MAX + 1];
-    char owner[OWNER_MAX + 1]; /* NODE/INSTANCE_ID as it stands in the arbiter's row */
+    char owner[OWNER_MAX + 1]; /* NODE/INSTANCE_ID as in the arbiter's row */
     uint64_t term;             /* 1 to INT64_MAX: PostgreSQL's bigint */
     usec_t lease;              /* L */
     usec_t stop;               /* S */

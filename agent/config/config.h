@@ -58,7 +58,7 @@ struct config_arbiter {
     bool unjudged;         /* of an applied configuration: it does not say, as it was applied by an
                               earlier version or at a boot, so it goes on as it is; or nothing depends on it
                             */
-    char *file;            /* where conninfo stands, for messages */
+    char *file;            /* where conninfo is, for messages */
     unsigned line;
 };
 

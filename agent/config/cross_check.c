@@ -35,7 +35,7 @@ static void refuse_same_units(struct loader *l)
         else if (p->group == q->group)
             config_problem_add(
                 l->problems, here->file, p->line,
-                "unit \"%s\" stands twice in group \"%s\" (first at line %u): keep one "
+                "unit \"%s\" appears twice in group \"%s\" (first at line %u): keep one "
                 "of the two",
                 p->name, here->name, q->line);
         else
@@ -81,7 +81,7 @@ static void check_trigger(struct loader *l, const struct unit_place *p)
                            p->name, triggered, g->name);
 }
 
-/* Who writes this has refused it: nobody can tell what was meant. */
+/* No apply writes such a file, so what was meant is not known. */
 static void refuse_kept_and_declared(struct loader *l)
 {
     for (size_t i = 0; i < l->config->n_kept; i++)

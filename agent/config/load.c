@@ -45,7 +45,7 @@ static void load_text(struct loader *l, const char *text)
         load_root(l, config_root_setting(&lc));
     else if (strstr(config_error_text(&lc), "duplicate"))
         config_problem_add(l->problems, l->file, (unsigned)config_error_line(&lc),
-                           "the same key stands twice here: keep one of the two");
+                           "the same key appears twice here: keep one of the two");
     else if (strstr(config_error_text(&lc), "mismatched"))
         config_problem_add(l->problems, l->file, (unsigned)config_error_line(&lc),
                            "%s: write all of them as strings, in quotes", config_error_text(&lc));

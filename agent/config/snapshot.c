@@ -97,7 +97,7 @@ static int set_all(config_setting_t *root, const struct tenure_config *c)
         return -ENOMEM;
     if (set_bool(arbiter, "require_sync", c->arbiter.require_sync) < 0)
         return -ENOMEM;
-    /* Without it nobody was asked. */
+    /* Without it the operator has not decided. */
     if (!c->arbiter.unjudged &&
         set_bool(arbiter, "allow_unverified", c->arbiter.allow_unverified) < 0)
         return -ENOMEM;

@@ -174,7 +174,7 @@ static void append(char *ret, size_t size, const char *text, size_t length)
     (void)snprintf(ret + used, size - used, "%.*s", (int)length, text);
 }
 
-/* What a specifier of the unit's own name stands for. Returns its length; 0: it is another one, or
+/* What a specifier of the unit's own name means. Returns its length; 0: it is another one, or
  * says nothing of this unit. */
 static size_t specified(const char *unit, char specifier, const char **ret)
 {

@@ -119,7 +119,7 @@ const char *unit_name_problem(const char *name)
 
     size_t stem = (size_t)(suffix - name) - 1;
     if (stem == 0 || name[0] == '@')
-        return "is no unit name: nothing stands before the suffix or the \"@\", write something "
+        return "is no unit name: there is nothing before the suffix or the \"@\", write something "
                "like "
                "\"billing.service\"";
     at = memchr(name, '@', stem);

@@ -319,7 +319,7 @@ static int new_call(sd_bus *bus, const char *interface, const char *method, sd_b
     return sd_bus_message_set_auto_start(*ret, false);
 }
 
-/* Nobody there is an answer of its own. */
+/* That the agent is not on the bus is an answer of its own: -ENXIO. */
 static int call(sd_bus *bus, sd_bus_message *m, usec_t timeout, sd_bus_error *error,
                 sd_bus_message **ret)
 {

@@ -68,7 +68,7 @@ struct agent_view *agent_view_free(struct agent_view *v); /* returns NULL */
 
 const struct agent_group *agent_find_group(const struct agent_view *v, const char *name);
 
-/* How often this node looks at the group's record, and a leader renews it. 0: not known. */
+/* How often this node observes the group's record, and a leader renews it. 0: not known. */
 usec_t agent_poll(const struct agent_group *g);
 
 /* Is an agent on the bus? 1, 0 or negative errno. */

@@ -100,8 +100,8 @@ static int ask_about_units(const struct ctl *ctl, sd_bus *bus, const struct tenu
     return r < 0 ? r : units_ask(ctl, bus, c, true, until, ret, ret_unit);
 }
 
-/* insist: what would be refused, or cannot be asked about, is applied all the same. Nobody might
- * repeat it before the next boot, and the agent has units judged again before it leads. */
+/* insist: what would be refused, or cannot be asked about, is applied all the same. It might not
+ * be repeated before the next boot, and the agent has units judged again before it leads. */
 static int check_units(const struct ctl *ctl, sd_bus *bus, const struct tenure_config *c,
                        const struct apply_wishes *w)
 {

@@ -20,8 +20,8 @@ static bool is_protected(const struct config_arbiter *a)
     return !a->allow_unverified && !a->unjudged;
 }
 
-/* Is it what an earlier version has applied, and nobody was asked who gets the password? Who has
- * written "false" was. */
+/* Is it what an earlier version has applied, so that the operator has not decided about the
+ * password? With "false" in the file, that is decided. */
 static bool is_as_before(const struct apply_case *c, const struct config_arbiter *after)
 {
     return c->before && c->before->arbiter.unjudged && !after->decided &&
@@ -80,7 +80,7 @@ int apply_judge_password(const struct ctl *ctl, const struct apply_case *c,
     return CTL_OK;
 }
 
-/* With its password protected it does not do, or nobody knows. Is it left as it is, then? */
+/* With its password protected it does not do, or that is not known. Is it left as it is, then? */
 static bool stays_as_before(const struct ctl *ctl, const struct apply_case *c,
                             struct config_arbiter *after, const char *of_new)
 {

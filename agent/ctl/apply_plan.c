@@ -27,7 +27,7 @@ int plan_load_applied(struct plan *p, const struct ctl *ctl)
     _cleanup_problems_ struct config_problems problems = {0};
     int r = config_load_applied(ctl->applied, &problems, &p->before, NULL);
 
-    /* Missing is not empty: somebody may have taken away what the agent and live keepers go by. */
+    /* Missing is not empty: what the agent and live keepers use may have been deleted. */
     return r == -ENOMEM ? r : 0;
 }
 
@@ -177,7 +177,7 @@ static int check_released(const struct keeping *k)
     return CTL_OK;
 }
 
-/* Whatever left its group stays guarded, until somebody says that no other host runs it. */
+/* Whatever left its group stays guarded, until an operator says that no other host runs it. */
 static int keep_what_left(struct plan *p, const struct ctl *ctl, const struct agent_view *view)
 {
     _cleanup_free_ bool *released = calloc(p->n_release + 1, sizeof *released);
@@ -247,7 +247,7 @@ static int retire_by_agent(struct plan *p, const struct ctl *ctl, const struct a
 }
 
 /* Before its guards go or change, the agent steps down from a group. So it does from all when the
- * node is renamed: what this node owns stands in the rows by its name. */
+ * node is renamed: its records name it as their owner. */
 static int compare(struct plan *p, const struct ctl *ctl)
 {
     _cleanup_free_ struct config_difference *list = NULL;

@@ -140,7 +140,7 @@ static int restore_configuration(const struct ctl *ctl, const struct applied *a)
     return CTL_OK;
 }
 
-/* As much of it as can be written; then the lock is nobody's any more. in_effect: also what was not
+/* As much of it as can be written; then the lock is released. in_effect: also what was not
  * lost shall be in effect. */
 static int restore(const struct ctl *ctl, const struct applied *a, int *lock, bool in_effect)
 {

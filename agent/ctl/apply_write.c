@@ -136,7 +136,7 @@ int apply_write(const struct ctl *ctl, sd_bus *bus, const struct plan *p)
 {
     size_t n;
 
-    /* Guards first: until the rest is written too they are of use, and in nobody's way. */
+    /* Guards first: until the rest is written too they are of use, and prevent nothing. */
     if (apply_write_guards(ctl, p->after, &n) != CTL_OK ||
         write_configuration(ctl, p->after) != CTL_OK) {
         (void)agent_reload(bus, NULL);
@@ -144,7 +144,7 @@ int apply_write(const struct ctl *ctl, sd_bus *bus, const struct plan *p)
     }
     ctl_warn_mounted_late(ctl);
     apply_remember(ctl, p->after);
-    /* All of it is dead by now, and free by somebody's word. */
+    /* All of it is dead by now, and free by the operator's word. */
     int r = guard_copy_prune(p->after, ctl->copy_dir, ctl_unit_dirs(ctl));
     if (r < 0)
         ctl_warn(ctl,

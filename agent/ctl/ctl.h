@@ -25,7 +25,7 @@ enum ctl_status {
     /* Of check, as monitoring has it: */
     CTL_CHECK_WARNING = 1, /* it leads all the same */
     CTL_CHECK_BAD = 2,     /* something would keep the agent from leading */
-    CTL_CHECK_UNKNOWN = 3, /* something could not be looked at */
+    CTL_CHECK_UNKNOWN = 3, /* something could not be checked */
 };
 
 /* What a verb works with; tests give it files and streams of their own. */
@@ -36,7 +36,7 @@ struct ctl {
     bool asks_systemd;          /* about the units of a configuration that is checked */
     const char *remember_dir;   /* as of guard/remember.h */
     const char *lock_file;      /* of an apply */
-    bool tries;                 /* check and apply log in to the arbiter, and look at the host */
+    bool tries;                 /* check and apply log in to the arbiter, and check the host */
     const char *agent_user;
     const char *const
         *hidden;        /* directories that the agent does not see, NULL at the end; or NULL */

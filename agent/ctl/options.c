@@ -8,7 +8,7 @@
 #define OPTIONS_MAX 8
 
 static const char help[] =
-    "tenurectl looks at and configures tenure on this host.\n"
+    "tenurectl shows and configures tenure on this host.\n"
     "\n"
     "  status [GROUP] [--json]  who leads what, since when, and why not this host\n"
     "  check [FILE]             all problems of the configuration, each group's time budget, and\n"
@@ -35,7 +35,7 @@ static const char help[] =
     "FILE is the main file, " CONFIG_MAIN_FILE " by default; groups.d/*.conf beside it belong\n"
     "to it. Exit status: 0 done, 1 failed, 2 wrong use; of status also 3 no agent runs here,\n"
     "4 no such group, 5 the agent cannot be reached; of check 1 warnings, 2 something would keep\n"
-    "the agent from leading, 3 something could not be looked at. See tenurectl(8).\n";
+    "the agent from leading, 3 something could not be checked. See tenurectl(8).\n";
 
 void ctl_print_help(const struct ctl *ctl)
 {

@@ -18,7 +18,7 @@ static void report_files(struct report *r, const struct trial *t, bool usable)
     for (size_t i = 0; i < t->files.n; i++)
         report_line(r, usable ? VERDICT_WARNING : VERDICT_BAD, "files", "%s", t->files.text[i]);
     if (t->n_named > 0 && t->files_error < 0)
-        report_line(r, VERDICT_UNKNOWN, "files", "those of conninfo could not be looked at: %s",
+        report_line(r, VERDICT_UNKNOWN, "files", "those of conninfo could not be checked: %s",
                     strerror(-t->files_error));
     else if (t->n_named > 0 && t->files.n == 0)
         report_line(r, VERDICT_GOOD, "files", "%zu that conninfo names can be used%s", t->n_named,
@@ -87,7 +87,7 @@ static void report_schema(struct report *r, const struct attempt *a)
                     "security");
     else
         report_line(r, VERDICT_GOOD, "trial",
-                    "a group was claimed, renewed and given back, and all of it rolled back");
+                    "a group was claimed, renewed and released, and all of it rolled back");
 }
 
 /* ---- the hosts ---- */

@@ -11,7 +11,7 @@
 
 /* What is known while the agent does not answer. */
 struct silence {
-    bool runs_not; /* the agent; false: it does, or nobody can tell */
+    bool runs_not; /* the agent; false: it does, or that is not known */
     char why[512];
     const char *group; /* the one that was asked for; NULL: all */
     struct silent_keeper {

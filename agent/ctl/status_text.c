@@ -194,7 +194,7 @@ static void print_watchdog(FILE *f, const struct watchdog *w)
 }
 
 /* The line is made for `systemctl status`, too, and says what the arbiter says, to its end or as
- * far as there was room: that stands above it already. */
+ * far as there was room: that is above it already. */
 static void print_status(FILE *f, const struct agent_view *v)
 {
     size_t whole = strlen(v->arbiter);

@@ -24,7 +24,7 @@ struct view {
     const struct ctl *ctl;
     sd_bus *bus;
     const struct tenure_config *config;
-    const struct config_group *group; /* of the unit that is looked at */
+    const struct config_group *group; /* of the unit that is judged */
     struct units_findings *findings;
     usec_t until; /* nothing is asked after this */
     bool late;    /* something was not */

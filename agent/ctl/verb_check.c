@@ -143,7 +143,7 @@ static void check_applied(const struct ctl *ctl, const struct tenure_config *fil
 }
 
 /* What PID 1 knows of the units. Where it cannot be asked, say in a container in which a
- * configuration is built, the rest of the check stands. */
+ * configuration is built, the rest of the check counts. */
 static void check_units(const struct ctl *ctl, sd_bus *bus, const struct tenure_config *c,
                         struct report *report)
 {

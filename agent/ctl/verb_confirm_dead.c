@@ -109,7 +109,7 @@ static size_t print_led(const struct ctl *ctl, const struct agent_view *v, const
         if (strcmp(g->leader, node) != 0)
             continue;
         if (n++ == 0)
-            (void)fprintf(ctl->out, "\"%s\" stands in the record of:\n", node);
+            (void)fprintf(ctl->out, "\"%s\" is in the record of:\n", node);
         (void)fprintf(ctl->out, "  %s, term %" PRIu64 ": ", g->name, g->term);
         print_runs(ctl, g);
         print_claim(ctl, g);
@@ -160,8 +160,8 @@ static int print_all_done(const struct ctl *ctl, const char *node,
     for (size_t i = 0; i < n; i++)
         print_done(ctl, &list[i]);
     if (n == 0)
-        (void)fprintf(ctl->out,
-                      "Nothing to do: \"%s\" stands in no record of this host's groups.\n", node);
+        (void)fprintf(ctl->out, "Nothing to do: \"%s\" is in no record of this host's groups.\n",
+                      node);
     return CTL_OK;
 }
 
@@ -206,7 +206,7 @@ static int go_on(const struct ctl *ctl, sd_bus *bus, const struct agent_view *v,
     /* By the records as they were seen last: whether there is something to do, those say that are
      * read now. */
     if (print_led(ctl, v, w->node) == 0)
-        (void)fprintf(ctl->out, "\"%s\" stands in no record that this host has seen.\n", w->node);
+        (void)fprintf(ctl->out, "\"%s\" is in no record that this host has seen.\n", w->node);
     (void)fputs(promise, ctl->out);
     if (!w->yes && !answers_yes(ctl, w->node))
         return ctl_fail(ctl, "that is not \"%s\": nothing is done", w->node);

@@ -53,7 +53,7 @@ static void say(struct silence *s, bool runs_not, const char *format, ...)
     va_end(ap);
 }
 
-/* Nobody has the agent's name on the bus: PID 1 knows why. */
+/* The agent's name has no owner on the bus: PID 1 knows why. */
 static void explain_absence(sd_bus *bus, struct silence *s)
 {
     char state[ACTIVE_STATE_SIZE];

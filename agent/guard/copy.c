@@ -93,7 +93,7 @@ static int publish(int dir_fd, const char *unit)
     return guard_file_publish(drop_ins, GUARD_FILE);
 }
 
-/* And what somebody left there who was interrupted. */
+/* And what an interrupted writer left there. */
 static int take_away(int dir_fd, const char *unit, const char *file)
 {
     _cleanup_close_ int drop_ins = guard_file_open_directory(dir_fd, unit);
@@ -134,7 +134,7 @@ static int refuse(struct writer *w, const char *unit, int error)
     return 0;
 }
 
-/* It was somebody else's before it had a drop-in of ours, and is for them to open. */
+/* The directory existed before it had a drop-in of ours: its owner has to open it. */
 static void note_hidden(const struct writer *w, const char *unit)
 {
     _cleanup_close_ int drop_ins = guard_file_open_directory(w->dir_fd, unit);
@@ -291,7 +291,7 @@ static int drop_ins_of(const char *dir, bool staged, char ***ret, size_t *ret_n)
     return 0;
 }
 
-/* A unit's drop-in that does not tell its group: nobody knows whether that was released. */
+/* A unit's drop-in that does not name its group: whether that was released is not known. */
 static bool is_strange(const char *dir, const char *unit)
 {
     char group[GROUP_NAME_MAX + 1];
@@ -411,7 +411,7 @@ int guard_copy_scan(const char *dir,
         char group[GROUP_NAME_MAX + 1] = "";
 
         if (unit_name_problem(units[i]))
-            continue; /* keepers and the agent, or nobody's */
+            continue; /* keepers and the agent, or no unit */
         if (guard_copy_find(dir, units[i], group) < 0)
             group[0] = '\0';
         r = found(userdata, units[i], group);

@@ -53,7 +53,7 @@ static void add_names(struct each *e, const char *unit, struct names *all)
     strings_free(names, n);
 }
 
-/* Has this name a drop-in already? Links that somebody made since may give a unit the name of
+/* Has this name a drop-in already? Links made since may give a unit the name of
  * another. */
 static bool is_done(struct each *e, const char *unit)
 {

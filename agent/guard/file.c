@@ -65,7 +65,7 @@ int guard_file_stage(int drop_ins_fd, const char *text)
     assert(text);
 
     int r = write_staged(drop_ins_fd, text);
-    if (r == -EEXIST) { /* somebody was interrupted */
+    if (r == -EEXIST) { /* an earlier writer was interrupted */
         if (unlinkat(drop_ins_fd, GUARD_FILE_STAGED, 0) < 0)
             return -errno;
         r = write_staged(drop_ins_fd, text);

@@ -215,7 +215,7 @@ int fence_run(const struct keeper_config *config)
         log_error("\"%s\" is not the name of a group", config->instance);
         return EXIT_FAILURE;
     }
-    /* Only SIGTERM is looked at (above), and nothing but SIGKILL ends the fence early. */
+    /* Only SIGTERM is waited for (above), and nothing but SIGKILL ends the fence early. */
     if (sigfillset(&all) < 0 || sigprocmask(SIG_SETMASK, &all, NULL) < 0)
         log_warning("%s: cannot block signals: %m", f.group);
 

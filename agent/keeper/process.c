@@ -37,7 +37,7 @@
 #include "keeper/rules.h"
 #include "keeper/units.h"
 
-#define MESSAGES_AT_ONCE 16 /* then the deadline is looked at again */
+#define MESSAGES_AT_ONCE 16 /* then the deadline is checked again */
 #define REFUSALS_LOGGED 5   /* in each window; the rest is counted */
 #define REFUSALS_WINDOW_USEC (10 * USEC_PER_SEC)
 #define REALTIME_PRIORITY 1
@@ -339,7 +339,7 @@ static void log_refusal(struct process *p, enum message_verdict verdict, uid_t u
                     message_verdict_text(verdict));
 }
 
-/* The uid the kernel says the message is from, or (uid_t)-1, which is nobody's. */
+/* The uid the kernel says the message is from, or (uid_t)-1, which no user has. */
 static uid_t sender_of(struct msghdr *m)
 {
     for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c))

@@ -72,7 +72,7 @@ enum last_resort {
     LAST_RESORT_REBOOT, /* restart the host, at once */
 };
 
-/* What a look found of the group, in the order in which it has to be looked at. */
+/* What a look found of the group, in the order in which it has to look. */
 struct keeper_look {
     bool answered; /* PID 1 has read that the term is over: what it had begun to start by then has
                       its link and its cgroup. The fence is run by PID 1, and need not ask. */
@@ -132,7 +132,7 @@ bool look_gone(const struct keeper_look *l, bool reboot);
 
 /* Is that a reason for an alert, or to restart the host, when SIGKILL was sent long enough ago? Not
  * a PID 1 that is busy and has yet to notice that all processes are gone: only if some unit keeps
- * what is no process, or if nobody said that none does. */
+ * what is no process, or if the agent has not said that none does. */
 bool look_left(const struct keeper_look *l);
 
 /* May the keeper go? */

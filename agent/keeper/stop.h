@@ -16,7 +16,7 @@
 /* Ends whatever of the group runs here, by name, while this host does not lead it; logs; returns an
  * exit status: EXIT_SUCCESS when all is dead; EXIT_LEADS, without having done anything more, as
  * long as a keeper's term is not over, or one begins; EXIT_FAILURE when something is left after S
- * and stop_limit, or nobody knows of any units, or on SIGTERM. */
+ * and stop_limit, or no units are known, or on SIGTERM. */
 int stop_run(const struct keeper_config *config);
 
 #endif

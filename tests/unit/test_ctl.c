@@ -1952,7 +1952,7 @@ TEST(confirm_dead_of_what_is_over)
     ck_assert_int_eq(RUN("confirm-dead", "--yes-n2", "n2"), CTL_OK);
     expect_log("ConfirmDead n2, asking\n");
     ASSERT_CONTAINS(out, "a, term 0: its units may not run there any more");
-    ASSERT_CONTAINS(out, "Nothing to do: \"n2\" stands in no record of this host's groups.\n");
+    ASSERT_CONTAINS(out, "Nothing to do: \"n2\" is in no record of this host's groups.\n");
     stop_playing();
 }
 
@@ -2017,8 +2017,8 @@ TEST(confirm_dead_of_who_leads_nothing)
 {
     start_playing(&(struct stand_in){.agent = true, .seen = true, .leader = "n2"});
     ck_assert_int_eq(RUN("confirm-dead", "n3", "--yes-n3"), CTL_OK);
-    ASSERT_CONTAINS(out, "\"n3\" stands in no record that this host has seen.\n");
-    ASSERT_CONTAINS(out, "Nothing to do: \"n3\" stands in no record of this host's groups.\n");
+    ASSERT_CONTAINS(out, "\"n3\" is in no record that this host has seen.\n");
+    ASSERT_CONTAINS(out, "Nothing to do: \"n3\" is in no record of this host's groups.\n");
     expect_log("ConfirmDead n3, asking\n");
     stop_playing();
 }
