@@ -68,11 +68,11 @@ struct arbiter_handler {
 /* Creates an arbiter and begins to connect, from the loop (also name resolution runs beside it).
  * `owner` (NODE/INSTANCE_ID) and `conninfo` are copied, `handler` is borrowed. With require_sync
  * nothing is claimed or renewed while the server waits for no standby. Returns 0, -ENOMEM, or
- * -EINVAL with the reason (never the value: it may hold a password) in error. */
+ * -EINVAL with the reason (never the value: it may hold a password) in reterr_text. */
 int arbiter_postgresql_new(struct sd_event *event, const char *conninfo,
                            enum arbiter_password password, bool require_sync, const char *owner,
                            const struct arbiter_handler *handler, void *userdata,
-                           struct arbiter **ret, char error[static ARBITER_TEXT_MAX]);
+                           struct arbiter **ret, char reterr_text[static ARBITER_TEXT_MAX]);
 
 /* Hands on what the other one has seen of servers and their histories, so that an old primary stays
  * refused under another conninfo. */

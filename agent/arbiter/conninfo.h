@@ -53,8 +53,9 @@ struct conninfo {
     enum arbiter_password password; /* protected; the caller may set it */
 };
 
-/* Returns 0, -ENOMEM, or -EINVAL with the reason in error: it names options, never values. */
-int conninfo_new(const char *text, struct conninfo **ret, char error[static ARBITER_TEXT_MAX]);
+/* Returns 0, -ENOMEM, or -EINVAL with the reason in reterr_text: it names options, never values. */
+int conninfo_new(const char *text, struct conninfo **ret,
+                 char reterr_text[static ARBITER_TEXT_MAX]);
 
 struct conninfo *conninfo_free(struct conninfo *c);
 

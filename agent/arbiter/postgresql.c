@@ -321,7 +321,7 @@ static const struct connection_handler connection_handler = {
 int arbiter_postgresql_new(struct sd_event *event, const char *conninfo,
                            enum arbiter_password password, bool require_sync, const char *owner,
                            const struct arbiter_handler *handler, void *userdata,
-                           struct arbiter **ret, char error[static ARBITER_TEXT_MAX])
+                           struct arbiter **ret, char reterr_text[static ARBITER_TEXT_MAX])
 {
     assert(event);
     assert(conninfo);
@@ -329,9 +329,9 @@ int arbiter_postgresql_new(struct sd_event *event, const char *conninfo,
     assert(handler);
     assert(ret);
 
-    error[0] = '\0';
+    reterr_text[0] = '\0';
     if (!*owner || strlen(owner) > OWNER_MAX) {
-        (void)snprintf(error, ARBITER_TEXT_MAX, "the owner is empty or too long");
+        (void)snprintf(reterr_text, ARBITER_TEXT_MAX, "the owner is empty or too long");
         return -EINVAL;
     }
 
@@ -342,8 +342,8 @@ int arbiter_postgresql_new(struct sd_event *event, const char *conninfo,
     a->userdata = userdata;
     a->require_sync = require_sync;
     memcpy(a->owner, owner, strlen(owner) + 1);
-    int r =
-        connection_new(event, conninfo, password, &connection_handler, a, &a->connection, error);
+    int r = connection_new(event, conninfo, password, &connection_handler, a, &a->connection,
+                           reterr_text);
     if (r < 0)
         return r;
     *ret = TAKE_PTR(a);

@@ -52,7 +52,7 @@ void tick_extra_free(struct tick_extra *e);
  * error when the result is not exactly what tick_2 must answer to these requests. */
 int tick_decode(const PGresult *result, const char *owner, const struct request *requests, size_t n,
                 struct reply *replies, bool *held, struct tick_facts *facts,
-                char error[static ARBITER_TEXT_MAX]);
+                char reterr_text[static ARBITER_TEXT_MAX]);
 
 /* What a notification of tick_2 says: "GROUP TERM NONCE" of a record that was released. Returns 0
  * or -EINVAL: it says something else. */
