@@ -30,7 +30,7 @@
 #define KEEPER_LIVE_DIR "live" /* tenure's */
 #define KEEPER_STATE_FILE "live/state"
 
-/* What the generator tells a keeper: the units of its group, separated by spaces. */
+/* What the generator gives a keeper: the units of its group, separated by spaces. */
 #define KEEPER_UNITS_ENV "TENURE_UNITS"
 /* And, with fence = "reboot" alone: after how many microseconds of SIGKILL in vain this host is
  * restarted. */
@@ -66,7 +66,7 @@ int group_escaped(const char *group, char *ret, size_t size);
  * escaped, as earlier versions named their keepers. -EINVAL for anything else. */
 int group_from_instance(const char *instance, char *ret, size_t size);
 
-/* "tenure@GROUP.service", as people type it, "tenure-stop@GROUP.service", "tenure-ESCAPED.slice"
+/* "tenure@GROUP.service", as operators type it, "tenure-stop@GROUP.service", "tenure-ESCAPED.slice"
  * and the slice's path below the cgroup root, "tenure.slice/tenure-ESCAPED.slice". Same errors as
  * group_escaped(). */
 int group_keeper_unit(const char *group, char *ret, size_t size);

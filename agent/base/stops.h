@@ -4,7 +4,7 @@
 
 /* What the agent lets keeper and fence know of how the units of a group stop: a file of its own for
  * each group, TENURE_INSTANCE_DIR/stops.GROUP, which it also finds again when it was restarted. Its
- * head is for everybody, the lines after it are the agent's. */
+ * head is for all readers, the lines after it are the agent's. */
 
 #include <stddef.h>
 #include <stdint.h>

@@ -14,7 +14,7 @@
 
 #define TICKET_SIZE_MAX 1024
 
-/* Of the text, and of the datagrams to who has such a ticket. Version 1 is that of the first
+/* Of the text, and of the datagrams to a keeper with such a ticket. Version 1 is that of the first
  * agents: a term keeps the lease that it was claimed with. An agent and a keeper of two versions
  * meet when the agent is updated while it leads. */
 #define TICKET_VERSION 2

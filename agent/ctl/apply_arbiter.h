@@ -17,12 +17,11 @@ struct apply_case {
 };
 
 /* Refuses with CTL_FAILED, before anything is asked, what would have the password go to any server
- * that answers. What an earlier version has applied so goes on, with a warning:
- * after->arbiter.unjudged says so then. So does what is applied without a trial where nothing is,
- * as at a boot that has lost it, unless the file says allow_unverified = false: then the agent
- * protects the password, whatever comes of it. And so does what needs no protection: versions
- * before this one can read it then.
- */
+ * that answers. What an earlier version has applied in that way goes on, with a
+ * warning: after->arbiter.unjudged is set then. So does what is applied without a trial where
+ * nothing is applied, as at a boot that has lost it, unless the file says allow_unverified = false:
+ * then the agent protects the password, whatever comes of it. And so does what needs no protection,
+ * so that versions before this one can read it. */
 int apply_judge_password(const struct ctl *ctl, const struct apply_case *c,
                          struct tenure_config *after);
 

@@ -106,7 +106,7 @@ static bool known_before(const struct plan *p, const char *unit)
     return p->before && config_has_unit(p->before, unit);
 }
 
-/* A guard of the copy on disk names a group that the applied configuration may have lost. */
+/* A guard in the copy on disk names a group that the applied configuration may have lost. */
 static int was_by_copy(void *userdata, const char *unit, const char *group)
 {
     struct keeping *k = userdata;
@@ -229,7 +229,7 @@ static bool stays_as_it_is(const struct plan *p, const struct ctl *ctl, const ch
     return g && same_guards(p, ctl, g);
 }
 
-/* Without a configuration that can be read the agent knows what is applied. */
+/* If the configuration cannot be read, the agent knows what is applied. */
 static int retire_by_agent(struct plan *p, const struct ctl *ctl, const struct agent_view *view)
 {
     p->retire = calloc(view->n_groups + 1, sizeof *p->retire);
@@ -246,8 +246,8 @@ static int retire_by_agent(struct plan *p, const struct ctl *ctl, const struct a
     return CTL_OK;
 }
 
-/* Before its guards go or change, the agent steps down from a group. So it does from all when the
- * node is renamed: its records name it as their owner. */
+/* The agent steps down from a group before the group's guards are removed or changed; and from all
+ * groups when the node is renamed, since its records have the old name as their owner's. */
 static int compare(struct plan *p, const struct ctl *ctl)
 {
     _cleanup_free_ struct config_difference *list = NULL;

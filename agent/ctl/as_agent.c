@@ -26,7 +26,7 @@
 
 /* ---- there ---- */
 
-/* libpq reads a great deal of it. */
+/* libpq reads much of the environment. */
 static int set_environment(const struct passwd *user)
 {
     if (clearenv() != 0 || setenv("PATH", PATH_OF_SERVICES, 1) < 0 ||
@@ -49,8 +49,8 @@ static int become(const char *name)
     return set_environment(user);
 }
 
-/* Nothing of the caller's goes along: no descriptor but the answer's, which comes after stderr, no
- * terminal, and no process of that user's may look into this one. Returns the descriptor. */
+/* The child inherits nothing of the caller's: no descriptor but the answer's, which comes after
+ * stderr, and no terminal; and no process of that user may trace it. Returns the descriptor. */
 static int part(int fd)
 {
     int moved = fcntl(fd, F_DUPFD_CLOEXEC, ANSWER_FD), null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -147,7 +147,8 @@ static int read_all(int fd, char *bytes, size_t size, usec_t until)
     while (n < size) {
         struct pollfd p = {.fd = fd, .events = POLLIN};
         usec_t now = clock_boottime();
-        /* What is there counts, however late it is taken: another may have been waited for. */
+        /* An answer that is there counts, however late it is read: the caller may have waited for
+         * another one. */
         int r = poll(&p, 1, now >= until ? 0 : (int)((until - now) / USEC_PER_MSEC) + 1);
 
         if (r < 0 && errno == EINTR)

@@ -4,12 +4,11 @@
 
 #include "ctl/ctl.h"
 
-/* Warns of what systemd reads at boot, and finds only when more has been mounted: what apply has
- * written in /etc. */
+/* Warns if what apply has written in /etc may be mounted only after systemd needs it at boot. */
 void ctl_warn_mounted_late(const struct ctl *ctl);
 
-/* The same of the files that name the units, where nothing else of them outlives a boot. Returns
- * whether there was something to warn of. */
+/* The same for the files that name the units, where nothing else of them outlives a boot. Returns
+ * whether it has warned. */
 bool ctl_warn_declared_late(const struct ctl *ctl);
 
 #endif

@@ -8,7 +8,8 @@
 void ctl_warn_not_applied(const struct ctl *ctl, const struct tenure_config *applied,
                           const struct tenure_config *files);
 
-/* The same, of this host's, as far as this user may read them; of files with problems, that. */
+/* The same for this host's files, as far as this user may read them; warns if they have problems.
+ */
 void ctl_warn_files_differ(const struct ctl *ctl);
 
 #endif

@@ -17,10 +17,10 @@ bool ctl_names_password(const struct config_arbiter *a);
 /* Does it matter whether the agent protects its password there, if it has one? */
 bool ctl_needs_protection(const struct config_arbiter *a);
 
-/* So, or might it, where the agent's environment names the host? */
+/* The same, or might it matter where the agent's environment names the host? */
 bool ctl_may_need_protection(const struct config_arbiter *a);
 
-/* One line: that it would, and what to write. */
+/* Prints one line: that it would be exposed, and what to write. */
 void ctl_print_exposed(const struct ctl *ctl, const struct config_arbiter *a);
 
 #endif

@@ -23,7 +23,8 @@ struct silence {
     bool out_of_memory;
 };
 
-/* What a keeper in this state does: goes on behind "its keeper" or "The keeper of ...". */
+/* What a keeper in this state does: the rest of a sentence after "its keeper" or "The keeper of
+ * ...". */
 const char *status_of_keeper(const char *active_state);
 
 /* All groups, or only one. The keys are described in tenurectl(8) and stay. Returns 0, -ENOMEM or

@@ -14,7 +14,7 @@
 #include "ctl/as_agent.h"
 #include "ctl/password.h"
 
-/* What the child knows before the trial is over is in its answer: it ends before it is killed. */
+/* The child ends before it would be killed, so that its answer has what it knows by then. */
 #define TRIAL_ROOM_USEC (500 * USEC_PER_MSEC)
 
 struct task {
@@ -34,7 +34,7 @@ static struct conninfo *parse(const char *text)
 
 /* ---- as the agent ---- */
 
-/* Taken apart again: what the environment says is another there. */
+/* Parsed again: the environment is different there. */
 static void try_host(void *userdata, void *answer)
 {
     const struct task *t = userdata;
@@ -54,7 +54,7 @@ static const char *file_of(const struct conninfo *c, const char *keyword)
 {
     const char *path = conninfo_option(c, keyword);
 
-    /* "system" is the authorities that the system has; "pkcs11:…" no file either. */
+    /* "system" names the authorities that the system has; "pkcs11:…" is no file either. */
     return path && *path == '/' ? path : NULL;
 }
 

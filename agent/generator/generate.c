@@ -85,7 +85,7 @@ static int lock_unit(const struct lock *l, const char *unit)
     char group[GROUP_NAME_MAX + 1];
 
     if (guard_copy_find(l->copy_dir, unit, group) == 0)
-        return 0; /* and a leader leads on */
+        return 0; /* so that a leader goes on leading */
     int r = guard_lock_text(unit, &text);
     return r < 0 ? r : guard_file_write(l->dir_fd, unit, GUARD_LOCK_FILE, text);
 }

@@ -19,7 +19,7 @@
 #include "guard/file.h"
 #include "guard/text.h"
 
-/* More files than that are brought to the disk with all else that waits for it. */
+/* More files than that go to the disk with everything else that is pending, by one sync. */
 #define SYNC_EACH_MAX 32
 #define DROP_INS_MAX 200000
 #define DROP_IN_SIZE_MAX (1024 * 1024)
@@ -62,7 +62,7 @@ static int remove_directory(int dir_fd, const char *unit)
     return unlinkat(dir_fd, name, AT_REMOVEDIR) < 0 ? -errno : 0;
 }
 
-/* Everybody may read it: `systemctl cat` is everybody's. */
+/* Readable by all users: any of them may use `systemctl cat`. */
 static int stage_in(int dir_fd, const char *unit, const char *text, bool made)
 {
     _cleanup_close_ int drop_ins = guard_file_open_directory(dir_fd, unit);
@@ -115,14 +115,14 @@ struct writer {
     size_t n;
 };
 
-/* Not for want of something that may be there next time. */
+/* Not for lack of something that may be there next time. */
 static bool is_final(int error)
 {
     return error == -EROFS || error == -EACCES || error == -EPERM || error == -ENOTDIR ||
            error == -ELOOP || error == -EISDIR || error == -ENAMETOOLONG;
 }
 
-/* Returns the error again if it is not final. */
+/* Returns the error itself unless it is final. */
 static int refuse(struct writer *w, const char *unit, int error)
 {
     if (!is_final(error))
