@@ -72,7 +72,7 @@ static void say(char reterr_text[static ARBITER_TEXT_MAX], const PGresult *r)
 
 /* ---- what is there ---- */
 
-static const char look_statement[] =
+static const char server_statement[] =
     "select case when pg_catalog.pg_is_in_recovery() then 'a standby, which takes no writes'"
     "  when pg_catalog.current_setting('transaction_read_only') = 'on'"
     "   then 'the server is read-only (default_transaction_read_only)' else '' end,"
@@ -123,9 +123,9 @@ static bool is_true(const PGresult *r, int column)
 }
 
 /* Returns false when there is no answer. */
-static bool look(PGconn *pg, usec_t until, struct attempt *ret)
+static bool check_server(PGconn *pg, usec_t until, struct attempt *ret)
 {
-    PGresult *r = ask(pg, look_statement, 0, NULL, until);
+    PGresult *r = ask(pg, server_statement, 0, NULL, until);
     bool answered = r && succeeded(r) && PQntuples(r) == 1 && PQnfields(r) == 5;
 
     if (answered) {
@@ -143,7 +143,7 @@ static bool look(PGconn *pg, usec_t until, struct attempt *ret)
 }
 
 /* A schema that is older may have the statement's function, and lack what that would call. */
-static bool look_at_functions(PGconn *pg, usec_t until, struct attempt *ret)
+static bool check_functions(PGconn *pg, usec_t until, struct attempt *ret)
 {
     PGresult *r = ask(pg, functions_statement, 0, NULL, until);
     bool answered = r && succeeded(r) && PQntuples(r) == 1 && PQnfields(r) == 1;
@@ -159,7 +159,7 @@ static bool look_at_functions(PGconn *pg, usec_t until, struct attempt *ret)
     return answered;
 }
 
-static bool look_at_grants(PGconn *pg, usec_t until, struct attempt *ret)
+static bool check_grants(PGconn *pg, usec_t until, struct attempt *ret)
 {
     PGresult *r = ask(pg, grants_statement, 0, NULL, until);
     bool answered = r && succeeded(r);
@@ -280,7 +280,7 @@ static int command(PGconn *pg, const char *statement, usec_t until,
 
 /* Is the schema this version's? The server knows, by the statement itself. Returns false when there
  * is no answer. */
-static bool look_at_schema(PGconn *pg, usec_t until, struct attempt *ret)
+static bool check_schema(PGconn *pg, usec_t until, struct attempt *ret)
 {
     PGresult *r = PQsendPrepare(pg, "", tick_statement, TICK_PARAMETERS, NULL) == 1
                       ? answer(pg, until)
@@ -317,15 +317,15 @@ void rehearse(PGconn *pg, usec_t until, struct attempt *ret)
                        PQserverVersion(pg) / 10000, PQserverVersion(pg) / 100 % 100);
         return;
     }
-    bool answered = look(pg, until, ret);
+    bool answered = check_server(pg, until, ret);
 
     if (answered && ret->writes && !ret->schema[0])
-        answered = look_at_functions(pg, until, ret);
+        answered = check_functions(pg, until, ret);
     if (answered && ret->writes && !ret->schema[0])
-        answered = look_at_grants(pg, until, ret);
+        answered = check_grants(pg, until, ret);
     /* Of what it may not use the server would say that alone. */
     if (answered && ret->writes && !ret->schema[0] && !strstr(ret->grants, "usage on schema"))
-        answered = look_at_schema(pg, until, ret);
+        answered = check_schema(pg, until, ret);
     if (answered && ret->writes && !ret->schema[0] && !ret->grants[0])
         try_all(pg, until, ret);
     if (answered)

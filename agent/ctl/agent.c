@@ -273,7 +273,7 @@ static int read_interfaces(sd_bus_message *m, struct agent_view *v)
 }
 
 /* GetManagedObjects leaves out the object it is called on: Manager's properties come from a second
- * question, agent_look(). An agent that puts them in is understood as well. */
+ * question, agent_read(). An agent that puts them in is understood as well. */
 int agent_view_read(sd_bus_message *m, struct agent_view **ret)
 {
     assert(m);
@@ -346,7 +346,7 @@ static int read_manager(sd_bus *bus, struct agent_view *v)
     return r < 0 ? r : read_properties(reply, manager_properties, v);
 }
 
-int agent_look(sd_bus *bus, struct agent_view **ret)
+int agent_read(sd_bus *bus, struct agent_view **ret)
 {
     assert(ret);
 

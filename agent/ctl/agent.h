@@ -59,9 +59,9 @@ struct agent_view {
 
 /* Everything the agent shows, in one call. Returns 0 and a view for agent_view_free(); -ENXIO when
  * no agent is on the bus; -ETIMEDOUT when it does not answer; other negative errno. */
-int agent_look(sd_bus *bus, struct agent_view **ret);
+int agent_read(sd_bus *bus, struct agent_view **ret);
 
-/* From a reply of GetManagedObjects. For agent_look() and tests. */
+/* From a reply of GetManagedObjects. For agent_read() and tests. */
 int agent_view_read(sd_bus_message *m, struct agent_view **ret);
 
 struct agent_view *agent_view_free(struct agent_view *v); /* returns NULL */

@@ -156,23 +156,23 @@ static void print_summary(const struct ctl *ctl, const struct plan *p)
 
 /* ---- the whole ---- */
 
-/* What is only looked at when the applied configuration cannot be read. */
-static int look_at_agent(const struct ctl *ctl, sd_bus *bus, bool wanted, bool *ret_running,
-                         struct agent_view **ret)
+/* wanted: what the agent has is read only when the applied configuration cannot be. */
+static int read_agent(const struct ctl *ctl, sd_bus *bus, bool wanted, bool *ret_running,
+                      struct agent_view **ret)
 {
     int r = agent_running(bus);
 
     if (r < 0)
         return ctl_fail(ctl, "cannot ask the bus for tenured: %s", strerror(-r));
     *ret_running = r > 0;
-    r = *ret_running && wanted ? agent_look(bus, ret) : 0;
+    r = *ret_running && wanted ? agent_read(bus, ret) : 0;
     if (r < 0)
         return ctl_fail(ctl, "%s cannot be used and tenured does not say what is applied: %s",
                         ctl->applied[0], strerror(-r));
     return CTL_OK;
 }
 
-/* Who cannot tell refuses rather than ends what is led. */
+/* If that cannot be known, an apply is refused rather than ends what is led. */
 static bool may_run(void)
 {
     _cleanup_bus_ sd_bus *bus = NULL;
@@ -232,7 +232,7 @@ static int prepare(const struct ctl *ctl, sd_bus *bus, struct plan *plan,
     int r = ctl->asks_systemd ? check_units(ctl, bus, plan->after, w) : CTL_OK;
 
     if (r == CTL_OK)
-        r = look_at_agent(ctl, bus, !plan->before, ret_agent, ret_view);
+        r = read_agent(ctl, bus, !plan->before, ret_agent, ret_view);
     if (r == CTL_OK)
         r = plan_make(plan, ctl, *ret_view);
     if (r != CTL_OK)

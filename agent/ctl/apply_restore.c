@@ -41,7 +41,7 @@ struct applied {
 };
 
 /* Returns as config_load_applied(). */
-static int look_at_applied(const struct ctl *ctl, struct applied *ret)
+static int read_applied(const struct ctl *ctl, struct applied *ret)
 {
     _cleanup_problems_ struct config_problems problems = {0};
     size_t n = 0;
@@ -168,7 +168,7 @@ int apply_restore(const struct ctl *ctl)
             (void)reload(ctl);
         return apply_lock_status(lock);
     }
-    int r = look_at_applied(ctl, &a);
+    int r = read_applied(ctl, &a);
     if (r < 0) {
         (void)reload(ctl);
         return ctl_fail(ctl, "%s cannot be used, so nothing is restored: run tenurectl apply",
@@ -182,7 +182,7 @@ int apply_restore(const struct ctl *ctl)
 int apply_if_missing(const struct ctl *ctl)
 {
     struct applied before = {.config = NULL}, now = {.config = NULL};
-    int r = look_at_applied(ctl, &before);
+    int r = read_applied(ctl, &before);
 
     (void)config_free(before.config);
     if (r == -ENOENT)
@@ -194,7 +194,7 @@ int apply_if_missing(const struct ctl *ctl)
     _cleanup_close_ int lock = apply_lock(ctl);
     if (lock < 0)
         return apply_lock_status(lock);
-    r = look_at_applied(ctl, &now);
+    r = read_applied(ctl, &now);
     if (r == 0 && !now.remembered)
         apply_remember(ctl, now.config);
     bool known = r == 0;

@@ -58,7 +58,7 @@ static const char *file_of(const struct conninfo *c, const char *keyword)
     return path && *path == '/' ? path : NULL;
 }
 
-static void look_at_files(void *userdata, void *answer)
+static void check_files(void *userdata, void *answer)
 {
     const struct task *t = userdata;
     struct trial_files *f = answer;
@@ -181,7 +181,7 @@ static void start(const struct ctl *ctl, const struct conninfo *c, enum arbiter_
             t->n_named++;
     }
     run->task_of_files = (struct task){.conninfo = run->conninfo};
-    t->files_error = as_agent_start(ctl->agent_user, look_at_files, &run->task_of_files,
+    t->files_error = as_agent_start(ctl->agent_user, check_files, &run->task_of_files,
                                     sizeof t->files, &run->files);
     for (; t->n < c->n_hosts; t->n++) {
         struct attempt *a = &t->attempts[t->n];

@@ -225,7 +225,7 @@ int verb_confirm_dead(const struct ctl *ctl, int argc, char *argv[])
         return r - 1;
     r = sd_bus_open_system(&bus);
     if (r >= 0)
-        r = agent_look(bus, &view);
+        r = agent_read(bus, &view);
     if (r < 0)
         return ctl_fail(ctl, "cannot ask tenured: %s; see `tenurectl status`",
                         r == -ENXIO ? "it is not on the system bus" : strerror(-r));

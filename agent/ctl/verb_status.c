@@ -162,7 +162,7 @@ int verb_status(const struct ctl *ctl, int argc, char *argv[])
     const char *group = optind < argc ? argv[optind] : NULL;
     r = sd_bus_open_system(&bus);
     if (r >= 0)
-        r = agent_look(bus, &view);
+        r = agent_read(bus, &view);
     if (r < 0)
         return print_silence(ctl, bus, r, group, json);
 
