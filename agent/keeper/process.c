@@ -264,9 +264,9 @@ static const char *wall_time(usec_t at, usec_t now, char *ret, size_t size)
     return ret;
 }
 
-/* Sends, and says whether it is done. What fails is sent again from a short timer: PID 1 may be
- * busy, and waiting for it here would make one guard depend on the other. */
-static bool tell(struct process *p, const char *text, int fd)
+/* Was it sent? What was not is sent again from a short timer: PID 1 may be busy, and waiting for it
+ * here would make one guard depend on the other. */
+static bool notify(struct process *p, const char *text, int fd)
 {
     int r = notify_send(&p->notifier, text, fd);
 
@@ -275,7 +275,7 @@ static bool tell(struct process *p, const char *text, int fd)
     return r >= 0;
 }
 
-static void tell_leading(struct process *p)
+static void notify_leading(struct process *p)
 {
     char text[NOTIFY_TEXT_MAX], lease[SPAN_FORMAT_MAX], at[sizeof "HH:MM:SS" + 16];
     usec_t now = clock_boottime();
@@ -288,7 +288,7 @@ static void tell_leading(struct process *p)
                  wall_time(p->keeper.deadline, now, at, sizeof at));
 
     assert(n > 0 && (size_t)n < sizeof text);
-    if (tell(p, text, -1)) {
+    if (notify(p, text, -1)) {
         p->ready_sent = true;
         p->ping_pending = false;
     }
@@ -296,7 +296,7 @@ static void tell_leading(struct process *p)
 
 /* STOPPING makes PID 1 stop the bound units. The descriptor that goes with BARRIER is closed when
  * PID 1 has read everything sent before; the reading end then hangs up. */
-static void tell_ending(struct process *p)
+static void notify_ending(struct process *p)
 {
     char text[NOTIFY_TEXT_MAX], at[sizeof "HH:MM:SS" + 16];
     usec_t now = clock_boottime();
@@ -308,14 +308,14 @@ static void tell_ending(struct process *p)
 
     assert(n > 0 && (size_t)n < sizeof text);
     if (!p->stopping_sent)
-        p->stopping_sent = tell(p, text, -1);
-    if (p->stopping_sent && !p->barrier_sent && tell(p, "BARRIER=1", p->barrier_write_fd)) {
+        p->stopping_sent = notify(p, text, -1);
+    if (p->stopping_sent && !p->barrier_sent && notify(p, "BARRIER=1", p->barrier_write_fd)) {
         p->barrier_sent = true;
         (void)close(take_fd(&p->barrier_write_fd)); /* or we would wait for ourselves */
     }
 }
 
-static bool tell_pending(const struct process *p)
+static bool notify_pending(const struct process *p)
 {
     if (p->keeper.phase == KEEPER_LEADING)
         return !p->ready_sent || p->ping_pending;
@@ -430,7 +430,7 @@ static void take_signal(struct process *p)
  * errno: a keeper that cannot wait for its deadline has to die, so that PID 1 and the fence see. */
 static int wait_and_take(struct process *p)
 {
-    usec_t at = keeper_wakeup(&p->keeper, tell_pending(p), clock_boottime());
+    usec_t at = keeper_wakeup(&p->keeper, notify_pending(p), clock_boottime());
     struct itimerspec timer = {
         .it_value = {.tv_sec = (time_t)(at / USEC_PER_SEC),
                      .tv_nsec = (long)(at % USEC_PER_SEC * 1000)},
@@ -473,8 +473,8 @@ static int lead(struct process *p)
             return r;
         p->published = true;
     }
-    if (tell_pending(p))
-        tell_leading(p);
+    if (notify_pending(p))
+        notify_leading(p);
     return 0;
 }
 
@@ -535,8 +535,8 @@ static int end(struct process *p)
 
     if (!p->state_removed)
         withdraw_state(p);
-    if (tell_pending(p))
-        tell_ending(p);
+    if (notify_pending(p))
+        notify_ending(p);
     if (!p->end_logged) {
         p->end_logged = true;
         log_notice("%s: ending term %" PRIu64 ": %s", p->group, p->keeper.term,
