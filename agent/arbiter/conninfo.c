@@ -28,7 +28,7 @@ static const struct {
     {"keepalives_count", CONNINFO_KEEPALIVES_COUNT},
     {"application_name", "tenured"},
     {"client_encoding", "UTF8"},
-    /* Asking a Kerberos server blocks, so libpq must not try that unasked. */
+    /* Asking a Kerberos server blocks, so libpq must not try that by itself. */
     {"gssencmode", "disable"},
 };
 
@@ -311,7 +311,7 @@ bool conninfo_may_need_protection(const struct conninfo *c)
     return conninfo_needs_protection(c) || (!named && protection_of(c) != LOGIN_AS_WRITTEN);
 }
 
-/* Where nothing is to be protected, it is the same to every version; "localhost" may be a lie. */
+/* Where nothing is to be protected, all versions behave the same; "localhost" may be a lie. */
 static bool is_protected(const struct conninfo *c)
 {
     return c->password == PASSWORD_PROTECTED ||

@@ -31,7 +31,7 @@ struct arbiter {
     struct connection *connection;
     char owner[OWNER_MAX + 1];
     bool require_sync;
-    bool unsynchronised; /* said so already */
+    bool unsynchronised; /* already reported */
     struct tick tick;
     uint64_t round_trips;
     struct advisory advisory;
@@ -77,7 +77,7 @@ static int tick_copy(const struct request *requests, size_t n, struct tick *ret)
     return 0;
 }
 
-/* Hands the replies out. The tick is over before: the next may be sent from within. */
+/* Hands out the replies. The tick is over before that: the next may be sent from within. */
 static void answer(struct arbiter *a)
 {
     struct tick over = a->tick;
@@ -182,7 +182,7 @@ static const char no_session_text[] =
     "the method \"advisory\" needs a session of its own, but the database is reached through a "
     "connection pooler: connect to the server itself, or use the method \"lease\"";
 
-/* What makes the method a bad choice here; each once. */
+/* Reports what makes the method a bad choice here; each reason once. */
 static void say_unsuitable(struct arbiter *a)
 {
     const char *replicated = connection_replicated(a->connection);

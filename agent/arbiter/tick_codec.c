@@ -11,10 +11,10 @@
 #include "base/cleanup.h"
 #include "base/parse.h"
 
-/* The two settings are read after the function has returned: that they outlive it is what counts,
- * for the commit comes last. A claim of what was observed in another life of the server, or an
- * operator's word about it, names a system that there is none: so it is denied, as in another
- * history. (Of several arrays, unnest is the grammar's, whatever is in search_path.) */
+/* The two settings are read after the function has returned: they must outlive it, since the commit
+ * comes last. A claim of what was observed in another life of the server, or an
+ * operator's word about it, names a system that does not exist: so it is denied, as in another
+ * history. (With several arrays, unnest is the grammar's own, whatever is in search_path.) */
 const char tick_statement[] =
     "select o_number, o_outcome, o_term, o_owner, o_nonce, o_clean, o_claimable, o_lease, o_stop,"
     " o_duration, o_method, o_since, o_system_id, o_timeline, o_synchronous,"

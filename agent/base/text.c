@@ -41,8 +41,8 @@ static bool is_control(uint32_t c)
     return c < ' ' || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029;
 }
 
-/* Surrogates and what is no character: D-Bus refuses these. What turns the direction of a line: a
- * reader would see other words than are there. */
+/* Surrogates and what is no character: D-Bus refuses these. What changes the direction of a
+ * line: a reader would see other words than are there. */
 static bool is_refused(uint32_t c)
 {
     return (c >= 0xd800 && c < 0xe000) || (c >= 0xfdd0 && c <= 0xfdef) || (c & 0xfffe) == 0xfffe ||

@@ -110,7 +110,8 @@ static int compare_in_order(const void *a, const void *b)
     return order ? order : (g > h) - (g < h);
 }
 
-/* Groups lie in the order of reading, so of two of one name the first in memory is the first. */
+/* Groups are in the order of reading, so of two with one name the first in memory was read first.
+ */
 static void refuse_same_groups(struct loader *l)
 {
     size_t n = l->config->n_groups;

@@ -143,7 +143,7 @@ static void load_groups_dir(struct loader *l, const char *dir)
     file_names_free(names, n);
 }
 
-/* Without "node" the node is called as the host is. */
+/* Without "node" the node has the host's name. */
 static void default_node(struct loader *l, const char *file)
 {
     char host[HOST_NAME_MAX + 1] = "";
@@ -161,7 +161,7 @@ static void default_node(struct loader *l, const char *file)
     (void)snprintf(l->config->node, sizeof l->config->node, "%s", host);
 }
 
-/* Ends the building: the model if all is well, an error if not. */
+/* The end: the model if all is well, an error if not. */
 static int conclude(struct loader *l, struct tenure_config *config, struct tenure_config **ret)
 {
     free(l->places);
@@ -191,7 +191,7 @@ int config_load(const struct config_paths *paths, struct config_problems *proble
     if (!config)
         return -ENOMEM;
     load_file(&l, paths->main_file, FILE_MAIN);
-    /* Said here only when nothing else was said: a file with a syntax error may well have one. */
+    /* Reported only when nothing else was: a file with a syntax error may well have one. */
     if (problems->n == 0 && !l.have_arbiter)
         config_problem_add(problems, paths->main_file, 0,
                            "has no \"arbiter\": write arbiter = { type = \"postgresql\"; conninfo "

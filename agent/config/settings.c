@@ -398,7 +398,7 @@ static void load_groups(struct loader *l, const config_setting_t *s)
 
 /* --- what is kept ------------------------------------------------------------------------- */
 
-/* Of a file that only this program writes: what is not as it writes it is damage. */
+/* Only this program writes such a file: anything that is different in it is damage. */
 static void load_kept(struct loader *l, const config_setting_t *s)
 {
     const char *name = NULL;
@@ -479,7 +479,7 @@ static void take_conninfo(struct loader *l, const config_setting_t *arbiter)
         l->out_of_memory = true;
 }
 
-/* Returns whether it is there. */
+/* Is the setting there? */
 static bool take_bool(struct loader *l, const config_setting_t *parent, const char *key, bool *ret)
 {
     const config_setting_t *s = config_setting_get_member(parent, key);

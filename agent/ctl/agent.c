@@ -158,7 +158,7 @@ static int read_units(sd_bus_message *m, struct agent_group *g)
 
     if (r < 0)
         return r;
-    if (g->units) /* said twice */
+    if (g->units) /* sent twice */
         return -EBADMSG;
     g->units = calloc(CONFIG_UNITS_MAX + 1, sizeof *g->units);
     if (!g->units)
@@ -199,7 +199,7 @@ static int read_value(sd_bus_message *m, const struct property *p, void *object)
     return r < 0 ? r : sd_bus_message_exit_container(m);
 }
 
-/* a{sv}; keys that are not known are a newer agent's. */
+/* a{sv}; unknown keys are those of a newer agent. */
 static int read_properties(sd_bus_message *m, const struct property *properties, void *object)
 {
     int r = sd_bus_message_enter_container(m, 'a', "{sv}");

@@ -92,7 +92,7 @@ static void report_schema(struct report *r, const struct attempt *a)
 
 /* ---- the hosts ---- */
 
-/* All there is to say of the one that would be used. */
+/* All findings about the one that would be used. */
 static void report_best(struct report *r, const struct attempt *a, bool require_sync)
 {
     if (a->stage < ATTEMPT_REACHED) {
@@ -123,7 +123,7 @@ static bool is_same(const struct attempt *a, const struct attempt *b)
     return a->epoch.system_id == b->epoch.system_id && a->epoch.timeline == b->epoch.timeline;
 }
 
-/* Also by target_session_attrs=read-write, of which libpq says so itself. */
+/* Also by target_session_attrs=read-write, which libpq reports itself. */
 static bool is_standby(const struct attempt *a)
 {
     return (a->stage == ATTEMPT_OVER && !a->writes) ||

@@ -32,14 +32,14 @@ int systemd_open_bus(sd_bus **ret, usec_t limit)
     if (r >= 0)
         r = sd_bus_set_method_call_timeout(bus, limit);
     if (r < 0) {
-        (void)sd_bus_close_unref(bus); /* to flush would wait, too */
+        (void)sd_bus_close_unref(bus); /* flushing would wait, too */
         return r;
     }
     *ret = bus;
     return 0;
 }
 
-/* property: one of the interface; NULL: all of it, or, of "", of the whole object. */
+/* property: one of the interface; NULL: all of them, or with the interface "" all of the object. */
 static int ask_unit(sd_bus *bus, const char *unit, const char *interface, const char *property,
                     sd_bus_message **ret)
 {

@@ -113,7 +113,7 @@ static void check_volatile(const struct ctl *ctl)
                "until the agent's start has applied it again");
 }
 
-/* What is said of the host, and makes no configuration wrong. */
+/* Findings about the host, which make no configuration wrong. */
 static void check_applied(const struct ctl *ctl, const struct tenure_config *files)
 {
     _cleanup_problems_ struct config_problems problems = {0};
@@ -121,7 +121,7 @@ static void check_applied(const struct ctl *ctl, const struct tenure_config *fil
     struct gaps gaps = {.n = 0};
     size_t from = 0;
 
-    /* They may hold a password, and are not for everybody. */
+    /* They may hold a password, and are not readable by all users. */
     if (is_not_for_us(ctl->applied[CONFIG_APPLIED_OWN]) ||
         is_not_for_us(ctl->applied[CONFIG_APPLIED_VOLATILE]))
         return;
@@ -161,7 +161,7 @@ static void check_units(const struct ctl *ctl, sd_bus *bus, const struct tenure_
         report_line(report, VERDICT_GOOD, "units", "as systemd knows them, they can be led");
 }
 
-/* What only this host can tell. One that hangs is not asked once more. */
+/* What only this host can answer. A PID 1 that hangs is not asked once more. */
 static void check_host(const struct ctl *ctl, const struct tenure_config *c, struct report *report)
 {
     _cleanup_bus_ sd_bus *bus = NULL;
@@ -181,7 +181,7 @@ static void check_host(const struct ctl *ctl, const struct tenure_config *c, str
     report_bus(report, bus);
 }
 
-/* As monitoring has it, with all that was said. */
+/* As monitoring has it, with all findings. */
 static int conclude(const struct ctl *ctl, struct report *report, bool live)
 {
     char sum[SUM_MAX];

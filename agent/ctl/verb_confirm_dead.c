@@ -86,7 +86,7 @@ static void print_runs(const struct ctl *ctl, const struct agent_group *g)
     }
 }
 
-/* What the word puts off. */
+/* What the operator's word delays. */
 static void print_claim(const struct ctl *ctl, const struct agent_group *g)
 {
     char span[SPAN_FORMAT_MAX];

@@ -93,7 +93,7 @@ static void explain(sd_bus *bus, int error, struct silence *s)
         say(s, false, "cannot ask tenured: %s; see `systemctl status tenured`", strerror(-error));
 }
 
-/* The agent does not answer: why, what to do, and what nevertheless goes on. */
+/* The agent does not answer: prints why, what to do, and what goes on nevertheless. */
 static int print_silence(const struct ctl *ctl, sd_bus *bus, int error, const char *group,
                          bool json)
 {
