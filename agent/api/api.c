@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/internal.h"
+#include "api/call.h"
 #include "base/cleanup.h"
 #include "base/text.h"
 

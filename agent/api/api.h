@@ -3,9 +3,9 @@
 #define TENURE_API_API_H
 
 /* The agent's D-Bus API, org.tenure1 on the system bus (org.tenure1.xml says what it promises):
- * anybody may look, root may have groups retired and the configuration reloaded, and whoever polkit
- * lets may have a node confirmed dead. Nothing here waits. Values are asked for when somebody wants
- * to see them; nothing is kept. */
+ * any user may read, root may have groups retired and the configuration reloaded, and those that
+ * polkit allows may have a node confirmed dead. Nothing here waits. Values are fetched when a
+ * client reads them; nothing is kept. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,27 +21,27 @@
 #define API_MANAGER_INTERFACE "org.tenure1.Manager"
 #define API_GROUP_INTERFACE "org.tenure1.Group"
 
-/* Some group could not be led down, or another Reload or Retire is under way. */
+/* This node could not step down from some group, or another Reload or Retire is under way. */
 #define API_ERROR_BUSY "org.tenure1.Error.Busy"
-/* The applied configuration could not be taken over; the text says what is wrong. */
+/* The applied configuration could not take effect; the text says what is wrong. */
 #define API_ERROR_BAD_CONFIGURATION "org.tenure1.Error.BadConfiguration"
 
 /* ConfirmDead: it must not be done, and the text says why. */
 #define API_ERROR_REFUSED "org.tenure1.Error.Refused"
-/* ConfirmDead: it could not be done, and the text says what stood in the way. */
+/* ConfirmDead: it could not be done, and the text says what prevented it. */
 #define API_ERROR_FAILED "org.tenure1.Error.Failed"
 
 /* What polkit is asked about callers of ConfirmDead who are not root. */
 #define API_ACTION_CONFIRM_DEAD "org.tenure1.confirm-dead"
 
 #define API_CALLS_MAX 16 /* Retire and Reload not answered yet; more are refused */
-/* The same of ConfirmDead: its own, for anybody may call it. */
+/* The same of ConfirmDead: its own, since any user may call it. */
 #define API_CONFIRMS_MAX 8
-/* Of these so many wait for polkit, which may ask for a password: one of each user, so that nobody
- * keeps the others out, and fewer than there are, so that nobody keeps root out. */
+/* Of these so many wait for polkit, which may ask for a password: one of each user, so that no user
+ * keeps the others out, and fewer than there are, so that none keeps root out. */
 #define API_POLKIT_MAX (API_CONFIRMS_MAX - 2)
 #define API_CALLER_TIMEOUT_USEC (2 * USEC_PER_SEC)
-/* Of polkit, and of whoever has to type a password for it. */
+/* Of polkit, and of the user who has to type a password for it. */
 #define API_POLKIT_TIMEOUT_USEC (5 * USEC_PER_SEC)
 #define API_PASSWORD_TIMEOUT_USEC (120 * USEC_PER_SEC)
 
@@ -53,7 +53,7 @@ struct api_manager {
     const char *version;
     const char *node;
     const char *instance_id;
-    const char *arbiter; /* for people, without secrets */
+    const char *arbiter; /* human-readable, without secrets */
     const char *status;
     bool connected; /* to the arbiter */
 };
@@ -61,10 +61,10 @@ struct api_manager {
 /* A record that was taken from a node that was confirmed dead. */
 struct api_confirmed {
     const char *group;
-    uint64_t term;    /* which nobody leads */
+    uint64_t term;    /* that has no leader */
     usec_t lease;     /* for which others watch it before they claim it */
     usec_t runs;      /* for which units may run there yet, at the most */
-    const char *note; /* what is left to be done, for people */
+    const char *note; /* what is left to be done, human-readable */
 };
 
 struct api_unit {
@@ -84,13 +84,13 @@ struct api_group {
     usec_t seen;         /* age of the last sight of the record; USEC_INFINITY: never */
     usec_t renewed;      /* age of the last claim or renewal that this node has seen being made;
                             USEC_INFINITY: none */
-    usec_t claims_in;    /* a standby: how long it is until it claims, if nobody renews;
+    usec_t claims_in;    /* a standby: how long it is until it claims, if it is not renewed;
                             USEC_INFINITY: not foreseeable */
     usec_t unchanged;    /* a standby: for how long it has seen the record unchanged … */
     usec_t watch;        /* … of how long it must before it claims; 0: it does not wait so */
     usec_t deadline;     /* what is left of this node's lease; 0: it does not lead */
     usec_t leader_runs;  /* for how long units may run on the leader's host, at the most, if it
-                            does not renew again; 0: nobody leads, or it is this node */
+                            does not renew again; 0: there is no leader, or it is this node */
     usec_t lease;        /* L, of the term that is held if there is one */
     usec_t configured;   /* L as it is configured */
     usec_t stop_timeout; /* S */
@@ -109,16 +109,16 @@ struct api_source {
     const char *(*group_name)(void *userdata, size_t i);
     /* False: there is no such group. */
     bool (*describe_group)(void *userdata, const char *group, struct api_group *ret);
-    /* Root wants the applied configuration taken over, or these groups led down and not claimed
-     * again. Each call is to be answered once with api_call_done()
-     * or api_call_failed(), now or later. `groups` is borrowed until the answer. */
+    /* Root wants the applied configuration to take effect, or this node to step down from these
+     * groups and not to claim them again. Each call is to be answered once with api_call_done() or
+     * api_call_failed(), now or later. `groups` is borrowed until the answer. */
     void (*reload)(void *userdata, struct api_call *call);
     void (*retire)(void *userdata, struct api_call *call, const char *const *groups, size_t n);
     /* The caller (uid) vouches that this node is dead, and may. To be answered once with
      * api_call_confirmed() or api_call_failed(). `node`, a valid name, is borrowed until the
      * answer. */
     void (*confirm_dead)(void *userdata, struct api_call *call, const char *node, uid_t uid);
-    /* Whoever called confirm_dead has left the bus, and hears no answer; the call is to be answered
+    /* The caller of confirm_dead has left the bus, and hears no answer; the call is to be answered
      * nevertheless, now or later. Once at most. */
     void (*caller_gone)(void *userdata, struct api_call *call);
     /* The API cannot be offered on this connection, and why. It goes on without. */
@@ -135,8 +135,8 @@ struct api *api_free(struct api *a);
  * until answered). Returns 0 or negative errno; then nothing is offered. */
 int api_attach(struct api *a, sd_bus *bus);
 
-/* Tell those who watch. All are no-ops without a connection; a signal that cannot be sent is lost,
- * and watchers look for themselves. */
+/* Inform the clients that watch. All are no-ops without a connection; a signal that cannot be sent
+ * is lost, and watchers read again for themselves. */
 void api_manager_changed(struct api *a);
 void api_group_changed(struct api *a, const char *group);
 void api_group_added(struct api *a, const char *group);

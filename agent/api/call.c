@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "api/call.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stddef.h>
@@ -7,7 +9,6 @@
 #include <string.h>
 #include <systemd/sd-bus.h>
 
-#include "api/internal.h"
 #include "base/text.h"
 
 static void call_free(struct api_call *call)
@@ -26,7 +27,7 @@ static void call_free(struct api_call *call)
     free(call);
 }
 
-/* What anybody may call has places of its own: nobody can keep root's calls out. */
+/* Methods that any user may call have places of their own, so that they cannot keep root's out. */
 static struct api_call *call_new(struct api *a, sd_bus_message *m, enum api_method method)
 {
     size_t first = method == API_CONFIRM_DEAD ? API_CALLS_MAX : 0;
@@ -51,7 +52,7 @@ void api_call_done(struct api_call *call)
 {
     assert(call);
 
-    /* Who called and does not want to hear it any more cannot be told. */
+    /* A caller whose connection is gone gets no answer. */
     if (call->message)
         (void)sd_bus_reply_method_return(call->message, NULL);
     call_free(call);
@@ -119,7 +120,7 @@ static void hand_on(struct api_call *call)
     }
 }
 
-/* ((bba{ss})): may it be done; might it be, if somebody were asked for a password. */
+/* ((bba{ss})): may it be done; might it be, if a user were asked for a password. */
 static int on_authorized(sd_bus_message *m, void *userdata, sd_bus_error *unused)
 {
     struct api_call *call = userdata;
@@ -242,8 +243,8 @@ static int on_gone(sd_bus_message *m, void *userdata, sd_bus_error *unused)
     return 0;
 }
 
-/* Before the bus is asked who calls: whoever left it earlier is nobody then. Without waiting; if
- * the bus does not take it, the call just goes on without its caller. */
+/* Before the bus is asked who calls: it does not know a caller that left earlier. Without waiting;
+ * if the bus does not take it, the call just goes on without its caller. */
 static int watch_caller(struct api_call *call)
 {
     static const char bus[] = "org.freedesktop.DBus";
@@ -261,8 +262,8 @@ static int watch_caller(struct api_call *call)
     return sd_bus_add_match_async(call->api->bus, &call->gone, match, on_gone, on_watched, call);
 }
 
-/* The policy of the bus lets only root through, but for ConfirmDead; this holds also where somebody
- * loosened it. The bus attaches no credentials to messages, so it is asked, without waiting. */
+/* The policy of the bus lets only root through, but for ConfirmDead; this holds also where that was
+ * loosened. The bus attaches no credentials to messages, so it is asked, without waiting. */
 static int ask_caller(struct api_call *call)
 {
     const char *sender = sd_bus_message_get_sender(call->message);

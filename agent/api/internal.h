@@ -41,11 +41,4 @@ struct api {
     struct api_call *calls[API_CALLS_MAX + API_CONFIRMS_MAX];
 };
 
-/* call.c: the methods, and dropping what waits when the connection goes. */
-int api_on_retire(sd_bus_message *m, void *userdata, sd_bus_error *error);
-int api_on_reload(sd_bus_message *m, void *userdata, sd_bus_error *error);
-int api_on_confirm_dead(sd_bus_message *m, void *userdata, sd_bus_error *error);
-void api_calls_disconnect(struct api *a);
-void api_calls_free(struct api *a);
-
 #endif

@@ -39,7 +39,7 @@ static const char no_hba_entry[] = "no pg_hba.conf entry for host \"";
 static const struct {
     const char *fragment, *cut, *advice;
 } known[] = {
-    /* Before what it says of a socket that nobody listens on any more. */
+    /* Before what it says of a socket that has no listener any more. */
     {"Is the server running locally", " Is the server running locally",
      "is PostgreSQL started here, and is this directory in its unix_socket_directories?"},
     {"Connection refused", " Is the server running on that host",
@@ -76,7 +76,7 @@ static const struct {
      "does dbname= in conninfo name the right one? createdb makes it, then run \"tenurectl schema "
      "| "
      "psql\" in it as its owner"},
-    /* What keeps a password from whoever answers: see login.h. */
+    /* What keeps a password from any server that answers: see login.h. */
     {"channel binding required but not supported by server", NULL, advice_on_method},
     {"did not offer an authentication method that supports", NULL, advice_on_method},
     {"channel binding required, but SSL not in use", NULL,

@@ -20,7 +20,7 @@ const char *advice_on(char *text);
 const char *advice_on_password(const struct conninfo *c, char *ret, size_t size);
 
 /* May this process use the file that a keyword of conninfo names? By libpq's rules: passfile= and
- * sslkey= must be nobody else's to read. Returns false, and in ret why not and what to do. */
+ * sslkey= must not be readable by other users. Returns false, and in ret why not and what to do. */
 bool advice_on_file(const char *keyword, const char *path, char *ret, size_t size);
 
 #endif

@@ -29,7 +29,7 @@ void advisory_free(struct advisory *a)
 
 /* ---- groups ---- */
 
-/* Where the group is, or belongs. */
+/* Where the group is, or has to be. */
 static size_t place(const struct advisory *a, const char *group, bool *ret_found)
 {
     size_t low = 0, high = a->n;
@@ -59,7 +59,7 @@ static const struct advisory_seen *find(const struct advisory *a, const char *gr
     return found ? &a->seen[at] : NULL;
 }
 
-/* Groups that nobody asks for any more: their observation begins anew should somebody. */
+/* Forgets groups that are no longer requested: if one returns, its observation starts over. */
 static void forget_unheld(struct advisory *a)
 {
     size_t n = 0;
@@ -108,7 +108,7 @@ static struct advisory_seen *find_or_add(struct advisory *a, const char *group)
 
 /* ---- asking ---- */
 
-/* Last read in an earlier session, and what happened since is not known. */
+/* The record was last read in an earlier session, and what happened since is not known. */
 static bool gap(const struct advisory_seen *s, usec_t now)
 {
     return s->before && usec_sub(now, s->read_at) > s->lease / 2;
@@ -202,7 +202,7 @@ int advisory_ask(struct advisory *a, const struct request *requests, size_t n, u
     return 0;
 }
 
-/* ---- what was said ---- */
+/* ---- replies ---- */
 
 static void take(struct advisory_seen *s, const struct request *q, const struct reply *reply,
                  usec_t now)

@@ -3,35 +3,36 @@
 #define TENURE_ARBITER_ADVISORY_H
 
 /* The method `advisory`: a group's row, and beside it a lock of the one session that the arbiter
- * has. tick_2 takes, checks and lets go of the locks; here is what this end must know for that.
+ * has. tick_2 takes, checks and releases the locks; here is what this end must know for that.
  *
  * Why two never lead. A renewal is acknowledged only by a session that holds the lock, and writes a
  * new nonce into the row in the same transaction; a claim is acknowledged only to a session that
  * holds the lock, and as a compare-and-set on (term, nonce, history). So far it is the method
- * `lease`, with more demanded. The end of a session proves nothing about the units, so whoever
- * wants to follow waits out the quarantine: it must have seen that very (term, nonce) in one life
- * of the server, by its own clock from after the reply that showed it to before the claim is sent,
- * for Q = max(the row's L, its own L), without a gap of more than half the row's L between two
- * sessions; or the row is clean and of this history. How many they were does not matter: each reply
- * says which life of the server it is from, and the claim is tested for it, too. A renewal that the
- * old leader may count on was committed before the quarantine began, or has changed the nonce: the
- * claim fails. All of the old leader is dead Q after that renewal was sent (base/budget.h).
+ * `lease`, with more demanded. The end of a session proves nothing about the units, so a node
+ * that wants to follow waits out the quarantine: it must have seen that very (term, nonce) in one
+ * life of the server, by its own clock from after the reply that showed it to before the claim is
+ * sent, for Q = max(the row's L, its own L), without a gap of more than half the row's L between
+ * two sessions; or the row is clean and of this history. How many they were does not matter: each
+ * reply says which life of the server it is from, and the claim is tested for it, too. A renewal
+ * that the old leader may count on was committed before the quarantine began, or has changed the
+ * nonce: the claim fails. All of the old leader is dead Q after that renewal was sent
+ * (base/budget.h).
  *
- *  - Session lost, lock free, leader alive: it takes the lock again with its next renewal. Nobody
- *    else has touched it, because a lock is taken by the claim that comes after the quarantine, in
- *    its transaction, and goes with it when the claim fails. (Taken at its beginning, it would
- *    dethrone every leader whose agent or server is restarted.)
- *  - Lock taken, row still ours: nobody has claimed, so it is a session of our own that the server
+ *  - Session lost, lock free, leader alive: it takes the lock again with its next renewal. No
+ *    other node has touched it, because a lock is taken by the claim that comes after the
+ * quarantine, in its transaction, and goes with it when the claim fails. (Taken at its beginning,
+ * it would depose every leader whose agent or server is restarted.)
+ *  - Lock taken, row still ours: no node has claimed, so it is a session of our own that the server
  *    has not missed yet. Unknown; that session is ended; the old deadline rules.
  *  - Lock taken and row changed: denied; the old leader's units are dead since before the claim.
  *  - Server crashed, failed over, restored: all locks are free, and all of this is forgotten with
  *    the first reply of its new life. What remains is the row, as with `lease`.
  *  - Answer lost: the connection is given up, and the lock with it, as soon as the server notices:
  *    the session's limits are set before it takes its first lock.
- *  - A pooler: a lock would be anybody's. tick_2 compares the backend's process id each time, and
- *    asks pg_locks what this session holds instead of believing the caller. Refused.
- *  - A term that is over, but not proven dead: no renewals. The lock is let go after L, as
- *    the lease would have run out; letting go is as safe as losing the session. */
+ *  - A pooler: a lock could be any client's. tick_2 compares the backend's process id each time,
+ * and asks pg_locks what this session holds instead of believing the caller. Refused.
+ *  - A term that is over, but not proven dead: no renewals. The lock is released after L,
+ *    when the lease would have expired; that is as safe as losing the session. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -54,7 +55,7 @@ struct advisory_seen {
     usec_t since;       /* seen with this term and nonce from here on (CLOCK_BOOTTIME) */
     usec_t read_at;     /* and last read */
     bool before;        /* in an earlier session */
-    bool held, dropped; /* dropped: tick_2 was told to let go of it */
+    bool held, dropped; /* dropped: tick_2 was asked to release it */
     usec_t lease;       /* L of the row */
     usec_t acked_at;    /* held: when a claim or renewal was last granted */
 };
@@ -73,7 +74,7 @@ void advisory_new_session(struct advisory *a);
 /* Everything is forgotten. */
 void advisory_free(struct advisory *a);
 
-/* What tick_2 must be told beside these requests. now: just before they are sent. Returns 0 or
+/* What tick_2 needs beside these requests. now: just before they are sent. Returns 0 or
  * -ENOMEM; to be freed with tick_extra_free() either way. */
 int advisory_ask(struct advisory *a, const struct request *requests, size_t n, usec_t now,
                  struct tick_extra *ret);

@@ -8,7 +8,7 @@
  * How others fit. Row-like ones (lease rows, Kubernetes Leases) map a record to an object and a
  * claim to a compare-and-set on its version. Session-like ones (advisory locks, etcd leases,
  * ZooKeeper) keep beside it a lock in the connection, which excludes while the session lives: CLAIM
- * takes it, RENEW proves it (or takes it again in a new session), RELEASE lets go of it, and a lost
+ * takes it, RENEW proves it (or takes it again in a new session), RELEASE gives it up, and a lost
  * session is reported by `lost`. The end of a session says nothing about the units: a CLAIM is
  * DENIED until the arbiter itself has counted the quarantine. */
 
@@ -28,9 +28,10 @@ struct arbiter;
 
 /* What is done about the password where it would go over TCP that leaves this host. */
 enum arbiter_password {
-    PASSWORD_PROTECTED, /* nobody gets it in clear text */
-    PASSWORD_ANYHOW,    /* as the connection string has it: somebody decided so */
-    PASSWORD_AS_BEFORE, /* so, too, but nobody did: an earlier version applied it. Said to people */
+    PASSWORD_PROTECTED, /* no server gets it in clear text */
+    PASSWORD_ANYHOW,    /* as the connection string has it: the operator decided so */
+    PASSWORD_AS_BEFORE, /* so, too, but undecided: an earlier version applied it. Said to the
+                           operator */
 };
 
 /* All are called from the event loop. Each may call arbiter_send(), none arbiter_free(). */
@@ -39,29 +40,31 @@ struct arbiter_handler {
      * replies[i] belongs to requests[i]; all are UNKNOWN when the connection broke or the time was
      * up. The arbiter may be asked again from within. */
     void (*replies)(void *userdata, const struct reply *replies, size_t n);
-    /* Just before `replies`: requests[i] will be UNKNOWN because somebody else has a transaction
-     * open that keeps the record as it is. `holder` names it, for people. Also said of a
-     * CONFIRM_DEAD that is granted: `holder` is a session that still has the lock. May be NULL. */
+    /* Just before `replies`: requests[i] will be UNKNOWN because another session has a
+     * transaction open that keeps the record as it is. `holder` names it, human-readable. Also for
+     * a CONFIRM_DEAD that is granted: `holder` is a session that still has the lock. May be NULL.
+     */
     void (*held_up)(void *userdata, size_t i, const char *holder);
     /* When a tick was not answered in time: somebody has all records locked. `holder` says who,
      * since when and what to do about it, for people; NULL: nobody has, or it is not known any
      * more. Called before `connected` with each new connection, and after `replies`, until nobody
      * has: the arbiter is not idle while it asks, and is again when this is called. May be NULL. */
     void (*locked)(void *userdata, const char *holder);
-    /* Usable now: send what is due. `text` describes it for people, without secrets. */
+    /* Usable now: send what is due. `text` describes it, without secrets. */
     void (*connected)(void *userdata, const char *text);
-    /* The connection is gone, or could not be made: why, for people, without secrets. Called after
+    /* The connection is gone, or could not be made, and why, without secrets. Called after
      * `replies` for a tick under way. Retried by the arbiter itself, with backoff, and called
      * again each time every host was tried in vain. Observations made before count on if the
      * replies that come next are of the same epoch. */
     void (*lost)(void *userdata, const char *text);
     /* Just before `lost`: the server that answers is not the one that was, or has an older history.
-     * Nodes that talk to different ones can lead at once, so somebody must look at it. Told once.
-     * May be NULL. */
+     * Nodes that talk to different ones can lead at once, so an operator must look at it. Called
+     * once. May be NULL. */
     void (*alarm)(void *userdata, const char *text);
-    /* Something changed for this group (NULL: unknown which): look soon. `told`: it was given back,
-     * with this term and nonce; NULL: not said. Only a hint, which anybody may have made up. */
-    void (*hint)(void *userdata, const char *group, const struct release_notice *told);
+    /* Something changed for this group (NULL: unknown which): observe it soon. `release`: it was
+     * released, with this term and nonce; NULL: not said. Only a hint, which anyone may have
+     * forged. */
+    void (*hint)(void *userdata, const char *group, const struct release_notice *release);
     /* Something an administrator should read, once; the connection goes on. May be NULL. */
     void (*notice)(void *userdata, const char *text);
 };
@@ -69,11 +72,11 @@ struct arbiter_handler {
 /* Creates an arbiter and begins to connect, from the loop (also name resolution runs beside it).
  * `owner` (NODE/INSTANCE_ID) and `conninfo` are copied, `handler` is borrowed. With require_sync
  * nothing is claimed or renewed while the server waits for no standby. Returns 0, -ENOMEM, or
- * -EINVAL with the reason (never the value: it may hold a password) in error. */
+ * -EINVAL with the reason (never the value: it may hold a password) in reterr_text. */
 int arbiter_postgresql_new(struct sd_event *event, const char *conninfo,
                            enum arbiter_password password, bool require_sync, const char *owner,
                            const struct arbiter_handler *handler, void *userdata,
-                           struct arbiter **ret, char error[static ARBITER_TEXT_MAX]);
+                           struct arbiter **ret, char reterr_text[static ARBITER_TEXT_MAX]);
 
 /* Hands on what the other one has seen of servers and their histories, so that an old primary stays
  * refused under another conninfo. */
@@ -83,8 +86,8 @@ void arbiter_inherit(struct arbiter *a, const struct arbiter *from);
  * within a handler. Returns NULL. */
 struct arbiter *arbiter_free(struct arbiter *a);
 
-/* What speaks against leading groups by this method here and now, for people; NULL: nothing known.
- */
+/* What speaks against leading groups by this method here and now, human-readable; NULL: nothing
+ * known. */
 const char *arbiter_obstacle(const struct arbiter *a, enum method method);
 
 /* Connected, and no tick under way? */

@@ -55,7 +55,7 @@ static bool is_connected(const PGconn *pg)
            s == CONNECTION_SSL_STARTUP;
 }
 
-/* libpq writes them to stderr else: raw, and whatever a server likes. */
+/* Otherwise libpq writes them to stderr, raw, whatever the server sends. */
 static void drop_notice(void *userdata, const PGresult *r)
 {
     (void)userdata;
@@ -125,7 +125,7 @@ static void try_address(const struct conninfo *c, const struct conninfo_host *h,
     PQfinish(pg);
 }
 
-/* The agent, too, goes on to the next address where one does not do. */
+/* The agent, too, goes on to the next address when one fails. */
 static void try_name(const struct conninfo *c, const struct conninfo_host *h, usec_t until,
                      struct attempt *ret)
 {
@@ -193,7 +193,7 @@ void attempt_settle(struct attempt *a)
     a->alone = a->alone != 0;
     a->no_password = a->no_password != 0;
     a->used_password = a->used_password != 0;
-    a->error = 0; /* not for it to say */
+    a->error = 0; /* that is not the attempt's to say */
     settle(a->where, sizeof a->where);
     settle(a->text, sizeof a->text);
     settle(a->role, sizeof a->role);
@@ -211,7 +211,7 @@ bool attempt_is_better(const struct attempt *a, const struct attempt *b)
 
     if (attempt_usable(a) != attempt_usable(b))
         return attempt_usable(a);
-    /* A standby got as far as a server whose schema is missing, and says less. */
+    /* A standby gets as far as a server whose schema is missing, and is less informative. */
     return a->stage > b->stage || (a->stage == b->stage && a->writes > b->writes);
 }
 

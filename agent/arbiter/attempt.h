@@ -2,8 +2,8 @@
 #ifndef TENURE_ARBITER_ATTEMPT_H
 #define TENURE_ARBITER_ATTEMPT_H
 
-/* One attempt at one host of the arbiter, as an agent would make it, for whoever wants to know
- * beforehand whether it would do. It blocks, for as long as it may, so it is for a process of its
+/* One attempt at one host of the arbiter, as an agent would make it, to find out beforehand
+ * whether it would do. It blocks, for as long as it may, so it is for a process of its
  * own; and it leaves nothing behind in the database: what it writes is rolled back. */
 
 #include <stdbool.h>
@@ -24,7 +24,7 @@
 enum attempt_stage {
     ATTEMPT_NOTHING, /* the attempt was not over in time, or could not be made (error) */
     ATTEMPT_FOUND,   /* the name has addresses, and none of them answers */
-    ATTEMPT_REACHED, /* somebody answers, and lets nobody in */
+    ATTEMPT_REACHED, /* a server answers, and refuses the login */
     ATTEMPT_IN,      /* logged in, and questions were not answered */
     ATTEMPT_OVER,    /* all that is below was asked */
 };

@@ -67,17 +67,17 @@ struct connection {
     PGresult *result; /* the first, or the first error */
     unsigned results;
     bool warned;
-    bool aged; /* told of this server's transaction ids running out */
+    bool aged; /* reported: this server's transaction ids run out */
     char warning[ARBITER_TEXT_MAX];
-    char told[ARBITER_TEXT_MAX]; /* the last warning that was told */
+    char reported[ARBITER_TEXT_MAX]; /* the last warning that was */
     bool pooled;
     enum link doubted; /* reported: nobody knows who answers */
-    bool unprotected_told;
+    bool unprotected_reported;
     char replicated[REPLICATED_TEXT_MAX];
     bool primary;         /* one was connected to since the last round ended */
     bool unanswered;      /* a statement was not, in time, since who has the table locked was asked
                              for last */
-    struct holder holder; /* who has, as was told */
+    struct holder holder; /* who has, as was reported */
     usec_t holder_at;     /* when it was asked for last */
 };
 
@@ -361,8 +361,8 @@ static void tell_warning(struct connection *c)
 
     if (!*c->warning)
         return;
-    if (strcmp(c->warning, c->told) != 0) {
-        memcpy(c->told, c->warning, sizeof c->told);
+    if (strcmp(c->warning, c->reported) != 0) {
+        memcpy(c->reported, c->warning, sizeof c->reported);
         (void)snprintf(text, sizeof text, "%s warns: %.*s", c->where,
                        (int)(sizeof text - sizeof c->where - 16), c->warning);
         tell(c, text);
@@ -402,13 +402,13 @@ static void tell_doubts(struct connection *c, enum link link, bool unprotected)
         tell(c, text);
     }
     c->doubted = link;
-    if (unprotected && !c->unprotected_told && c->conninfo->password == PASSWORD_AS_BEFORE)
+    if (unprotected && !c->unprotected_reported && c->conninfo->password == PASSWORD_AS_BEFORE)
         tell(c,
              "an earlier version has applied this arbiter, or a start with nothing applied, so the "
-             "agent goes on with it as it is: the password goes in clear text to whoever answers "
-             "and asks for it so; "
+             "agent goes on with it as it is: the password goes in clear text to any server that "
+             "answers and asks for it so; "
              "tenurectl check says what to write, tenurectl apply applies it");
-    c->unprotected_told = unprotected;
+    c->unprotected_reported = unprotected;
 }
 
 static void become_up(struct connection *c)
@@ -425,7 +425,7 @@ static void become_up(struct connection *c)
     c->up = true;
     c->tried = 0;
     c->round[0] = '\0';
-    c->told[0] = '\0';
+    c->reported[0] = '\0';
     (void)snprintf(text, sizeof text, "PostgreSQL %d.%d at %s%s%s%s%s", version / 10000,
                    version % 10000, c->where, *word ? ", " : "", word,
                    unprotected ? ", the password unprotected" : "",
@@ -708,7 +708,7 @@ int connection_query(struct connection *c, const char *statement, int n,
         return -EBUSY;
     c->state = STATE_BUSY;
     timer_set(c, limit);
-    /* Told from the loop: the caller does not expect down() in the middle of asking. */
+    /* Reported from the loop: the caller does not expect down() in the middle of asking. */
     if (!send_statement(c, statement, n, parameters))
         (void)sd_event_source_set_enabled(c->broken, SD_EVENT_ONESHOT);
     return 0;

@@ -9,7 +9,7 @@
  *      ^                                                           |        |
  *      +------------------ any failure, with backoff --------------+--------+
  *
- * What the server says on its way is told by callbacks, none of them from within a call below. They
+ * What the server says on its way comes by callbacks, none of them from within a call below. They
  * may call connection_query() and connection_drop(), never connection_free(). */
 
 #include <libpq-fe.h>
@@ -46,11 +46,11 @@ struct connection_handler {
     /* Gone, or no host of the list could be connected to: a statement under way is not answered. */
     void (*down)(void *userdata, const char *text);
     /* The statement is over to its very end, commit included. `warned`: the server warned on its
-     * way. An error is not told here: it brings the connection down. */
+     * way. An error does not come here: it brings the connection down. */
     void (*answered)(void *userdata, const PGresult *result, bool warned);
     /* A notification, NULL: several. */
     void (*notified)(void *userdata, const char *payload);
-    /* Something for people that brings nothing down. */
+    /* Something that the operator should read, and that brings nothing down. */
     void (*noticed)(void *userdata, const char *text);
 };
 
@@ -64,22 +64,22 @@ struct connection *connection_free(struct connection *c);
 bool connection_up(const struct connection *c);
 bool connection_idle(const struct connection *c);
 
-/* Of the backend that was logged in to, or of who stands in between. Connected only. */
+/* Of the backend that was logged in to, or of what is in between. Connected only. */
 int connection_pid(const struct connection *c);
 /* Statements may go to any backend. Connected only. */
 bool connection_pooled(const struct connection *c);
-/* What says that the server is one of several that fail over, for people; "": nothing. */
+/* What says that the server is one of several that fail over, human-readable; "": nothing. */
 const char *connection_replicated(const struct connection *c);
 
 /* Sends one statement; its answer is due within limit. Returns 0, -ENOTCONN, -EBUSY, -ENOMEM. A
- * connection that turns out to be broken is told by down(), later. */
+ * connection that turns out to be broken is reported by down(), later. */
 int connection_query(struct connection *c, const char *statement, int n,
                      const char *const *parameters, usec_t limit);
 
 /* Gives the connection up for this reason and goes on with the next host; down() is called. */
 void connection_drop(struct connection *c, const char *reason);
 
-/* It does what it is for: the backoff begins anew with the next failure. */
+/* It does what it is for: the backoff starts over with the next failure. */
 void connection_proven(struct connection *c);
 
 #endif

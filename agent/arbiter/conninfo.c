@@ -28,7 +28,7 @@ static const struct {
     {"keepalives_count", CONNINFO_KEEPALIVES_COUNT},
     {"application_name", "tenured"},
     {"client_encoding", "UTF8"},
-    /* Asking a Kerberos server blocks, so libpq must not try that unasked. */
+    /* Asking a Kerberos server blocks, so libpq must not try that by itself. */
     {"gssencmode", "disable"},
 };
 
@@ -114,18 +114,18 @@ static char *element(const char *list, size_t i)
 
 /* The rules of libpq: hostaddr, else host says how many there are; one port is for all. */
 static int split_hosts(struct conninfo *c, const char *host, const char *hostaddr, const char *port,
-                       char error[static ARBITER_TEXT_MAX])
+                       char reterr_text[static ARBITER_TEXT_MAX])
 {
     size_t n_host = elements(host), n_addr = elements(hostaddr), n_port = elements(port);
     size_t n = n_addr ? n_addr : n_host ? n_host : 1;
 
     if (n > CONNINFO_HOSTS_MAX) {
-        (void)snprintf(error, ARBITER_TEXT_MAX, "conninfo names %zu hosts; at most %d are allowed",
-                       n, CONNINFO_HOSTS_MAX);
+        (void)snprintf(reterr_text, ARBITER_TEXT_MAX,
+                       "conninfo names %zu hosts; at most %d are allowed", n, CONNINFO_HOSTS_MAX);
         return -EINVAL;
     }
     if ((n_host && n_host != n) || (n_port > 1 && n_port != n)) {
-        (void)snprintf(error, ARBITER_TEXT_MAX,
+        (void)snprintf(reterr_text, ARBITER_TEXT_MAX,
                        "conninfo lists %zu hosts, %zu hostaddrs and %zu ports: the lists must be "
                        "of one length",
                        n_host, n_addr, n_port);
@@ -146,7 +146,7 @@ static int split_hosts(struct conninfo *c, const char *host, const char *hostadd
     return 0;
 }
 
-static int take_connect_timeout(struct conninfo *c, char error[static ARBITER_TEXT_MAX])
+static int take_connect_timeout(struct conninfo *c, char reterr_text[static ARBITER_TEXT_MAX])
 {
     const char *text = option(c->options, "connect_timeout");
     uint64_t seconds;
@@ -155,7 +155,7 @@ static int take_connect_timeout(struct conninfo *c, char error[static ARBITER_TE
     if (!text)
         return 0;
     if (parse_u64(text, &seconds) < 0 || seconds > 3600) {
-        (void)snprintf(error, ARBITER_TEXT_MAX,
+        (void)snprintf(reterr_text, ARBITER_TEXT_MAX,
                        "connect_timeout in conninfo is no number of seconds up to 3600");
         return -EINVAL;
     }
@@ -164,7 +164,7 @@ static int take_connect_timeout(struct conninfo *c, char error[static ARBITER_TE
     return 0;
 }
 
-int conninfo_new(const char *text, struct conninfo **ret, char error[static ARBITER_TEXT_MAX])
+int conninfo_new(const char *text, struct conninfo **ret, char reterr_text[static ARBITER_TEXT_MAX])
 {
     assert(text);
     assert(ret);
@@ -178,20 +178,20 @@ int conninfo_new(const char *text, struct conninfo **ret, char error[static ARBI
     c->options = PQconninfoParse(text, &message);
     PQfreemem(message); /* it quotes the value, which may be a password */
     if (!c->options) {
-        (void)snprintf(error, ARBITER_TEXT_MAX,
+        (void)snprintf(reterr_text, ARBITER_TEXT_MAX,
                        "conninfo is neither \"keyword=value ...\" with keywords of libpq nor a "
                        "postgresql:// URI");
         return -EINVAL;
     }
     if (option(c->options, "service")) {
-        (void)snprintf(error, ARBITER_TEXT_MAX,
+        (void)snprintf(reterr_text, ARBITER_TEXT_MAX,
                        "conninfo uses \"service\", which is not supported: write out its options");
         return -EINVAL;
     }
     /* libpq would take hosts, passwords and what protects them from its file, unseen here. */
     if (getenv("PGSERVICE")) {
         (void)snprintf(
-            error, ARBITER_TEXT_MAX,
+            reterr_text, ARBITER_TEXT_MAX,
             "PGSERVICE is set in the environment, which is not supported: take it out, "
             "say from a drop-in of tenured.service, and write its options into conninfo");
         return -EINVAL;
@@ -204,10 +204,10 @@ int conninfo_new(const char *text, struct conninfo **ret, char error[static ARBI
                *port = option(c->options, "port");
     int r = split_hosts(c, host ? host : option(fallback, "host"),
                         hostaddr ? hostaddr : option(fallback, "hostaddr"),
-                        port ? port : option(fallback, "port"), error);
+                        port ? port : option(fallback, "port"), reterr_text);
     if (r < 0)
         return r;
-    r = take_connect_timeout(c, error);
+    r = take_connect_timeout(c, reterr_text);
     if (r < 0)
         return r;
     *ret = TAKE_PTR(c);
@@ -281,8 +281,8 @@ static bool has_password(const struct conninfo *c)
     return has;
 }
 
-/* Without anything added: would it go to whoever answers? To a server that is verified it is meant
- * to go. */
+/* Without anything added: would it go to any server that answers? To one that is verified it is
+ * meant to go. */
 static bool is_open(const struct conninfo *c)
 {
     const char *sslmode = option(c->options, "sslmode");
@@ -311,7 +311,7 @@ bool conninfo_may_need_protection(const struct conninfo *c)
     return conninfo_needs_protection(c) || (!named && protection_of(c) != LOGIN_AS_WRITTEN);
 }
 
-/* Where nothing is to be protected, it is the same to every version; "localhost" may be a lie. */
+/* Where nothing is to be protected, all versions behave the same; "localhost" may be a lie. */
 static bool is_protected(const struct conninfo *c)
 {
     return c->password == PASSWORD_PROTECTED ||
@@ -333,7 +333,8 @@ bool conninfo_unprotected(const struct conninfo *c, const struct conninfo_host *
 }
 
 /* What is added for one host; it comes last, so it counts. Returns 0 or 1: how many. What would
- * expose the password is refused before; should it come here, then without TLS nobody is let in. */
+ * expose the password is refused before; should it come here, then there is no login without TLS.
+ */
 static size_t add_protection(const struct conninfo *c, const struct conninfo_host *host,
                              const char *address, const char **keyword, const char **value)
 {

@@ -53,8 +53,9 @@ struct conninfo {
     enum arbiter_password password; /* protected; the caller may set it */
 };
 
-/* Returns 0, -ENOMEM, or -EINVAL with the reason in error: it names options, never values. */
-int conninfo_new(const char *text, struct conninfo **ret, char error[static ARBITER_TEXT_MAX]);
+/* Returns 0, -ENOMEM, or -EINVAL with the reason in reterr_text: it names options, never values. */
+int conninfo_new(const char *text, struct conninfo **ret,
+                 char reterr_text[static ARBITER_TEXT_MAX]);
 
 struct conninfo *conninfo_free(struct conninfo *c);
 
@@ -62,25 +63,27 @@ struct conninfo *conninfo_free(struct conninfo *c);
 const char *conninfo_option(const struct conninfo *c, const char *keyword);
 
 /* Does the string name a password, or a file of them, for a host over TCP that leaves this one, and
- * nothing keeps it from whoever answers: neither the string itself nor, with PASSWORD_PROTECTED,
- * what could be added? A server that is verified (sslmode=verify-full) is not whoever answers. What
- * a name resolves to is not asked: "localhost" is this host. Such a string is refused. */
+ * nothing keeps it from any server that answers: neither the string itself nor, with
+ * PASSWORD_PROTECTED, what could be added? A server that is verified (sslmode=verify-full) is none
+ * of those. What a name resolves to is not asked: "localhost" is this host. Such a string is
+ * refused. */
 bool conninfo_exposes(const struct conninfo *c);
 
 /* Does the string name a password, or a file of them? */
 bool conninfo_names_password(const struct conninfo *c);
 
-/* Would something be added for a password, whoever names one, the string or a credential? */
+/* Would something be added for a password, whether the string or a credential names it? */
 bool conninfo_needs_protection(const struct conninfo *c);
 
 /* So, or might the agent's environment name a host for which it would? */
 bool conninfo_may_need_protection(const struct conninfo *c);
 
-/* May a password go in clear text to whoever answers there, by c->password and all the rest? */
+/* May a password go in clear text to any server that answers there, by c->password and all the
+ * rest? */
 bool conninfo_unprotected(const struct conninfo *c, const struct conninfo_host *host,
                           const char *address);
 
-/* What is handed to libpq: where a keyword stands twice, the last one counts. NULL at the end.
+/* What is handed to libpq: where a keyword appears twice, the last one counts. NULL at the end.
  * Borrows from all three. Has the password: explicit_bzero() it. */
 struct conninfo_parameters {
     const char *keywords[CONNINFO_PARAMETERS_MAX + 1], *values[CONNINFO_PARAMETERS_MAX + 1];
@@ -97,7 +100,7 @@ void conninfo_parameters(const struct conninfo *c, const struct conninfo_host *h
 PGconn *conninfo_start(const struct conninfo *c, const struct conninfo_host *host,
                        const char *address);
 
-/* "pg1:5432", "pg1:5432 (10.0.0.1)", "socket /run/postgresql:5432": for people. Returns ret. */
+/* "pg1:5432", "pg1:5432 (10.0.0.1)", "socket /run/postgresql:5432": human-readable. Returns ret. */
 const char *conninfo_where(const struct conninfo_host *host, const char *address, char *ret,
                            size_t size);
 

@@ -16,12 +16,13 @@ static const struct {
     [LINK_AUTHORITY] = {"TLS, name not verified",
                         "TLS, but any server with a certificate of this authority is believed: "
                         "write sslmode=verify-full into conninfo"},
-    [LINK_UNVERIFIED] = {"TLS, not verified",
-                         "TLS, not verified: whoever answers at this address is believed, and "
-                         "could let two hosts lead: write sslmode=verify-full and sslrootcert= "
-                         "into conninfo"},
+    [LINK_UNVERIFIED] =
+        {"TLS, not verified",
+         "TLS, not verified: any server that answers at this address is believed, and "
+         "could let two hosts lead: write sslmode=verify-full and sslrootcert= "
+         "into conninfo"},
     [LINK_CLEAR] = {"not encrypted",
-                    "not encrypted: whoever is in between reads and writes all of it, and could "
+                    "not encrypted: anyone in between can read and change all of it, and could "
                     "let two hosts lead: set ssl = on in the server's postgresql.conf, and write "
                     "sslmode=verify-full and sslrootcert= into conninfo"},
 };

@@ -32,7 +32,7 @@ static bool admits_clear_text(const char *require_auth)
                                 : is_element(require_auth, "password");
 }
 
-/* With "prefer" and "allow" whoever is in between can have it without. */
+/* With "prefer" and "allow" anyone in between can have it without TLS. */
 static bool demands_tls(const char *sslmode)
 {
     return is(sslmode, "require") || is(sslmode, "verify-ca") || is(sslmode, "verify-full");

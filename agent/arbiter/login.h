@@ -2,8 +2,8 @@
 #ifndef TENURE_ARBITER_LOGIN_H
 #define TENURE_ARBITER_LOGIN_H
 
-/* Who gets the password. By itself libpq sends it in clear text to whoever answers and asks for it
- * so; two of its settings keep it from that. Pure: no I/O, and no libpq. */
+/* Who gets the password. By itself libpq sends it in clear text to any server that answers and
+ * asks for it so; two of its settings keep it from that. Pure: no I/O, and no libpq. */
 
 #include <stdbool.h>
 
@@ -20,7 +20,7 @@ enum login_protection {
                        */
     LOGIN_BINDING,    /* channel_binding=require is to be added */
     LOGIN_SCRAM,      /* require_auth=scram-sha-256 is to be added */
-    LOGIN_EXPOSED,    /* neither will do: whoever answers may get it */
+    LOGIN_EXPOSED,    /* neither will do: any server that answers may get it */
 };
 
 /* Of a login with a password over TCP that leaves the host. */

@@ -84,7 +84,7 @@ const char *pg_error_text(const PGresult *result, char *ret, size_t size)
     const char *explained = sqlstate ? pg_error_explain(sqlstate, function) : NULL;
     char message[ARBITER_TEXT_MAX];
 
-    /* What libpq itself has to say bears neither field. */
+    /* An error of libpq itself has neither field. */
     (void)one_line(primary ? primary : PQresultErrorMessage(result), message, sizeof message);
     if (explained)
         (void)snprintf(ret, size, "%s [%s: %s]", explained, sqlstate, message);

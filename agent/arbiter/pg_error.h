@@ -2,7 +2,7 @@
 #ifndef TENURE_ARBITER_PG_ERROR_H
 #define TENURE_ARBITER_PG_ERROR_H
 
-/* What went wrong with PostgreSQL, in one line for people. By SQLSTATE, never by the text of a
+/* What went wrong with PostgreSQL, in one human-readable line. By SQLSTATE, never by the text of a
  * message: that is in the server's language. */
 
 #include <libpq-fe.h>

@@ -31,13 +31,13 @@ struct arbiter {
     struct connection *connection;
     char owner[OWNER_MAX + 1];
     bool require_sync;
-    bool unsynchronised; /* said so already */
+    bool unsynchronised; /* already reported */
     struct tick tick;
     uint64_t round_trips;
     struct advisory advisory;
     bool no_session; /* a statement went to another backend: a pooler */
-    bool pooler_told, replicated_told;
-    char alarm_told[ARBITER_TEXT_MAX];
+    bool pooler_noticed, replicated_noticed;
+    char alarm_raised[ARBITER_TEXT_MAX];
 
     /* The highest timeline seen of each server, and which server it was last. */
     struct epoch seen[SYSTEMS_MAX];
@@ -77,7 +77,7 @@ static int tick_copy(const struct request *requests, size_t n, struct tick *ret)
     return 0;
 }
 
-/* Hands the replies out. The tick is over before: the next may be sent from within. */
+/* Hands out the replies. The tick is over before that: the next may be sent from within. */
 static void answer(struct arbiter *a)
 {
     struct tick over = a->tick;
@@ -139,12 +139,12 @@ static bool epoch_acceptable(struct arbiter *a, const struct epoch *epoch,
     return true;
 }
 
-/* Met again with each attempt to connect, told once. */
+/* Found again with each attempt to connect, reported once. */
 static void raise_alarm(struct arbiter *a, const char *text)
 {
-    if (strcmp(a->alarm_told, text) == 0)
+    if (strcmp(a->alarm_raised, text) == 0)
         return;
-    (void)snprintf(a->alarm_told, sizeof a->alarm_told, "%s", text);
+    (void)snprintf(a->alarm_raised, sizeof a->alarm_raised, "%s", text);
     if (a->handler->alarm)
         a->handler->alarm(a->userdata, text);
 }
@@ -182,18 +182,18 @@ static const char no_session_text[] =
     "the method \"advisory\" needs a session of its own, but the database is reached through a "
     "connection pooler: connect to the server itself, or use the method \"lease\"";
 
-/* What makes the method a bad choice here; each once. */
+/* Reports what makes the method a bad choice here; each reason once. */
 static void say_unsuitable(struct arbiter *a)
 {
     const char *replicated = connection_replicated(a->connection);
     char text[ARBITER_TEXT_MAX];
 
-    if (a->no_session && !a->pooler_told)
+    if (a->no_session && !a->pooler_noticed)
         notice(a, no_session_text);
-    a->pooler_told = a->no_session;
-    if (!*replicated || a->replicated_told)
+    a->pooler_noticed = a->no_session;
+    if (!*replicated || a->replicated_noticed)
         return;
-    a->replicated_told = true;
+    a->replicated_noticed = true;
     (void)snprintf(
         text, sizeof text,
         "the method \"advisory\" is for a single server, but this one seems to be one of "
@@ -294,10 +294,10 @@ static void on_notified(void *userdata, const char *payload)
 {
     struct arbiter *a = userdata;
     char group[GROUP_NAME_MAX + 1];
-    struct release_notice told;
+    struct release_notice release;
 
-    if (payload && notice_decode(payload, group, &told) == 0)
-        a->handler->hint(a->userdata, group, &told);
+    if (payload && notice_decode(payload, group, &release) == 0)
+        a->handler->hint(a->userdata, group, &release);
     else
         a->handler->hint(a->userdata, payload && group_name_valid(payload) ? payload : NULL, NULL);
 }
@@ -321,7 +321,7 @@ static const struct connection_handler connection_handler = {
 int arbiter_postgresql_new(struct sd_event *event, const char *conninfo,
                            enum arbiter_password password, bool require_sync, const char *owner,
                            const struct arbiter_handler *handler, void *userdata,
-                           struct arbiter **ret, char error[static ARBITER_TEXT_MAX])
+                           struct arbiter **ret, char reterr_text[static ARBITER_TEXT_MAX])
 {
     assert(event);
     assert(conninfo);
@@ -329,9 +329,9 @@ int arbiter_postgresql_new(struct sd_event *event, const char *conninfo,
     assert(handler);
     assert(ret);
 
-    error[0] = '\0';
+    reterr_text[0] = '\0';
     if (!*owner || strlen(owner) > OWNER_MAX) {
-        (void)snprintf(error, ARBITER_TEXT_MAX, "the owner is empty or too long");
+        (void)snprintf(reterr_text, ARBITER_TEXT_MAX, "the owner is empty or too long");
         return -EINVAL;
     }
 
@@ -342,8 +342,8 @@ int arbiter_postgresql_new(struct sd_event *event, const char *conninfo,
     a->userdata = userdata;
     a->require_sync = require_sync;
     memcpy(a->owner, owner, strlen(owner) + 1);
-    int r =
-        connection_new(event, conninfo, password, &connection_handler, a, &a->connection, error);
+    int r = connection_new(event, conninfo, password, &connection_handler, a, &a->connection,
+                           reterr_text);
     if (r < 0)
         return r;
     *ret = TAKE_PTR(a);

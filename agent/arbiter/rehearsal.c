@@ -61,17 +61,18 @@ static bool succeeded(const PGresult *r)
     return PQresultStatus(r) == PGRES_TUPLES_OK || PQresultStatus(r) == PGRES_COMMAND_OK;
 }
 
-static void say(char text[static ARBITER_TEXT_MAX], const PGresult *r)
+static void say(char reterr_text[static ARBITER_TEXT_MAX], const PGresult *r)
 {
     if (r)
-        (void)pg_error_text(r, text, ARBITER_TEXT_MAX);
+        (void)pg_error_text(r, reterr_text, ARBITER_TEXT_MAX);
     else
-        (void)snprintf(text, ARBITER_TEXT_MAX, "logged in, but the server does not answer in time");
+        (void)snprintf(reterr_text, ARBITER_TEXT_MAX,
+                       "logged in, but the server does not answer in time");
 }
 
 /* ---- what is there ---- */
 
-static const char look_statement[] =
+static const char server_statement[] =
     "select case when pg_catalog.pg_is_in_recovery() then 'a standby, which takes no writes'"
     "  when pg_catalog.current_setting('transaction_read_only') = 'on'"
     "   then 'the server is read-only (default_transaction_read_only)' else '' end,"
@@ -122,9 +123,9 @@ static bool is_true(const PGresult *r, int column)
 }
 
 /* Returns false when there is no answer. */
-static bool look(PGconn *pg, usec_t until, struct attempt *ret)
+static bool check_server(PGconn *pg, usec_t until, struct attempt *ret)
 {
-    PGresult *r = ask(pg, look_statement, 0, NULL, until);
+    PGresult *r = ask(pg, server_statement, 0, NULL, until);
     bool answered = r && succeeded(r) && PQntuples(r) == 1 && PQnfields(r) == 5;
 
     if (answered) {
@@ -142,7 +143,7 @@ static bool look(PGconn *pg, usec_t until, struct attempt *ret)
 }
 
 /* A schema that is older may have the statement's function, and lack what that would call. */
-static bool look_at_functions(PGconn *pg, usec_t until, struct attempt *ret)
+static bool check_functions(PGconn *pg, usec_t until, struct attempt *ret)
 {
     PGresult *r = ask(pg, functions_statement, 0, NULL, until);
     bool answered = r && succeeded(r) && PQntuples(r) == 1 && PQnfields(r) == 1;
@@ -158,7 +159,7 @@ static bool look_at_functions(PGconn *pg, usec_t until, struct attempt *ret)
     return answered;
 }
 
-static bool look_at_grants(PGconn *pg, usec_t until, struct attempt *ret)
+static bool check_grants(PGconn *pg, usec_t until, struct attempt *ret)
 {
     PGresult *r = ask(pg, grants_statement, 0, NULL, until);
     bool answered = r && succeeded(r);
@@ -179,35 +180,39 @@ static bool look_at_grants(PGconn *pg, usec_t until, struct attempt *ret)
 
 /* ---- the rehearsal ---- */
 
-/* The answer to one request, in ret. Returns false with the reason in text. */
-static bool do_one(PGconn *pg, const struct request *q, usec_t until, struct reply *ret,
-                   char text[static ARBITER_TEXT_MAX])
+/* The answer to one request, in ret. Returns 0, or negative errno with the reason in reterr_text.
+ */
+static int do_one(PGconn *pg, const struct request *q, usec_t until, struct reply *ret,
+                  char reterr_text[static ARBITER_TEXT_MAX])
 {
     usec_t waited = 0;
     const struct tick_extra extra = {.waited = &waited, .drop = (char[]){"{}"}};
     struct tick_parameters p = {0};
     struct tick_facts facts;
     PGresult *r = NULL;
-    bool held, fine = false;
+    bool held;
+    int e = tick_encode(OWNER, false, PQbackendPID(pg), &extra, q, 1, &p);
 
-    if (tick_encode(OWNER, false, PQbackendPID(pg), &extra, q, 1, &p) < 0)
-        (void)snprintf(text, ARBITER_TEXT_MAX, "out of memory");
+    if (e < 0)
+        (void)snprintf(reterr_text, ARBITER_TEXT_MAX, "out of memory");
     else {
         r = ask(pg, tick_statement, TICK_PARAMETERS, (const char *const *)p.values, until);
-        if (!r || !succeeded(r))
-            say(text, r);
-        else
-            fine = tick_decode(r, OWNER, q, 1, ret, &held, &facts, text) == 0;
+        if (r && succeeded(r))
+            e = tick_decode(r, OWNER, q, 1, ret, &held, &facts, reterr_text);
+        else {
+            say(reterr_text, r);
+            e = -EIO;
+        }
     }
-    if (fine && ret->outcome != OUTCOME_GRANTED) {
-        (void)snprintf(text, ARBITER_TEXT_MAX,
+    if (e >= 0 && ret->outcome != OUTCOME_GRANTED) {
+        (void)snprintf(reterr_text, ARBITER_TEXT_MAX,
                        "a group that nobody leads was refused: is there a trigger, rule or policy "
                        "on tenure.lease?");
-        fine = false;
+        e = -EPERM;
     }
     PQclear(r);
     tick_parameters_free(&p);
-    return fine;
+    return e;
 }
 
 static struct nonce fresh_nonce(void)
@@ -219,8 +224,9 @@ static struct nonce fresh_nonce(void)
     return n;
 }
 
-static bool lead_a_group(PGconn *pg, usec_t until, struct epoch *ret,
-                         char text[static ARBITER_TEXT_MAX])
+/* Returns as do_one(). */
+static int lead_a_group(PGconn *pg, usec_t until, struct epoch *ret,
+                        char reterr_text[static ARBITER_TEXT_MAX])
 {
     const struct nonce name = fresh_nonce();
     char group[GROUP_NAME_MAX + 1] = GROUP_PREFIX;
@@ -234,43 +240,47 @@ static bool lead_a_group(PGconn *pg, usec_t until, struct epoch *ret,
                         .lease = SPAN,
                         .stop = SPAN,
                         .duration = SPAN};
-    if (!do_one(pg, &q, until, &seen, text))
-        return false;
+    int e = do_one(pg, &q, until, &seen, reterr_text);
+    if (e < 0)
+        return e;
     *ret = seen.epoch;
     q.operation = OPERATION_CLAIM;
     q.expected_term = seen.record.term;
     q.expected_nonce = seen.record.nonce;
     q.epoch = seen.epoch;
     q.fresh_nonce = fresh_nonce();
-    if (!do_one(pg, &q, until, &seen, text))
-        return false;
+    e = do_one(pg, &q, until, &seen, reterr_text);
+    if (e < 0)
+        return e;
     q.operation = OPERATION_RENEW;
     q.term = seen.record.term;
     q.known[0] = seen.record.nonce;
     q.n_known = 1;
     q.fresh_nonce = fresh_nonce();
-    if (!do_one(pg, &q, until, &seen, text))
-        return false;
+    e = do_one(pg, &q, until, &seen, reterr_text);
+    if (e < 0)
+        return e;
     q.operation = OPERATION_RELEASE;
     q.known[0] = seen.record.nonce;
-    return do_one(pg, &q, until, &seen, text);
+    return do_one(pg, &q, until, &seen, reterr_text);
 }
 
-static bool command(PGconn *pg, const char *statement, usec_t until,
-                    char text[static ARBITER_TEXT_MAX])
+/* Returns as do_one(). */
+static int command(PGconn *pg, const char *statement, usec_t until,
+                   char reterr_text[static ARBITER_TEXT_MAX])
 {
     PGresult *r = ask(pg, statement, 0, NULL, until);
-    bool fine = r && succeeded(r);
+    int e = r && succeeded(r) ? 0 : -EIO;
 
-    if (!fine)
-        say(text, r);
+    if (e < 0)
+        say(reterr_text, r);
     PQclear(r);
-    return fine;
+    return e;
 }
 
 /* Is the schema this version's? The server knows, by the statement itself. Returns false when there
  * is no answer. */
-static bool look_at_schema(PGconn *pg, usec_t until, struct attempt *ret)
+static bool check_schema(PGconn *pg, usec_t until, struct attempt *ret)
 {
     PGresult *r = PQsendPrepare(pg, "", tick_statement, TICK_PARAMETERS, NULL) == 1
                       ? answer(pg, until)
@@ -289,9 +299,10 @@ static void try_all(PGconn *pg, usec_t until, struct attempt *ret)
 {
     char undone[ARBITER_TEXT_MAX];
 
-    if (command(pg, "begin isolation level read committed", until, ret->trial) &&
-        command(pg, "set local idle_in_transaction_session_timeout = '5s'", until, ret->trial) &&
-        command(pg, "set local lock_timeout = '1s'", until, ret->trial))
+    if (command(pg, "begin isolation level read committed", until, ret->trial) >= 0 &&
+        command(pg, "set local idle_in_transaction_session_timeout = '5s'", until, ret->trial) >=
+            0 &&
+        command(pg, "set local lock_timeout = '1s'", until, ret->trial) >= 0)
         (void)lead_a_group(pg, until, &ret->epoch, ret->trial);
     (void)command(pg, "rollback", until, undone); /* the end of the session does it as well */
 }
@@ -306,15 +317,15 @@ void rehearse(PGconn *pg, usec_t until, struct attempt *ret)
                        PQserverVersion(pg) / 10000, PQserverVersion(pg) / 100 % 100);
         return;
     }
-    bool answered = look(pg, until, ret);
+    bool answered = check_server(pg, until, ret);
 
     if (answered && ret->writes && !ret->schema[0])
-        answered = look_at_functions(pg, until, ret);
+        answered = check_functions(pg, until, ret);
     if (answered && ret->writes && !ret->schema[0])
-        answered = look_at_grants(pg, until, ret);
+        answered = check_grants(pg, until, ret);
     /* Of what it may not use the server would say that alone. */
     if (answered && ret->writes && !ret->schema[0] && !strstr(ret->grants, "usage on schema"))
-        answered = look_at_schema(pg, until, ret);
+        answered = check_schema(pg, until, ret);
     if (answered && ret->writes && !ret->schema[0] && !ret->grants[0])
         try_all(pg, until, ret);
     if (answered)

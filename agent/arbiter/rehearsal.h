@@ -3,7 +3,7 @@
 #define TENURE_ARBITER_REHEARSAL_H
 
 /* What an agent will do in a session of the arbiter, done beforehand by the very statement it uses:
- * a group of a name that nobody has is observed, claimed, renewed and given back, and then all of
+ * a group of a name that is not in use is observed, claimed, renewed and released, and then all of
  * it is rolled back. */
 
 #include <libpq-fe.h>

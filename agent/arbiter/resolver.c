@@ -18,8 +18,8 @@
 
 #define WORKER_STACK_BYTES ((size_t)512 * 1024) /* name service modules are not small */
 
-/* Shared by the thread and the loop, freed by whichever lets go last. The thread alone writes
- * until it signals eventfd, the loop alone reads after. */
+/* Shared by the thread and the loop, freed by the one that needs it last. The thread alone writes
+ * until it signals eventfd; the loop alone reads after that. */
 struct question {
     atomic_int references;
     int fd; /* eventfd: answered */
@@ -33,7 +33,7 @@ struct resolver {
     sd_event *event;
     resolver_callback callback;
     void *userdata;
-    struct question *question; /* a thread is at it */
+    struct question *question; /* a thread works on it */
     bool wanted;
     sd_event_source *answered;
 };

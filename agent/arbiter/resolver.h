@@ -4,7 +4,7 @@
 
 /* Name resolution beside the event loop. getaddrinfo() can hang for as long as the name servers
  * like, and can be neither cancelled nor given a time limit; so it runs in a thread of its own,
- * which is left to itself when nobody waits for it any more. */
+ * which is left to itself when its answer is not wanted any more. */
 
 #include <systemd/sd-event.h>
 

@@ -151,7 +151,7 @@ comment on table tenure.lease is
     'One row per group: who leads it. Written by the agents alone (tenure.tick_2). Do not index its changing columns: renewals would not be HOT any more. Deleting a row is safe only when its units are stopped everywhere.';
 comment on column tenure.lease.grp is 'The group, as named in /etc/tenure.';
 comment on column tenure.lease.method is 'How the group is elected: lease or advisory.';
-comment on column tenure.lease.owner is 'NODE/INSTANCE: the leader''s node name, and an id made anew on each boot. Empty before the first claim, and after "tenurectl confirm-dead".';
+comment on column tenure.lease.owner is 'NODE/INSTANCE: the leader''s node name, and an id made on each boot. Empty before the first claim, and after "tenurectl confirm-dead".';
 comment on column tenure.lease.term is 'Fencing token: grows with every claim, never comes back. Above timeline * 2^32, so that it also grows over a failover.';
 comment on column tenure.lease.nonce is 'Random, new with every claim and renewal: a row that keeps its nonce for lease_usec is not being renewed.';
 comment on column tenure.lease.clean is 'The leader gave the group up and proved its units dead: others need not wait.';
@@ -160,8 +160,8 @@ comment on column tenure.lease.stop_usec is 'Stop timeout S of this term, micros
 comment on column tenure.lease.duration_usec is 'D of this term, microseconds: how long one renewal makes a leader, counted from before it was sent.';
 comment on column tenure.lease.system_id is 'System identifier of the server the claim was made on.';
 comment on column tenure.lease.timeline is 'Timeline the claim was made on: clean counts on this one only.';
-comment on column tenure.lease.claimed_at is 'When this term began, by the server''s clock. For people; nothing is decided by it.';
-comment on column tenure.lease.changed_at is 'Last write, by the server''s clock. For people; nothing is decided by it.';
+comment on column tenure.lease.claimed_at is 'When this term began, by the server''s clock. For the operator; nothing is decided by it.';
+comment on column tenure.lease.changed_at is 'Last write, by the server''s clock. For the operator; nothing is decided by it.';
 
 -- The advisory locks with keys of 64 bits in this database, and who holds them.
 create or replace function tenure.locks_1(p_database oid)
@@ -232,8 +232,8 @@ $function$;
 comment on function tenure.lock_1(text, oid, bigint) is
     'Tries to take an advisory lock; ends the session that has it if it is an earlier one of the same agent.';
 
--- Whose transaction has a row locked, as far as that can be found out: for people. What stands in xmax
--- is a transaction, or a number for several of them.
+-- Whose transaction has a row locked, as far as that can be found out, human-readable. What is in xmax is
+-- a transaction, or a number for several of them.
 create or replace function tenure.holder_1(p_grp text) returns text
 language plpgsql
 stable
@@ -304,7 +304,7 @@ $function$;
 comment on function tenure.holder_1(text) is
     'Names a transaction that keeps a group from being claimed; null: none is found.';
 
--- Who has the advisory lock of a group, for people: the leader of the row, or no agent. null: nobody,
+-- Who has the advisory lock of a group, human-readable: the leader of the row, or no agent. null: nobody,
 -- an earlier session of the same agent, which is being ended, or another standby that tries as well.
 create or replace function tenure.lock_holder_1(p_owner text, p_leader text, p_database oid, p_key bigint)
 returns text
@@ -325,7 +325,7 @@ $function$;
 comment on function tenure.lock_holder_1(text, text, oid, bigint) is
     'Names the process that has the advisory lock of a group; null: nobody, or the same agent.';
 
--- The same for whoever waits at a terminal: all of them, whosever they are, with what ends each. A
+-- The same for an operator who waits at a terminal: all of them, of any role, with what ends each. A
 -- dead node's own transaction may hang, and a prepared one needs no session to go on.
 create or replace function tenure.holders_1(p_grp text) returns text
 language plpgsql
@@ -464,7 +464,7 @@ create or replace function tenure.tick_2(
     o_held        boolean,      -- advisory: the group's lock is this session's
     o_holder      text          -- what keeps the caller from claiming or renewing, or from taking the
                                 -- record of a node that was confirmed dead, or who still has its
-                                -- lock; for people; null: nothing that is known
+                                -- lock; human-readable; null: nothing known
 )
 language plpgsql
 volatile
@@ -514,7 +514,7 @@ begin
     end if;
 
     -- For this transaction: a setting of the session does not survive a pooler. The caller checks
-    -- both in the same statement. A cancelled wait for a standby is told by a warning only.
+    -- both in the same statement. A cancelled wait for a standby shows as a warning only.
     perform set_config('synchronous_commit', 'on', true);
     perform set_config('client_min_messages', 'warning', true);
 

@@ -11,10 +11,10 @@
 #include "base/cleanup.h"
 #include "base/parse.h"
 
-/* The two settings are read after the function has returned: that they outlive it is what counts,
- * for the commit comes last. A claim of what was observed in another life of the server, or an
- * operator's word about it, names a system that there is none: so it is denied, as in another
- * history. (Of several arrays, unnest is the grammar's, whatever is in search_path.) */
+/* The two settings are read after the function has returned: they must outlive it, since the commit
+ * comes last. A claim of what was observed in another life of the server, or an
+ * operator's word about it, names a system that does not exist: so it is denied, as in another
+ * history. (With several arrays, unnest is the grammar's own, whatever is in search_path.) */
 const char tick_statement[] =
     "select o_number, o_outcome, o_term, o_owner, o_nonce, o_clean, o_claimable, o_lease, o_stop,"
     " o_duration, o_method, o_since, o_system_id, o_timeline, o_synchronous,"
@@ -489,7 +489,7 @@ static int take_row(const PGresult *result, size_t row, const char *owner, const
 
 int tick_decode(const PGresult *result, const char *owner, const struct request *requests, size_t n,
                 struct reply *replies, bool *held, struct tick_facts *facts,
-                char error[static ARBITER_TEXT_MAX])
+                char reterr_text[static ARBITER_TEXT_MAX])
 {
     assert(n > 0);
 
@@ -497,11 +497,11 @@ int tick_decode(const PGresult *result, const char *owner, const struct request 
     struct tick_facts first = {0}, seen = {0};
 
     if (!read) {
-        (void)snprintf(error, ARBITER_TEXT_MAX, "out of memory");
+        (void)snprintf(reterr_text, ARBITER_TEXT_MAX, "out of memory");
         return -EBADMSG;
     }
     if (PQnfields(result) != COLUMNS || PQntuples(result) < 0 || (size_t)PQntuples(result) != n) {
-        (void)snprintf(error, ARBITER_TEXT_MAX,
+        (void)snprintf(reterr_text, ARBITER_TEXT_MAX,
                        "the answer has %d rows of %d columns where %zu of %d were due: the schema "
                        "is of another version",
                        PQntuples(result), PQnfields(result), n, COLUMNS);
@@ -515,7 +515,7 @@ int tick_decode(const PGresult *result, const char *owner, const struct request 
         if (r < 0 || memcmp(&first.epoch, &seen.epoch, sizeof first.epoch) != 0 ||
             first.synchronous != seen.synchronous || first.durable != seen.durable ||
             first.session != seen.session) {
-            (void)snprintf(error, ARBITER_TEXT_MAX,
+            (void)snprintf(reterr_text, ARBITER_TEXT_MAX,
                            "the answer for group \"%s\" makes no sense: the schema is of another "
                            "version, or was changed",
                            requests[i].group);

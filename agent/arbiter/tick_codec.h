@@ -52,15 +52,15 @@ void tick_extra_free(struct tick_extra *e);
  * error when the result is not exactly what tick_2 must answer to these requests. */
 int tick_decode(const PGresult *result, const char *owner, const struct request *requests, size_t n,
                 struct reply *replies, bool *held, struct tick_facts *facts,
-                char error[static ARBITER_TEXT_MAX]);
+                char reterr_text[static ARBITER_TEXT_MAX]);
 
-/* What a notification of tick_2 says: "GROUP TERM NONCE" of a record that was given back. Returns 0
+/* What a notification of tick_2 says: "GROUP TERM NONCE" of a record that was released. Returns 0
  * or -EINVAL: it says something else. */
 int notice_decode(const char *payload, char group[static GROUP_NAME_MAX + 1],
                   struct release_notice *ret);
 
 /* Whose transaction made the reply to requests[i] UNKNOWN, or whose session still has the lock of a
- * node that was confirmed dead, for people; NULL: nobody's, or not known.
+ * node that was confirmed dead, human-readable; NULL: none's, or not known.
  * Borrowed from the result, which was decoded. */
 const char *tick_holder(const PGresult *result, size_t i);
 

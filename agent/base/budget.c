@@ -5,8 +5,8 @@
 #include <errno.h>
 
 #define SMALLEST_LEASE_STEP (100 * USEC_PER_MSEC)
-/* What a fast clock sees of a lease: so many parts of 1/rho. And what is left of that when K is a
- * part of the lease. */
+/* What a fast clock sees of a lease, in parts of 1/rho; and what is left of that when K is a part
+ * of the lease. */
 #define SEEN_PARTS (BUDGET_CLOCK_RATE_DIVISOR - 2)
 #define LEFT_PARTS (SEEN_PARTS - BUDGET_CLOCK_RATE_DIVISOR / BUDGET_KILL_LEASE_DIVISOR)
 

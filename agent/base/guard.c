@@ -39,8 +39,8 @@ const struct guard_setting guard_settings[] = {
 
     {GUARD_OF_KEEPER, true, "Requires", GUARD_SLICE, NULL, "Requires", GUARD_LISTS},
     {GUARD_OF_KEEPER, true, "After", GUARD_SLICE, NULL, "After", GUARD_LISTS},
-    /* The other half of BindsTo=: holds when a unit has lost its own drop-ins, because somebody
-     * masked it while it ran for one; and a stop of a keeper that is not even active reaches the
+    /* The other half of BindsTo=: holds when a unit has lost its own drop-ins, for one because it
+     * was masked while it ran; and a stop of a keeper that is not even active reaches the
      * units by it. */
     {GUARD_OF_KEEPER, true, "PropagatesStopTo", GUARD_UNIT, NULL, "PropagatesStopTo", GUARD_LISTS},
     {GUARD_OF_KEEPER, true, "Before", GUARD_UNIT, NULL, "Before", GUARD_LISTS},

@@ -37,7 +37,7 @@ enum guard_value {
     GUARD_ENV,         /* the file with the term */
     GUARD_STOP,        /* S */
     GUARD_KEEPER_STOP, /* S, and what a keeper needs beyond it */
-    GUARD_UNIT,        /* each unit of the group: the setting stands once for each */
+    GUARD_UNIT,        /* each unit of the group: the setting appears once for each */
     GUARD_ALL_UNITS,   /* TENURE_UNITS=, with all of them */
 };
 
@@ -54,7 +54,7 @@ enum guard_proof {
 
 struct guard_setting {
     unsigned of;
-    bool of_unit; /* it stands in [Unit], else in the section of the type */
+    bool of_unit; /* it is in [Unit], else in the section of the type */
     const char *key;
     enum guard_value value;
     const char *word;

@@ -50,7 +50,7 @@ void log_line(int priority, const char *format, ...)
     (void)text_clean(line + n, line + n, sizeof line - (size_t)n - 1);
     size_t length = strlen(line);
     line[length] = '\n';
-    /* Nobody to tell when standard error is gone. */
+    /* There is no place to report to when standard error is gone. */
     ssize_t written = write(STDERR_FILENO, line, length + 1);
     (void)written;
     errno = saved_errno;

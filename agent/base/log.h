@@ -13,8 +13,8 @@
  * unit names) are replaced, so that one message is one line. */
 void log_line(int priority, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* From now on a message is lost rather than that anybody waits for whoever reads standard error. It
- * is the open file that changes: for a standard error that nobody shares. */
+/* From now on a message is lost rather than that this process waits for the reader of standard
+ * error. It is the open file that changes: for a standard error that no other process shares. */
 void log_never_wait(void);
 
 #define log_error(...) log_line(LOG_ERR, __VA_ARGS__)

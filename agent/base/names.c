@@ -9,7 +9,7 @@
 #define KEEPER_PREFIX "tenure@"
 #define ESCAPED_DASH "\\x2d"
 
-/* The C locale's classes whatever setlocale() was told: names are ASCII. */
+/* The C locale's classes, whatever setlocale() has set: names are ASCII. */
 static bool ascii_alnum(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');

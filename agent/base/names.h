@@ -30,7 +30,7 @@
 #define KEEPER_LIVE_DIR "live" /* tenure's */
 #define KEEPER_STATE_FILE "live/state"
 
-/* What the generator tells a keeper: the units of its group, separated by spaces. */
+/* What the generator gives a keeper: the units of its group, separated by spaces. */
 #define KEEPER_UNITS_ENV "TENURE_UNITS"
 /* And, with fence = "reboot" alone: after how many microseconds of SIGKILL in vain this host is
  * restarted. */
@@ -57,7 +57,7 @@ bool group_name_valid(const char *name);
 /* 1 to NODE_NAME_MAX of [A-Za-z0-9_.-], the first a letter or digit. */
 bool node_name_valid(const char *name);
 
-/* Writes the group's name as the slice bears it into ret: '-' becomes \x2d, because
+/* Writes the group's name as it is in the slice's name into ret: '-' becomes \x2d, because
  * tenure-a-b.slice would lie inside tenure-a.slice. Returns 0, -EINVAL for a name that is not
  * valid, -ENOBUFS when size is too small (GROUP_ESCAPED_MAX + 1 always does). */
 int group_escaped(const char *group, char *ret, size_t size);
@@ -66,7 +66,7 @@ int group_escaped(const char *group, char *ret, size_t size);
  * escaped, as earlier versions named their keepers. -EINVAL for anything else. */
 int group_from_instance(const char *instance, char *ret, size_t size);
 
-/* "tenure@GROUP.service", as people type it, "tenure-stop@GROUP.service", "tenure-ESCAPED.slice"
+/* "tenure@GROUP.service", as operators type it, "tenure-stop@GROUP.service", "tenure-ESCAPED.slice"
  * and the slice's path below the cgroup root, "tenure.slice/tenure-ESCAPED.slice". Same errors as
  * group_escaped(). */
 int group_keeper_unit(const char *group, char *ret, size_t size);

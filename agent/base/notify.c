@@ -69,6 +69,6 @@ int notify_send(const struct notifier *n, const char *text, int pass_fd)
         m.msg_control = &control;
         m.msg_controllen = sizeof control;
     }
-    /* A datagram goes as a whole or not at all. */
+    /* A datagram is sent as a whole or not at all. */
     return sendmsg(n->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }

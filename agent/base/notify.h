@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#define JOURNAL_SOCKET "/run/systemd/journal/socket"
+
 struct notifier {
     int fd;
     struct sockaddr_un address;
@@ -24,7 +26,7 @@ int notify_open(const char *socket, struct notifier *ret);
  * and a receiver that is gone is -ECONNREFUSED. Returns 0 or a negative errno. */
 int notify_connect(struct notifier *n);
 
-/* One message, with pass_fd attached when it is >= 0. Returns 0 when it stands in the receiver's
+/* One message, with pass_fd attached when it is >= 0. Returns 0 when it is in the receiver's
  * queue; -EAGAIN when that is full; another negative errno. Whatever the error: nothing was sent,
  * try again. Never blocks. */
 int notify_send(const struct notifier *n, const char *text, int pass_fd);

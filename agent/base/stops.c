@@ -40,7 +40,7 @@ int stops_head_format(uint64_t term, enum stops stops, char *ret, size_t size)
     return n < 0 || (size_t)n >= size ? -ENOBUFS : n;
 }
 
-/* Exactly what the other end writes: tried with each word that there is. */
+/* Exactly what the other end writes: compared with each word that there is. */
 int stops_head_parse(const char *text, size_t length, uint64_t *ret_term, enum stops *ret)
 {
     assert(text);

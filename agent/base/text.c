@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define REPLACEMENT '?' /* no longer than what it stands for: texts are cleaned in place */
+#define REPLACEMENT '?' /* no longer than what it replaces: texts are cleaned in place */
 
 static size_t length_of(unsigned char first)
 {
@@ -41,15 +41,15 @@ static bool is_control(uint32_t c)
     return c < ' ' || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029;
 }
 
-/* Surrogates and what is no character: D-Bus refuses these. What turns the direction of a line: a
- * reader would see other words than are there. */
+/* Surrogates and what is no character: D-Bus refuses these. What changes the direction of a
+ * line: a reader would see other words than are there. */
 static bool is_refused(uint32_t c)
 {
     return (c >= 0xd800 && c < 0xe000) || (c >= 0xfdd0 && c <= 0xfdef) || (c & 0xfffe) == 0xfffe ||
            (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
 }
 
-/* Appends the character, or what stands for it. False: it does not fit any more. */
+/* Appends the character, or what replaces it. False: it does not fit any more. */
 static bool put(char *ret, size_t size, size_t *used, const char *character, size_t n)
 {
     if (n == 1 && *character == ' ' && (*used == 0 || ret[*used - 1] == ' '))

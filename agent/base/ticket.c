@@ -56,7 +56,7 @@ int ticket_format_tail(const struct ticket *t, char *ret, size_t size)
     return n < 0 || (size_t)n >= size ? -ENOBUFS : n;
 }
 
-/* What stays as it is. */
+/* The part that never changes. */
 static int format_head(const struct ticket *t, char *ret, size_t size)
 {
     int n = snprintf(ret, size,
@@ -164,7 +164,7 @@ int ticket_parse(const char *text, size_t length, struct ticket *ret)
         take_number(&p, "deadline_usec", &t.deadline) < 0 || *p)
         return -EBADMSG;
 
-    /* Exactly what the other end writes: no second spelling of anything. */
+    /* Exactly what the other end writes: nothing has a second spelling. */
     int n = ticket_format(&t, again, sizeof again);
     if (n < 0 || (size_t)n != length || memcmp(again, text, length) != 0)
         return -EBADMSG;

@@ -14,7 +14,7 @@
 
 #define TICKET_SIZE_MAX 1024
 
-/* Of the text, and of the datagrams to who has such a ticket. Version 1 is that of the first
+/* Of the text, and of the datagrams to a keeper with such a ticket. Version 1 is that of the first
  * agents: a term keeps the lease that it was claimed with. An agent and a keeper of two versions
  * meet when the agent is updated while it leads. */
 #define TICKET_VERSION 2
@@ -25,7 +25,7 @@ struct ticket {
     unsigned version; /* TICKET_VERSION_FIXED to TICKET_VERSION */
     char group[GROUP_NAME_MAX + 1];
     char node[NODE_NAME_MAX + 1];
-    char owner[OWNER_MAX + 1]; /* NODE/INSTANCE_ID as it stands in the arbiter's row */
+    char owner[OWNER_MAX + 1]; /* NODE/INSTANCE_ID as in the arbiter's row */
     uint64_t term;             /* 1 to INT64_MAX: PostgreSQL's bigint */
     usec_t lease;              /* L */
     usec_t stop;               /* S */

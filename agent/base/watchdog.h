@@ -25,8 +25,8 @@ struct watchdog {
 };
 
 /* From PID 1's RuntimeWatchdogUSec and WatchdogLastPingTimestampMonotonic, and CLOCK_MONOTONIC at
- * its answer. What proves that it is armed is a ping, and a late one: systemd keeps the time of
- * the last one also when the device is long closed, so an old one proves nothing. PID 1 pings when
+ * its answer. A recent ping proves that it is armed: systemd keeps the time of the last
+ * one also when the device is long closed, so an old one proves nothing. PID 1 pings when
  * half of the time has passed. */
 enum watchdog_state watchdog_judge(usec_t timeout, usec_t last_ping, usec_t now);
 

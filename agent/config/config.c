@@ -150,7 +150,7 @@ int config_keep(struct tenure_config *c, const char *group, const char *unit)
 
 /* ---- what changed ---- */
 
-/* Units stand once in a group, so equal numbers and one containing the other are enough. */
+/* A unit appears once in a group, so equal numbers and one containing the other are enough. */
 static bool same_units(const struct config_group *a, const struct config_group *b)
 {
     if (a->n_units != b->n_units)

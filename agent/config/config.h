@@ -2,9 +2,9 @@
 #ifndef TENURE_CONFIG_CONFIG_H
 #define TENURE_CONFIG_CONFIG_H
 
-/* The configuration: files in libconfig syntax on one side, a checked model on the other. Whoever
- * holds a struct tenure_config may rely on every rule of design §7: names are valid, budgets hold,
- * no unit stands twice. Nothing here logs; what is wrong is collected, all of it, as problems. */
+/* The configuration: files in libconfig syntax on one side, a checked model on the other. A
+ * struct tenure_config keeps every rule of tenure.conf(5): names are valid, budgets hold, no unit
+ * appears twice. Nothing here logs; what is wrong is collected, all of it, as problems. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -43,7 +43,7 @@ struct config_group {
 };
 
 /* Units that left a group on this host. Other hosts may lead it with them, so they stay guarded
- * here until somebody says that no host does. */
+ * here until an operator says that no host does. */
 struct config_kept {
     char name[GROUP_NAME_MAX + 1];
     char **units;
@@ -53,12 +53,12 @@ struct config_kept {
 struct config_arbiter {
     char *conninfo; /* may hold a password: never print it */
     bool require_sync;
-    bool allow_unverified; /* a password in clear text to whoever answers */
+    bool allow_unverified; /* a password in clear text to any server that answers */
     bool decided;          /* the file says so, or the opposite */
-    bool unjudged; /* of an applied configuration: it does not say, since nobody was asked, by an
-                      earlier version or at a boot, so it goes on as it is; or nothing depends on it
-                    */
-    char *file;    /* where conninfo stands, for messages */
+    bool unjudged;         /* of an applied configuration: it does not say, as it was applied by an
+                              earlier version or at a boot, so it goes on as it is; or nothing depends on it
+                            */
+    char *file;            /* where conninfo is, for messages */
     unsigned line;
 };
 
@@ -83,64 +83,6 @@ enum {
     CONFIG_APPLIED_VOLATILE,
     CONFIG_APPLIED_OLDER, /* this one and all behind it are removed, never written */
 };
-
-/* What config_load() reads. */
-struct config_paths {
-    const char *main_file;
-    const char *groups_dir; /* its *.conf files, sorted; may be missing */
-    /* Where unit files are looked for, most important first, NULL at the end: to find out what a
-     * timer, socket or path triggers. NULL: systemd's usual directories. */
-    const char *const *unit_dirs;
-};
-
-/* Reads and checks main_file and groups_dir. Returns 0 and a new model; -EBADMSG when something is
- * wrong, a file that cannot be read included: problems then says what, with file and line, all of
- * it (a syntax error ends a file); -ENOMEM. *ret is set only on success. problems must be set up
- * (= {0}) and is the caller's to clear. */
-int config_load(const struct config_paths *paths, struct config_problems *problems,
-                struct tenure_config **ret);
-
-/* Calls `found` with every file of groups_dir that config_load() does not read because of its name,
- * hidden ones aside, sorted. Returns 0, or negative errno; a directory that is missing has none. */
-int config_each_ignored(const char *groups_dir, void (*found)(void *userdata, const char *file),
-                        void *userdata);
-
-/* Reads an applied configuration through the same checks, unit files aside: they may have changed
- * since. Returns as config_load(), and -ENOENT, without a problem, when there is no such file. */
-int config_load_snapshot(const char *path, struct config_problems *problems,
-                         struct tenure_config **ret);
-
-/* What is applied, by the first of the files (NULL at the end) that can be read; *ret_from, if not
- * NULL, says which. Returns 0; -ENOENT: there is none of them; -EBADMSG: none that is there can be
- * used, and problems says why the first cannot; -ENOMEM. */
-int config_load_applied(const char *const files[], struct config_problems *problems,
-                        struct tenure_config **ret, size_t *ret_from);
-
-/* Writes the model to path, atomically and durably (temporary file, fsync, rename, fsync of the
- * directory), mode 0640. The group becomes that of the user "tenure" when the caller is root and
- * there is one. Returns 0 or negative errno; a file that could not be replaced is as it was. */
-int config_write_snapshot(const struct tenure_config *c, const char *path);
-
-/* Where would config_write_applied() write? Changes nothing but that directories are made. The file
- * itself; or, where that cannot be written at all (a root file system that is read-only), and
- * neither it nor its copy is there from before, which would count: the volatile one. *ret_where:
- * which one. *ret_error: 0, or why it is not the file itself. Returns 0, or negative errno:
- * *ret_where is then the file that cannot be written, or the older one that cannot be removed and
- * would count after the next boot. */
-int config_find_place(const char *const files[], size_t *ret_where, int *ret_error);
-
-/* Writes the file itself and its copy so, their directories made if need be, and removes the
- * others; or writes the volatile one, and removes the older ones. *ret_where, and what it returns:
- * as of config_find_place(). *ret_error: 0, or why the copy, or with the volatile one the file
- * itself, could not be written: that is no failure, and there is no such file then. */
-int config_write_applied(const struct tenure_config *c, const char *const files[],
-                         size_t *ret_where, int *ret_error);
-
-/* Writes the file itself and its copy so, and removes nothing: for what is applied already.
- * *ret_error: 0, or why the copy could not be written. Returns 0 or negative errno, of the file
- * itself. */
-int config_restore_applied(const struct tenure_config *c, const char *const files[],
-                           int *ret_error);
 
 /* Keeps a unit for the group of this name, if it is not kept yet. Returns 0 or -ENOMEM. */
 int config_keep(struct tenure_config *c, const char *group, const char *unit);
@@ -169,7 +111,7 @@ enum config_change {
     CONFIG_CHANGED_BUDGET, /* lease (from the next renewal on), a shorter stop_timeout or whether a
                               watchdog is required (from the next term on), nothing else */
     CONFIG_CHANGED_UNITS,  /* the set of units, the method, the fence, or a longer stop_timeout: the
-                              group must be led down first */
+                              node must step down from the group first */
 };
 
 struct config_difference {
@@ -180,7 +122,7 @@ struct config_difference {
 
 /* Compares two models group by group, in the order of names. before may be NULL (nothing applied
  * yet). *ret is a new array for free(3) that points into both models; *ret_n its length (every
- * group of either stands in it once). Returns 0 or -ENOMEM. */
+ * group of either is in it once). Returns 0 or -ENOMEM. */
 int config_diff(const struct tenure_config *before, const struct tenure_config *after,
                 struct config_difference **ret, size_t *ret_n);
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "config/cross_check.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "config/load.h"
 #include "config/trigger.h"
 #include "config/unit_name.h"
 
@@ -34,7 +35,7 @@ static void refuse_same_units(struct loader *l)
         else if (p->group == q->group)
             config_problem_add(
                 l->problems, here->file, p->line,
-                "unit \"%s\" stands twice in group \"%s\" (first at line %u): keep one "
+                "unit \"%s\" appears twice in group \"%s\" (first at line %u): keep one "
                 "of the two",
                 p->name, here->name, q->line);
         else
@@ -80,7 +81,7 @@ static void check_trigger(struct loader *l, const struct unit_place *p)
                            p->name, triggered, g->name);
 }
 
-/* Who writes this has refused it: nobody can tell what was meant. */
+/* No apply writes such a file, so what was meant is not known. */
 static void refuse_kept_and_declared(struct loader *l)
 {
     for (size_t i = 0; i < l->config->n_kept; i++)
@@ -109,7 +110,8 @@ static int compare_in_order(const void *a, const void *b)
     return order ? order : (g > h) - (g < h);
 }
 
-/* Groups lie in the order of reading, so of two of one name the first in memory is the first. */
+/* Groups are in the order of reading, so of two with one name the first in memory was read first.
+ */
 static void refuse_same_groups(struct loader *l)
 {
     size_t n = l->config->n_groups;

@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "config/cross_check.h"
 #include "config/file.h"
+#include "config/settings.h"
 #include "config/trigger.h"
 
 #define GROUPS_SUFFIX ".conf"
@@ -43,7 +45,7 @@ static void load_text(struct loader *l, const char *text)
         load_root(l, config_root_setting(&lc));
     else if (strstr(config_error_text(&lc), "duplicate"))
         config_problem_add(l->problems, l->file, (unsigned)config_error_line(&lc),
-                           "the same key stands twice here: keep one of the two");
+                           "the same key appears twice here: keep one of the two");
     else if (strstr(config_error_text(&lc), "mismatched"))
         config_problem_add(l->problems, l->file, (unsigned)config_error_line(&lc),
                            "%s: write all of them as strings, in quotes", config_error_text(&lc));
@@ -141,7 +143,7 @@ static void load_groups_dir(struct loader *l, const char *dir)
     file_names_free(names, n);
 }
 
-/* Without "node" the node is called as the host is. */
+/* Without "node" the node has the host's name. */
 static void default_node(struct loader *l, const char *file)
 {
     char host[HOST_NAME_MAX + 1] = "";
@@ -159,7 +161,7 @@ static void default_node(struct loader *l, const char *file)
     (void)snprintf(l->config->node, sizeof l->config->node, "%s", host);
 }
 
-/* Ends the building: the model if all is well, an error if not. */
+/* The end: the model if all is well, an error if not. */
 static int conclude(struct loader *l, struct tenure_config *config, struct tenure_config **ret)
 {
     free(l->places);
@@ -189,7 +191,7 @@ int config_load(const struct config_paths *paths, struct config_problems *proble
     if (!config)
         return -ENOMEM;
     load_file(&l, paths->main_file, FILE_MAIN);
-    /* Said here only when nothing else was said: a file with a syntax error may well have one. */
+    /* Reported only when nothing else was: a file with a syntax error may well have one. */
     if (problems->n == 0 && !l.have_arbiter)
         config_problem_add(problems, paths->main_file, 0,
                            "has no \"arbiter\": write arbiter = { type = \"postgresql\"; conninfo "

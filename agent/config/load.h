@@ -2,46 +2,40 @@
 #ifndef TENURE_CONFIG_LOAD_H
 #define TENURE_CONFIG_LOAD_H
 
-/* Inside the configuration layer: what load.c (files), settings.c (settings) and cross_check.c
- * (rules that need all groups) share while a model is being built. */
-
-#include <libconfig.h>
+/* From files to a model. */
 
 #include "config/config.h"
 
-enum config_file_kind {
-    FILE_MAIN,     /* node, arbiter, groups */
-    FILE_GROUPS,   /* groups */
-    FILE_SNAPSHOT, /* node, arbiter, groups: all of them */
-};
-
-/* Where a unit was declared: the model itself does not keep its lines. */
-struct unit_place {
-    const char *name;
-    size_t group; /* index */
-    size_t order; /* of reading */
-    unsigned line;
-};
-
-struct loader {
-    struct tenure_config *config; /* groups in the order of reading until load_finish() */
-    struct config_problems *problems;
+/* What config_load() reads. */
+struct config_paths {
+    const char *main_file;
+    const char *groups_dir; /* its *.conf files, sorted; may be missing */
+    /* Where unit files are looked for, most important first, NULL at the end: to find out what a
+     * timer, socket or path triggers. NULL: systemd's usual directories. */
     const char *const *unit_dirs;
-    const char *file; /* being read */
-    enum config_file_kind kind;
-    bool have_arbiter;
-    bool too_many_groups;
-    bool out_of_memory;
-    struct unit_place *places;
-    size_t n_places, room_places;
-    size_t room_groups;
 };
 
-/* All settings of one file. Adds to the model and to the problems. */
-void load_root(struct loader *l, const config_setting_t *root);
+/* Reads and checks main_file and groups_dir. Returns 0 and a new model; -EBADMSG when something is
+ * wrong, a file that cannot be read included: problems then says what, with file and line, all of
+ * it (a syntax error ends a file); -ENOMEM. *ret is set only on success. problems must be set up
+ * (= {0}) and is the caller's to clear. */
+int config_load(const struct config_paths *paths, struct config_problems *problems,
+                struct tenure_config **ret);
 
-/* The rules that need all groups: names and units that stand twice, triggered units; then sorts.
- * For when all files are read. */
-void load_finish(struct loader *l);
+/* Calls `found` with every file of groups_dir that config_load() does not read because of its name,
+ * hidden ones aside, sorted. Returns 0, or negative errno; a directory that is missing has none. */
+int config_each_ignored(const char *groups_dir, void (*found)(void *userdata, const char *file),
+                        void *userdata);
+
+/* Reads an applied configuration through the same checks, unit files aside: they may have changed
+ * since. Returns as config_load(), and -ENOENT, without a problem, when there is no such file. */
+int config_load_snapshot(const char *path, struct config_problems *problems,
+                         struct tenure_config **ret);
+
+/* What is applied, by the first of the files (NULL at the end) that can be read; *ret_from, if not
+ * NULL, says which. Returns 0; -ENOENT: there is none of them; -EBADMSG: none that is there can be
+ * used, and problems says why the first cannot; -ENOMEM. */
+int config_load_applied(const char *const files[], struct config_problems *problems,
+                        struct tenure_config **ret, size_t *ret_from);
 
 #endif

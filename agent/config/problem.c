@@ -2,6 +2,7 @@
 #include "config/problem.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,19 +10,19 @@
 
 #include "base/cleanup.h"
 
-/* Makes room for one more; false when there is no memory. Doubles, so few calls allocate. */
-static bool problems_reserve(struct config_problems *p)
+/* Makes room for one more. Doubles, so few calls allocate. Returns 0 or -ENOMEM. */
+static int problems_reserve(struct config_problems *p)
 {
     if (p->n > 0 && (p->n & (p->n - 1)) != 0)
-        return true;
+        return 0;
 
     size_t room = p->n == 0 ? 1 : p->n * 2;
     struct config_problem *items = reallocarray(p->items, room, sizeof *items);
 
     if (!items)
-        return false;
+        return -ENOMEM;
     p->items = items;
-    return true;
+    return 0;
 }
 
 void config_problem_add(struct config_problems *p, const char *file, unsigned line,
@@ -44,7 +45,7 @@ void config_problem_add(struct config_problems *p, const char *file, unsigned li
     va_end(ap);
     if (n < 0)
         text = NULL;
-    if (!text || !copy || !problems_reserve(p)) {
+    if (!text || !copy || problems_reserve(p) < 0) {
         p->out_of_memory = true;
         return;
     }

@@ -20,7 +20,7 @@ struct config_problems {
     struct config_problem *items;
     size_t n;
     size_t n_more;      /* found beyond CONFIG_PROBLEMS_MAX */
-    bool out_of_memory; /* at least one got lost: the list must not be taken for complete */
+    bool out_of_memory; /* at least one was lost: the list is not complete */
 };
 
 /* Control characters in the text are replaced: a message is one line. */

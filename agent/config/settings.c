@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "config/settings.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -6,7 +8,6 @@
 
 #include "base/parse.h"
 #include "base/watchdog.h"
-#include "config/load.h"
 #include "config/unit_name.h"
 
 #define VALUE_TEXT_MAX 96
@@ -142,7 +143,7 @@ static void take_budget(struct loader *l, const config_setting_t *group, struct 
         explain_budget(l, at ? at : group, lease, stop);
 }
 
-/* The fence that systemd runs gets one stop timeout until it is told to hurry, and another until it
+/* The fence that systemd runs gets one stop timeout until SIGTERM, and another until it
  * is killed: it kills after the first at the latest, and must live for K more. */
 static void take_fence(struct loader *l, const config_setting_t *group, struct config_group *g)
 {
@@ -214,21 +215,22 @@ static void take_method(struct loader *l, const config_setting_t *group, struct 
                    value_text(s, value, sizeof value));
 }
 
-static bool remember_place(struct loader *l, const char *name, unsigned line)
+/* Returns 0 or -ENOMEM. */
+static int remember_place(struct loader *l, const char *name, unsigned line)
 {
     if (l->n_places == l->room_places) {
         size_t room = l->room_places ? l->room_places * 2 : CONFIG_UNITS_MAX;
         struct unit_place *more = reallocarray(l->places, room, sizeof *more);
 
         if (!more)
-            return false;
+            return -ENOMEM;
         l->places = more;
         l->room_places = room;
     }
     l->places[l->n_places] = (struct unit_place){
         .name = name, .group = l->config->n_groups, .order = l->n_places, .line = line};
     l->n_places++;
-    return true;
+    return 0;
 }
 
 static void take_unit(struct loader *l, const config_setting_t *s, struct config_group *g)
@@ -249,7 +251,7 @@ static void take_unit(struct loader *l, const config_setting_t *s, struct config
     }
     g->units[g->n_units] = strdup(name);
     if (!g->units[g->n_units] ||
-        !remember_place(l, g->units[g->n_units], config_setting_source_line(s))) {
+        remember_place(l, g->units[g->n_units], config_setting_source_line(s)) < 0) {
         free(g->units[g->n_units]);
         l->out_of_memory = true;
         return;
@@ -325,21 +327,20 @@ static void take_group_name(struct loader *l, const config_setting_t *group, str
     (void)snprintf(g->name, sizeof g->name, "%s", name);
 }
 
-static bool reserve_group(struct loader *l)
+/* Returns 0 or -ENOMEM. */
+static int reserve_group(struct loader *l)
 {
     if (l->config->n_groups < l->room_groups)
-        return true;
+        return 0;
 
     size_t room = l->room_groups ? l->room_groups * 2 : 16;
     struct config_group *more = reallocarray(l->config->groups, room, sizeof *more);
 
-    if (!more) {
-        l->out_of_memory = true;
-        return false;
-    }
+    if (!more)
+        return -ENOMEM;
     l->config->groups = more;
     l->room_groups = room;
-    return true;
+    return 0;
 }
 
 static void load_group(struct loader *l, const config_setting_t *s)
@@ -360,8 +361,10 @@ static void load_group(struct loader *l, const config_setting_t *s)
         l->too_many_groups = true;
         return;
     }
-    if (!reserve_group(l))
+    if (reserve_group(l) < 0) {
+        l->out_of_memory = true;
         return;
+    }
 
     struct config_group *g = &l->config->groups[l->config->n_groups];
     *g = (struct config_group){.line = config_setting_source_line(s), .file = strdup(l->file)};
@@ -395,7 +398,7 @@ static void load_groups(struct loader *l, const config_setting_t *s)
 
 /* --- what is kept ------------------------------------------------------------------------- */
 
-/* Of a file that only this program writes: what is not as it writes it is damage. */
+/* Only this program writes such a file: anything that is different in it is damage. */
 static void load_kept(struct loader *l, const config_setting_t *s)
 {
     const char *name = NULL;
@@ -476,7 +479,7 @@ static void take_conninfo(struct loader *l, const config_setting_t *arbiter)
         l->out_of_memory = true;
 }
 
-/* Returns whether it is there. */
+/* Is the setting there? */
 static bool take_bool(struct loader *l, const config_setting_t *parent, const char *key, bool *ret)
 {
     const config_setting_t *s = config_setting_get_member(parent, key);

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "config/snapshot.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +13,6 @@
 #include <unistd.h>
 
 #include "base/parse.h"
-#include "config/config.h"
 
 #define SNAPSHOT_MODE 0640 /* conninfo may hold a password; the agent's group reads it */
 
@@ -19,7 +20,7 @@ static const char banner[] = "# The configuration tenure acts on, written by `te
                              "# Do not edit: change tenure.conf and groups.d/, then\n"
                              "# `systemctl reload tenured`.\n";
 
-/* libconfig has no error codes here: without memory it hands out nothing. */
+/* libconfig has no error codes here: it returns NULL without memory. */
 static int set_string(config_setting_t *parent, const char *key, const char *value)
 {
     config_setting_t *s = config_setting_add(parent, key, CONFIG_TYPE_STRING);
@@ -96,7 +97,7 @@ static int set_all(config_setting_t *root, const struct tenure_config *c)
         return -ENOMEM;
     if (set_bool(arbiter, "require_sync", c->arbiter.require_sync) < 0)
         return -ENOMEM;
-    /* Without it nobody was asked. */
+    /* Without it the operator has not decided. */
     if (!c->arbiter.unjudged &&
         set_bool(arbiter, "allow_unverified", c->arbiter.allow_unverified) < 0)
         return -ENOMEM;
@@ -233,7 +234,7 @@ static int write_at(const struct tenure_config *c, const char *path)
     return r < 0 ? r : config_write_snapshot(c, path);
 }
 
-/* Not for want of something that may be there next time. */
+/* Not for lack of something that may be there next time. */
 static bool cannot_be_written(int error)
 {
     return error == -EROFS || error == -EACCES || error == -EPERM || error == -ENOTDIR;
@@ -351,6 +352,6 @@ int config_restore_applied(const struct tenure_config *c, const char *const file
         return r;
     *ret_error = write_at(c, files[CONFIG_APPLIED_COPY]);
     if (*ret_error < 0)
-        (void)unlink(files[CONFIG_APPLIED_COPY]); /* none is better than one of something else */
+        (void)unlink(files[CONFIG_APPLIED_COPY]); /* none is better than an outdated one */
     return 0;
 }

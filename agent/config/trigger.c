@@ -174,7 +174,7 @@ static void append(char *ret, size_t size, const char *text, size_t length)
     (void)snprintf(ret + used, size - used, "%.*s", (int)length, text);
 }
 
-/* What a specifier of the unit's own name stands for. Returns its length; 0: it is another one, or
+/* What a specifier of the unit's own name means. Returns its length; 0: it is another one, or
  * says nothing of this unit. */
 static size_t specified(const char *unit, char specifier, const char **ret)
 {
@@ -205,8 +205,8 @@ static size_t specified(const char *unit, char specifier, const char **ret)
     }
 }
 
-/* The value with what this unit's name is put in; what else it has of specifiers becomes '*'.
- * Returns whether there is none of these. */
+/* The value with the specifiers of this unit's name resolved; any other specifier becomes '*'.
+ * Returns whether there is no other one. */
 static bool specify(const char *unit, const char *value, char *ret, size_t size)
 {
     bool whole = true;
@@ -255,7 +255,7 @@ static void follow_alias(const char *const dirs[], char *name, size_t size)
     }
 }
 
-/* Returns as trigger_find(); of -ENODATA ret is what the name looks like, "" when nothing is
+/* Returns as trigger_find(); with -ENODATA, ret is what the name looks like, "" when nothing is
  * known. */
 static int look_for(const char *const dirs[], const char *unit, char *ret, size_t size)
 {
@@ -278,8 +278,8 @@ static int look_for(const char *const dirs[], const char *unit, char *ret, size_
     return 0;
 }
 
-/* Of the units that another program's generator makes there may be no file yet; a timer's service
- * has its name. */
+/* Units that another program's generator makes may have no file yet; a timer's service has its
+ * name. */
 static bool same_stem(const char *unit, const char *other)
 {
     const char *suffix = unit_name_suffix(unit), *other_suffix = unit_name_suffix(other);

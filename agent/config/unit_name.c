@@ -16,7 +16,7 @@ static const char *const suffixes_taken[] = {"service", "socket", "mount",
                                              "timer",   "path",   "target"};
 static const char *const suffixes_refused[] = {"slice", "scope", "swap", "device", "automount"};
 
-/* What the agent and the host themselves stand on: bound to a group they would go down with it. */
+/* What the agent and the host themselves need: bound to a group, these units would stop with it. */
 static const char *const host_units[] = {
     "-.mount",
     "basic.target",
@@ -119,7 +119,7 @@ const char *unit_name_problem(const char *name)
 
     size_t stem = (size_t)(suffix - name) - 1;
     if (stem == 0 || name[0] == '@')
-        return "is no unit name: nothing stands before the suffix or the \"@\", write something "
+        return "is no unit name: there is nothing before the suffix or the \"@\", write something "
                "like "
                "\"billing.service\"";
     at = memchr(name, '@', stem);
@@ -128,7 +128,7 @@ const char *unit_name_problem(const char *name)
 
     if (strcmp(name, "tenured.service") == 0 || starts_with(name, "tenure@"))
         return "is a unit of tenure itself and cannot belong to a group: take it out";
-    /* (A container is the administrator's, although systemd brings the unit.) */
+    /* (A container is the administrator's, although its unit comes with systemd.) */
     if (STANDS_IN(name, host_units) ||
         (starts_with(name, "systemd-") && !starts_with(name, "systemd-nspawn@")))
         return "is a unit the host or tenure itself depends on and cannot belong to a group: take "

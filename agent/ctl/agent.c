@@ -158,7 +158,7 @@ static int read_units(sd_bus_message *m, struct agent_group *g)
 
     if (r < 0)
         return r;
-    if (g->units) /* said twice */
+    if (g->units) /* sent twice */
         return -EBADMSG;
     g->units = calloc(CONFIG_UNITS_MAX + 1, sizeof *g->units);
     if (!g->units)
@@ -199,7 +199,7 @@ static int read_value(sd_bus_message *m, const struct property *p, void *object)
     return r < 0 ? r : sd_bus_message_exit_container(m);
 }
 
-/* a{sv}; keys that are not known are a newer agent's. */
+/* a{sv}; unknown keys are those of a newer agent. */
 static int read_properties(sd_bus_message *m, const struct property *properties, void *object)
 {
     int r = sd_bus_message_enter_container(m, 'a', "{sv}");
@@ -273,7 +273,7 @@ static int read_interfaces(sd_bus_message *m, struct agent_view *v)
 }
 
 /* GetManagedObjects leaves out the object it is called on: Manager's properties come from a second
- * question, agent_look(). An agent that puts them in is understood as well. */
+ * question, agent_read(). An agent that puts them in is understood as well. */
 int agent_view_read(sd_bus_message *m, struct agent_view **ret)
 {
     assert(m);
@@ -319,7 +319,7 @@ static int new_call(sd_bus *bus, const char *interface, const char *method, sd_b
     return sd_bus_message_set_auto_start(*ret, false);
 }
 
-/* Nobody there is an answer of its own. */
+/* That the agent is not on the bus is an answer of its own: -ENXIO. */
 static int call(sd_bus *bus, sd_bus_message *m, usec_t timeout, sd_bus_error *error,
                 sd_bus_message **ret)
 {
@@ -346,7 +346,7 @@ static int read_manager(sd_bus *bus, struct agent_view *v)
     return r < 0 ? r : read_properties(reply, manager_properties, v);
 }
 
-int agent_look(sd_bus *bus, struct agent_view **ret)
+int agent_read(sd_bus *bus, struct agent_view **ret)
 {
     assert(ret);
 

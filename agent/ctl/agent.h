@@ -59,16 +59,16 @@ struct agent_view {
 
 /* Everything the agent shows, in one call. Returns 0 and a view for agent_view_free(); -ENXIO when
  * no agent is on the bus; -ETIMEDOUT when it does not answer; other negative errno. */
-int agent_look(sd_bus *bus, struct agent_view **ret);
+int agent_read(sd_bus *bus, struct agent_view **ret);
 
-/* From a reply of GetManagedObjects. For agent_look() and tests. */
+/* From a reply of GetManagedObjects. For agent_read() and tests. */
 int agent_view_read(sd_bus_message *m, struct agent_view **ret);
 
 struct agent_view *agent_view_free(struct agent_view *v); /* returns NULL */
 
 const struct agent_group *agent_find_group(const struct agent_view *v, const char *name);
 
-/* How often this node looks at the group's record, and a leader renews it. 0: not known. */
+/* How often this node observes the group's record, and a leader renews it. 0: not known. */
 usec_t agent_poll(const struct agent_group *g);
 
 /* Is an agent on the bus? 1, 0 or negative errno. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/parse.h"
+#include "ctl/password.h"
 #include "ctl/systemd.h"
 
 /* Of the groups that are to be stepped down from, those whose keepers live. */
@@ -77,7 +78,7 @@ static void print_kind(const struct ctl *ctl, const struct config_group *before,
                       after->reboot ? "" : "no longer ");
 }
 
-/* The stop timeout of a term never changes, its lease may. */
+/* The stop timeout of a term never changes; its lease may. */
 static const char *budget_counts_from(const struct config_group *before,
                                       const struct config_group *after)
 {
@@ -146,7 +147,7 @@ static int print_differences(const struct ctl *ctl, const struct plan *p, bool *
     return 0;
 }
 
-/* Returns whether there was something to say. */
+/* Returns whether it has printed anything. */
 static bool print_node(const struct ctl *ctl, const struct plan *p)
 {
     bool renamed = is_renamed(p);

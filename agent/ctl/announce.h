@@ -2,7 +2,7 @@
 #ifndef TENURE_CTL_ANNOUNCE_H
 #define TENURE_CTL_ANNOUNCE_H
 
-/* What an apply would do, said before it is done. */
+/* What an apply would do, printed before it is done. */
 
 #include "ctl/apply_plan.h"
 

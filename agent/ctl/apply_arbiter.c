@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "ctl/password.h"
 #include "ctl/trial.h"
 
 /* ---- the password ---- */
@@ -19,15 +20,15 @@ static bool is_protected(const struct config_arbiter *a)
     return !a->allow_unverified && !a->unjudged;
 }
 
-/* Is it what an earlier version has applied, and nobody was asked who gets the password? Who has
- * written "false" was. */
+/* Is it what an earlier version has applied, so that the operator has not decided about the
+ * password? With "false" in the file, that is decided. */
 static bool is_as_before(const struct apply_case *c, const struct config_arbiter *after)
 {
     return c->before && c->before->arbiter.unjudged && !after->decided &&
            strcmp(c->before->arbiter.conninfo, after->conninfo) == 0;
 }
 
-/* Would the agent protect the password from now on, and does not by what is applied? */
+/* Would the agent protect the password from now on, while it does not by what is applied? */
 static bool is_promoted(const struct apply_case *c, const struct config_arbiter *after)
 {
     return is_protected(after) && is_as_before(c, after) && ctl_needs_protection(after);
@@ -39,9 +40,11 @@ static void apply_unjudged(const struct ctl *ctl, struct config_arbiter *after)
 {
     after->unjudged = true;
     if (ctl_exposes_password(after))
-        ctl_warn(ctl, "nothing is applied, and nobody has tried whether the server lets the "
-                      "agent in with its password protected, so this is applied without: the "
-                      "password goes in clear text to whoever answers and asks for it so; " DECIDE);
+        ctl_warn(
+            ctl,
+            "nothing is applied, and nobody has tried whether the server lets the "
+            "agent in with its password protected, so this is applied without: the "
+            "password goes in clear text to any server that answers and asks for it so; " DECIDE);
 }
 
 int apply_judge_password(const struct ctl *ctl, const struct apply_case *c,
@@ -53,7 +56,7 @@ int apply_judge_password(const struct ctl *ctl, const struct apply_case *c,
 
     bool judged = c->before && !c->before->arbiter.unjudged;
 
-    /* To a version that does not know the key, what is applied is not to be read with it. */
+    /* A version that does not know the key could not read what is applied with it. */
     if (is_protected(&after->arbiter) && !ctl_may_need_protection(&after->arbiter)) {
         after->arbiter.unjudged = true;
         return CTL_OK;
@@ -77,7 +80,8 @@ int apply_judge_password(const struct ctl *ctl, const struct apply_case *c,
     return CTL_OK;
 }
 
-/* With its password protected it does not do, or nobody knows. Is it left as it is, then? */
+/* With the password protected this arbiter would not do, or that is not known. Is it left as it is,
+ * then? */
 static bool stays_as_before(const struct ctl *ctl, const struct apply_case *c,
                             struct config_arbiter *after, const char *of_new)
 {
@@ -95,7 +99,7 @@ static bool stays_as_before(const struct ctl *ctl, const struct apply_case *c,
 /* ---- the arbiter ---- */
 
 /* Each server may be the primary one day. Where none got a password from here, the agent may still
- * have one, by its environment or a credential. If not, why is in text. */
+ * have one, by its environment or a credential. If they do not, text says why. */
 static bool all_let_in(const struct config_arbiter *arbiter, const struct trial *t,
                        char text[static ARBITER_TEXT_MAX])
 {
@@ -117,7 +121,7 @@ static bool all_let_in(const struct config_arbiter *arbiter, const struct trial 
     return true;
 }
 
-/* Would it do? If not, why is in text. */
+/* Would it do? If not, text says why. */
 static bool answers(const struct ctl *ctl, const struct apply_case *c,
                     const struct config_arbiter *arbiter, char text[static ARBITER_TEXT_MAX])
 {
@@ -147,7 +151,7 @@ static bool answers(const struct ctl *ctl, const struct apply_case *c,
     return usable && !asynchronous && (!is_promoted(c, arbiter) || all_let_in(arbiter, t, text));
 }
 
-/* At a server that waits for no standby an agent that requires one renews nothing, whatever it did
+/* At a server that waits for no standby, an agent that requires one renews nothing, whatever it did
  * there before. */
 static bool asks_no_more(const struct config_arbiter *before, const struct config_arbiter *after)
 {
@@ -156,14 +160,14 @@ static bool asks_no_more(const struct config_arbiter *before, const struct confi
            (is_protected(before) || !is_protected(after) || !ctl_needs_protection(after));
 }
 
-/* It is the one that is applied, or answers. If not, why is in text. */
+/* Is it the one that is applied, or does it answer? If not, text says why. */
 static bool is_fine(const struct ctl *ctl, const struct apply_case *c,
                     const struct config_arbiter *after, char text[static ARBITER_TEXT_MAX])
 {
     return (c->before && asks_no_more(&c->before->arbiter, after)) || answers(ctl, c, after, text);
 }
 
-/* Why it goes on with an arbiter that does not do. */
+/* Why the apply goes on with an arbiter that would not do. */
 static const char *why_not_refused(const struct apply_case *c)
 {
     if (c->force)

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "config/load.h"
 #include "config/string_list.h"
 #include "config/unit_name.h"
 #include "guard/copy.h"
@@ -26,7 +27,7 @@ int plan_load_applied(struct plan *p, const struct ctl *ctl)
     _cleanup_problems_ struct config_problems problems = {0};
     int r = config_load_applied(ctl->applied, &problems, &p->before, NULL);
 
-    /* Missing is not empty: somebody may have taken away what the agent and live keepers go by. */
+    /* Missing is not empty: what the agent and live keepers use may have been deleted. */
     return r == -ENOMEM ? r : 0;
 }
 
@@ -105,7 +106,7 @@ static bool known_before(const struct plan *p, const char *unit)
     return p->before && config_has_unit(p->before, unit);
 }
 
-/* A guard of the copy on disk names a group that the applied configuration may have lost. */
+/* A guard in the copy on disk names a group that the applied configuration may have lost. */
 static int was_by_copy(void *userdata, const char *unit, const char *group)
 {
     struct keeping *k = userdata;
@@ -176,7 +177,7 @@ static int check_released(const struct keeping *k)
     return CTL_OK;
 }
 
-/* Whatever left its group stays guarded, until somebody says that no other host runs it. */
+/* Whatever left its group stays guarded, until an operator says that no other host runs it. */
 static int keep_what_left(struct plan *p, const struct ctl *ctl, const struct agent_view *view)
 {
     _cleanup_free_ bool *released = calloc(p->n_release + 1, sizeof *released);
@@ -228,7 +229,7 @@ static bool stays_as_it_is(const struct plan *p, const struct ctl *ctl, const ch
     return g && same_guards(p, ctl, g);
 }
 
-/* Without a configuration that can be read the agent knows what is applied. */
+/* If the configuration cannot be read, the agent knows what is applied. */
 static int retire_by_agent(struct plan *p, const struct ctl *ctl, const struct agent_view *view)
 {
     p->retire = calloc(view->n_groups + 1, sizeof *p->retire);
@@ -245,8 +246,8 @@ static int retire_by_agent(struct plan *p, const struct ctl *ctl, const struct a
     return CTL_OK;
 }
 
-/* Before its guards go or change, the agent steps down from a group. So it does from all when the
- * node is renamed: what this node owns stands in the rows by its name. */
+/* The agent steps down from a group before the group's guards are removed or changed; and from all
+ * groups when the node is renamed, since its records have the old name as their owner's. */
 static int compare(struct plan *p, const struct ctl *ctl)
 {
     _cleanup_free_ struct config_difference *list = NULL;

@@ -3,7 +3,7 @@
 #define TENURE_CTL_APPLY_PLAN_H
 
 /* What an apply has to do: from what is applied now, by all that still shows it, to what the
- * files say. Decides; changes nothing on the host. */
+ * files say. This decides, and changes nothing on the host. */
 
 #include "ctl/agent.h"
 #include "ctl/ctl.h"

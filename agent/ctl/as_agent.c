@@ -17,6 +17,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/io.h"
 
 /* Where systemd has what LoadCredential= of the agent's unit names, as long as that runs. */
 #define CREDENTIALS_DIR "/run/credentials/tenured.service"
@@ -25,7 +26,7 @@
 
 /* ---- there ---- */
 
-/* libpq reads a great deal of it. */
+/* libpq reads much of the environment. */
 static int set_environment(const struct passwd *user)
 {
     if (clearenv() != 0 || setenv("PATH", PATH_OF_SERVICES, 1) < 0 ||
@@ -48,8 +49,8 @@ static int become(const char *name)
     return set_environment(user);
 }
 
-/* Nothing of the caller's goes along: no descriptor but the answer's, which comes after stderr, no
- * terminal, and no process of that user's may look into this one. Returns the descriptor. */
+/* The child inherits nothing of the caller's: no descriptor but the answer's, which comes after
+ * stderr, and no terminal; and no process of that user may trace it. Returns the descriptor. */
 static int part(int fd)
 {
     int moved = fcntl(fd, F_DUPFD_CLOEXEC, ANSWER_FD), null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -60,20 +61,6 @@ static int part(int fd)
         if (dup2(null, i) < 0)
             return -1;
     return dup2(moved, ANSWER_FD) < 0 || close_range(ANSWER_FD + 1, ~0U, 0) < 0 ? -1 : ANSWER_FD;
-}
-
-static void write_all(int fd, const char *bytes, size_t n)
-{
-    while (n > 0) {
-        ssize_t written = write(fd, bytes, n);
-
-        if (written < 0 && errno != EINTR)
-            return;
-        if (written > 0) {
-            bytes += written;
-            n -= (size_t)written;
-        }
-    }
 }
 
 static _Noreturn void be_there(const char *user, void (*work)(void *userdata, void *answer),
@@ -89,7 +76,7 @@ static _Noreturn void be_there(const char *user, void (*work)(void *userdata, vo
     if (prctl(PR_SET_DUMPABLE, 0) < 0 || getppid() != parent)
         _exit(EXIT_FAILURE);
     work(userdata, answer);
-    write_all(own, answer, size);
+    (void)write_all(own, answer, size); /* less than an answer is none */
     for (;;)
         (void)pause();
 }
@@ -160,7 +147,8 @@ static int read_all(int fd, char *bytes, size_t size, usec_t until)
     while (n < size) {
         struct pollfd p = {.fd = fd, .events = POLLIN};
         usec_t now = clock_boottime();
-        /* What is there counts, however late it is taken: another may have been waited for. */
+        /* An answer that is there counts, however late it is read: the caller may have waited for
+         * another one. */
         int r = poll(&p, 1, now >= until ? 0 : (int)((until - now) / USEC_PER_MSEC) + 1);
 
         if (r < 0 && errno == EINTR)

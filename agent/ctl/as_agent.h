@@ -22,7 +22,7 @@ struct as_agent {
     }
 
 /* Can it be tried as this user? 0; -ESRCH: there is no such user; -EPERM: this is neither root nor
- * that user, so what is tried is tried as whoever this is. */
+ * that user, so what is tried is tried as the present user. */
 int as_agent_possible(const char *user);
 
 /* Does it find there what LoadCredential= of the agent's unit names? Only while the agent runs. */

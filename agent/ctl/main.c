@@ -6,10 +6,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "ctl/ctl.h"
+#include "ctl/verbs.h"
 #include "guard/copy.h"
 
-/* systemd.exec(5), $JOURNAL_STREAM: somebody may have inherited it and writes elsewhere. */
+/* systemd.exec(5), $JOURNAL_STREAM: a process may have inherited it and write elsewhere. */
 static bool writes_to_journal(void)
 {
     const char *stream = getenv("JOURNAL_STREAM");

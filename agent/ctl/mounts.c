@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/mounts.h"
+
 #include <assert.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
-#include "ctl/ctl.h"
 
 /* Is there a mount point at this directory, or at one of so many above it? */
 static bool is_mounted(const char *path, int above)
@@ -88,7 +89,7 @@ bool ctl_warn_declared_late(const struct ctl *ctl)
         ctl_warn(ctl,
                  "%s lies on another file system than %s, and may be mounted at boot only after it "
                  "is needed: enabled units that it names would start then, before tenured does and "
-                 "whoever leads. Have it on that of %s, or disable its units",
+                 "whichever node leads; have it on that of %s, or disable its units",
                  read[i], etc, etc);
         late = true;
     }

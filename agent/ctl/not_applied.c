@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/not_applied.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "ctl/ctl.h"
+#include "config/load.h"
+#include "ctl/password.h"
 
 /* Groups that are not the same in both. Without memory: none. */
 static size_t count_differences(const struct tenure_config *applied,
@@ -47,9 +50,10 @@ void ctl_warn_not_applied(const struct ctl *ctl, const struct tenure_config *app
         ctl_warn(ctl, "the arbiter of the files is not the one that is applied: tenurectl apply "
                       "--dry-run says what would come of it");
     else if (applied->arbiter.unjudged && ctl_exposes_password(&applied->arbiter))
-        ctl_warn(ctl, "an earlier version has applied this arbiter, or a start with nothing "
-                      "applied: the agent's password goes in "
-                      "clear text to whoever answers and asks for it so, until tenurectl apply");
+        ctl_warn(ctl,
+                 "an earlier version has applied this arbiter, or a start with nothing "
+                 "applied: the agent's password goes in "
+                 "clear text to any server that answers and asks for it so, until tenurectl apply");
 }
 
 void ctl_warn_files_differ(const struct ctl *ctl)

@@ -48,7 +48,7 @@ const char *report_sum(const struct report *r, char *ret, size_t size)
         const char *text;
     } parts[] = {
         {VERDICT_BAD, "would keep the agent from leading"},
-        {VERDICT_UNKNOWN, "could not be looked at"},
+        {VERDICT_UNKNOWN, "could not be checked"},
         {VERDICT_WARNING, "should be mended"},
     };
     size_t used = 0;

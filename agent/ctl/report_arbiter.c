@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/report_arbiter.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/names.h"
-#include "ctl/report_parts.h"
 
 /* ---- one thing each ---- */
 
@@ -17,7 +18,7 @@ static void report_files(struct report *r, const struct trial *t, bool usable)
     for (size_t i = 0; i < t->files.n; i++)
         report_line(r, usable ? VERDICT_WARNING : VERDICT_BAD, "files", "%s", t->files.text[i]);
     if (t->n_named > 0 && t->files_error < 0)
-        report_line(r, VERDICT_UNKNOWN, "files", "those of conninfo could not be looked at: %s",
+        report_line(r, VERDICT_UNKNOWN, "files", "those of conninfo could not be checked: %s",
                     strerror(-t->files_error));
     else if (t->n_named > 0 && t->files.n == 0)
         report_line(r, VERDICT_GOOD, "files", "%zu that conninfo names can be used%s", t->n_named,
@@ -86,12 +87,12 @@ static void report_schema(struct report *r, const struct attempt *a)
                     "security");
     else
         report_line(r, VERDICT_GOOD, "trial",
-                    "a group was claimed, renewed and given back, and all of it rolled back");
+                    "a group was claimed, renewed and released, and all of it rolled back");
 }
 
 /* ---- the hosts ---- */
 
-/* All there is to say of the one that would be used. */
+/* All findings about the one that would be used. */
 static void report_best(struct report *r, const struct attempt *a, bool require_sync)
 {
     if (a->stage < ATTEMPT_REACHED) {
@@ -122,7 +123,7 @@ static bool is_same(const struct attempt *a, const struct attempt *b)
     return a->epoch.system_id == b->epoch.system_id && a->epoch.timeline == b->epoch.timeline;
 }
 
-/* Also by target_session_attrs=read-write, of which libpq says so itself. */
+/* Also by target_session_attrs=read-write, which libpq reports itself. */
 static bool is_standby(const struct attempt *a)
 {
     return (a->stage == ATTEMPT_OVER && !a->writes) ||

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/report_host.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdint.h>
@@ -10,7 +12,6 @@
 #include "base/text.h"
 #include "ctl/agent.h"
 #include "ctl/as_agent.h"
-#include "ctl/report_parts.h"
 #include "ctl/systemd.h"
 #include "daemon/clock_rate.h"
 
@@ -83,7 +84,7 @@ static int is_authorised(sd_bus *bus, pid_t pid, const char *unit, const char *v
     return r;
 }
 
-/* Somebody whom polkit can look at: it is the agent's user when it says so. */
+/* A process for polkit to look up: it is the agent's user once it has answered. */
 static void stand_there(void *userdata, void *answer)
 {
     (void)userdata;
@@ -119,25 +120,25 @@ void report_polkit(struct report *r, const struct ctl *ctl, sd_bus *bus)
     assert(r);
     assert(ctl);
 
-    struct as_agent somebody = AS_AGENT_NONE;
+    struct as_agent subject = AS_AGENT_NONE;
     char there;
 
-    /* polkit tells nobody else of another user's rights. */
+    /* polkit answers about another user's rights to root alone. */
     if (geteuid() != 0) {
         report_line(r, VERDICT_UNKNOWN, "polkit", "only root may ask: run it as root");
         return;
     }
     int error = as_agent_possible(ctl->agent_user);
     if (error == 0)
-        error = as_agent_start(ctl->agent_user, stand_there, NULL, sizeof there, &somebody);
+        error = as_agent_start(ctl->agent_user, stand_there, NULL, sizeof there, &subject);
     if (error == 0)
-        error = as_agent_await(&somebody, &there, sizeof there,
+        error = as_agent_await(&subject, &there, sizeof there,
                                usec_add(clock_boottime(), SYSTEMD_ASIDE_TIMEOUT_USEC));
     if (error == 0)
-        report_rights(r, bus, somebody.pid);
+        report_rights(r, bus, subject.pid);
     else if (error != -ESRCH) /* which is said elsewhere */
         report_line(r, VERDICT_UNKNOWN, "polkit", "it cannot be asked: %s", strerror(-error));
-    as_agent_end(&somebody);
+    as_agent_end(&subject);
 }
 
 /* ---- the bus ---- */
@@ -157,8 +158,8 @@ void report_bus(struct report *r, sd_bus *bus)
         report_line(r, VERDICT_GOOD, "D-Bus", "tenured runs, and has its name on the bus");
     else if (!is_installed(dirs, BUS_POLICY))
         report_line(r, VERDICT_WARNING, "D-Bus",
-                    "/usr/share/" BUS_POLICY " is missing, so tenured cannot be asked, nor told to "
-                    "reload: install tenure again, then systemctl reload dbus");
+                    "/usr/share/" BUS_POLICY " is missing, so tenured can be neither asked nor "
+                    "reloaded: install tenure again, then systemctl reload dbus");
     else if (systemd_active_state(bus, "tenured.service", state, sizeof state) == 0 &&
              strcmp(state, "active") == 0)
         report_line(r, VERDICT_WARNING, "D-Bus",

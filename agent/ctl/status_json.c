@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ctl/status.h"
+#include "ctl/status_json.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -40,7 +40,7 @@ static json_t *term(uint64_t value)
     return value == 0 || value > INT64_MAX ? json_null() : json_integer((json_int_t)value);
 }
 
-/* All "o" values are taken over by json_pack, also when it fails; it fails when one is NULL. */
+/* json_pack owns all "o" values from then on, also when it fails; it fails when one is NULL. */
 static json_t *units(const struct agent_group *g)
 {
     json_t *list = json_array();
@@ -124,7 +124,7 @@ static const char *role_by_systemd(const char *active_state)
     return strcmp(active_state, "deactivating") == 0 ? "stopping" : "leader";
 }
 
-/* A keeper lives by itself, until its deadline. */
+/* A keeper lives without the agent, until its deadline. */
 const char *status_of_keeper(const char *active_state)
 {
     assert(active_state);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ctl/status.h"
+#include "ctl/status_text.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -11,7 +11,7 @@
 
 #define CELL_MAX 96
 #define DAY_SECONDS 86400
-#define SAID_MIN 16 /* less of a text is not known to be the same */
+#define SAID_MIN 16 /* a shorter match says nothing */
 
 enum column { COLUMN_GROUP, COLUMN_ROLE, COLUMN_TERM, COLUMN_LEADER, COLUMN_SINCE, COLUMN_RENEWED };
 #define COLUMNS (COLUMN_RENEWED + 1)
@@ -67,9 +67,9 @@ static const char *watched(const struct agent_group *g, char *ret, size_t size)
     return ret;
 }
 
-/* By what it has read, not only by the time: the lease was not renewed for longer than a leader
- * takes and this node needs to see it. Polls of this node fail, or a leader does not renew, if one
- * of them takes longer than two polls. */
+/* Judged by what this node has read, not only by the time: the lease was not renewed for longer
+ * than a leader takes and this node needs to see it. Polls of this node fail, or a leader does not
+ * renew, if one of them takes longer than two polls. */
 static bool seems_dead(const struct agent_group *g)
 {
     return g->watch > 0 && g->seen <= 2 * agent_poll(g) &&
@@ -83,13 +83,13 @@ static const char *countdown(usec_t usec, char *ret, size_t size)
     return format_span(usec - usec % USEC_PER_SEC, ret, size);
 }
 
-/* What this node has to see of it has an end, the silence has none. */
+/* What this node has to see of the silence has an end; the silence has none. */
 static usec_t silent_for(const struct agent_group *g)
 {
     return g->renewed == USEC_INFINITY ? g->unchanged : usec_max(g->unchanged, g->renewed);
 }
 
-/* What will come of it that the leader does not renew. */
+/* What follows if the leader does not renew. */
 static void print_silence(FILE *f, const struct agent_group *g)
 {
     char silent[SPAN_FORMAT_MAX], left[SPAN_FORMAT_MAX];
@@ -194,7 +194,7 @@ static void print_watchdog(FILE *f, const struct watchdog *w)
 }
 
 /* The line is made for `systemctl status`, too, and says what the arbiter says, to its end or as
- * far as there was room: that stands above it already. */
+ * far as there was room: that is above it already. */
 static void print_status(FILE *f, const struct agent_view *v)
 {
     size_t whole = strlen(v->arbiter);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 
 #define SYSTEMD_NAME "org.freedesktop.systemd1"
 #define SYSTEMD_PATH "/org/freedesktop/systemd1"
@@ -31,14 +32,14 @@ int systemd_open_bus(sd_bus **ret, usec_t limit)
     if (r >= 0)
         r = sd_bus_set_method_call_timeout(bus, limit);
     if (r < 0) {
-        (void)sd_bus_close_unref(bus); /* to flush would wait, too */
+        (void)sd_bus_close_unref(bus); /* flushing would wait, too */
         return r;
     }
     *ret = bus;
     return 0;
 }
 
-/* property: one of the interface; NULL: all of it, or, of "", of the whole object. */
+/* property: one of the interface; NULL: all of them, or with the interface "" all of the object. */
 static int ask_unit(sd_bus *bus, const char *unit, const char *interface, const char *property,
                     sd_bus_message **ret)
 {
@@ -212,4 +213,12 @@ int systemd_each_keeper(sd_bus *bus, keeper_found found, void *userdata)
             found(userdata, group, state);
     }
     return r;
+}
+
+const char *systemd_said(const sd_bus_error *e, int error, char ret[static SYSTEMD_SAID_MAX])
+{
+    assert(e);
+    assert(ret);
+
+    return text_clean(e->message ? e->message : strerror(-error), ret, SYSTEMD_SAID_MAX);
 }

@@ -55,4 +55,10 @@ int systemd_reload(sd_bus *bus, sd_bus_error *error);
 typedef void (*keeper_found)(void *userdata, const char *group, const char *active_state);
 int systemd_each_keeper(sd_bus *bus, keeper_found found, void *userdata);
 
+#define SYSTEMD_SAID_MAX 512
+
+/* The error with which PID 1 or the agent has answered, made printable: it may quote any program.
+ * Returns ret. */
+const char *systemd_said(const sd_bus_error *e, int error, char ret[static SYSTEMD_SAID_MAX]);
+
 #endif

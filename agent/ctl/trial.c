@@ -12,8 +12,9 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "ctl/as_agent.h"
+#include "ctl/password.h"
 
-/* What the child knows before the trial is over is in its answer: it ends before it is killed. */
+/* The child ends before it would be killed, so that its answer has what it knows by then. */
 #define TRIAL_ROOM_USEC (500 * USEC_PER_MSEC)
 
 struct task {
@@ -33,7 +34,7 @@ static struct conninfo *parse(const char *text)
 
 /* ---- as the agent ---- */
 
-/* Taken apart again: what the environment says is another there. */
+/* Parsed again: the environment is different there. */
 static void try_host(void *userdata, void *answer)
 {
     const struct task *t = userdata;
@@ -53,11 +54,11 @@ static const char *file_of(const struct conninfo *c, const char *keyword)
 {
     const char *path = conninfo_option(c, keyword);
 
-    /* "system" is the authorities that the system has; "pkcs11:…" no file either. */
+    /* "system" names the authorities that the system has; "pkcs11:…" is no file either. */
     return path && *path == '/' ? path : NULL;
 }
 
-static void look_at_files(void *userdata, void *answer)
+static void check_files(void *userdata, void *answer)
 {
     const struct task *t = userdata;
     struct trial_files *f = answer;
@@ -180,7 +181,7 @@ static void start(const struct ctl *ctl, const struct conninfo *c, enum arbiter_
             t->n_named++;
     }
     run->task_of_files = (struct task){.conninfo = run->conninfo};
-    t->files_error = as_agent_start(ctl->agent_user, look_at_files, &run->task_of_files,
+    t->files_error = as_agent_start(ctl->agent_user, check_files, &run->task_of_files,
                                     sizeof t->files, &run->files);
     for (; t->n < c->n_hosts; t->n++) {
         struct attempt *a = &t->attempts[t->n];

@@ -27,9 +27,9 @@ struct trial_run; /* what is at work */
 
 struct trial {
     int error;       /* negative errno: nothing could be tried; -ESRCH: there is no such user */
-    bool as_agent;   /* false: it was tried as whoever this is */
-    size_t n_named;  /* files that were looked at */
-    int files_error; /* negative errno: they were not looked at */
+    bool as_agent;   /* false: it was tried as the present user */
+    size_t n_named;  /* files that were checked */
+    int files_error; /* negative errno: they were not checked */
     struct trial_files files, hidden; /* hidden: this process sees them, the agent does not */
     struct attempt attempts[CONNINFO_HOSTS_MAX];
     size_t n;

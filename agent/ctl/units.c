@@ -24,7 +24,7 @@ struct view {
     const struct ctl *ctl;
     sd_bus *bus;
     const struct tenure_config *config;
-    const struct config_group *group; /* of the unit that is looked at */
+    const struct config_group *group; /* of the unit that is judged */
     struct units_findings *findings;
     usec_t until; /* nothing is asked after this */
     bool late;    /* something was not */
@@ -61,7 +61,7 @@ static const char *group_of(void *userdata, const char *unit)
     return g ? g->name : NULL;
 }
 
-/* What cannot be declared: the host's own, and types that a group does not have. */
+/* What cannot be declared: the host's own units, and types that a group cannot have. */
 static bool of_host(void *userdata, const char *unit)
 {
     static const char modules[] = "modprobe@"; /* of the kernel: systemd's own */
@@ -102,7 +102,7 @@ static bool is_of_users(const char *unit)
     return false;
 }
 
-/* Does PID 1 take this other name of the unit's file for another unit? */
+/* For PID 1, is this other name of the unit's file another unit? */
 static bool is_twin(struct view *v, const char *unit, const char *name)
 {
     const struct unit_properties *p = config_group_of(v->config, name) ? NULL : ask_other(v, name);
@@ -110,7 +110,8 @@ static bool is_twin(struct view *v, const char *unit, const char *name)
     return p && strcmp(p->id, unit) != 0 && strcmp(p->load_state, "loaded") == 0;
 }
 
-/* Of so many names of its file those that are. Returns NULL without memory; for free(3). */
+/* Of these names of its file, those for which that is so. Returns NULL without memory; for free(3).
+ */
 static struct survey_twin *find_twins(struct view *v, const char *unit, char *const names[],
                                       size_t n, size_t *ret_n)
 {

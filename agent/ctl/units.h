@@ -16,11 +16,12 @@ struct units_findings {
 void units_findings_clear(struct units_findings *f);
 #define _cleanup_units_findings_ _cleanup_(units_findings_clear)
 
-/* Asks PID 1 about every declared unit and judges the answers (host/survey.h). Each finding bears
- * file and line of the group. to_the_end: false is for whoever would ask again after a
- * daemon-reload: it ends with the first unit that is stale, since of units that nothing refers to
- * PID 1 reads the files for each answer, some milliseconds each. until: nothing is asked after
- * this, by CLOCK_MONOTONIC. Returns 0, or negative errno: then PID 1 did not answer for unit, or
+/* Asks PID 1 about every declared unit and judges the answers (host/survey.h). Each finding has
+ * file and line of the group. to_the_end: false is for a caller that would ask again after a
+ * daemon-reload: it ends with the first unit that is stale, since PID 1 reads the files of a unit
+ * that nothing refers to for each answer, which takes some milliseconds. until: nothing is asked
+ * after this, by CLOCK_MONOTONIC. Returns 0, or negative errno: then PID 1 did not answer for unit,
+ * or
  * (-ETIMEDOUT) was not asked in time. */
 int units_ask(const struct ctl *ctl, sd_bus *bus, const struct tenure_config *c, bool to_the_end,
               usec_t until, struct units_findings *ret, const char **ret_unit);

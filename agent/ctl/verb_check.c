@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/verb_check.h"
+
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -7,9 +9,16 @@
 
 #include "base/clock.h"
 #include "base/parse.h"
-#include "ctl/ctl.h"
-#include "ctl/report_parts.h"
+#include "config/load.h"
+#include "ctl/load.h"
+#include "ctl/mounts.h"
+#include "ctl/not_applied.h"
+#include "ctl/options.h"
+#include "ctl/password.h"
+#include "ctl/report_arbiter.h"
+#include "ctl/report_host.h"
 #include "ctl/units.h"
+#include "ctl/watchdog.h"
 #include "guard/copy.h"
 #include "guard/text.h"
 
@@ -19,9 +28,9 @@
 #define UNITS_LIMIT_USEC (3 * USEC_PER_SEC)
 #define SUM_MAX 256
 
-/* From the leader's last breath until another asks its keeper to start, with an arbiter that
- * answers in time: the last renewal is seen by a poll, unchanged for L, and then claimed. */
-static usec_t takeover_bound(const struct budget *b)
+/* From the leader's last renewal until another node asks its keeper to start, with an arbiter that
+ * answers in time: a poll sees the renewal, the record is unchanged for L, and then claimed. */
+static usec_t failover_bound(const struct budget *b)
 {
     return b->lease + b->poll + b->poll / POLL_ROOM_DIVISOR + 2 * b->request;
 }
@@ -50,7 +59,7 @@ static void print_budgets(const struct ctl *ctl, const struct tenure_config *c)
     if (c->n_groups == 0)
         return;
     (void)fprintf(ctl->out, "\n%-*s  %-8s %-8s %-8s %-8s %-8s %-10s %s\n", width, "GROUP",
-                  "LEASE L", "STOP S", "KILL K", "RENEW D", "POLL p", "TAKEOVER", "UNITS");
+                  "LEASE L", "STOP S", "KILL K", "RENEW D", "POLL p", "FAILOVER", "UNITS");
     for (size_t i = 0; i < c->n_groups; i++) {
         const struct config_group *g = &c->groups[i];
         const struct budget *b = &g->budget;
@@ -58,14 +67,14 @@ static void print_budgets(const struct ctl *ctl, const struct tenure_config *c)
 
         (void)fprintf(ctl->out, "%-*s  %-8s %-8s %-8s %-8s %-8s %-10s", width, g->name,
                       span(b->lease, t[0]), span(b->stop, t[1]), span(b->kill, t[2]),
-                      span(b->duration, t[3]), span(b->poll, t[4]), span(takeover_bound(b), t[5]));
+                      span(b->duration, t[3]), span(b->poll, t[4]), span(failover_bound(b), t[5]));
         for (size_t k = 0; k < g->n_units; k++)
             (void)fprintf(ctl->out, " %s", g->units[k]);
         (void)fputc('\n', ctl->out);
     }
     (void)fputs("\nD: how long a renewal makes a leader. Without a further one its units get "
                 "SIGTERM at D,\nSIGKILL at D + S, and are gone at D + S + K, before L is over. "
-                "TAKEOVER: at the latest another\nhost starts the units, after the leader's last "
+                "FAILOVER: at the latest another\nhost starts the units, after the leader's last "
                 "renewal and with a database that answers.\n",
                 ctl->out);
 }
@@ -104,7 +113,7 @@ static void check_volatile(const struct ctl *ctl)
                "until the agent's start has applied it again");
 }
 
-/* What is said of the host, and makes no configuration wrong. */
+/* Findings about the host, which make no configuration wrong. */
 static void check_applied(const struct ctl *ctl, const struct tenure_config *files)
 {
     _cleanup_problems_ struct config_problems problems = {0};
@@ -112,7 +121,7 @@ static void check_applied(const struct ctl *ctl, const struct tenure_config *fil
     struct gaps gaps = {.n = 0};
     size_t from = 0;
 
-    /* They may hold a password, and are not for everybody. */
+    /* They may hold a password, and are not readable by all users. */
     if (is_not_for_us(ctl->applied[CONFIG_APPLIED_OWN]) ||
         is_not_for_us(ctl->applied[CONFIG_APPLIED_VOLATILE]))
         return;
@@ -134,7 +143,7 @@ static void check_applied(const struct ctl *ctl, const struct tenure_config *fil
 }
 
 /* What PID 1 knows of the units. Where it cannot be asked, say in a container in which a
- * configuration is built, the rest of the check stands. */
+ * configuration is built, the rest of the check counts. */
 static void check_units(const struct ctl *ctl, sd_bus *bus, const struct tenure_config *c,
                         struct report *report)
 {
@@ -152,7 +161,7 @@ static void check_units(const struct ctl *ctl, sd_bus *bus, const struct tenure_
         report_line(report, VERDICT_GOOD, "units", "as systemd knows them, they can be led");
 }
 
-/* What only this host can tell. One that hangs is not asked once more. */
+/* What only this host can answer. A PID 1 that hangs is not asked once more. */
 static void check_host(const struct ctl *ctl, const struct tenure_config *c, struct report *report)
 {
     _cleanup_bus_ sd_bus *bus = NULL;
@@ -172,7 +181,7 @@ static void check_host(const struct ctl *ctl, const struct tenure_config *c, str
     report_bus(report, bus);
 }
 
-/* As monitoring has it, with all that was said. */
+/* As monitoring has it, with all findings. */
 static int conclude(const struct ctl *ctl, struct report *report, bool live)
 {
     char sum[SUM_MAX];
@@ -186,12 +195,12 @@ static int conclude(const struct ctl *ctl, struct report *report, bool live)
     return (int)report_status(report);
 }
 
-/* NULL: it was refused, and so nobody is asked. */
+/* NULL: it was refused, and so no server is asked. */
 static void report_trial(struct report *report, struct trial *trial, bool require_sync)
 {
     if (!trial) {
         report_line(report, VERDICT_UNKNOWN, "arbiter",
-                    "not tried: the password would go to whoever answers, see above");
+                    "not tried: the password would go to any server that answers, see above");
         return;
     }
     trial_finish(trial);
@@ -224,7 +233,7 @@ static int check(const struct ctl *ctl, const struct config_paths *paths, bool o
     if (of_host && !offline) {
         size_t n = ctl_warn_watchdog(ctl, config);
 
-        /* More than a warning, for whoever watches over this host. */
+        /* More than a warning to those who monitor this host. */
         report.n[VERDICT_BAD] += n;
         *ctl->n_warned -= (unsigned)n;
     }

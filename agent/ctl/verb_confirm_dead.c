@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/verb_confirm_dead.h"
+
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -7,7 +9,7 @@
 
 #include "base/parse.h"
 #include "ctl/agent.h"
-#include "ctl/ctl.h"
+#include "ctl/options.h"
 #include "ctl/systemd.h"
 
 #define YES_OPTION "--yes-"
@@ -84,7 +86,7 @@ static void print_runs(const struct ctl *ctl, const struct agent_group *g)
     }
 }
 
-/* What the word puts off. */
+/* What the operator's word delays. */
 static void print_claim(const struct ctl *ctl, const struct agent_group *g)
 {
     char span[SPAN_FORMAT_MAX];
@@ -107,7 +109,7 @@ static size_t print_led(const struct ctl *ctl, const struct agent_view *v, const
         if (strcmp(g->leader, node) != 0)
             continue;
         if (n++ == 0)
-            (void)fprintf(ctl->out, "\"%s\" stands in the record of:\n", node);
+            (void)fprintf(ctl->out, "\"%s\" is in the record of:\n", node);
         (void)fprintf(ctl->out, "  %s, term %" PRIu64 ": ", g->name, g->term);
         print_runs(ctl, g);
         print_claim(ctl, g);
@@ -158,13 +160,13 @@ static int print_all_done(const struct ctl *ctl, const char *node,
     for (size_t i = 0; i < n; i++)
         print_done(ctl, &list[i]);
     if (n == 0)
-        (void)fprintf(ctl->out,
-                      "Nothing to do: \"%s\" stands in no record of this host's groups.\n", node);
+        (void)fprintf(ctl->out, "Nothing to do: \"%s\" is in no record of this host's groups.\n",
+                      node);
     return CTL_OK;
 }
 
 /* No answer, or none that can be read, is no refusal: once the agent takes the records, it goes on
- * without whoever called, and what it took before it died stays taken. */
+ * without its caller, and what it took before it died stays taken. */
 static bool is_answered(const sd_bus_error *error, int r)
 {
     return sd_bus_error_is_set(error) && r != -ETIMEDOUT && r != -ECONNRESET;
@@ -204,7 +206,7 @@ static int go_on(const struct ctl *ctl, sd_bus *bus, const struct agent_view *v,
     /* By the records as they were seen last: whether there is something to do, those say that are
      * read now. */
     if (print_led(ctl, v, w->node) == 0)
-        (void)fprintf(ctl->out, "\"%s\" stands in no record that this host has seen.\n", w->node);
+        (void)fprintf(ctl->out, "\"%s\" is in no record that this host has seen.\n", w->node);
     (void)fputs(promise, ctl->out);
     if (!w->yes && !answers_yes(ctl, w->node))
         return ctl_fail(ctl, "that is not \"%s\": nothing is done", w->node);
@@ -223,7 +225,7 @@ int verb_confirm_dead(const struct ctl *ctl, int argc, char *argv[])
         return r - 1;
     r = sd_bus_open_system(&bus);
     if (r >= 0)
-        r = agent_look(bus, &view);
+        r = agent_read(bus, &view);
     if (r < 0)
         return ctl_fail(ctl, "cannot ask tenured: %s; see `tenurectl status`",
                         r == -ENXIO ? "it is not on the system bus" : strerror(-r));

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/verb_is_leader.h"
+
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "ctl/ctl.h"
+#include "ctl/options.h"
 #include "ctl/systemd.h"
 #include "guard/remember.h"
 
 enum answer { NO, YES, NO_GROUP };
 
-/* By what guards its keeper, which is there with the agent or without; where that is lost, by what
- * was applied since the boot. Returns NO, NO_GROUP or negative errno. */
+/* Judged by the guards of its keeper, which are there with the agent or without; where they are
+ * lost, by what was applied since the boot. Returns NO, NO_GROUP or negative errno. */
 static int group_is_here(const struct ctl *ctl, sd_bus *bus, const char *group, const char *unit)
 {
     char slice[UNIT_NAME_LEN_MAX + 1];

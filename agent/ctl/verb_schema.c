@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/verb_schema.h"
+
 #include <getopt.h>
 #include <stdio.h>
 
-#include "ctl/ctl.h"
+#include "ctl/options.h"
 #include "schema.h" /* made from agent/arbiter/schema.sql by embed.py */
 
 int verb_schema(const struct ctl *ctl, int argc, char *argv[])

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/verb_status.h"
+
 #include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
@@ -7,8 +9,10 @@
 #include <string.h>
 
 #include "ctl/agent.h"
-#include "ctl/ctl.h"
-#include "ctl/status.h"
+#include "ctl/not_applied.h"
+#include "ctl/options.h"
+#include "ctl/status_json.h"
+#include "ctl/status_text.h"
 #include "ctl/systemd.h"
 
 /* ---- without an answer ---- */
@@ -49,7 +53,7 @@ static void say(struct silence *s, bool runs_not, const char *format, ...)
     va_end(ap);
 }
 
-/* Nobody has the agent's name on the bus: PID 1 knows why. */
+/* The agent's name has no owner on the bus: PID 1 knows why. */
 static void explain_absence(sd_bus *bus, struct silence *s)
 {
     char state[ACTIVE_STATE_SIZE];
@@ -89,7 +93,7 @@ static void explain(sd_bus *bus, int error, struct silence *s)
         say(s, false, "cannot ask tenured: %s; see `systemctl status tenured`", strerror(-error));
 }
 
-/* The agent does not answer: why, what to do, and what nevertheless goes on. */
+/* The agent does not answer: prints why, what to do, and what goes on nevertheless. */
 static int print_silence(const struct ctl *ctl, sd_bus *bus, int error, const char *group,
                          bool json)
 {
@@ -158,7 +162,7 @@ int verb_status(const struct ctl *ctl, int argc, char *argv[])
     const char *group = optind < argc ? argv[optind] : NULL;
     r = sd_bus_open_system(&bus);
     if (r >= 0)
-        r = agent_look(bus, &view);
+        r = agent_read(bus, &view);
     if (r < 0)
         return print_silence(ctl, bus, r, group, json);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/watchdog.h"
+
 #include <assert.h>
 
-#include "ctl/ctl.h"
 #include "ctl/systemd.h"
 
 #define TEXT_MAX 512

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "config/load.h"
 #include "daemon/daemon.h"
 
 static void text_of(const struct config_problems *problems, char ret[static REASON_MAX])

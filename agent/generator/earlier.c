@@ -19,7 +19,7 @@ static int end_earlier(const struct generate_paths *paths, int dir_fd, const str
     struct stat st;
     int r = group_earlier_keeper_unit(g->name, keeper, sizeof keeper);
 
-    if (r < 0) /* too long: it never was */
+    if (r < 0) /* too long: no keeper ever had that name */
         return r == -ENOENT || r == -ENOBUFS ? 0 : r;
     int n = snprintf(path, sizeof path, "%s/invocation:%s", paths->invocations, keeper);
     if (n < 0 || (size_t)n >= sizeof path || lstat(path, &st) < 0)

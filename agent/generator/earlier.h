@@ -6,9 +6,9 @@
 
 #include "generator/generate.h"
 
-/* Writes what ends each of those of this configuration's groups: the units are bound to today's
- * names from this moment on, so PID 1 stops them, and these keepers have nothing to keep. Returns
- * 0, or the first error; goes on after one. */
+/* For each of those of this configuration's groups, writes what ends it: the units are bound to
+ * today's names from this moment on, so PID 1 stops them, and these keepers have nothing to keep.
+ * Returns 0, or the first error; goes on after one. */
 int earlier_keepers_end(const struct generate_paths *paths, int dir_fd,
                         const struct tenure_config *config);
 

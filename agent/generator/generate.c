@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "config/file.h"
+#include "config/load.h"
 #include "config/trigger.h"
 #include "config/unit_name.h"
 #include "generator/earlier.h"
@@ -43,7 +44,7 @@ static const char *next_quote(const char *s, bool comments)
 }
 
 /* The next quoted string of a text in libconfig's syntax, with its escapes undone; false at the
- * end. A string too long or broken off is handed out as "". comments: what stands in them does not
+ * end. A string too long or broken off is handed out as "". comments: what is in them does not
  * count; in a text that got damaged it does. */
 static bool next_string(const char **p, bool comments, char *ret, size_t size)
 {
@@ -84,7 +85,7 @@ static int lock_unit(const struct lock *l, const char *unit)
     char group[GROUP_NAME_MAX + 1];
 
     if (guard_copy_find(l->copy_dir, unit, group) == 0)
-        return 0; /* and a leader leads on */
+        return 0; /* so that a leader goes on leading */
     int r = guard_lock_text(unit, &text);
     return r < 0 ? r : guard_file_write(l->dir_fd, unit, GUARD_LOCK_FILE, text);
 }
@@ -142,7 +143,7 @@ static int lock_all(const struct generate_paths *paths, int dir_fd, size_t *ret_
 }
 
 /* An apply removes what earlier versions left. So what is there was written since, by one of them:
- * somebody went back to it for a while. */
+ * the host ran it again for a while. */
 static int lock_older(const struct generate_paths *paths, int dir_fd,
                       const struct tenure_config *config, size_t from, size_t *ret_found)
 {

@@ -25,7 +25,7 @@ struct generate_paths {
 };
 
 /* Writes the guards of what is applied. That must never lose its guards because a file got damaged
- * or lost: its copy stands in for it. If none can be used, all unit names that are found in their
+ * or lost: its copy counts instead. If none can be used, all unit names that are found in their
  * text, or in the files that were to be applied, get a guard that refuses every start: missing is
  * no less than broken, for a host that boots before its first apply as well. But not those that
  * their drop-in in copy_dir still guards. The same for what only files of an earlier version name.

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "config/load.h"
 #include "config/trigger.h"
 #include "config/unit_name.h"
 #include "generator/earlier.h"
@@ -29,13 +30,14 @@ static bool is_live(const struct generate_paths *paths, const char *group)
     return n > 0 && (size_t)n < sizeof path && access(path, F_OK) == 0;
 }
 
-/* Ours would hide what is there. */
+/* A drop-in of ours would hide what is there. */
 static bool has_copy(const struct live *l, const char *unit)
 {
     char group[GROUP_NAME_MAX + 1];
     int r = guard_copy_find(l->paths->copy_dir, unit, group);
 
-    return r == 0 || (r != -ENOENT && unit_name_problem(unit)); /* keepers tell no group */
+    return r == 0 ||
+           (r != -ENOENT && unit_name_problem(unit)); /* a keeper's drop-in names no group */
 }
 
 static int write_guard(void *userdata, const char *unit, const char *text)

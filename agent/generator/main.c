@@ -9,37 +9,47 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "generator/generate.h"
 #include "guard/copy.h"
 
-/* One datagram in the journal's own protocol, if somebody listens; never waits. */
-static bool tell_journal(const char *text)
+/* One datagram in the journal's own protocol, if it listens; never waits. Returns 0 or negative
+ * errno. */
+static int log_to_journal(const char *text)
 {
-    static const struct sockaddr_un journal = {AF_UNIX, "/run/systemd/journal/socket"};
     char message[LOG_LINE_MAX + 64];
+    struct notifier journal;
     int n =
         snprintf(message, sizeof message,
                  "PRIORITY=%d\nSYSLOG_IDENTIFIER=tenure-generator\nMESSAGE=%s\n", LOG_ERR, text);
-    _cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-    return fd >= 0 && n > 0 && (size_t)n < sizeof message &&
-           sendto(fd, message, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL,
-                  (const struct sockaddr *)&journal, sizeof journal) == n;
+    if (n < 0 || (size_t)n >= sizeof message)
+        return -EMSGSIZE;
+    int r = notify_open(JOURNAL_SOCKET, &journal);
+    if (r < 0)
+        return r;
+    r = notify_send(&journal, message, -1);
+    (void)close(journal.fd);
+    return r;
 }
 
-/* At boot there is no journal yet; what is in the kernel's buffer gets there later. */
-static bool tell_kernel(const char *text)
+/* At boot there is no journal yet; what is in the kernel's buffer gets there later. Returns 0 or
+ * negative errno. */
+static int log_to_kernel(const char *text)
 {
     char line[LOG_LINE_MAX + 64];
     int n = snprintf(line, sizeof line, "<%d>tenure-generator: %s\n", LOG_ERR, text);
-    _cleanup_close_ int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 
-    return fd >= 0 && n > 0 && (size_t)n < sizeof line && write(fd, line, (size_t)n) == n;
+    if (n < 0 || (size_t)n >= sizeof line)
+        return -EMSGSIZE;
+    _cleanup_close_ int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0)
+        return -errno;
+    return write(fd, line, (size_t)n) == n ? 0 : -EIO;
 }
 
 static void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -55,7 +65,7 @@ static void complain(const char *format, ...)
     for (char *p = text; *p; p++) /* one line, one field */
         if ((unsigned char)*p < ' ')
             *p = ' ';
-    if (!tell_journal(text) && !tell_kernel(text))
+    if (log_to_journal(text) < 0 && log_to_kernel(text) < 0)
         log_error("tenure-generator: %s", text);
 }
 

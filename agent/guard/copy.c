@@ -19,7 +19,7 @@
 #include "guard/file.h"
 #include "guard/text.h"
 
-/* More files than that are brought to the disk with all else that waits for it. */
+/* More files than that go to the disk with everything else that is pending, by one sync. */
 #define SYNC_EACH_MAX 32
 #define DROP_INS_MAX 200000
 #define DROP_IN_SIZE_MAX (1024 * 1024)
@@ -62,7 +62,7 @@ static int remove_directory(int dir_fd, const char *unit)
     return unlinkat(dir_fd, name, AT_REMOVEDIR) < 0 ? -errno : 0;
 }
 
-/* Everybody may read it: `systemctl cat` is everybody's. */
+/* Readable by all users: any of them may use `systemctl cat`. */
 static int stage_in(int dir_fd, const char *unit, const char *text, bool made)
 {
     _cleanup_close_ int drop_ins = guard_file_open_directory(dir_fd, unit);
@@ -93,7 +93,7 @@ static int publish(int dir_fd, const char *unit)
     return guard_file_publish(drop_ins, GUARD_FILE);
 }
 
-/* And what somebody left there who was interrupted. */
+/* And what an interrupted writer left there. */
 static int take_away(int dir_fd, const char *unit, const char *file)
 {
     _cleanup_close_ int drop_ins = guard_file_open_directory(dir_fd, unit);
@@ -115,14 +115,14 @@ struct writer {
     size_t n;
 };
 
-/* Not for want of something that may be there next time. */
+/* Not for lack of something that may be there next time. */
 static bool is_final(int error)
 {
     return error == -EROFS || error == -EACCES || error == -EPERM || error == -ENOTDIR ||
            error == -ELOOP || error == -EISDIR || error == -ENAMETOOLONG;
 }
 
-/* Returns the error again if it is not final. */
+/* Returns the error itself unless it is final. */
 static int refuse(struct writer *w, const char *unit, int error)
 {
     if (!is_final(error))
@@ -134,7 +134,7 @@ static int refuse(struct writer *w, const char *unit, int error)
     return 0;
 }
 
-/* It was somebody else's before it had a drop-in of ours, and is for them to open. */
+/* The directory existed before it had a drop-in of ours: its owner has to open it. */
 static void note_hidden(const struct writer *w, const char *unit)
 {
     _cleanup_close_ int drop_ins = guard_file_open_directory(w->dir_fd, unit);
@@ -291,7 +291,7 @@ static int drop_ins_of(const char *dir, bool staged, char ***ret, size_t *ret_n)
     return 0;
 }
 
-/* A unit's drop-in that does not tell its group: nobody knows whether that was released. */
+/* A unit's drop-in that does not name its group: whether that was released is not known. */
 static bool is_strange(const char *dir, const char *unit)
 {
     char group[GROUP_NAME_MAX + 1];
@@ -411,7 +411,7 @@ int guard_copy_scan(const char *dir,
         char group[GROUP_NAME_MAX + 1] = "";
 
         if (unit_name_problem(units[i]))
-            continue; /* keepers and the agent, or nobody's */
+            continue; /* keepers and the agent, or no unit */
         if (guard_copy_find(dir, units[i], group) < 0)
             group[0] = '\0';
         r = found(userdata, units[i], group);

@@ -13,18 +13,18 @@
 
 struct guard_copy {
     size_t n_written;
-    /* A drop-in that cannot be written there at all, whatever is tried, and why: 0 if there is
+    /* Why a drop-in cannot be written there at all, whatever is tried: 0 if there is
      * none. */
     int refused;
     char refused_unit[UNIT_NAME_LEN_MAX + 1];
-    /* The first unit whose directory of drop-ins not everybody may look into, and its mode: the
+    /* The first unit whose directory of drop-ins is not readable by all users, and its mode: the
      * agent cannot see whether its drop-in is there. "" if there is none. */
     char hidden_unit[UNIT_NAME_LEN_MAX + 1];
     mode_t hidden_mode;
 };
 
-/* Brings the copy in dir up to date: what differs is replaced, all of it or (but for what is
- * refused) nothing, and is on the disk when this returns. Nothing is taken away. unit_dirs: as in
+/* Brings the copy in dir up to date: what differs is replaced, all of it or (except for what is
+ * refused) nothing, and is on the disk when this returns. Nothing is removed. unit_dirs: as in
  * guard/each.h. Returns 0 or negative errno. */
 int guard_copy_write(const struct tenure_config *c, const char *dir, const char *const unit_dirs[],
                      struct guard_copy *ret);
@@ -44,7 +44,7 @@ int guard_copy_compare(const struct tenure_config *c, const char *dir,
 int guard_copy_find(const char *dir, const char *unit, char group[static GROUP_NAME_MAX + 1]);
 
 /* Calls `found` for each unit that may belong to a group and has a drop-in. group: "" for one that
- * does not tell. Returns 0 or the first that is negative. */
+ * does not name it. Returns 0 or the first that is negative. */
 int guard_copy_scan(const char *dir,
                     int (*found)(void *userdata, const char *unit, const char *group),
                     void *userdata);

@@ -53,7 +53,7 @@ static void add_names(struct each *e, const char *unit, struct names *all)
     strings_free(names, n);
 }
 
-/* Has this name a drop-in already? Links that somebody made since may give a unit the name of
+/* Has this name a drop-in already? Links made since may give a unit the name of
  * another. */
 static bool is_done(struct each *e, const char *unit)
 {
@@ -92,8 +92,8 @@ static void each_kept(struct each *e, const struct config_kept *k, struct names 
     }
 }
 
-/* The guards before what wants the units: a full disk must not leave one that is wanted but free.
- */
+/* The guards come before what wants the units: a full disk must not leave a unit that is wanted
+ * but not guarded. */
 static void each_of_group(struct each *e, const struct tenure_config *c,
                           const struct config_group *g)
 {

@@ -10,24 +10,10 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/io.h"
 #include "base/names.h"
 
 #define DIR_NAME_SIZE (UNIT_NAME_LEN_MAX + 1 + sizeof ".d")
-
-static int write_all(int fd, const char *text, size_t length)
-{
-    while (length > 0) {
-        ssize_t n = write(fd, text, length);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        text += n;
-        length -= (size_t)n;
-    }
-    return 0;
-}
 
 static int directory_name(const char *unit, char ret[static DIR_NAME_SIZE])
 {
@@ -79,7 +65,7 @@ int guard_file_stage(int drop_ins_fd, const char *text)
     assert(text);
 
     int r = write_staged(drop_ins_fd, text);
-    if (r == -EEXIST) { /* somebody was interrupted */
+    if (r == -EEXIST) { /* an earlier writer was interrupted */
         if (unlinkat(drop_ins_fd, GUARD_FILE_STAGED, 0) < 0)
             return -errno;
         r = write_staged(drop_ins_fd, text);

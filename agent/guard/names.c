@@ -21,8 +21,8 @@
 
 /* ---- links ---- */
 
-/* Where a link leads. A file that is not there yet, on a disk that is mounted later, is named as
- * the link does: for a new string. */
+/* Where a link leads. A file that is not there yet, on a disk that is mounted later, is given
+ * as the link has it. Returns a new string. */
 static int follow(int dir_fd, const char *dir, const char *name, char **ret)
 {
     _cleanup_free_ char *path = NULL;

@@ -4,7 +4,7 @@
 
 /* Second names of units. Links that lead to one file outside systemd's directories are as many
  * units of the same program: on systemd 252 also those that enabling a unit by the path of its file
- * makes of its Alias=, on newer ones those that somebody made by hand. Each needs a guard of its
+ * makes of its Alias=, on newer ones those that were made by hand. Each needs a guard of its
  * own. Where both names are one unit, the second drop-in does no harm. */
 
 #include <stddef.h>

@@ -67,7 +67,7 @@ static int forget(const struct memory *m, const char *name)
     return 0;
 }
 
-/* Those of no group any more. */
+/* Those that no group has any more. */
 static int forget_others(struct memory *m)
 {
     char **names;

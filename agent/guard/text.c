@@ -63,7 +63,7 @@ static int finish(struct text *t, char **ret)
 
 /* ---- settings ---- */
 
-/* Environment= undoes backslashes, alone of all the settings here. */
+/* Environment= is the only setting here that interprets backslashes. */
 static void add_quoted(struct text *t, const char *s)
 {
     for (; *s; s++)
@@ -171,7 +171,7 @@ int guard_kept_text(const char *group, const char *unit, char **ret)
 }
 
 /* Whether a timer or path of the group starts this unit, or may: 1, 0 or -ENOMEM. (What a socket
- * starts is pulled up by the keeper as well: it serves the socket, and whoever comes first need not
+ * starts is pulled up by the keeper as well: it serves the socket, and the first client need not
  * wait for it.) */
 static int has_its_time(const struct config_group *g, const char *unit,
                         const char *const unit_dirs[])
@@ -215,7 +215,7 @@ int guard_keeper_text(const struct config_group *g, char *const *more, size_t n_
         "[Unit]\n",
         g->name);
     add_settings(&t, GUARD_OF_KEEPER, true, g, more, n_more);
-    /* Here, and not as links in a directory of the keeper's: of those both copies would count. */
+    /* Here, and not as links in a directory of the keeper's: both copies of those would count. */
     for (size_t i = 0; i < g->n_units; i++) {
         int timed = has_its_time(g, g->units[i], unit_dirs);
 
@@ -231,9 +231,9 @@ int guard_keeper_text(const struct config_group *g, char *const *more, size_t n_
     return finish(&t, ret);
 }
 
-/* All but what has its stop stop the units. They are bound to today's keeper, whose start stops
- * this one: with a stop of theirs beside their start, PID 1 may drop both stops from that
- * transaction. */
+/* All settings but those by which its stop would stop the units. The units are bound to today's
+ * keeper, whose start stops this one: if that stopped the units beside their start, PID 1 might
+ * drop both stops from that transaction. */
 static void add_earlier(struct text *t, const struct config_group *g)
 {
     for (size_t i = 0; i < guard_n_settings; i++) {
@@ -265,7 +265,7 @@ int guard_earlier_keeper_text(const struct config_group *g, char **ret)
         "Before=tenure@%s.service\n",
         g->name, g->name, g->name);
     add_earlier(&t, g);
-    /* The unit file makes another name of it now. */
+    /* The unit file would make another name of it now. */
     add(&t,
         "\n[Service]\n"
         "RuntimeDirectory=\n"
@@ -331,7 +331,7 @@ int guard_lock_text(const char *unit, char **ret)
             "belongs to a group may start.\n"
             "[Unit]\n"
             "AssertPathExists=" GUARD_LOCK_PATH "\n");
-    /* A restart by itself is a start without this question on systemd 257. */
+    /* On systemd 257, an automatic restart is a start that does not check this. */
     if (guard_type(unit) == GUARD_OF_SERVICE)
         add(&t, "\n[Service]\nRestart=no\n");
     return finish(&t, ret);

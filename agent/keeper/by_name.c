@@ -20,7 +20,7 @@ struct by_name by_name_begin(const struct declared *units, const char *cgroup_ro
         .except = except,
         .systemctl = systemctl,
         .kill_time = kill_time,
-        .phase = units->n > 0 ? BY_NAME_TELL : BY_NAME_DONE,
+        .phase = units->n > 0 ? BY_NAME_STOP : BY_NAME_DONE,
         .command = COMMAND_NONE,
         .busy = -1,
     };
@@ -59,8 +59,8 @@ static void wait_longer(struct by_name *b, usec_t now)
     b->next = usec_add(now, b->pause);
 }
 
-/* Of the stop's own exit status nothing is made: a unit that is not loaded is an error of it, too.
- * What PID 1 says of all of them decides. */
+/* The stop's own exit status is ignored: it fails for a unit that is not loaded, too. What PID 1
+ * says of all units decides. */
 static void answered(struct by_name *b, int status, usec_t now)
 {
     bool known = status == 0 && b->n_said == b->units->n;
@@ -69,9 +69,9 @@ static void answered(struct by_name *b, int status, usec_t now)
         b->phase = BY_NAME_DONE;
         return;
     }
-    /* Started after the stop, or that never reached PID 1. Told twice is no harm. */
+    /* It was started after the stop, or the stop never reached PID 1. Another stop does no harm. */
     if (!known || b->astray)
-        b->phase = BY_NAME_TELL;
+        b->phase = BY_NAME_STOP;
     wait_longer(b, now);
 }
 
@@ -95,7 +95,7 @@ static void begin_command(struct by_name *b, usec_t now)
     if (r < 0) {
         if (!b->cannot_run_logged) {
             errno = -r;
-            log_warning("Cannot run %s, trying again: %m", b->systemctl);
+            log_warning("cannot run %s, trying again: %m", b->systemctl);
         }
         b->cannot_run_logged = true;
         wait_longer(b, now);
@@ -127,7 +127,7 @@ bool by_name_step(struct by_name *b, usec_t now)
     /* Always after what PID 1 said, so that both are true at once. */
     if (over || now >= b->look_at)
         look(b, now);
-    if (over && b->phase == BY_NAME_TELL)
+    if (over && b->phase == BY_NAME_STOP)
         b->phase = BY_NAME_ASK;
     else if (over)
         answered(b, status, now);

@@ -4,10 +4,9 @@
 
 /* Ends the units of a group by their names, wherever their processes are. Two things together: a
  * stop job of PID 1's for each, which nothing replaces and which wins against Restart=; and SIGKILL
- * to the cgroups that bear their names, again and again until those jobs are done, because a PID 1
- * that was busy starts a unit once more before it reads of the job. The second needs nobody, so
- * that processes end also when PID 1 hangs; only what begins again is then PID 1's, and hangs with
- * it.
+ * to the cgroups that have their names, again and again until those jobs are done, because a PID 1
+ * that was busy starts a unit once more before it reads of the job. The second needs no help, so
+ * processes end even while PID 1 hangs; only PID 1 could start them again, and it hangs.
  *
  * Nothing here waits: a step does what can be done at once. */
 
@@ -20,12 +19,13 @@
 #define BY_NAME_INTERVAL_USEC (20 * USEC_PER_MSEC)
 /* Between two looks whether a command has ended. */
 #define BY_NAME_COMMAND_USEC (5 * USEC_PER_MSEC)
-/* PID 1 is asked whether all is dead, or told again what it did not take, after this, doubling. */
+/* After this, doubling, PID 1 is asked whether all is dead, or gets the stop again that it did not
+ * take. */
 #define BY_NAME_PAUSE_MIN_USEC (20 * USEC_PER_MSEC)
 #define BY_NAME_PAUSE_MAX_USEC (1 * USEC_PER_SEC)
 
 enum by_name_phase {
-    BY_NAME_TELL, /* PID 1 shall stop them */
+    BY_NAME_STOP, /* PID 1 shall stop them */
     BY_NAME_ASK,  /* is each inactive or failed, without a job? */
     BY_NAME_DONE, /* so it says, and no cgroup of theirs has a process */
 };

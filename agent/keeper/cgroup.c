@@ -74,7 +74,7 @@ void slice_close(struct slice *s)
     *s = SLICE_CLOSED;
 }
 
-/* The number that stands in a line of its own behind the key. */
+/* The number that has a line of its own, behind the key. */
 static int read_number(int fd, const char *key, uint64_t *ret)
 {
     char text[CGROUP_STAT_MAX + 1];

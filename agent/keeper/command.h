@@ -2,7 +2,7 @@
 #ifndef TENURE_KEEPER_COMMAND_H
 #define TENURE_KEEPER_COMMAND_H
 
-/* A program that is run beside whoever has no time to wait for it. */
+/* A program that runs beside a caller who has no time to wait for it. */
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -25,12 +25,12 @@ struct declared {
     char text[DECLARED_TEXT_MAX];
 };
 
-/* Names separated by spaces; NULL: none. What no group can have is left out, what stands there
+/* Names separated by spaces; NULL: none. What no group can have is left out, what is there
  * already is not added again. */
 void declared_add(struct declared *d, const char *names);
 
 /* Of the keeper's drop-ins: INSTANCE's below each of these directories (NULL at the end) that has
- * one. Only what belongs to root, and nobody else can write, is read. */
+ * one. Only what belongs to root, and no other user can write, is read. */
 void declared_read(struct declared *d, const char *const dirs[], const char *instance);
 
 #endif

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "keeper/fence.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -15,12 +17,11 @@
 #include "keeper/declared.h"
 #include "keeper/files.h"
 #include "keeper/last_resort.h"
-#include "keeper/process.h"
 #include "keeper/rules.h"
 #include "keeper/units.h"
 
-/* What it knows of by itself is gone: so long PID 1 may take to confirm it. The agent asks again
- * anyway, before it gives anything back. */
+/* Once all that the fence itself can see is gone, PID 1 has this long to confirm it. The agent asks
+ * again anyway, before it releases the record. */
 #define CONFIRM_USEC (500 * USEC_PER_MSEC)
 
 struct fence {
@@ -44,14 +45,14 @@ static int kill_if_due(struct fence *f, const struct slice *slice, const struct 
         return 0;
     if (!f->kill_logged && look->populated) {
         f->kill_logged = true;
-        log_warning("Killing what is left of group \"%s\": %" PRIu64 " cgroups.", f->group,
+        log_warning("%s: the fence kills what is left: %" PRIu64 " cgroups", f->group,
                     look->children);
     }
     return slice_kill(slice);
 }
 
-/* By path, and anew each time: the slice may be another one than a moment ago. Returns 0 with what
- * is left in it (nothing when there is no slice), or a negative errno. */
+/* By path, and opened again each time: the slice may be another one than a moment ago. Returns 0
+ * with what is left in it (nothing when there is no slice), or a negative errno. */
 static int look_and_kill(struct fence *f, struct keeper_look *ret)
 {
     struct slice slice = SLICE_CLOSED;
@@ -91,8 +92,8 @@ static int look(struct fence *f, struct keeper_look *ret)
     return look_and_kill(f, ret);
 }
 
-/* Sleeps until the next look. Returns true when SIGTERM came: PID 1's patience is at its end, and
- * SIGKILL is what it sends next. */
+/* Sleeps until the next look. Returns true when SIGTERM came: PID 1 waits no longer, and sends
+ * SIGKILL next. */
 static bool sleep_or_signal(const struct fence *f)
 {
     sigset_t term;
@@ -119,7 +120,7 @@ static void stop_by_name(struct fence *f)
     if (outside->alive == 0 || clock_boottime() < f->kill_time || f->outside_logged)
         return;
     f->outside_logged = true;
-    log_warning("Killing what of group \"%s\" runs outside its slice: %zu cgroups, %s the first.",
+    log_warning("%s: killing what runs outside the slice: %zu cgroups, the first of them %s",
                 f->group, outside->alive, outside->first);
 }
 
@@ -136,12 +137,11 @@ static bool may_go(struct fence *f, bool gone)
         return gone;
     if (usec_sub(now, f->gone_since) < CONFIRM_USEC)
         return false;
-    log_warning("Nothing of group \"%s\" is left, but PID 1 has not confirmed it in time.",
-                f->group);
+    log_warning("%s: nothing is left, but PID 1 has not confirmed it in time", f->group);
     return true;
 }
 
-/* Cgroups outside the slice count as those in it, as of the last look at them. */
+/* Cgroups outside the slice count like those in it, as the last look found them. */
 static void add_outside(struct keeper_look *found, size_t alive)
 {
     found->populated = found->populated || alive > 0;
@@ -165,17 +165,17 @@ static int fence(struct fence *f)
         if (r < 0 && r != -EAGAIN && !f->trouble_logged) {
             f->trouble_logged = true;
             errno = -r;
-            log_error("Cannot read or kill the slice of group \"%s\", trying again: %m", f->group);
+            log_error("%s: cannot read or kill the slice, trying again: %m", f->group);
         }
         if (sleep_or_signal(f) && f->kill_time > f->began) {
-            log_warning("Told to hurry: not waiting for the stop timeout.");
+            log_warning("%s: SIGTERM came: not waiting for the stop timeout", f->group);
             f->kill_time = f->began;
         }
     }
 }
 
-/* A keeper that ended well had PID 1's word that it stops what is bound to it. It knows nothing of
- * what may run elsewhere; what does is seen at one look, and then PID 1 is asked as well. */
+/* A keeper that ended well had PID 1's word that it stops what is bound to the keeper. That covers
+ * nothing that runs elsewhere, which one look finds; then PID 1 is asked as well. */
 static bool all_is_said(const struct fence *f, const struct declared *units)
 {
     struct tree outside;
@@ -212,17 +212,19 @@ int fence_run(const struct keeper_config *config)
     int r = group_from_instance(config->instance, f.group, sizeof f.group);
 
     if (r < 0) {
-        log_error("\"%s\" is not the name of a group.", config->instance);
+        log_error("\"%s\" is not the name of a group", config->instance);
         return EXIT_FAILURE;
     }
-    /* Only SIGTERM is looked at (above), and nothing but SIGKILL ends the fence early. */
+    /* Only SIGTERM is waited for (above), and nothing but SIGKILL ends the fence early. */
     if (sigfillset(&all) < 0 || sigprocmask(SIG_SETMASK, &all, NULL) < 0)
-        log_warning("Cannot block signals: %m");
+        log_warning("%s: cannot block signals: %m", f.group);
 
     r = state_read(config->groups_dir, f.group, &state);
     if (r < 0 && r != -ENOENT) {
         errno = -r;
-        log_warning("Not waiting for the stop timeout, the keeper's state cannot be believed: %m");
+        log_warning(
+            "%s: not waiting for the stop timeout, as the keeper's state cannot be trusted: %m",
+            f.group);
     }
     f.term = r < 0 ? 0 : state.term;
     f.had_units = r >= 0 || state_was_there(config->groups_dir, f.group);

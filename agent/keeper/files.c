@@ -54,7 +54,7 @@ int ticket_consume(const char *tickets_dir, const char *instance, uid_t uid, str
 
     if (dir_fd < 0)
         return -errno;
-    /* No instance begins with a dot, so this is nobody's ticket. */
+    /* No instance begins with a dot, so no keeper takes this for its ticket. */
     int r = snprintf(taken, sizeof taken, ".%s", instance);
     if (r < 0 || (size_t)r >= sizeof taken)
         return -ENAMETOOLONG;

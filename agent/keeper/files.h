@@ -3,7 +3,7 @@
 #define TENURE_KEEPER_FILES_H
 
 /* The keeper's files: the ticket it consumes, the env and state it publishes, and reading a state
- * that somebody else left. */
+ * that another process left. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -12,16 +12,16 @@
 #include "base/stops.h"
 #include "base/ticket.h"
 
-/* Takes the ticket of this instance out of tickets_dir, for good, and reads it. Whoever else
- * wants the same ticket fails, and what is read is what was taken. Returns 0; -ENOENT when there
- * is none (any more); -EPERM for one that is neither uid's nor our own; -EBADMSG for what is no
- * ticket; another negative errno. */
+/* Takes the ticket of this instance out of tickets_dir, for good, and reads it. Any other
+ * process that wants the same ticket fails, and what is read is what was taken. Returns 0; -ENOENT
+ * when there is none (any more); -EPERM for one that is neither uid's nor our own; -EBADMSG for
+ * what is no ticket; another negative errno. */
 int ticket_consume(const char *tickets_dir, const char *instance, uid_t uid, struct ticket *ret);
 
 /* Writes the file `env` in the group's directory, for EnvironmentFile= of the group's units. */
 int env_write(int dir_fd, const struct ticket *t);
 
-/* A state file, first under another name: nobody sees it before state_publish(). */
+/* A state file, first under another name: it is not seen before state_publish(). */
 struct state_file {
     int live_fd; /* the directory live/, owned by the keeper's user */
     int fd;      /* the file, ours: only this descriptor can write it */
@@ -46,8 +46,8 @@ int state_remove(const struct state_file *s);
 int state_read(const char *groups_dir, const char *group, struct ticket *ret);
 
 /* Is this group about to be led here? A ticket lies there whose deadline has not passed, or a
- * keeper has begun and not published its state yet. Of one that has, the state tells; see
- * state_read(). What cannot be read may be one. */
+ * keeper has begun and not published its state yet. Once it has, state_read()
+ * says so. What cannot be read may be one. */
 bool term_begins(const char *tickets_dir, const char *groups_dir, const char *instance,
                  const char *group, usec_t now);
 

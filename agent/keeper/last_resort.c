@@ -70,13 +70,13 @@ static void alert(struct last_resort_state *l, const struct keeper_look *look)
     /* The journal writes what is this urgent to its disk at once. */
     if (l->config->reboot_after > 0)
         log_line(LOG_ALERT,
-                 "SIGKILL has not ended group \"%s\" yet (left: %s). Unless it is gone %s after "
-                 "SIGKILL, this host restarts: fence = \"reboot\".",
+                 "%s: SIGKILL has not ended the group yet (left: %s); unless it is gone %s after "
+                 "SIGKILL, this host restarts, as fence = \"reboot\" wants",
                  l->group, what, format_span(l->kill, span, sizeof span));
     else
         log_line(LOG_ALERT,
-                 "SIGKILL did not end group \"%s\" within %s (left: %s). Another host may lead it "
-                 "before it is gone: end it, or restart this host.",
+                 "%s: SIGKILL did not end the group within %s (left: %s); another host may lead it "
+                 "before it is gone: end it, or restart this host",
                  l->group, format_span(l->kill, span, sizeof span), what);
 }
 
@@ -86,15 +86,15 @@ static void restart_host(struct last_resort_state *l, const struct keeper_look *
     char what[LEFT_TEXT_MAX];
 
     if (!l->reboot_logged)
-        log_line(LOG_EMERG, "Restarting this host: SIGKILL did not end group \"%s\" (left: %s).",
+        log_line(LOG_EMERG, "%s: restarting this host: SIGKILL did not end the group (left: %s)",
                  l->group, left_text(look, what, sizeof what));
     /* Ends the machine before it returns. */
     if (l->sysrq_fd >= 0 && write(l->sysrq_fd, "b", 1) < 0 && !l->reboot_logged)
-        log_warning("Cannot restart by sysrq: %m");
+        log_warning("%s: cannot restart by sysrq: %m", l->group);
     int r = l->config->restart(true);
     if (r < 0 && !l->reboot_logged) {
         errno = -r;
-        log_line(LOG_EMERG, "Cannot restart this host, trying again: %m");
+        log_line(LOG_EMERG, "%s: cannot restart this host, trying again: %m", l->group);
     }
     l->reboot_logged = true;
 }

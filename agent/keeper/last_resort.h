@@ -7,7 +7,7 @@
 #include <stdbool.h>
 
 #include "base/usec.h"
-#include "keeper/process.h"
+#include "keeper/keeper_config.h"
 #include "keeper/rules.h"
 
 struct last_resort_state {

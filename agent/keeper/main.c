@@ -13,26 +13,23 @@
 #include "base/log.h"
 #include "base/names.h"
 #include "base/parse.h"
+#include "keeper/fence.h"
 #include "keeper/process.h"
 #include "keeper/reboot.h"
+#include "keeper/stop.h"
 
 #define EXIT_USAGE 2
 #define SYSTEMCTL "/usr/bin/systemctl"
 
-/* A word that cannot be read must neither restart the host nor, unsaid, take that guard away. */
+/* 0 without the variable. Returns 0 or -EINVAL. */
 static int read_reboot(usec_t *ret)
 {
     const char *text = getenv(KEEPER_REBOOT_ENV);
+    usec_t after = 0;
 
-    *ret = 0;
-    if (!text)
-        return 0;
-    if (parse_u64(text, ret) < 0 || *ret == 0 || *ret > BUDGET_KILL_MAX_USEC) {
-        *ret = 0;
-        log_error(KEEPER_REBOOT_ENV " is %s, not microseconds up to %" PRIu64 ".", text,
-                  BUDGET_KILL_MAX_USEC);
+    if (text && (parse_u64(text, &after) < 0 || after == 0 || after > BUDGET_KILL_MAX_USEC))
         return -EINVAL;
-    }
+    *ret = after;
     return 0;
 }
 
@@ -66,7 +63,11 @@ int main(int argc, char *argv[])
     /* A journal that reads nothing must not stop the keeper: a line lost is better. */
     log_never_wait();
 
+    /* A value that cannot be parsed must neither enable the restart nor silently disable it. */
     int r = read_reboot(&config.reboot_after);
+    if (r < 0)
+        log_error(KEEPER_REBOOT_ENV " is %s, not microseconds up to %" PRIu64,
+                  getenv(KEEPER_REBOOT_ENV), BUDGET_KILL_MAX_USEC);
     if (argc == 3 && strcmp(argv[1], "--fence") == 0) {
         config.instance = argv[2];
         return fence_run(&config);
@@ -88,7 +89,7 @@ int main(int argc, char *argv[])
     errno = 0; /* stays 0 when the user is simply not there */
     const struct passwd *user = getpwnam(TENURE_USER);
     if (!user || user->pw_uid == 0) {
-        log_error("No user \"%s\" other than root: %s", TENURE_USER,
+        log_error("no user \"%s\" other than root: %s", TENURE_USER,
                   errno ? strerror(errno) : "see sysusers.d/tenure.conf");
         return EXIT_FAILURE;
     }

@@ -37,7 +37,7 @@
 #include "keeper/rules.h"
 #include "keeper/units.h"
 
-#define MESSAGES_AT_ONCE 16 /* then the deadline is looked at again */
+#define MESSAGES_AT_ONCE 16 /* then the deadline is checked again */
 #define REFUSALS_LOGGED 5   /* in each window; the rest is counted */
 #define REFUSALS_WINDOW_USEC (10 * USEC_PER_SEC)
 #define REALTIME_PRIORITY 1
@@ -100,7 +100,7 @@ static void log_trouble(struct process *p, enum trouble kind, const char *what, 
         return;
     p->troubles_logged[kind] = true;
     errno = -error;
-    log_warning("Cannot %s, trying again: %m", what);
+    log_warning("%s: cannot %s, trying again: %m", p->group, what);
 }
 
 /* ---- set-up: as root, may fail, is allowed to wait ---- */
@@ -188,7 +188,6 @@ static int set_up_files(struct process *p)
  * late keeper is what PID 1's watchdog is for. */
 static int set_up_punctuality(struct process *p)
 {
-    (void)p;
     volatile char stack[STACK_USED_MAX];
     const struct sched_param priority = {.sched_priority = REALTIME_PRIORITY};
 
@@ -196,10 +195,10 @@ static int set_up_punctuality(struct process *p)
     for (size_t i = 0; i < sizeof stack; i += 1024)
         stack[i] = 0;
     if (mlockall(MCL_CURRENT | MCL_FUTURE) < 0)
-        log_warning("Cannot lock memory, may be late when the machine swaps: %m");
+        log_warning("%s: cannot lock memory, may be late when the host swaps: %m", p->group);
     /* Refused in containers and where real-time groups have no budget. */
     if (sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &priority) < 0)
-        log_debug("No real-time priority: %m");
+        log_debug("%s: no real-time priority: %m", p->group);
     return 0;
 }
 
@@ -247,9 +246,10 @@ static const struct {
     {"restart this host if need be, as fence = \"reboot\" wants", try_reboot},
 };
 
-/* ---- telling PID 1 ---- */
+/* ---- notifications to PID 1 ---- */
 
-/* "HH:MM:SS" of the day in UTC: true however long it stands there, and needs no time zone file. */
+/* "HH:MM:SS" of the day in UTC: true for as long as the status line shows it, and needs no time
+ * zone file. */
 static const char *wall_time(usec_t at, usec_t now, char *ret, size_t size)
 {
     struct timespec ts = {0};
@@ -264,9 +264,9 @@ static const char *wall_time(usec_t at, usec_t now, char *ret, size_t size)
     return ret;
 }
 
-/* Sends, and says whether it is done. What fails is sent again from a short timer: PID 1 may be
- * busy, and waiting for it here would make one guard depend on the other. */
-static bool tell(struct process *p, const char *text, int fd)
+/* Was it sent? What was not is sent again from a short timer: PID 1 may be busy, and waiting for it
+ * here would make one guard depend on the other. */
+static bool notify(struct process *p, const char *text, int fd)
 {
     int r = notify_send(&p->notifier, text, fd);
 
@@ -275,20 +275,20 @@ static bool tell(struct process *p, const char *text, int fd)
     return r >= 0;
 }
 
-static void tell_leading(struct process *p)
+static void notify_leading(struct process *p)
 {
     char text[NOTIFY_TEXT_MAX], lease[SPAN_FORMAT_MAX], at[sizeof "HH:MM:SS" + 16];
     usec_t now = clock_boottime();
     int n =
         snprintf(text, sizeof text,
-                 "%s=1\nWATCHDOG_USEC=%" PRIu64 "\nSTATUS=Leading as node %s, term %" PRIu64
-                 ", lease %s; unless renewed, gives up at %s UTC.",
+                 "%s=1\nWATCHDOG_USEC=%" PRIu64 "\nSTATUS=leads as node %s, term %" PRIu64
+                 ", lease %s; ends at %s UTC unless renewed",
                  p->ready_sent ? "WATCHDOG" : "READY", keeper_watchdog_span(&p->keeper, now),
                  p->ticket.node, p->keeper.term, format_span(p->keeper.lease, lease, sizeof lease),
                  wall_time(p->keeper.deadline, now, at, sizeof at));
 
     assert(n > 0 && (size_t)n < sizeof text);
-    if (tell(p, text, -1)) {
+    if (notify(p, text, -1)) {
         p->ready_sent = true;
         p->ping_pending = false;
     }
@@ -296,26 +296,26 @@ static void tell_leading(struct process *p)
 
 /* STOPPING makes PID 1 stop the bound units. The descriptor that goes with BARRIER is closed when
  * PID 1 has read everything sent before; the reading end then hangs up. */
-static void tell_ending(struct process *p)
+static void notify_ending(struct process *p)
 {
     char text[NOTIFY_TEXT_MAX], at[sizeof "HH:MM:SS" + 16];
     usec_t now = clock_boottime();
     int n = snprintf(text, sizeof text,
-                     "STOPPING=1\nSTATUS=Gave up term %" PRIu64
-                     " (%s); what still runs at %s UTC is killed.",
+                     "STOPPING=1\nSTATUS=ending term %" PRIu64
+                     ": %s; what still runs at %s UTC is killed",
                      p->keeper.term, keeper_end_reason_text(p->keeper.reason),
                      wall_time(keeper_kill_time(&p->keeper), now, at, sizeof at));
 
     assert(n > 0 && (size_t)n < sizeof text);
     if (!p->stopping_sent)
-        p->stopping_sent = tell(p, text, -1);
-    if (p->stopping_sent && !p->barrier_sent && tell(p, "BARRIER=1", p->barrier_write_fd)) {
+        p->stopping_sent = notify(p, text, -1);
+    if (p->stopping_sent && !p->barrier_sent && notify(p, "BARRIER=1", p->barrier_write_fd)) {
         p->barrier_sent = true;
         (void)close(take_fd(&p->barrier_write_fd)); /* or we would wait for ourselves */
     }
 }
 
-static bool tell_pending(const struct process *p)
+static bool notify_pending(const struct process *p)
 {
     if (p->keeper.phase == KEEPER_LEADING)
         return !p->ready_sent || p->ping_pending;
@@ -328,18 +328,18 @@ static void log_refusal(struct process *p, enum message_verdict verdict, uid_t u
 {
     if (usec_sub(now, p->refusals_since) >= REFUSALS_WINDOW_USEC) {
         if (p->refusals > REFUSALS_LOGGED)
-            log_warning("Refused %u more messages.", p->refusals - REFUSALS_LOGGED);
+            log_warning("%s: refused %u more messages", p->group, p->refusals - REFUSALS_LOGGED);
         p->refusals_since = now;
         p->refusals = 0;
     }
     if (p->refusals < UINT_MAX)
         p->refusals++;
     if (p->refusals <= REFUSALS_LOGGED)
-        log_warning("Refused a message from uid %u: %s.", (unsigned)uid,
+        log_warning("%s: refused a message from uid %u: %s", p->group, (unsigned)uid,
                     message_verdict_text(verdict));
 }
 
-/* The uid the kernel says the message is from, or (uid_t)-1, which is nobody's. */
+/* The uid the kernel says the message is from, or (uid_t)-1, which no user has. */
 static uid_t sender_of(struct msghdr *m)
 {
     for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c))
@@ -400,7 +400,8 @@ static bool take_message(struct process *p)
     case MESSAGE_REPEATED:
         break;
     case MESSAGE_ALREADY_ENDING:
-        /* The agent tells it to end until it has; an extension is what must not come now. */
+        /* The agent repeats the end until the keeper has gone; only an extension must not come now.
+         */
         if (message.verb != KEEPER_END)
             log_refusal(p, verdict, uid, now);
         break;
@@ -429,7 +430,7 @@ static void take_signal(struct process *p)
  * errno: a keeper that cannot wait for its deadline has to die, so that PID 1 and the fence see. */
 static int wait_and_take(struct process *p)
 {
-    usec_t at = keeper_wakeup(&p->keeper, tell_pending(p), clock_boottime());
+    usec_t at = keeper_wakeup(&p->keeper, notify_pending(p), clock_boottime());
     struct itimerspec timer = {
         .it_value = {.tv_sec = (time_t)(at / USEC_PER_SEC),
                      .tv_nsec = (long)(at % USEC_PER_SEC * 1000)},
@@ -441,8 +442,8 @@ static int wait_and_take(struct process *p)
         [POLL_BARRIER] = {.fd = p->barrier_sent && !p->barrier_answered ? p->barrier_read_fd : -1},
     };
 
-    /* Absolute and on the deadline's own clock: counts suspend. Setting it anew also clears what
-     * had expired. */
+    /* Absolute and on the deadline's own clock, which counts suspend. Setting it again also clears
+     * an expiration that is pending. */
     if (timerfd_settime(p->timer_fd, TFD_TIMER_ABSTIME, &timer, NULL) < 0)
         return -errno;
     if (ppoll(fds, POLL_SLOTS, NULL, NULL) < 0 && errno != EINTR)
@@ -472,8 +473,8 @@ static int lead(struct process *p)
             return r;
         p->published = true;
     }
-    if (tell_pending(p))
-        tell_leading(p);
+    if (notify_pending(p))
+        notify_leading(p);
     return 0;
 }
 
@@ -497,9 +498,8 @@ static int kill_if_due(struct process *p, const struct keeper_look *look)
 
     if (!p->kill_logged && look->populated) {
         p->kill_logged = true;
-        log_warning("Killing the group's processes, stop timeout is over: %" PRIu64
-                    " cgroups left.",
-                    look->children);
+        log_warning("%s: the stop timeout is over; killing what is left: %" PRIu64 " cgroups",
+                    p->group, look->children);
     }
     last_resort(&p->last_resort, look);
     return r;
@@ -535,11 +535,11 @@ static int end(struct process *p)
 
     if (!p->state_removed)
         withdraw_state(p);
-    if (tell_pending(p))
-        tell_ending(p);
+    if (notify_pending(p))
+        notify_ending(p);
     if (!p->end_logged) {
         p->end_logged = true;
-        log_notice("Giving up term %" PRIu64 ": %s.", p->keeper.term,
+        log_notice("%s: ending term %" PRIu64 ": %s", p->group, p->keeper.term,
                    keeper_end_reason_text(p->keeper.reason));
     }
 
@@ -581,73 +581,72 @@ static int run(struct process *p)
 
 /* ---- from start to exit ---- */
 
-/* Returns 0 or a negative errno after having logged why: the one place where a bad ticket ends. */
+/* The one place where a bad ticket ends. Logs; returns an exit status. */
 static int accept_ticket(struct process *p)
 {
     const struct keeper_config *c = p->config;
     int r = group_from_instance(c->instance, p->group, sizeof p->group);
 
-    /* As earlier versions wrote it, it may end (the fence), but not begin: one group, one keeper.
-     */
+    /* A name as earlier versions wrote it may end (the fence), but not begin: one group, one
+     * keeper. */
     if (r == 0 && strcmp(c->instance, p->group) != 0)
         r = -EINVAL;
     if (r < 0) {
-        log_error("\"%s\" is not the name of a group.", c->instance);
-        return r;
+        log_error("\"%s\" is not the name of a group", c->instance);
+        return EXIT_FAILURE;
     }
     r = set_up_notify(p);
     if (r < 0) {
         errno = -r;
-        log_error("Not started as a service of type notify: %m");
-        return r;
+        log_error("%s: not started as a service of type notify: %m", p->group);
+        return EXIT_FAILURE;
     }
     r = ticket_consume(c->tickets_dir, c->instance, c->uid, &p->ticket);
     if (r < 0) {
         errno = -r;
-        log_error("No valid ticket for group \"%s\": %m", p->group);
-        return r;
+        log_error("%s: no valid ticket: %m", p->group);
+        return EXIT_FAILURE;
     }
 
     enum ticket_verdict verdict = keeper_judge_ticket(&p->ticket, p->group, clock_boottime());
     if (verdict != TICKET_GOOD) {
-        log_error("Refused the ticket for group \"%s\", term %" PRIu64 ": %s.", p->group,
-                  p->ticket.term, ticket_verdict_text(verdict));
-        return -EBADMSG;
+        log_error("%s: refused the ticket for term %" PRIu64 ": %s", p->group, p->ticket.term,
+                  ticket_verdict_text(verdict));
+        return EXIT_FAILURE;
     }
     p->keeper = keeper_begin(&p->ticket);
-    return 0;
+    return EXIT_SUCCESS;
 }
 
+/* Logs; returns an exit status. */
 static int start_and_run(struct process *p)
 {
     char lease[SPAN_FORMAT_MAX], stop[SPAN_FORMAT_MAX];
-    int r = accept_ticket(p);
 
-    if (r < 0)
-        return r;
+    if (accept_ticket(p) != EXIT_SUCCESS)
+        return EXIT_FAILURE;
     for (size_t i = 0; i < sizeof set_up_steps / sizeof set_up_steps[0]; i++) {
-        r = set_up_steps[i].run(p);
+        int r = set_up_steps[i].run(p);
         if (r < 0) {
             errno = -r;
-            log_error("Cannot %s: %m", set_up_steps[i].what);
-            return r;
+            log_error("%s: cannot %s: %m", p->group, set_up_steps[i].what);
+            return EXIT_FAILURE;
         }
     }
-    log_info("Begun term %" PRIu64 " of group \"%s\" as node %s; lease %s, stop timeout %s.",
-             p->keeper.term, p->group, p->ticket.node,
-             format_span(p->keeper.lease, lease, sizeof lease),
+    log_info("%s: term %" PRIu64 " begins on node %s; lease %s, stop timeout %s", p->group,
+             p->keeper.term, p->ticket.node, format_span(p->keeper.lease, lease, sizeof lease),
              format_span(p->keeper.stop, stop, sizeof stop));
 
-    r = run(p);
+    int r = run(p);
     if (r < 0) {
         (void)state_remove(&p->state); /* so that the fence need not wait */
         errno = -r;
-        log_error("Cannot go on, leaving the rest to the fence: %m");
-        return r;
+        log_error("%s: cannot go on, leaving the rest to the fence: %m", p->group);
+        return EXIT_FAILURE;
     }
-    log_info("Ended term %" PRIu64 ": nothing of group \"%s\" runs any more.", p->keeper.term,
-             p->group);
-    return 0;
+    log_info("%s: term %" PRIu64 " has ended; nothing of the group runs any more", p->group,
+             p->keeper.term);
+    return EXIT_SUCCESS;
 }
 
 int keeper_run(const struct keeper_config *config)
@@ -667,5 +666,5 @@ int keeper_run(const struct keeper_config *config)
     };
 
     /* Descriptors are left to the exit that follows. */
-    return start_and_run(&p) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+    return start_and_run(&p);
 }

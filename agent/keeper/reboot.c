@@ -24,7 +24,7 @@ const char *reboot_sysrq_trigger(void)
 
 int reboot_host(bool really)
 {
-    /* Whether it is allowed is looked at before the magic numbers are. */
+    /* The kernel checks the permission before the magic numbers. */
     long r = really ? reboot(RB_AUTOBOOT) : syscall(SYS_reboot, 0, 0, 0, NULL);
 
     if (r >= 0)

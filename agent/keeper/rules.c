@@ -276,7 +276,7 @@ const char *keeper_end_reason_text(enum keeper_end_reason r)
     case KEEPER_END_AGENT:
         return "the agent said so";
     case KEEPER_END_SIGNAL:
-        return "told by SIGTERM";
+        return "SIGTERM came";
     }
     assert(false);
 }

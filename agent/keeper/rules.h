@@ -66,11 +66,11 @@ enum keeper_end_reason {
 /* What is to be done about a group that SIGKILL does not end. */
 enum last_resort {
     LAST_RESORT_NONE,
-    LAST_RESORT_ALERT,  /* tell people */
+    LAST_RESORT_ALERT,  /* alert the operator */
     LAST_RESORT_REBOOT, /* restart the host, at once */
 };
 
-/* What a look found of the group, in the order in which it has to be looked at. */
+/* What a look found of the group, in the order in which it has to look. */
 struct keeper_look {
     bool answered; /* PID 1 has read that the term is over: what it had begun to start by then has
                       its link and its cgroup. The fence is run by PID 1, and need not ask. */
@@ -130,7 +130,7 @@ bool look_gone(const struct keeper_look *l, bool reboot);
 
 /* Is that a reason for an alert, or to restart the host, when SIGKILL was sent long enough ago? Not
  * a PID 1 that is busy and has yet to notice that all processes are gone: only if some unit keeps
- * what is no process, or if nobody said that none does. */
+ * what is no process, or if the agent has not said that none does. */
 bool look_left(const struct keeper_look *l);
 
 /* May the keeper go? */
@@ -151,11 +151,12 @@ usec_t fence_kill_time(const struct ticket *state, usec_t now);
 usec_t fence_wakeup(usec_t began, usec_t kill_time, usec_t now);
 
 /* Keeper and fence alike, while look_left(). killed: when SIGKILL was first sent, USEC_INFINITY
- * before; kill: K; reboot: fence = "reboot". By killed + K the host restarts, and people have been
- * told by then; without that they are told when K is over, and that is all. */
+ * before; kill: K; reboot: fence = "reboot". With reboot, the
+ * alert comes first, and the host has restarted by killed + K; without, there is the alert when K
+ * is over, and nothing else. */
 enum last_resort last_resort_due(usec_t killed, usec_t kill, bool reboot, usec_t now);
 
-/* For the log, in the words of a sentence that goes "refused: …" or "giving up: …". */
+/* For the log, in the words of a sentence that goes "refused: …" or "ending term 7: …". */
 const char *ticket_verdict_text(enum ticket_verdict v);
 const char *message_verdict_text(enum message_verdict v);
 const char *keeper_end_reason_text(enum keeper_end_reason r);

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "keeper/stop.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -14,7 +16,6 @@
 #include "keeper/by_name.h"
 #include "keeper/declared.h"
 #include "keeper/files.h"
-#include "keeper/process.h"
 
 struct stop {
     const struct keeper_config *config;
@@ -31,8 +32,8 @@ enum term {
     TERM_LEADS,
 };
 
-/* Until it is over, all that runs does so by right. A state that cannot be read may be one that the
- * keeper writes to at this moment; one that is not root's is nobody's. */
+/* Until the term is over, all that runs does so by right. A state that cannot be read may be one
+ * that the keeper is writing at this moment; one that is not root's counts as none. */
 static bool leads(const struct stop *s)
 {
     struct ticket state;
@@ -55,9 +56,9 @@ static enum term look_for_term(const struct stop *s)
 
 static int refuse(const struct stop *s, enum term term)
 {
-    log_error("Not stopping anything: %s group \"%s\". Its keeper comes first: systemctl stop "
+    log_error("%s: not stopping anything: %s; its keeper comes first: systemctl stop "
               "tenure@%s.service",
-              term == TERM_LEADS ? "this host leads" : "a term begins here of", s->group,
+              s->group, term == TERM_LEADS ? "this host leads the group" : "a term begins here",
               s->config->instance);
     return EXIT_LEADS;
 }
@@ -67,7 +68,7 @@ static void log_kill(struct stop *s, usec_t now)
     if (s->kill_logged || now < s->kill_time || s->by_name.tree.alive == 0)
         return;
     s->kill_logged = true;
-    log_warning("Killing what is left of group \"%s\": %zu cgroups, %s the first.", s->group,
+    log_warning("%s: killing what is left: %zu cgroups, the first of them %s", s->group,
                 s->by_name.tree.alive, s->by_name.tree.first);
 }
 
@@ -78,8 +79,8 @@ static int give_up(const struct stop *s)
 
     log_line(
         LOG_ALERT,
-        "Group \"%s\" does not end here, %s after SIGKILL: %s%s, processes: %s. Another host may "
-        "lead it: end it, or restart this host.",
+        "%s: the group does not end here, %s after SIGKILL: %s%s, processes: %s; another host may "
+        "lead it: end it, or restart this host",
         s->group, format_span(s->config->stop_limit, span, sizeof span),
         unit ? unit : "PID 1 has not answered", unit ? " is not dead" : "",
         s->by_name.tree.alive > 0 ? s->by_name.tree.first : "none");
@@ -102,8 +103,8 @@ static bool sleep_or_signal(usec_t span)
     return sigtimedwait(&term, NULL, &timeout) == SIGTERM;
 }
 
-/* A directory that PID 1 takes away, once a keeper is gone, looks for a moment as one that it has
- * made: a term begins when the next look finds the same. */
+/* A directory that PID 1 is removing, once a keeper is gone, looks for a moment like one that it
+ * has just made: a term begins only if the next look finds the same. */
 static int stop(struct stop *s)
 {
     for (;;) {
@@ -114,14 +115,14 @@ static int stop(struct stop *s)
 
         usec_t now = clock_boottime();
         if (!s->began && by_name_step(&s->by_name, now)) {
-            log_info("Nothing of group \"%s\" runs here.", s->group);
+            log_info("%s: nothing of the group runs here", s->group);
             return EXIT_SUCCESS;
         }
         log_kill(s, now);
         if (now >= s->limit)
             return give_up(s);
         if (sleep_or_signal(s->began ? BY_NAME_INTERVAL_USEC : until_next_step(s, now))) {
-            log_warning("Stopped before all of group \"%s\" was dead.", s->group);
+            log_warning("%s: stopped before all of the group was dead", s->group);
             return EXIT_FAILURE;
         }
     }
@@ -139,19 +140,19 @@ int stop_run(const struct keeper_config *config)
     usec_t now = clock_boottime();
 
     if (group_from_instance(config->instance, s.group, sizeof s.group) < 0) {
-        log_error("\"%s\" is not the name of a group.", config->instance);
+        log_error("\"%s\" is not the name of a group", config->instance);
         return EXIT_FAILURE;
     }
     if (sigfillset(&all) < 0 || sigprocmask(SIG_SETMASK, &all, NULL) < 0)
-        log_warning("Cannot block signals: %m");
+        log_warning("%s: cannot block signals: %m", s.group);
     declared_read(&units, config->drop_in_dirs, config->instance);
     if (strcmp(config->instance, s.group) != 0) /* an agent that runs through an upgrade asked */
         declared_read(&units, config->drop_in_dirs, s.group);
     if (units.n == 0) {
         log_error(
-            "There is no drop-in of tenure@%s.service any more that names units of group \"%s\": "
+            "%s: there is no drop-in of tenure@%s.service any more that names units of the group: "
             "run tenurectl apply",
-            config->instance, s.group);
+            s.group, config->instance);
         return EXIT_FAILURE;
     }
     s.kill_time = usec_add(now, units.stop > 0 ? units.stop : STOP_UNKNOWN_USEC);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What `tenurectl check` says of a server, and what `apply` makes of it. */
+#include "ctl/verbs.h"
 #include "postgresql.h"
 
 #include <errno.h>
@@ -17,7 +18,7 @@
 
 #include "base/clock.h"
 #include "ctl/apply_arbiter.h"
-#include "ctl/report_parts.h"
+#include "ctl/report_arbiter.h"
 #include "support/file.h"
 #include "support/folder.h"
 #include "support/socket.h"
@@ -229,7 +230,7 @@ TEST(a_trigger_in_the_way_is_named)
     server_crash(&s);
 }
 
-/* stderr of whoever runs it is no place for what a server likes to say. */
+/* The caller's stderr is no place for what a server likes to say. */
 TEST(notices_are_dropped)
 {
     char conninfo[256], error[ARBITER_TEXT_MAX];
@@ -414,7 +415,7 @@ static const struct {
     {false, "prefer", false, "::ffff:10.0.0.1", LINK_CLEAR},
 };
 
-TEST(links_are_told_apart, EACH(links))
+TEST(links_are_distinguished, EACH(links))
 {
     ck_assert_int_eq(
         link_judge(links[_i].tls, links[_i].sslmode, links[_i].has_authority, links[_i].address),
@@ -502,7 +503,7 @@ TEST(a_name_that_is_resolved_too_late_is_named)
     ASSERT_CONTAINS(seen.text, "resolved too late");
 }
 
-/* Whoever tries it sees them, and the agent does not. */
+/* The user who tries it sees them, and the agent does not. */
 TEST(what_the_agent_does_not_see_is_bad)
 {
     char beside[600];
@@ -592,7 +593,7 @@ TEST(a_check_ends_in_time, .times = 2)
     (void)close(fd);
 }
 
-/* A password that would go to whoever answers is not tried either. */
+/* A password that would go to any server that answers is not tried either. */
 TEST(what_is_refused_asks_nobody)
 {
     static const char *const applied[] = {"/nonexistent/a", "/nonexistent/b", "/nonexistent/c",
@@ -621,7 +622,7 @@ TEST(what_is_refused_asks_nobody)
         int status = ctl_run(&ctl, 2, argv);
         ck_assert_int_eq(fclose(ctl.out), 0);
         ck_assert_int_eq(status, CTL_CHECK_BAD);
-        ck_assert_int_eq(strstr(out, "not tried: the password would go to whoever") != NULL,
+        ck_assert_int_eq(strstr(out, "not tried: the password would go to any server") != NULL,
                          refused);
         ck_assert_msg(poll(&asked, 1, 0) == !refused, "%s", out);
         free(out);

@@ -59,12 +59,12 @@ static void on_lost(void *userdata, const char *text)
     c->losses++;
 }
 
-static void on_hint(void *userdata, const char *group, const struct release_notice *told)
+static void on_hint(void *userdata, const char *group, const struct release_notice *release)
 {
     struct client *c = userdata;
 
     (void)snprintf(c->hint, sizeof c->hint, "%s", group ? group : "");
-    c->told = told ? *told : (struct release_notice){0};
+    c->release = release ? *release : (struct release_notice){0};
     c->hints++;
 }
 

@@ -2,7 +2,7 @@
 #ifndef TENURE_TESTS_CONTRACT_CLIENT_H
 #define TENURE_TESTS_CONTRACT_CLIENT_H
 
-/* One user of an arbiter, with a loop of its own: what it asked and was told. */
+/* One user of an arbiter, with a loop of its own: what it asked and learned. */
 
 #include <stdbool.h>
 #include <systemd/sd-event.h>
@@ -27,10 +27,10 @@ struct client {
     char losses_text[16 * ARBITER_TEXT_MAX]; /* all of them, one a line */
     char hint[GROUP_NAME_MAX + 1];
     unsigned alarms;
-    struct release_notice told;     /* with the last hint; all zero: nothing */
+    struct release_notice release;  /* with the last hint; all zero: nothing */
     char held_up[ARBITER_TEXT_MAX]; /* of the last tick; "" */
-    char locked[ARBITER_TEXT_MAX];  /* who has all records locked, as was told last; "": nobody */
-    unsigned locks, unlocks;        /* how often somebody was named, and nobody */
+    char locked[ARBITER_TEXT_MAX];  /* who has all records locked, as was reported last; "": nobody */
+    unsigned locks, unlocks;        /* how often a holder was named, and none */
     /* Called from within replies(), when set. */
     void (*on_replies)(struct client *c);
     /* Longest time the loop was kept from turning. */
@@ -74,12 +74,12 @@ const char *group_new(void);
 struct request observe_of(const char *group);
 /* Claims what was read; spans L, 5 s, 8.67 s. */
 struct request claim_of(const char *group, const struct reply *seen);
-/* By whoever holds it: names the nonces that it may have by all that the test's clients were told
- * and have sent. */
+/* By the record's owner: names the nonces that it may have by all that the test's clients have read
+ * and sent. */
 struct request renew_of(const char *group, uint64_t term);
 struct request renew_knowing(const char *group, uint64_t term, const struct nonce *nonce);
 struct request release_of(const char *group, uint64_t term, const struct nonce *nonce);
-/* An operator's word about whoever is in what was read; spans L, 5 s, 8.67 s. */
+/* An operator's word about the owner that was read; spans L, 5 s, 8.67 s. */
 struct request confirm_of(const char *group, const struct reply *seen);
 
 /* What was read by now may be claimed after this, by whatever method. */

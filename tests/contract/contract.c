@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "support/test.h"
 
-/* Short, for whoever takes over by advisory locks has to wait for it. */
+/* Short, since a failover by advisory locks has to wait for it. */
 #define SHORT_LEASE (100 * USEC_PER_MSEC)
 
 static void make_both(void)
@@ -37,7 +37,7 @@ static void same_record(const struct record *x, const struct record *y)
     ck_assert_uint_eq(x->since, y->since);
 }
 
-static struct reply look(struct client *c, const char *group)
+static struct reply observe(struct client *c, const char *group)
 {
     struct request request = observe_of(group);
     struct reply reply = client_ask(c, &request);
@@ -50,7 +50,7 @@ static struct reply look(struct client *c, const char *group)
 /* Both must see it, and as the operation's own reply showed it. */
 static void stands(const char *group, const struct reply *reply)
 {
-    struct reply seen_a = look(a, group), seen_b = look(b, group);
+    struct reply seen_a = observe(a, group), seen_b = observe(b, group);
 
     same_record(&seen_a.record, &reply->record);
     same_record(&seen_b.record, &reply->record);
@@ -72,7 +72,7 @@ static struct reply take_over(struct client *by, struct client **from, struct re
 
         (void)client_close(*from);
         *from = client_open(contract_arbiter, is_a ? CLIENT_OWNER_A : CLIENT_OWNER_B);
-        (void)look(by, claim.group);
+        (void)observe(by, claim.group);
         client_wait_out(by);
     }
     ck_assert_int_eq(ask(by, claim, &reply), OUTCOME_GRANTED);
@@ -88,7 +88,7 @@ TEST_CASE(contract_advisory, .set_up = make_both_advisory, .tear_down = close_bo
 TEST(a_missing_record_is_created_not_clean)
 {
     const char *group = group_new();
-    struct reply first = look(a, group);
+    struct reply first = observe(a, group);
 
     ck_assert(!first.record.clean);
     ck_assert(!first.record.claimable);
@@ -99,7 +99,7 @@ TEST(a_missing_record_is_created_not_clean)
     ck_assert_uint_eq(first.record.duration, 8670 * USEC_PER_MSEC);
     ck_assert_uint_gt(first.epoch.timeline, 0);
     ck_assert_uint_gt(first.epoch.system_id, 0);
-    stands(group, &first); /* looking changes nothing */
+    stands(group, &first); /* observing changes nothing */
 }
 
 /* ---- claiming ---- */
@@ -107,7 +107,7 @@ TEST(a_missing_record_is_created_not_clean)
 TEST(a_claim_makes_a_new_term)
 {
     const char *group = group_new();
-    struct reply seen = look(a, group), reply;
+    struct reply seen = observe(a, group), reply;
     struct request claim = claim_of(group, &seen);
 
     claim.lease = 20 * USEC_PER_SEC;
@@ -133,7 +133,7 @@ TEST(a_claim_makes_a_new_term)
 TEST(a_claim_of_what_has_changed_is_denied)
 {
     const char *group = group_new();
-    struct reply seen = look(b, group), led = client_lead(a, group), reply;
+    struct reply seen = observe(b, group), led = client_lead(a, group), reply;
 
     /* The record as it was before the claim, and each half of it. */
     ck_assert_int_eq(ask(b, claim_of(group, &seen), &reply), OUTCOME_DENIED);
@@ -159,7 +159,7 @@ TEST(a_claim_of_what_has_changed_is_denied)
 TEST(a_claim_of_another_history_is_denied)
 {
     const char *group = group_new();
-    struct reply seen = look(a, group), reply;
+    struct reply seen = observe(a, group), reply;
     struct request claim = claim_of(group, &seen);
 
     claim.epoch.system_id++;
@@ -175,7 +175,7 @@ TEST(a_claim_of_another_history_is_denied)
 TEST(a_claim_of_another_life_of_the_server_is_denied)
 {
     const char *group = group_new();
-    struct reply seen = look(a, group), reply;
+    struct reply seen = observe(a, group), reply;
     struct request claim = claim_of(group, &seen);
 
     client_wait_out(a);
@@ -195,7 +195,7 @@ TEST(a_claim_of_another_life_of_the_server_is_denied)
 TEST(claims_of_a_tick_are_of_different_lives)
 {
     const char *old = group_new(), *new = group_new();
-    struct reply seen_old = look(a, old), seen_new = look(a, new);
+    struct reply seen_old = observe(a, old), seen_new = observe(a, new);
     struct request requests[] = {claim_of(old, &seen_old), claim_of(new, &seen_new)};
 
     client_wait_out(a);
@@ -210,13 +210,13 @@ TEST(claims_of_a_tick_are_of_different_lives)
 TEST(all_connections_are_to_one_life_of_the_server)
 {
     const char *group = group_new();
-    struct reply seen_a = look(a, group), seen_b = look(b, group);
+    struct reply seen_a = observe(a, group), seen_b = observe(b, group);
 
     ck_assert_uint_gt(seen_a.epoch.started, 0);
     ck_assert_uint_eq(seen_a.epoch.started, seen_b.epoch.started);
     b = client_close(b);
     b = client_open(contract_arbiter, CLIENT_OWNER_B);
-    ck_assert_uint_eq(look(b, group).epoch.started, seen_a.epoch.started);
+    ck_assert_uint_eq(observe(b, group).epoch.started, seen_a.epoch.started);
 }
 
 TEST(terms_only_grow)
@@ -246,7 +246,7 @@ TEST(of_two_claimants_one_wins)
 {
     for (int i = 0; i < RACES; i++) {
         const char *group = group_new();
-        struct reply seen_a = look(a, group), seen_b = look(b, group);
+        struct reply seen_a = observe(a, group), seen_b = observe(b, group);
         struct request claim_a = claim_of(group, &seen_a), claim_b = claim_of(group, &seen_b);
         unsigned before_a = a->answers, before_b = b->answers;
 
@@ -298,7 +298,7 @@ TEST(a_renewal_may_change_the_lease)
         led.record.duration = renew.duration;
         same_record(&reply.record, &led.record);
         stands(group, &reply);
-        struct reply seen = look(b, group);
+        struct reply seen = observe(b, group);
         same_record(&seen.record, &led.record);
 
         struct request late = renew_of(group, led.record.term - 1);
@@ -379,7 +379,7 @@ TEST(a_renewal_is_keyed_by_the_nonce)
     ck_assert(reply.record.clean);
 }
 
-/* Asks until it is told. Where an earlier session is in the way, it is ended. */
+/* Asks until there is an answer. Where an earlier session is in the way, it is ended. */
 static enum outcome insist(struct client *c, struct request request, struct reply *ret)
 {
     while (ask(c, request, ret) == OUTCOME_UNKNOWN)
@@ -398,7 +398,7 @@ TEST(another_life_of_the_owner_reads_and_renews)
     /* It has nothing but what it reads, and learns that by being refused, too. */
     ck_assert_int_eq(ask(again, renew_knowing(group, term, &none), &reply), OUTCOME_OTHER_NONCE);
     same_record(&reply.record, &led.record);
-    reply = look(again, group);
+    reply = observe(again, group);
     same_record(&reply.record, &led.record);
     struct request renew = renew_knowing(group, term, &reply.record.nonce);
     ck_assert_int_eq(insist(again, renew, &reply), OUTCOME_GRANTED);
@@ -407,7 +407,7 @@ TEST(another_life_of_the_owner_reads_and_renews)
     if (client_method == METHOD_ADVISORY)
         client_await(a, &a->connects, 2);
     stands(group, &renewed);
-    /* The earlier one, where it lives on, is told. */
+    /* The earlier one, where it lives on, learns of it. */
     ck_assert_int_eq(ask(a, renew_knowing(group, term, &led.record.nonce), &reply),
                      OUTCOME_OTHER_NONCE);
     ck_assert_int_eq(ask(a, release_of(group, term, &led.record.nonce), &reply),
@@ -513,28 +513,28 @@ TEST(a_release_is_hinted_to_others)
     const char *group = group_new();
     struct reply led = client_lead(a, group), reply;
 
-    (void)look(b, group);
+    (void)observe(b, group);
     ck_assert_uint_eq(b->hints, 0);
     ck_assert_int_eq(ask(a, release_of(group, led.record.term, &led.record.nonce), &reply),
                      OUTCOME_GRANTED);
     client_await(b, &b->hints, 1);
     ck_assert_str_eq(b->hint, group);
 
-    /* What was told is enough for the claim. */
-    ck_assert_uint_eq(b->told.term, led.record.term);
-    ck_assert_mem_eq(&b->told.nonce, &reply.record.nonce, sizeof b->told.nonce);
+    /* The release notice is enough for the claim. */
+    ck_assert_uint_eq(b->release.term, led.record.term);
+    ck_assert_mem_eq(&b->release.nonce, &reply.record.nonce, sizeof b->release.nonce);
     struct request claim = claim_of(group, &reply);
 
-    claim.expected_nonce = b->told.nonce;
+    claim.expected_nonce = b->release.nonce;
     claim.rests_on_clean = true;
     ck_assert_int_eq(ask(b, claim, &reply), OUTCOME_GRANTED);
 }
 
 /* Anybody may send notifications: what they say is tested. */
-TEST(what_is_told_is_no_proof)
+TEST(a_release_notice_is_no_proof)
 {
     const char *group = group_new();
-    struct reply led = client_lead(a, group), reply, seen = look(b, group);
+    struct reply led = client_lead(a, group), reply, seen = observe(b, group);
     struct request claim = claim_of(group, &led);
 
     claim.rests_on_clean = true;
@@ -579,7 +579,7 @@ TEST(a_tick_mixes_operations)
 
     (void)take_over(b, &a, claim_of(lost, &led_lost));
     struct reply led_renewed = client_lead(a, renewed), led_released = client_lead(a, released),
-                 seen = look(a, claimed);
+                 seen = observe(a, claimed);
     client_wait_out(a);
     const struct request requests[] = {
         renew_of(lost, led_lost.record.term),
@@ -715,7 +715,7 @@ TEST(what_was_given_back_is_not_confirmed_dead)
 TEST(nobody_is_confirmed_dead)
 {
     const char *group = group_new();
-    const struct reply seen = look(b, group);
+    const struct reply seen = observe(b, group);
     struct request request = confirm_of(group, &seen);
 
     ck_assert_int_eq(client_ask(b, &request).outcome, OUTCOME_DENIED);

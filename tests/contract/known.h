@@ -2,7 +2,7 @@
 #ifndef TENURE_TESTS_CONTRACT_KNOWN_H
 #define TENURE_TESTS_CONTRACT_KNOWN_H
 
-/* What whoever holds a record knows of its nonce: the one that was read or granted last, by any of
+/* What the owner of a record knows of its nonce: the one that was read or granted last, by any of
  * a test's clients, and those of renewals that were not answered since. And its L and D. */
 
 #include "election/record.h"

@@ -23,7 +23,7 @@ static void open_both_advisory(void)
     open_both();
 }
 
-static struct reply look(struct client *c, const char *group)
+static struct reply observe(struct client *c, const char *group)
 {
     struct request request = observe_of(group);
     struct reply reply = client_ask(c, &request);
@@ -37,7 +37,7 @@ static enum outcome ask(struct client *c, struct request request)
     return client_ask(c, &request).outcome;
 }
 
-/* How many sessions hold the group's lock, by an own look at pg_locks. */
+/* How many sessions hold the group's lock, by a query of its own to pg_locks. */
 static long long locks_on(const struct server *s, const char *group)
 {
     return server_number(
@@ -63,7 +63,7 @@ static void await_unlocked(const char *group)
     server_await(&shared, "the lock is free", statement);
 }
 
-/* Of the session with this much of an application_name: agents that hold locks bear their instance
+/* Of the session with this much of an application_name: agents that hold locks have their instance
  * there. */
 static void terminate(const struct server *s, const char *owner)
 {
@@ -84,7 +84,7 @@ TEST(a_session_excludes_others)
     struct reply led = client_lead(a, group);
 
     ck_assert_int_eq(locks(group), 1);
-    (void)look(b, group);
+    (void)observe(b, group);
     client_turn(b, LONGER);
     /* Seen unchanged for long enough, but the leader's session lives. */
     for (int i = 0; i < 3; i++) {
@@ -176,7 +176,7 @@ struct learned {
 static struct reply learn(struct client *c, const char *group, struct learned *ret)
 {
     ret->from = clock_boottime();
-    struct reply seen = look(c, group);
+    struct reply seen = observe(c, group);
     ret->to = clock_boottime();
     return seen;
 }
@@ -227,10 +227,10 @@ TEST(a_new_group_has_a_quarantine_too)
     quarantine_lasts(b, claim_of(group, &seen), learned, LEASE);
 }
 
-TEST(a_renewal_begins_the_quarantine_anew)
+TEST(a_renewal_restarts_the_quarantine)
 {
     const char *group = group_new();
-    struct reply led = client_lead(a, group), seen = look(b, group);
+    struct reply led = client_lead(a, group), seen = observe(b, group);
 
     client_turn(b, LEASE * 3 / 4);
     ck_assert_int_eq(ask(a, renew_of(group, led.record.term)), OUTCOME_GRANTED);
@@ -241,25 +241,25 @@ TEST(a_renewal_begins_the_quarantine_anew)
     struct learned learned = {.from = clock_boottime()};
     ck_assert_int_eq(ask(b, claim_of(group, &seen)), OUTCOME_DENIED); /* not what stands there */
     learned.to = clock_boottime();
-    seen = look(b, group);
+    seen = observe(b, group);
     quarantine_lasts(b, claim_of(group, &seen), learned, LEASE);
     a = client_on(&shared, CLIENT_OWNER_A);
 }
 
-/* For longer than half the lease nobody looked. */
-TEST(a_gap_between_sessions_begins_the_quarantine_anew)
+/* For longer than half the lease it was not observed. */
+TEST(a_gap_between_sessions_restarts_the_quarantine)
 {
     const char *group = group_new();
 
     (void)client_lead(a, group);
     a = client_close(a);
-    struct reply seen = look(b, group);
+    struct reply seen = observe(b, group);
     client_turn(b, LEASE * 3 / 4);
     server_do(&shared,
               "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'tenure'");
     client_await(b, &b->connects, 2);
     struct learned learned = {.from = clock_boottime()};
-    /* Not having looked is no observation. */
+    /* Without a request there is no observation. */
     ck_assert_int_eq(ask(b, claim_of(group, &seen)), OUTCOME_DENIED);
     learned.to = clock_boottime();
     quarantine_lasts(b, claim_of(group, &seen), learned, LEASE);
@@ -300,7 +300,7 @@ TEST(a_clean_row_has_no_quarantine)
 
     ck_assert_int_eq(ask(a, release_of(group, led.record.term, &led.record.nonce)),
                      OUTCOME_GRANTED);
-    struct reply seen = look(b, group);
+    struct reply seen = observe(b, group);
     ck_assert(seen.record.claimable);
     ck_assert_int_eq(ask(b, claim_of(group, &seen)), OUTCOME_GRANTED);
 
@@ -310,7 +310,7 @@ TEST(a_clean_row_has_no_quarantine)
     ck_assert_int_eq(ask(a, release_of(group, led.record.term, &led.record.nonce)),
                      OUTCOME_GRANTED);
     server_do(&shared, "update tenure.lease set timeline = timeline + 1 where grp = '%s'", group);
-    seen = look(b, group);
+    seen = observe(b, group);
     ck_assert(!seen.record.claimable);
     ck_assert_int_eq(ask(b, claim_of(group, &seen)), OUTCOME_DENIED);
     client_turn(b, LEASE);
@@ -328,7 +328,7 @@ TEST(a_release_without_the_lock_is_a_release)
     ck_assert_int_eq(ask(a, release_of(group, led.record.term, &led.record.nonce)),
                      OUTCOME_GRANTED);
     ck_assert_int_eq(locks(group), 0);
-    struct reply seen = look(b, group);
+    struct reply seen = observe(b, group);
     ck_assert_int_eq(ask(b, claim_of(group, &seen)), OUTCOME_GRANTED);
 }
 
@@ -337,7 +337,7 @@ TEST(an_earlier_session_of_the_agent_is_ended)
     const char *led = group_new(), *clean = group_new();
 
     client_lease = USEC_PER_SEC;
-    struct reply first = look(a, led), second = look(a, clean);
+    struct reply first = observe(a, led), second = observe(a, clean);
     client_wait_out(a);
     struct request claims[] = {claim_of(led, &first), claim_of(clean, &second)};
     first = client_ask(a, &claims[0]);
@@ -359,7 +359,7 @@ TEST(an_earlier_session_of_the_agent_is_ended)
     ck_assert_int_eq(ask(a, renew_of(clean, second.record.term)), OUTCOME_GRANTED);
     again = client_close(again);
     again = client_on(&shared, CLIENT_OWNER_A);
-    struct reply seen = look(again, clean);
+    struct reply seen = observe(again, clean);
     ck_assert_int_eq(ask(again, release_of(clean, second.record.term, &seen.record.nonce)),
                      OUTCOME_GRANTED);
     await_unlocked(clean);
@@ -376,7 +376,7 @@ TEST(a_row_of_the_other_method_must_be_clean)
     client_method = METHOD_LEASE;
     struct reply led = client_lead(a, group);
     client_method = METHOD_ADVISORY;
-    (void)look(b, group);
+    (void)observe(b, group);
     client_turn(b, LONGER);
     ck_assert_int_eq(ask(b, claim_of(group, &led)), OUTCOME_DENIED);
     ck_assert_int_eq(locks(group), 0);
@@ -384,11 +384,11 @@ TEST(a_row_of_the_other_method_must_be_clean)
     ck_assert_int_eq(ask(a, renew_of(group, led.record.term)), OUTCOME_DENIED);
     ck_assert_int_eq(ask(a, release_of(group, led.record.term, &led.record.nonce)),
                      OUTCOME_GRANTED);
-    struct reply seen = look(b, group);
+    struct reply seen = observe(b, group);
     ck_assert_int_eq(ask(b, claim_of(group, &seen)), OUTCOME_GRANTED);
 
     client_method = METHOD_LEASE;
-    seen = look(a, group);
+    seen = observe(a, group);
     ck_assert_int_eq(ask(a, claim_of(group, &seen)), OUTCOME_DENIED);
 }
 
@@ -448,7 +448,7 @@ TEST(a_restarted_server_changes_nothing)
     server_start(&s);
     struct client *leader = client_on(&s, CLIENT_OWNER_A), *other = client_on(&s, CLIENT_OWNER_B);
     struct reply led = client_lead(leader, group);
-    (void)look(other, group);
+    (void)observe(other, group);
     client_turn(other, LEASE);
     for (int clean = 0; clean < 2; clean++) {
         unsigned connects = leader->connects, others = other->connects;
@@ -496,7 +496,7 @@ TEST(a_stopped_client_does_not_keep_its_lock)
     /* Its kernel answers, it does not: nobody turns its loop. */
     usec_t took = freed_after(group);
     ck_assert_uint_ge(took, 3 * USEC_PER_SEC);
-    ck_assert_uint_lt(took, client_lease + 200 * USEC_PER_MSEC); /* ours is a slow look */
+    ck_assert_uint_lt(took, client_lease + 200 * USEC_PER_MSEC); /* our own query is slow */
     client_await(a, &a->losses, 1);
     ck_assert_ptr_nonnull(strstr(a->lost, "idle"));
 }
@@ -522,8 +522,8 @@ TEST(a_session_without_locks_has_no_limit)
 
     ck_assert_int_eq(ask(a, release_of(group, led.record.term, &led.record.nonce)),
                      OUTCOME_GRANTED);
-    (void)look(a, group);
-    (void)look(b, group);
+    (void)observe(a, group);
+    (void)observe(b, group);
     client_turn(a, ADVISORY_BOUND_MIN_USEC + USEC_PER_SEC / 2);
     ck_assert_uint_eq(a->losses, 0);
     client_turn(b, 10 * USEC_PER_MSEC);
@@ -548,7 +548,7 @@ TEST(a_pooler_is_refused_with_the_reason)
 
     ck_assert_int_eq(ask(c, renew_of(group, led.record.term)), OUTCOME_UNKNOWN);
     const char *other = group_new();
-    struct reply seen = look(c, other);
+    struct reply seen = observe(c, other);
     client_turn(c, LEASE);
     ck_assert_int_eq(ask(c, claim_of(other, &seen)), OUTCOME_UNKNOWN);
     ck_assert_int_eq(locks(other), 0);
@@ -566,7 +566,7 @@ TEST(several_servers_are_warned_of)
 {
     char conninfo[CONNINFO_MAX];
 
-    (void)look(a, group_new());
+    (void)observe(a, group_new());
     ck_assert_uint_eq(a->notices, 0);
     (void)snprintf(conninfo, sizeof conninfo, "host=%s port=%d user=postgres replication=true",
                    shared.dir, shared.port);
@@ -575,11 +575,11 @@ TEST(several_servers_are_warned_of)
 
     struct client *c = client_on(&shared, CLIENT_OWNER_A);
     client_method = METHOD_LEASE;
-    (void)look(c, group_new());
+    (void)observe(c, group_new());
     ck_assert_uint_eq(c->notices, 0);
     client_method = METHOD_ADVISORY;
-    (void)look(c, group_new());
-    (void)look(c, group_new());
+    (void)observe(c, group_new());
+    (void)observe(c, group_new());
     ck_assert_uint_eq(c->notices, 1);
     ck_assert_ptr_nonnull(strstr(c->notice, "standbys are connected"));
     c = client_close(c);
@@ -637,7 +637,7 @@ static enum outcome confirm(struct client *c, const char *group, const struct re
     return ask(c, confirm_of(group, led));
 }
 
-/* The session of whoever is dead has the lock, and would keep everybody from claiming. */
+/* The session of the dead node has the lock, and would keep all others from claiming. */
 TEST(confirmed_dead_the_session_ends)
 {
     const char *group = group_new(), *other = group_new();
@@ -652,12 +652,12 @@ TEST(confirmed_dead_the_session_ends)
     ck_assert_uint_eq(b->losses, 0);
     ck_assert_int_eq(locks(other), 1);
     client_turn(b, LONGER);
-    led = look(b, group);
+    led = observe(b, group);
     client_turn(b, LONGER);
     ck_assert_int_eq(ask(b, claim_of(group, &led)), OUTCOME_GRANTED);
 }
 
-/* It leads nothing by that lock, whoever it is: it is named, and stays. */
+/* A session of another owner leads nothing by that lock: it is named, and stays. */
 TEST(confirmed_dead_another_session_is_named)
 {
     const char *group = group_new();
@@ -724,14 +724,14 @@ TEST(confirmed_dead_the_other_method_may_follow, .times = 2)
     client_method = theirs;
     struct reply led = client_lead(a, group);
     client_method = ours;
-    (void)look(b, group);
+    (void)observe(b, group);
     client_turn(b, LONGER);
     ck_assert_int_eq(ask(b, claim_of(group, &led)), OUTCOME_DENIED);
     ck_assert_int_eq(confirm(b, group, &led), OUTCOME_GRANTED);
     ck_assert_str_eq(b->held_up, "");
     await_unlocked(group);
     client_turn(b, LONGER);
-    struct reply seen = look(b, group);
+    struct reply seen = observe(b, group);
     client_turn(b, LONGER);
     ck_assert_int_eq(ask(b, claim_of(group, &seen)), OUTCOME_GRANTED);
     ck_assert_int_eq(locks(group), ours == METHOD_ADVISORY);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every bad database there is, what an administrator is told of it, and that it needs no restart of
+/* Every bad database there is, what is reported of it, and that it needs no restart of
  * anything of ours once it is mended. */
 #include "postgresql.h"
 
@@ -155,7 +155,7 @@ static const struct {
     const char *name;
     const char *spoil, *mend; /* as superuser; the agents' sessions are ended then */
     void (*do_spoil)(void), (*do_mend)(void); /* instead */
-    const char *told, *more;                  /* more: what the server itself says, "": nothing */
+    const char *reported, *more;              /* more: what the server itself says, "": nothing */
 } bad[] = {
     /* the server, which ends: one of their own */
     {"it is stopped", NULL, NULL, stop, start, "Connection refused", ""},
@@ -322,10 +322,10 @@ static void nothing_is_known(const struct request *request)
                   (int)c->replies[0].outcome, c->lost);
 }
 
-static void is_told_and_recovered_from(int i)
+static void is_reported_and_recovered_from(int i)
 {
     const char *group = group_new();
-    char told[ARBITER_TEXT_MAX];
+    char reported[ARBITER_TEXT_MAX];
 
     client_method = i % 2 ? METHOD_ADVISORY : METHOD_LEASE;
     client_lease = 300 * USEC_PER_MSEC;
@@ -340,8 +340,8 @@ static void is_told_and_recovered_from(int i)
         bad[i].do_spoil();
     else
         execute(bad[i].spoil);
-    for (int tries = 0; !strstr(c->lost, bad[i].told); tries++) {
-        ck_assert_msg(tries < 20, "%s: \"%s\" lacks \"%s\"", bad[i].name, c->lost, bad[i].told);
+    for (int tries = 0; !strstr(c->lost, bad[i].reported); tries++) {
+        ck_assert_msg(tries < 20, "%s: \"%s\" lacks \"%s\"", bad[i].name, c->lost, bad[i].reported);
         nothing_is_known(&request);
         client_turn(c, 100 * USEC_PER_MSEC);
     }
@@ -350,15 +350,15 @@ static void is_told_and_recovered_from(int i)
                   c->lost, bad[i].more);
     ck_assert_ptr_null(strstr(c->losses_text, "geheim"));
 
-    /* Tried again and again; told in the same words, which the journal has once. */
-    (void)snprintf(told, sizeof told, "%s", c->lost);
+    /* Tried again and again; reported in the same words, which the journal has once. */
+    (void)snprintf(reported, sizeof reported, "%s", c->lost);
     unsigned losses = c->losses;
     for (int tries = 0; c->losses == losses; tries++) {
         ck_assert_int_lt(tries, 100);
         nothing_is_known(&request);
         client_turn(c, 100 * USEC_PER_MSEC);
     }
-    ck_assert_str_eq(c->lost, told);
+    ck_assert_str_eq(c->lost, reported);
 
     if (bad[i].do_mend)
         bad[i].do_mend();
@@ -378,15 +378,15 @@ static void is_told_and_recovered_from(int i)
 
 TEST_CASE(bad_alone, .set_up = set_up_alone, .tear_down = tear_down_alone, .time_limit = 60);
 
-TEST(a_server_that_ends_is_told_and_recovered_from, .times = N_ALONE)
+TEST(a_server_that_ends_is_reported_and_recovered_from, .times = N_ALONE)
 {
-    is_told_and_recovered_from(_i);
+    is_reported_and_recovered_from(_i);
 }
 
 TEST_CASE(bad, .before_all = prepare_shared, .set_up = set_up, .tear_down = tear_down,
           .time_limit = 60);
 
-TEST(a_bad_database_is_told_and_recovered_from, .first = N_ALONE, .times = N_BAD - N_ALONE)
+TEST(a_bad_database_is_reported_and_recovered_from, .first = N_ALONE, .times = N_BAD - N_ALONE)
 {
-    is_told_and_recovered_from(_i);
+    is_reported_and_recovered_from(_i);
 }

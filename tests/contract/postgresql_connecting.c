@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Getting a connection: names, hosts, refusals, and what people are told. */
+/* Getting a connection: names, hosts, refusals, and what is reported. */
 #include "postgresql.h"
 
 #include <arpa/inet.h>
@@ -224,9 +224,9 @@ TEST(the_local_socket_works)
     ck_assert_int_eq(client_ask(c, &request).outcome, OUTCOME_GRANTED);
 }
 
-/* ---- what people are told ---- */
+/* ---- what is reported ---- */
 
-static void is_told(const char *text)
+static void is_reported(const char *text)
 {
     client_await(c, &c->losses, 1);
     ck_assert_uint_eq(c->connects, 0);
@@ -238,7 +238,7 @@ TEST(a_missing_schema_is_named)
 {
     server_do(&shared, "create database empty template template0");
     use("host=127.0.0.1 port=%d dbname=empty user=tenure", shared.port);
-    is_told("tenurectl schema");
+    is_reported("tenurectl schema");
     ck_assert_ptr_nonnull(strstr(c->lost, "missing"));
 }
 
@@ -246,7 +246,7 @@ TEST(a_role_without_grants_is_named)
 {
     server_do(&shared, "create role stranger login");
     use("host=127.0.0.1 port=%d dbname=postgres user=stranger", shared.port);
-    is_told("permission denied");
+    is_reported("permission denied");
 }
 
 TEST(a_refused_login_shows_no_password)
@@ -263,7 +263,7 @@ TEST(a_refused_login_shows_no_password)
     server_start(&s);
     server_do(&s, "alter role tenure password 'right'");
     use("host=127.0.0.1 port=%d dbname=postgres user=tenure password=geheim", s.port);
-    is_told("password authentication failed");
+    is_reported("password authentication failed");
     c = client_close(c);
     c = client_new();
     use("postgresql://tenure:right@127.0.0.1:%d/postgres", s.port);
@@ -296,12 +296,12 @@ TEST(the_password_may_be_a_credential)
     c = client_close(c);
     c = client_new();
     use("host=127.0.0.1 port=%d dbname=postgres user=tenure password=geheim", s.port);
-    is_told("password authentication failed"); /* what the string says counts more */
+    is_reported("password authentication failed"); /* what the string says counts more */
     ck_assert_int_eq(unlink(path), 0);
     c = client_close(c);
     c = client_new();
     use("host=127.0.0.1 port=%d dbname=postgres user=tenure", s.port);
-    is_told("no password supplied: name a file that has it");
+    is_reported("no password supplied: name a file that has it");
     c = client_close(c);
     c = client_new();
     (void)snprintf(path, sizeof path, "%s/pgpass", s.dir);
@@ -311,12 +311,12 @@ TEST(the_password_may_be_a_credential)
     ck_assert_int_eq(fclose(f), 0);
     ck_assert_int_eq(chmod(path, 0644), 0);
     use("host=127.0.0.1 port=%d dbname=postgres user=tenure passfile=%s", s.port, path);
-    is_told("mode 0644) can be read by others");
+    is_reported("mode 0644) can be read by others");
     ck_assert_int_eq(chmod(path, 0600), 0);
     c = client_close(c);
     c = client_new();
     use("host=127.0.0.1 port=%d dbname=postgres user=tenure passfile=%s", s.port, path);
-    is_told("has no line for this host, port, database and user");
+    is_reported("has no line for this host, port, database and user");
     server_crash(&s);
 }
 
@@ -324,7 +324,7 @@ TEST(no_connection_free_is_named)
 {
     server_do(&shared, "create role crowded login connection limit 0");
     use("host=127.0.0.1 port=%d dbname=postgres user=crowded", shared.port);
-    is_told("too many connections");
+    is_reported("too many connections");
 }
 
 TEST(an_unreachable_host_is_named)
@@ -335,8 +335,8 @@ TEST(an_unreachable_host_is_named)
     (void)close(fd);
     use("host=127.0.0.1 port=%d dbname=postgres user=tenure password=geheim", port);
     (void)snprintf(text, sizeof text, "%d", port);
-    is_told("127.0.0.1");
-    is_told(text);
+    is_reported("127.0.0.1");
+    is_reported(text);
 }
 
 TEST(a_bad_conninfo_is_refused_without_being_shown)

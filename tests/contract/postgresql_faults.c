@@ -143,7 +143,7 @@ TEST(stuck_requests_do_not_use_up_the_server)
         PQfinish(stuck[i]);
 }
 
-TEST(an_ended_session_is_told_at_once)
+TEST(an_ended_session_is_reported_at_once)
 {
     server_do(&shared, "select pg_terminate_backend(pid) from pg_stat_activity where usename = "
                        "'tenure'");

@@ -174,7 +174,7 @@ TEST(an_asserted_term_is_renewed_but_not_followed, .times = N_METHODS)
     ck_assert_str_eq(assert_leader(group, next.record.term), "");
 }
 
-/* Who holds a takeover up is named, whether it is one transaction or several. */
+/* Who holds up a failover is named, whether it is one transaction or several. */
 TEST(who_holds_up_is_named, .times = N_METHODS)
 {
     const char *group = group_new();
@@ -283,8 +283,8 @@ TEST(a_loader_of_data_asserts_too, .times = N_METHODS)
     ck_assert_str_eq(assert_at_commit(group, led.record.term - 1), LOST);
 }
 
-/* A snapshot of before the takeover must not show the term of before. */
-TEST(no_isolation_level_hides_a_takeover, .times = 2)
+/* A snapshot of before the failover must not show the term of before. */
+TEST(no_isolation_level_hides_a_failover, .times = 2)
 {
     static const char *const levels[] = {"repeatable read", "serializable"};
     const char *group = group_new();
@@ -370,7 +370,7 @@ TEST(a_client_that_is_gone_holds_nothing_up_for_long, .times = N_METHODS)
     ck_assert_int_eq(claim_by(b, group, &next), OUTCOME_UNKNOWN);
     client_turn(b, 600 * USEC_PER_MSEC);
     ck_assert_int_eq(claim_by(b, group, &next), OUTCOME_GRANTED);
-    /* What told it so may have come, or the end of the connection alone. */
+    /* The error may have come, or only the end of the connection. */
     const char *state = try_it("commit");
     ck_assert_msg(strcmp(state, "25P03") == 0 || strcmp(state, "gone") == 0, "%s", state);
 }

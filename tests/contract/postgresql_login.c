@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who gets the password, and what people are told of who answers. */
+/* Who gets the password, and what is reported of the server that answers. */
 #include "postgresql.h"
 
 #include <signal.h>
@@ -38,7 +38,7 @@ static void close_client(void)
 
 TEST_CASE(login, .set_up = open_client, .tear_down = close_client, .time_limit = 60);
 
-/* ---- whoever answers ---- */
+/* ---- any server that answers ---- */
 
 struct greedy {
     FILE *said;
@@ -104,7 +104,7 @@ static const struct {
     {ELSEWHERE, "sslmode=verify-full channel_binding=prefer", true, PASSWORD_PROTECTED, true},
 };
 
-TEST(the_password_is_not_for_whoever_answers, EACH(greedy))
+TEST(the_password_is_not_for_any_server_that_answers, EACH(greedy))
 {
     struct greedy g = greedy_start("clear", greedy[_i].tls);
     char line[LINE_MAX_CHARS];
@@ -183,17 +183,17 @@ static const struct {
     enum arbiter_password password;
     bool needs_require_auth;
 } links[] = {
-    {"sslmode=require", ", TLS, not verified", "TLS, not verified: whoever answers",
+    {"sslmode=require", ", TLS, not verified", "TLS, not verified: any server that answers",
      PASSWORD_PROTECTED, false},
     {"sslmode=prefer", ", TLS, not verified", "sslmode=verify-full", PASSWORD_PROTECTED, true},
-    {"sslmode=disable", ", not encrypted", "not encrypted: whoever is in between",
-     PASSWORD_PROTECTED, true},
+    {"sslmode=disable", ", not encrypted", "not encrypted: anyone in between", PASSWORD_PROTECTED,
+     true},
     {"sslmode=disable", ", not encrypted, the password unprotected",
      "not encrypted: ", PASSWORD_ANYHOW, false},
     {"sslmode=require", ", TLS, not verified, the password unprotected",
      "an earlier version has applied this arbiter", PASSWORD_AS_BEFORE, false},
     {"sslmode=require channel_binding=require", ", TLS, not verified",
-     "TLS, not verified: whoever answers", PASSWORD_AS_BEFORE, false},
+     "TLS, not verified: any server that answers", PASSWORD_AS_BEFORE, false},
 };
 
 TEST(who_answers_is_in_status_and_journal, EACH(links))

@@ -66,7 +66,7 @@ TEST(a_locked_row_costs_no_other_group)
     ck_assert_int_eq(a->replies[1].outcome, OUTCOME_UNKNOWN);
     ck_assert_int_eq(a->replies[2].outcome, OUTCOME_GRANTED);
 
-    /* The other two operations on the locked row; looking needs no lock. */
+    /* The other two operations on the locked row; observing needs no lock. */
     struct request request = release_of(locked, led[1].record.term, &led[1].record.nonce);
     ck_assert_int_eq(client_ask(a, &request).outcome, OUTCOME_UNKNOWN);
     request = observe_of(locked);
@@ -490,7 +490,7 @@ TEST(the_schema_run_again_waits_for_nobody)
     PQfinish(session);
 }
 
-/* Whoever could change what the agents call, or where they read. */
+/* Of owners who could change what the agents call, or where they read. */
 TEST(a_schema_with_objects_of_strangers_is_refused)
 {
     static const struct {

@@ -2,8 +2,8 @@
 #ifndef TENURE_TESTS_CONTRACT_SERVER_H
 #define TENURE_TESTS_CONTRACT_SERVER_H
 
-/* Real PostgreSQL servers, started by the tests and gone with them whatever happens: each is told
- * by the kernel when the process that started it dies. All helpers fail the test (or the program,
+/* Real PostgreSQL servers, started by the tests and gone with them whatever happens: the kernel
+ * signals each when the process that started it dies. All helpers fail the test (or the program,
  * outside one) with a message; none returns an error. */
 
 #include <libpq-fe.h>

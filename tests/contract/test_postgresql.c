@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* main() of the programs that test PostgreSQL's arbiter. Each starts its own servers, in a folder
- * of its own, and dies with whoever started it: they run side by side. */
+ * of its own, and dies with its parent: they run side by side. */
 #include "postgresql.h"
 
 #include <errno.h>

@@ -28,7 +28,7 @@ void peer_close(struct peer *p);
 /* Turns the loop until nothing is left to do at once. */
 void peer_pump(sd_event *event);
 
-/* The oldest call, handed over; NULL: there is none. */
+/* The oldest call, which the caller owns from now on; NULL: there is none. */
 sd_bus_message *peer_take(struct peer *p);
 
 /* Answers it, and unrefs it. */

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 
 #include "config/config.h"
+#include "config/load.h"
+#include "config/snapshot.h"
 #include "config/unit_name.h"
 #include "fuzz.h"
 #include "generator/generate.h"

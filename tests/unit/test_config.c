@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "config/config.h"
+#include "config/load.h"
+#include "config/snapshot.h"
 #include "config/trigger.h"
 #include "config/unit_name.h"
 #include "support/folder.h"
@@ -219,8 +221,8 @@ static const struct {
     {MAIN UNITS("[ \"a b.service\" ]"), NULL, "tenure.conf", 4, "are allowed", 0},
     {MAIN UNITS("[ \"a%i.service\" ]"), NULL, "tenure.conf", 4, "are allowed", 0},
     {MAIN UNITS("[ \"\xc3\xa4.service\" ]"), NULL, "tenure.conf", 4, "are allowed", 0},
-    {MAIN UNITS("[ \".service\" ]"), NULL, "tenure.conf", 4, "nothing stands before", 0},
-    {MAIN UNITS("[ \"@a.service\" ]"), NULL, "tenure.conf", 4, "nothing stands before", 0},
+    {MAIN UNITS("[ \".service\" ]"), NULL, "tenure.conf", 4, "there is nothing before", 0},
+    {MAIN UNITS("[ \"@a.service\" ]"), NULL, "tenure.conf", 4, "there is nothing before", 0},
     {MAIN UNITS("[ \"a@.service\" ]"), NULL, "tenure.conf", 4, "is a template", 0},
     {MAIN UNITS("[ \"a.slice\" ]"), NULL, "tenure.conf", 4, "of a type that no group can have", 0},
     {MAIN UNITS("[ \"a.scope\" ]"), NULL, "tenure.conf", 4, "of a type that no group can have", 0},
@@ -235,7 +237,7 @@ static const struct {
     {MAIN UNITS("[ \"multi-user.target\" ]"), NULL, "tenure.conf", 4, "depends", 0},
     {MAIN UNITS("[ \"-.mount\" ]"), NULL, "tenure.conf", 4, "depends", 0},
     {MAIN UNITS("[ \"a.service\",\n \"b.service\",\n \"a.service\" ]"), NULL, "tenure.conf", 6,
-     "unit \"a.service\" stands twice in group \"g\" (first at line 4)", 0},
+     "unit \"a.service\" appears twice in group \"g\" (first at line 4)", 0},
     {MAIN GROUP(""), "groups = ( { name = \"h\";\n units = [ \"a.service\" ]; } );",
      "groups.d/b.conf", 2, "belongs to group \"g\" already (", 0},
     /* triggers; see put_units() */
@@ -662,7 +664,7 @@ static int applied_from(size_t n_problems)
     return r < 0 ? r : (int)from;
 }
 
-/* In two trees, so that whoever clears one away leaves the other. */
+/* In two trees, so that a person who clears one away leaves the other. */
 TEST(applied_is_written_twice)
 {
     struct stat st;

@@ -19,8 +19,9 @@
 
 #include "base/clock.h"
 #include "ctl/agent.h"
-#include "ctl/ctl.h"
-#include "ctl/status.h"
+#include "ctl/status_json.h"
+#include "ctl/status_text.h"
+#include "ctl/verbs.h"
 #include "support/file.h"
 #include "support/folder.h"
 #include "support/libconfig_leaks.h"
@@ -266,11 +267,11 @@ TEST(check_conninfo_without_showing_it)
 }
 
 /* What libpq would take and the agent does not: said before anything is applied. */
-#define EXPOSED "the password would go in clear text to whoever answers"
+#define EXPOSED "the password would go in clear text to any server that answers"
 #define TO_ANYBODY "host=pg1 sslmode=require channel_binding=prefer password=hush"
 
 /* What each says is one of the remedies. */
-TEST(check_refuses_a_password_for_whoever_answers)
+TEST(check_refuses_a_password_for_any_server_that_answers)
 {
     static const struct {
         const char *conninfo, *more;
@@ -703,7 +704,7 @@ TEST(apply_first_and_again, .root = true)
     ";\n conninfo = \"" conninfo "\"; };\n"
 #define MAIN_ALLOWING(conninfo) MAIN_DECIDING("true", conninfo)
 
-TEST(apply_refuses_a_password_for_whoever_answers, .root = true)
+TEST(apply_refuses_a_password_for_any_server_that_answers, .root = true)
 {
     start_playing(&(struct stand_in){.agent = false});
     folder_put("tenure.conf", MAIN("dbname=tenure") GROUP("g", "a.service"));
@@ -763,7 +764,7 @@ TEST(apply_if_missing_leaves_the_password_as_it_was, .root = true, .times = 2)
     start_playing(&(struct stand_in){.agent = false});
     folder_put("tenure.conf", of[_i]);
     ck_assert_int_eq(RUN("apply", "--if-missing"), CTL_OK);
-    ASSERT_CONTAINS(err, "the password goes in clear text to whoever answers");
+    ASSERT_CONTAINS(err, "the password goes in clear text to any server that answers");
     ASSERT_CONTAINS(err, "allow_unverified = false; beside conninfo");
     expect_applied("conninfo");
     ck_assert_ptr_null(strstr(file_get(in_folder("applied.conf")), "allow_unverified"));
@@ -831,7 +832,7 @@ TEST(apply_obeys_a_written_false, .root = true)
     stop_playing();
 }
 
-TEST(apply_leads_down_what_goes, .root = true)
+TEST(apply_steps_down_from_what_goes, .root = true)
 {
     start_playing(&(struct stand_in){.agent = true});
     folder_put("tenure.conf", MAIN("dbname=tenure"));
@@ -877,7 +878,7 @@ TEST(apply_leads_down_what_goes, .root = true)
     stop_playing();
 }
 
-TEST(apply_agent_cannot_lead_down, .root = true)
+TEST(apply_agent_cannot_step_down, .root = true)
 {
     start_playing(&(struct stand_in){.agent = true, .retire_error = "a.service does not stop"});
     folder_put("tenure.conf", MAIN("dbname=tenure") GROUP("g", "a.service"));
@@ -916,7 +917,8 @@ TEST(apply_agent_refuses, .root = true)
     stop_playing();
 }
 
-/* `systemctl reload tenured`: whoever asked is sent to the journal, where the last lines are these.
+/* `systemctl reload tenured`: the user who asked is sent to the journal, where the last lines are
+ * these.
  */
 TEST(apply_in_the_journal, .root = true)
 {
@@ -983,7 +985,7 @@ TEST(apply_with_a_damaged_snapshot, .root = true)
     folder_put("tenure.conf", MAIN("dbname=tenure") GROUP("g", "a.service"));
     ck_assert_int_eq(RUN("apply"), CTL_OK);
     expect_log("Retire a b-b\ndaemon-reload (snapshot)\nagent reloads (snapshot)\n");
-    expect_copy("b.service", "release-b-b\n"); /* the agent's, as nothing else told */
+    expect_copy("b.service", "release-b-b\n"); /* the agent's, as nothing else says it */
     folder_put("tenure.conf", MAIN("dbname=tenure") GROUP("h", "x.service"));
     folder_put("applied.conf", "rubbish"); /* the copy tells what goes */
     ck_assert_int_eq(RUN("apply"), CTL_OK);
@@ -1549,7 +1551,7 @@ TEST(apply_as_nobody, .root = true)
 
 TEST_CASE(status, .set_up = set_up, .tear_down = tear_down, .time_limit = 60);
 
-TEST(status_for_people)
+TEST(status_human_readable)
 {
     start_playing(&(struct stand_in){.agent = true});
     ck_assert_int_eq(RUN("status"), CTL_OK);
@@ -1850,7 +1852,7 @@ TEST(json_without_agent)
     stop_playing();
 }
 
-/* Not to be told apart by a message alone. */
+/* A message alone does not distinguish them. */
 static const struct {
     const char *state;
     int status;
@@ -1865,7 +1867,7 @@ static const struct {
     {"?", CTL_UNREACHABLE, "not reachable", "systemd does not say whether it runs"},
 };
 
-TEST(silences_are_told_apart, .times = sizeof silences / sizeof *silences)
+TEST(silences_are_distinguished, .times = sizeof silences / sizeof *silences)
 {
     start_playing(&(struct stand_in){.agent_state = silences[_i].state});
     ck_assert_int_eq(RUN("status"), silences[_i].status);
@@ -1950,7 +1952,7 @@ TEST(confirm_dead_of_what_is_over)
     ck_assert_int_eq(RUN("confirm-dead", "--yes-n2", "n2"), CTL_OK);
     expect_log("ConfirmDead n2, asking\n");
     ASSERT_CONTAINS(out, "a, term 0: its units may not run there any more");
-    ASSERT_CONTAINS(out, "Nothing to do: \"n2\" stands in no record of this host's groups.\n");
+    ASSERT_CONTAINS(out, "Nothing to do: \"n2\" is in no record of this host's groups.\n");
     stop_playing();
 }
 
@@ -1973,7 +1975,7 @@ TEST(confirm_dead_of_what_may_run_for_unknown_time, .times = 4)
     stop_playing();
 }
 
-/* Whoever would take over by itself begins to wait again: said before the question. */
+/* A node that would take over by itself begins to wait again: said before the question. */
 TEST(confirm_dead_of_what_is_taken_over_by_itself, .times = 2)
 {
     typed = "no\n";
@@ -2015,8 +2017,8 @@ TEST(confirm_dead_of_who_leads_nothing)
 {
     start_playing(&(struct stand_in){.agent = true, .seen = true, .leader = "n2"});
     ck_assert_int_eq(RUN("confirm-dead", "n3", "--yes-n3"), CTL_OK);
-    ASSERT_CONTAINS(out, "\"n3\" stands in no record that this host has seen.\n");
-    ASSERT_CONTAINS(out, "Nothing to do: \"n3\" stands in no record of this host's groups.\n");
+    ASSERT_CONTAINS(out, "\"n3\" is in no record that this host has seen.\n");
+    ASSERT_CONTAINS(out, "Nothing to do: \"n3\" is in no record of this host's groups.\n");
     expect_log("ConfirmDead n3, asking\n");
     stop_playing();
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "config/file.h"
+#include "config/load.h"
 #include "generator/generate.h"
 #include "guard/each.h"
 #include "guard/names.h"
@@ -185,7 +186,7 @@ static bool is_wanted(const char *unit)
     return found;
 }
 
-/* A job of the night must not run with every takeover; but it is guarded like the others. */
+/* A nightly job must not run with every failover; but it is guarded like the others. */
 TEST(what_a_timer_or_path_starts_is_not_pulled_up)
 {
     folder_put("a.timer", "[Timer]\nOnCalendar=03:00\n");
@@ -293,7 +294,7 @@ TEST(both_missing)
 }
 
 /* All is deleted on a leader, or what could not be read of it: what runs is still bound to its
- * term, and cannot be started anew. */
+ * term, and cannot be started again. */
 TEST(all_is_lost_on_a_leader)
 {
     char command[512];
@@ -436,7 +437,7 @@ TEST(applied_by_an_earlier_version_since)
     expect_guards();
 }
 
-TEST(what_cannot_be_read_is_told)
+TEST(what_cannot_be_read_is_reported)
 {
     struct config_problems problems = {0};
     enum generate_source source;

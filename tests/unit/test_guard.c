@@ -154,7 +154,7 @@ TEST(directories_that_hide_their_guards_are_named)
 }
 
 /* What cannot be written there costs no other unit its copy. */
-TEST(what_is_refused_is_told)
+TEST(what_is_refused_is_reported)
 {
     ck_assert_int_eq(mkdir(in_folder("elsewhere"), 0755), 0);
     ck_assert_int_eq(symlink("elsewhere", in_folder("a.service.d")), 0);
@@ -193,7 +193,7 @@ TEST(all_or_nothing)
     ck_assert_int_eq(differences(&other), 4);
 }
 
-/* Whoever was interrupted left something that nobody reads. */
+/* What an interrupted writer left is never read. */
 TEST(what_was_staged_is_no_obstacle)
 {
     (void)write_copy(&both);
@@ -459,7 +459,7 @@ TEST(those_of_no_group_are_forgotten)
     folder_put("m/other.d/README", "somebody's");
     ck_assert(!guard_remembers(&first, in_folder("m"), no_dirs));
     ck_assert(there(REMEMBERED("tenure@two-2.service")));
-    /* What is not ours cannot be taken away, and is told. */
+    /* What is not ours cannot be taken away, and is reported. */
     ck_assert_int_eq(guard_remember(&first, in_folder("m"), no_dirs), -ENOTEMPTY);
     ck_assert(!there("m/tenure@two-2.service.d"));
     ck_assert(there(REMEMBERED("tenure@one.service")));

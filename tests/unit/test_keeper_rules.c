@@ -372,7 +372,7 @@ TEST(agent_ends)
 static const struct {
     usec_t deadline, ended, kill;
 } kill_times[] = {
-    {NOW, NOW - 1, NOW - 1 + S},        /* told to end before: S from there */
+    {NOW, NOW - 1, NOW - 1 + S},        /* ended before: S from there */
     {NOW, NOW, NOW + S},                /* on time */
     {NOW, NOW + 1, NOW + S},            /* noticed late: S from the deadline all the same */
     {NOW, NOW + S + 12345678, NOW + S}, /* frozen past everything: at once */

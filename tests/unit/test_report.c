@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* What was seen of an arbiter as lines for people, and as an exit status for monitoring. */
+/* What was seen of an arbiter as human-readable lines, and as an exit status for monitoring. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +14,7 @@
 
 #include "base/clock.h"
 #include "ctl/as_agent.h"
-#include "ctl/report_parts.h"
+#include "ctl/report_arbiter.h"
 #include "support/test.h"
 #include "support/text.h"
 
@@ -36,10 +36,10 @@ static const struct {
     {{[VERDICT_GOOD] = 3, [VERDICT_WARNING] = 2}, CTL_CHECK_WARNING, "2 should be mended"},
     {{[VERDICT_WARNING] = 2, [VERDICT_UNKNOWN] = 1},
      CTL_CHECK_UNKNOWN,
-     "1 could not be looked at, 2 should be mended"},
+     "1 could not be checked, 2 should be mended"},
     {{[VERDICT_BAD] = 1, [VERDICT_WARNING] = 2, [VERDICT_UNKNOWN] = 1},
      CTL_CHECK_BAD,
-     "1 would keep the agent from leading, 1 could not be looked at, 2 should be mended"},
+     "1 would keep the agent from leading, 1 could not be checked, 2 should be mended"},
 };
 
 TEST(what_is_worst_counts, EACH(sums))
@@ -93,7 +93,7 @@ TEST(a_line_each)
                      "ok       writes     it takes them\n"
                      "ok       schema     it is there, of this version\n"
                      "ok       grants     role tenure has all that the agent uses\n"
-                     "ok       trial      a group was claimed, renewed and given back, and all of "
+                     "ok       trial      a group was claimed, renewed and released, and all of "
                      "it rolled back\n");
 }
 
@@ -184,9 +184,8 @@ TEST(what_fails_here_says_nothing_of_the_server)
     ck_assert_int_eq(report(&t, false), CTL_OK);
     t.files_error = -ETIMEDOUT;
     ck_assert_int_eq(report(&t, false), CTL_CHECK_UNKNOWN);
-    ASSERT_CONTAINS(said,
-                    "unknown  files      those of conninfo could not be looked at: Connection "
-                    "timed out\n");
+    ASSERT_CONTAINS(said, "unknown  files      those of conninfo could not be checked: Connection "
+                          "timed out\n");
 }
 
 TEST(a_server_that_waits_for_a_standby_it_has_not)

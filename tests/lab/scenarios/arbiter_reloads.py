@@ -97,8 +97,8 @@ def check_on_running_host(t):
     code, said, _ = check_with("sslmode=disable", "allow_unverified = true;")
     t.check(f"without TLS: {said}", code == 1 and "not encrypted" in line(said, "warning", "encryption"))
     code, _, said = check_with("sslmode=require channel_binding=prefer")
-    t.check(f"a password for whoever answers is refused: {code}\n{said}", code == 2
-            and "the password would go in clear text to whoever answers" in said)
+    t.check(f"a password for any server that answers is refused: {code}\n{said}", code == 2
+            and "the password would go in clear text to any server that answers" in said)
 
     t.fault(f"the polkit rule of {host} is moved away, and its password file belongs to root", lambda: host.sh(
         f"mv {RULES} /root/; chown root /etc/tenure/pgpass; sleep 1"))

@@ -43,7 +43,7 @@ def arbiter_of_earlier_version(t):
         for h in t.hosts))
     for host in t.hosts:
         said = warned(host)
-        t.check(f"the journal of {host} warns of both:\n{said}", "whoever answers at this address is believed" in said
+        t.check(f"the journal of {host} warns of both:\n{said}", "any server that answers at this address is believed" in said
                 and "an earlier version has applied this arbiter" in said)
         host.systemctl("reload", "tenured.service")
         said = warned(host)
@@ -94,7 +94,7 @@ def clear_text_password(t):
     for settings in ("sslmode=disable", "sslmode=prefer"):
         code, said = check(settings)
         t.check(f"nor with {settings}: {code}\n{said}", code == 2 and (
-            "the password was not sent" in said or "would go in clear text to whoever answers" in said))
+            "the password was not sent" in said or "would go in clear text to any server that answers" in said))
     code, said = check(f"{verified} channel_binding=prefer")
     t.check(f"a server that is verified gets it: {code}\n{said}", code == 0)
     code, said = check("sslmode=disable", "allow_unverified = true;")

@@ -310,7 +310,7 @@ def start_standby(t, host):
 def guards_stray_stop_refused_on_leader(t):
     old = t.leader
     t.fault(f"systemctl start {STOPPER} on {old}", lambda: old.systemctl("start", STOPPER, check=False))
-    t.effect("it has refused", lambda: t.said(old, STOPPER, "this host leads group")
+    t.effect("it has refused", lambda: t.said(old, STOPPER, "this host leads the group")
              and old.property(STOPPER, "ExecMainStatus") == "3")
     t.undisturbed(seconds=1)
     refused = old.run("setpriv", "--reuid=tenure", "--clear-groups", "systemctl", "--no-ask-password", "stop", STOPPER, check=False)

@@ -32,8 +32,8 @@ def end_by_fence(t, units, beating, **more):
             t.effect("that keeper is gone", lambda: old.main_pid(t.keeper) != keeper)
             t.leader = t.cluster.wait_leader()
             dead_within(t, old, beating, t.stop_ms + t.kill_ms + t.slack_ms)
-            t.check("the fence has killed them", t.said(old, t.keeper, "Killing what is left of group"))
-            t.check("and not the keeper", not t.said(old, t.keeper, "Killing the group's"))
+            t.check("the fence has killed them", t.said(old, t.keeper, "the fence kills what is left"))
+            t.check("and not the keeper", not t.said(old, t.keeper, "the stop timeout is over"))
             t.until("the last of it is gone, or runs by a new term", lambda: t.leader is old or
                     old.state(t.keeper) in ("inactive", "failed"))
             if t.leader is not old:
@@ -131,7 +131,7 @@ def restarts_in_time(t, old, pid, limit_ms, cut=True):
     t.check("no other node leads by then",
             not any(p.host != old.name for p in t.testimony.started(t.fault_at)))
     old.wait_down()
-    t.figures["on its disk"] = "the alert" if "SIGKILL has not ended group" in old.journal(lines=400) else "nothing"
+    t.figures["on its disk"] = "the alert" if "SIGKILL has not ended the group" in old.journal(lines=400) else "nothing"
     t.timeline.good(f"{old} has restarted itself")
     t.leader = t.next_leader()
     if old.cut_how:
@@ -183,7 +183,7 @@ def unkillable_reported(t):
         t.fault(f"SIGTERM to the keeper of {old}", lambda: old.kill(keeper, "TERM"))
         t.effect("SIGKILL did not end the process", lambda: unkillable(pid))
         t.until("the journal has an alert", lambda: t.said(
-            old, t.keeper, "did not end group", "alert"))
+            old, t.keeper, "did not end the group", "alert"))
         row = t.db.lease(t.group)
         t.check(f"the record is not released: {row}", not row["clean"] and row["term"] == term)
         t.note(t.until("the status says so", lambda: (lambda s: s.get("role") == "stopping" and

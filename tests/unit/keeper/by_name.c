@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is ended by name: which units these are, where their processes are, and how PID 1, played by
- * a script, is told and asked until all is dead. By the fence, and by what stops strays. */
+ * a script, gets stops and questions until all is dead. By the fence, and by what stops strays. */
 #include "fixture.h"
 
 #include <errno.h>
@@ -401,7 +401,7 @@ TEST(what_begins_again_is_killed_again)
     ck_assert_int_eq(wait_exit(), EXIT_SUCCESS);
 }
 
-static int times_told(void)
+static int times_stopped(void)
 {
     int n = 0;
 
@@ -415,7 +415,7 @@ TEST(what_is_up_all_the_same_is_stopped_again)
     declare_two();
     set_answer(ONE_UP);
     start_process(stop_run);
-    ck_assert(WAIT_FOR(times_told() >= 3, PATIENCE));
+    ck_assert(WAIT_FOR(times_stopped() >= 3, PATIENCE));
     set_answer(ALL_DEAD);
     ck_assert_int_eq(wait_exit(), EXIT_SUCCESS);
 }
@@ -426,7 +426,7 @@ TEST(what_ends_already_is_waited_for)
     set_answer(ONE_ENDS);
     start_process(stop_run);
     pause_for(STAYS_DEAD);
-    ck_assert_int_eq(times_told(), 1);
+    ck_assert_int_eq(times_stopped(), 1);
     set_answer(ALL_DEAD);
     ck_assert_int_eq(wait_exit(), EXIT_SUCCESS);
 }
@@ -456,7 +456,7 @@ TEST(an_error_is_no_answer)
     ck_assert_int_eq(unlink(in_folder("answer")), 0);
     start_process(stop_run);
     ck_assert_int_eq(wait_exit(), EXIT_FAILURE);
-    ck_assert_int_gt(times_told(), 1);
+    ck_assert_int_gt(times_stopped(), 1);
 }
 
 TEST(without_systemctl_processes_are_killed_all_the_same)
@@ -594,7 +594,7 @@ TEST(what_is_gone_the_next_moment_begins_nothing)
     declare_two();
     set_answer(ONE_ENDS);
     start_process(stop_run);
-    ck_assert(WAIT_FOR(times_told() >= 1, PATIENCE));
+    ck_assert(WAIT_FOR(times_stopped() >= 1, PATIENCE));
     for (int i = 0; i < 20; i++) {
         folder_make_folder(RUNTIME);
         ck_assert_int_eq(rmdir(in_folder(RUNTIME)), 0);

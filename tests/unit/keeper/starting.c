@@ -39,7 +39,7 @@ TEST(begins)
     ck_assert_int_eq(sscanf(span, "WATCHDOG_USEC=%" SCNu64, &watchdog), 1);
     ck_assert(watchdog > 0);
     ck_assert(watchdog <= t.duration + 50000);
-    ASSERT_CONTAINS(notified, "STATUS=Leading as node db1, term 4294967297");
+    ASSERT_CONTAINS(notified, "STATUS=leads as node db1, term 4294967297");
 }
 
 /* With as many dashes as a slice's name has room for, see config/settings.c. */

@@ -1,24 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef TENURE_CTL_STATUS_H
-#define TENURE_CTL_STATUS_H
+#ifndef TENURE_CTL_STATUS_JSON_H
+#define TENURE_CTL_STATUS_JSON_H
 
-/* What the agent shows, for people and for programs. */
+/* What the agent shows, for programs; and what can be shown while it does not answer. */
 
 #include <stdio.h>
 
 #include "ctl/agent.h"
 #include "ctl/systemd.h"
 
-/* All groups as a table. */
-void status_print_all(FILE *f, const struct agent_view *v, const struct watchdog *w);
-
-/* Everything about one group. */
-void status_print_group(FILE *f, const struct agent_view *v, const struct watchdog *w,
-                        const struct agent_group *g);
-
 /* What is known while the agent does not answer. */
 struct silence {
-    bool runs_not; /* the agent; false: it does, or nobody can tell */
+    bool runs_not; /* the agent; false: it does, or that is not known */
     char why[512];
     const char *group; /* the one that was asked for; NULL: all */
     struct silent_keeper {
@@ -30,7 +23,8 @@ struct silence {
     bool out_of_memory;
 };
 
-/* What a keeper in this state does: goes on behind "its keeper" or "The keeper of ...". */
+/* What a keeper in this state does: the rest of a sentence after "its keeper" or "The keeper of
+ * ...". */
 const char *status_of_keeper(const char *active_state);
 
 /* All groups, or only one. The keys are described in tenurectl(8) and stay. Returns 0, -ENOMEM or
