@@ -87,15 +87,15 @@ static struct arbiter *drop_arbiter(struct daemon *d)
     return old;
 }
 
-static void keep_group(struct daemon *d, struct group *s, const struct config_difference *diff,
+static void keep_group(struct daemon *d, struct group *g, const struct config_difference *diff,
                        bool renamed)
 {
-    (void)host_set_stop(d->host, s->group->name, diff->after->budget.stop);
-    (void)host_require_watchdog(d->host, s->group->name, diff->after->watchdog);
-    s->group = diff->after;
-    s->retired = false;
+    (void)host_set_stop(d->host, g->config->name, diff->after->budget.stop);
+    (void)host_require_watchdog(d->host, g->config->name, diff->after->watchdog);
+    g->config = diff->after;
+    g->retired = false;
     if (renamed)
-        member_init(&s->member, d->owner);
+        member_init(&g->member, d->owner);
 }
 
 /* Seats on their way from one configuration to the next. */
@@ -110,22 +110,22 @@ struct moving {
 static int move_group(struct daemon *d, const struct config_difference *diff, bool renamed,
                       struct moving *m)
 {
-    struct group *s = diff->before ? daemon_group(d, diff->before->name) : NULL;
+    struct group *g = diff->before ? daemon_group(d, diff->before->name) : NULL;
     bool kept = diff->change == CONFIG_UNCHANGED || diff->change == CONFIG_CHANGED_BUDGET;
     int r = 0;
 
-    if (s && kept)
-        keep_group(d, s, diff, renamed);
-    else if (s) {
-        api_group_removed(d->api, s->group->name);
-        (void)host_remove_group(d->host, s->group->name);
-        m->dropped[m->n_dropped++] = s;
-        s = NULL;
+    if (g && kept)
+        keep_group(d, g, diff, renamed);
+    else if (g) {
+        api_group_removed(d->api, g->config->name);
+        (void)host_remove_group(d->host, g->config->name);
+        m->dropped[m->n_dropped++] = g;
+        g = NULL;
     }
-    if (!s && diff->after)
-        r = group_new(d, diff->after, &s);
-    if (s)
-        m->groups[m->n++] = s;
+    if (!g && diff->after)
+        r = group_new(d, diff->after, &g);
+    if (g)
+        m->groups[m->n++] = g;
     return r;
 }
 
@@ -169,12 +169,12 @@ static int rebuild_groups(struct daemon *d, struct tenure_config *next, bool ren
 static void resume_all(struct daemon *d)
 {
     for (size_t i = 0; i < d->n_groups; i++) {
-        struct group *s = d->groups[i];
+        struct group *g = d->groups[i];
 
-        group_event(s, EVENT_RESUME);
-        if (!s->told[0])
-            api_group_added(d->api, s->group->name);
-        host_poll(d->host, s->group->name);
+        group_event(g, EVENT_RESUME);
+        if (!g->told[0])
+            api_group_added(d->api, g->config->name);
+        host_poll(d->host, g->config->name);
     }
     api_manager_changed(d->api);
 }
@@ -215,13 +215,13 @@ static int stop_what_changes(struct daemon *d, bool renamed)
     if (r < 0)
         return r;
     for (size_t i = 0; i < n; i++) {
-        struct group *s = diff[i].before ? daemon_group(d, diff[i].before->name) : NULL;
+        struct group *g = diff[i].before ? daemon_group(d, diff[i].before->name) : NULL;
 
-        if (!s || (!renamed && diff[i].change != CONFIG_REMOVED &&
+        if (!g || (!renamed && diff[i].change != CONFIG_REMOVED &&
                    diff[i].change != CONFIG_CHANGED_UNITS))
             continue;
-        s->retired = true;
-        group_event(s, EVENT_STOP);
+        g->retired = true;
+        group_event(g, EVENT_STOP);
     }
     return 0;
 }

@@ -61,7 +61,7 @@ struct daemon;
 /* A group as the daemon has it: the member, and what is around it. */
 struct group {
     struct daemon *daemon;
-    const struct config_group *group; /* in daemon.config */
+    const struct config_group *config; /* in daemon.config */
     struct member member;
     struct drift_watch drift; /* of this host's clock, from one of its requests to the next */
     bool retired;             /* EVENT_STOP by Retire or Reload, until the next Reload */
@@ -201,15 +201,15 @@ void daemon_wake(struct daemon *d);
 
 /* group.c: the events of a member, and what it wants done. */
 int group_new(struct daemon *d, const struct config_group *group, struct group **ret);
-struct group *group_free(struct group *s);
+struct group *group_free(struct group *g);
 struct group *daemon_group(const struct daemon *d, const char *group);
 /* event->now and .random are filled in. ret_request may be NULL but for EVENT_SEND. Returns whether
  * there is a request. */
-bool group_step(struct group *s, struct member_event *event, struct request *ret_request);
-void group_event(struct group *s, enum member_event_type type);
+bool group_step(struct group *g, struct member_event *event, struct request *ret_request);
+void group_event(struct group *g, enum member_event_type type);
 /* When group_watch_strays() has something to do, USEC_INFINITY: never. */
-usec_t group_strays_due(const struct group *s);
-void group_watch_strays(struct group *s, usec_t now);
+usec_t group_strays_due(const struct group *g);
+void group_watch_strays(struct group *g, usec_t now);
 extern const struct host_handler daemon_host_handler;
 
 /* tick.c: the arbiter's side. */
@@ -250,7 +250,7 @@ void confirm_held_up(struct daemon *d, size_t i, const char *holder);
 /* What of the group is not dead here, by the last look: "a.service is active (running)"; ""
  * nothing.
  */
-void describe_left(const struct group *s, char ret[static REASON_MAX]);
+void describe_left(const struct group *g, char ret[static REASON_MAX]);
 void describe_unavailable(struct daemon *d, const char *text);
 void describe_retry(struct daemon *d, usec_t now);
 extern const struct api_source daemon_api_source;

@@ -12,9 +12,9 @@
 /* Of those that have not ended when time is up, so many are named. */
 #define UNSETTLED_LOGGED_MAX 10u
 
-static bool concerned(const struct daemon *d, const struct group *s)
+static bool concerned(const struct daemon *d, const struct group *g)
 {
-    return d->drain == DRAIN_STOP || s->retired;
+    return d->drain == DRAIN_STOP || g->retired;
 }
 
 /* All is dead, and the arbiter has not heard of it for so long that it need not be waited for: its
@@ -43,13 +43,13 @@ static usec_t bound(const struct daemon *d)
     usec_t slowest = 0;
 
     for (size_t i = 0; i < d->n_groups; i++) {
-        const struct group *s = d->groups[i];
-        const struct budget *b = &s->group->budget;
+        const struct group *g = d->groups[i];
+        const struct budget *b = &g->config->budget;
 
-        if (!concerned(d, s))
+        if (!concerned(d, g))
             continue;
         slowest = usec_max(slowest, usec_add(b->stop, b->kill));
-        slowest = usec_max(slowest, usec_add(s->member.stop, cover_kill(&s->member.cover)));
+        slowest = usec_max(slowest, usec_add(g->member.stop, cover_kill(&g->member.cover)));
     }
     return usec_add(slowest, LEAD_DOWN_EXTRA_USEC);
 }
@@ -78,12 +78,12 @@ void drain_retire(struct daemon *d, struct api_call *call, const char *const *gr
     if (refused(d, call))
         return;
     for (size_t i = 0; i < n; i++) {
-        struct group *s = daemon_group(d, groups[i]);
+        struct group *g = daemon_group(d, groups[i]);
 
-        if (!s)
+        if (!g)
             continue; /* nothing of it can be led here */
-        s->retired = true;
-        group_event(s, EVENT_STOP);
+        g->retired = true;
+        group_event(g, EVENT_STOP);
     }
     begin(d, DRAIN_RETIRE, call);
 }
@@ -142,13 +142,13 @@ static void end_drain(struct daemon *d, const char *error_name, const char *text
     daemon_wake(d);
 }
 
-static void too_late(const struct group *s, char text[static REASON_MAX])
+static void too_late(const struct group *g, char text[static REASON_MAX])
 {
     char left[REASON_MAX];
 
-    describe_left(s, left);
-    (void)snprintf(text, REASON_MAX, "group \"%s\" is not led down in time: %.*s", s->group->name,
-                   REASON_MAX - 128, left[0] ? left : member_state_name(s->member.state));
+    describe_left(g, left);
+    (void)snprintf(text, REASON_MAX, "group \"%s\" is not led down in time: %.*s", g->config->name,
+                   REASON_MAX - 128, left[0] ? left : member_state_name(g->member.state));
 }
 
 static void continue_retire(struct daemon *d, const struct group *obstacle, usec_t now)
@@ -194,20 +194,20 @@ static void continue_reload(struct daemon *d, const struct group *obstacle, usec
 }
 
 /* Others wait for a lease, or they do not, when it was no term that this ran in. */
-static void log_unsettled(const struct group *s)
+static void log_unsettled(const struct group *g)
 {
     char left[REASON_MAX];
 
-    describe_left(s, left);
+    describe_left(g, left);
     if (!left[0])
         log_warning("ending although \"%s\" is still %s: others take over when its lease has run "
                     "out",
-                    s->group->name, member_state_name(s->member.state));
+                    g->config->name, member_state_name(g->member.state));
     else
         log_line(LOG_ALERT,
                  "ending although group \"%s\" has not ended here: %s. Another host may lead it: "
                  "end it, or restart this host",
-                 s->group->name, left);
+                 g->config->name, left);
 }
 
 static void log_all_unsettled(const struct daemon *d)

@@ -64,10 +64,10 @@ static void tell_clock(struct daemon *d, bool fit)
 
 /* Each group counts on the clock from one of its own requests to the next: what was wrong between
  * two of another's is told to that one alone. */
-static bool clock_fit(struct daemon *d, struct group *s, usec_t now)
+static bool clock_fit(struct daemon *d, struct group *g, usec_t now)
 {
     char text[RATE_TEXT_MAX];
-    enum rate_verdict verdict = rate_judge(&s->drift, &d->clock, text);
+    enum rate_verdict verdict = rate_judge(&g->drift, &d->clock, text);
 
     if (verdict == RATE_UNFIT) {
         d->unfit_at = now;
@@ -101,23 +101,23 @@ static usec_t collect(struct daemon *d, struct request *requests, usec_t now)
     usec_t limit = USEC_INFINITY, least = least_limit(d, now);
 
     for (size_t i = 0; i < d->n_groups && d->n_tick < ARBITER_TICK_MAX; i++) {
-        struct group *s = d->groups[i];
+        struct group *g = d->groups[i];
         struct member_event event = {.type = EVENT_SEND};
 
-        if (!is_due(&s->member, now) || member_limit(&s->member) < least)
+        if (!is_due(&g->member, now) || member_limit(&g->member) < least)
             continue;
-        event.may_claim = starts < STARTS_MAX && stray_settled(&s->stray, now);
+        event.may_claim = starts < STARTS_MAX && stray_settled(&g->stray, now);
         /* Without random numbers nothing can be claimed or renewed: not in this tick. */
         if (getrandom(event.nonce.bytes, sizeof event.nonce.bytes, GRND_NONBLOCK) !=
             (ssize_t)sizeof event.nonce.bytes)
             continue;
-        event.fit = clock_fit(d, s, now);
-        if (!group_step(s, &event, &requests[d->n_tick]))
+        event.fit = clock_fit(d, g, now);
+        if (!group_step(g, &event, &requests[d->n_tick]))
             continue;
         if (requests[d->n_tick].operation == OPERATION_CLAIM)
             starts++;
-        limit = usec_min(limit, member_limit(&s->member));
-        d->tick[d->n_tick++] = s;
+        limit = usec_min(limit, member_limit(&g->member));
+        d->tick[d->n_tick++] = g;
     }
     return limit;
 }
@@ -181,18 +181,18 @@ static void on_held_up(void *userdata, size_t i, const char *said)
         return;
     }
     assert(i < d->n_tick);
-    struct group *s = d->tick[i];
+    struct group *g = d->tick[i];
     struct journal_context c = {
-        .message_id = MESSAGE_HELD_UP, .node = d->config->node, .group = s->group->name};
+        .message_id = MESSAGE_HELD_UP, .node = d->config->node, .group = g->config->name};
 
-    c.term = s->member.term > 0 ? s->member.term : s->member.record.term;
-    if (s->held_up_term != c.term || strcmp(s->held_up, holder) != 0)
+    c.term = g->member.term > 0 ? g->member.term : g->member.record.term;
+    if (g->held_up_term != c.term || strcmp(g->held_up, holder) != 0)
         journal_write(LOG_WARNING, &c,
                       "%s: this node cannot claim or renew the lease because of %s", c.group,
                       holder);
-    (void)snprintf(s->held_up, sizeof s->held_up, "%s", holder);
-    s->held_up_term = c.term;
-    s->held_up_claim = s->member.operation == OPERATION_CLAIM;
+    (void)snprintf(g->held_up, sizeof g->held_up, "%s", holder);
+    g->held_up_term = c.term;
+    g->held_up_claim = g->member.operation == OPERATION_CLAIM;
 }
 
 /* Said once for each holder. What cannot be read cannot be written either, by anybody. */
@@ -236,28 +236,28 @@ static void tell_connected(struct daemon *d)
 
 /* The first reading of a record says nothing of when that was renewed; nor does one that a failover
  * of the database brought back. */
-static void note_record(struct group *s, const struct reply *reply, usec_t now)
+static void note_record(struct group *g, const struct reply *reply, usec_t now)
 {
     const struct record *r = &reply->record;
-    bool same = s->has_read && s->read_term == r->term && nonce_equal(&s->read_nonce, &r->nonce);
-    bool known = s->has_read && history_equal(&s->read_epoch, &reply->epoch);
+    bool same = g->has_read && g->read_term == r->term && nonce_equal(&g->read_nonce, &r->nonce);
+    bool known = g->has_read && history_equal(&g->read_epoch, &reply->epoch);
 
     if (!same)
-        s->changed_at = now;
-    if (!same && s->has_read) /* somebody could write */
-        s->daemon->locked[0] = '\0';
-    if (!same && known && r->owner[0] && r->term >= s->read_term) {
-        s->renewed_at = now;
-        if (r->term == s->read_term)
-            s->renewal_at = now;
+        g->changed_at = now;
+    if (!same && g->has_read) /* somebody could write */
+        g->daemon->locked[0] = '\0';
+    if (!same && known && r->owner[0] && r->term >= g->read_term) {
+        g->renewed_at = now;
+        if (r->term == g->read_term)
+            g->renewal_at = now;
     }
-    s->has_read = true;
-    s->read_term = r->term;
-    s->read_nonce = r->nonce;
-    s->read_epoch = reply->epoch;
-    s->record_method = reply->method;
-    s->since_term = r->term;
-    s->since = r->since;
+    g->has_read = true;
+    g->read_term = r->term;
+    g->read_nonce = r->nonce;
+    g->read_epoch = reply->epoch;
+    g->record_method = reply->method;
+    g->since_term = r->term;
+    g->since = r->since;
 }
 
 static void on_replies(void *userdata, const struct reply *replies, size_t n)
@@ -341,11 +341,11 @@ static void on_alarm(void *userdata, const char *said)
 static void on_hint(void *userdata, const char *group, const struct release_notice *told)
 {
     struct daemon *d = userdata;
-    struct group *s = group ? daemon_group(d, group) : NULL;
+    struct group *g = group ? daemon_group(d, group) : NULL;
     struct member_event event = {.type = EVENT_HINT, .told = told};
 
-    if (s)
-        (void)group_step(s, &event, NULL);
+    if (g)
+        (void)group_step(g, &event, NULL);
     for (size_t i = 0; i < d->n_groups && !group; i++)
         group_event(d->groups[i], EVENT_HINT);
 }

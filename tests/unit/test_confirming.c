@@ -49,9 +49,9 @@ void daemon_wake(struct daemon *daemon)
     (void)daemon;
 }
 
-void group_event(struct group *s, enum member_event_type type)
+void group_event(struct group *g, enum member_event_type type)
 {
-    (void)s;
+    (void)g;
     (void)type;
 }
 
@@ -111,7 +111,7 @@ static void set_up(void)
     now = 1000 * SEC;
     for (size_t i = 0; i < N; i++) {
         ck_assert_int_eq(budget_compute(15 * SEC, 5 * SEC, &configs[i].budget), 0);
-        groups[i] = (struct group){.daemon = &d, .group = &configs[i]};
+        groups[i] = (struct group){.daemon = &d, .config = &configs[i]};
         groups[i].member.budget = configs[i].budget;
         list[i] = &groups[i];
         seen[i] = (struct reply){

@@ -174,7 +174,7 @@ static void has(const char *groups)
     for (size_t i = 0; i < d.n_groups; i++) {
         const char name[] = {groups[i], '\0'};
 
-        ck_assert_str_eq(d.groups[i]->group->name, name);
+        ck_assert_str_eq(d.groups[i]->config->name, name);
         ck_assert_ptr_eq(daemon_group(&d, name), d.groups[i]);
         ck_assert_ptr_nonnull(host_view(d.host, name));
         ck_assert(!d.groups[i]->member.stopping);
@@ -268,7 +268,7 @@ TEST(what_the_server_says_is_shown_once)
         expect_clean(manager.status);
         ASSERT_CONTAINS(manager.status, "arbiter out of reach: ");
         for (size_t k = 0; k < d.n_groups; k++) {
-            ck_assert(daemon_api_source.describe_group(&d, d.groups[k]->group->name, &group));
+            ck_assert(daemon_api_source.describe_group(&d, d.groups[k]->config->name, &group));
             ck_assert_str_eq(group.reason, "the arbiter cannot be reached");
         }
     }
@@ -279,7 +279,7 @@ static void expect_group(const char *role, const char *reason)
     struct api_group group;
 
     for (size_t k = 0; k < d.n_groups; k++) {
-        ck_assert(daemon_api_source.describe_group(&d, d.groups[k]->group->name, &group));
+        ck_assert(daemon_api_source.describe_group(&d, d.groups[k]->config->name, &group));
         ck_assert_str_eq(group.role, role);
         ck_assert_str_eq(group.reason, reason);
     }
