@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/configure.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -6,7 +8,8 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "daemon/daemon.h"
+#include "daemon/group.h"
+#include "daemon/tick.h"
 
 static void text_of(const struct config_problems *problems, char ret[static REASON_MAX])
 {
@@ -59,8 +62,7 @@ static int make_arbiter(struct daemon *d, const struct tenure_config *c, const c
 {
     char why[ARBITER_TEXT_MAX] = "";
     int r = arbiter_postgresql_new(d->event, c->arbiter.conninfo, password_of(&c->arbiter),
-                                   c->arbiter.require_sync, owner, &daemon_arbiter_handler, d, ret,
-                                   why);
+                                   c->arbiter.require_sync, owner, d->arbiter_handler, d, ret, why);
 
     if (r < 0)
         (void)snprintf(text, REASON_MAX, "%s:%u: %s", c->arbiter.file, c->arbiter.line,
@@ -172,7 +174,7 @@ static void resume_all(struct daemon *d)
         struct group *g = d->groups[i];
 
         group_event(g, EVENT_RESUME);
-        if (!g->told[0])
+        if (!g->published[0])
             api_group_added(d->api, g->config->name);
         host_poll(d->host, g->config->name);
     }

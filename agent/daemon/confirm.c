@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An operator's word that a node is dead, acted out on the records of all groups that this agent
- * has: one at a time, in ticks of its own. What is to be done, election/confirm.h decides. */
+#include "daemon/confirm.h"
+
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "daemon/daemon.h"
+#include "daemon/group.h"
 #include "daemon/journal.h"
 #include "daemon/messages.h"
 

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/drain.h"
+
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -7,7 +9,10 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "daemon/daemon.h"
+#include "daemon/configure.h"
+#include "daemon/confirm.h"
+#include "daemon/group.h"
+#include "daemon/group_units.h"
 
 /* Of those that have not ended when time is up, so many are named. */
 #define UNSETTLED_LOGGED_MAX 10u
@@ -51,7 +56,7 @@ static usec_t bound(const struct daemon *d)
         slowest = usec_max(slowest, usec_add(b->stop, b->kill));
         slowest = usec_max(slowest, usec_add(g->member.stop, cover_kill(&g->member.cover)));
     }
-    return usec_add(slowest, LEAD_DOWN_EXTRA_USEC);
+    return usec_add(slowest, STEP_DOWN_EXTRA_USEC);
 }
 
 static void begin(struct daemon *d, enum drain drain, struct api_call *call)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/group.h"
+
 #include <assert.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,9 +11,11 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "daemon/daemon.h"
+#include "daemon/clock_rate.h"
+#include "daemon/group_units.h"
 #include "daemon/journal.h"
 #include "daemon/messages.h"
+#include "daemon/notes.h"
 
 /* ---- life ---- */
 
@@ -57,167 +60,9 @@ struct group *group_free(struct group *g)
     return NULL;
 }
 
-struct group *daemon_group(const struct daemon *d, const char *group)
-{
-    size_t low = 0, high = d->n_groups;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int c = strcmp(d->groups[middle]->config->name, group);
-
-        if (c == 0)
-            return d->groups[middle];
-        if (c < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return NULL;
-}
-
-/* ---- what happened, for the journal ---- */
-
-static bool is_of_guards(enum member_reason reason)
-{
-    return reason == REASON_UNGUARDED || reason == REASON_OUTSIDE;
-}
-
-/* Not by the agent; and not that it failed or was killed. One that has removed its state ends in an
- * orderly way, also where PID 1 was asked a moment before. */
-static bool stopped_by_hand(const struct group *g)
-{
-    const struct group_view *v = host_view(g->daemon->host, g->config->name);
-
-    return g->member.reason == REASON_KEEPER_LOST && v &&
-           (v->keeper_stopped || (v->keeper == KEEPER_ACTIVE && !v->has_state));
-}
-
-static void reason_of(const struct group *g, char ret[static REASON_MAX])
-{
-    const struct group_view *v = host_view(g->daemon->host, g->config->name);
-    enum member_reason reason = g->member.reason;
-
-    if (stopped_by_hand(g))
-        (void)snprintf(ret, REASON_MAX, "its keeper was stopped, by systemctl stop or a shutdown");
-    else if (reason == REASON_START_FAILED && g->trouble[0])
-        (void)snprintf(ret, REASON_MAX, "%s", g->trouble);
-    else if (is_of_guards(reason) && v)
-        (void)snprintf(ret, REASON_MAX, "%s: %s", member_reason_text(reason), v->problem);
-    else
-        (void)snprintf(ret, REASON_MAX, "%s", member_reason_text(reason));
-}
-
-/* Told to, as it goes, or a host that nobody should trust, or that is there twice. */
-static int ending_priority(const struct group *g)
-{
-    enum member_reason reason = g->member.reason;
-
-    if (reason == REASON_PAUSED || reason == REASON_COPY || is_of_guards(reason))
-        return LOG_ALERT;
-    return reason == REASON_STOPPED || stopped_by_hand(g) ? LOG_NOTICE : LOG_WARNING;
-}
-
-/* Of which unit's stop. */
-static const char *what_is_left(const struct group *g)
-{
-    const struct group_view *v = host_view(g->daemon->host, g->config->name);
-
-    return v && v->stops == STOPS_LEFT ? v->left : "Not all of its stops are proven.";
-}
-
-/* term: before the step, in which a finished one is forgotten. */
-static void write_note(struct group *g, enum member_note note, uint64_t term)
-{
-    struct journal_context c = {.node = g->daemon->config->node, .group = g->config->name};
-    char reason[REASON_MAX];
-
-    c.term = g->member.term > 0 ? g->member.term : term;
-    switch (note) {
-    case NOTE_NONE:
-        return;
-    case NOTE_STARTING:
-        c.message_id = MESSAGE_STARTING;
-        journal_write(LOG_INFO, &c, "%s: claimed, term %" PRIu64 "; starting its keeper", c.group,
-                      c.term);
-        return;
-    case NOTE_LEADING:
-        c.message_id = MESSAGE_LEADING;
-        journal_write(LOG_NOTICE, &c, "%s: this node leads, term %" PRIu64, c.group, c.term);
-        return;
-    case NOTE_ADOPTED:
-        c.message_id = MESSAGE_ADOPTED;
-        journal_write(LOG_NOTICE, &c,
-                      "%s: this node leads on, term %" PRIu64
-                      ": a live keeper of it was found and adopted",
-                      c.group, c.term);
-        return;
-    case NOTE_ENDING:
-        g->stop_trouble[0] = '\0';
-        c.message_id = MESSAGE_ENDING;
-        reason_of(g, reason);
-        c.reason = reason;
-        journal_write(ending_priority(g), &c, "%s: giving up term %" PRIu64 ": %s", c.group, c.term,
-                      c.reason);
-        return;
-    case NOTE_DEAD:
-        c.message_id = MESSAGE_DEAD;
-        journal_write(LOG_INFO, &c, "%s: all units are dead; giving term %" PRIu64 " back", c.group,
-                      c.term);
-        return;
-    case NOTE_RELEASED:
-        c.message_id = MESSAGE_RELEASED;
-        journal_write(LOG_NOTICE, &c, "%s: term %" PRIu64 " is given back", c.group, c.term);
-        return;
-    case NOTE_LEFT:
-        c.message_id = MESSAGE_LEFT;
-        c.reason = what_is_left(g);
-        journal_write(LOG_WARNING, &c,
-                      "%s: all units are dead, but it is not proven that nothing of term %" PRIu64
-                      " is left here: it is not given back, its lease runs out",
-                      c.group, c.term);
-        return;
-    case NOTE_LOST:
-        c.message_id = MESSAGE_LOST;
-        journal_write(LOG_NOTICE, &c,
-                      "%s: all units are dead; term %" PRIu64
-                      " is not this node's any more, so there is nothing to give back",
-                      c.group, c.term);
-        return;
-    case NOTE_STRAY:
-        c.message_id = MESSAGE_STRAY;
-        journal_write(LOG_ALERT, &c,
-                      "%s: units or processes of it run here although this node does not lead it: "
-                      "stopping them",
-                      c.group);
-        return;
-    case NOTE_NAMESAKE:
-        c.message_id = MESSAGE_NAMESAKE;
-        journal_write(LOG_ALERT, &c,
-                      "%s: another running host is configured with the node name \"%s\" as well: "
-                      "give each host a name of its own",
-                      c.group, c.node);
-        return;
-    case NOTE_COPY:
-        c.message_id = MESSAGE_COPY;
-        journal_write(LOG_ALERT, &c,
-                      "%s: a copy of this host runs: somebody else renews term %" PRIu64
-                      " under this very node's name and instance: shut one of both down",
-                      c.group, c.term);
-        return;
-    case NOTE_STEP:
-        c.message_id = MESSAGE_STEP;
-        journal_write(LOG_ALERT, &c,
-                      "%s: the database's clock is ahead of what this host's own can explain by "
-                      "more than a takeover takes, and the lease is still ours: that clock was "
-                      "stepped, or this host stood still and nobody was there to take over",
-                      c.group);
-        return;
-    }
-}
-
 /* ---- what the member wants done ---- */
 
-static void unlink_ticket(struct group *g)
+void group_unlink_ticket(struct group *g)
 {
     int r = host_unlink_ticket(g->daemon->host, g->config->name);
 
@@ -274,7 +119,7 @@ static int act(struct group *g, unsigned actions)
     int r = 0;
 
     if (actions & ACTION_UNLINK) {
-        unlink_ticket(g);
+        group_unlink_ticket(g);
         host_end_term(h, group);
     }
     /* Whether these reach anybody is seen by the look that follows, and they are repeated. */
@@ -323,7 +168,7 @@ bool group_step(struct group *g, struct member_event *event, struct request *ret
     event->now = clock_boottime();
     event->random = random_number();
     member_step(&g->member, event, &update);
-    write_note(g, update.note, term);
+    notes_write(g, update.note, term);
     int r = act(g, update.actions);
     daemon_wake(g->daemon);
     if (update.actions & ACTION_REQUEST) {
@@ -376,7 +221,7 @@ static void end_strays(struct group *g, usec_t now)
         stray_refused(&g->stray, now);
 }
 
-static void judge_strays(struct group *g)
+void group_judge_strays(struct group *g)
 {
     struct journal_context c = {
         .message_id = MESSAGE_STRAY, .node = g->daemon->config->node, .group = g->config->name};
@@ -399,7 +244,7 @@ usec_t group_strays_due(const struct group *g)
 {
     usec_t due = stray_due(&g->stray);
 
-    return due == g->stray_looked ? USEC_INFINITY : due; /* the look is on its way */
+    return due == g->stray_polled ? USEC_INFINITY : due; /* the look is on its way */
 }
 
 void group_watch_strays(struct group *g, usec_t now)
@@ -408,200 +253,6 @@ void group_watch_strays(struct group *g, usec_t now)
 
     if (due > now)
         return;
-    g->stray_looked = due;
+    g->stray_polled = due;
     host_poll(g->daemon->host, g->config->name);
 }
-
-/* ---- what systemd says ---- */
-
-static enum keeper_presence presence(enum keeper_presence p)
-{
-    switch (p) {
-    case KEEPER_UNKNOWN:
-        return KEEPER_UNKNOWN;
-    case KEEPER_GONE:
-        return KEEPER_GONE;
-    case KEEPER_BUSY:
-        return KEEPER_BUSY;
-    case KEEPER_ACTIVE:
-        return KEEPER_ACTIVE;
-    }
-    return KEEPER_UNKNOWN;
-}
-
-static enum guards_state guards_state(enum guards_found g)
-{
-    switch (g) {
-    case HOST_GUARDS_UNKNOWN:
-        return GUARDS_UNKNOWN;
-    case HOST_GUARDS_WHOLE:
-        return GUARDS_WHOLE;
-    case HOST_GUARDS_PART:
-        return GUARDS_PART;
-    case HOST_GUARDS_BARE:
-        return GUARDS_BARE;
-    }
-    return GUARDS_UNKNOWN;
-}
-
-static void translate(const struct group *g, const struct group_view *v, struct host_state *ret)
-{
-    *ret = (struct host_state){
-        .asked_at = v->asked_at,
-        .keeper = presence(v->keeper),
-        .keeper_queued = v->keeper_queued,
-        .units_dead = v->units_dead,
-        .units_stay = v->units_stay,
-        .slice_empty = v->slice_empty,
-        .open = v->ending && v->stops == STOPS_OPEN,
-        .left = v->stops == STOPS_LEFT,
-        /* Whoever could start no keeper leaves the group to others. */
-        .guarded = v->guarded && !*host_ticket_problem(g->daemon->host),
-        .guards = {.state = guards_state(v->guards),
-                   .outside = v->outside,
-                   .asked_at = v->guards_asked_at},
-    };
-    /* Whoever was asked while a ticket lay about proves nothing. */
-    if (g->ticket_stuck || v->asked_at <= g->unlinked_at)
-        ret->keeper = KEEPER_UNKNOWN;
-    if (!v->has_state)
-        return;
-    ret->keeper_term = v->state.term;
-    ret->keeper_ours = strcmp(v->state.owner, g->member.owner) == 0;
-    ret->keeper_fixed = v->state.version == TICKET_VERSION_FIXED;
-    ret->keeper_lease = v->state.lease;
-    ret->keeper_stop = v->state.stop;
-    ret->keeper_duration = v->state.duration;
-    ret->keeper_deadline = v->state.deadline;
-}
-
-static void on_viewed(void *userdata, const char *group)
-{
-    struct daemon *d = userdata;
-    struct group *g = daemon_group(d, group);
-    const struct group_view *v = host_view(d->host, group);
-    struct host_state local;
-    struct member_event event = {.type = EVENT_HOST, .host = &local};
-
-    if (!g || !v)
-        return;
-    if (g->ticket_stuck) {
-        unlink_ticket(g);
-        if (!g->ticket_stuck)
-            host_poll(d->host, group);
-    }
-    if (v->asked_at == 0)
-        return; /* the guards were checked, PID 1 has not answered yet */
-    translate(g, v, &local);
-    (void)group_step(g, &event, NULL);
-    judge_strays(g);
-}
-
-static void on_start_answered(void *userdata, const char *group, int error, const char *text)
-{
-    struct group *g = daemon_group(userdata, group);
-    struct member_event event = {.type = EVENT_STARTED, .error = error};
-
-    if (!g)
-        return;
-    if (error < 0)
-        (void)snprintf(g->trouble, sizeof g->trouble, "its keeper was not started: %s", text);
-    (void)group_step(g, &event, NULL);
-}
-
-static void on_stop_answered(void *userdata, const char *group, int error, const char *text)
-{
-    struct group *g = daemon_group(userdata, group);
-
-    /* Asked again and again, said once. */
-    if (!g || error >= 0 || strcmp(g->stop_trouble, text) == 0)
-        return;
-    (void)snprintf(g->stop_trouble, sizeof g->stop_trouble, "%s", text);
-    log_warning("%s: PID 1 did not stop the keeper: %s", group, text);
-}
-
-static void on_strays_answered(void *userdata, const char *group, int error, const char *text)
-{
-    struct group *g = daemon_group(userdata, group);
-
-    if (!g || error >= 0)
-        return;
-    stray_refused(&g->stray, clock_boottime());
-    if (strcmp(g->stray_trouble, text) == 0)
-        return;
-    (void)snprintf(g->stray_trouble, sizeof g->stray_trouble, "%s", text);
-    log_error("%s: what runs here without leadership cannot be ended by name: PID 1 did not start "
-              "tenure-stop@: %s",
-              group, text);
-}
-
-/* Of one that failed the reason is said once, until one succeeds. */
-static void tell_healed(struct daemon *d, int error, const char *text)
-{
-    if (error == -EAGAIN)
-        return; /* an apply writes all of them itself */
-    if (error < 0 && strcmp(d->heal_told, text) != 0)
-        log_warning("lost guards could not be restored: %s", text);
-    (void)snprintf(d->heal_told, sizeof d->heal_told, "%s", text);
-}
-
-static void on_healed(void *userdata, usec_t asked_at, int error, const char *text)
-{
-    struct daemon *d = userdata;
-    bool answered = error != -ETIMEDOUT && error != -ECONNRESET && error != -EAGAIN;
-
-    tell_healed(d, error, text);
-    for (size_t i = 0; i < d->n_groups; i++) {
-        struct member_event event = {
-            .type = EVENT_HEALED, .asked_at = asked_at, .answered = answered};
-
-        (void)group_step(d->groups[i], &event, NULL);
-    }
-}
-
-static void on_own_job(void *userdata, int error, const char *type)
-{
-    struct daemon *d = userdata;
-
-    if (error < 0 && ++d->job_questions < JOB_QUESTIONS_MAX && host_ask_own_job(d->host) >= 0)
-        return;
-    if (error < 0)
-        log_warning("PID 1 does not say why this process shall end: %s; what it leads runs on to "
-                    "its deadline, or until another agent is there",
-                    strerror(-error));
-    else if (strcmp(type, "stop") == 0) {
-        drain_stop(d);
-        return;
-    } else
-        log_info("ending to be started again: what this node leads stays as it is");
-    (void)sd_event_exit(d->event, 0);
-}
-
-static void on_bus_changed(void *userdata, struct sd_bus *bus, const char *text)
-{
-    struct daemon *d = userdata;
-    int r = api_attach(d->api, bus);
-
-    d->bus = bus;
-    d->api_retry_at = 0;
-    if (r < 0)
-        describe_unavailable(d, strerror(-r));
-    if (!bus && !d->bus_text[0])
-        log_warning("the system bus is gone: %s; what this node leads stays, nothing new is led "
-                    "until it is back",
-                    text);
-    if (bus && d->bus_text[0])
-        log_info("the system bus is back");
-    (void)snprintf(d->bus_text, sizeof d->bus_text, "%s", bus ? "" : text);
-    daemon_wake(d);
-}
-
-const struct host_handler daemon_host_handler = {
-    .viewed = on_viewed,
-    .start_answered = on_start_answered,
-    .stop_answered = on_stop_answered,
-    .strays_answered = on_strays_answered,
-    .healed = on_healed,
-    .own_job = on_own_job,
-    .bus_changed = on_bus_changed,
-};

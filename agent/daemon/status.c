@@ -1,220 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/status.h"
+
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/parse.h"
 #include "base/text.h"
-#include "daemon/daemon.h"
-#include "daemon/journal.h"
-#include "daemon/messages.h"
+#include "daemon/alerts.h"
+#include "daemon/group_units.h"
+#include "daemon/obstacle.h"
+#include "daemon/role.h"
 
 #define STATUS_NAMES_MAX 5u
-#define MISSED_NAMES_MAX 3u
-/* Guards are checked anew after every daemon-reload: only what lasts is worth an entry. */
-#define BLOCKED_AFTER_USEC (3 * USEC_PER_SEC)
-/* Of a unit that PID 1 starts again, or that somebody restarts, nothing is said. */
-#define MISSED_AFTER_USEC (3 * USEC_PER_SEC)
-/* A lease that has run out is claimed at once by whoever can. */
-#define LEADERLESS_AFTER_USEC (3 * USEC_PER_SEC)
-/* Reasons may change with each try. */
-#define LEADERLESS_AGAIN_USEC (60 * USEC_PER_SEC)
-/* Of many groups on a slow host a check takes its time, and its questions may be asked twice. */
-#define UNCHECKED_AFTER_USEC (15 * USEC_PER_SEC)
-#define RETIRED_AFTER_USEC (60 * USEC_PER_SEC)
 /* A leader's units are looked at every 10 s, and again soon when there is no answer. */
 #define UNANSWERED_AFTER_USEC (15 * USEC_PER_SEC)
-/* Beyond S + K; then a group that is not dead has outlived SIGKILL. */
-#define STUCK_AFTER_USEC (1 * USEC_PER_SEC)
 
 /* ---- one group ---- */
-
-static bool holds_term(const struct member *m)
-{
-    return m->state != MEMBER_STANDBY;
-}
-
-static bool failed(const struct unit_view *u)
-{
-    return u->dead && strcmp(u->active_state, "failed") == 0;
-}
-
-/* Is this unit not what it should be while its node leads? */
-static bool missed(const struct unit_view *u)
-{
-    return u->dead && (!u->may_rest || failed(u));
-}
-
-/* The units that are not alive although this node leads: "a.service is failed, …", the failed ones
- * first; "" none. */
-static void describe_missed(const struct group_view *v, char *ret, size_t size)
-{
-    size_t used = 0, n = 0;
-
-    ret[0] = '\0';
-    for (int pass = 0; v && pass < 2; pass++)
-        for (size_t i = 0; i < v->n_units; i++) {
-            const struct unit_view *u = &v->units[i];
-
-            if (!missed(u) || failed(u) != (pass == 0) || used >= size || n++ >= MISSED_NAMES_MAX)
-                continue;
-            int length = snprintf(ret + used, size - used, "%s%s is %s", n == 1 ? "" : ", ",
-                                  u->name, u->active_state);
-            used += length > 0 ? (size_t)length : 0;
-        }
-    if (n > MISSED_NAMES_MAX && used < size)
-        (void)snprintf(ret + used, size - used, ", and %zu more", n - MISSED_NAMES_MAX);
-}
-
-static size_t count_missed(const struct group_view *v)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; v && i < v->n_units; i++)
-        if (missed(&v->units[i]))
-            n++;
-    return n;
-}
-
-void describe_left(const struct group *g, char ret[static REASON_MAX])
-{
-    const struct group_view *v = host_view(g->daemon->host, g->config->name);
-    size_t i = 0;
-
-    ret[0] = '\0';
-    if (!v || v->asked_at == 0)
-        return;
-    while (i < v->n_units && v->units[i].dead)
-        i++;
-    if (i < v->n_units)
-        (void)snprintf(ret, REASON_MAX, "%s is %s (%s)", v->units[i].name, v->units[i].active_state,
-                       v->units[i].sub_state);
-    else if (!v->slice_empty)
-        (void)snprintf(ret, REASON_MAX,
-                       "processes are left in its slice, as systemd-cgls -u tenure.slice shows");
-}
-
-static void describe_runs(const struct group *g, char ret[static REASON_MAX])
-{
-    char left[REASON_MAX];
-
-    describe_left(g, left);
-    (void)snprintf(ret, REASON_MAX, "something of the group still runs here: %.*s", REASON_MAX - 64,
-                   left);
-}
-
-/* Whoever has the other method claims only what is clean, in the history in which it was released.
- */
-static bool led_by_another_method(const struct group *g)
-{
-    const struct record *r = &g->member.record;
-
-    return g->member.seen_at > 0 && r->owner[0] && !r->claimable &&
-           g->record_method != g->config->method;
-}
-
-/* What this node lacks to take the group over; "" nothing. */
-static void describe_obstacle(const struct group *g, usec_t now, char ret[static REASON_MAX])
-{
-    const struct daemon *d = g->daemon;
-    const struct group_view *v = host_view(d->host, g->config->name);
-
-    ret[0] = '\0';
-    if (g->member.stopping && d->drain == DRAIN_STOP)
-        (void)snprintf(ret, REASON_MAX, "tenured is being stopped");
-    else if (g->member.stopping)
-        (void)snprintf(ret, REASON_MAX,
-                       "led down by an apply that has not ended: run tenurectl apply");
-    else if (d->locked[0]) /* which a connection that waits does not outlast */
-        (void)snprintf(ret, REASON_MAX, "%s", d->locked);
-    else if (!d->connected)
-        (void)snprintf(ret, REASON_MAX, "the arbiter cannot be reached"); /* why: once, above */
-    else if (arbiter_obstacle(d->arbiter, g->config->method))
-        (void)snprintf(ret, REASON_MAX, "%s", arbiter_obstacle(d->arbiter, g->config->method));
-    else if (member_replaced_by(&g->member) > 0)
-        (void)snprintf(ret, REASON_MAX,
-                       "the arbiter is a primary that was replaced: it is at timeline %" PRIu64
-                       ", and a term of timeline %" PRIu64
-                       " was seen here; nothing is claimed until its successor is reached (or, if "
-                       "it was restored from an older backup, until tenured was restarted on all "
-                       "hosts)",
-                       g->member.epoch.timeline, member_replaced_by(&g->member));
-    else if (led_by_another_method(g))
-        (void)snprintf(ret, REASON_MAX,
-                       "the lease is of the method %s, and this host has %s: set the same method "
-                       "on all hosts",
-                       method_name(g->record_method), method_name(g->config->method));
-    else if (!d->fit)
-        (void)snprintf(ret, REASON_MAX, "%s", d->unfit_text);
-    else if (d->bus_text[0])
-        (void)snprintf(ret, REASON_MAX, "the system bus cannot be reached: %s", d->bus_text);
-    else if (v && !v->guarded)
-        (void)snprintf(ret, REASON_MAX, "%s", v->problem);
-    else if (!v || v->asked_at == 0)
-        (void)snprintf(ret, REASON_MAX, "PID 1 has not answered yet");
-    else if (v->keeper == KEEPER_GONE && !(v->units_dead && v->slice_empty))
-        describe_runs(g, ret);
-    else if (*host_ticket_problem(d->host))
-        (void)snprintf(ret, REASON_MAX, "%s", host_ticket_problem(d->host));
-    else if (!member_ready(&g->member, now))
-        (void)snprintf(ret, REASON_MAX, "PID 1 does not answer");
-    else if (*host_polkit_problem(d->host))
-        (void)snprintf(ret, REASON_MAX,
-                       "polkit does not answer, so systemd lets the agent start no keeper: install "
-                       "polkitd, or see systemctl status polkit: %s",
-                       host_polkit_problem(d->host));
-}
-
-/* A claim that waits for somebody's lock may be granted when that is gone, but not before. */
-static bool waits_for_lock(const struct group *g)
-{
-    return g->member.state == MEMBER_CONFIRMING && g->daemon->locked[0];
-}
-
-/* The agent has just been started, and nobody has answered it yet. */
-static bool is_new(const struct group *g, usec_t now)
-{
-    const struct daemon *d = g->daemon;
-    const struct group_view *v = host_view(d->host, g->config->name);
-
-    return usec_sub(now, d->started_at) < UNCHECKED_AFTER_USEC &&
-           ((!d->connected && !d->arbiter_tried) || !v ||
-            (v->guarded ? v->asked_at == 0 : !v->unguarded));
-}
-
-/* A standby has tried to claim the record as it is, and something in the database prevents it. */
-static bool held_up(const struct group *g)
-{
-    return g->member.state == MEMBER_STANDBY && g->held_up[0] && g->held_up_claim &&
-           g->held_up_term == g->member.record.term;
-}
-
-static const char *role_of(const struct group *g, usec_t now)
-{
-    char obstacle[REASON_MAX];
-
-    if (waits_for_lock(g))
-        return "blocked";
-    switch (g->member.state) {
-    case MEMBER_LEADING:
-    case MEMBER_ADOPTING:
-        return "leader";
-    case MEMBER_STARTING:
-    case MEMBER_CONFIRMING:
-        return "starting";
-    case MEMBER_ENDING:
-    case MEMBER_RELEASING:
-        return "stopping";
-    case MEMBER_STANDBY:
-        break;
-    }
-    describe_obstacle(g, now, obstacle);
-    if (!obstacle[0] && !held_up(g))
-        return "standby";
-    return is_new(g, now) ? "starting" : "blocked";
-}
 
 static void describe_leader(struct group *g)
 {
@@ -356,17 +160,6 @@ static void describe_observing(const struct group *g, usec_t now, char ret[stati
         (void)snprintf(ret, REASON_MAX, "%s leads", g->leader);
 }
 
-#define KILLED "SIGKILL has not ended it"
-#define NOT_KILLED                                                                                 \
-    "it was started again, or runs outside its slice, and is being stopped by its name"
-
-/* Keeper or fence killed all that is in the slice. Of what is elsewhere, or was started since, this
- * can be said only when it was ended by name. */
-static bool was_killed(const struct group *g, const struct group_view *v, usec_t now)
-{
-    return (!v->slice_empty && !v->units_stay) || stray_killed(&g->stray, &g->member, now);
-}
-
 static void describe_standby(const struct group *g, usec_t now, char ret[static REASON_MAX])
 {
     const struct group_view *v = host_view(g->daemon->host, g->config->name);
@@ -378,32 +171,6 @@ static void describe_standby(const struct group *g, usec_t now, char ret[static 
     (void)snprintf(others, sizeof others, "%s", ret);
     (void)snprintf(ret, REASON_MAX, "what its last term set up may be left here: %s; %.*s", v->left,
                    (int)(REASON_MAX / 4), others);
-}
-
-/* What keeps a group from being dead although SIGKILL was sent to it long enough ago; "" nothing,
- * or not yet. */
-static void describe_stuck(const struct group *g, usec_t now, char ret[static REASON_MAX])
-{
-    const struct member *m = &g->member;
-    const struct budget *b = &g->config->budget;
-    const struct group_view *v = host_view(g->daemon->host, g->config->name);
-    usec_t limit = usec_max(m->stop, b->stop) + usec_max(cover_kill(&m->cover), b->kill);
-    char left[REASON_MAX];
-
-    ret[0] = '\0';
-    if (m->state != MEMBER_ENDING || usec_sub(now, m->since) < limit + STUCK_AFTER_USEC)
-        return;
-    describe_left(g, left);
-    if (!v || v->asked_at <= m->since)
-        (void)snprintf(ret, REASON_MAX, "not known to be dead: PID 1 does not answer");
-    else if (left[0])
-        (void)snprintf(ret, REASON_MAX, "%s: %.*s", was_killed(g, v, now) ? KILLED : NOT_KILLED,
-                       REASON_MAX - 128, left);
-    else if (v->stops == STOPS_OPEN)
-        (void)snprintf(ret, REASON_MAX,
-                       "not known to be gone: systemd does not say how its units stopped");
-    else
-        (void)snprintf(ret, REASON_MAX, "its keeper has not ended");
 }
 
 static void describe_ending(struct group *g, usec_t now)
@@ -487,7 +254,7 @@ static void describe_observation(const struct group *g, usec_t now, struct api_g
                                                                               : usec_sub(at, now);
 }
 
-static bool describe_group(void *userdata, const char *group, struct api_group *ret)
+bool status_describe_group(void *userdata, const char *group, struct api_group *ret)
 {
     struct daemon *d = userdata;
     struct group *g = daemon_group(d, group);
@@ -533,23 +300,46 @@ static bool describe_group(void *userdata, const char *group, struct api_group *
     return true;
 }
 
+void status_publish_groups(struct daemon *d)
+{
+    usec_t now = clock_boottime();
+
+    for (size_t i = 0; i < d->n_groups; i++) {
+        struct group *g = d->groups[i];
+        struct api_group shown;
+        char told[sizeof g->published];
+
+        if (!status_describe_group(d, g->config->name, &shown))
+            continue;
+        alerts_check(g, &shown, now);
+        (void)snprintf(told, sizeof told,
+                       "%s %" PRIu64 " %s %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %s %s",
+                       shown.role, shown.term, shown.leader, shown.lease, shown.configured,
+                       shown.stop_timeout, shown.duration, shown.method, shown.reason);
+        if (strcmp(told, g->published) == 0)
+            continue;
+        (void)snprintf(g->published, sizeof g->published, "%s", told);
+        api_group_changed(d->api, g->config->name);
+    }
+}
+
 /* ---- the agent ---- */
 
-static size_t n_groups(void *userdata)
+size_t status_n_groups(void *userdata)
 {
     const struct daemon *d = userdata;
 
     return d->n_groups;
 }
 
-static const char *group_name(void *userdata, size_t i)
+const char *status_group_name(void *userdata, size_t i)
 {
     const struct daemon *d = userdata;
 
     return d->groups[i]->config->name;
 }
 
-static void describe_manager(void *userdata, struct api_manager *ret)
+void status_describe_manager(void *userdata, struct api_manager *ret)
 {
     const struct daemon *d = userdata;
 
@@ -561,385 +351,6 @@ static void describe_manager(void *userdata, struct api_manager *ret)
         .status = d->status,
         .connected = d->connected,
     };
-}
-
-void describe_unavailable(struct daemon *d, const char *text)
-{
-    /* Tried again and again, said once. */
-    if (strcmp(d->api_trouble, text) != 0)
-        log_warning(
-            "the D-Bus API cannot be offered: %s; tenurectl does not reach this agent until "
-            "it can",
-            text);
-    (void)snprintf(d->api_trouble, sizeof d->api_trouble, "%s", text);
-    d->api_retry_at = usec_add(clock_boottime(), API_RETRY_USEC);
-    daemon_wake(d);
-}
-
-static void on_unavailable(void *userdata, const char *text)
-{
-    describe_unavailable(userdata, text);
-}
-
-void describe_retry(struct daemon *d, usec_t now)
-{
-    if (d->api_retry_at == 0 || now < d->api_retry_at || !d->bus)
-        return;
-    d->api_retry_at = 0;
-    (void)api_attach(d->api, NULL);
-    int r = api_attach(d->api, d->bus);
-    if (r < 0)
-        describe_unavailable(d, strerror(-r));
-}
-
-static void on_reload(void *userdata, struct api_call *call)
-{
-    drain_reload(userdata, call);
-}
-
-static void on_retire(void *userdata, struct api_call *call, const char *const *groups, size_t n)
-{
-    drain_retire(userdata, call, groups, n);
-}
-
-static void on_confirm_dead(void *userdata, struct api_call *call, const char *node, uid_t uid)
-{
-    confirm_start(userdata, call, node, uid);
-}
-
-static void on_caller_gone(void *userdata, struct api_call *call)
-{
-    confirm_caller_gone(userdata, call);
-}
-
-const struct api_source daemon_api_source = {
-    .describe_manager = describe_manager,
-    .n_groups = n_groups,
-    .group_name = group_name,
-    .describe_group = describe_group,
-    .reload = on_reload,
-    .retire = on_retire,
-    .confirm_dead = on_confirm_dead,
-    .caller_gone = on_caller_gone,
-    .unavailable = on_unavailable,
-};
-
-/* ---- telling ---- */
-
-/* How long a standby is blocked before it is told. */
-static usec_t blocked_patience(const struct group *g)
-{
-    const struct group_view *v = host_view(g->daemon->host, g->config->name);
-
-    if (g->retired) /* between a Retire and its Reload lies a daemon-reload */
-        return RETIRED_AFTER_USEC;
-    if (v && !v->guarded && !v->unguarded) /* it is not known yet */
-        return UNCHECKED_AFTER_USEC;
-    return BLOCKED_AFTER_USEC;
-}
-
-/* A standby that could not take over is worth an entry, once it has lasted; each reason once. */
-static void tell_blocked(struct group *g, const struct api_group *shown, usec_t now)
-{
-    struct journal_context c = {.message_id = MESSAGE_BLOCKED,
-                                .node = g->daemon->config->node,
-                                .group = shown->name,
-                                .reason = shown->reason};
-    char obstacle[REASON_MAX] = "";
-    bool worth = strcmp(shown->role, "blocked") == 0 && g->daemon->drain == DRAIN_NONE &&
-                 g->daemon->connected && g->daemon->fit;
-
-    if (worth && !g->daemon->locked[0]) /* what holds a claim up is said at once */
-        describe_obstacle(g, now, obstacle);
-    if (!obstacle[0]) {
-        g->blocked_since = 0;
-        if (strcmp(shown->role, "blocked") != 0)
-            g->blocked[0] = '\0';
-        return;
-    }
-    if (g->blocked_since == 0)
-        g->blocked_since = now;
-    if (usec_sub(now, g->blocked_since) < blocked_patience(g) || strcmp(g->blocked, shown->reason) == 0)
-        return;
-    (void)snprintf(g->blocked, sizeof g->blocked, "%s", shown->reason);
-    journal_write(LOG_WARNING, &c, "%s: this node could not take over: %s", shown->name, shown->reason);
-}
-
-/* The lease has expired or was released, and nothing is about to change that here. */
-static bool nobody_leads(const struct group *g, const struct api_group *shown, usec_t now)
-{
-    const struct member *m = &g->member;
-    bool standby = (m->state == MEMBER_STANDBY || waits_for_lock(g)) && !m->stopping &&
-                   g->daemon->drain == DRAIN_NONE;
-    bool asked = g->daemon->connected || g->daemon->locked[0];
-    bool over = m->record.clean || held_up(g) ||
-                (g->changed_at > 0 && usec_sub(now, g->changed_at) >= usec_max(shown->watch, shown->lease));
-    bool cannot = strcmp(shown->role, "blocked") == 0 || (m->failed_starts > 0 && m->not_before > now);
-
-    return standby && asked && m->seen_at > 0 && over && cannot;
-}
-
-/* What a host that could take over needs for it: it may read the record a poll later than this one,
- * and this one what comes of that another poll later. */
-static usec_t leaderless_patience(const struct group *g)
-{
-    return LEADERLESS_AFTER_USEC +
-           2 * usec_min(g->config->budget.duration / BUDGET_TRIES, BUDGET_POLL_MAX_USEC);
-}
-
-/* A group that nobody leads, and that this node could not lead: once for each reason, and when it
- * is led again. */
-static void tell_leaderless(struct group *g, const struct api_group *shown, usec_t now)
-{
-    struct journal_context c = {.message_id = MESSAGE_LEADERLESS,
-                                .node = g->daemon->config->node,
-                                .group = shown->name,
-                                .reason = shown->reason};
-    bool renewed = g->renewal_at > g->leaderless_at || member_leads(&g->member);
-
-    if (g->leaderless[0] && renewed) {
-        journal_write(LOG_NOTICE, &c, "%s: the group is led again", shown->name);
-        g->leaderless[0] = '\0';
-    }
-    if (!nobody_leads(g, shown, now)) {
-        g->leaderless_since = 0;
-        return;
-    }
-    if (g->leaderless_since == 0)
-        g->leaderless_since = now;
-    if (usec_sub(now, g->leaderless_since) < leaderless_patience(g) ||
-        strcmp(g->leaderless, shown->reason) == 0 ||
-        (g->leaderless[0] && usec_sub(now, g->leaderless_at) < LEADERLESS_AGAIN_USEC))
-        return;
-    (void)snprintf(g->leaderless, sizeof g->leaderless, "%s", shown->reason);
-    g->leaderless_at = now;
-    journal_write(LOG_ALERT, &c,
-                  "%s: nobody leads the group, and this node cannot take it over: %s", shown->name,
-                  shown->reason);
-}
-
-/* Other hosts will not wait for it, so somebody has to know: once for each time. */
-static void tell_stuck(struct group *g, const struct api_group *shown, usec_t now)
-{
-    char what[REASON_MAX];
-    struct journal_context c = {.message_id = MESSAGE_STUCK,
-                                .node = g->daemon->config->node,
-                                .group = shown->name,
-                                .term = g->member.term,
-                                .reason = what};
-
-    describe_stuck(g, now, what);
-    if (what[0] && !g->stuck_told)
-        journal_write(LOG_ALERT, &c,
-                      "%s: term %" PRIu64 " is over, and the group does not end here: %s. It is "
-                      "not given back; another node may lead it all the same",
-                      shown->name, c.term, what);
-    g->stuck_told = what[0] != '\0';
-}
-
-/* A unit that the group is led for does not run: once for each time, and when it does again. At the
- * beginning of a term units are on their way up. */
-static void tell_missed(struct group *g, const struct api_group *shown, usec_t now)
-{
-    const struct group_view *v = host_view(g->daemon->host, shown->name);
-    char what[REASON_MAX / 2];
-    struct journal_context c = {.message_id = MESSAGE_MISSED,
-                                .node = g->daemon->config->node,
-                                .group = shown->name,
-                                .term = g->member.term,
-                                .reason = what};
-
-    if (v && v->asked_at == 0)
-        return;
-    describe_missed(v, what, sizeof what);
-    if (!member_leads(&g->member) || !what[0]) {
-        if (g->missed[0] && member_leads(&g->member))
-            journal_write(LOG_NOTICE, &c, "%s: all its units run again", shown->name);
-        g->missed_since = 0;
-        g->missed[0] = '\0';
-        return;
-    }
-    if (g->missed_since == 0)
-        g->missed_since = now;
-    if (usec_sub(now, g->missed_since) < MISSED_AFTER_USEC || strcmp(g->missed, what) == 0)
-        return;
-    (void)snprintf(g->missed, sizeof g->missed, "%s", what);
-    journal_write(LOG_ERR, &c,
-                  "%s: this node leads, but %s: see systemctl status, and `systemctl start` it",
-                  shown->name, what);
-}
-
-/* What runs here would outlive the term: once for each reason, and when it is mended. */
-static void tell_lost(struct group *g, const struct api_group *shown)
-{
-    const struct group_view *v = host_view(g->daemon->host, shown->name);
-    struct journal_context c = {.message_id = MESSAGE_UNGUARDED,
-                                .node = g->daemon->config->node,
-                                .group = shown->name,
-                                .term = g->member.term};
-
-    if (!v || !holds_term(&g->member)) {
-        g->lost_told[0] = '\0';
-        return;
-    }
-    if (v->lost && strcmp(g->lost_told, v->problem) != 0) {
-        (void)snprintf(g->lost_told, sizeof g->lost_told, "%s", v->problem);
-        c.reason = v->problem;
-        journal_write(LOG_ALERT, &c,
-                      "%s: this node leads, and guards of the group are not in effect: %s", shown->name,
-                      v->problem);
-    } else if (v->guarded && g->lost_told[0]) {
-        g->lost_told[0] = '\0';
-        journal_write(LOG_NOTICE, &c, "%s: all guards of the group are in effect again", shown->name);
-    }
-}
-
-/* An address, perhaps, that another node has by now: once for each reason. */
-static void tell_left(struct group *g, const struct api_group *shown)
-{
-    const struct group_view *v = host_view(g->daemon->host, shown->name);
-    struct journal_context c = {
-        .message_id = MESSAGE_LEFT, .node = g->daemon->config->node, .group = shown->name};
-
-    if (!v || v->stops != STOPS_LEFT) {
-        g->left_told[0] = '\0';
-        return;
-    }
-    if (strcmp(g->left_told, v->left) == 0)
-        return;
-    (void)snprintf(g->left_told, sizeof g->left_told, "%s", v->left);
-    c.term = v->stops_term;
-    c.reason = v->left;
-    journal_write(LOG_ALERT, &c,
-                  "%s: term %" PRIu64 " is over, and what one of its units set up may be left on "
-                  "this node: %s. It is not given back; another node leads it when its lease has "
-                  "run out: see to it that it is gone here",
-                  shown->name, c.term, c.reason);
-}
-
-/* The same, foreseen: once for each reason, and when it is mended. */
-static void tell_doubt(struct group *g, const struct api_group *shown)
-{
-    const struct group_view *v = host_view(g->daemon->host, shown->name);
-    struct journal_context c = {.message_id = MESSAGE_DOUBT,
-                                .node = g->daemon->config->node,
-                                .group = shown->name,
-                                .term = g->member.term};
-
-    if (!v || !member_leads(&g->member)) {
-        g->doubt_told[0] = '\0';
-        return;
-    }
-    if (*v->doubt && strcmp(g->doubt_told, v->doubt) != 0) {
-        (void)snprintf(g->doubt_told, sizeof g->doubt_told, "%s", v->doubt);
-        c.reason = v->doubt;
-        journal_write(LOG_ALERT, &c,
-                      "%s: this node leads, and what one of its units has set up may be left when "
-                      "it ends: %s",
-                      shown->name, v->doubt);
-    } else if (!*v->doubt && g->doubt_told[0]) {
-        g->doubt_told[0] = '\0';
-        journal_write(LOG_NOTICE, &c, "%s: all its units can be stopped as they were started",
-                      shown->name);
-    }
-}
-
-/* Leads on all the same: what it lacks counts only when keeper and PID 1 both hang, and to step
- * down would be an interruption for certain, on all hosts one after the other if all have lost it.
- */
-static void tell_unarmed(struct group *g, const struct api_group *shown)
-{
-    const struct group_view *v = host_view(g->daemon->host, shown->name);
-    struct journal_context c = {.message_id = MESSAGE_UNARMED,
-                                .node = g->daemon->config->node,
-                                .group = shown->name,
-                                .term = g->member.term,
-                                .reason = shown->reason};
-    bool unarmed = v && v->unarmed && holds_term(&g->member);
-
-    if (unarmed && !g->unarmed_told)
-        journal_write(
-            LOG_ALERT, &c,
-            "%s: this node leads on, but could not begin to: the hardware watchdog, which "
-            "the group requires, is not armed or too slow, as tenurectl status %s says",
-            shown->name, shown->name);
-    else if (g->unarmed_told && v && v->guarded && holds_term(&g->member))
-        journal_write(LOG_NOTICE, &c, "%s: the hardware watchdog is armed again", shown->name);
-    g->unarmed_told = unarmed || (g->unarmed_told && v && !v->guarded && holds_term(&g->member));
-}
-
-/* A lease that was changed in the configuration counts in the term that runs, a moment later. */
-static void tell_lease(struct group *g, const struct api_group *shown)
-{
-    bool leads = member_leads(&g->member), waits = leads && shown->lease != shown->configured;
-    char lease[SPAN_FORMAT_MAX];
-
-    if (g->lease_waits && leads && !waits)
-        log_info("%s: term %" PRIu64 " has the configured lease now, %s", shown->name, g->member.term,
-                 format_span(shown->lease, lease, sizeof lease));
-    g->lease_waits = waits;
-}
-
-/* The other copy suffices, but is the last one: once for each reason, and when both are back. What
- * is not known says nothing. */
-static void tell_copy(struct group *g, const struct api_group *shown, usec_t now)
-{
-    const struct group_view *v = host_view(g->daemon->host, shown->name);
-    struct journal_context c = {.message_id = MESSAGE_COPY_LOST,
-                                .node = g->daemon->config->node,
-                                .group = shown->name,
-                                .term = g->member.term};
-
-    if (!v || v->guards == HOST_GUARDS_UNKNOWN)
-        return;
-    if (!v->lost_copy[0]) {
-        g->copy_since = 0;
-        if (g->copy_told[0])
-            journal_write(LOG_NOTICE, &c, "%s: both copies of the group's guards are there again",
-                          shown->name);
-        g->copy_told[0] = '\0';
-        return;
-    }
-    if (g->copy_since == 0)
-        g->copy_since = now;
-    if (usec_sub(now, g->copy_since) < HEAL_GRACE_USEC || strcmp(g->copy_told, v->lost_copy) == 0)
-        return;
-    (void)snprintf(g->copy_told, sizeof g->copy_told, "%s", v->lost_copy);
-    c.reason = v->lost_copy;
-    journal_write(LOG_ALERT, &c, "%s: one of the two copies of the group's guards is lost: %s",
-                  shown->name, v->lost_copy);
-}
-
-void describe_changes(struct daemon *d)
-{
-    usec_t now = clock_boottime();
-
-    for (size_t i = 0; i < d->n_groups; i++) {
-        struct group *g = d->groups[i];
-        struct api_group shown;
-        char told[sizeof g->told];
-
-        if (!describe_group(d, g->config->name, &shown))
-            continue;
-        tell_blocked(g, &shown, now);
-        tell_leaderless(g, &shown, now);
-        tell_stuck(g, &shown, now);
-        tell_missed(g, &shown, now);
-        tell_lost(g, &shown);
-        tell_left(g, &shown);
-        tell_doubt(g, &shown);
-        tell_unarmed(g, &shown);
-        tell_copy(g, &shown, now);
-        tell_lease(g, &shown);
-        (void)snprintf(told, sizeof told,
-                       "%s %" PRIu64 " %s %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %s %s",
-                       shown.role, shown.term, shown.leader, shown.lease, shown.configured, shown.stop_timeout, shown.duration,
-                       shown.method, shown.reason);
-        if (strcmp(told, g->told) == 0)
-            continue;
-        (void)snprintf(g->told, sizeof g->told, "%s", told);
-        api_group_changed(d->api, g->config->name);
-    }
 }
 
 struct line {
@@ -1006,7 +417,7 @@ static void add_others(const struct daemon *d, struct line *l, usec_t now)
 }
 
 /* The line that `systemctl status tenured` shows. */
-void describe_status(struct daemon *d)
+void status_publish_line(struct daemon *d)
 {
     struct line l = {.used = 0};
 

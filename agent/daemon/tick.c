@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/tick.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -8,11 +10,13 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "daemon/daemon.h"
+#include "daemon/clock_rate.h"
+#include "daemon/group.h"
 #include "daemon/journal.h"
+#include "daemon/link.h"
 #include "daemon/messages.h"
 
-/* ---- asking ---- */
+/* ---- requests ---- */
 
 static usec_t ahead(const struct member *m)
 {
@@ -51,7 +55,7 @@ static unsigned starts_under_way(const struct daemon *d)
     return n;
 }
 
-static void tell_clock(struct daemon *d, bool fit)
+static void log_clock(struct daemon *d, bool fit)
 {
     struct journal_context c = {.message_id = MESSAGE_CLOCK, .node = d->config->node};
 
@@ -72,7 +76,7 @@ static bool clock_fit(struct daemon *d, struct group *g, usec_t now)
     if (verdict == RATE_UNFIT) {
         d->unfit_at = now;
         (void)snprintf(d->unfit_text, sizeof d->unfit_text, "%s", text);
-        tell_clock(d, false);
+        log_clock(d, false);
     }
     return verdict == RATE_FIT;
 }
@@ -151,7 +155,7 @@ void tick_send(struct daemon *d, usec_t now)
     /* Each seat reads its clock when it is asked, so before anything is sent. */
     usec_t limit = collect(d, requests, now);
     if (usec_sub(now, d->unfit_at) >= CLOCK_SETTLED_USEC)
-        tell_clock(d, true);
+        log_clock(d, true);
     if (d->n_tick == 0)
         return;
     d->sent_at = now;
@@ -163,23 +167,15 @@ void tick_send(struct daemon *d, usec_t now)
     }
 }
 
-/* ---- answers ---- */
-
-/* What the arbiter says passes text_clean() in the functions below, and is kept as that leaves it.
- */
+/* ---- replies ---- */
 
 /* Tried again and again, said once for each holder. */
-static void on_held_up(void *userdata, size_t i, const char *said)
+void tick_held_up(struct daemon *d, size_t i, const char *said)
 {
-    struct daemon *d = userdata;
     char holder[ARBITER_TEXT_MAX];
 
     (void)text_clean(said, holder, sizeof holder);
 
-    if (d->confirms) {
-        confirm_held_up(d, i, holder);
-        return;
-    }
     assert(i < d->n_tick);
     struct group *g = d->tick[i];
     struct journal_context c = {
@@ -193,45 +189,6 @@ static void on_held_up(void *userdata, size_t i, const char *said)
     (void)snprintf(g->held_up, sizeof g->held_up, "%s", holder);
     g->held_up_term = c.term;
     g->held_up_claim = g->member.operation == OPERATION_CLAIM;
-}
-
-/* Said once for each holder. What cannot be read cannot be written either, by anybody. */
-static void on_locked(void *userdata, const char *said)
-{
-    struct daemon *d = userdata;
-    char holder[ARBITER_TEXT_MAX];
-    struct journal_context c = {
-        .message_id = MESSAGE_ARBITER_NOTICE, .node = d->config->node, .reason = holder};
-
-    (void)text_clean(said ? said : "", holder, sizeof holder);
-    if (strcmp(d->locked, holder) == 0)
-        return;
-    if (holder[0])
-        journal_write(LOG_WARNING, &c, "this node can claim and renew nothing: %s", holder);
-    (void)snprintf(d->locked, sizeof d->locked, "%s", holder);
-    daemon_wake(d);
-}
-
-static bool connection_lasts(const struct daemon *d)
-{
-    return d->connected && usec_sub(clock_boottime(), d->connected_at) >= CONNECTION_LASTS_USEC;
-}
-
-/* With its first answer: some troubles (grants that are missing, say) let an agent log in, and show
- * when it asks for something. */
-static void tell_connected(struct daemon *d)
-{
-    struct journal_context c = {.message_id = MESSAGE_ARBITER_CONNECTED, .node = d->config->node};
-    bool lasts = connection_lasts(d);
-
-    if (!d->connect_told && (!d->flaps || lasts)) {
-        d->connect_told = true;
-        journal_write(LOG_INFO, &c, "connected to the arbiter: %s", d->arbiter_text);
-    }
-    if (lasts) {
-        d->lost_told[0] = '\0';
-        d->flaps = false;
-    }
 }
 
 /* The first reading of a record says nothing of when that was renewed; nor does one that a failover
@@ -260,14 +217,8 @@ static void note_record(struct group *g, const struct reply *reply, usec_t now)
     g->since = r->since;
 }
 
-static void on_replies(void *userdata, const struct reply *replies, size_t n)
+void tick_replies(struct daemon *d, const struct reply *replies, size_t n)
 {
-    struct daemon *d = userdata;
-
-    if (d->confirms) {
-        confirm_replies(d, replies, n);
-        return;
-    }
     assert(n == d->n_tick);
     d->n_tick = 0;
     /* Nobody got an answer in time. */
@@ -279,7 +230,7 @@ static void on_replies(void *userdata, const struct reply *replies, size_t n)
         struct member_event event = {.type = EVENT_REPLY, .reply = &replies[i]};
 
         if (d->connected && replies[i].outcome != OUTCOME_UNKNOWN)
-            tell_connected(d);
+            link_answered(d);
         if (replies[i].outcome == OUTCOME_GRANTED &&
             d->tick[i]->member.operation != OPERATION_OBSERVE)
             d->locked[0] = d->tick[i]->held_up[0] = '\0';
@@ -289,84 +240,3 @@ static void on_replies(void *userdata, const struct reply *replies, size_t n)
     }
     daemon_wake(d);
 }
-
-static void on_connected(void *userdata, const char *text)
-{
-    struct daemon *d = userdata;
-
-    d->connected = d->arbiter_tried = true;
-    d->connected_at = clock_boottime();
-    d->connect_told = false;
-    (void)text_clean(text, d->arbiter_text, sizeof d->arbiter_text);
-    if (d->n_groups == 0)
-        tell_connected(d); /* there is nothing to ask it */
-    for (size_t i = 0; i < d->n_groups; i++)
-        group_event(d->groups[i], EVENT_CONNECTED);
-    daemon_wake(d);
-}
-
-static void on_lost(void *userdata, const char *said)
-{
-    struct daemon *d = userdata;
-    char text[ARBITER_TEXT_MAX];
-    struct journal_context c = {
-        .message_id = MESSAGE_ARBITER_LOST, .node = d->config->node, .reason = text};
-
-    (void)text_clean(said, text, sizeof text);
-    /* Tried again and again, said once. */
-    if (strcmp(d->lost_told, text) == 0 && !connection_lasts(d))
-        d->flaps = d->flaps || d->connected;
-    else {
-        journal_write(LOG_WARNING, &c, "the arbiter cannot be reached: %s", text);
-        (void)snprintf(d->lost_told, sizeof d->lost_told, "%s", text);
-        d->flaps = false;
-    }
-    d->connected = false;
-    d->arbiter_tried = true;
-    (void)snprintf(d->arbiter_text, sizeof d->arbiter_text, "%s", text);
-    daemon_wake(d);
-}
-
-static void on_alarm(void *userdata, const char *said)
-{
-    struct daemon *d = userdata;
-    char text[ARBITER_TEXT_MAX];
-    struct journal_context c = {
-        .message_id = MESSAGE_ARBITER_ALARM, .node = d->config->node, .reason = text};
-
-    (void)text_clean(said, text, sizeof text);
-    journal_write(LOG_ALERT, &c, "the arbiter: %s", text);
-}
-
-static void on_hint(void *userdata, const char *group, const struct release_notice *told)
-{
-    struct daemon *d = userdata;
-    struct group *g = group ? daemon_group(d, group) : NULL;
-    struct member_event event = {.type = EVENT_HINT, .told = told};
-
-    if (g)
-        (void)group_step(g, &event, NULL);
-    for (size_t i = 0; i < d->n_groups && !group; i++)
-        group_event(d->groups[i], EVENT_HINT);
-}
-
-static void on_notice(void *userdata, const char *said)
-{
-    struct daemon *d = userdata;
-    char text[ARBITER_TEXT_MAX];
-    struct journal_context c = {.message_id = MESSAGE_ARBITER_NOTICE, .node = d->config->node};
-
-    (void)text_clean(said, text, sizeof text);
-    journal_write(LOG_WARNING, &c, "arbiter: %s", text);
-}
-
-const struct arbiter_handler daemon_arbiter_handler = {
-    .replies = on_replies,
-    .held_up = on_held_up,
-    .locked = on_locked,
-    .connected = on_connected,
-    .lost = on_lost,
-    .alarm = on_alarm,
-    .hint = on_hint,
-    .notice = on_notice,
-};

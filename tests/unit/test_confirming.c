@@ -7,7 +7,8 @@
 #include <syslog.h>
 
 #include "base/clock.h"
-#include "daemon/daemon.h"
+#include "daemon/confirm.h"
+#include "daemon/group.h"
 #include "daemon/journal.h"
 #include "support/test.h"
 #include "support/text.h"

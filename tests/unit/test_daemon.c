@@ -10,7 +10,10 @@
 
 #include "base/text.h"
 #include "daemon/clock_rate.h"
+#include "daemon/configure.h"
 #include "daemon/daemon.h"
+#include "daemon/group.h"
+#include "daemon/status.h"
 #include "support/file.h"
 #include "support/folder.h"
 #include "support/test.h"
@@ -134,7 +137,10 @@ static void set_up(void)
 {
     folder_make();
     (void)snprintf(snapshot, sizeof snapshot, "%s", in_folder("applied.conf"));
-    d = (struct daemon){.applied = applied, .fit = true, .notify = NOTIFY_CLOSED};
+    d = (struct daemon){.applied = applied,
+                        .fit = true,
+                        .notify = NOTIFY_CLOSED,
+                        .arbiter_handler = &daemon_arbiter_handler};
     memset(d.instance, 'a', INSTANCE_ID_LEN);
     ck_assert_int_ge(sd_event_new(&d.event), 0);
     ck_assert_int_ge(sd_event_add_defer(d.event, &d.chores, on_chores, NULL), 0);
@@ -261,7 +267,7 @@ TEST(what_the_server_says_is_shown_once)
         while (n + strlen(said[i]) < sizeof text)
             n += (size_t)snprintf(text + n, sizeof text - n, "%s", said[i]);
         daemon_arbiter_handler.lost(&d, text);
-        describe_status(&d);
+        status_publish_line(&d);
         daemon_api_source.describe_manager(&d, &manager);
         ck_assert_uint_gt(strlen(manager.arbiter), ARBITER_TEXT_MAX / 2);
         expect_clean(manager.arbiter);

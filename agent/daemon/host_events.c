@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/host_events.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "daemon/group.h"
+
+static enum keeper_presence presence(enum keeper_presence p)
+{
+    switch (p) {
+    case KEEPER_UNKNOWN:
+        return KEEPER_UNKNOWN;
+    case KEEPER_GONE:
+        return KEEPER_GONE;
+    case KEEPER_BUSY:
+        return KEEPER_BUSY;
+    case KEEPER_ACTIVE:
+        return KEEPER_ACTIVE;
+    }
+    return KEEPER_UNKNOWN;
+}
+
+static enum guards_state guards_state(enum guards_found g)
+{
+    switch (g) {
+    case HOST_GUARDS_UNKNOWN:
+        return GUARDS_UNKNOWN;
+    case HOST_GUARDS_WHOLE:
+        return GUARDS_WHOLE;
+    case HOST_GUARDS_PART:
+        return GUARDS_PART;
+    case HOST_GUARDS_BARE:
+        return GUARDS_BARE;
+    }
+    return GUARDS_UNKNOWN;
+}
+
+static void translate(const struct group *g, const struct group_view *v, struct host_state *ret)
+{
+    *ret = (struct host_state){
+        .asked_at = v->asked_at,
+        .keeper = presence(v->keeper),
+        .keeper_queued = v->keeper_queued,
+        .units_dead = v->units_dead,
+        .units_stay = v->units_stay,
+        .slice_empty = v->slice_empty,
+        .open = v->ending && v->stops == STOPS_OPEN,
+        .left = v->stops == STOPS_LEFT,
+        /* Whoever could start no keeper leaves the group to others. */
+        .guarded = v->guarded && !*host_ticket_problem(g->daemon->host),
+        .guards = {.state = guards_state(v->guards),
+                   .outside = v->outside,
+                   .asked_at = v->guards_asked_at},
+    };
+    /* Whoever was asked while a ticket lay about proves nothing. */
+    if (g->ticket_stuck || v->asked_at <= g->unlinked_at)
+        ret->keeper = KEEPER_UNKNOWN;
+    if (!v->has_state)
+        return;
+    ret->keeper_term = v->state.term;
+    ret->keeper_ours = strcmp(v->state.owner, g->member.owner) == 0;
+    ret->keeper_fixed = v->state.version == TICKET_VERSION_FIXED;
+    ret->keeper_lease = v->state.lease;
+    ret->keeper_stop = v->state.stop;
+    ret->keeper_duration = v->state.duration;
+    ret->keeper_deadline = v->state.deadline;
+}
+
+void host_events_viewed(void *userdata, const char *group)
+{
+    struct daemon *d = userdata;
+    struct group *g = daemon_group(d, group);
+    const struct group_view *v = host_view(d->host, group);
+    struct host_state local;
+    struct member_event event = {.type = EVENT_HOST, .host = &local};
+
+    if (!g || !v)
+        return;
+    if (g->ticket_stuck) {
+        group_unlink_ticket(g);
+        if (!g->ticket_stuck)
+            host_poll(d->host, group);
+    }
+    if (v->asked_at == 0)
+        return; /* the guards were checked, PID 1 has not answered yet */
+    translate(g, v, &local);
+    (void)group_step(g, &event, NULL);
+    group_judge_strays(g);
+}
+
+void host_events_start_answered(void *userdata, const char *group, int error, const char *text)
+{
+    struct group *g = daemon_group(userdata, group);
+    struct member_event event = {.type = EVENT_STARTED, .error = error};
+
+    if (!g)
+        return;
+    if (error < 0)
+        (void)snprintf(g->trouble, sizeof g->trouble, "its keeper was not started: %s", text);
+    (void)group_step(g, &event, NULL);
+}
+
+void host_events_stop_answered(void *userdata, const char *group, int error, const char *text)
+{
+    struct group *g = daemon_group(userdata, group);
+
+    /* Asked again and again, said once. */
+    if (!g || error >= 0 || strcmp(g->stop_trouble, text) == 0)
+        return;
+    (void)snprintf(g->stop_trouble, sizeof g->stop_trouble, "%s", text);
+    log_warning("%s: PID 1 did not stop the keeper: %s", group, text);
+}
+
+void host_events_strays_answered(void *userdata, const char *group, int error, const char *text)
+{
+    struct group *g = daemon_group(userdata, group);
+
+    if (!g || error >= 0)
+        return;
+    stray_refused(&g->stray, clock_boottime());
+    if (strcmp(g->stray_trouble, text) == 0)
+        return;
+    (void)snprintf(g->stray_trouble, sizeof g->stray_trouble, "%s", text);
+    log_error("%s: what runs here without leadership cannot be ended by name: PID 1 did not start "
+              "tenure-stop@: %s",
+              group, text);
+}
+
+/* Of one that failed the reason is said once, until one succeeds. */
+static void log_healed(struct daemon *d, int error, const char *text)
+{
+    if (error == -EAGAIN)
+        return; /* an apply writes all of them itself */
+    if (error < 0 && strcmp(d->heal_logged, text) != 0)
+        log_warning("lost guards could not be restored: %s", text);
+    (void)snprintf(d->heal_logged, sizeof d->heal_logged, "%s", text);
+}
+
+void host_events_healed(void *userdata, usec_t asked_at, int error, const char *text)
+{
+    struct daemon *d = userdata;
+    bool answered = error != -ETIMEDOUT && error != -ECONNRESET && error != -EAGAIN;
+
+    log_healed(d, error, text);
+    for (size_t i = 0; i < d->n_groups; i++) {
+        struct member_event event = {
+            .type = EVENT_HEALED, .asked_at = asked_at, .answered = answered};
+
+        (void)group_step(d->groups[i], &event, NULL);
+    }
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TENURE_DAEMON_ROLE_H
+#define TENURE_DAEMON_ROLE_H
+
+/* This node's role in a group, as the API shows it. */
+
+#include "daemon/state.h"
+
+const char *role_of(const struct group *g, usec_t now);
+
+/* Is there a term that has not ended yet? */
+bool holds_term(const struct member *m);
+/* A claim that waits for another session's lock may be granted when that is gone, but not before.
+ */
+bool waits_for_lock(const struct group *g);
+/* A standby has tried to claim the record as it is, and something in the database prevents it. */
+bool held_up(const struct group *g);
+
+#endif
