@@ -45,14 +45,14 @@ static void report_blocked(struct group *g, const struct api_group *shown, usec_
                                 .group = shown->name,
                                 .reason = shown->reason};
     char obstacle[REASON_MAX] = "";
-    bool worth = strcmp(shown->role, "blocked") == 0 && g->daemon->drain == DRAIN_NONE &&
+    bool worth = g->role == ROLE_BLOCKED && g->daemon->drain == DRAIN_NONE &&
                  g->daemon->connected && g->daemon->fit;
 
     if (worth && !g->daemon->locked[0]) /* what holds a claim up is said at once */
-        describe_obstacle(g, now, obstacle);
+        obstacle_describe(g, now, obstacle);
     if (!obstacle[0]) {
         g->blocked_since = 0;
-        if (strcmp(shown->role, "blocked") != 0)
+        if (g->role != ROLE_BLOCKED)
             g->blocked[0] = '\0';
         return;
     }
@@ -76,8 +76,7 @@ static bool nobody_leads(const struct group *g, const struct api_group *shown, u
     bool over =
         m->record.clean || held_up(g) ||
         (g->changed_at > 0 && usec_sub(now, g->changed_at) >= usec_max(shown->watch, shown->lease));
-    bool cannot =
-        strcmp(shown->role, "blocked") == 0 || (m->failed_starts > 0 && m->not_before > now);
+    bool cannot = g->role == ROLE_BLOCKED || (m->failed_starts > 0 && m->not_before > now);
 
     return standby && asked && m->seen_at > 0 && over && cannot;
 }

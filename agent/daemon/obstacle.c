@@ -26,54 +26,132 @@ static bool led_by_another_method(const struct group *g)
            g->record_method != g->config->method;
 }
 
-/* What this node lacks to take the group over; "" nothing. */
-void describe_obstacle(const struct group *g, usec_t now, char ret[static REASON_MAX])
+/* The agent's, of this group's member, or all groups'. */
+static enum obstacle find_in_agent(const struct group *g)
+{
+    const struct daemon *d = g->daemon;
+
+    if (g->member.stopping)
+        return d->drain == DRAIN_STOP ? OBSTACLE_AGENT_STOPS : OBSTACLE_RETIRED;
+    if (d->locked[0])
+        return OBSTACLE_LOCKED;
+    if (!d->connected)
+        return OBSTACLE_NO_ARBITER;
+    if (arbiter_obstacle(d->arbiter, g->config->method))
+        return OBSTACLE_ARBITER;
+    if (member_replaced_by(&g->member) > 0)
+        return OBSTACLE_REPLACED;
+    if (led_by_another_method(g))
+        return OBSTACLE_METHOD;
+    return d->fit ? OBSTACLE_NONE : OBSTACLE_CLOCK;
+}
+
+static enum obstacle find_on_host(const struct group *g, usec_t now)
 {
     const struct daemon *d = g->daemon;
     const struct group_view *v = host_view(d->host, g->config->name);
 
-    ret[0] = '\0';
-    if (g->member.stopping && d->drain == DRAIN_STOP)
-        (void)snprintf(ret, REASON_MAX, "tenured is being stopped");
-    else if (g->member.stopping)
-        (void)snprintf(ret, REASON_MAX,
-                       "led down by an apply that has not ended: run tenurectl apply");
-    else if (d->locked[0]) /* which a connection that waits does not outlast */
-        (void)snprintf(ret, REASON_MAX, "%s", d->locked);
-    else if (!d->connected)
-        (void)snprintf(ret, REASON_MAX, "the arbiter cannot be reached"); /* why: once, above */
-    else if (arbiter_obstacle(d->arbiter, g->config->method))
-        (void)snprintf(ret, REASON_MAX, "%s", arbiter_obstacle(d->arbiter, g->config->method));
-    else if (member_replaced_by(&g->member) > 0)
-        (void)snprintf(ret, REASON_MAX,
-                       "the arbiter is a primary that was replaced: it is at timeline %" PRIu64
-                       ", and a term of timeline %" PRIu64
-                       " was seen here; nothing is claimed until its successor is reached (or, if "
-                       "it was restored from an older backup, until tenured was restarted on all "
-                       "hosts)",
-                       g->member.epoch.timeline, member_replaced_by(&g->member));
-    else if (led_by_another_method(g))
-        (void)snprintf(ret, REASON_MAX,
-                       "the lease is of the method %s, and this host has %s: set the same method "
-                       "on all hosts",
-                       method_name(g->record_method), method_name(g->config->method));
-    else if (!d->fit)
-        (void)snprintf(ret, REASON_MAX, "%s", d->unfit_text);
-    else if (d->bus_text[0])
+    if (d->bus_text[0])
+        return OBSTACLE_NO_BUS;
+    if (v && !v->guarded)
+        return OBSTACLE_GUARDS;
+    if (!v || v->asked_at == 0)
+        return OBSTACLE_NOT_POLLED;
+    if (v->keeper == KEEPER_GONE && !(v->units_dead && v->slice_empty))
+        return OBSTACLE_RUNS;
+    if (*host_ticket_problem(d->host))
+        return OBSTACLE_TICKETS;
+    if (!member_ready(&g->member, now))
+        return OBSTACLE_NO_ANSWER;
+    return *host_polkit_problem(d->host) ? OBSTACLE_POLKIT : OBSTACLE_NONE;
+}
+
+enum obstacle obstacle_find(const struct group *g, usec_t now)
+{
+    enum obstacle found = find_in_agent(g);
+
+    return found != OBSTACLE_NONE ? found : find_on_host(g, now);
+}
+
+static void describe_replaced(const struct member *m, char ret[static REASON_MAX])
+{
+    (void)snprintf(ret, REASON_MAX,
+                   "the arbiter is a primary that was replaced: it is at timeline %" PRIu64
+                   ", and a term of timeline %" PRIu64
+                   " was seen here; nothing is claimed until its successor is reached (or, if "
+                   "it was restored from an older backup, until tenured was restarted on all "
+                   "hosts)",
+                   m->epoch.timeline, member_replaced_by(m));
+}
+
+static void describe_method(const struct group *g, char ret[static REASON_MAX])
+{
+    (void)snprintf(ret, REASON_MAX,
+                   "the lease is of the method %s, and this host has %s: set the same method "
+                   "on all hosts",
+                   method_name(g->record_method), method_name(g->config->method));
+}
+
+static void describe_polkit(const struct host *h, char ret[static REASON_MAX])
+{
+    (void)snprintf(ret, REASON_MAX,
+                   "polkit does not answer, so systemd lets the agent start no keeper: install "
+                   "polkitd, or see systemctl status polkit: %s",
+                   host_polkit_problem(h));
+}
+
+/* Of those that say themselves what is the matter. */
+static const char *text_of(enum obstacle obstacle, const struct group *g)
+{
+    const struct daemon *d = g->daemon;
+
+    switch (obstacle) {
+    case OBSTACLE_AGENT_STOPS:
+        return "tenured is being stopped";
+    case OBSTACLE_RETIRED:
+        return "led down by an apply that has not ended: run tenurectl apply";
+    case OBSTACLE_LOCKED:
+        return d->locked;
+    case OBSTACLE_NO_ARBITER:
+        return "the arbiter cannot be reached";
+    case OBSTACLE_ARBITER:
+        return arbiter_obstacle(d->arbiter, g->config->method);
+    case OBSTACLE_CLOCK:
+        return d->unfit_text;
+    case OBSTACLE_GUARDS:
+        return host_view(d->host, g->config->name)->problem;
+    case OBSTACLE_NOT_POLLED:
+        return "PID 1 has not answered yet";
+    case OBSTACLE_TICKETS:
+        return host_ticket_problem(d->host);
+    case OBSTACLE_NO_ANSWER:
+        return "PID 1 does not answer";
+    case OBSTACLE_NONE:
+    case OBSTACLE_REPLACED:
+    case OBSTACLE_METHOD:
+    case OBSTACLE_NO_BUS:
+    case OBSTACLE_RUNS:
+    case OBSTACLE_POLKIT:
+        break;
+    }
+    return "";
+}
+
+void obstacle_describe(const struct group *g, usec_t now, char ret[static REASON_MAX])
+{
+    const struct daemon *d = g->daemon;
+    enum obstacle obstacle = obstacle_find(g, now);
+
+    if (obstacle == OBSTACLE_REPLACED)
+        describe_replaced(&g->member, ret);
+    else if (obstacle == OBSTACLE_METHOD)
+        describe_method(g, ret);
+    else if (obstacle == OBSTACLE_NO_BUS)
         (void)snprintf(ret, REASON_MAX, "the system bus cannot be reached: %s", d->bus_text);
-    else if (v && !v->guarded)
-        (void)snprintf(ret, REASON_MAX, "%s", v->problem);
-    else if (!v || v->asked_at == 0)
-        (void)snprintf(ret, REASON_MAX, "PID 1 has not answered yet");
-    else if (v->keeper == KEEPER_GONE && !(v->units_dead && v->slice_empty))
+    else if (obstacle == OBSTACLE_RUNS)
         describe_runs(g, ret);
-    else if (*host_ticket_problem(d->host))
-        (void)snprintf(ret, REASON_MAX, "%s", host_ticket_problem(d->host));
-    else if (!member_ready(&g->member, now))
-        (void)snprintf(ret, REASON_MAX, "PID 1 does not answer");
-    else if (*host_polkit_problem(d->host))
-        (void)snprintf(ret, REASON_MAX,
-                       "polkit does not answer, so systemd lets the agent start no keeper: install "
-                       "polkitd, or see systemctl status polkit: %s",
-                       host_polkit_problem(d->host));
+    else if (obstacle == OBSTACLE_POLKIT)
+        describe_polkit(d->host, ret);
+    else
+        (void)snprintf(ret, REASON_MAX, "%s", text_of(obstacle, g));
 }

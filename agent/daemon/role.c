@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/role.h"
 
-#include <stdio.h>
+#include <assert.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -15,7 +15,6 @@ bool holds_term(const struct member *m)
     return m->state != MEMBER_STANDBY;
 }
 
-/* A claim that waits for somebody's lock may be granted when that is gone, but not before. */
 bool waits_for_lock(const struct group *g)
 {
     return g->member.state == MEMBER_CONFIRMING && g->daemon->locked[0];
@@ -32,34 +31,48 @@ static bool is_new(const struct group *g, usec_t now)
             (v->guarded ? v->asked_at == 0 : !v->unguarded));
 }
 
-/* A standby has tried to claim the record as it is, and something in the database prevents it. */
 bool held_up(const struct group *g)
 {
     return g->member.state == MEMBER_STANDBY && g->held_up[0] && g->held_up_claim &&
            g->held_up_term == g->member.record.term;
 }
 
-const char *role_of(const struct group *g, usec_t now)
+enum role role_of(const struct group *g, usec_t now)
 {
-    char obstacle[REASON_MAX];
-
     if (waits_for_lock(g))
-        return "blocked";
+        return ROLE_BLOCKED;
     switch (g->member.state) {
     case MEMBER_LEADING:
     case MEMBER_ADOPTING:
-        return "leader";
+        return ROLE_LEADER;
     case MEMBER_STARTING:
     case MEMBER_CONFIRMING:
-        return "starting";
+        return ROLE_STARTING;
     case MEMBER_ENDING:
     case MEMBER_RELEASING:
-        return "stopping";
+        return ROLE_STOPPING;
     case MEMBER_STANDBY:
         break;
     }
-    describe_obstacle(g, now, obstacle);
-    if (!obstacle[0] && !held_up(g))
+    if (obstacle_find(g, now) == OBSTACLE_NONE && !held_up(g))
+        return ROLE_STANDBY;
+    return is_new(g, now) ? ROLE_STARTING : ROLE_BLOCKED;
+}
+
+const char *role_name(enum role role)
+{
+    switch (role) {
+    case ROLE_LEADER:
+        return "leader";
+    case ROLE_STANDBY:
         return "standby";
-    return is_new(g, now) ? "starting" : "blocked";
+    case ROLE_STARTING:
+        return "starting";
+    case ROLE_STOPPING:
+        return "stopping";
+    case ROLE_BLOCKED:
+        return "blocked";
+    }
+    assert(false);
+    return "";
 }

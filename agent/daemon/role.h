@@ -6,7 +6,9 @@
 
 #include "daemon/state.h"
 
-const char *role_of(const struct group *g, usec_t now);
+enum role role_of(const struct group *g, usec_t now);
+/* As D-Bus and the status line have it. */
+const char *role_name(enum role role);
 
 /* Is there a term that has not ended yet? */
 bool holds_term(const struct member *m);

@@ -25,6 +25,16 @@
 
 #define REASON_MAX 768
 
+/* What a node is in a group. */
+enum role {
+    ROLE_LEADER,
+    ROLE_STANDBY,
+    ROLE_STARTING,
+    ROLE_STOPPING,
+    ROLE_BLOCKED,
+};
+#define ROLES (ROLE_BLOCKED + 1)
+
 struct daemon;
 
 /* A group as the agent has it: the member, and what is around it. */
@@ -88,6 +98,7 @@ struct group {
 
     /* status.c: what the API shows, and what of it was published. */
     struct api_unit *units; /* as many as the group has */
+    enum role role;
     char leader[NODE_NAME_MAX + 1];
     char reason[REASON_MAX];
     char published[NODE_NAME_MAX + REASON_MAX + 192]; /* "": nothing yet */

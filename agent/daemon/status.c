@@ -118,7 +118,7 @@ static void describe_observing(const struct group *g, usec_t now, char ret[stati
     const struct record *r = &g->member.record;
     const char *node = g->daemon->config->node;
 
-    describe_obstacle(g, now, ret);
+    obstacle_describe(g, now, ret);
     if (ret[0])
         return;
     if (g->member.seen_at == 0)
@@ -250,8 +250,8 @@ static void describe_observation(const struct group *g, usec_t now, struct api_g
             at = usec_max(at, usec_add(m->seen_since, ret->watch));
     }
     ret->unchanged = usec_min(ret->unchanged, ret->watch);
-    ret->claims_in = at == USEC_INFINITY || strcmp(ret->role, "standby") != 0 ? USEC_INFINITY
-                                                                              : usec_sub(at, now);
+    ret->claims_in =
+        at == USEC_INFINITY || g->role != ROLE_STANDBY ? USEC_INFINITY : usec_sub(at, now);
 }
 
 bool status_describe_group(void *userdata, const char *group, struct api_group *ret)
@@ -268,6 +268,7 @@ bool status_describe_group(void *userdata, const char *group, struct api_group *
     bool held = holds_term(m) && m->cover.duration > 0;
     uint64_t term = m->term > 0 ? m->term : m->record.term;
 
+    g->role = role_of(g, now);
     describe_leader(g);
     describe_reason(g, now);
     for (size_t i = 0; i < config->n_units; i++)
@@ -278,7 +279,7 @@ bool status_describe_group(void *userdata, const char *group, struct api_group *
         };
     *ret = (struct api_group){
         .name = config->name,
-        .role = role_of(g, now),
+        .role = role_name(g->role),
         .leader = g->leader,
         .reason = g->reason,
         .method = method_name(config->method),
@@ -398,21 +399,23 @@ static void add_leading(const struct daemon *d, struct line *l)
 
 static void add_others(const struct daemon *d, struct line *l, usec_t now)
 {
-    static const char *const roles[] = {"standby", "starting", "stopping", "blocked"};
+    static const enum role roles[] = {ROLE_STANDBY, ROLE_STARTING, ROLE_STOPPING, ROLE_BLOCKED};
+    unsigned n[ROLES] = {0};
+    const char *names[ROLES];
 
+    for (size_t i = 0; i < d->n_groups; i++) {
+        enum role role = role_of(d->groups[i], now);
+
+        names[role] = d->groups[i]->config->name;
+        n[role]++;
+    }
     for (size_t k = 0; k < sizeof roles / sizeof roles[0]; k++) {
-        unsigned n = 0;
-        const char *name = NULL;
+        enum role role = roles[k];
 
-        for (size_t i = 0; i < d->n_groups; i++)
-            if (strcmp(role_of(d->groups[i], now), roles[k]) == 0) {
-                name = d->groups[i]->config->name;
-                n++;
-            }
-        if (n == 1)
-            add(l, "%s for %s; ", roles[k], name);
-        else if (n > 1)
-            add(l, "%s for %u groups; ", roles[k], n);
+        if (n[role] == 1)
+            add(l, "%s for %s; ", role_name(role), names[role]);
+        else if (n[role] > 1)
+            add(l, "%s for %u groups; ", role_name(role), n[role]);
     }
 }
 
