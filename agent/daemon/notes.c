@@ -8,6 +8,8 @@
 #include "daemon/journal.h"
 #include "daemon/messages.h"
 
+#define INSERT_MAX (NODE_NAME_MAX + 24)
+
 static bool is_of_guards(enum member_reason reason)
 {
     return reason == REASON_UNGUARDED || reason == REASON_OUTSIDE;
@@ -56,92 +58,74 @@ static const char *what_is_left(const struct group *g)
     return v && v->stops == STOPS_LEFT ? v->left : "Not all of its stops are proven.";
 }
 
-/* term: before the step, in which a finished one is forgotten. */
+/* What is inserted between the two halves of a text. */
+enum insert { INSERT_NOTHING, INSERT_TERM, INSERT_NODE };
+
+static const struct {
+    const char *message_id;
+    int priority; /* but for NOTE_ENDING, whose depends on the reason */
+    const char *before;
+    enum insert insert;
+    const char *after;
+} texts[] = {
+    [NOTE_STARTING] = {MESSAGE_STARTING, LOG_INFO, "claimed, term ", INSERT_TERM,
+                       "; starting its keeper"},
+    [NOTE_LEADING] = {MESSAGE_LEADING, LOG_NOTICE, "this node leads, term ", INSERT_TERM, ""},
+    [NOTE_ADOPTED] = {MESSAGE_ADOPTED, LOG_NOTICE, "this node leads on, term ", INSERT_TERM,
+                      ": a live keeper of it was found and adopted"},
+    [NOTE_ENDING] = {MESSAGE_ENDING, LOG_WARNING, "giving up term ", INSERT_TERM, ": "},
+    [NOTE_DEAD] = {MESSAGE_DEAD, LOG_INFO, "all units are dead; giving term ", INSERT_TERM,
+                   " back"},
+    [NOTE_RELEASED] = {MESSAGE_RELEASED, LOG_NOTICE, "term ", INSERT_TERM, " is given back"},
+    [NOTE_LEFT] = {MESSAGE_LEFT, LOG_WARNING,
+                   "all units are dead, but it is not proven that nothing of term ", INSERT_TERM,
+                   " is left here: it is not given back, its lease runs out"},
+    [NOTE_LOST] = {MESSAGE_LOST, LOG_NOTICE, "all units are dead; term ", INSERT_TERM,
+                   " is not this node's any more, so there is nothing to give back"},
+    [NOTE_STRAY] = {MESSAGE_STRAY, LOG_ALERT,
+                    "units or processes of it run here although this node does not lead it: "
+                    "stopping them",
+                    INSERT_NOTHING, ""},
+    [NOTE_NAMESAKE] = {MESSAGE_NAMESAKE, LOG_ALERT,
+                       "another running host is configured with the node name \"", INSERT_NODE,
+                       "\" as well: give each host a name of its own"},
+    [NOTE_COPY] = {MESSAGE_COPY, LOG_ALERT, "a copy of this host runs: somebody else renews term ",
+                   INSERT_TERM, " under this very node's name and instance: shut one of both down"},
+    [NOTE_STEP] = {MESSAGE_STEP, LOG_ALERT,
+                   "the database's clock is ahead of what this host's own can explain by more than "
+                   "a takeover takes, and the lease is still ours: that clock was stepped, or this "
+                   "host stood still and nobody was there to take over",
+                   INSERT_NOTHING, ""},
+};
+
+static void insert(char ret[static INSERT_MAX], enum insert what, const struct journal_context *c)
+{
+    ret[0] = '\0';
+    if (what == INSERT_TERM)
+        (void)snprintf(ret, INSERT_MAX, "%" PRIu64, c->term);
+    else if (what == INSERT_NODE)
+        (void)snprintf(ret, INSERT_MAX, "%s", c->node);
+}
+
 void notes_write(struct group *g, enum member_note note, uint64_t term)
 {
     struct journal_context c = {.node = g->daemon->config->node, .group = g->config->name};
-    char reason[REASON_MAX];
+    char reason[REASON_MAX] = "", inserted[INSERT_MAX];
+    int priority;
 
+    if (note == NOTE_NONE)
+        return;
+    c.message_id = texts[note].message_id;
     c.term = g->member.term > 0 ? g->member.term : term;
-    switch (note) {
-    case NOTE_NONE:
-        return;
-    case NOTE_STARTING:
-        c.message_id = MESSAGE_STARTING;
-        journal_write(LOG_INFO, &c, "%s: claimed, term %" PRIu64 "; starting its keeper", c.group,
-                      c.term);
-        return;
-    case NOTE_LEADING:
-        c.message_id = MESSAGE_LEADING;
-        journal_write(LOG_NOTICE, &c, "%s: this node leads, term %" PRIu64, c.group, c.term);
-        return;
-    case NOTE_ADOPTED:
-        c.message_id = MESSAGE_ADOPTED;
-        journal_write(LOG_NOTICE, &c,
-                      "%s: this node leads on, term %" PRIu64
-                      ": a live keeper of it was found and adopted",
-                      c.group, c.term);
-        return;
-    case NOTE_ENDING:
+    priority = texts[note].priority;
+    if (note == NOTE_ENDING) {
         g->stop_trouble[0] = '\0';
-        c.message_id = MESSAGE_ENDING;
         reason_of(g, reason);
         c.reason = reason;
-        journal_write(ending_priority(g), &c, "%s: giving up term %" PRIu64 ": %s", c.group, c.term,
-                      c.reason);
-        return;
-    case NOTE_DEAD:
-        c.message_id = MESSAGE_DEAD;
-        journal_write(LOG_INFO, &c, "%s: all units are dead; giving term %" PRIu64 " back", c.group,
-                      c.term);
-        return;
-    case NOTE_RELEASED:
-        c.message_id = MESSAGE_RELEASED;
-        journal_write(LOG_NOTICE, &c, "%s: term %" PRIu64 " is given back", c.group, c.term);
-        return;
-    case NOTE_LEFT:
-        c.message_id = MESSAGE_LEFT;
+        priority = ending_priority(g);
+    } else if (note == NOTE_LEFT)
         c.reason = what_is_left(g);
-        journal_write(LOG_WARNING, &c,
-                      "%s: all units are dead, but it is not proven that nothing of term %" PRIu64
-                      " is left here: it is not given back, its lease runs out",
-                      c.group, c.term);
-        return;
-    case NOTE_LOST:
-        c.message_id = MESSAGE_LOST;
-        journal_write(LOG_NOTICE, &c,
-                      "%s: all units are dead; term %" PRIu64
-                      " is not this node's any more, so there is nothing to give back",
-                      c.group, c.term);
-        return;
-    case NOTE_STRAY:
-        c.message_id = MESSAGE_STRAY;
-        journal_write(LOG_ALERT, &c,
-                      "%s: units or processes of it run here although this node does not lead it: "
-                      "stopping them",
-                      c.group);
-        return;
-    case NOTE_NAMESAKE:
-        c.message_id = MESSAGE_NAMESAKE;
-        journal_write(LOG_ALERT, &c,
-                      "%s: another running host is configured with the node name \"%s\" as well: "
-                      "give each host a name of its own",
-                      c.group, c.node);
-        return;
-    case NOTE_COPY:
-        c.message_id = MESSAGE_COPY;
-        journal_write(LOG_ALERT, &c,
-                      "%s: a copy of this host runs: somebody else renews term %" PRIu64
-                      " under this very node's name and instance: shut one of both down",
-                      c.group, c.term);
-        return;
-    case NOTE_STEP:
-        c.message_id = MESSAGE_STEP;
-        journal_write(LOG_ALERT, &c,
-                      "%s: the database's clock is ahead of what this host's own can explain by "
-                      "more than a takeover takes, and the lease is still ours: that clock was "
-                      "stepped, or this host stood still and nobody was there to take over",
-                      c.group);
-        return;
-    }
+    insert(inserted, texts[note].insert, &c);
+    journal_write(priority, &c, "%s: %s%s%s%s", c.group, texts[note].before, inserted,
+                  texts[note].after, reason);
 }
