@@ -327,3 +327,11 @@ void alerts_check(struct group *g, const struct api_group *shown, usec_t now)
     report_copy(g, shown, now);
     report_lease(g, shown);
 }
+
+bool alerts_quiet(const struct group *g)
+{
+    return g->blocked_since == 0 && !g->blocked[0] && g->leaderless_since == 0 &&
+           !g->leaderless[0] && !g->stuck_logged && g->missed_since == 0 && !g->missed[0] &&
+           !g->lost_logged[0] && !g->left_logged[0] && !g->doubt_logged[0] && !g->unarmed_logged &&
+           g->copy_since == 0 && !g->copy_logged[0] && !g->lease_waits;
+}

@@ -9,5 +9,7 @@
 
 /* shown: the group as it is described now. */
 void alerts_check(struct group *g, const struct api_group *shown, usec_t now);
+/* Is nothing logged that is to be taken back, and nothing about to be logged? */
+bool alerts_quiet(const struct group *g);
 
 #endif

@@ -96,6 +96,7 @@ static void keep_group(struct daemon *d, struct group *g, const struct config_di
     (void)host_require_watchdog(d->host, g->config->name, diff->after->watchdog);
     g->config = diff->after;
     g->retired = false;
+    g->changed = true;
     if (renamed)
         member_init(&g->member, d->owner);
 }

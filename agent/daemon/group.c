@@ -168,6 +168,7 @@ bool group_step(struct group *g, struct member_event *event, struct request *ret
     event->now = clock_boottime();
     event->random = random_number();
     member_step(&g->member, event, &update);
+    g->changed = true;
     notes_write(g, update.note, term);
     int r = act(g, update.actions);
     daemon_wake(g->daemon);

@@ -98,10 +98,12 @@ struct group {
 
     /* status.c: what the API shows, and what of it was published. */
     struct api_unit *units; /* as many as the group has */
-    enum role role;
+    enum role role;         /* as it was published */
     char leader[NODE_NAME_MAX + 1];
     char reason[REASON_MAX];
     char published[NODE_NAME_MAX + REASON_MAX + 192]; /* "": nothing yet */
+    bool changed; /* the member took a step, or the configuration changed, since it was described */
+    bool well;    /* when it was described, there was nothing to say of it */
 };
 
 /* Why groups are stepping down. */

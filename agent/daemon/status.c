@@ -34,6 +34,70 @@ static void describe_leader(struct group *g)
     }
 }
 
+/* What there is to say of a group that this node leads. Of several, the first one counts. */
+enum concern {
+    CONCERN_NONE,
+    CONCERN_LOCKED,
+    CONCERN_NO_ARBITER,
+    CONCERN_CLOCK,
+    CONCERN_HELD_UP,
+    CONCERN_ADOPTING,
+    CONCERN_NO_BUS,
+    CONCERN_NO_ANSWER, /* of PID 1 */
+    CONCERN_LOST,      /* guards */
+    CONCERN_DOUBT,
+    CONCERN_UNGUARDED,
+    CONCERN_MISSED, /* units */
+    CONCERN_TICKETS,
+    CONCERN_COPY,  /* of the guards */
+    CONCERN_LEASE, /* the configured one does not count yet */
+};
+
+static enum concern find_in_agent(const struct group *g)
+{
+    const struct daemon *d = g->daemon;
+
+    if (d->locked[0])
+        return CONCERN_LOCKED;
+    if (!d->connected)
+        return CONCERN_NO_ARBITER;
+    if (!d->fit)
+        return CONCERN_CLOCK;
+    if (g->held_up[0])
+        return CONCERN_HELD_UP;
+    if (g->member.state == MEMBER_ADOPTING)
+        return CONCERN_ADOPTING;
+    return d->bus_text[0] ? CONCERN_NO_BUS : CONCERN_NONE;
+}
+
+static enum concern find_in_view(const struct group_view *v, usec_t now)
+{
+    if (v && v->asked_at > 0 && usec_sub(now, v->asked_at) > UNANSWERED_AFTER_USEC)
+        return CONCERN_NO_ANSWER;
+    if (v && v->lost)
+        return CONCERN_LOST;
+    if (v && *v->doubt)
+        return CONCERN_DOUBT;
+    if (v && v->unguarded)
+        return CONCERN_UNGUARDED;
+    return count_missed(v) > 0 ? CONCERN_MISSED : CONCERN_NONE;
+}
+
+static enum concern find_concern(const struct group *g, const struct group_view *v, usec_t now)
+{
+    enum concern found = find_in_agent(g);
+
+    if (found == CONCERN_NONE)
+        found = find_in_view(v, now);
+    if (found != CONCERN_NONE)
+        return found;
+    if (*host_ticket_problem(g->daemon->host))
+        return CONCERN_TICKETS;
+    if (v && v->lost_copy[0])
+        return CONCERN_COPY;
+    return g->member.budget.lease != g->member.cover.lease ? CONCERN_LEASE : CONCERN_NONE;
+}
+
 /* A configured lease that the running term does not get. */
 static void describe_waiting_lease(const struct group *g, char ret[static REASON_MAX])
 {
@@ -41,8 +105,6 @@ static void describe_waiting_lease(const struct group *g, char ret[static REASON
     char lease[SPAN_FORMAT_MAX], stop[SPAN_FORMAT_MAX];
     struct budget b;
 
-    if (m->budget.lease == m->cover.lease)
-        return;
     format_span(m->budget.lease, lease, sizeof lease);
     if (budget_compute(m->budget.lease, m->stop, &b) < 0)
         (void)snprintf(ret, REASON_MAX,
@@ -56,50 +118,74 @@ static void describe_waiting_lease(const struct group *g, char ret[static REASON
                        lease);
 }
 
+static void describe_units(const struct group_view *v, char ret[static REASON_MAX])
+{
+    char units[REASON_MAX / 2];
+
+    describe_missed(v, units, sizeof units);
+    (void)snprintf(ret, REASON_MAX, "leads, but %s", units);
+}
+
 static void describe_leading(const struct group *g, usec_t now, char ret[static REASON_MAX])
 {
     const struct daemon *d = g->daemon;
     const struct group_view *v = host_view(d->host, g->config->name);
-    char units[REASON_MAX / 2];
 
     ret[0] = '\0';
-    describe_missed(v, units, sizeof units);
-    if (d->locked[0])
+    switch (find_concern(g, v, now)) {
+    case CONCERN_NONE:
+        return;
+    case CONCERN_LOCKED:
         (void)snprintf(ret, REASON_MAX,
                        "leads until its deadline; it cannot renew the lease, because %s",
                        d->locked);
-    else if (!d->connected)
+        return;
+    case CONCERN_NO_ARBITER:
         (void)snprintf(ret, REASON_MAX, "leads until its deadline unless the arbiter comes back");
-    else if (!d->fit)
+        return;
+    case CONCERN_CLOCK:
         (void)snprintf(ret, REASON_MAX, "%s", d->unfit_text);
-    else if (g->held_up[0])
+        return;
+    case CONCERN_HELD_UP:
         (void)snprintf(ret, REASON_MAX,
                        "leads until its deadline; it cannot renew the lease because of %s",
                        g->held_up);
-    else if (g->member.state == MEMBER_ADOPTING)
+        return;
+    case CONCERN_ADOPTING:
         (void)snprintf(ret, REASON_MAX, "a live keeper was found; its term is being renewed");
-    else if (d->bus_text[0])
+        return;
+    case CONCERN_NO_BUS:
         (void)snprintf(ret, REASON_MAX, "leads, but the system bus cannot be reached: %s",
                        d->bus_text);
-    else if (v && v->asked_at > 0 && usec_sub(now, v->asked_at) > UNANSWERED_AFTER_USEC)
+        return;
+    case CONCERN_NO_ANSWER:
         (void)snprintf(ret, REASON_MAX,
                        "leads, but PID 1 does not answer: no unit that fails is started again");
-    else if (v && v->lost)
+        return;
+    case CONCERN_LOST:
         (void)snprintf(ret, REASON_MAX, "leads, but guards are not in effect: %s", v->problem);
-    else if (v && *v->doubt)
+        return;
+    case CONCERN_DOUBT:
         (void)snprintf(ret, REASON_MAX, "leads, but its end will prove nothing: %s", v->doubt);
-    else if (v && v->unguarded)
+        return;
+    case CONCERN_UNGUARDED:
         (void)snprintf(ret, REASON_MAX, "leads, but could not take over again: %s", v->problem);
-    else if (units[0])
-        (void)snprintf(ret, REASON_MAX, "leads, but %s", units);
-    else if (*host_ticket_problem(d->host))
+        return;
+    case CONCERN_MISSED:
+        describe_units(v, ret);
+        return;
+    case CONCERN_TICKETS:
         (void)snprintf(ret, REASON_MAX, "leads, but could not take over again: %s",
                        host_ticket_problem(d->host));
-    else if (v && v->lost_copy[0])
+        return;
+    case CONCERN_COPY:
         (void)snprintf(ret, REASON_MAX, "leads, but a copy of its guards is lost: %s",
                        v->lost_copy);
-    else
+        return;
+    case CONCERN_LEASE:
         describe_waiting_lease(g, ret);
+        return;
+    }
 }
 
 /* What else there is to say where somebody leads, or is about to. */
@@ -238,7 +324,8 @@ static usec_t renewed_ago(const struct group *g, usec_t now)
 }
 
 /* By locks, the arbiter's quarantine may be longer than the record's lease. */
-static void describe_observation(const struct group *g, usec_t now, struct api_group *ret)
+static void describe_observation(const struct group *g, enum role role, usec_t now,
+                                 struct api_group *ret)
 {
     const struct member *m = &g->member;
     usec_t at = member_claims_at(m, now);
@@ -251,24 +338,17 @@ static void describe_observation(const struct group *g, usec_t now, struct api_g
     }
     ret->unchanged = usec_min(ret->unchanged, ret->watch);
     ret->claims_in =
-        at == USEC_INFINITY || g->role != ROLE_STANDBY ? USEC_INFINITY : usec_sub(at, now);
+        at == USEC_INFINITY || role != ROLE_STANDBY ? USEC_INFINITY : usec_sub(at, now);
 }
 
-bool status_describe_group(void *userdata, const char *group, struct api_group *ret)
+static void describe_group(struct group *g, enum role role, usec_t now, struct api_group *ret)
 {
-    struct daemon *d = userdata;
-    struct group *g = daemon_group(d, group);
-    const struct group_view *v = g ? host_view(d->host, group) : NULL;
-    usec_t now = clock_boottime();
-
-    if (!g)
-        return false;
+    const struct group_view *v = host_view(g->daemon->host, g->config->name);
     const struct member *m = &g->member;
     const struct config_group *config = g->config;
     bool held = holds_term(m) && m->cover.duration > 0;
     uint64_t term = m->term > 0 ? m->term : m->record.term;
 
-    g->role = role_of(g, now);
     describe_leader(g);
     describe_reason(g, now);
     for (size_t i = 0; i < config->n_units; i++)
@@ -279,7 +359,7 @@ bool status_describe_group(void *userdata, const char *group, struct api_group *
         };
     *ret = (struct api_group){
         .name = config->name,
-        .role = role_name(g->role),
+        .role = role_name(role),
         .leader = g->leader,
         .reason = g->reason,
         .method = method_name(config->method),
@@ -297,8 +377,46 @@ bool status_describe_group(void *userdata, const char *group, struct api_group *
         .n_units = config->n_units,
         .missed = g->missed[0] ? count_missed(v) : 0, /* after a while: units are restarted */
     };
-    describe_observation(g, now, ret);
-    return true;
+    describe_observation(g, role, now, ret);
+}
+
+bool status_describe_group(void *userdata, const char *group, struct api_group *ret)
+{
+    struct group *g = daemon_group(userdata, group);
+    usec_t now = clock_boottime();
+
+    if (g)
+        describe_group(g, role_of(g, now), now, ret);
+    return g != NULL;
+}
+
+/* Is there nothing to say of the group but who leads it? Then nothing that is shown of it changes
+ * until a step of its member, or this. */
+static bool all_is_well(const struct group *g, usec_t now)
+{
+    const struct member *m = &g->member;
+    const struct group_view *v = host_view(g->daemon->host, g->config->name);
+
+    if (!v || v->stops == STOPS_LEFT || v->unarmed || v->lost_copy[0] || !alerts_quiet(g))
+        return false;
+    if (m->state == MEMBER_LEADING)
+        return find_concern(g, v, now) == CONCERN_NONE;
+    return m->state == MEMBER_STANDBY && m->failed_starts == 0 && !held_up(g) &&
+           obstacle_find(g, now) == OBSTACLE_NONE;
+}
+
+static void publish(struct group *g, const struct api_group *shown)
+{
+    char published[sizeof g->published];
+
+    (void)snprintf(published, sizeof published,
+                   "%s %" PRIu64 " %s %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %s %s",
+                   shown->role, shown->term, shown->leader, shown->lease, shown->configured,
+                   shown->stop_timeout, shown->duration, shown->method, shown->reason);
+    if (strcmp(published, g->published) == 0)
+        return;
+    (void)snprintf(g->published, sizeof g->published, "%s", published);
+    api_group_changed(g->daemon->api, g->config->name);
 }
 
 void status_publish_groups(struct daemon *d)
@@ -308,19 +426,16 @@ void status_publish_groups(struct daemon *d)
     for (size_t i = 0; i < d->n_groups; i++) {
         struct group *g = d->groups[i];
         struct api_group shown;
-        char told[sizeof g->published];
+        bool well = all_is_well(g, now);
 
-        if (!status_describe_group(d, g->config->name, &shown))
+        if (well && g->well && !g->changed)
             continue;
+        g->well = well;
+        g->changed = false;
+        g->role = role_of(g, now);
+        describe_group(g, g->role, now, &shown);
         alerts_check(g, &shown, now);
-        (void)snprintf(told, sizeof told,
-                       "%s %" PRIu64 " %s %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %s %s",
-                       shown.role, shown.term, shown.leader, shown.lease, shown.configured,
-                       shown.stop_timeout, shown.duration, shown.method, shown.reason);
-        if (strcmp(told, g->published) == 0)
-            continue;
-        (void)snprintf(g->published, sizeof g->published, "%s", told);
-        api_group_changed(d->api, g->config->name);
+        publish(g, &shown);
     }
 }
 
@@ -384,7 +499,8 @@ static void add_leading(const struct daemon *d, struct line *l)
 
         if (!member_leads(&d->groups[i]->member))
             continue;
-        n_missed += count_missed(host_view(d->host, group));
+        if (!d->groups[i]->well) /* else none, as was just found */
+            n_missed += count_missed(host_view(d->host, group));
         if (++leading <= STATUS_NAMES_MAX)
             add(l, "%s%s", leading == 1 ? "Leads " : ", ", group);
     }
@@ -397,6 +513,12 @@ static void add_leading(const struct daemon *d, struct line *l)
         add(l, "; ");
 }
 
+/* As status_publish_groups() has just found it; at the very beginning it has not. */
+static enum role role_in(const struct group *g, usec_t now)
+{
+    return g->published[0] ? g->role : role_of(g, now);
+}
+
 static void add_others(const struct daemon *d, struct line *l, usec_t now)
 {
     static const enum role roles[] = {ROLE_STANDBY, ROLE_STARTING, ROLE_STOPPING, ROLE_BLOCKED};
@@ -404,7 +526,7 @@ static void add_others(const struct daemon *d, struct line *l, usec_t now)
     const char *names[ROLES];
 
     for (size_t i = 0; i < d->n_groups; i++) {
-        enum role role = role_of(d->groups[i], now);
+        enum role role = role_in(d->groups[i], now);
 
         names[role] = d->groups[i]->config->name;
         n[role]++;
