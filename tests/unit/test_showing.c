@@ -20,6 +20,7 @@
 #include "daemon/status.h"
 #include "daemon/tick.h"
 #include "support/test.h"
+#include "support/text.h"
 
 #define SEC USEC_PER_SEC
 #define TERM ((UINT64_C(3) << TERM_TIMELINE_SHIFT) + 7)
@@ -45,6 +46,7 @@ static struct group_view views[N];
 static struct record records[N];
 static const char *tickets, *polkit, *method_obstacle;
 static char shown[65536]; /* in this turn, wherever */
+static size_t n_skipped, n_shown;
 
 static size_t draw(size_t n)
 {
@@ -424,32 +426,49 @@ static void mend(size_t i)
     look(i);
 }
 
-/* As after a daemon-reload, or when a check found something: no member hears of it at once. */
+static void flip_text(char *text, const char *other)
+{
+    (void)snprintf(text, HOST_PROBLEM_MAX, "%s", text[0] ? "" : other);
+}
+
+/* As after a daemon-reload, or while a check goes on: no member hears of it. More than the host
+ * does, that is anything by itself. */
 static void change_view(size_t i)
 {
     struct group_view *v = &views[i];
 
-    switch (draw(6)) {
+    switch (draw(11)) {
     case 0:
-        v->guarded = false;
-        v->guards = HOST_GUARDS_UNKNOWN;
-        (void)snprintf(v->problem, sizeof v->problem, "the guards are being checked");
+        v->guarded = !v->guarded;
+        flip_text(v->problem, "the guards are being checked");
         return;
     case 1:
-        v->guarded = false;
-        v->unguarded = v->lost = true;
-        (void)snprintf(v->problem, sizeof v->problem, "x.service: BindsTo is lost");
+        v->unguarded = !v->unguarded;
         return;
     case 2:
-        v->guarded = false;
-        v->unguarded = v->unarmed = true;
-        (void)snprintf(v->problem, sizeof v->problem, "the watchdog is not armed");
+        v->lost = !v->lost;
         return;
     case 3:
-        (void)snprintf(v->doubt, sizeof v->doubt, "%s", v->doubt[0] ? "" : "x.service");
+        v->unarmed = !v->unarmed;
         return;
     case 4:
-        (void)snprintf(v->lost_copy, sizeof v->lost_copy, "%s", v->lost_copy[0] ? "" : "/run");
+        v->guards = v->guards == HOST_GUARDS_UNKNOWN ? HOST_GUARDS_WHOLE : HOST_GUARDS_UNKNOWN;
+        return;
+    case 5:
+        flip_text(v->doubt, "x.service");
+        return;
+    case 6:
+        flip_text(v->lost_copy, "/run");
+        return;
+    case 7:
+        v->stops = v->stops == STOPS_LEFT ? STOPS_NONE : STOPS_LEFT;
+        flip_text(v->left, "an address");
+        return;
+    case 8:
+        v->units_dead = !v->units_dead;
+        return;
+    case 9:
+        units[i][0].dead = !units[i][0].dead;
         return;
     default:
         v->keeper = KEEPER_GONE;
@@ -522,7 +541,7 @@ static void wait_some(void)
 
 static void happen(void)
 {
-    size_t i = draw(N), what = draw(32);
+    size_t i = draw(N), what = draw(36);
 
     if (what == 0)
         change_view(i);
@@ -543,8 +562,10 @@ static void happen(void)
         }
     } else if (what < 20)
         look(i);
-    else
+    else if (what < 32)
         ask(i);
+    else
+        change_view(i);
     now += USEC_PER_MSEC;
     for (size_t k = 0; k < N; k++)
         if (member_wake(&list[k]->member) <= now)
@@ -589,34 +610,98 @@ static void tear_down(void)
 
 TEST_CASE(showing, .set_up = set_up, .tear_down = tear_down, .time_limit = 60);
 
-TEST(what_is_passed_over_has_not_changed, .times = 20)
+/* All of it is described again, and then only what may have changed. */
+static void publish_both_ways(void)
 {
     static struct group before[N];
     static char status[NOTIFY_STATUS_MAX], expected[sizeof shown];
-    size_t n_skipped = 0, n_shown = 0;
 
+    for (size_t i = 0; i < N; i++) {
+        before[i] = *list[i];
+        list[i]->changed = true;
+    }
+    (void)snprintf(status, sizeof status, "%s", d.status);
+    publish();
+    (void)snprintf(expected, sizeof expected, "%s", shown);
+    for (size_t i = 0; i < N; i++)
+        *list[i] = before[i];
+    (void)snprintf(d.status, sizeof d.status, "%s", status);
+    publish();
+    ck_assert_msg(strcmp(shown, expected) == 0, "shown:\n%sinstead of:\n%s", shown, expected);
+    for (size_t i = 0; i < N; i++)
+        n_skipped += list[i]->well && before[i].well && !before[i].changed;
+    n_shown += shown[0] != '\0';
+}
+
+TEST(what_is_passed_over_has_not_changed, .times = 20)
+{
     seed = (uint64_t)_i + 1;
     for (unsigned turn = 0; turn < TURNS; turn++) {
         happen();
-        for (size_t i = 0; i < N; i++)
-            before[i] = *list[i];
-        (void)snprintf(status, sizeof status, "%s", d.status);
-        /* All of it is described again … */
-        for (size_t i = 0; i < N; i++)
-            list[i]->changed = true;
-        publish();
-        (void)snprintf(expected, sizeof expected, "%s", shown);
-        for (size_t i = 0; i < N; i++)
-            *list[i] = before[i];
-        (void)snprintf(d.status, sizeof d.status, "%s", status);
-        /* … and what may have changed. */
-        publish();
-        ck_assert_msg(strcmp(shown, expected) == 0, "turn %u: shown:\n%sinstead of:\n%s", turn,
-                      shown, expected);
-        for (size_t i = 0; i < N; i++)
-            n_skipped += list[i]->well && before[i].well && !before[i].changed;
-        n_shown += shown[0] != '\0';
+        publish_both_ways();
     }
     ck_assert_uint_ge(n_skipped, SKIPPED_MIN);
     ck_assert_uint_ge(n_shown, SHOWN_MIN);
+}
+
+static void lead(void)
+{
+    group_event(list[0], EVENT_RESUME);
+    mend(0);
+    while (list[0]->member.state != MEMBER_LEADING) {
+        look(0);
+        ask(0);
+        now += SEC;
+    }
+    look(0);
+    publish_both_ways();
+}
+
+static void lose_guards(struct group_view *v, bool lost)
+{
+    v->lost = v->unguarded = lost;
+    v->guarded = false;
+    (void)snprintf(v->problem, sizeof v->problem, "BindsTo is lost");
+}
+
+static void disarm(struct group_view *v, bool lost)
+{
+    v->unarmed = v->unguarded = lost;
+    v->guarded = false;
+}
+
+static void lose_copy(struct group_view *v, bool lost)
+{
+    (void)snprintf(v->lost_copy, sizeof v->lost_copy, "%s", lost ? "/run" : "");
+    v->guards = lost ? HOST_GUARDS_PART : HOST_GUARDS_UNKNOWN;
+}
+
+static const struct {
+    void (*lose)(struct group_view *v, bool lost);
+    const char *logged, *taken_back;
+} losses[] = {
+    {lose_guards, "guards of the group are not in effect", "guards of the group are in effect"},
+    {disarm, "the hardware watchdog", "the hardware watchdog is armed again"},
+    {lose_copy, "one of the two copies", "both copies"},
+};
+
+/* While it is checked again, there is nothing to say of it: and yet it is not over. */
+TEST(what_was_logged_is_taken_back, EACH(losses))
+{
+    lead();
+    losses[_i].lose(&views[0], true);
+    publish_both_ways();
+    if (losses[_i].lose == lose_copy) { /* it may be healed */
+        now += HEAL_GRACE_USEC;
+        publish_both_ways();
+    }
+    ASSERT_CONTAINS(shown, losses[_i].logged);
+    losses[_i].lose(&views[0], false);
+    publish_both_ways();
+    publish_both_ways();
+    ck_assert_ptr_null(strstr(shown, losses[_i].taken_back));
+    views[0].guarded = true;
+    views[0].guards = HOST_GUARDS_WHOLE;
+    publish_both_ways();
+    ASSERT_CONTAINS(shown, losses[_i].taken_back);
 }
