@@ -13,11 +13,11 @@
 #include "daemon/obstacle.h"
 #include "daemon/role.h"
 
-/* Guards are checked anew after every daemon-reload: only what lasts is worth an entry. */
+/* Guards are checked again after every daemon-reload: only what lasts is worth an entry. */
 #define BLOCKED_AFTER_USEC (3 * USEC_PER_SEC)
-/* Of a unit that PID 1 starts again, or that somebody restarts, nothing is said. */
+/* A unit that PID 1 starts again, or that an operator restarts, is not worth an entry. */
 #define MISSED_AFTER_USEC (3 * USEC_PER_SEC)
-/* A lease that has run out is claimed at once by whoever can. */
+/* A host that can claim an expired lease does so at once. */
 #define LEADERLESS_AFTER_USEC (3 * USEC_PER_SEC)
 /* Reasons may change with each try. */
 #define LEADERLESS_AGAIN_USEC (60 * USEC_PER_SEC)
@@ -25,7 +25,7 @@
 #define UNCHECKED_AFTER_USEC (15 * USEC_PER_SEC)
 #define RETIRED_AFTER_USEC (60 * USEC_PER_SEC)
 
-/* How long a standby is blocked before it is told. */
+/* How long a standby is blocked before this is logged. */
 static usec_t blocked_patience(const struct group *g)
 {
     const struct group_view *v = host_view(g->daemon->host, g->config->name);
@@ -37,7 +37,7 @@ static usec_t blocked_patience(const struct group *g)
     return BLOCKED_AFTER_USEC;
 }
 
-/* A standby that could not take over is worth an entry, once it has lasted; each reason once. */
+/* A standby that could not lead is worth an entry, once this has lasted; each reason once. */
 static void report_blocked(struct group *g, const struct api_group *shown, usec_t now)
 {
     struct journal_context c = {.message_id = MESSAGE_BLOCKED,
@@ -81,16 +81,16 @@ static bool nobody_leads(const struct group *g, const struct api_group *shown, u
     return standby && asked && m->seen_at > 0 && over && cannot;
 }
 
-/* What a host that could take over needs for it: it may read the record a poll later than this one,
- * and this one what comes of that another poll later. */
+/* How long a host that could lead may need until this one sees it lead: it may read the record a
+ * poll later than this one, and this one reads what comes of that another poll later. */
 static usec_t leaderless_patience(const struct group *g)
 {
     return LEADERLESS_AFTER_USEC +
            2 * usec_min(g->config->budget.duration / BUDGET_TRIES, BUDGET_POLL_MAX_USEC);
 }
 
-/* A group that nobody leads, and that this node could not lead: once for each reason, and when it
- * is led again. */
+/* A group that no node leads, and that this one could not lead: logged once for each reason, and
+ * when it is led again. */
 static void report_leaderless(struct group *g, const struct api_group *shown, usec_t now)
 {
     struct journal_context c = {.message_id = MESSAGE_LEADERLESS,
@@ -120,7 +120,7 @@ static void report_leaderless(struct group *g, const struct api_group *shown, us
                   shown->reason);
 }
 
-/* Other hosts will not wait for it, so somebody has to know: once for each time. */
+/* Other hosts will not wait for it, so an operator has to know: logged once for each time. */
 static void report_stuck(struct group *g, const struct api_group *shown, usec_t now)
 {
     char what[REASON_MAX];
@@ -139,8 +139,8 @@ static void report_stuck(struct group *g, const struct api_group *shown, usec_t 
     g->stuck_logged = what[0] != '\0';
 }
 
-/* A unit that the group is led for does not run: once for each time, and when it does again. At the
- * beginning of a term units are on their way up. */
+/* A unit of a group that this node leads does not run: logged once for each time, and when it runs
+ * again. At the beginning of a term units are on their way up. */
 static void report_missed(struct group *g, const struct api_group *shown, usec_t now)
 {
     const struct group_view *v = host_view(g->daemon->host, shown->name);
@@ -171,7 +171,7 @@ static void report_missed(struct group *g, const struct api_group *shown, usec_t
                   shown->name, what);
 }
 
-/* What runs here would outlive the term: once for each reason, and when it is mended. */
+/* What runs here would outlive the term: logged once for each reason, and when it is mended. */
 static void report_lost(struct group *g, const struct api_group *shown)
 {
     const struct group_view *v = host_view(g->daemon->host, shown->name);
@@ -197,7 +197,7 @@ static void report_lost(struct group *g, const struct api_group *shown)
     }
 }
 
-/* An address, perhaps, that another node has by now: once for each reason. */
+/* An address is left, perhaps, that another node has by now: logged once for each reason. */
 static void report_left(struct group *g, const struct api_group *shown)
 {
     const struct group_view *v = host_view(g->daemon->host, shown->name);
@@ -220,7 +220,7 @@ static void report_left(struct group *g, const struct api_group *shown)
                   shown->name, c.term, c.reason);
 }
 
-/* The same, foreseen: once for each reason, and when it is mended. */
+/* The same, foreseen: logged once for each reason, and when it is mended. */
 static void report_doubt(struct group *g, const struct api_group *shown)
 {
     const struct group_view *v = host_view(g->daemon->host, shown->name);
@@ -247,9 +247,9 @@ static void report_doubt(struct group *g, const struct api_group *shown)
     }
 }
 
-/* Leads on all the same: what it lacks counts only when keeper and PID 1 both hang, and to step
- * down would be an interruption for certain, on all hosts one after the other if all have lost it.
- */
+/* The node leads on all the same: what it lacks counts only when keeper and PID 1 both hang. To
+ * step down would be an interruption for certain, on all hosts one after the other if all have lost
+ * the watchdog. */
 static void report_unarmed(struct group *g, const struct api_group *shown)
 {
     const struct group_view *v = host_view(g->daemon->host, shown->name);
@@ -272,7 +272,7 @@ static void report_unarmed(struct group *g, const struct api_group *shown)
         unarmed || (g->unarmed_logged && v && !v->guarded && holds_term(&g->member));
 }
 
-/* A lease that was changed in the configuration counts in the term that runs, a moment later. */
+/* A lease that was changed in the configuration counts in the running term, too, a moment later. */
 static void report_lease(struct group *g, const struct api_group *shown)
 {
     bool leads = member_leads(&g->member), waits = leads && shown->lease != shown->configured;
@@ -284,8 +284,8 @@ static void report_lease(struct group *g, const struct api_group *shown)
     g->lease_waits = waits;
 }
 
-/* The other copy suffices, but is the last one: once for each reason, and when both are back. What
- * is not known says nothing. */
+/* The other copy suffices, but is the last one: logged once for each reason, and when both are
+ * back. While the guards are not known, nothing is logged. */
 static void report_copy(struct group *g, const struct api_group *shown, usec_t now)
 {
     const struct group_view *v = host_view(g->daemon->host, shown->name);

@@ -24,8 +24,8 @@ static void text_of(const struct config_problems *problems, char ret[static REAS
                        problems->n - 1);
 }
 
-/* What is applied; or the copy of it that the generator would fall back on too. Returns 0; -ENOENT:
- * nothing is applied; -EBADMSG. text then says why. */
+/* What is applied; or the copy of it that the generator, too, would fall back on. Returns 0;
+ * -ENOENT: nothing is applied; -EBADMSG. text then says why. */
 static int load(const char *const applied[], struct tenure_config **ret,
                 char text[static REASON_MAX])
 {
@@ -70,8 +70,8 @@ static int make_arbiter(struct daemon *d, const struct tenure_config *c, const c
     return r;
 }
 
-/* Nobody listens to the old connection any more; what it was asked is of unknown outcome. Returns
- * it: what it has seen of the arbiter's history counts for the next one too. */
+/* Nothing that comes on the old connection counts any more; what it was asked is of unknown
+ * outcome. Returns it: what it has seen of the arbiter's history counts for the next one, too. */
 static struct arbiter *drop_arbiter(struct daemon *d)
 {
     struct arbiter *old = d->arbiter;
@@ -101,12 +101,11 @@ static void keep_group(struct daemon *d, struct group *g, const struct config_di
         member_init(&g->member, d->owner);
 }
 
-/* Seats on their way from one configuration to the next. */
+/* Groups on their way from one configuration to the next. */
 struct moving {
     struct group **groups;
     size_t n;
-    struct group *
-        *dropped; /* freed last: as long as they stand in daemon.groups, they are looked at */
+    struct group **dropped; /* freed last: as long as they are in daemon.groups, they are read */
     size_t n_dropped;
 };
 
@@ -132,8 +131,8 @@ static int move_group(struct daemon *d, const struct config_difference *diff, bo
     return r;
 }
 
-/* Rebuilds the groups, in the order of names. Once begun it takes `next` over in any case: a seat
- * there is no memory for is missing, and said so. */
+/* Rebuilds the groups, in the order of names. Once it has begun, `next` is in force in any
+ * case: a group that there is no memory for is missing, and the return value says so. */
 static int rebuild_groups(struct daemon *d, struct tenure_config *next, bool renamed)
 {
     struct config_difference *diff = NULL;
@@ -208,7 +207,7 @@ int configure_start(struct daemon *d)
     return 0;
 }
 
-/* What is not led down here is never taken away in configure_finish(). */
+/* configure_finish() takes nothing away that was not asked to step down here. */
 static int stop_what_changes(struct daemon *d, bool renamed)
 {
     _cleanup_free_ struct config_difference *diff = NULL;
@@ -240,7 +239,7 @@ int configure_begin(struct daemon *d, char text[static REASON_MAX])
         d->next = config_free(d->next);
         return -EBADMSG;
     }
-    (void)arbiter_free(probe); /* it has not said a word to anybody yet */
+    (void)arbiter_free(probe); /* it has not connected yet */
     if (d->config && stop_what_changes(d, strcmp(d->config->node, d->next->node) != 0) < 0) {
         (void)snprintf(text, REASON_MAX, "out of memory");
         d->next = config_free(d->next);

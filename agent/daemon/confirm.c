@@ -18,12 +18,12 @@
 
 static_assert(CONFIG_GROUPS_MAX <= ARBITER_TICK_MAX, "all groups fit into one tick");
 
-/* How often the records are looked at, and how soon a record that somebody has locked is tried
- * again. */
-#define LOOK_INTERVAL_USEC (1 * USEC_PER_SEC)
+/* How often the records are observed, and how soon a record that another session has locked is
+ * tried again. */
+#define OBSERVE_INTERVAL_USEC (1 * USEC_PER_SEC)
 #define ASK_AGAIN_USEC (500 * USEC_PER_MSEC)
 
-/* What is still under way is answered into the void: the groups may be gone by then. */
+/* Replies that are still to come are dropped: the groups may be gone by then. */
 static void end(struct daemon *d)
 {
     if (d->confirms)
@@ -54,7 +54,7 @@ static bool is_done(const struct group *g)
     return g->confirm.state == CONFIRM_DONE;
 }
 
-/* Asked for, and no answer has said what became of it: nor that somebody has it locked. */
+/* Asked for, and no reply has said what became of it, nor that another session has it locked. */
 static bool may_be_done(const struct group *g)
 {
     return g->confirm.state == CONFIRM_STILL && g->confirm.asked &&
@@ -199,8 +199,8 @@ static void observe(const struct group *g, struct request *ret)
                             .duration = b->duration};
 }
 
-/* After the first look those alone that are watched: what this host leads shares the connection.
- * Returns false if there is no question to this one. */
+/* After the first observation only of those that are watched: what this host leads shares the
+ * connection. Returns false if there is nothing to ask about this one. */
 static bool question(struct daemon *d, struct group *g, struct request *ret)
 {
     struct confirm *c = &g->confirm;
@@ -225,7 +225,7 @@ static size_t collect(struct daemon *d, struct request *requests, usec_t *ret_li
         struct group *g = d->groups[i];
         struct request *q = &requests[d->n_tick];
 
-        /* The connection is closed when there is no answer: whoever renews must not wait longer. */
+        /* The connection is closed when there is no answer: a leader must not wait longer. */
         *ret_limit = usec_min(*ret_limit, member_limit(&g->member));
         if (!question(d, g, q))
             continue;
@@ -242,7 +242,7 @@ static void send_questions(struct daemon *d, usec_t now)
     usec_t limit;
     size_t n = collect(d, requests, &limit);
 
-    d->confirming.due = usec_add(now, d->confirming.asks ? ASK_AGAIN_USEC : LOOK_INTERVAL_USEC);
+    d->confirming.due = usec_add(now, d->confirming.asks ? ASK_AGAIN_USEC : OBSERVE_INTERVAL_USEC);
     d->sent_at = clock_boottime();
     d->limit = limit;
     if (n > 0 && arbiter_send(d->arbiter, requests, n, limit) >= 0)
@@ -263,7 +263,7 @@ void confirm_held_up(struct daemon *d, size_t i, const char *holder)
     g->confirm_noted = true;
 }
 
-static void tell_done(const struct daemon *d, const struct group *g)
+static void log_done(const struct daemon *d, const struct group *g)
 {
     const struct record *r = &g->confirm.record;
     struct journal_context c = {.message_id = MESSAGE_CONFIRMED,
@@ -308,7 +308,7 @@ static void take(struct daemon *d, struct group *g, const struct reply *reply, u
     confirm_answer(c, reply, d->sent_at, now);
     if (c->state == CONFIRM_DONE) {
         remember_runs(g, &before, since);
-        tell_done(d, g);
+        log_done(d, g);
         /* From now on the lease is watched: not only from this member's next poll on, which may
          * come after the first one of the node that was confirmed dead, should it live. */
         group_event(g, EVENT_HINT);
@@ -339,10 +339,10 @@ void confirm_replies(struct daemon *d, const struct reply *replies, size_t n)
         take(d, d->tick[i], &replies[i], now);
     if (n > 0 && replies[0].has_record)
         read_again(d, &replies[0].epoch);
-    /* The connection is closed. The next one, with the patience of whoever has least, is not for
-     * looks alone: those that have more get an answer in between. */
+    /* The connection is closed. The next one, with the patience of the group that has least, is not
+     * for observing alone: groups that have more get their replies in between. */
     if (n > 0 && !d->confirming.asks && now >= usec_add(d->sent_at, d->limit))
-        d->confirming.due = usec_max(d->confirming.due, usec_add(now, LOOK_INTERVAL_USEC));
+        d->confirming.due = usec_max(d->confirming.due, usec_add(now, OBSERVE_INTERVAL_USEC));
     d->confirming.answered = n > 0;
     daemon_wake(d);
 }

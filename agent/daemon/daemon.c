@@ -22,7 +22,7 @@
 #include "daemon/tick.h"
 
 #define TIMER_ACCURACY_USEC USEC_PER_MSEC
-/* Behind all handlers, so that one look serves what this turn of the loop brought. */
+/* Behind all handlers, so that they are done once for all that this turn of the loop brought. */
 #define CHORES_PRIORITY (SD_EVENT_PRIORITY_NORMAL + 5)
 
 /* ---- the API ---- */
@@ -225,7 +225,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
     return 0;
 }
 
-/* PID 1 knows whether this is a restart or the end; a person at a terminal means the end. */
+/* PID 1 knows whether this is a restart or the end; Ctrl-C at a terminal means the end. */
 static int on_signal(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata)
 {
     struct daemon *d = userdata;
@@ -270,11 +270,11 @@ static int add_sources(struct daemon *d)
                                on_timer, d)) < 0 ||
         (r = sd_event_source_set_enabled(d->timer, SD_EVENT_OFF)) < 0)
         return r;
-    /* An agent whose loop stands still is replaced; no more hangs on it. */
+    /* An agent whose loop hangs is replaced; nothing else depends on this. */
     return notify_queue_open(&d->notify, d->event, getenv("NOTIFY_SOCKET"));
 }
 
-/* What only an administrator can change: to be started again does not help. */
+/* What only an administrator can change: starting again does not help. */
 static bool is_final(int error)
 {
     switch (error) {
@@ -304,7 +304,7 @@ static int take_instance(struct daemon *d)
     return r;
 }
 
-/* What has to be so before anything is begun. */
+/* What must hold before anything is begun. */
 static int check_host(struct daemon *d)
 {
     char text[HOST_TEXT_MAX];
@@ -322,8 +322,8 @@ static int check_host(struct daemon *d)
                   is_final(r) ? " (systemd-tmpfiles --create makes it)" : "; trying again");
     if (r < 0)
         return r;
-    /* Whoever wrote them is dead, and what became of them is not known: they shall start nothing.
-     */
+    /* The agent that wrote them is dead, and what became of them is not known: they must start
+     * nothing. */
     r = host_clear_tickets();
     if (r < 0)
         log_error("cannot clear %s: %s", TENURE_TICKETS_DIR, strerror(-r));

@@ -22,15 +22,15 @@ static bool concerned(const struct daemon *d, const struct group *g)
     return d->drain == DRAIN_STOP || g->retired;
 }
 
-/* All is dead, and the arbiter has not heard of it for so long that it need not be waited for: its
- * lease runs out. */
+/* All is dead, and the arbiter has been out of reach for so long that the release is not waited
+ * for: the lease expires. */
 static bool dead_long_enough(const struct member *m, usec_t now)
 {
     return m->state == MEMBER_RELEASING && !m->in_flight &&
            now >= usec_add(m->since, RELEASE_WAIT_USEC);
 }
 
-/* NULL: all that the drain is about are led down. */
+/* NULL: all groups that the drain is about have stepped down. */
 static const struct group *in_the_way(const struct daemon *d, usec_t now)
 {
     for (size_t i = 0; i < d->n_groups; i++) {
@@ -86,7 +86,7 @@ void drain_retire(struct daemon *d, struct api_call *call, const char *const *gr
         struct group *g = daemon_group(d, groups[i]);
 
         if (!g)
-            continue; /* nothing of it can be led here */
+            continue; /* this node cannot lead it */
         g->retired = true;
         group_event(g, EVENT_STOP);
     }
@@ -94,7 +94,7 @@ void drain_retire(struct daemon *d, struct api_call *call, const char *const *gr
 }
 
 /* sd_notify(3): MONOTONIC_USEC= tells PID 1 which reload this is. */
-static void tell_reloading(struct daemon *d)
+static void notify_reloading(struct daemon *d)
 {
     struct timespec t;
 
@@ -109,7 +109,7 @@ void drain_reload(struct daemon *d, struct api_call *call)
 
     if (refused(d, call))
         return;
-    tell_reloading(d);
+    notify_reloading(d);
     if (configure_begin(d, text) < 0) {
         log_error("the applied configuration is not taken over: %s", text);
         notify_queue_send(&d->notify, "READY=1");
@@ -125,7 +125,7 @@ void drain_stop(struct daemon *d)
         return;
     if (d->call)
         api_call_failed(d->call, API_ERROR_BUSY, "tenured is being stopped");
-    log_notice("ending: what this node leads is led down and given back");
+    log_notice("ending: this node steps down from what it leads, and gives it back");
     begin(d, DRAIN_STOP, NULL);
     /* PID 1's patience must outlast the slowest group's, whatever TimeoutStopSec= says. */
     notify_queue_send(&d->notify, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%" PRIu64,
@@ -152,8 +152,9 @@ static void too_late(const struct group *g, char text[static REASON_MAX])
     char left[REASON_MAX];
 
     describe_left(g, left);
-    (void)snprintf(text, REASON_MAX, "group \"%s\" is not led down in time: %.*s", g->config->name,
-                   REASON_MAX - 128, left[0] ? left : member_state_name(g->member.state));
+    (void)snprintf(text, REASON_MAX, "group \"%s\" did not step down in time: %.*s",
+                   g->config->name, REASON_MAX - 128,
+                   left[0] ? left : member_state_name(g->member.state));
 }
 
 static void continue_retire(struct daemon *d, const struct group *obstacle, usec_t now)
@@ -198,7 +199,7 @@ static void continue_reload(struct daemon *d, const struct group *obstacle, usec
     notify_queue_send(&d->notify, "READY=1");
 }
 
-/* Others wait for a lease, or they do not, when it was no term that this ran in. */
+/* Other nodes wait for the lease; or they do not, if it was no term that this ran in. */
 static void log_unsettled(const struct group *g)
 {
     char left[REASON_MAX];

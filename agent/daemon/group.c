@@ -110,7 +110,8 @@ static int hand_out_ticket(struct group *g)
     return r;
 }
 
-/* In the order that the actions are numbered in; the ticket's fate may be another event. */
+/* In the order in which the actions are numbered. Returns an error if there is no ticket, which is
+ * another event. */
 static int act(struct group *g, unsigned actions)
 {
     struct host *h = g->daemon->host;
@@ -122,7 +123,7 @@ static int act(struct group *g, unsigned actions)
         group_unlink_ticket(g);
         host_end_term(h, group);
     }
-    /* Whether these reach anybody is seen by the look that follows, and they are repeated. */
+    /* The poll that follows shows whether these reached the keeper; they are repeated. */
     if (actions & ACTION_END)
         (void)host_end_keeper(h, &t);
     if (actions & ACTION_STOP_KEEPER) {
@@ -131,7 +132,7 @@ static int act(struct group *g, unsigned actions)
     }
     if (actions & ACTION_TICKET)
         r = hand_out_ticket(g);
-    /* A keeper that does not get it ends in time. */
+    /* A keeper that does not receive it ends in time. */
     if ((actions & ACTION_EXTEND) && host_extend_keeper(h, &t) < 0)
         actions |= ACTION_POLL;
     if (actions & ACTION_POLL)
@@ -139,7 +140,7 @@ static int act(struct group *g, unsigned actions)
     return r;
 }
 
-/* Returns whether it is under way: for all groups, so it is said once. */
+/* Returns whether it is under way: for all groups, so it is logged once. */
 static bool heal(const struct group *g)
 {
     int r = host_heal(g->daemon->host);
@@ -245,7 +246,7 @@ usec_t group_strays_due(const struct group *g)
 {
     usec_t due = stray_due(&g->stray);
 
-    return due == g->stray_polled ? USEC_INFINITY : due; /* the look is on its way */
+    return due == g->stray_polled ? USEC_INFINITY : due; /* the poll is on its way */
 }
 
 void group_watch_strays(struct group *g, usec_t now)

@@ -50,13 +50,13 @@ static void translate(const struct group *g, const struct group_view *v, struct 
         .slice_empty = v->slice_empty,
         .open = v->ending && v->stops == STOPS_OPEN,
         .left = v->stops == STOPS_LEFT,
-        /* Whoever could start no keeper leaves the group to others. */
+        /* A host that could start no keeper leaves the group to others. */
         .guarded = v->guarded && !*host_ticket_problem(g->daemon->host),
         .guards = {.state = guards_state(v->guards),
                    .outside = v->outside,
                    .asked_at = v->guards_asked_at},
     };
-    /* Whoever was asked while a ticket lay about proves nothing. */
+    /* An answer to a question that was asked while there was a ticket proves nothing. */
     if (g->ticket_stuck || v->asked_at <= g->unlinked_at)
         ret->keeper = KEEPER_UNKNOWN;
     if (!v->has_state)
@@ -108,7 +108,7 @@ void host_events_stop_answered(void *userdata, const char *group, int error, con
 {
     struct group *g = daemon_group(userdata, group);
 
-    /* Asked again and again, said once. */
+    /* Asked again and again, logged once. */
     if (!g || error >= 0 || strcmp(g->stop_trouble, text) == 0)
         return;
     (void)snprintf(g->stop_trouble, sizeof g->stop_trouble, "%s", text);
@@ -130,7 +130,7 @@ void host_events_strays_answered(void *userdata, const char *group, int error, c
               group, text);
 }
 
-/* Of one that failed the reason is said once, until one succeeds. */
+/* The reason why heals fail is logged once, until one succeeds. */
 static void log_healed(struct daemon *d, int error, const char *text)
 {
     if (error == -EAGAIN)

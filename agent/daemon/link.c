@@ -19,8 +19,6 @@ static bool connection_lasts(const struct daemon *d)
     return d->connected && usec_sub(clock_boottime(), d->connected_at) >= CONNECTION_LASTS_USEC;
 }
 
-/* With its first answer: some troubles (grants that are missing, say) let an agent log in, and show
- * when it asks for something. */
 void link_answered(struct daemon *d)
 {
     struct journal_context c = {.message_id = MESSAGE_ARBITER_CONNECTED, .node = d->config->node};
@@ -59,7 +57,7 @@ void link_on_lost(void *userdata, const char *said)
         .message_id = MESSAGE_ARBITER_LOST, .node = d->config->node, .reason = text};
 
     (void)text_clean(said, text, sizeof text);
-    /* Tried again and again, said once. */
+    /* Tried again and again, logged once. */
     if (strcmp(d->lost_logged, text) == 0 && !connection_lasts(d))
         d->flaps = d->flaps || d->connected;
     else {
@@ -73,7 +71,7 @@ void link_on_lost(void *userdata, const char *said)
     daemon_wake(d);
 }
 
-/* Said once for each holder. What cannot be read cannot be written either, by anybody. */
+/* Logged once for each holder. What cannot be read cannot be written either, by any node. */
 void link_on_locked(void *userdata, const char *said)
 {
     struct daemon *d = userdata;

@@ -15,8 +15,8 @@ static bool is_of_guards(enum member_reason reason)
     return reason == REASON_UNGUARDED || reason == REASON_OUTSIDE;
 }
 
-/* Not by the agent; and not that it failed or was killed. One that has removed its state ends in an
- * orderly way, also where PID 1 was asked a moment before. */
+/* Not by the agent; and it neither failed nor was killed. A keeper that has removed its state ends
+ * in an orderly way, also where PID 1 was asked a moment before. */
 static bool stopped_by_hand(const struct group *g)
 {
     const struct group_view *v = host_view(g->daemon->host, g->config->name);
@@ -40,7 +40,8 @@ static void reason_of(const struct group *g, char ret[static REASON_MAX])
         (void)snprintf(ret, REASON_MAX, "%s", member_reason_text(reason));
 }
 
-/* Told to, as it goes, or a host that nobody should trust, or that is there twice. */
+/* As an orderly end, as one for a reason that may pass, or as that of a host that should not be
+ * trusted, or that is there twice. */
 static int ending_priority(const struct group *g)
 {
     enum member_reason reason = g->member.reason;
@@ -50,7 +51,7 @@ static int ending_priority(const struct group *g)
     return reason == REASON_STOPPED || stopped_by_hand(g) ? LOG_NOTICE : LOG_WARNING;
 }
 
-/* Of which unit's stop. */
+/* Of which unit's stop, or that this is not known. */
 static const char *what_is_left(const struct group *g)
 {
     const struct group_view *v = host_view(g->daemon->host, g->config->name);
@@ -93,8 +94,8 @@ static const struct {
                    INSERT_TERM, " under this very node's name and instance: shut one of both down"},
     [NOTE_STEP] = {MESSAGE_STEP, LOG_ALERT,
                    "the database's clock is ahead of what this host's own can explain by more than "
-                   "a takeover takes, and the lease is still ours: that clock was stepped, or this "
-                   "host stood still and nobody was there to take over",
+                   "a failover takes, and the lease is still ours: that clock was stepped, or this "
+                   "host was paused and no other node was there to lead",
                    INSERT_NOTHING, ""},
 };
 

@@ -16,7 +16,7 @@ static void describe_runs(const struct group *g, char ret[static REASON_MAX])
                    left);
 }
 
-/* Whoever has the other method claims only what is clean, in the history in which it was released.
+/* A node of the other method claims only what is clean, in the history in which it was released.
  */
 static bool led_by_another_method(const struct group *g)
 {
@@ -100,7 +100,7 @@ static void describe_polkit(const struct host *h, char ret[static REASON_MAX])
                    host_polkit_problem(h));
 }
 
-/* Of those that say themselves what is the matter. */
+/* For those that have a text of their own; "" for the others. */
 static const char *text_of(enum obstacle obstacle, const struct group *g)
 {
     const struct daemon *d = g->daemon;
@@ -109,7 +109,7 @@ static const char *text_of(enum obstacle obstacle, const struct group *g)
     case OBSTACLE_AGENT_STOPS:
         return "tenured is being stopped";
     case OBSTACLE_RETIRED:
-        return "led down by an apply that has not ended: run tenurectl apply";
+        return "stepped down for an apply that has not ended: run tenurectl apply";
     case OBSTACLE_LOCKED:
         return d->locked;
     case OBSTACLE_NO_ARBITER:

@@ -15,7 +15,7 @@
 #include "daemon/role.h"
 
 #define STATUS_NAMES_MAX 5u
-/* A leader's units are looked at every 10 s, and again soon when there is no answer. */
+/* A leader's units are polled every 10 s, and again soon when there is no answer. */
 #define UNANSWERED_AFTER_USEC (15 * USEC_PER_SEC)
 
 /* ---- one group ---- */
@@ -188,7 +188,7 @@ static void describe_leading(const struct group *g, usec_t now, char ret[static 
     }
 }
 
-/* What else there is to say where somebody leads, or is about to. */
+/* What else there is to say of a standby. */
 static void describe_copies(const struct group *g, char ret[static REASON_MAX])
 {
     const struct group_view *v = host_view(g->daemon->host, g->config->name);
@@ -304,7 +304,8 @@ static usec_t seen_ago(const struct member *m, usec_t now)
     return m->seen_at == 0 ? USEC_INFINITY : usec_sub(now, m->seen_at);
 }
 
-/* On another host. A record that is not observed is as old as its last sight. */
+/* For how long units may run on another host. A record that is not observed is as old as when it
+ * was seen last. */
 static usec_t leader_runs(const struct group *g, usec_t now)
 {
     const struct member *m = &g->member;
@@ -312,7 +313,7 @@ static usec_t leader_runs(const struct group *g, usec_t now)
     if (!g->leader[0] || strcmp(g->leader, g->daemon->config->node) == 0)
         return 0;
     if (m->state != MEMBER_STANDBY)
-        return USEC_INFINITY; /* what the record says is not looked at now */
+        return USEC_INFINITY; /* the record is not observed now */
     return usec_sub(confirm_runs_until(&m->record, m->observed ? m->seen_since : m->seen_at), now);
 }
 

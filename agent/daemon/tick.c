@@ -67,7 +67,7 @@ static void log_clock(struct daemon *d, bool fit)
 }
 
 /* Each group counts on the clock from one of its own requests to the next: what was wrong between
- * two of another's is told to that one alone. */
+ * two requests of another group concerns that group alone. */
 static bool clock_fit(struct daemon *d, struct group *g, usec_t now)
 {
     char text[RATE_TEXT_MAX];
@@ -87,7 +87,7 @@ static bool is_due(const struct member *m, usec_t now)
 }
 
 /* The tick's time limit is that of its least patient member. When the arbiter is slow, that must
- * not cost the others their answer too: every other tick is for them alone. */
+ * not cost the others their replies, too: every other tick is for them alone. */
 static usec_t least_limit(const struct daemon *d, usec_t now)
 {
     usec_t most = 0;
@@ -98,7 +98,7 @@ static usec_t least_limit(const struct daemon *d, usec_t now)
     return most / 2;
 }
 
-/* Asks each seat what it wants to know. Returns the time limit that suits all of them. */
+/* Asks each member what it wants to know. Returns the time limit that suits all of them. */
 static usec_t collect(struct daemon *d, struct request *requests, usec_t now)
 {
     unsigned starts = starts_under_way(d);
@@ -152,7 +152,7 @@ void tick_send(struct daemon *d, usec_t now)
     if (tick_due(d) > now)
         return;
     rate_read(&d->clock);
-    /* Each seat reads its clock when it is asked, so before anything is sent. */
+    /* Each member's time is read when it is asked, so before anything is sent. */
     usec_t limit = collect(d, requests, now);
     if (usec_sub(now, d->unfit_at) >= CLOCK_SETTLED_USEC)
         log_clock(d, true);
@@ -169,7 +169,7 @@ void tick_send(struct daemon *d, usec_t now)
 
 /* ---- replies ---- */
 
-/* Tried again and again, said once for each holder. */
+/* Tried again and again, logged once for each holder. */
 void tick_held_up(struct daemon *d, size_t i, const char *said)
 {
     char holder[ARBITER_TEXT_MAX];
@@ -191,8 +191,8 @@ void tick_held_up(struct daemon *d, size_t i, const char *said)
     g->held_up_claim = g->member.operation == OPERATION_CLAIM;
 }
 
-/* The first reading of a record says nothing of when that was renewed; nor does one that a failover
- * of the database brought back. */
+/* The first reading of a record does not show when it was renewed; nor does a record that a
+ * failover of the database brought back. */
 static void note_record(struct group *g, const struct reply *reply, usec_t now)
 {
     const struct record *r = &reply->record;
@@ -201,7 +201,7 @@ static void note_record(struct group *g, const struct reply *reply, usec_t now)
 
     if (!same)
         g->changed_at = now;
-    if (!same && g->has_read) /* somebody could write */
+    if (!same && g->has_read) /* another node could write */
         g->daemon->locked[0] = '\0';
     if (!same && known && r->owner[0] && r->term >= g->read_term) {
         g->renewed_at = now;
@@ -221,7 +221,7 @@ void tick_replies(struct daemon *d, const struct reply *replies, size_t n)
 {
     assert(n == d->n_tick);
     d->n_tick = 0;
-    /* Nobody got an answer in time. */
+    /* No reply came in time. */
     if (clock_boottime() >= usec_add(d->sent_at, d->limit))
         d->patient = !d->patient;
     else if (replies[0].outcome != OUTCOME_UNKNOWN)

@@ -249,7 +249,7 @@ TEST(what_is_locked_is_not_waited_for_for_ever)
     ck_assert_ptr_null(strstr(answer, "may have been done"));
 }
 
-/* A session that has the lock still, of one that is done: whoever reads the journal sees it too. */
+/* A session that has the lock still, of one that is done: the journal has it, too. */
 TEST(what_is_left_to_do_is_in_the_journal)
 {
     watch_until_asked();

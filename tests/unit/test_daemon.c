@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /* What of the agent is not the lab's business: whether this host's clock is within what the budget
- * bears, and what becomes of the groups when the applied configuration changes. */
+ * tolerates, and what becomes of the groups when the applied configuration changes. */
 
 #include <errno.h>
 #include <stdio.h>
@@ -94,13 +94,13 @@ TEST(the_reason_names_the_rate)
 
 TEST(the_rate_of_this_host_can_be_read)
 {
-    struct rate_reading look;
+    struct rate_reading reading;
 
-    rate_read(&look);
-    ck_assert(look.told || look.sharp);
+    rate_read(&reading);
+    ck_assert(reading.kernel_says || reading.sharp);
     /* Whatever it is: if it is refused, then for its rate. */
-    if (!look.told_within)
-        ASSERT_CONTAINS(look.text, "ppm");
+    if (!reading.kernel_within)
+        ASSERT_CONTAINS(reading.text, "ppm");
 }
 
 /* ---- configurations: a real host layer and arbiter, with nobody at the other end ---- */
@@ -173,7 +173,7 @@ static void reload(const char *node, const char *groups)
     ck_assert_msg(configure_finish(&d, text) == 0, "%s", text);
 }
 
-/* Each of these groups has a seat, in order, and the host watches it. */
+/* Each of these groups is there, in order, and the host watches it. */
 static void has(const char *groups)
 {
     ck_assert_uint_eq(d.n_groups, strlen(groups));
@@ -218,7 +218,7 @@ TEST(groups_come_and_go_and_the_others_stay)
     ck_assert_ptr_null(daemon_group(&d, "b"));
 }
 
-TEST(a_renamed_node_owns_anew)
+TEST(a_renamed_node_owns_under_its_new_name)
 {
     apply("n1", "ab");
     ck_assert_int_eq(configure_start(&d), 0);
@@ -334,7 +334,7 @@ TEST(a_lock_on_all_records_blocks_until_somebody_can_write)
     ck_assert_str_eq(d.locked, "");
 }
 
-TEST(what_nobody_has_looked_at_is_not_led_down)
+TEST(what_was_never_polled_has_not_stepped_down)
 {
     apply("n1", "a");
     ck_assert_int_eq(configure_start(&d), 0);
