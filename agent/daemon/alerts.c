@@ -48,7 +48,7 @@ static void report_blocked(struct group *g, const struct api_group *shown, usec_
     bool worth = g->role == ROLE_BLOCKED && g->daemon->drain == DRAIN_NONE &&
                  g->daemon->connected && g->daemon->fit;
 
-    if (worth && !g->daemon->locked[0]) /* what holds a claim up is said at once */
+    if (worth && !g->daemon->locked[0]) /* what holds a claim up is logged at once */
         obstacle_describe(g, now, obstacle);
     if (!obstacle[0]) {
         g->blocked_since = 0;

@@ -29,7 +29,7 @@
 
 static void offer_failed(struct daemon *d, const char *text)
 {
-    /* Tried again and again, said once. */
+    /* Tried again and again, logged once. */
     if (strcmp(d->api_trouble, text) != 0)
         log_warning(
             "the D-Bus API cannot be offered: %s; tenurectl does not reach this agent until "

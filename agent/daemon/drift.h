@@ -41,9 +41,9 @@ struct drift_watch {
 /* Was it read in one go? */
 bool drift_sharp(const struct drift_reading *r);
 
-/* Judges the time since the reading before, which this one then takes the place of. When so little
- * time has passed that the two say nothing yet, the verdict of before stands, and so does the mark.
- * For sharp readings: others say that much less. Returns the verdict. */
+/* Judges the time since the last reading, which this one then replaces. When so little time has
+ * passed that the two show nothing yet, the last verdict holds, and the mark stays. For sharp
+ * readings: others show that much less. Returns the verdict. */
 enum drift_verdict drift_judge(struct drift_watch *w, const struct drift_reading *r);
 
 #endif

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/clock_rate.h"
@@ -19,10 +18,10 @@
 
 /* ---- life ---- */
 
-int group_new(struct daemon *d, const struct config_group *group, struct group **ret)
+int group_new(struct daemon *d, const struct config_group *config, struct group **ret)
 {
     assert(d);
-    assert(group);
+    assert(config);
     assert(ret);
 
     struct group *g = calloc(1, sizeof *g);
@@ -30,23 +29,24 @@ int group_new(struct daemon *d, const struct config_group *group, struct group *
     if (!g)
         return -ENOMEM;
     g->daemon = d;
-    g->config = group;
-    g->units = calloc(group->n_units, sizeof *g->units);
-    if (!g->units)
-        return free(g), -ENOMEM;
+    g->config = config;
+    g->units = calloc(config->n_units, sizeof *g->units);
+    if (!g->units) {
+        (void)group_free(g);
+        return -ENOMEM;
+    }
     member_init(&g->member, d->owner);
     /* What its first request is compared with. */
     rate_read(&d->clock);
     if (d->clock.sharp)
         (void)drift_judge(&g->drift, &d->clock.reading);
-    int r = host_add_group(d->host, group->name, (const char *const *)group->units, group->n_units,
-                           group->budget.stop);
+    int r = host_add_group(d->host, config->name, (const char *const *)config->units,
+                           config->n_units, config->budget.stop);
     if (r < 0) {
-        free(g->units);
-        free(g);
+        (void)group_free(g);
         return r;
     }
-    (void)host_require_watchdog(d->host, group->name, group->watchdog);
+    (void)host_require_watchdog(d->host, config->name, config->watchdog);
     *ret = g;
     return 0;
 }

@@ -9,21 +9,6 @@
 #include "base/log.h"
 #include "daemon/group.h"
 
-static enum keeper_presence presence(enum keeper_presence p)
-{
-    switch (p) {
-    case KEEPER_UNKNOWN:
-        return KEEPER_UNKNOWN;
-    case KEEPER_GONE:
-        return KEEPER_GONE;
-    case KEEPER_BUSY:
-        return KEEPER_BUSY;
-    case KEEPER_ACTIVE:
-        return KEEPER_ACTIVE;
-    }
-    return KEEPER_UNKNOWN;
-}
-
 static enum guards_state guards_state(enum guards_found g)
 {
     switch (g) {
@@ -43,7 +28,7 @@ static void translate(const struct group *g, const struct group_view *v, struct 
 {
     *ret = (struct host_state){
         .asked_at = v->asked_at,
-        .keeper = presence(v->keeper),
+        .keeper = v->keeper,
         .keeper_queued = v->keeper_queued,
         .units_dead = v->units_dead,
         .units_stay = v->units_stay,
@@ -75,8 +60,8 @@ void host_events_viewed(void *userdata, const char *group)
     struct daemon *d = userdata;
     struct group *g = daemon_group(d, group);
     const struct group_view *v = host_view(d->host, group);
-    struct host_state local;
-    struct member_event event = {.type = EVENT_HOST, .host = &local};
+    struct host_state state;
+    struct member_event event = {.type = EVENT_HOST, .host = &state};
 
     if (!g || !v)
         return;
@@ -87,7 +72,7 @@ void host_events_viewed(void *userdata, const char *group)
     }
     if (v->asked_at == 0)
         return; /* the guards were checked, PID 1 has not answered yet */
-    translate(g, v, &local);
+    translate(g, v, &state);
     (void)group_step(g, &event, NULL);
     group_judge_strays(g);
 }
