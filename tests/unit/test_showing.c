@@ -75,12 +75,12 @@ usec_t clock_monotonic(void)
     return now;
 }
 
-ssize_t getrandom(void *buffer, size_t size, unsigned flags)
+ssize_t getrandom(void *buffer, size_t length, unsigned flags)
 {
     (void)flags;
-    for (size_t i = 0; i < size; i++)
+    for (size_t i = 0; i < length; i++)
         ((unsigned char *)buffer)[i] = (unsigned char)draw(256);
-    return (ssize_t)size;
+    return (ssize_t)length;
 }
 
 void journal_write(int priority, const struct journal_context *c, const char *format, ...)
