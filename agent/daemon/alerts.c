@@ -21,8 +21,6 @@
 #define LEADERLESS_AFTER_USEC (3 * USEC_PER_SEC)
 /* Reasons may change with each try. */
 #define LEADERLESS_AGAIN_USEC (60 * USEC_PER_SEC)
-/* Of many groups on a slow host a check takes its time, and its questions may be asked twice. */
-#define UNCHECKED_AFTER_USEC (15 * USEC_PER_SEC)
 #define RETIRED_AFTER_USEC (60 * USEC_PER_SEC)
 
 /* How long a standby is blocked before this is logged. */

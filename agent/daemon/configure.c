@@ -39,7 +39,7 @@ static int load(const char *const applied[], struct tenure_config **ret,
         text_of(&problems, text);
     else if (from != CONFIG_APPLIED_OWN)
         (void)snprintf(text, REASON_MAX, "%s", strerror(ENOENT));
-    /* The volatile one is there because nothing else can be: apply and check say so. */
+    /* The volatile copy is there because no other can be: apply and check say so. */
     if (r == 0 && from != CONFIG_APPLIED_OWN && from != CONFIG_APPLIED_VOLATILE)
         log_warning("%s cannot be used, so %s is: %s", applied[0], applied[from], text);
     return r == 0 || r == -ENOENT ? r : -EBADMSG;
@@ -82,7 +82,7 @@ static struct arbiter *drop_arbiter(struct daemon *d)
     tick_abandon(d);
     d->arbiter_tried = false;
     d->locked[0] = '\0';
-    for (size_t i = 0; i < d->n_groups; i++) { /* it was of the old one */
+    for (size_t i = 0; i < d->n_groups; i++) { /* what they know is of the old one */
         d->groups[i]->has_read = false;
         d->groups[i]->held_up[0] = '\0';
     }

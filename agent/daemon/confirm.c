@@ -77,7 +77,7 @@ static void add_groups(const struct daemon *d, bool (*is)(const struct group *g)
 
 static void fail(struct daemon *d, const char *error_name, char text[static REASON_MAX])
 {
-    /* Of several groups each is decided by itself. */
+    /* Each group is decided by itself. */
     add_groups(d, is_done, ". Done before that, for", text);
     add_groups(d, may_be_done, ". It may have been done (see tenurectl status), for", text);
     log_warning("\"%s\" is not confirmed dead: %s", d->confirming.node, text);
@@ -315,8 +315,8 @@ static void take(struct daemon *d, struct group *g, const struct reply *reply, u
     }
 }
 
-/* Another life of the server than the one in which this record was found not to be the node's: what
- * is there now is not known. */
+/* The server was started again since this record was found not to be the node's: what is there now
+ * is not known. */
 static void read_again(struct daemon *d, const struct epoch *epoch)
 {
     for (size_t i = 0; i < d->n_groups; i++) {
@@ -397,14 +397,14 @@ static const struct group *replaced(const struct daemon *d)
     return NULL;
 }
 
-/* The next thing, once all have been read, or asked. */
+/* What is next, once all have been read, or asked. */
 static void go_on(struct daemon *d, usec_t now)
 {
     struct confirming *c = &d->confirming;
     size_t open = count(d, CONFIRM_WATCHING) + count(d, CONFIRM_UNREAD);
 
     if (open > 0) {
-        if (c->asks) /* once more, after a restart of the server */
+        if (c->asks) /* from the beginning, after a restart of the server */
             c->until = usec_add(now, CONFIRM_WATCH_MAX_USEC);
         c->asks = false;
         return;

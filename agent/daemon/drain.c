@@ -14,7 +14,7 @@
 #include "daemon/group.h"
 #include "daemon/group_units.h"
 
-/* Of those that have not ended when time is up, so many are named. */
+/* How many groups that have not ended in time are logged by name. */
 #define UNSETTLED_LOGGED_MAX 10u
 
 static bool concerned(const struct daemon *d, const struct group *g)
@@ -127,7 +127,7 @@ void drain_stop(struct daemon *d)
         api_call_failed(d->call, API_ERROR_BUSY, "tenured is being stopped");
     log_notice("ending: this node steps down from what it leads, and gives it back");
     begin(d, DRAIN_STOP, NULL);
-    /* PID 1's patience must outlast the slowest group's, whatever TimeoutStopSec= says. */
+    /* PID 1 must wait longer than the slowest group takes, whatever TimeoutStopSec= says. */
     notify_queue_send(&d->notify, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%" PRIu64,
                       usec_add(bound(d), RELEASE_WAIT_USEC));
     for (size_t i = 0; i < d->n_groups; i++)

@@ -20,8 +20,6 @@ static bool missed(const struct unit_view *u)
     return u->dead && (!u->may_rest || failed(u));
 }
 
-/* The units that are not alive although this node leads: "a.service is failed, …", the failed ones
- * first; "" none. */
 void describe_missed(const struct group_view *v, char *ret, size_t size)
 {
     size_t used = 0, n = 0;
@@ -73,15 +71,13 @@ void describe_left(const struct group *g, char ret[static REASON_MAX])
 #define NOT_KILLED                                                                                 \
     "it was started again, or runs outside its slice, and is being stopped by its name"
 
-/* Keeper or fence killed all that is in the slice. Of what is elsewhere, or was started since, this
- * can be said only when it was ended by name. */
+/* Keeper or fence killed all that is in the slice. A process elsewhere, or one that was started
+ * since, counts as killed only if it was ended by name. */
 static bool was_killed(const struct group *g, const struct group_view *v, usec_t now)
 {
     return (!v->slice_empty && !v->units_stay) || stray_killed(&g->stray, &g->member, now);
 }
 
-/* What keeps a group from being dead although SIGKILL was sent to it long enough ago; "" nothing,
- * or not yet. */
 void describe_stuck(const struct group *g, usec_t now, char ret[static REASON_MAX])
 {
     const struct member *m = &g->member;

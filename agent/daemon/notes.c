@@ -64,7 +64,7 @@ enum insert { INSERT_NOTHING, INSERT_TERM, INSERT_NODE };
 
 static const struct {
     const char *message_id;
-    int priority; /* but for NOTE_ENDING, whose depends on the reason */
+    int priority; /* except of NOTE_ENDING: ending_priority() */
     const char *before;
     enum insert insert;
     const char *after;

@@ -7,9 +7,6 @@
 #include "base/clock.h"
 #include "daemon/obstacle.h"
 
-/* Of many groups on a slow host a check takes its time, and its questions may be asked twice. */
-#define UNCHECKED_AFTER_USEC (15 * USEC_PER_SEC)
-
 bool holds_term(const struct member *m)
 {
     return m->state != MEMBER_STANDBY;
@@ -20,7 +17,7 @@ bool waits_for_lock(const struct group *g)
     return g->member.state == MEMBER_CONFIRMING && g->daemon->locked[0];
 }
 
-/* The agent has just been started, and nobody has answered it yet. */
+/* The agent has just been started, and neither arbiter nor PID 1 has answered it yet. */
 static bool is_new(const struct group *g, usec_t now)
 {
     const struct daemon *d = g->daemon;

@@ -6,6 +6,10 @@
 
 #include "daemon/state.h"
 
+/* How long it may take until guards are checked: of many groups on a slow host a check takes its
+ * time, and its questions may be asked twice. */
+#define UNCHECKED_AFTER_USEC (15 * USEC_PER_SEC)
+
 enum role role_of(const struct group *g, usec_t now);
 /* As D-Bus and the status line have it. */
 const char *role_name(enum role role);

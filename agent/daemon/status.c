@@ -7,16 +7,14 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/parse.h"
 #include "base/text.h"
 #include "daemon/alerts.h"
+#include "daemon/concern.h"
 #include "daemon/group_units.h"
 #include "daemon/obstacle.h"
 #include "daemon/role.h"
 
 #define STATUS_NAMES_MAX 5u
-/* A leader's units are polled every 10 s, and again soon when there is no answer. */
-#define UNANSWERED_AFTER_USEC (15 * USEC_PER_SEC)
 
 /* ---- one group ---- */
 
@@ -31,160 +29,6 @@ static void describe_leader(struct group *g)
     else {
         (void)text_clean(r->owner, g->leader, sizeof g->leader);
         g->leader[strcspn(g->leader, "/")] = '\0';
-    }
-}
-
-/* What there is to say of a group that this node leads. Of several, the first one counts. */
-enum concern {
-    CONCERN_NONE,
-    CONCERN_LOCKED,
-    CONCERN_NO_ARBITER,
-    CONCERN_CLOCK,
-    CONCERN_HELD_UP,
-    CONCERN_ADOPTING,
-    CONCERN_NO_BUS,
-    CONCERN_NO_ANSWER, /* of PID 1 */
-    CONCERN_LOST,      /* guards */
-    CONCERN_DOUBT,
-    CONCERN_UNGUARDED,
-    CONCERN_MISSED, /* units */
-    CONCERN_TICKETS,
-    CONCERN_COPY,  /* of the guards */
-    CONCERN_LEASE, /* the configured one does not count yet */
-};
-
-static enum concern find_in_agent(const struct group *g)
-{
-    const struct daemon *d = g->daemon;
-
-    if (d->locked[0])
-        return CONCERN_LOCKED;
-    if (!d->connected)
-        return CONCERN_NO_ARBITER;
-    if (!d->fit)
-        return CONCERN_CLOCK;
-    if (g->held_up[0])
-        return CONCERN_HELD_UP;
-    if (g->member.state == MEMBER_ADOPTING)
-        return CONCERN_ADOPTING;
-    return d->bus_text[0] ? CONCERN_NO_BUS : CONCERN_NONE;
-}
-
-static enum concern find_in_view(const struct group_view *v, usec_t now)
-{
-    if (v && v->asked_at > 0 && usec_sub(now, v->asked_at) > UNANSWERED_AFTER_USEC)
-        return CONCERN_NO_ANSWER;
-    if (v && v->lost)
-        return CONCERN_LOST;
-    if (v && *v->doubt)
-        return CONCERN_DOUBT;
-    if (v && v->unguarded)
-        return CONCERN_UNGUARDED;
-    return count_missed(v) > 0 ? CONCERN_MISSED : CONCERN_NONE;
-}
-
-static enum concern find_concern(const struct group *g, const struct group_view *v, usec_t now)
-{
-    enum concern found = find_in_agent(g);
-
-    if (found == CONCERN_NONE)
-        found = find_in_view(v, now);
-    if (found != CONCERN_NONE)
-        return found;
-    if (*host_ticket_problem(g->daemon->host))
-        return CONCERN_TICKETS;
-    if (v && v->lost_copy[0])
-        return CONCERN_COPY;
-    return g->member.budget.lease != g->member.cover.lease ? CONCERN_LEASE : CONCERN_NONE;
-}
-
-/* A configured lease that the running term does not get. */
-static void describe_waiting_lease(const struct group *g, char ret[static REASON_MAX])
-{
-    const struct member *m = &g->member;
-    char lease[SPAN_FORMAT_MAX], stop[SPAN_FORMAT_MAX];
-    struct budget b;
-
-    format_span(m->budget.lease, lease, sizeof lease);
-    if (budget_compute(m->budget.lease, m->stop, &b) < 0)
-        (void)snprintf(ret, REASON_MAX,
-                       "leads; the configured lease of %s counts from the next term on: it is too "
-                       "short for the stop timeout of this one, %s",
-                       lease, format_span(m->stop, stop, sizeof stop));
-    else if (m->cover.fixed)
-        (void)snprintf(ret, REASON_MAX,
-                       "leads; the configured lease of %s counts from the next term on: the keeper "
-                       "of this one is of an earlier version",
-                       lease);
-}
-
-static void describe_units(const struct group_view *v, char ret[static REASON_MAX])
-{
-    char units[REASON_MAX / 2];
-
-    describe_missed(v, units, sizeof units);
-    (void)snprintf(ret, REASON_MAX, "leads, but %s", units);
-}
-
-static void describe_leading(const struct group *g, usec_t now, char ret[static REASON_MAX])
-{
-    const struct daemon *d = g->daemon;
-    const struct group_view *v = host_view(d->host, g->config->name);
-
-    ret[0] = '\0';
-    switch (find_concern(g, v, now)) {
-    case CONCERN_NONE:
-        return;
-    case CONCERN_LOCKED:
-        (void)snprintf(ret, REASON_MAX,
-                       "leads until its deadline; it cannot renew the lease, because %s",
-                       d->locked);
-        return;
-    case CONCERN_NO_ARBITER:
-        (void)snprintf(ret, REASON_MAX, "leads until its deadline unless the arbiter comes back");
-        return;
-    case CONCERN_CLOCK:
-        (void)snprintf(ret, REASON_MAX, "%s", d->unfit_text);
-        return;
-    case CONCERN_HELD_UP:
-        (void)snprintf(ret, REASON_MAX,
-                       "leads until its deadline; it cannot renew the lease because of %s",
-                       g->held_up);
-        return;
-    case CONCERN_ADOPTING:
-        (void)snprintf(ret, REASON_MAX, "a live keeper was found; its term is being renewed");
-        return;
-    case CONCERN_NO_BUS:
-        (void)snprintf(ret, REASON_MAX, "leads, but the system bus cannot be reached: %s",
-                       d->bus_text);
-        return;
-    case CONCERN_NO_ANSWER:
-        (void)snprintf(ret, REASON_MAX,
-                       "leads, but PID 1 does not answer: no unit that fails is started again");
-        return;
-    case CONCERN_LOST:
-        (void)snprintf(ret, REASON_MAX, "leads, but guards are not in effect: %s", v->problem);
-        return;
-    case CONCERN_DOUBT:
-        (void)snprintf(ret, REASON_MAX, "leads, but its end will prove nothing: %s", v->doubt);
-        return;
-    case CONCERN_UNGUARDED:
-        (void)snprintf(ret, REASON_MAX, "leads, but could not take over again: %s", v->problem);
-        return;
-    case CONCERN_MISSED:
-        describe_units(v, ret);
-        return;
-    case CONCERN_TICKETS:
-        (void)snprintf(ret, REASON_MAX, "leads, but could not take over again: %s",
-                       host_ticket_problem(d->host));
-        return;
-    case CONCERN_COPY:
-        (void)snprintf(ret, REASON_MAX, "leads, but a copy of its guards is lost: %s",
-                       v->lost_copy);
-        return;
-    case CONCERN_LEASE:
-        describe_waiting_lease(g, ret);
-        return;
     }
 }
 
@@ -273,7 +117,7 @@ static void describe_reason(struct group *g, usec_t now)
     switch (m->state) {
     case MEMBER_LEADING:
     case MEMBER_ADOPTING:
-        describe_leading(g, now, g->reason);
+        concern_describe(g, now, g->reason);
         return;
     case MEMBER_STARTING:
         (void)snprintf(g->reason, REASON_MAX, "claimed; the keeper is being started");
@@ -296,7 +140,7 @@ static void describe_reason(struct group *g, usec_t now)
     }
 }
 
-/* How long ago the record was known to be as shown. */
+/* How long ago the record was seen as it is shown. */
 static usec_t seen_ago(const struct member *m, usec_t now)
 {
     if (member_leads(m))
@@ -324,7 +168,7 @@ static usec_t renewed_ago(const struct group *g, usec_t now)
     return g->renewed_at == 0 ? USEC_INFINITY : usec_sub(now, g->renewed_at);
 }
 
-/* By locks, the arbiter's quarantine may be longer than the record's lease. */
+/* With the method advisory, the arbiter's quarantine may be longer than the record's lease. */
 static void describe_observation(const struct group *g, enum role role, usec_t now,
                                  struct api_group *ret)
 {
@@ -391,8 +235,10 @@ bool status_describe_group(void *userdata, const char *group, struct api_group *
     return g != NULL;
 }
 
-/* Is there nothing to say of the group but who leads it? Then nothing that is shown of it changes
- * until a step of its member, or this. */
+/* Is there nothing to say of the group but who leads it? All that could change this is tested here,
+ * without being put into words: what the agent lacks, what PID 1 said, and how old that is. As long
+ * as it stays so, what is shown of the group changes only with a step of its member, or with the
+ * configuration. */
 static bool all_is_well(const struct group *g, usec_t now)
 {
     const struct member *m = &g->member;
@@ -401,7 +247,7 @@ static bool all_is_well(const struct group *g, usec_t now)
     if (!v || v->stops == STOPS_LEFT || v->unarmed || v->lost_copy[0] || !alerts_quiet(g))
         return false;
     if (m->state == MEMBER_LEADING)
-        return find_concern(g, v, now) == CONCERN_NONE;
+        return concern_find(g, v, now) == CONCERN_NONE;
     return m->state == MEMBER_STANDBY && m->failed_starts == 0 && !held_up(g) &&
            obstacle_find(g, now) == OBSTACLE_NONE;
 }
@@ -514,7 +360,7 @@ static void add_leading(const struct daemon *d, struct line *l)
         add(l, "; ");
 }
 
-/* As status_publish_groups() has just found it; at the very beginning it has not. */
+/* As status_publish_groups() has just found it; before its first time there is none. */
 static enum role role_in(const struct group *g, usec_t now)
 {
     return g->published[0] ? g->role : role_of(g, now);
