@@ -27,8 +27,8 @@
 #define N 3
 #define UNITS 2
 #define TURNS 4000
-/* In each seed so many groups, at least, were passed over, and so many things were shown: else the
- * comparison would say nothing. */
+/* With each seed at least so many groups are passed over, and so many turns show something: else
+ * the comparison would prove nothing. */
 #define SKIPPED_MIN 1000
 #define SHOWN_MIN 300
 
@@ -431,8 +431,8 @@ static void flip_text(char *text, const char *other)
     (void)snprintf(text, HOST_PROBLEM_MAX, "%s", text[0] ? "" : other);
 }
 
-/* As after a daemon-reload, or while a check goes on: no member hears of it. More than the host
- * does, that is anything by itself. */
+/* As after a daemon-reload, or while a check goes on: no member hears of it. The host changes these
+ * together; here each may change alone. */
 static void change_view(size_t i)
 {
     struct group_view *v = &views[i];
@@ -685,7 +685,8 @@ static const struct {
     {lose_copy, "one of the two copies", "both copies"},
 };
 
-/* While it is checked again, there is nothing to say of it: and yet it is not over. */
+/* While the guards are checked again, there is nothing to say of the group, and yet what was logged
+ * is not over. */
 TEST(what_was_logged_is_taken_back, EACH(losses))
 {
     lead();
