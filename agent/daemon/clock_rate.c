@@ -41,10 +41,11 @@ bool rate_within(const struct timex *t, char text[static RATE_TEXT_MAX])
     text[0] = '\0';
     if (ppm < PPM_MAX)
         return true;
-    (void)snprintf(text, RATE_TEXT_MAX,
-                   "this host's clock is being slewed by %ld ppm, and leases bear less than %ld: "
-                   "nothing is renewed or claimed until the time daemon is done",
-                   ppm, PPM_MAX);
+    (void)snprintf(
+        text, RATE_TEXT_MAX,
+        "this host's clock is being slewed by %ld ppm, and leases tolerate less than %ld: "
+        "nothing is renewed or claimed until the time daemon is done",
+        ppm, PPM_MAX);
     return false;
 }
 
@@ -58,7 +59,7 @@ static uint64_t nanoseconds(clockid_t clock)
     return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 }
 
-/* Taken again when something came in between. */
+/* Repeated when the readings were interrupted. */
 static bool read_clocks(struct drift_reading *ret)
 {
     for (int i = 0; i < READ_TRIES; i++) {
@@ -77,8 +78,8 @@ void rate_read(struct rate_reading *ret)
 
     assert(ret);
 
-    *ret = (struct rate_reading){.told = adjtimex(&t) >= 0};
-    ret->told_within = !ret->told || rate_within(&t, ret->text);
+    *ret = (struct rate_reading){.kernel_says = adjtimex(&t) >= 0};
+    ret->kernel_within = !ret->kernel_says || rate_within(&t, ret->text);
     ret->sharp = read_clocks(&ret->reading);
 }
 
@@ -89,32 +90,33 @@ static void describe_drift(const struct drift_watch *w, char text[static RATE_TE
                        "this host's clock went back: nothing is renewed or claimed before it has "
                        "gone on for a while");
     else
-        (void)snprintf(text, RATE_TEXT_MAX,
-                       "this host's clock ran %ld ppm too %s by CLOCK_MONOTONIC_RAW, and leases "
-                       "bear less than %ld: nothing is renewed or claimed until the time daemon is "
-                       "done",
-                       labs(w->ppm), w->ppm > 0 ? "fast" : "slow", PPM_MAX);
+        (void)snprintf(
+            text, RATE_TEXT_MAX,
+            "this host's clock ran %ld ppm too %s by CLOCK_MONOTONIC_RAW, and leases "
+            "tolerate less than %ld: nothing is renewed or claimed until the time daemon "
+            "is done",
+            labs(w->ppm), w->ppm > 0 ? "fast" : "slow", PPM_MAX);
 }
 
-enum rate_verdict rate_judge(struct drift_watch *w, const struct rate_reading *look,
+enum rate_verdict rate_judge(struct drift_watch *w, const struct rate_reading *now,
                              char text[static RATE_TEXT_MAX])
 {
     assert(w);
-    assert(look);
+    assert(now);
 
-    enum drift_verdict drift = look->sharp ? drift_judge(w, &look->reading) : DRIFT_UNKNOWN;
+    enum drift_verdict drift = now->sharp ? drift_judge(w, &now->reading) : DRIFT_UNKNOWN;
 
     text[0] = '\0';
-    if (!look->told_within)
-        (void)snprintf(text, RATE_TEXT_MAX, "%s", look->text);
+    if (!now->kernel_within)
+        (void)snprintf(text, RATE_TEXT_MAX, "%s", now->text);
     else if (drift == DRIFT_BEYOND)
         describe_drift(w, text);
-    else if (!look->told && !look->sharp)
+    else if (!now->kernel_says && !now->sharp)
         (void)snprintf(text, RATE_TEXT_MAX,
                        "the rate of this host's clock cannot be read: adjtimex is refused, and "
                        "something comes in between whenever its clocks are compared; nothing is "
                        "renewed or claimed");
     if (text[0])
         return RATE_UNFIT;
-    return look->told || drift == DRIFT_WITHIN ? RATE_FIT : RATE_UNKNOWN;
+    return now->kernel_says || drift == DRIFT_WITHIN ? RATE_FIT : RATE_UNKNOWN;
 }

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/configure.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -7,7 +9,8 @@
 
 #include "base/log.h"
 #include "config/load.h"
-#include "daemon/daemon.h"
+#include "daemon/group.h"
+#include "daemon/tick.h"
 
 static void text_of(const struct config_problems *problems, char ret[static REASON_MAX])
 {
@@ -22,8 +25,8 @@ static void text_of(const struct config_problems *problems, char ret[static REAS
                        problems->n - 1);
 }
 
-/* What is applied; or the copy of it that the generator would fall back on too. Returns 0; -ENOENT:
- * nothing is applied; -EBADMSG. text then says why. */
+/* What is applied; or the copy of it that the generator, too, would fall back on. Returns 0;
+ * -ENOENT: nothing is applied; -EBADMSG. text then says why. */
 static int load(const char *const applied[], struct tenure_config **ret,
                 char text[static REASON_MAX])
 {
@@ -37,7 +40,7 @@ static int load(const char *const applied[], struct tenure_config **ret,
         text_of(&problems, text);
     else if (from != CONFIG_APPLIED_OWN)
         (void)snprintf(text, REASON_MAX, "%s", strerror(ENOENT));
-    /* The volatile one is there because nothing else can be: apply and check say so. */
+    /* The volatile copy is there because no other can be: apply and check say so. */
     if (r == 0 && from != CONFIG_APPLIED_OWN && from != CONFIG_APPLIED_VOLATILE)
         log_warning("%s cannot be used, so %s is: %s", applied[0], applied[from], text);
     return r == 0 || r == -ENOENT ? r : -EBADMSG;
@@ -60,8 +63,7 @@ static int make_arbiter(struct daemon *d, const struct tenure_config *c, const c
 {
     char why[ARBITER_TEXT_MAX] = "";
     int r = arbiter_postgresql_new(d->event, c->arbiter.conninfo, password_of(&c->arbiter),
-                                   c->arbiter.require_sync, owner, &daemon_arbiter_handler, d, ret,
-                                   why);
+                                   c->arbiter.require_sync, owner, d->arbiter_handler, d, ret, why);
 
     if (r < 0)
         (void)snprintf(text, REASON_MAX, "%s:%u: %s", c->arbiter.file, c->arbiter.line,
@@ -69,8 +71,8 @@ static int make_arbiter(struct daemon *d, const struct tenure_config *c, const c
     return r;
 }
 
-/* Nobody listens to the old connection any more; what it was asked is of unknown outcome. Returns
- * it: what it has seen of the arbiter's history counts for the next one too. */
+/* Nothing that comes on the old connection counts any more; what it was asked is of unknown
+ * outcome. Returns it: what it has seen of the arbiter's history counts for the next one, too. */
 static struct arbiter *drop_arbiter(struct daemon *d)
 {
     struct arbiter *old = d->arbiter;
@@ -80,58 +82,58 @@ static struct arbiter *drop_arbiter(struct daemon *d)
     (void)snprintf(d->arbiter_text, sizeof d->arbiter_text, "not asked yet");
     tick_abandon(d);
     d->arbiter_tried = false;
-    d->locked[0] = d->locked_told[0] = '\0';
-    for (size_t i = 0; i < d->n_groups; i++) { /* it was of the old one */
+    d->locked[0] = d->locked_logged[0] = '\0';
+    for (size_t i = 0; i < d->n_groups; i++) { /* what they know is of the old one */
         d->groups[i]->has_read = false;
         d->groups[i]->held_up[0] = '\0';
     }
     return old;
 }
 
-static void keep_group(struct daemon *d, struct group *s, const struct config_difference *diff,
+static void keep_group(struct daemon *d, struct group *g, const struct config_difference *diff,
                        bool renamed)
 {
-    (void)host_set_stop(d->host, s->group->name, diff->after->budget.stop);
-    (void)host_require_watchdog(d->host, s->group->name, diff->after->watchdog);
-    s->group = diff->after;
-    s->retired = false;
+    (void)host_set_stop(d->host, g->config->name, diff->after->budget.stop);
+    (void)host_require_watchdog(d->host, g->config->name, diff->after->watchdog);
+    g->config = diff->after;
+    g->retired = false;
+    g->changed = true;
     if (renamed)
-        member_init(&s->member, d->owner);
+        member_init(&g->member, d->owner);
 }
 
-/* Seats on their way from one configuration to the next. */
+/* Groups on their way from one configuration to the next. */
 struct moving {
     struct group **groups;
     size_t n;
-    struct group *
-        *dropped; /* freed last: as long as they stand in daemon.groups, they are looked at */
+    struct group **dropped; /* freed last: as long as they are in daemon.groups, they are read */
     size_t n_dropped;
 };
 
 static int move_group(struct daemon *d, const struct config_difference *diff, bool renamed,
                       struct moving *m)
 {
-    struct group *s = diff->before ? daemon_group(d, diff->before->name) : NULL;
+    struct group *g = diff->before ? daemon_group(d, diff->before->name) : NULL;
     bool kept = diff->change == CONFIG_UNCHANGED || diff->change == CONFIG_CHANGED_BUDGET;
     int r = 0;
 
-    if (s && kept)
-        keep_group(d, s, diff, renamed);
-    else if (s) {
-        api_group_removed(d->api, s->group->name);
-        (void)host_remove_group(d->host, s->group->name);
-        m->dropped[m->n_dropped++] = s;
-        s = NULL;
+    if (g && kept)
+        keep_group(d, g, diff, renamed);
+    else if (g) {
+        api_group_removed(d->api, g->config->name);
+        (void)host_remove_group(d->host, g->config->name);
+        m->dropped[m->n_dropped++] = g;
+        g = NULL;
     }
-    if (!s && diff->after)
-        r = group_new(d, diff->after, &s);
-    if (s)
-        m->groups[m->n++] = s;
+    if (!g && diff->after)
+        r = group_new(d, diff->after, &g);
+    if (g)
+        m->groups[m->n++] = g;
     return r;
 }
 
-/* Rebuilds the groups, in the order of names. Once begun it takes `next` over in any case: a seat
- * there is no memory for is missing, and said so. */
+/* Rebuilds the groups, in the order of names. Once it has begun, `next` is in force in any
+ * case: a group that there is no memory for is missing, and the return value says so. */
 static int rebuild_groups(struct daemon *d, struct tenure_config *next, bool renamed)
 {
     struct config_difference *diff = NULL;
@@ -170,12 +172,12 @@ static int rebuild_groups(struct daemon *d, struct tenure_config *next, bool ren
 static void resume_all(struct daemon *d)
 {
     for (size_t i = 0; i < d->n_groups; i++) {
-        struct group *s = d->groups[i];
+        struct group *g = d->groups[i];
 
-        group_event(s, EVENT_RESUME);
-        if (!s->told[0])
-            api_group_added(d->api, s->group->name);
-        host_poll(d->host, s->group->name);
+        group_event(g, EVENT_RESUME);
+        if (!g->published[0])
+            api_group_added(d->api, g->config->name);
+        host_poll(d->host, g->config->name);
     }
     api_manager_changed(d->api);
 }
@@ -206,7 +208,7 @@ int configure_start(struct daemon *d)
     return 0;
 }
 
-/* What is not led down here is never taken away in configure_finish(). */
+/* configure_finish() takes nothing away that was not asked to step down here. */
 static int stop_what_changes(struct daemon *d, bool renamed)
 {
     _cleanup_free_ struct config_difference *diff = NULL;
@@ -216,13 +218,13 @@ static int stop_what_changes(struct daemon *d, bool renamed)
     if (r < 0)
         return r;
     for (size_t i = 0; i < n; i++) {
-        struct group *s = diff[i].before ? daemon_group(d, diff[i].before->name) : NULL;
+        struct group *g = diff[i].before ? daemon_group(d, diff[i].before->name) : NULL;
 
-        if (!s || (!renamed && diff[i].change != CONFIG_REMOVED &&
+        if (!g || (!renamed && diff[i].change != CONFIG_REMOVED &&
                    diff[i].change != CONFIG_CHANGED_UNITS))
             continue;
-        s->retired = true;
-        group_event(s, EVENT_STOP);
+        g->retired = true;
+        group_event(g, EVENT_STOP);
     }
     return 0;
 }
@@ -238,7 +240,7 @@ int configure_begin(struct daemon *d, char text[static REASON_MAX])
         d->next = config_free(d->next);
         return -EBADMSG;
     }
-    (void)arbiter_free(probe); /* it has not said a word to anybody yet */
+    (void)arbiter_free(probe); /* it has not connected yet */
     if (d->config && stop_what_changes(d, strcmp(d->config->node, d->next->node) != 0) < 0) {
         (void)snprintf(text, REASON_MAX, "out of memory");
         d->next = config_free(d->next);

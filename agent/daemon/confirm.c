@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An operator's word that a node is dead, acted out on the records of all groups that this agent
- * has: one at a time, in ticks of its own. What is to be done, election/confirm.h decides. */
+#include "daemon/confirm.h"
+
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,18 +12,18 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "daemon/daemon.h"
+#include "daemon/group.h"
 #include "daemon/journal.h"
 #include "daemon/messages.h"
 
 static_assert(CONFIG_GROUPS_MAX <= ARBITER_TICK_MAX, "all groups fit into one tick");
 
-/* How often the records are looked at, and how soon a record that somebody has locked is tried
- * again. */
-#define LOOK_INTERVAL_USEC (1 * USEC_PER_SEC)
+/* How often the records are observed, and how soon a record that another session has locked is
+ * tried again. */
+#define OBSERVE_INTERVAL_USEC (1 * USEC_PER_SEC)
 #define ASK_AGAIN_USEC (500 * USEC_PER_MSEC)
 
-/* What is still under way is answered into the void: the groups may be gone by then. */
+/* Replies that are still to come are dropped: the groups may be gone by then. */
 static void end(struct daemon *d)
 {
     if (d->confirms)
@@ -49,19 +49,19 @@ static const struct group *first(const struct daemon *d, enum confirm_state stat
     return NULL;
 }
 
-static bool is_done(const struct group *s)
+static bool is_done(const struct group *g)
 {
-    return s->confirm.state == CONFIRM_DONE;
+    return g->confirm.state == CONFIRM_DONE;
 }
 
-/* Asked for, and no answer has said what became of it: nor that somebody has it locked. */
-static bool may_be_done(const struct group *s)
+/* Asked for, and no reply has said what became of it, nor that another session has it locked. */
+static bool may_be_done(const struct group *g)
 {
-    return s->confirm.state == CONFIRM_STILL && s->confirm.asked &&
-           (!s->confirm_note[0] || s->daemon->confirms);
+    return g->confirm.state == CONFIRM_STILL && g->confirm.asked &&
+           (!g->confirm_note[0] || g->daemon->confirms);
 }
 
-static void add_groups(const struct daemon *d, bool (*is)(const struct group *s), const char *what,
+static void add_groups(const struct daemon *d, bool (*is)(const struct group *g), const char *what,
                        char text[static REASON_MAX])
 {
     size_t n = 0;
@@ -71,13 +71,13 @@ static void add_groups(const struct daemon *d, bool (*is)(const struct group *s)
 
         if (is(d->groups[i]))
             (void)snprintf(text + used, REASON_MAX - used, "%s \"%s\"", n++ == 0 ? what : ",",
-                           d->groups[i]->group->name);
+                           d->groups[i]->config->name);
     }
 }
 
 static void fail(struct daemon *d, const char *error_name, char text[static REASON_MAX])
 {
-    /* Of several groups each is decided by itself. */
+    /* Each group is decided by itself. */
     add_groups(d, is_done, ". Done before that, for", text);
     add_groups(d, may_be_done, ". It may have been done (see tenurectl status), for", text);
     log_warning("\"%s\" is not confirmed dead: %s", d->confirming.node, text);
@@ -112,15 +112,15 @@ static void succeed(struct daemon *d, usec_t now)
         calloc(d->n_groups > 0 ? d->n_groups : 1, sizeof *done);
 
     for (size_t i = 0; done && i < d->n_groups; i++) {
-        const struct group *s = d->groups[i];
+        const struct group *g = d->groups[i];
 
-        if (s->confirm.state == CONFIRM_DONE)
+        if (g->confirm.state == CONFIRM_DONE)
             done[n++] = (struct api_confirmed){
-                .group = s->group->name,
-                .term = s->confirm.record.term,
-                .lease = s->confirm.record.lease,
-                .runs = usec_sub(s->confirm_runs_until, now),
-                .note = s->confirm_note,
+                .group = g->config->name,
+                .term = g->confirm.record.term,
+                .lease = g->confirm.record.lease,
+                .runs = usec_sub(g->confirm_runs_until, now),
+                .note = g->confirm_note,
             };
     }
     if (done)
@@ -189,9 +189,9 @@ usec_t confirm_due(const struct daemon *d)
                                                                      : usec_min(c->due, c->until);
 }
 
-static void observe(const struct group *s, struct request *ret)
+static void observe(const struct group *g, struct request *ret)
 {
-    const struct budget *b = &s->group->budget;
+    const struct budget *b = &g->config->budget;
 
     *ret = (struct request){.operation = OPERATION_OBSERVE,
                             .lease = b->lease,
@@ -199,22 +199,22 @@ static void observe(const struct group *s, struct request *ret)
                             .duration = b->duration};
 }
 
-/* After the first look those alone that are watched: what this host leads shares the connection.
- * Returns false if there is no question to this one. */
-static bool question(struct daemon *d, struct group *s, struct request *ret)
+/* After the first observation only of those that are watched: what this host leads shares the
+ * connection. Returns false if there is nothing to ask about this one. */
+static bool question(struct daemon *d, struct group *g, struct request *ret)
 {
-    struct confirm *c = &s->confirm;
+    struct confirm *c = &g->confirm;
     struct nonce nonce;
 
     if (!d->confirming.asks) {
-        observe(s, ret);
+        observe(g, ret);
         return c->state == CONFIRM_UNREAD || c->state == CONFIRM_WATCHING ||
                c->state == CONFIRM_STILL;
     }
     return c->state == CONFIRM_STILL &&
            getrandom(nonce.bytes, sizeof nonce.bytes, GRND_NONBLOCK) ==
                (ssize_t)sizeof nonce.bytes &&
-           confirm_ask(c, s->group->budget.lease, member_term_floor(&s->member), &nonce, ret);
+           confirm_ask(c, g->config->budget.lease, member_term_floor(&g->member), &nonce, ret);
 }
 
 static size_t collect(struct daemon *d, struct request *requests, usec_t *ret_limit)
@@ -222,16 +222,16 @@ static size_t collect(struct daemon *d, struct request *requests, usec_t *ret_li
     *ret_limit = USEC_INFINITY;
     d->n_tick = 0;
     for (size_t i = 0; i < d->n_groups; i++) {
-        struct group *s = d->groups[i];
+        struct group *g = d->groups[i];
         struct request *q = &requests[d->n_tick];
 
-        /* The connection is closed when there is no answer: whoever renews must not wait longer. */
-        *ret_limit = usec_min(*ret_limit, member_limit(&s->member));
-        if (!question(d, s, q))
+        /* The connection is closed when there is no answer: a leader must not wait longer. */
+        *ret_limit = usec_min(*ret_limit, member_limit(&g->member));
+        if (!question(d, g, q))
             continue;
-        q->group = s->group->name;
-        q->method = s->group->method;
-        d->tick[d->n_tick++] = s;
+        q->group = g->config->name;
+        q->method = g->config->method;
+        d->tick[d->n_tick++] = g;
     }
     return d->n_tick;
 }
@@ -242,7 +242,7 @@ static void send_questions(struct daemon *d, usec_t now)
     usec_t limit;
     size_t n = collect(d, requests, &limit);
 
-    d->confirming.due = usec_add(now, d->confirming.asks ? ASK_AGAIN_USEC : LOOK_INTERVAL_USEC);
+    d->confirming.due = usec_add(now, d->confirming.asks ? ASK_AGAIN_USEC : OBSERVE_INTERVAL_USEC);
     d->sent_at = clock_boottime();
     d->limit = limit;
     if (n > 0 && arbiter_send(d->arbiter, requests, n, limit) >= 0)
@@ -255,20 +255,20 @@ static void send_questions(struct daemon *d, usec_t now)
 
 void confirm_held_up(struct daemon *d, size_t i, const char *holder)
 {
-    struct group *s = i < d->n_tick ? d->tick[i] : NULL;
+    struct group *g = i < d->n_tick ? d->tick[i] : NULL;
 
-    if (!s)
+    if (!g)
         return;
-    (void)text_clean(holder, s->confirm_note, sizeof s->confirm_note);
-    s->confirm_noted = true;
+    (void)text_clean(holder, g->confirm_note, sizeof g->confirm_note);
+    g->confirm_noted = true;
 }
 
-static void tell_done(const struct daemon *d, const struct group *s)
+static void log_done(const struct daemon *d, const struct group *g)
 {
-    const struct record *r = &s->confirm.record;
+    const struct record *r = &g->confirm.record;
     struct journal_context c = {.message_id = MESSAGE_CONFIRMED,
                                 .node = d->config->node,
-                                .group = s->group->name,
+                                .group = g->config->name,
                                 .term = r->term,
                                 .reason = d->confirming.node};
 
@@ -277,46 +277,46 @@ static void tell_done(const struct daemon *d, const struct group *s)
                   " is nobody's, and the group is led elsewhere when its lease of %" PRIu64
                   " ms has expired%s%s",
                   c.group, (unsigned)d->confirming.uid, d->confirming.node, r->term,
-                  r->lease / USEC_PER_MSEC, s->confirm_note[0] ? "; " : "", s->confirm_note);
+                  r->lease / USEC_PER_MSEC, g->confirm_note[0] ? "; " : "", g->confirm_note);
 }
 
 /* For how long units may run there, by the record that was watched: seen first when the watch
  * began, or by this host's member. */
-static void remember_runs(struct group *s, const struct record *before, usec_t since)
+static void remember_runs(struct group *g, const struct record *before, usec_t since)
 {
-    const struct member *m = &s->member;
+    const struct member *m = &g->member;
 
     if (m->observed && m->record.term == before->term &&
         nonce_equal(&m->record.nonce, &before->nonce))
         since = usec_min(since, m->seen_since);
-    s->confirm_runs_until = confirm_runs_until(before, since);
+    g->confirm_runs_until = confirm_runs_until(before, since);
 }
 
-static void take(struct daemon *d, struct group *s, const struct reply *reply, usec_t now)
+static void take(struct daemon *d, struct group *g, const struct reply *reply, usec_t now)
 {
-    struct confirm *c = &s->confirm;
+    struct confirm *c = &g->confirm;
     struct record before = c->record;
     usec_t since = c->since;
 
-    if (!s->confirm_noted)
-        s->confirm_note[0] = '\0'; /* of an earlier try */
-    s->confirm_noted = false;
+    if (!g->confirm_noted)
+        g->confirm_note[0] = '\0'; /* of an earlier try */
+    g->confirm_noted = false;
     if (!d->confirming.asks) {
         confirm_read(c, reply, d->sent_at, now);
         return;
     }
     confirm_answer(c, reply, d->sent_at, now);
     if (c->state == CONFIRM_DONE) {
-        remember_runs(s, &before, since);
-        tell_done(d, s);
+        remember_runs(g, &before, since);
+        log_done(d, g);
         /* From now on the lease is watched: not only from this member's next poll on, which may
          * come after the first one of the node that was confirmed dead, should it live. */
-        group_event(s, EVENT_HINT);
+        group_event(g, EVENT_HINT);
     }
 }
 
-/* Another life of the server than the one in which this record was found not to be the node's: what
- * is there now is not known. */
+/* The server was started again since this record was found not to be the node's: what is there now
+ * is not known. */
 static void read_again(struct daemon *d, const struct epoch *epoch)
 {
     for (size_t i = 0; i < d->n_groups; i++) {
@@ -339,28 +339,28 @@ void confirm_replies(struct daemon *d, const struct reply *replies, size_t n)
         take(d, d->tick[i], &replies[i], now);
     if (n > 0 && replies[0].has_record)
         read_again(d, &replies[0].epoch);
-    /* The connection is closed. The next one, with the patience of whoever has least, is not for
-     * looks alone: those that have more get an answer in between. */
+    /* The connection is closed. The next one, with the patience of the group that has least, is not
+     * for observing alone: groups that have more get their replies in between. */
     if (n > 0 && !d->confirming.asks && now >= usec_add(d->sent_at, d->limit))
-        d->confirming.due = usec_max(d->confirming.due, usec_add(now, LOOK_INTERVAL_USEC));
+        d->confirming.due = usec_max(d->confirming.due, usec_add(now, OBSERVE_INTERVAL_USEC));
     d->confirming.answered = n > 0;
     daemon_wake(d);
 }
 
-static void fail_alive(struct daemon *d, const struct group *s)
+static void fail_alive(struct daemon *d, const struct group *g)
 {
     char text[REASON_MAX];
 
     (void)snprintf(text, sizeof text,
                    "it lives: the record of group \"%s\" was written in its name while it was "
                    "watched",
-                   s->group->name);
+                   g->config->name);
     fail(d, API_ERROR_REFUSED, text);
 }
 
 static void fail_late(struct daemon *d)
 {
-    const struct group *s = first(d, CONFIRM_STILL);
+    const struct group *g = first(d, CONFIRM_STILL);
     struct budget b;
     char text[REASON_MAX];
 
@@ -372,16 +372,16 @@ static void fail_late(struct daemon *d)
                        "the arbiter did not answer well enough for the records to be watched for "
                        "%u s in one piece",
                        (unsigned)(CONFIRM_WATCH_USEC / USEC_PER_SEC));
-    else if (s && s->confirm_note[0])
+    else if (g && g->confirm_note[0])
         (void)snprintf(text, sizeof text, "what has the record of group \"%s\" locked: %.*s",
-                       s->group->name, REASON_MAX / 2, s->confirm_note);
-    else if (s && budget_compute(confirm_lease(&s->confirm.record, s->group->budget.lease),
-                                 s->confirm.record.stop, &b) < 0)
+                       g->config->name, REASON_MAX / 2, g->confirm_note);
+    else if (g && budget_compute(confirm_lease(&g->confirm.record, g->config->budget.lease),
+                                 g->confirm.record.stop, &b) < 0)
         (void)snprintf(text, sizeof text,
                        "no lease that this version knows goes with the lease of %" PRIu64
                        " s and the stop timeout of %" PRIu64 " s in the record of group \"%s\"",
-                       s->confirm.record.lease / USEC_PER_SEC,
-                       s->confirm.record.stop / USEC_PER_SEC, s->group->name);
+                       g->confirm.record.lease / USEC_PER_SEC,
+                       g->confirm.record.stop / USEC_PER_SEC, g->config->name);
     else
         (void)snprintf(text, sizeof text, "the arbiter did not say what became of it: try again");
     fail(d, API_ERROR_FAILED, text);
@@ -397,14 +397,14 @@ static const struct group *replaced(const struct daemon *d)
     return NULL;
 }
 
-/* The next thing, once all have been read, or asked. */
+/* What is next, once all have been read, or asked. */
 static void go_on(struct daemon *d, usec_t now)
 {
     struct confirming *c = &d->confirming;
     size_t open = count(d, CONFIRM_WATCHING) + count(d, CONFIRM_UNREAD);
 
     if (open > 0) {
-        if (c->asks) /* once more, after a restart of the server */
+        if (c->asks) /* from the beginning, after a restart of the server */
             c->until = usec_add(now, CONFIRM_WATCH_MAX_USEC);
         c->asks = false;
         return;

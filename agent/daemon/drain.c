@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/drain.h"
+
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -7,25 +9,28 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "daemon/daemon.h"
+#include "daemon/configure.h"
+#include "daemon/confirm.h"
+#include "daemon/group.h"
+#include "daemon/group_units.h"
 
-/* Of those that have not ended when time is up, so many are named. */
+/* How many groups that have not ended in time are logged by name. */
 #define UNSETTLED_LOGGED_MAX 10u
 
-static bool concerned(const struct daemon *d, const struct group *s)
+static bool concerned(const struct daemon *d, const struct group *g)
 {
-    return d->drain == DRAIN_STOP || s->retired;
+    return d->drain == DRAIN_STOP || g->retired;
 }
 
-/* All is dead, and the arbiter has not heard of it for so long that it need not be waited for: its
- * lease runs out. */
+/* All is dead, and the arbiter has been out of reach for so long that the release is not waited
+ * for: the lease expires. */
 static bool dead_long_enough(const struct member *m, usec_t now)
 {
     return m->state == MEMBER_RELEASING && !m->in_flight &&
            now >= usec_add(m->since, RELEASE_WAIT_USEC);
 }
 
-/* NULL: all that the drain is about are led down. */
+/* NULL: all groups that the drain is about have stepped down. */
 static const struct group *in_the_way(const struct daemon *d, usec_t now)
 {
     for (size_t i = 0; i < d->n_groups; i++) {
@@ -43,15 +48,15 @@ static usec_t bound(const struct daemon *d)
     usec_t slowest = 0;
 
     for (size_t i = 0; i < d->n_groups; i++) {
-        const struct group *s = d->groups[i];
-        const struct budget *b = &s->group->budget;
+        const struct group *g = d->groups[i];
+        const struct budget *b = &g->config->budget;
 
-        if (!concerned(d, s))
+        if (!concerned(d, g))
             continue;
         slowest = usec_max(slowest, usec_add(b->stop, b->kill));
-        slowest = usec_max(slowest, usec_add(s->member.stop, cover_kill(&s->member.cover)));
+        slowest = usec_max(slowest, usec_add(g->member.stop, cover_kill(&g->member.cover)));
     }
-    return usec_add(slowest, LEAD_DOWN_EXTRA_USEC);
+    return usec_add(slowest, STEP_DOWN_EXTRA_USEC);
 }
 
 static void begin(struct daemon *d, enum drain drain, struct api_call *call)
@@ -78,18 +83,18 @@ void drain_retire(struct daemon *d, struct api_call *call, const char *const *gr
     if (refused(d, call))
         return;
     for (size_t i = 0; i < n; i++) {
-        struct group *s = daemon_group(d, groups[i]);
+        struct group *g = daemon_group(d, groups[i]);
 
-        if (!s)
-            continue; /* nothing of it can be led here */
-        s->retired = true;
-        group_event(s, EVENT_STOP);
+        if (!g)
+            continue; /* this node cannot lead it */
+        g->retired = true;
+        group_event(g, EVENT_STOP);
     }
     begin(d, DRAIN_RETIRE, call);
 }
 
 /* sd_notify(3): MONOTONIC_USEC= tells PID 1 which reload this is. */
-static void tell_reloading(struct daemon *d)
+static void notify_reloading(struct daemon *d)
 {
     struct timespec t;
 
@@ -104,7 +109,7 @@ void drain_reload(struct daemon *d, struct api_call *call)
 
     if (refused(d, call))
         return;
-    tell_reloading(d);
+    notify_reloading(d);
     if (configure_begin(d, text) < 0) {
         log_error("the applied configuration is not taken over: %s", text);
         notify_queue_send(&d->notify, "READY=1");
@@ -120,9 +125,9 @@ void drain_stop(struct daemon *d)
         return;
     if (d->call)
         api_call_failed(d->call, API_ERROR_BUSY, "tenured is being stopped");
-    log_notice("ending: what this node leads is led down and given back");
+    log_notice("ending: this node steps down from what it leads, and gives it back");
     begin(d, DRAIN_STOP, NULL);
-    /* PID 1's patience must outlast the slowest group's, whatever TimeoutStopSec= says. */
+    /* PID 1 must wait longer than the slowest group takes, whatever TimeoutStopSec= says. */
     notify_queue_send(&d->notify, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%" PRIu64,
                       usec_add(bound(d), RELEASE_WAIT_USEC));
     for (size_t i = 0; i < d->n_groups; i++)
@@ -142,13 +147,14 @@ static void end_drain(struct daemon *d, const char *error_name, const char *text
     daemon_wake(d);
 }
 
-static void too_late(const struct group *s, char text[static REASON_MAX])
+static void too_late(const struct group *g, char text[static REASON_MAX])
 {
     char left[REASON_MAX];
 
-    describe_left(s, left);
-    (void)snprintf(text, REASON_MAX, "group \"%s\" is not led down in time: %.*s", s->group->name,
-                   REASON_MAX - 128, left[0] ? left : member_state_name(s->member.state));
+    describe_left(g, left);
+    (void)snprintf(text, REASON_MAX, "group \"%s\" did not step down in time: %.*s",
+                   g->config->name, REASON_MAX - 128,
+                   left[0] ? left : member_state_name(g->member.state));
 }
 
 static void continue_retire(struct daemon *d, const struct group *obstacle, usec_t now)
@@ -193,21 +199,21 @@ static void continue_reload(struct daemon *d, const struct group *obstacle, usec
     notify_queue_send(&d->notify, "READY=1");
 }
 
-/* Others wait for a lease, or they do not, when it was no term that this ran in. */
-static void log_unsettled(const struct group *s)
+/* Other nodes wait for the lease; or they do not, if it was no term that this ran in. */
+static void log_unsettled(const struct group *g)
 {
     char left[REASON_MAX];
 
-    describe_left(s, left);
+    describe_left(g, left);
     if (!left[0])
         log_warning("ending although \"%s\" is still %s: others take over when its lease has run "
                     "out",
-                    s->group->name, member_state_name(s->member.state));
+                    g->config->name, member_state_name(g->member.state));
     else
         log_line(LOG_ALERT,
                  "ending although group \"%s\" has not ended here: %s. Another host may lead it: "
                  "end it, or restart this host",
-                 s->group->name, left);
+                 g->config->name, left);
 }
 
 static void log_all_unsettled(const struct daemon *d)

@@ -37,7 +37,7 @@ static int64_t ahead(const struct drift_reading *r)
     return 2 * (int64_t)r->monotonic - (int64_t)r->before - (int64_t)r->after;
 }
 
-/* For people: of a clock that went mad, a billion is enough. */
+/* For an operator to read: of a clock that went mad, a billion is enough. */
 static long ppm_of(int64_t drift, uint64_t span)
 {
     int64_t most = INT64_MAX / PPM, twice = 2 * (int64_t)span;

@@ -6,15 +6,15 @@
  * CLOCK_MONOTONIC_RAW, which nothing slews. Pure: readings go in, a verdict comes out.
  *
  * It is about the whole time between two readings, so a slew that began and ended in between counts
- * with what it came to. It needs no right but to read clocks, and no kernel that tells what it was
- * told. What it cannot see: a slew that is about to begin; a crystal that is off by itself, as both
- * clocks hang on it; and one whose fault is made up for, it takes for a slew. Both clocks stand
- * still while the machine is suspended or paused: then nothing is said. */
+ * with what it came to. It needs no right but to read clocks, and no kernel that says what it has
+ * been set to. It cannot see a slew that is about to begin, nor a crystal that is off by itself, as
+ * both clocks depend on it; and the correction of a crystal's own error it takes for a slew. Both
+ * clocks stop while the host is suspended or paused: this shows nothing. */
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Read in one go, so to speak: what takes longer was interrupted. */
+/* Read in one go: a reading that takes longer was interrupted. */
 #define DRIFT_WIDTH_MAX_NSEC UINT64_C(100000)
 
 /* Nanoseconds of these clocks. The raw one was read before and after the other, which so belongs to
@@ -29,20 +29,21 @@ enum drift_verdict {
     DRIFT_BEYOND, /* the limit of the budget, or a clock went back: that is no rate at all */
 };
 
-/* For whoever counts on its clock from one reading to the next. All zero: it has read nothing. */
+/* Of a group, which counts on the clock from one reading to the next. All zero: nothing was read.
+ */
 struct drift_watch {
     bool has_mark;
     struct drift_reading mark;
     enum drift_verdict verdict;
-    long ppm; /* that it came from: how much faster than the raw clock; 0: a clock went back */
+    long ppm; /* behind it: how much faster than the raw clock; 0: a clock went back */
 };
 
 /* Was it read in one go? */
 bool drift_sharp(const struct drift_reading *r);
 
-/* Judges the time since the reading before, which this one then takes the place of. When so little
- * time has passed that the two say nothing yet, the verdict of before stands, and so does the mark.
- * For sharp readings: others say that much less. Returns the verdict. */
+/* Judges the time since the last reading, which this one then replaces. When so little time has
+ * passed that the two show nothing yet, the last verdict holds, and the mark stays. For sharp
+ * readings: others show that much less. Returns the verdict. */
 enum drift_verdict drift_judge(struct drift_watch *w, const struct drift_reading *r);
 
 #endif

@@ -2,14 +2,14 @@
 #ifndef TENURE_DAEMON_JOURNAL_H
 #define TENURE_DAEMON_JOURNAL_H
 
-/* Entries that people and monitoring match on: MESSAGE_ID=, and fields for the group. Without a
+/* Entries that operators and monitoring match on: MESSAGE_ID=, and fields for the group. Without a
  * journal (JOURNAL_STREAM is not set) the text alone goes to standard error.
  *
  * Nothing waits for the journal: one that hangs, on a disk that does for one, must not cost a
  * lease. sd_journal_sendv(3) would wait, so entries are sent here, in the simple form of the
  * protocol (https://systemd.io/JOURNAL_NATIVE_PROTOCOL): one line each field. What the journal has
- * no room for goes to standard error as text, which journald reads later; a line that finds no room
- * there either is lost. */
+ * no room for goes to standard error as text, which journald reads later; a line for which there is
+ * no room there either is lost. */
 
 #include <stdint.h>
 

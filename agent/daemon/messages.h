@@ -2,8 +2,8 @@
 #ifndef TENURE_DAEMON_MESSAGES_H
 #define TENURE_DAEMON_MESSAGES_H
 
-/* What the agent says in the journal, by MESSAGE_ID. Never reused, never changed: people match on
- * them. units/tenure.catalog explains each to whoever runs journalctl -x. */
+/* What the agent says in the journal, by MESSAGE_ID. Never reused, never changed: monitoring
+ * matches on them. units/tenure.catalog explains each, for journalctl -x. */
 
 #define MESSAGE_STARTING "d8f4c0e6a5e44d0db17b2d6c02b7a001"
 #define MESSAGE_LEADING "d8f4c0e6a5e44d0db17b2d6c02b7a002"

@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "base/usec.h"
 
-#define WATCHDOG_SHARE 3 /* so often within WatchdogSec=: one that is lost is not missed */
+#define WATCHDOG_SHARE 3 /* so often within WatchdogSec=: one may be lost */
 
 static void leave(struct notify_queue *p)
 {
@@ -30,18 +30,18 @@ static void forget(struct notify_queue *p)
     p->alive = false;
 }
 
-static void first_is_told(struct notify_queue *p)
+static void drop_first(struct notify_queue *p)
 {
     memmove(p->waiting[0], p->waiting[1], sizeof p->waiting[0] * --p->n_waiting);
 }
 
-/* 0: all of it is told. */
-static int tell_all(struct notify_queue *p)
+/* 0: all of it is sent. */
+static int send_all(struct notify_queue *p)
 {
     char line[sizeof "STATUS=" + NOTIFY_STATUS_MAX];
     int r;
 
-    for (; p->n_waiting > 0; first_is_told(p))
+    for (; p->n_waiting > 0; drop_first(p))
         if ((r = notify_send(&p->notifier, p->waiting[0], -1)) < 0)
             return r;
     if (p->alive && (r = notify_send(&p->notifier, "WATCHDOG=1", -1)) < 0)
@@ -63,22 +63,22 @@ static int wait_for_room(struct notify_queue *p)
     return sd_event_add_io(p->event, &p->room, p->notifier.fd, EPOLLOUT, on_room, p);
 }
 
-static int try_to_tell(struct notify_queue *p)
+static int try_to_send(struct notify_queue *p)
 {
     int r = notify_open(p->socket, &p->notifier);
 
-    if (r < 0 || (r = notify_connect(&p->notifier)) < 0 || (r = tell_all(p)) != -EAGAIN)
+    if (r < 0 || (r = notify_connect(&p->notifier)) < 0 || (r = send_all(p)) != -EAGAIN)
         return r;
     return wait_for_room(p);
 }
 
-/* The receiver is looked up anew each time: PID 1 may have replaced itself. As with sd_notify(3),
+/* The receiver is looked up again each time: PID 1 may have replaced itself. As with sd_notify(3),
  * what it does not take for another reason than a full queue is lost. */
 static void flush(struct notify_queue *p)
 {
     if (p->room)
-        return; /* those before are to go first */
-    if (try_to_tell(p) < 0)
+        return; /* what waits goes first */
+    if (try_to_send(p) < 0)
         forget(p);
     if (!p->room)
         leave(p);
@@ -91,12 +91,12 @@ static int on_room(sd_event_source *source, int fd, uint32_t events, void *userd
     (void)source;
     (void)fd;
     (void)events;
-    int r = tell_all(p);
+    int r = send_all(p);
     if (r == -EAGAIN)
         return 0;
     leave(p);
     if (r < 0)
-        flush(p); /* that one is gone: another may be there */
+        flush(p); /* that receiver is gone: another may be there */
     return 0;
 }
 
@@ -106,7 +106,7 @@ void notify_queue_send(struct notify_queue *p, const char *format, ...)
 
     assert(p);
     if (p->n_waiting == NOTIFY_WAITING_MAX)
-        first_is_told(p);
+        drop_first(p);
     va_start(ap, format);
     int n = vsnprintf(p->waiting[p->n_waiting], NOTIFY_TEXT_MAX, format, ap);
     va_end(ap);

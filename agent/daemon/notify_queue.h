@@ -2,9 +2,10 @@
 #ifndef TENURE_DAEMON_NOTIFY_QUEUE_H
 #define TENURE_DAEMON_NOTIFY_QUEUE_H
 
-/* What PID 1 is told of the agent itself, sd_notify(3): ready, reloading, stopping, its status
- * line, and that its loop runs. Nothing here waits for PID 1: an agent that did would lose its
- * groups while a daemon-reload takes long. What PID 1 has no room for is sent as soon as it has. */
+/* What is reported to PID 1 of the agent itself, sd_notify(3): ready, reloading, stopping, its
+ * status line, and that its loop runs. Nothing here waits for PID 1: an agent that did would lose
+ * its groups while a daemon-reload takes long. What PID 1 has no room for is sent as soon as it
+ * has. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,7 +16,7 @@
 
 #define NOTIFY_TEXT_MAX 96
 #define NOTIFY_STATUS_MAX 512
-/* More than a few can wait only while PID 1 stands still; then the oldest goes first. */
+/* More than a few can wait only while PID 1 hangs; then the oldest is dropped first. */
 #define NOTIFY_WAITING_MAX 8
 
 struct notify_queue {
@@ -24,10 +25,10 @@ struct notify_queue {
     sd_event_source *watchdog;
     usec_t watchdog_every;
 
-    /* What is not told yet. */
+    /* What is not sent yet. */
     char waiting[NOTIFY_WAITING_MAX][NOTIFY_TEXT_MAX];
     size_t n_waiting;
-    const char *status; /* borrowed; NULL: told */
+    const char *status; /* borrowed; NULL: sent */
     bool alive;
 
     struct notifier notifier; /* open while something waits for room */

@@ -12,7 +12,7 @@
  *     look                  what tenurectl status asks
  *
  * Nothing may be handed on that was not root's, and every call is answered once. Of a caller of
- * ConfirmDead that has gone nothing waits any more, and the daemon is told of what it was handed.
+ * ConfirmDead that has gone nothing waits any more, and the agent learns this of what it was given.
  * Two places are left to root while polkit asks others. Whatever the texts are, a look is answered.
  */
 #include <assert.h>

@@ -7,7 +7,8 @@
 #include <syslog.h>
 
 #include "base/clock.h"
-#include "daemon/daemon.h"
+#include "daemon/confirm.h"
+#include "daemon/group.h"
 #include "daemon/journal.h"
 #include "support/test.h"
 #include "support/text.h"
@@ -49,9 +50,9 @@ void daemon_wake(struct daemon *daemon)
     (void)daemon;
 }
 
-void group_event(struct group *s, enum member_event_type type)
+void group_event(struct group *g, enum member_event_type type)
 {
-    (void)s;
+    (void)g;
     (void)type;
 }
 
@@ -111,7 +112,7 @@ static void set_up(void)
     now = 1000 * SEC;
     for (size_t i = 0; i < N; i++) {
         ck_assert_int_eq(budget_compute(15 * SEC, 5 * SEC, &configs[i].budget), 0);
-        groups[i] = (struct group){.daemon = &d, .group = &configs[i]};
+        groups[i] = (struct group){.daemon = &d, .config = &configs[i]};
         groups[i].member.budget = configs[i].budget;
         list[i] = &groups[i];
         seen[i] = (struct reply){
@@ -248,7 +249,7 @@ TEST(what_is_locked_is_not_waited_for_for_ever)
     ck_assert_ptr_null(strstr(answer, "may have been done"));
 }
 
-/* A session that has the lock still, of one that is done: whoever reads the journal sees it too. */
+/* A session that has the lock still, of one that is done: the journal has it, too. */
 TEST(what_is_left_to_do_is_in_the_journal)
 {
     watch_until_asked();

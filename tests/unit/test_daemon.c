@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /* What of the agent is not the lab's business: whether this host's clock is within what the budget
- * bears, and what becomes of the groups when the applied configuration changes. */
+ * tolerates, and what becomes of the groups when the applied configuration changes. */
 
 #include <errno.h>
 #include <stdio.h>
@@ -10,7 +10,10 @@
 
 #include "base/text.h"
 #include "daemon/clock_rate.h"
+#include "daemon/configure.h"
 #include "daemon/daemon.h"
+#include "daemon/group.h"
+#include "daemon/status.h"
 #include "support/file.h"
 #include "support/folder.h"
 #include "support/test.h"
@@ -91,13 +94,13 @@ TEST(the_reason_names_the_rate)
 
 TEST(the_rate_of_this_host_can_be_read)
 {
-    struct rate_reading look;
+    struct rate_reading reading;
 
-    rate_read(&look);
-    ck_assert(look.told || look.sharp);
+    rate_read(&reading);
+    ck_assert(reading.kernel_says || reading.sharp);
     /* Whatever it is: if it is refused, then for its rate. */
-    if (!look.told_within)
-        ASSERT_CONTAINS(look.text, "ppm");
+    if (!reading.kernel_within)
+        ASSERT_CONTAINS(reading.text, "ppm");
 }
 
 /* ---- configurations: a real host layer and arbiter, with nobody at the other end ---- */
@@ -134,7 +137,10 @@ static void set_up(void)
 {
     folder_make();
     (void)snprintf(snapshot, sizeof snapshot, "%s", in_folder("applied.conf"));
-    d = (struct daemon){.applied = applied, .fit = true, .notify = NOTIFY_CLOSED};
+    d = (struct daemon){.applied = applied,
+                        .fit = true,
+                        .notify = NOTIFY_CLOSED,
+                        .arbiter_handler = &daemon_arbiter_handler};
     memset(d.instance, 'a', INSTANCE_ID_LEN);
     ck_assert_int_ge(sd_event_new(&d.event), 0);
     ck_assert_int_ge(sd_event_add_defer(d.event, &d.chores, on_chores, NULL), 0);
@@ -167,14 +173,14 @@ static void reload(const char *node, const char *groups)
     ck_assert_msg(configure_finish(&d, text) == 0, "%s", text);
 }
 
-/* Each of these groups has a seat, in order, and the host watches it. */
+/* Each of these groups is there, in order, and the host watches it. */
 static void has(const char *groups)
 {
     ck_assert_uint_eq(d.n_groups, strlen(groups));
     for (size_t i = 0; i < d.n_groups; i++) {
         const char name[] = {groups[i], '\0'};
 
-        ck_assert_str_eq(d.groups[i]->group->name, name);
+        ck_assert_str_eq(d.groups[i]->config->name, name);
         ck_assert_ptr_eq(daemon_group(&d, name), d.groups[i]);
         ck_assert_ptr_nonnull(host_view(d.host, name));
         ck_assert(!d.groups[i]->member.stopping);
@@ -212,7 +218,7 @@ TEST(groups_come_and_go_and_the_others_stay)
     ck_assert_ptr_null(daemon_group(&d, "b"));
 }
 
-TEST(a_renamed_node_owns_anew)
+TEST(a_renamed_node_owns_under_its_new_name)
 {
     apply("n1", "ab");
     ck_assert_int_eq(configure_start(&d), 0);
@@ -261,14 +267,14 @@ TEST(what_the_server_says_is_shown_once)
         while (n + strlen(said[i]) < sizeof text)
             n += (size_t)snprintf(text + n, sizeof text - n, "%s", said[i]);
         daemon_arbiter_handler.lost(&d, text);
-        describe_status(&d);
+        status_publish_line(&d);
         daemon_api_source.describe_manager(&d, &manager);
         ck_assert_uint_gt(strlen(manager.arbiter), ARBITER_TEXT_MAX / 2);
         expect_clean(manager.arbiter);
         expect_clean(manager.status);
         ASSERT_CONTAINS(manager.status, "arbiter out of reach: ");
         for (size_t k = 0; k < d.n_groups; k++) {
-            ck_assert(daemon_api_source.describe_group(&d, d.groups[k]->group->name, &group));
+            ck_assert(daemon_api_source.describe_group(&d, d.groups[k]->config->name, &group));
             ck_assert_str_eq(group.reason, "the arbiter cannot be reached");
         }
     }
@@ -279,7 +285,7 @@ static void expect_group(const char *role, const char *reason)
     struct api_group group;
 
     for (size_t k = 0; k < d.n_groups; k++) {
-        ck_assert(daemon_api_source.describe_group(&d, d.groups[k]->group->name, &group));
+        ck_assert(daemon_api_source.describe_group(&d, d.groups[k]->config->name, &group));
         ck_assert_str_eq(group.role, role);
         ck_assert_str_eq(group.reason, reason);
     }
@@ -298,7 +304,7 @@ TEST(a_lock_on_all_records_blocks_until_somebody_can_write)
     daemon_arbiter_handler.connected(&d, "PostgreSQL");
     daemon_arbiter_handler.locked(&d, "the table is locked: process 8");
     expect_group("blocked", "the table is locked: process 8");
-    /* As is said before a server cannot be reached. */
+    /* As is reported before a server cannot be reached. */
     daemon_arbiter_handler.locked(&d, NULL);
     daemon_arbiter_handler.lost(&d, "Connection refused");
     expect_group("blocked", "the arbiter cannot be reached");
@@ -329,7 +335,7 @@ TEST(a_lock_on_all_records_blocks_until_somebody_can_write)
     ck_assert_str_eq(d.locked, "");
 }
 
-TEST(what_nobody_has_looked_at_is_not_led_down)
+TEST(what_was_never_polled_has_not_stepped_down)
 {
     apply("n1", "a");
     ck_assert_int_eq(configure_start(&d), 0);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whether this host's clock kept within what the budget bears, by what two of its clocks say. */
+/* Whether this host's clock kept within what the budget tolerates, by what two of its clocks say.
+ */
 #include <string.h>
 
 #include "daemon/clock_rate.h"
@@ -124,7 +125,7 @@ TEST(what_is_read_in_one_go)
 }
 
 /* Suspended, or a virtual machine that was stopped: neither clock goes on. */
-TEST(a_machine_that_stood_still_says_nothing)
+TEST(a_machine_that_was_paused_shows_nothing)
 {
     ck_assert_int_eq(after(SEC, 0), DRIFT_WITHIN);
     /* Eight hours later by any other clock. */
@@ -132,7 +133,7 @@ TEST(a_machine_that_stood_still_says_nothing)
     ck_assert_int_eq(judge(NOW + 2 * SEC, NOW + 2 * SEC), DRIFT_WITHIN);
 }
 
-/* One of them stood still alone, or was set forward. */
+/* One of them stopped alone, or was set forward. */
 TEST(one_clock_alone_is_beyond, .times = 2)
 {
     ck_assert_int_eq(judge(NOW, NOW), DRIFT_UNKNOWN);
@@ -205,15 +206,15 @@ TEST(the_longest_times_do_not_wrap)
 static enum rate_verdict verdict;
 static char text[RATE_TEXT_MAX];
 
-/* told: 1 within, 0 beyond, -1: the kernel does not say. */
-static void look(int told, bool sharp, uint64_t raw, uint64_t monotonic)
+/* kernel: 1 within, 0 beyond, -1: it does not say. */
+static void look(int kernel, bool sharp, uint64_t raw, uint64_t monotonic)
 {
-    struct rate_reading l = {.told = told >= 0,
-                             .told_within = told != 0,
+    struct rate_reading l = {.kernel_says = kernel >= 0,
+                             .kernel_within = kernel != 0,
                              .sharp = sharp,
                              .reading = reading(raw, monotonic, WIDTH)};
 
-    if (told == 0)
+    if (kernel == 0)
         strcpy(l.text, "slewed");
     verdict = rate_judge(&w, &l, text);
     ck_assert_int_eq(verdict == RATE_UNFIT, text[0] != '\0');

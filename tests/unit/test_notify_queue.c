@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* What PID 1 is told of the agent: in order, and without waiting for a PID 1 that reads nothing. A
- * call that waits lets its test run into the time limit. */
+/* What is reported to PID 1 of the agent: in order, and without waiting for a PID 1 that reads
+ * nothing. A call that waits lets its test run into the time limit. */
 
 #include <errno.h>
 #include <stdio.h>
@@ -91,7 +91,7 @@ static unsigned go_on(void)
     return n;
 }
 
-TEST(what_there_is_room_for_is_told_at_once)
+TEST(what_there_is_room_for_is_sent_at_once)
 {
     notify_queue_send(&notify, "READY=%d", 1);
     notify_queue_status(&notify, "leads nothing");
@@ -120,7 +120,7 @@ TEST(without_room_nothing_waits_and_the_order_is_kept)
     ck_assert_str_eq(next(), "STOPPING=1");
 }
 
-/* What was told is not told twice. */
+/* What was sent is not sent twice. */
 TEST(one_place_becomes_free_after_the_other)
 {
     unsigned n = fill();
