@@ -131,7 +131,7 @@ static void write_note(struct group *s, enum member_note note, uint64_t term)
     struct journal_context c = {.node = s->daemon->config->node, .group = s->group->name};
     char reason[REASON_MAX];
 
-    c.term = s->member.term > 0 ? s->member.term : term;
+    c.term = s->member.term.number > 0 ? s->member.term.number : term;
     switch (note) {
     case NOTE_NONE:
         return;
@@ -233,12 +233,12 @@ static struct ticket ticket_of(const struct group *s)
 {
     const struct member *m = &s->member;
     struct ticket t = {
-        .version = m->cover.fixed ? TICKET_VERSION_FIXED : TICKET_VERSION,
-        .term = m->term,
-        .lease = m->cover.lease,
-        .stop = m->stop,
-        .duration = m->cover.duration,
-        .deadline = m->deadline,
+        .version = m->term.cover.fixed ? TICKET_VERSION_FIXED : TICKET_VERSION,
+        .term = m->term.number,
+        .lease = m->term.cover.lease,
+        .stop = m->term.stop,
+        .duration = m->term.cover.duration,
+        .deadline = m->term.deadline,
     };
 
     (void)snprintf(t.group, sizeof t.group, "%s", s->group->name);
@@ -317,7 +317,7 @@ bool group_step(struct group *s, struct member_event *event, struct request *ret
     assert(event);
     assert(ret_request || event->type != EVENT_SEND);
 
-    uint64_t term = s->member.term;
+    uint64_t term = s->member.term.number;
     struct update update;
 
     event->now = clock_boottime();

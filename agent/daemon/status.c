@@ -109,9 +109,9 @@ static void describe_runs(const struct group *s, char ret[static REASON_MAX])
  */
 static bool led_by_another_method(const struct group *s)
 {
-    const struct record *r = &s->member.record;
+    const struct record *r = &s->member.seen.record;
 
-    return s->member.seen_at > 0 && r->owner[0] && !r->claimable &&
+    return s->member.seen.at > 0 && r->owner[0] && !r->claimable &&
            s->record_method != s->group->method;
 }
 
@@ -140,7 +140,7 @@ static void describe_obstacle(const struct group *s, usec_t now, char ret[static
                        " was seen here; nothing is claimed until its successor is reached (or, if "
                        "it was restored from an older backup, until tenured was restarted on all "
                        "hosts)",
-                       s->member.epoch.timeline, member_replaced_by(&s->member));
+                       s->member.seen.epoch.timeline, member_replaced_by(&s->member));
     else if (led_by_another_method(s))
         (void)snprintf(ret, REASON_MAX,
                        "the lease is of the method %s, and this host has %s: set the same method "
@@ -188,7 +188,7 @@ static bool is_new(const struct group *s, usec_t now)
 static bool held_up(const struct group *s)
 {
     return s->member.state == MEMBER_STANDBY && s->held_up[0] && s->held_up_claim &&
-           s->held_up_term == s->member.record.term;
+           s->held_up_term == s->member.seen.record.term;
 }
 
 static const char *role_of(const struct group *s, usec_t now)
@@ -218,7 +218,7 @@ static const char *role_of(const struct group *s, usec_t now)
 
 static void describe_leader(struct group *s)
 {
-    const struct record *r = &s->member.record;
+    const struct record *r = &s->member.seen.record;
 
     if (member_leads(&s->member))
         (void)snprintf(s->leader, sizeof s->leader, "%s", s->daemon->config->node);
@@ -237,15 +237,15 @@ static void describe_waiting_lease(const struct group *s, char ret[static REASON
     char lease[SPAN_FORMAT_MAX], stop[SPAN_FORMAT_MAX];
     struct budget b;
 
-    if (m->budget.lease == m->cover.lease)
+    if (m->budget.lease == m->term.cover.lease)
         return;
     format_span(m->budget.lease, lease, sizeof lease);
-    if (budget_compute(m->budget.lease, m->stop, &b) < 0)
+    if (budget_compute(m->budget.lease, m->term.stop, &b) < 0)
         (void)snprintf(ret, REASON_MAX,
                        "leads; the configured lease of %s counts from the next term on: it is too "
                        "short for the stop timeout of this one, %s",
-                       lease, format_span(m->stop, stop, sizeof stop));
-    else if (m->cover.fixed)
+                       lease, format_span(m->term.stop, stop, sizeof stop));
+    else if (m->term.cover.fixed)
         (void)snprintf(ret, REASON_MAX,
                        "leads; the configured lease of %s counts from the next term on: the keeper "
                        "of this one is of an earlier version",
@@ -311,13 +311,13 @@ static void describe_copies(const struct group *s, char ret[static REASON_MAX])
 
 static void describe_observing(const struct group *s, usec_t now, char ret[static REASON_MAX])
 {
-    const struct record *r = &s->member.record;
+    const struct record *r = &s->member.seen.record;
     const char *node = s->daemon->config->node;
 
     describe_obstacle(s, now, ret);
     if (ret[0])
         return;
-    if (s->member.seen_at == 0)
+    if (s->member.seen.at == 0)
         (void)snprintf(ret, REASON_MAX, "the lease has not been read yet");
     else if (s->member.failed_starts > 0 && s->member.not_before > now)
         (void)snprintf(ret, REASON_MAX, "waits, because %s",
@@ -387,7 +387,7 @@ static void describe_stuck(const struct group *s, usec_t now, char ret[static RE
     const struct member *m = &s->member;
     const struct budget *b = &s->group->budget;
     const struct group_view *v = host_view(s->daemon->host, s->group->name);
-    usec_t limit = usec_max(m->stop, b->stop) + usec_max(cover_kill(&m->cover), b->kill);
+    usec_t limit = usec_max(m->term.stop, b->stop) + usec_max(cover_kill(&m->term.cover), b->kill);
     char left[REASON_MAX];
 
     ret[0] = '\0';
@@ -447,8 +447,8 @@ static void describe_reason(struct group *s, usec_t now)
 static usec_t seen_ago(const struct member *m, usec_t now)
 {
     if (member_leads(m))
-        return usec_sub(now, m->renewed_at);
-    return m->seen_at == 0 ? USEC_INFINITY : usec_sub(now, m->seen_at);
+        return usec_sub(now, m->term.renewed_at);
+    return m->seen.at == 0 ? USEC_INFINITY : usec_sub(now, m->seen.at);
 }
 
 /* On another host. A record that is not observed is as old as its last sight. */
@@ -460,13 +460,13 @@ static usec_t leader_runs(const struct group *s, usec_t now)
         return 0;
     if (m->state != MEMBER_STANDBY)
         return USEC_INFINITY; /* what the record says is not looked at now */
-    return usec_sub(confirm_runs_until(&m->record, m->observed ? m->seen_since : m->seen_at), now);
+    return usec_sub(confirm_runs_until(&m->seen.record, m->seen.valid ? m->seen.since : m->seen.at), now);
 }
 
 static usec_t renewed_ago(const struct group *s, usec_t now)
 {
     if (member_leads(&s->member))
-        return usec_sub(now, s->member.renewed_at);
+        return usec_sub(now, s->member.term.renewed_at);
     return s->renewed_at == 0 ? USEC_INFINITY : usec_sub(now, s->renewed_at);
 }
 
@@ -480,7 +480,7 @@ static void describe_observation(const struct group *s, usec_t now, struct api_g
     if (ret->watch > 0 && s->group->method == METHOD_ADVISORY) {
         ret->watch = usec_max(ret->watch, s->group->budget.lease);
         if (at != USEC_INFINITY)
-            at = usec_max(at, usec_add(m->seen_since, ret->watch));
+            at = usec_max(at, usec_add(m->seen.since, ret->watch));
     }
     ret->unchanged = usec_min(ret->unchanged, ret->watch);
     ret->claims_in = at == USEC_INFINITY || strcmp(ret->role, "standby") != 0 ? USEC_INFINITY
@@ -498,8 +498,8 @@ static bool describe_group(void *userdata, const char *group, struct api_group *
         return false;
     const struct member *m = &s->member;
     const struct config_group *g = s->group;
-    bool held = holds_term(m) && m->cover.duration > 0;
-    uint64_t term = m->term > 0 ? m->term : m->record.term;
+    bool held = holds_term(m) && m->term.cover.duration > 0;
+    uint64_t term = m->term.number > 0 ? m->term.number : m->seen.record.term;
 
     describe_leader(s);
     describe_reason(s, now);
@@ -519,12 +519,12 @@ static bool describe_group(void *userdata, const char *group, struct api_group *
         .leader_since = s->leader[0] && s->since_term == term ? s->since : 0,
         .seen = seen_ago(m, now),
         .renewed = renewed_ago(s, now),
-        .deadline = member_leads(m) ? usec_sub(m->deadline, now) : 0,
+        .deadline = member_leads(m) ? usec_sub(m->term.deadline, now) : 0,
         .leader_runs = leader_runs(s, now),
-        .lease = held ? m->cover.lease : g->budget.lease,
+        .lease = held ? m->term.cover.lease : g->budget.lease,
         .configured = g->budget.lease,
-        .stop_timeout = held ? m->stop : g->budget.stop,
-        .duration = held ? m->cover.duration : g->budget.duration,
+        .stop_timeout = held ? m->term.stop : g->budget.stop,
+        .duration = held ? m->term.cover.duration : g->budget.duration,
         .units = s->units,
         .n_units = g->n_units,
         .missed = s->missed[0] ? count_missed(v) : 0, /* after a while: units are restarted */
@@ -672,11 +672,11 @@ static bool nobody_leads(const struct group *s, const struct api_group *g, usec_
     bool standby = (m->state == MEMBER_STANDBY || waits_for_lock(s)) && !m->stopping &&
                    s->daemon->drain == DRAIN_NONE;
     bool asked = s->daemon->connected || s->daemon->locked[0];
-    bool over = m->record.clean || held_up(s) ||
+    bool over = m->seen.record.clean || held_up(s) ||
                 (s->changed_at > 0 && usec_sub(now, s->changed_at) >= usec_max(g->watch, g->lease));
     bool cannot = strcmp(g->role, "blocked") == 0 || (m->failed_starts > 0 && m->not_before > now);
 
-    return standby && asked && m->seen_at > 0 && over && cannot;
+    return standby && asked && m->seen.at > 0 && over && cannot;
 }
 
 /* What a host that could take over needs for it: it may read the record a poll later than this one,
@@ -725,7 +725,7 @@ static void tell_stuck(struct group *s, const struct api_group *g, usec_t now)
     struct journal_context c = {.message_id = MESSAGE_STUCK,
                                 .node = s->daemon->config->node,
                                 .group = g->name,
-                                .term = s->member.term,
+                                .term = s->member.term.number,
                                 .reason = what};
 
     describe_stuck(s, now, what);
@@ -746,7 +746,7 @@ static void tell_missed(struct group *s, const struct api_group *g, usec_t now)
     struct journal_context c = {.message_id = MESSAGE_MISSED,
                                 .node = s->daemon->config->node,
                                 .group = g->name,
-                                .term = s->member.term,
+                                .term = s->member.term.number,
                                 .reason = what};
 
     if (v && v->asked_at == 0)
@@ -776,7 +776,7 @@ static void tell_lost(struct group *s, const struct api_group *g)
     struct journal_context c = {.message_id = MESSAGE_UNGUARDED,
                                 .node = s->daemon->config->node,
                                 .group = g->name,
-                                .term = s->member.term};
+                                .term = s->member.term.number};
 
     if (!v || !holds_term(&s->member)) {
         s->lost_told[0] = '\0';
@@ -824,7 +824,7 @@ static void tell_doubt(struct group *s, const struct api_group *g)
     struct journal_context c = {.message_id = MESSAGE_DOUBT,
                                 .node = s->daemon->config->node,
                                 .group = g->name,
-                                .term = s->member.term};
+                                .term = s->member.term.number};
 
     if (!v || !member_leads(&s->member)) {
         s->doubt_told[0] = '\0';
@@ -853,7 +853,7 @@ static void tell_unarmed(struct group *s, const struct api_group *g)
     struct journal_context c = {.message_id = MESSAGE_UNARMED,
                                 .node = s->daemon->config->node,
                                 .group = g->name,
-                                .term = s->member.term,
+                                .term = s->member.term.number,
                                 .reason = g->reason};
     bool unarmed = v && v->unarmed && holds_term(&s->member);
 
@@ -875,7 +875,7 @@ static void tell_lease(struct group *s, const struct api_group *g)
     char lease[SPAN_FORMAT_MAX];
 
     if (s->lease_waits && leads && !waits)
-        log_info("%s: term %" PRIu64 " has the configured lease now, %s", g->name, s->member.term,
+        log_info("%s: term %" PRIu64 " has the configured lease now, %s", g->name, s->member.term.number,
                  format_span(g->lease, lease, sizeof lease));
     s->lease_waits = waits;
 }
@@ -888,7 +888,7 @@ static void tell_copy(struct group *s, const struct api_group *g, usec_t now)
     struct journal_context c = {.message_id = MESSAGE_COPY_LOST,
                                 .node = s->daemon->config->node,
                                 .group = g->name,
-                                .term = s->member.term};
+                                .term = s->member.term.number};
 
     if (!v || v->guards == HOST_GUARDS_UNKNOWN)
         return;

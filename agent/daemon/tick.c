@@ -185,7 +185,7 @@ static void on_held_up(void *userdata, size_t i, const char *said)
     struct journal_context c = {
         .message_id = MESSAGE_HELD_UP, .node = d->config->node, .group = s->group->name};
 
-    c.term = s->member.term > 0 ? s->member.term : s->member.record.term;
+    c.term = s->member.term.number > 0 ? s->member.term.number : s->member.seen.record.term;
     if (s->held_up_term != c.term || strcmp(s->held_up, holder) != 0)
         journal_write(LOG_WARNING, &c,
                       "%s: this node cannot claim or renew the lease because of %s", c.group,
@@ -342,7 +342,7 @@ static void on_hint(void *userdata, const char *group, const struct release_noti
 {
     struct daemon *d = userdata;
     struct group *s = group ? daemon_group(d, group) : NULL;
-    struct member_event event = {.type = EVENT_HINT, .told = told};
+    struct member_event event = {.type = EVENT_HINT, .notice = told};
 
     if (s)
         (void)group_step(s, &event, NULL);

@@ -61,7 +61,7 @@ struct heal {
 bool heal_knows(const struct guards_seen *g, usec_t now);
 
 /* A fresh look at this host. */
-void heal_look(struct heal *h, const struct guards_seen *g, usec_t now);
+void heal_poll(struct heal *h, const struct guards_seen *g, usec_t now);
 
 /* A heal is over, this group's or another's. asked_at: just before PID 1 was asked for it.
  * answered: it was done or refused; otherwise nobody knows. */

@@ -42,6 +42,8 @@ enum member_state {
                           known to be ours, when it stood still for a renewal interval */
 };
 
+#define MEMBER_STATES (MEMBER_RELEASING + 1)
+
 /* Why a term ended, or why this node is not claiming. */
 enum member_reason {
     REASON_NONE,
@@ -74,6 +76,8 @@ enum member_event_type {
                         next claim on */
 };
 
+#define MEMBER_EVENTS (EVENT_RESUME + 1)
+
 struct member_event {
     enum member_event_type type;
     usec_t now;                /* read for this very event: what was asked of PID 1 before the
@@ -83,8 +87,8 @@ struct member_event {
     bool fit;                  /* EVENT_SEND: this node's clock may be trusted to renew and claim */
     bool may_claim;            /* EVENT_SEND: a slot is free, and no strays are being stopped */
     const struct reply *reply; /* EVENT_REPLY */
-    const struct release_notice *told; /* EVENT_HINT: what was given back; NULL: not said */
-    const struct host_state *host;     /* EVENT_HOST */
+    const struct release_notice *notice; /* EVENT_HINT: what was given back; NULL: not said */
+    const struct host_state *host;       /* EVENT_HOST */
     int error;       /* EVENT_STARTED: 0; -ETIMEDOUT, -ECONNRESET: no answer; -EAGAIN:
                         PID 1 was not asked; or what it said */
     usec_t asked_at; /* EVENT_HEALED: just before PID 1 was asked for it */
@@ -127,6 +131,28 @@ struct update {
     struct request request; /* .group is left for the caller */
 };
 
+/* A term that this node holds, or is ending. */
+struct term {
+    uint64_t number;    /* 0: there is none */
+    struct cover cover; /* its lease */
+    usec_t stop;        /* its S */
+    usec_t deadline;
+    usec_t renewed_at;    /* when the last renewal that was granted was sent; of an adopted term: at
+                             most */
+    struct nonces nonces; /* of its record */
+    unsigned adopted_by;  /* adopting: nonces of others' that were read, and renewed by */
+    bool release;         /* the record may still be ours: release it when all is dead */
+};
+
+/* What was seen of the record: (term, nonce) of this epoch, unchanged from `since` on, last read
+ * `at`. */
+struct observation {
+    bool valid; /* it counts for a claim */
+    struct record record;
+    struct epoch epoch;
+    usec_t since, at;
+};
+
 struct member {
     char owner[OWNER_MAX + 1];
     struct budget budget;
@@ -136,31 +162,18 @@ struct member {
     enum member_reason reason;
     usec_t since; /* of the state */
 
-    /* The term held, or being given up. */
-    uint64_t term;
-    struct cover cover; /* its lease */
-    usec_t stop;
-    usec_t deadline;
-    usec_t
-        renewed_at; /* when the last renewal that was granted was sent; an adopted one: at most */
-    struct nonces nonces; /* of our record */
-    unsigned adopted_by;  /* adopting: nonces of others' that were read, and renewed by */
-    struct watch watch;   /* of a record in our name whose nonces we do not know */
-    bool release;         /* the record may still be ours: release it when all is dead */
-    uint64_t left_term;   /* the last that ended here and was not released, as something may be
-                             left */
-    uint64_t over_term;   /* the highest term that ended here: never taken up again */
-    uint64_t highest_term;
+    struct term term;
+    struct watch watch;    /* of a record in our name whose nonces we do not know */
+    uint64_t left_term;    /* the last that ended here and was not released, as something may be
+                              left */
+    uint64_t over_term;    /* the highest term that ended here: never taken up again */
+    uint64_t highest_term; /* that was seen here */
 
-    /* Observation: (term, nonce) of this epoch unchanged from .seen_since on, last read .seen_at.
-     */
-    bool observed;
-    struct record record;
-    struct epoch epoch;
-    usec_t seen_since, seen_at;
+    struct observation seen;
 
     /* The request under way, and the last claim whose outcome is not known. */
     struct pause_watch pause;
+    enum pause_verdict pause_verdict; /* of the last reply */
     bool in_flight;
     enum operation operation;
     usec_t sent_at;
@@ -170,24 +183,30 @@ struct member {
     struct nonce claim_nonce;
     struct epoch claim_epoch;
 
-    /* Told of a release: the next request may be a claim at once, instead of a look first. Kept
-     * apart from what was observed, which no hint can disturb. */
+    /* A release was announced: the next request may be a claim at once, without a poll before it.
+     * Kept apart from what was observed, which no hint can disturb. */
     bool has_notice, sent_notice;
-    struct release_notice told;
+    struct release_notice notice;
 
     struct host_state host;
-    usec_t started_at; /* from when on a look says whether StartUnit worked; 0: no answer yet */
-    usec_t look_at;    /* starting: have a look at this time */
-    usec_t told_at;    /* when the keeper was last told to end */
+    usec_t started_at;  /* from when on a poll says whether StartUnit worked; 0: no answer yet */
+    usec_t poll_at;     /* starting: poll the host at this time */
+    usec_t end_sent_at; /* when the keeper was last asked to end */
     usec_t stray_since;
     bool stray_noted;
     unsigned namesake_changes;
     struct heal heal;
 
     usec_t due;        /* when this member wants to be part of a tick */
-    bool hinted;       /* told of a change while a request was under way: ask once more */
+    bool hinted;       /* a hint came while a request was under way: ask once more */
     usec_t not_before; /* no claim before */
     unsigned failed_starts;
+};
+
+/* A move from one state to another. */
+struct member_edge {
+    enum member_state from, to;
+    char when[64]; /* human-readable */
 };
 
 /* owner: NODE/INSTANCE_ID. Starts as a stopped standby: EVENT_RESUME makes it take part. */
@@ -204,6 +223,16 @@ bool member_event_fits(const struct member *m, const struct member_event *event)
 
 /* The one function: judges the event, moves the member, says what to do. */
 void member_step(struct member *m, const struct member_event *event, struct update *update);
+
+/* Every move that there is. member_step() asserts that it makes no other; `sim --edges` prints them
+ * as above, and tests/sim counts that each is made. */
+#define MEMBER_EDGES 15
+extern const struct member_edge member_edges[MEMBER_EDGES];
+
+bool member_may_move(enum member_state from, enum member_state to);
+
+/* Does a member in this state ignore the event, but for what is the same in all states? */
+bool member_ignores(enum member_state state, enum member_event_type event);
 
 /* When this member wants to be in a tick: USEC_INFINITY while it waits for an answer or has
  * nothing to ask. */

@@ -6,12 +6,12 @@
 /* Of the term that ends, or of the configuration, whichever is longer. */
 static usec_t stop_timeout(const struct member *m)
 {
-    return usec_max(m->stop, m->budget.stop);
+    return usec_max(m->term.stop, m->budget.stop);
 }
 
 static usec_t kill_time(const struct member *m)
 {
-    return usec_max(cover_kill(&m->cover), budget_kill(m->budget.lease));
+    return usec_max(cover_kill(&m->term.cover), budget_kill(m->budget.lease));
 }
 
 /* Nothing of it runs. The stop of a keeper that was none waits for the units that it stops: then

@@ -115,19 +115,19 @@ static void check_claim(const struct account *a, bool fit, bool may_claim)
 static void check_release(const struct account *a)
 {
     assert(!a->denied);
-    assert(a->over && a->proven && a->u.request.term == a->m.term);
+    assert(a->over && a->proven && a->u.request.term == a->m.term.number);
 }
 
 /* Its lease covers the deadline that was given to the keeper. */
 static void check_renewal(const struct account *a, bool fit)
 {
     const struct request *q = &a->u.request;
-    usec_t left = usec_sub(a->m.deadline, a->now);
+    usec_t left = usec_sub(a->m.term.deadline, a->now);
 
-    assert(fit && q->term == a->m.term && q->term > 0 && !a->over);
+    assert(fit && q->term == a->m.term.number && q->term > 0 && !a->over);
     assert(q->lease > 0 && q->duration > 0);
-    assert(a->m.stop == 0 || left == 0 || !budget_holds(q->lease, a->m.stop, q->duration) ||
-           budget_holds(q->lease, a->m.stop, left));
+    assert(a->m.term.stop == 0 || left == 0 || !budget_holds(q->lease, a->m.term.stop, q->duration) ||
+           budget_holds(q->lease, a->m.term.stop, left));
 }
 
 static void check_request(struct account *a, bool fit, bool may_claim)
@@ -149,23 +149,23 @@ static void check_request(struct account *a, bool fit, bool may_claim)
 /* At most one for a term, never for one that is over, and while half of it is left. */
 static void check_ticket(struct account *a)
 {
-    assert(!a->stopped && a->m.term > a->highest_ticket);
-    assert(budget_holds(a->m.cover.lease, a->m.stop, a->m.cover.duration));
-    assert(a->m.deadline == usec_add(a->sent_at, a->m.cover.duration));
-    assert(a->now < a->m.deadline && a->now - a->sent_at <= a->m.cover.duration / 2);
+    assert(!a->stopped && a->m.term.number > a->highest_ticket);
+    assert(budget_holds(a->m.term.cover.lease, a->m.term.stop, a->m.term.cover.duration));
+    assert(a->m.term.deadline == usec_add(a->sent_at, a->m.term.cover.duration));
+    assert(a->now < a->m.term.deadline && a->now - a->sent_at <= a->m.term.cover.duration / 2);
     check_ready(a);
-    a->highest_ticket = a->term = a->m.term;
-    a->deadline = a->m.deadline;
+    a->highest_ticket = a->term = a->m.term.number;
+    a->deadline = a->m.term.deadline;
     a->over = a->denied = false;
 }
 
 static void check_extend(struct account *a, const struct reply *reply)
 {
     assert(reply && reply->outcome == OUTCOME_GRANTED && a->request.operation == OPERATION_RENEW);
-    assert(!a->over && a->m.term == a->request.term && a->now < a->deadline);
-    assert(a->m.deadline <= usec_max(a->deadline, usec_add(a->sent_at, reply->record.duration)));
-    assert(a->m.deadline >= a->deadline && a->m.cover.until >= a->m.deadline);
-    a->deadline = a->m.deadline;
+    assert(!a->over && a->m.term.number == a->request.term && a->now < a->deadline);
+    assert(a->m.term.deadline <= usec_max(a->deadline, usec_add(a->sent_at, reply->record.duration)));
+    assert(a->m.term.deadline >= a->deadline && a->m.term.cover.until >= a->m.term.deadline);
+    a->deadline = a->m.term.deadline;
 }
 
 /* Only what is known to be lost, one at a time, and with pauses. */
@@ -240,24 +240,24 @@ static void step(struct account *a, struct member_event e)
     member_step(&a->m, &e, &a->u);
     if (a->m.state == MEMBER_ADOPTING && before.state != MEMBER_ADOPTING) {
         assert(a->local.keeper == KEEPER_ACTIVE && a->local.keeper_ours);
-        assert(a->m.term == a->local.keeper_term && a->now < a->m.deadline);
-        a->term = a->m.term;
+        assert(a->m.term.number == a->local.keeper_term && a->now < a->m.term.deadline);
+        a->term = a->m.term.number;
         a->deadline =
             usec_min(a->local.keeper_deadline, usec_add(a->now, a->local.keeper_duration));
         a->over = a->denied = false;
     }
     check_actions(a, e.reply);
     assert(e.type == EVENT_SEND || !(a->u.actions & ACTION_REQUEST));
-    assert(before.term == 0 || a->m.term == 0 || a->m.term == before.term);
+    assert(before.term.number == 0 || a->m.term.number == 0 || a->m.term.number == before.term.number);
     assert(a->m.highest_term >= before.highest_term && a->m.over_term >= before.over_term);
     if (member_leads(&a->m)) {
-        assert(a->m.term == a->term && !a->over && a->m.deadline == a->deadline);
-        assert(e.type != EVENT_CLOCK || a->now < a->m.deadline);
+        assert(a->m.term.number == a->term && !a->over && a->m.term.deadline == a->deadline);
+        assert(e.type != EVENT_CLOCK || a->now < a->m.term.deadline);
     }
     if (e.type == EVENT_CLOCK)
         assert(member_wake(&a->m) > a->now);
     if (member_settled(&a->m))
-        assert(a->stopped && !a->asked && dead(&a->local) && a->m.term == 0);
+        assert(a->stopped && !a->asked && dead(&a->local) && a->m.term.number == 0);
     if (e.type != EVENT_SEND) /* what it asks is not accounted for yet */
         check_awake(a);
     assert(*member_state_name(a->m.state) != '?' && *member_reason_text(a->m.reason) != '?');
@@ -398,7 +398,7 @@ static void look(struct account *a, char *line)
                                        : KEEPER_GONE,
         .keeper_queued = strchr(flags, 'q') != NULL,
         .keeper_ours = strchr(flags, 'o') != NULL,
-        .keeper_term = term > 0 ? TERM + term : a->m.term,
+        .keeper_term = term > 0 ? TERM + term : a->m.term.number,
         .keeper_deadline = usec_add(a->now, (usec_t)(fuzz_number(&line) & INT32_MAX)),
         .keeper_lease = a->m.budget.lease,
         .keeper_stop = a->m.budget.stop,
@@ -425,7 +425,7 @@ static void look(struct account *a, char *line)
     bool over = a->over && dead(&l) && l.asked_at > a->over_at;
     a->proven = a->proven || (over && !l.left);
     if (over && l.left && a->m.state == MEMBER_ENDING)
-        a->left = a->m.term;
+        a->left = a->m.term.number;
     step(a, (struct member_event){.type = EVENT_HOST, .host = &l});
 }
 
@@ -441,7 +441,7 @@ static void hint(struct account *a, char *line)
         a->was_told = true;
         a->told = told;
     }
-    step(a, (struct member_event){.type = EVENT_HINT, .told = strchr(flags, 't') ? &told : NULL});
+    step(a, (struct member_event){.type = EVENT_HINT, .notice = strchr(flags, 't') ? &told : NULL});
 }
 
 static void healed(struct account *a, char *line)

@@ -67,7 +67,7 @@ static void take_actions(struct world *w, struct node *n, const struct update *u
 
     n->stalled = stalls;
     n->effect = u->actions & ~(unsigned)ACTION_REQUEST;
-    n->effect_paper = (struct paper){.term = m->term, .deadline = m->deadline};
+    n->effect_paper = (struct paper){.term = m->term.number, .deadline = m->term.deadline};
     memcpy(n->effect_paper.owner, n->owner, sizeof n->owner);
     if (!stalls)
         agent_carry_out(w, n);
@@ -190,7 +190,7 @@ void agent_hint(struct world *w, struct node *n, const struct release_notice *to
 
     n->witness.was_told = true;
     n->witness.told = copy;
-    agent_step(w, n, (struct member_event){.type = EVENT_HINT, .told = &copy}, stalls);
+    agent_step(w, n, (struct member_event){.type = EVENT_HINT, .notice = &copy}, stalls);
 }
 
 /* ---- this host ---- */

@@ -106,15 +106,15 @@ static void tidy_term(struct member *m)
 
     m->reason = REASON_NONE;
     m->failed_starts = 0; /* shorter waits: more can happen */
-    m->deadline = past_deadline(m->deadline);
-    m->told_at = m->state == MEMBER_ENDING ? past(m->told_at, 1) : 0;
+    m->term.deadline = past_deadline(m->term.deadline);
+    m->end_sent_at = m->state == MEMBER_ENDING ? past(m->end_sent_at, 1) : 0;
     if (!lives)
         m->since = 0;
     if (m->state != MEMBER_STARTING) {
         m->started_at = 0;
-        m->look_at = 0;
+        m->poll_at = 0;
     }
-    m->look_at = m->look_at == 0 || m->look_at == USEC_INFINITY ? m->look_at : tick_of(m->look_at);
+    m->poll_at = m->poll_at == 0 || m->poll_at == USEC_INFINITY ? m->poll_at : tick_of(m->poll_at);
     if (!m->claim_open)
         m->claim_nonce = (struct nonce){{0}};
 }
@@ -122,7 +122,7 @@ static void tidy_term(struct member *m)
 /* Where all is known, nothing older matters: there is no other history. */
 static void tidy_nonces(const struct world *w, struct member *m)
 {
-    struct nonces *n = &m->nonces;
+    struct nonces *n = &m->term.nonces;
     struct watch *v = &m->watch;
 
     if (n->complete)
@@ -144,12 +144,13 @@ static void tidy_observation(struct member *m)
     m->stray_since = 0;
     m->stray_noted = false;
     m->pause = (struct pause_watch){0};
-    m->seen_since = m->observed ? past(m->seen_since, lease) : 0;
-    m->seen_at = m->observed ? past(m->seen_at, lease / 2 + 1) : 0;
-    if (!m->observed && !m->in_flight)
-        m->record = (struct record){0};
+    m->pause_verdict = PAUSE_NONE;
+    m->seen.since = m->seen.valid ? past(m->seen.since, lease) : 0;
+    m->seen.at = m->seen.valid ? past(m->seen.at, lease / 2 + 1) : 0;
+    if (!m->seen.valid && !m->in_flight)
+        m->seen.record = (struct record){0};
     if (!m->has_notice)
-        m->told = (struct release_notice){0};
+        m->notice = (struct release_notice){0};
     if (!m->in_flight) {
         m->operation = OPERATION_OBSERVE;
         m->sent_fit = m->sent_notice = false;
@@ -538,50 +539,50 @@ static void visit_watch(struct codec *c, struct watch *v)
 
 static void visit_member_term(struct codec *c, struct member *m)
 {
-    bool spans = m->cover.duration > 0;
+    bool spans = m->term.cover.duration > 0;
 
-    FLAGS(c, &spans, &m->release, &m->claim_open);
+    FLAGS(c, &spans, &m->term.release, &m->claim_open);
     /* All have one lease: what is known of another one says nothing. */
     if (c->mode == MODE_READ && spans) {
-        m->cover = (struct cover){.lease = grid.budget.lease,
+        m->term.cover = (struct cover){.lease = grid.budget.lease,
                                   .duration = grid.budget.duration,
                                   .kept = grid.budget.lease};
-        m->stop = grid.budget.stop;
+        m->term.stop = grid.budget.stop;
     }
     visit_stamp(c, &m->since);
-    visit_term(c, &m->term);
-    visit_time(c, &m->deadline);
+    visit_term(c, &m->term.number);
+    visit_time(c, &m->term.deadline);
     if (c->mode == MODE_READ && spans)
-        m->cover.until = m->deadline;
-    visit_nonces(c, &m->nonces);
+        m->term.cover.until = m->term.deadline;
+    visit_nonces(c, &m->term.nonces);
     visit_watch(c, &m->watch);
-    SMALL(c, m->adopted_by);
+    SMALL(c, m->term.adopted_by);
     visit_term(c, &m->over_term);
     visit_nonce(c, &m->claim_nonce);
     visit_history(c, &m->claim_epoch);
     visit_stamp(c, &m->started_at);
-    visit_time(c, &m->look_at);
-    visit_time(c, &m->told_at);
+    visit_time(c, &m->poll_at);
+    visit_time(c, &m->end_sent_at);
 }
 
 static void visit_member(struct codec *c, struct member *m)
 {
     SMALL(c, m->state);
-    FLAGS(c, &m->stopping, &m->observed, &m->in_flight, &m->sent_fit, &m->has_notice,
+    FLAGS(c, &m->stopping, &m->seen.valid, &m->in_flight, &m->sent_fit, &m->has_notice,
           &m->sent_notice, &m->hinted);
     visit_member_term(c, m);
-    if (m->observed || m->in_flight) {
-        visit_record(c, &m->record);
-        visit_history(c, &m->epoch);
-        if (m->observed)
-            visit_life(c, &m->epoch.started);
-        visit_time(c, &m->seen_since);
-        visit_time(c, &m->seen_at);
+    if (m->seen.valid || m->in_flight) {
+        visit_record(c, &m->seen.record);
+        visit_history(c, &m->seen.epoch);
+        if (m->seen.valid)
+            visit_life(c, &m->seen.epoch.started);
+        visit_time(c, &m->seen.since);
+        visit_time(c, &m->seen.at);
         SMALL(c, m->operation);
         visit_nonce(c, &m->sent_nonce);
     }
     visit_time(c, &m->sent_at);
-    visit_told(c, &m->told);
+    visit_told(c, &m->notice);
     visit_local(c, &m->host);
     visit_time(c, &m->due);
     visit_time(c, &m->not_before);

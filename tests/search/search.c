@@ -130,8 +130,8 @@ static void queue_add(struct queue *q, const uint8_t *bytes, size_t length)
 static void tell_node(const struct node *n)
 {
     printf(" | %c %s", n->name, n->alive ? member_state_name(n->member.state) : "no agent");
-    if (n->member.term > 0)
-        printf(" term %" PRIu64, n->member.term & UINT32_MAX);
+    if (n->member.term.number > 0)
+        printf(" term %" PRIu64, n->member.term.number & UINT32_MAX);
     if (n->stalled)
         printf(", stands still");
     if (n->has_ticket)

@@ -153,14 +153,14 @@ static void take_actions(struct world *w, struct node *n, const struct update *u
     n->effect = u->actions;
     n->effect_pending = true;
     n->effect_ticket =
-        (struct ticket){.version = m->cover.fixed ? TICKET_VERSION_FIXED : TICKET_VERSION,
+        (struct ticket){.version = m->term.cover.fixed ? TICKET_VERSION_FIXED : TICKET_VERSION,
                         .group = "group",
                         .node = "node",
-                        .term = m->term,
-                        .lease = m->cover.lease,
-                        .stop = m->stop,
-                        .duration = m->cover.duration,
-                        .deadline = m->deadline};
+                        .term = m->term.number,
+                        .lease = m->term.cover.lease,
+                        .stop = m->term.stop,
+                        .duration = m->term.cover.duration,
+                        .deadline = m->term.deadline};
     memcpy(n->effect_ticket.owner, n->host->owner, sizeof n->host->owner);
     may_stall(w, n, u->actions & ACTION_TICKET ? 50 : 5);
     if (n->host->agent_stalled_until > w->now)
@@ -181,7 +181,7 @@ static void count_move(struct world *w, const struct node *n, const struct membe
         checker_ending(w, n);
     }
     sim_trace(w, n->host, "%s -> %s term %" PRIu64 " %s", member_state_name(before->state),
-              member_state_name(m->state), m->term, member_reason_text(m->reason));
+              member_state_name(m->state), m->term.number, member_reason_text(m->reason));
 }
 
 static void step(struct world *w, struct node *n, struct member_event event, struct update *u)
@@ -439,7 +439,7 @@ static void take_hint(struct world *w, struct node *n, const struct sim_event *h
 
     if (says)
         checker_told(n, &told);
-    step_and_act(w, n, (struct member_event){.type = EVENT_HINT, .told = says ? &told : NULL});
+    step_and_act(w, n, (struct member_event){.type = EVENT_HINT, .notice = says ? &told : NULL});
 }
 
 /* ---- this host ---- */

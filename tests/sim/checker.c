@@ -155,7 +155,7 @@ static void watch_orphan(struct world *w, struct node *n, const struct reply *to
     const struct record *r = &told->record;
     const struct member *m = &n->member;
     bool watched =
-        m->state == MEMBER_STANDBY || (m->state == MEMBER_RELEASING && m->term == r->term);
+        m->state == MEMBER_STANDBY || (m->state == MEMBER_RELEASING && m->term.number == r->term);
 
     if (r->clean || strcmp(r->owner, n->host->owner) != 0 || !watched)
         return;
@@ -330,7 +330,7 @@ static void check_other_nonce(struct world *w, struct node *n, const struct memb
 {
     const struct witness *v = &n->witness;
     const struct member *m = &n->member;
-    bool led = before->state == MEMBER_LEADING && v->own_term == before->term;
+    bool led = before->state == MEMBER_LEADING && v->own_term == before->term.number;
     bool own = is_own(v, &reply->record.nonce);
     bool another = !epoch_equal(&v->acked_epoch, &reply->epoch);
 
@@ -366,7 +366,7 @@ void checker_moved(struct world *w, struct node *n, const struct member *before,
                 is_own(&n->witness, &event->reply->record.nonce) &&
                 !epoch_equal(&n->witness.acked_epoch, &event->reply->epoch);
     if (ends && before->state != MEMBER_ADOPTING && !n->host->copied && !late)
-        sim_violate(w, VIOLATION_COPY, "n%u, term %" PRIu64, n->index, before->term);
+        sim_violate(w, VIOLATION_COPY, "n%u, term %" PRIu64, n->index, before->term.number);
 }
 
 /* ---- on a host ---- */
@@ -446,11 +446,11 @@ void checker_adopted(struct world *w, const struct node *n)
     usec_t most = usec_add(sim_host_state(w, n->host), n->run.duration);
 
     w->coverage->damaged_adopted += n->damage > 0;
-    if (n->member.deadline < n->run.deadline || n->member.deadline > most)
+    if (n->member.term.deadline < n->run.deadline || n->member.term.deadline > most)
         sim_violate(w, VIOLATION_DEADLINE,
                     "n%u adopts term %" PRIu64 " until %" PRIu64 ", by its keeper %" PRIu64
                     ", at most %" PRIu64,
-                    n->index, n->member.term, n->member.deadline, n->run.deadline, most);
+                    n->index, n->member.term.number, n->member.term.deadline, n->run.deadline, most);
 }
 
 /* The keeper has believed a message: run.deadline is still the one from before. */
@@ -532,13 +532,13 @@ void checker_ending(struct world *w, const struct node *n)
 {
     bool bare = n->bare || w->now - n->back_at <= GUARDS_ANSWER_MAX_USEC;
 
-    if (n->member.reason == REASON_OUTSIDE && n->outside_term != n->member.term)
+    if (n->member.reason == REASON_OUTSIDE && n->outside_term != n->member.term.number)
         sim_violate(w, VIOLATION_GUARDS, "n%u, term %" PRIu64 ": nothing ran outside the slice",
-                    n->index, n->member.term);
+                    n->index, n->member.term.number);
     if (n->member.reason == REASON_UNGUARDED && (n->vain < HEALS_MAX || !bare))
         sim_violate(w, VIOLATION_GUARDS,
                     "n%u, term %" PRIu64 ": %u heals in vain, and the guards are%s lost", n->index,
-                    n->member.term, n->vain, bare ? "" : " not");
+                    n->member.term.number, n->vain, bare ? "" : " not");
     /* A clock that is off by far looks like pauses, again and again. Who has it shall end then, and
      * where nobody else may follow nobody has said that there is a leader. */
     if (w->wrong_clock && n->member.reason == REASON_PAUSED)
@@ -711,7 +711,7 @@ static void still_leads(struct world *w, unsigned group)
 
     if (w->wrong_clock) /* the agent notices, and has somebody else lead */
         g->done = true;
-    else if (!leads(n) || n->member.term != g->leader_term)
+    else if (!leads(n) || n->member.term.number != g->leader_term)
         sim_violate(w, VIOLATION_UNREST, "n%u led term %" PRIu64 ", and gave up: %s", n->index,
                     g->leader_term, member_reason_text(n->member.reason));
     else if (w->now - g->leader_since > 2 * longest_lease(w, group))
@@ -737,7 +737,7 @@ static void check_group(struct world *w, unsigned group)
         if (w->now < w->quiet_at)
             return;
         g->leader = (int)i;
-        g->leader_term = n->member.term;
+        g->leader_term = n->member.term.number;
         g->leader_since = w->now;
         g->done = w->pulled;
         return;

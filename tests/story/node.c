@@ -98,7 +98,7 @@ static void hinted(struct story *s, struct node *n)
     struct release_notice told = n->hint;
 
     n->hint_at = USEC_INFINITY;
-    step(s, n, (struct member_event){.type = EVENT_HINT, .told = &told});
+    step(s, n, (struct member_event){.type = EVENT_HINT, .notice = &told});
 }
 
 static void healed(struct story *s, struct node *n)

@@ -41,7 +41,7 @@ static void told(uint64_t term, const struct nonce *nonce)
 {
     const struct release_notice t = {.term = term, .nonce = *nonce};
 
-    step((struct member_event){.type = EVENT_HINT, .told = &t});
+    step((struct member_event){.type = EVENT_HINT, .notice = &t});
 }
 
 /* The record as the leader gave it back: renewed since it was seen last. */
@@ -115,7 +115,7 @@ TEST(no_claim_on_what_is_told, .times = 8)
     f.fit = _i != 2;
     f.may_claim = _i != 3;
     if (_i == 4)
-        own(&f.m.record, ME);
+        own(&f.m.seen.record, ME);
     if (_i == 5)
         told(TERM - 1, &f.row.nonce);
     else if (_i == 6)

@@ -91,7 +91,7 @@ TEST(the_record_runs_out)
     ck_assert_uint_eq(f.u.request.expected_term, f.row.term);
     grant();
     ck_assert_int_eq(f.m.state, MEMBER_STARTING);
-    ck_assert_uint_gt(f.m.term, f.m.left_term);
+    ck_assert_uint_gt(f.m.term.number, f.m.left_term);
 }
 
 /* What is left on this host is its own when it leads again: that is no obstacle. */
@@ -111,7 +111,7 @@ TEST(a_later_term_is_given_back)
     ck_assert_int_eq(f.m.state, MEMBER_RELEASING);
     ask();
     ck_assert(asks(OPERATION_RELEASE));
-    ck_assert_uint_eq(f.u.request.term, f.m.term);
+    ck_assert_uint_eq(f.u.request.term, f.m.term.number);
 }
 
 /* An agent that was restarted finds its own record, and no keeper: it needs the same proof. */
@@ -147,5 +147,5 @@ TEST(others_go_first)
 
     (void)first_seen();
     observe_until(ended + L + 2 * P - 1, P);
-    ck_assert_uint_ge(f.now - f.m.seen_since, L);
+    ck_assert_uint_ge(f.now - f.m.seen.since, L);
 }

@@ -81,11 +81,11 @@ static void change_system(void)
 }
 static void change_by_a_gap(void)
 {
-    f.now = f.m.seen_at + L / 2 + 1 - MSEC; /* the reply comes a millisecond later */
+    f.now = f.m.seen.at + L / 2 + 1 - MSEC; /* the reply comes a millisecond later */
 }
 static void change_by_the_longest_pause(void)
 {
-    f.now = f.m.seen_at + L / 2 - MSEC;
+    f.now = f.m.seen.at + L / 2 - MSEC;
 }
 static void change_connection(void)
 {
@@ -165,7 +165,7 @@ TEST(no_claim_after_a_gap, .times = 2)
     usec_t seen = first_seen();
 
     observe_until(seen + L - SEC, P);
-    f.now = f.m.seen_at + L / 2 + (usec_t)_i;
+    f.now = f.m.seen.at + L / 2 + (usec_t)_i;
     look_asked_at(f.now);
     ask();
     ck_assert(asks(_i ? OPERATION_OBSERVE : OPERATION_CLAIM));
@@ -202,9 +202,9 @@ TEST(unknown_reply_is_no_observation)
     ask();
     f.now += P;
     answer(OUTCOME_UNKNOWN);
-    ck_assert_uint_eq(f.m.seen_at, last);
-    ck_assert_uint_eq(f.m.seen_since, seen);
-    ck_assert(f.m.observed);
+    ck_assert_uint_eq(f.m.seen.at, last);
+    ck_assert_uint_eq(f.m.seen.since, seen);
+    ck_assert(f.m.seen.valid);
     ck_assert_uint_gt(member_due(&f.m), f.now);
 }
 
@@ -212,7 +212,7 @@ TEST(reply_without_a_record_is_no_observation)
 {
     ask();
     answer_without_record(OUTCOME_GRANTED);
-    ck_assert(!f.m.observed);
+    ck_assert(!f.m.seen.valid);
     ck_assert_uint_gt(member_due(&f.m), f.now);
 }
 
@@ -291,11 +291,11 @@ TEST(observation_is_told)
 
     observation_is(0, 20 * SEC);
     observe_until(seen + 5 * SEC, P);
-    observation_is(f.m.seen_at - seen, 20 * SEC);
+    observation_is(f.m.seen.at - seen, 20 * SEC);
     f.now += SEC; /* up to now, not to the last look */
     event(EVENT_CONNECTED);
     observation_is(f.now - seen, 20 * SEC);
-    f.now = f.m.seen_at + 10 * SEC;
+    f.now = f.m.seen.at + 10 * SEC;
     observation_is(f.now - seen, 20 * SEC);
     f.now++; /* as the next look will find it: nothing was seen for half of the lease */
     observation_is(0, 20 * SEC);
@@ -366,5 +366,5 @@ TEST(observation_of_its_own_record_is_told)
 
     observation_is(0, L);
     observe_until(seen + 5 * SEC, P);
-    observation_is(f.m.seen_at - seen, L);
+    observation_is(f.m.seen.at - seen, L);
 }
