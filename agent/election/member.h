@@ -6,14 +6,23 @@
  * clock, no allocation, no logging: an event with its time goes in, actions come out, so that
  * simulation drives the very code that ships.
  *
- *                     +--------- claim granted ---------+
- *                     |                                 v
- *     STANDBY --own claim seen--> CONFIRMING --renewed--> STARTING --keeper active--> LEADING
- *       ^  |                                              |                            |
- *       |  +--live keeper found--> ADOPTING --renewed-----|--------------------------->|
- *       |                             |                   |                            |
- *       |                             v                   v                            v
- *       +---- RELEASING <--all dead-- ENDING <------------+--- stop, denied, late, keeper gone
+ * The moves from state to state, as `sim --edges` prints them:
+ *
+ *     standby    --> confirming  the record has a claim of its own that was not answered
+ *                --> starting    a claim is granted, and the host is ready
+ *                --> adopting    a live keeper of its own is found
+ *                --> ending      a claim is granted in vain; an orphan; a foreign keeper
+ *     confirming --> starting    a renewal is granted, and the host is ready
+ *                --> ending      a renewal is granted in vain; stop
+ *                --> standby     the renewal is denied
+ *     starting   --> leading     the keeper is active
+ *                --> ending      the keeper does not start; stop
+ *     adopting   --> leading     a renewal is granted
+ *                --> ending      as leading
+ *     leading    --> ending      stop; denied; deadline; the keeper or a guard is gone
+ *     ending     --> releasing   all is dead, with proof
+ *                --> standby     all is dead, and the record is not to be released
+ *     releasing  --> standby     released, or lost to another node
  *
  * UNKNOWN replies move nothing: the deadline that was acknowledged last still rules. All times are
  * CLOCK_BOOTTIME in microseconds. */

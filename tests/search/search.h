@@ -350,7 +350,7 @@ struct coverage {
     uint64_t covers[COVERS];
     uint64_t choices[CHOICES];
     uint64_t stalls;
-    uint64_t moves[MEMBER_RELEASING + 1][MEMBER_RELEASING + 1];
+    uint64_t moves[MEMBER_STATES][MEMBER_STATES];
     uint64_t reasons[REASON_COPY + 1];
 };
 

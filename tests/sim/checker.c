@@ -450,7 +450,8 @@ void checker_adopted(struct world *w, const struct node *n)
         sim_violate(w, VIOLATION_DEADLINE,
                     "n%u adopts term %" PRIu64 " until %" PRIu64 ", by its keeper %" PRIu64
                     ", at most %" PRIu64,
-                    n->index, n->member.term.number, n->member.term.deadline, n->run.deadline, most);
+                    n->index, n->member.term.number, n->member.term.deadline, n->run.deadline,
+                    most);
 }
 
 /* The keeper has believed a message: run.deadline is still the one from before. */

@@ -304,7 +304,8 @@ static void mutate_lease(struct world *w, struct member *m, const struct member 
         m->term.deadline = usec_max(m->term.deadline, usec_add(m->sent_at, m->budget.duration));
     if (w->mutation == MUTATION_ADOPTS_BY_THE_KEEPERS_D && renewed &&
         before->state == MEMBER_ADOPTING)
-        m->term.deadline = usec_max(m->term.deadline, usec_add(m->sent_at, m->host.keeper_duration));
+        m->term.deadline =
+            usec_max(m->term.deadline, usec_add(m->sent_at, m->host.keeper_duration));
     if (w->mutation == MUTATION_EARLIER_SENDS_FORGOTTEN && m->state == MEMBER_ADOPTING)
         m->term.cover.until = m->term.deadline;
 }

@@ -500,7 +500,7 @@ enum mutation {
 /* What happened over all runs: a run in which nothing happens proves nothing. */
 struct coverage {
     uint64_t runs, steps, takeovers, tickets, unknown_applied, late_applied;
-    uint64_t moves[MEMBER_RELEASING + 1][MEMBER_RELEASING + 1];
+    uint64_t moves[MEMBER_STATES][MEMBER_STATES];
     uint64_t reasons[REASON_COPY + 1];
     uint64_t faults[FAULTS];
     uint64_t clean_claims, observed_claims, told_claims, lies, releases;
@@ -633,6 +633,8 @@ void coverage_add(struct coverage *sum, const struct coverage *more);
 void coverage_print(const struct coverage *c);
 /* A run in which nothing happens proves nothing: says what did not, if the seeds were enough. */
 bool coverage_complete(const struct coverage *c);
+/* The moves of a member from state to state, as documents show them. */
+void edges_print(void);
 
 /* server.c */
 void server_begin(struct world *w);
