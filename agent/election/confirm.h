@@ -38,7 +38,7 @@ struct confirm {
     usec_t since;   /* seen with this term and nonce from here on */
     usec_t read_at; /* and last read */
     bool asked;
-    struct nonce fresh; /* asked: what the record shall bear, the same in every try */
+    struct nonce fresh; /* asked: what the record shall have, the same in every try */
 };
 
 /* node: a valid name. */

@@ -19,8 +19,8 @@
 
 /* What passes by itself within this is not healed: an apply that has the agent still to tell. */
 #define HEAL_GRACE_USEC (500 * USEC_PER_MSEC)
-/* From the end of a heal to the next one: this, doubling, at most that. Whoever undoes a guard by
- * mistake has some seconds to notice. */
+/* From the end of a heal to the next one: this, doubling, at most that. An
+ * operator who undoes a guard by mistake has some seconds to notice. */
 #define HEAL_PAUSE_MIN_USEC (4 * USEC_PER_SEC)
 #define HEAL_PAUSE_MAX_USEC (600 * USEC_PER_SEC)
 #define HEAL_DOUBLINGS_MAX 8u

@@ -303,7 +303,7 @@ const char *member_reason_text(enum member_reason r)
     case REASON_NONE:
         return "";
     case REASON_STOPPED:
-        return "this node was told to give the group up";
+        return "this node was asked to step down";
     case REASON_DENIED:
         return "the arbiter says that the term is no longer this node's";
     case REASON_DEADLINE:
@@ -319,7 +319,7 @@ const char *member_reason_text(enum member_reason r)
     case REASON_ORPHAN:
         return "the record names this node, but no keeper lives here";
     case REASON_PAUSED:
-        return "this host seems to have stood still while its own clock did so too, or the "
+        return "this host seems to have been paused together with its own clock, or the "
                "database's clock was set forward: that went ahead of this host's";
     case REASON_UNGUARDED:
         return "the guards of a unit are not in effect on this host, and systemd could not be "

@@ -46,9 +46,9 @@ enum member_state {
     MEMBER_LEADING,    /* the keeper is active; renewing */
     MEMBER_ADOPTING,   /* a live keeper of this node was found: what is read of its record, and a
                           renewal by that, must prove its term */
-    MEMBER_ENDING,     /* the keeper was told to end; waiting for proof that all is dead */
+    MEMBER_ENDING,     /* the keeper was asked to end; waiting for proof that all is dead */
     MEMBER_RELEASING,  /* proven dead: giving the record back as clean; where its nonce is not
-                          known to be ours, when it stood still for a renewal interval */
+                          known to be ours, when it was unchanged for a renewal interval */
 };
 
 #define MEMBER_STATES (MEMBER_RELEASING + 1)
@@ -56,7 +56,7 @@ enum member_state {
 /* Why a term ended, or why this node is not claiming. */
 enum member_reason {
     REASON_NONE,
-    REASON_STOPPED,        /* this node was told to give the group up */
+    REASON_STOPPED,        /* this node was asked to step down */
     REASON_DENIED,         /* the arbiter says the term is not (or no longer) ours */
     REASON_DEADLINE,       /* no renewal was acknowledged in time */
     REASON_KEEPER_LOST,    /* the keeper ended by itself */
@@ -64,7 +64,7 @@ enum member_reason {
     REASON_LATE,           /* the claim was granted too late to start anything */
     REASON_HOST_NOT_READY, /* between claim and start this host stopped being ready */
     REASON_ORPHAN,         /* the record names this node, but no keeper lives */
-    REASON_PAUSED,         /* this host seems to have stood still, unseen by its clocks */
+    REASON_PAUSED,         /* this host seems to have been paused, unseen by its clocks */
     REASON_UNGUARDED,      /* a unit's guards are lost, and no heal has helped */
     REASON_OUTSIDE,        /* a unit runs where the keeper cannot reach it */
     REASON_FOREIGN_KEEPER, /* a keeper lives whose term is not this node's to renew */
@@ -75,11 +75,11 @@ enum member_event_type {
     EVENT_CLOCK,     /* member_wake() has come */
     EVENT_SEND,      /* a tick is being sent: what do you ask? now is t0 */
     EVENT_REPLY,     /* the answer to what EVENT_SEND put into the tick */
-    EVENT_CONNECTED, /* the arbiter can be asked (again): nothing told before counts */
+    EVENT_CONNECTED, /* the arbiter can be asked (again): no earlier hint counts */
     EVENT_HINT,      /* somebody says the record changed, or was given back */
     EVENT_HOST,      /* a fresh look at this host */
     EVENT_STARTED,   /* PID 1 answered StartUnit */
-    EVENT_HEALED,    /* a heal of this host is over, whoever asked for it */
+    EVENT_HEALED,    /* a heal of this host is over, whichever group asked for it */
     EVENT_STOP,      /* give the group up, and claim no more */
     EVENT_RESUME,    /* take part (again), with this budget: L from the next renewal on, S from the
                         next claim on */
@@ -90,7 +90,7 @@ enum member_event_type {
 struct member_event {
     enum member_event_type type;
     usec_t now;                /* read for this very event: what was asked of PID 1 before the
-                                  step must bear an earlier time than this */
+                                  step must have an earlier time than this */
     uint32_t random;           /* any event: for jitter */
     struct nonce nonce;        /* EVENT_SEND: fresh */
     bool fit;                  /* EVENT_SEND: this node's clock may be trusted to renew and claim */
@@ -131,7 +131,7 @@ enum member_note {
     NOTE_STRAY,    /* units run here without a keeper */
     NOTE_NAMESAKE, /* another live instance uses this node's name */
     NOTE_COPY,     /* another host renews in this node's very name and instance */
-    NOTE_STEP,     /* the arbiter's clock was stepped, or this host stood still for long */
+    NOTE_STEP,     /* the arbiter's clock was stepped, or this host was paused for long */
 };
 
 struct update {
@@ -224,7 +224,7 @@ void member_init(struct member *m, const char *owner);
 /* What the daemon owes a member with each event, as far as a member can see it; member_step()
  * asserts it, and the proofs of tests/proof assume no more of the daemon. Times are times, and do
  * not run backwards; nothing is asked while an answer is due, and nothing is answered that was not
- * asked; a look bears the time of its question; a budget is one that budget_compute() made. What a
+ * asked; a look has the time of its question; a budget is one that budget_compute() made. What a
  * reply says is the arbiter's: reply_fits().
  *
  * What no member can see, tests/proof/README.md lists. */
@@ -270,7 +270,7 @@ usec_t member_claims_at(const struct member *m, usec_t now);
 
 /* The later timeline that replaced the server of the record; 0: not known to be replaced.
  *
- * A term bears the timeline it was begun on. One of a later timeline than this server's was seen
+ * A term has the timeline it was begun on. One of a later timeline than this server's was seen
  * here, if only in what a keeper left, and this server knows nothing of that: a primary that was
  * replaced. What it would grant might be granted by its successor, too, so nothing is claimed. */
 uint64_t member_replaced_by(const struct member *m);
@@ -279,7 +279,7 @@ uint64_t member_replaced_by(const struct member *m);
 uint64_t member_term_floor(const struct member *m);
 
 /* The record is led in this node's very name, by a copy of this host: nothing is done about it here
- * before it stood still for its lease. */
+ * before it was unchanged for its lease. */
 bool member_copied(const struct member *m);
 
 /* Leading, adopting included: this node's keeper is the one that counts. */
@@ -287,7 +287,7 @@ bool member_leads(const struct member *m);
 
 const char *member_state_name(enum member_state s);
 
-/* For people, as the end of a sentence: "because …". */
+/* Human-readable, as the end of a sentence: "because …". */
 const char *member_reason_text(enum member_reason r);
 
 #endif

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The election, one step from anywhere: any member that the invariant admits, any event that
  * member_event_fits() and reply_fits() let through, one real member_step(). What the step does is
- * judged by an account of its own, kept from what was told to the member and from what it wanted
- * done, never from what it believes; and the invariant, which ties the two together, must hold
- * again. member_init() is where it begins. So what is said here holds after any number of steps. */
+ * judged by an account of its own, kept from the events that came to the member and from what it
+ * wanted done, never from what it believes; and the invariant, which ties the two together, must
+ * hold again. member_init() is where it begins. So what is said here holds after any number of
+ * steps. */
 #include <string.h>
 
 #include "base/names.h"
@@ -165,9 +166,9 @@ static struct account {
     struct record record;
     struct epoch epoch;
     usec_t same_since, seen_at;
-    bool restarted; /* the last answer was of another life than the one before */
-    bool was_told;  /* of a release, in this connection: the last time */
-    struct release_notice told;
+    bool restarted;    /* the last answer was of another life than the one before */
+    bool was_notified; /* of a release, in this connection: the last time */
+    struct release_notice notice;
 
     uint64_t top;      /* the highest term that was ever read, ticketed, adopted or ended */
     uint64_t ticketed; /* the highest that had a ticket or was adopted */
@@ -176,7 +177,7 @@ static struct account {
     /* The term whose ticket is out, or whose keeper was adopted. */
     uint64_t term;
     usec_t until;           /* the last deadline that was given out for it */
-    usec_t lease, duration; /* L and D that its keeper is told with the next one */
+    usec_t lease, duration; /* L and D that its keeper is sent with the next one */
     usec_t covered; /* of its keeper: no later deadline was sent, by an earlier life either … */
     usec_t kept;    /* … and no longer lease by this life, … */
     usec_t room;    /* … nor a larger K by an earlier one */
@@ -200,13 +201,13 @@ static struct account {
     struct epoch open_epoch;
 
     /* The nonces of the record of the term that is held. Complete: one was acknowledged, so all
-     * that it may bear are that one and those that were tried since. Else it is the one that was
+     * that it may have are that one and those that were tried since. Else it is the one that was
      * read last, if nothing was tried since. Certain: it was acknowledged in this very history. */
     bool complete, certain, must_read;
     unsigned tried;
     struct epoch nonce_epoch; /* in which one was acknowledged or read last */
-    bool copied;              /* all was known, and it bore another one */
-    /* One nonce, any. May: the record may bear it, by this. Known: it was acknowledged, read or
+    bool copied;              /* all was known, and it had another one */
+    /* One nonce, any. May: the record may have it, by this. Known: it was acknowledged, read or
      * tried for this term, and so many others since. */
     struct nonce any;
     bool any_may, any_known;
@@ -420,14 +421,14 @@ static void account_for_first_lease(usec_t lease, usec_t duration)
     account_for_no_longer_lease();
 }
 
-/* A renewal was granted with these: is the keeper told of them from now on? told: it is. */
-static void account_for_lease(usec_t lease, usec_t duration, usec_t now, bool told)
+/* A renewal was granted with these: is the keeper sent them from now on? sent: it is. */
+static void account_for_lease(usec_t lease, usec_t duration, usec_t now, bool sent)
 {
     if (lease > a.lease && a.shown != lease) {
         a.shown = lease;
         a.shown_since = now;
     }
-    if (lease <= a.lease || told) {
+    if (lease <= a.lease || sent) {
         a.lease = lease;
         a.duration = duration;
         account_for_no_longer_lease();
@@ -493,9 +494,9 @@ static void account_for_leases(const struct member *before, const struct member 
     }
 }
 
-/* ---- what was told, and done ---- */
+/* ---- events, and what was done ---- */
 
-/* What was told, before the member is. */
+/* An event, before the member has it. */
 static void account_for_reply(const struct member *m, const struct member_event *e)
 {
     const struct reply *reply = e->reply;
@@ -567,12 +568,12 @@ static void account_for_event(const struct member *m, const struct member_event 
     if (e->type == EVENT_REPLY)
         account_for_reply(m, e);
     if (e->type == EVENT_CONNECTED)
-        a.was_told = false;
+        a.was_notified = false;
     if (e->type == EVENT_SEND && !e->fit)
         a.still = false;
     if (e->type == EVENT_HINT && e->notice) {
-        a.was_told = true;
-        a.told = *e->notice;
+        a.was_notified = true;
+        a.notice = *e->notice;
     }
     if (e->type == EVENT_STOP)
         a.stopped = true;
@@ -831,8 +832,8 @@ static bool observation_known(const struct member *m)
     const struct record *r = &m->seen.record, *v = &a.record;
 
     if (m->has_notice && m->state == MEMBER_STANDBY &&
-        (m->stopping || !a.was_told || m->notice.term != a.told.term ||
-         !nonce_equal(&m->notice.nonce, &a.told.nonce)))
+        (m->stopping || !a.was_notified || m->notice.term != a.notice.term ||
+         !nonce_equal(&m->notice.nonce, &a.notice.nonce)))
         return false;
     if (m->claim_open && (!a.open || !nonce_equal(&m->claim_nonce, &a.open_nonce) ||
                           !epoch_equal(&m->claim_epoch, &a.open_epoch)))
@@ -934,8 +935,9 @@ static void check_claim(const struct member *before, const struct member_event *
     bool read = q->expected_term == a.record.term &&
                 nonce_equal(&q->expected_nonce, &a.record.nonce) &&
                 epoch_equal(&q->epoch, &a.epoch);
-    bool told = a.was_told && a.told.term == a.record.term && q->expected_term == a.told.term &&
-                nonce_equal(&q->expected_nonce, &a.told.nonce) && epoch_equal(&q->epoch, &a.epoch);
+    bool announced =
+        a.was_notified && a.notice.term == a.record.term && q->expected_term == a.notice.term &&
+        nonce_equal(&q->expected_nonce, &a.notice.nonce) && epoch_equal(&q->epoch, &a.epoch);
 
     PROVE("claim-only-as-standby", claims, before->state == MEMBER_STANDBY && !a.stopped);
     PROVE("claim-only-when-allowed", claims, e->fit && e->may_claim);
@@ -943,7 +945,7 @@ static void check_claim(const struct member *before, const struct member_event *
     PROVE("claim-after-a-full-lease", claims && !q->rests_on_clean,
           e->now - a.same_since >= lease && e->now - a.seen_at <= lease / 2);
     PROVE("claim-of-what-is-clean", claims && q->rests_on_clean,
-          a.seen && ((read && a.record.claimable) || told));
+          a.seen && ((read && a.record.claimable) || announced));
     PROVE("claim-of-its-own-after-a-full-lease", claims && a.ours,
           !q->rests_on_clean && e->now - a.same_since >= lease);
     PROVE("claim-above-every-term", claims,
@@ -982,7 +984,7 @@ static void check_nonces(const struct member *before, const struct member_event 
     PROVE("release-not-of-a-copy", releases, !a.copied);
 }
 
-/* The record of the term bears a nonce that it should not have. */
+/* The record of the term has a nonce that it should not have. */
 static void check_other_nonce(const struct member *before, const struct member *m,
                               const struct member_event *e, const struct update *u)
 {
@@ -994,7 +996,7 @@ static void check_other_nonce(const struct member *before, const struct member *
 
     PROVE("copy-ends-the-term", other && is_copy(reply) && confirms_or_holds(before->state),
           m->state == MEMBER_ENDING && m->reason == REASON_COPY && !m->term.release);
-    PROVE("copy-is-told", other && is_copy(reply),
+    PROVE("copy-is-reported", other && is_copy(reply),
           u->note == NOTE_COPY || (u->note == NOTE_ENDING && m->reason == REASON_COPY));
     PROVE("own-nonce-counts-after-a-failover",
           other && (another_history || !a.certain) && a.complete && holds_term(before->state) &&
@@ -1189,7 +1191,7 @@ static void check_end(const struct member *before, const struct member *m,
               l->asked_at > a.unlinked_at && !(a.asked && a.request.operation == OPERATION_RENEW),
           m->state == MEMBER_STANDBY && m->term.number == 0 &&
               (u->actions & ~(unsigned)(ACTION_HEAL | ACTION_STOP_KEEPER | ACTION_POLL)) == 0);
-    PROVE("ending-tells-again",
+    PROVE("ending-asks-again",
           before->state == MEMBER_ENDING && m->state == MEMBER_ENDING && e->type == EVENT_CLOCK &&
               e->now >= before->end_sent_at + END_AGAIN_USEC,
           (u->actions & ACTION_END) && (u->actions & ACTION_POLL));
@@ -1292,11 +1294,11 @@ static void check_memory(const struct member *before, const struct member *m,
     PROVE("settled-means-nothing-runs", member_settled(m),
           a.stopped && !(a.asked && e->type != EVENT_REPLY) && all_dead(&a.look) &&
               !holds_term(m->state) && !(u->actions & ACTION_REQUEST));
-    PROVE("reconnected-forgets-what-was-told", e->type == EVENT_CONNECTED, !m->has_notice);
+    PROVE("reconnected-forgets-release-notices", e->type == EVENT_CONNECTED, !m->has_notice);
     PROVE("reconnected-observes-on", e->type == EVENT_CONNECTED,
           m->seen.valid == before->seen.valid && m->seen.since == before->seen.since &&
               m->seen.at == before->seen.at);
-    PROVE("restarted-observes-anew",
+    PROVE("restarted-observes-again",
           e->type == EVENT_REPLY && e->reply->has_record && a.restarted &&
               m->state == MEMBER_STANDBY && m->seen.valid,
           m->seen.since == e->now);
@@ -1377,12 +1379,12 @@ int main(void)
     struct member m, before;
     struct account any;
     struct reply reply;
-    struct release_notice told;
+    struct release_notice notice;
     struct host_state host;
     struct budget budget;
     struct member_event e;
     struct update u;
-    bool is_told;
+    bool has_notice;
 
 #ifdef OPERATION
     any.request.operation = OPERATION;
@@ -1400,7 +1402,7 @@ int main(void)
     ASSUME(invariant(&m));
     /* Its pointers are those of its type. */
     e.reply = e.type == EVENT_REPLY ? &reply : NULL;
-    e.notice = e.type == EVENT_HINT && is_told ? &told : NULL;
+    e.notice = e.type == EVENT_HINT && has_notice ? &notice : NULL;
     e.host = e.type == EVENT_HOST ? &host : NULL;
     e.budget = e.type == EVENT_RESUME ? &budget : NULL;
     ASSUME(e.now >= a.now && (unsigned)e.type <= EVENT_RESUME &&

@@ -33,7 +33,7 @@ static const struct {
     [BREAK_KEEPER_NEVER_KILLS] = {"keeper-never-kills", VIOLATION_TWO_LEADERS, 1, 0, false},
     [BREAK_CLAIM_IGNORES_NONCE] = {"claim-ignores-nonce", VIOLATION_CLAIM, 1, 0, false},
     [BREAK_CLEAN_UNTESTED] = {"clean-untested", VIOLATION_CLAIM, 1, 0, true},
-    [BREAK_HEARSAY_OBSERVED] = {"hearsay-observed", VIOLATION_CLAIM, 1, 0, true},
+    [BREAK_NOTICE_OBSERVED] = {"notice-observed", VIOLATION_CLAIM, 1, 0, true},
     [BREAK_RENEWS_ANYBODYS] = {"renews-anybodys", VIOLATION_TWO_LEADERS, 1, 0, false},
     [BREAK_NONCE_COUNTS] = {"nonce-counts", VIOLATION_CLAIM, 1, 0, false},
     [BREAK_STALE_REPLY_BELIEVED] = {"stale-reply-believed", VIOLATION_DEADLINE, 1, 0, true},
@@ -198,7 +198,7 @@ void break_after(struct node *n, const struct member *before, const struct membe
         m->term.deadline = event->now + m->term.cover.duration;
         update->actions |= ACTION_EXTEND;
     }
-    if (broken == BREAK_HEARSAY_OBSERVED && m->operation == OPERATION_CLAIM && m->sent_notice)
+    if (broken == BREAK_NOTICE_OBSERVED && m->operation == OPERATION_CLAIM && m->sent_notice)
         update->request.rests_on_clean = false;
     if (broken == BREAK_UNKNOWN_NONCE_FORGOTTEN && event->type == EVENT_REPLY &&
         event->reply->outcome == OUTCOME_UNKNOWN)

@@ -87,8 +87,7 @@ static void print_coverage(void)
         (void)strncat(what, choice_name((enum choice_kind)i), sizeof what - strlen(what) - 1);
         print_count(coverage.choices[i], what);
     }
-    print_count(coverage.stalls,
-                "deviations: the agent stands still before it does what it decided");
+    print_count(coverage.stalls, "deviations: the agent hangs before it does what it decided");
     for (int from = 0; from < MEMBER_STATES; from++)
         for (int to = 0; to < MEMBER_STATES; to++)
             if (coverage.moves[from][to] > 0) {
@@ -162,7 +161,7 @@ static bool covered(const struct arguments *a, const struct result *r)
         all = ((needs_two((enum choice_kind)i) && !two) ||
                happened(coverage.choices[i], choice_name((enum choice_kind)i))) &&
               all;
-    all = happened(coverage.stalls, "the agent stands still before it does what it decided") && all;
+    all = happened(coverage.stalls, "the agent hangs before it does what it decided") && all;
     return all_moved() && all;
 }
 

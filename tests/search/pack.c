@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A state as a row of bytes, the same for all that cannot be told apart. First what is not read any
- * more is cleared, and times that are too old to matter are made alike; then one visitor of all
+/* A state as a row of bytes, the same for all that cannot be distinguished. First what is not read
+ * any more is cleared, and times that are too old to matter are made alike; then one visitor of all
  * fields writes, reads, or moves time on, so that none of these can forget a field. */
 #include <assert.h>
 #include <string.h>
@@ -196,16 +196,16 @@ static void tidy_agent(struct node *n)
         n->start_time_up = false;
     }
     if (n->hint == PENDING_NO)
-        n->told = (struct release_notice){0};
+        n->notice = (struct release_notice){0};
     if (n->late_hint == PENDING_NO)
-        n->late_told = (struct release_notice){0};
+        n->late_notice = (struct release_notice){0};
     if (!v->seen)
         v->claimable = v->reconnected = false, v->life = 0, v->term = 0,
         v->nonce = (struct nonce){{0}}, v->since = v->last = 0;
     v->since = past(v->since, ticks(grid.budget.lease));
     v->last = past(v->last, ticks(grid.budget.lease) / 2 + 1);
-    if (!v->was_told)
-        v->told = (struct release_notice){0};
+    if (!v->was_notified)
+        v->notice = (struct release_notice){0};
     if (v->acked_term == 0)
         v->acked_deadline = 0;
     v->acked_deadline = past_deadline(v->acked_deadline);
@@ -455,7 +455,7 @@ static void visit_record(struct codec *c, struct record *r)
     }
 }
 
-static void visit_told(struct codec *c, struct release_notice *t)
+static void visit_notice(struct codec *c, struct release_notice *t)
 {
     visit_term(c, &t->term);
     visit_nonce(c, &t->nonce);
@@ -545,8 +545,8 @@ static void visit_member_term(struct codec *c, struct member *m)
     /* All have one lease: what is known of another one says nothing. */
     if (c->mode == MODE_READ && spans) {
         m->term.cover = (struct cover){.lease = grid.budget.lease,
-                                  .duration = grid.budget.duration,
-                                  .kept = grid.budget.lease};
+                                       .duration = grid.budget.duration,
+                                       .kept = grid.budget.lease};
         m->term.stop = grid.budget.stop;
     }
     visit_stamp(c, &m->since);
@@ -582,7 +582,7 @@ static void visit_member(struct codec *c, struct member *m)
         visit_nonce(c, &m->sent_nonce);
     }
     visit_time(c, &m->sent_at);
-    visit_told(c, &m->notice);
+    visit_notice(c, &m->notice);
     visit_local(c, &m->host);
     visit_time(c, &m->due);
     visit_time(c, &m->not_before);
@@ -655,21 +655,21 @@ static void visit_agent(struct codec *c, struct node *n)
     if (n->looking)
         visit_local(c, &n->look);
     if (n->hint != PENDING_NO)
-        visit_told(c, &n->told);
+        visit_notice(c, &n->notice);
     if (n->late_hint != PENDING_NO)
-        visit_told(c, &n->late_told);
+        visit_notice(c, &n->late_notice);
 }
 
 static void visit_witness(struct codec *c, struct witness *v)
 {
-    FLAGS(c, &v->seen, &v->claimable, &v->was_told, &v->reconnected);
+    FLAGS(c, &v->seen, &v->claimable, &v->was_notified, &v->reconnected);
     if (v->seen)
         visit_life(c, &v->life);
     visit_term(c, &v->term);
     visit_nonce(c, &v->nonce);
     visit_time(c, &v->since);
     visit_time(c, &v->last);
-    visit_told(c, &v->told);
+    visit_notice(c, &v->notice);
     visit_term(c, &v->acked_term);
     visit_time(c, &v->acked_deadline);
     visit_term(c, &v->own_term);
@@ -733,7 +733,7 @@ static void visit_host(struct codec *c, struct node *n)
     visit_witness(c, &n->witness);
 }
 
-/* Whoever has no agent has nothing of the one it had. */
+/* A node without an agent has nothing of the one it had. */
 static void visit_node(struct codec *c, struct node *n)
 {
     visit_host(c, n);

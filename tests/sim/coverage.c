@@ -50,13 +50,13 @@ void coverage_print(const struct coverage *c)
     print_count(c->runs, "seeds");
     print_count(c->steps, "steps, with all invariants after each");
     print_count(c->tickets, "tickets");
-    print_count(c->takeovers, "starts of a group's units");
+    print_count(c->unit_starts, "starts of a group's units");
     print_count(c->observed_claims, "claims on observation");
     print_count(c->reconnected_claims, "of them on what was seen in several connections");
     print_count(c->short_connections, "runs in which no connection lasts for 1.2 s");
     print_count(c->poolers, "restarts of the server that a pooler hid");
     print_count(c->clean_claims, "claims on a clean record");
-    print_count(c->told_claims, "claims on a record that was told to be clean");
+    print_count(c->notice_claims, "claims on a release notice");
     print_count(c->lies, "lies about that");
     print_count(c->releases, "releases");
     print_count(c->late_applied, "ticks carried out after they were given up");
@@ -145,10 +145,10 @@ static bool all_moved(const struct coverage *c)
 bool coverage_complete(const struct coverage *c)
 {
     const uint64_t counts[] = {
-        c->takeovers,
+        c->unit_starts,
         c->observed_claims,
         c->clean_claims,
-        c->told_claims,
+        c->notice_claims,
         c->lies,
         c->releases,
         c->unknown_applied,

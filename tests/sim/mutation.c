@@ -30,7 +30,7 @@ static const struct {
     [MUTATION_KEEPER_NEVER_KILLS] = {"keeper-never-kills", VIOLATION_TWO_LEADERS},
     [MUTATION_CLAIM_IGNORES_NONCE] = {"claim-ignores-nonce", VIOLATION_CLAIM},
     [MUTATION_CLEAN_UNTESTED] = {"clean-untested", VIOLATION_CLAIM},
-    [MUTATION_HEARSAY_OBSERVED] = {"hearsay-observed", VIOLATION_CLAIM},
+    [MUTATION_NOTICE_OBSERVED] = {"notice-observed", VIOLATION_CLAIM},
     [MUTATION_RENEWS_ANYBODYS] = {"renews-anybodys", VIOLATION_TWO_LEADERS},
     [MUTATION_COMMITS_LOST] = {"commits-lost", VIOLATION_TWO_LEADERS},
     [MUTATION_DEAF_WHILE_ENDING] = {"deaf-while-ending", VIOLATION_NO_LEADER},
@@ -330,7 +330,7 @@ void mutate_after(struct world *w, struct node *n, const struct member *before,
     if (w->mutation == MUTATION_ADOPTED_DEADLINE_BELIEVED && m->state == MEMBER_ADOPTING &&
         before->state == MEMBER_STANDBY)
         m->term.deadline = m->host.keeper_deadline;
-    if (w->mutation == MUTATION_HEARSAY_OBSERVED && m->operation == OPERATION_CLAIM &&
+    if (w->mutation == MUTATION_NOTICE_OBSERVED && m->operation == OPERATION_CLAIM &&
         m->sent_notice)
         update->request.rests_on_clean = false;
     if (w->mutation == MUTATION_RESTART_IGNORED)

@@ -269,17 +269,17 @@ static void tell_unknown(struct story *s, const struct node *n, enum operation o
 static void tell_lease(struct story *s, struct node *n, const struct record *r)
 {
     const struct member *m = &n->m;
-    usec_t configured = m->budget.lease, told = m->term.cover.lease;
+    usec_t configured = m->budget.lease, sent = m->term.cover.lease;
 
-    bool first = n->notice_decode == 0;
+    bool first = n->sent_lease == 0;
 
     if (!first && r->lease == configured && n->read.lease != configured)
         tell(s, n->name, "The record has a lease of %s s now.", span_text(r->lease));
-    if (!first && told == configured && n->notice_decode != configured)
+    if (!first && sent == configured && n->sent_lease != configured)
         tell(s, n->name, "Tells the keeper: a lease of %s s, and a deadline at %s.",
-             span_text(told), time_text(s, m->term.deadline));
+             span_text(sent), time_text(s, m->term.deadline));
     n->read.lease = r->lease;
-    n->notice_decode = told;
+    n->sent_lease = sent;
 }
 
 static void tell_reply(struct story *s, struct node *n, const struct reply *reply,

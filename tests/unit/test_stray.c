@@ -122,7 +122,7 @@ TEST(sooner_when_nobody_could_be_asked)
     ck_assert_uint_eq(stray_due(&s), now + 2 * STRAY_AGAIN_USEC);
 }
 
-TEST(gone_is_told_when_it_was_ended)
+TEST(gone_is_reported_when_it_was_ended)
 {
     ck_assert_int_eq(look_at(NOW), STRAY_NONE);
     all_dead();
@@ -136,7 +136,7 @@ TEST(gone_is_told_when_it_was_ended)
 }
 
 /* What comes again is another one: with a time of its own. */
-TEST(it_begins_anew)
+TEST(it_begins_again)
 {
     (void)end_once();
     struct host_state before = m.host;

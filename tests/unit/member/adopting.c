@@ -31,7 +31,7 @@ TEST(adopts_a_live_keeper)
     ck_assert_int_eq(f.m.reason, REASON_NONE);
     ck_assert_uint_eq(f.m.term.deadline, t0 + 8670000);
     ck_assert_uint_eq(member_due(&f.m), t0 + 8670000 / 4);
-    event(EVENT_STOP); /* the renewal has told the nonce */
+    event(EVENT_STOP); /* the renewal has shown the nonce */
     proven_dead();
     ask();
     ck_assert(asks(OPERATION_RELEASE));
@@ -295,8 +295,8 @@ TEST(adoption_refused)
     ck_assert(!f.m.term.release);
 }
 
-/* No answer: the keeper's old deadline rules, then the record is watched: whoever renewed it may
- * live. */
+/* No answer: the keeper's old deadline rules, then the record is watched: the life that renewed it
+ * may live. */
 TEST(adoption_unknown)
 {
     usec_t deadline;

@@ -72,7 +72,7 @@ TEST(a_longer_lease_waits_for_one_old_one)
 }
 
 /* Another one in between: what has to be shown is the one that the keeper will get. */
-TEST(a_longer_lease_waits_anew_for_another)
+TEST(a_longer_lease_waits_again_for_another)
 {
     leads();
     resume(60 * SEC, S);
@@ -186,7 +186,7 @@ TEST(a_pause_while_a_longer_lease_waits)
 }
 
 /* A keeper of the first version keeps its lease, and so does the record. */
-TEST(a_keeper_of_version_1_is_told_of_no_other_lease)
+TEST(a_keeper_of_version_1_is_sent_no_other_lease)
 {
     leads();
     usec_t old_d = f.m.term.cover.duration, t0;

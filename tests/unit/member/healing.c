@@ -102,7 +102,7 @@ TEST(pauses_grow, .times = 2)
 }
 
 /* All was whole for a minute after the last one. */
-TEST(pauses_begin_anew, .times = 2)
+TEST(pauses_begin_again, .times = 2)
 {
     guards_are(GUARDS_PART);
     for (int n = 0; n < 3; n++) {

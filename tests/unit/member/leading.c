@@ -255,7 +255,7 @@ TEST(renews_at_once_after_a_reconnect)
     ck_assert_int_eq(f.m.state, MEMBER_LEADING);
 }
 
-TEST(led_down)
+TEST(stepped_down)
 {
     leading();
     event(EVENT_STOP);

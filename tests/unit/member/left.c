@@ -66,7 +66,8 @@ TEST(it_is_not_over_before_all_is_dead, .times = LACKS)
     ck_assert_uint_eq(f.m.left_term, 0);
 }
 
-/* The record is another's: nothing to give back, but nothing is claimed as told, either. */
+/* The record is another node's: there is nothing to release, but nothing is claimed on a notice,
+ * either. */
 TEST(nothing_to_give_back)
 {
     leading();
@@ -133,7 +134,7 @@ TEST(an_orphan_that_left_something, .times = 2)
     ck_assert_int_eq(f.m.state, _i == 1 ? MEMBER_STANDBY : MEMBER_RELEASING);
     if (_i == 0)
         return;
-    /* Said once: not an orphan again, however long the record stands still. */
+    /* Said once: not an orphan again, however long the record is unchanged. */
     f.now = member_due(&f.m);
     seen = first_seen();
     observe_until(seen + 2 * STILL, P);

@@ -121,7 +121,7 @@ static void change_by_an_unfit_question(void)
 
 static const struct {
     void (*change)(void);
-    bool starts_anew;
+    bool starts_again;
 } changes[] = {
     {change_nothing, false},
     {change_by_the_longest_pause, false},
@@ -138,7 +138,7 @@ static const struct {
     {change_by_an_unfit_question, true},
 };
 
-TEST(observation_starts_anew, EACH(changes))
+TEST(observation_starts_again, EACH(changes))
 {
     usec_t seen = first_seen(), again;
 
@@ -150,7 +150,7 @@ TEST(observation_starts_anew, EACH(changes))
     ck_assert(asks(OPERATION_OBSERVE));
     f.now += MSEC;
     answer(OUTCOME_GRANTED);
-    again = changes[_i].starts_anew ? f.now : seen;
+    again = changes[_i].starts_again ? f.now : seen;
     observe_until(again + L - 1, P);
     ck_assert_uint_eq(member_due(&f.m), again + L);
     look_asked_at(f.now);
@@ -283,7 +283,7 @@ static void observation_is(usec_t done, usec_t whole)
     ck_assert_uint_eq(w, whole);
 }
 
-TEST(observation_is_told)
+TEST(observation_is_reported)
 {
     observation_is(0, 0); /* nothing was read yet */
     f.row.lease = 20 * SEC;
@@ -357,7 +357,7 @@ TEST(no_observation_to_wait_for, .times = 2)
 }
 
 /* What an earlier life left, if it is not given back before. */
-TEST(observation_of_its_own_record_is_told)
+TEST(observation_of_its_own_record_is_reported)
 {
     own(&f.row, ME);
     f.host.keeper = KEEPER_UNKNOWN;
