@@ -49,7 +49,8 @@ static usec_t bound(const struct daemon *d)
         if (!concerned(d, s))
             continue;
         slowest = usec_max(slowest, usec_add(b->stop, b->kill));
-        slowest = usec_max(slowest, usec_add(s->member.term.stop, cover_kill(&s->member.term.cover)));
+        slowest =
+            usec_max(slowest, usec_add(s->member.term.stop, cover_kill(&s->member.term.cover)));
     }
     return usec_add(slowest, LEAD_DOWN_EXTRA_USEC);
 }

@@ -460,7 +460,8 @@ static usec_t leader_runs(const struct group *s, usec_t now)
         return 0;
     if (m->state != MEMBER_STANDBY)
         return USEC_INFINITY; /* what the record says is not looked at now */
-    return usec_sub(confirm_runs_until(&m->seen.record, m->seen.valid ? m->seen.since : m->seen.at), now);
+    return usec_sub(confirm_runs_until(&m->seen.record, m->seen.valid ? m->seen.since : m->seen.at),
+                    now);
 }
 
 static usec_t renewed_ago(const struct group *s, usec_t now)
@@ -875,8 +876,8 @@ static void tell_lease(struct group *s, const struct api_group *g)
     char lease[SPAN_FORMAT_MAX];
 
     if (s->lease_waits && leads && !waits)
-        log_info("%s: term %" PRIu64 " has the configured lease now, %s", g->name, s->member.term.number,
-                 format_span(g->lease, lease, sizeof lease));
+        log_info("%s: term %" PRIu64 " has the configured lease now, %s", g->name,
+                 s->member.term.number, format_span(g->lease, lease, sizeof lease));
     s->lease_waits = waits;
 }
 
