@@ -60,7 +60,7 @@ struct heal {
 /* Is it known, and recent? */
 bool heal_knows(const struct guards_seen *g, usec_t now);
 
-/* A fresh look at this host. */
+/* A poll of this host was answered. */
 void heal_poll(struct heal *h, const struct guards_seen *g, usec_t now);
 
 /* A heal is over, this group's or another's. asked_at: just before PID 1 was asked for it.

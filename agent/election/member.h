@@ -68,7 +68,7 @@ enum member_reason {
     REASON_UNGUARDED,      /* a unit's guards are lost, and no heal has helped */
     REASON_OUTSIDE,        /* a unit runs where the keeper cannot reach it */
     REASON_FOREIGN_KEEPER, /* a keeper lives whose term is not this node's to renew */
-    REASON_COPY,           /* somebody else renews in this node's very name: a copy of the host */
+    REASON_COPY,           /* a copy of this host renews in this node's very name */
 };
 
 enum member_event_type {
@@ -76,8 +76,8 @@ enum member_event_type {
     EVENT_SEND,      /* a tick is being sent: what do you ask? now is t0 */
     EVENT_REPLY,     /* the answer to what EVENT_SEND put into the tick */
     EVENT_CONNECTED, /* the arbiter can be asked (again): no earlier hint counts */
-    EVENT_HINT,      /* somebody says the record changed, or was given back */
-    EVENT_HOST,      /* a fresh look at this host */
+    EVENT_HINT,      /* the record is said to have changed, or to be released */
+    EVENT_HOST,      /* a poll of this host was answered */
     EVENT_STARTED,   /* PID 1 answered StartUnit */
     EVENT_HEALED,    /* a heal of this host is over, whichever group asked for it */
     EVENT_STOP,      /* give the group up, and claim no more */
@@ -111,13 +111,13 @@ enum member_action {
     ACTION_STOP_KEEPER = 1 << 2, /* have PID 1 stop the keeper and what is bound to it */
     ACTION_TICKET = 1 << 3,      /* write the ticket and ask PID 1 to start the keeper */
     ACTION_EXTEND = 1 << 4,  /* give the keeper member.deadline, and the lease of member.cover */
-    ACTION_POLL = 1 << 5,    /* look at this host; after everything else */
+    ACTION_POLL = 1 << 5,    /* poll this host; after everything else */
     ACTION_REQUEST = 1 << 6, /* update.request goes into the tick (EVENT_SEND only) */
     ACTION_HEAL = 1 << 7,    /* have PID 1 read the guards again, unless that is under way on
                                 this host; EVENT_HEALED follows */
 };
 
-/* What happened that a person wants to read. */
+/* What happened that is to be logged. */
 enum member_note {
     NOTE_NONE,
     NOTE_STARTING,
@@ -224,8 +224,8 @@ void member_init(struct member *m, const char *owner);
 /* What the daemon owes a member with each event, as far as a member can see it; member_step()
  * asserts it, and the proofs of tests/proof assume no more of the daemon. Times are times, and do
  * not run backwards; nothing is asked while an answer is due, and nothing is answered that was not
- * asked; a look has the time of its question; a budget is one that budget_compute() made. What a
- * reply says is the arbiter's: reply_fits().
+ * asked; a host state has the time of its question; a budget is one that budget_compute() made.
+ * What a reply says is the arbiter's: reply_fits().
  *
  * What no member can see, tests/proof/README.md lists. */
 bool member_event_fits(const struct member *m, const struct member_event *event);

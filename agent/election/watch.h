@@ -27,7 +27,7 @@ struct watch {
 
 enum watch_verdict {
     WATCH_GOES_ON,
-    WATCH_COPY, /* this very look made it one */
+    WATCH_COPY, /* this very reading made it one */
 };
 
 /* The record was read; now: after the answer. interval: p of its term. */
