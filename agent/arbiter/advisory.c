@@ -119,9 +119,8 @@ static usec_t waited(const struct advisory *a, const struct request *q, usec_t n
     const struct advisory_seen *s = find(a, q->group);
 
     if (q->method != METHOD_ADVISORY || q->operation != OPERATION_CLAIM || !s ||
-        s->term != q->expected_term ||
-        memcmp(&s->nonce, &q->expected_nonce, sizeof s->nonce) != 0 ||
-        memcmp(&a->epoch, &q->epoch, sizeof a->epoch) != 0 || gap(s, now))
+        s->term != q->expected_term || !nonce_equal(&s->nonce, &q->expected_nonce) ||
+        !epoch_equal(&a->epoch, &q->epoch) || gap(s, now))
         return 0;
     return usec_sub(now, s->since);
 }
@@ -210,8 +209,8 @@ static void take(struct advisory_seen *s, const struct request *q, const struct 
     const struct record *r = &reply->record;
 
     if (reply->has_record) {
-        if (s->since == USEC_INFINITY || s->term != r->term ||
-            memcmp(&s->nonce, &r->nonce, sizeof s->nonce) != 0 || gap(s, now))
+        if (s->since == USEC_INFINITY || s->term != r->term || !nonce_equal(&s->nonce, &r->nonce) ||
+            gap(s, now))
             s->since = now;
         s->read_at = now;
         s->before = false;
@@ -233,7 +232,7 @@ int advisory_take(struct advisory *a, const struct request *requests, const stru
     for (size_t i = 0; i < a->n; i++)
         if (a->seen[i].dropped)
             a->seen[i].held = a->seen[i].dropped = false;
-    if (memcmp(&a->epoch, &replies[0].epoch, sizeof a->epoch) != 0)
+    if (!epoch_equal(&a->epoch, &replies[0].epoch))
         a->n = 0; /* another history or life: what was seen and held before is of no use */
     a->epoch = replies[0].epoch;
     a->bound = a->asked_bound;

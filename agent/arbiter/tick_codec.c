@@ -512,7 +512,7 @@ int tick_decode(const PGresult *result, const char *owner, const struct request 
 
         if (i == 0)
             first = seen;
-        if (r < 0 || memcmp(&first.epoch, &seen.epoch, sizeof first.epoch) != 0 ||
+        if (r < 0 || !epoch_equal(&first.epoch, &seen.epoch) ||
             first.synchronous != seen.synchronous || first.durable != seen.durable ||
             first.session != seen.session) {
             (void)snprintf(reterr_text, ARBITER_TEXT_MAX,

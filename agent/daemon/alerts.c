@@ -72,11 +72,11 @@ static bool nobody_leads(const struct group *g, const struct api_group *shown, u
                    g->daemon->drain == DRAIN_NONE;
     bool asked = g->daemon->connected || g->daemon->locked[0];
     bool over =
-        m->record.clean || held_up(g) ||
+        m->seen.record.clean || held_up(g) ||
         (g->changed_at > 0 && usec_sub(now, g->changed_at) >= usec_max(shown->watch, shown->lease));
     bool cannot = g->role == ROLE_BLOCKED || (m->failed_starts > 0 && m->not_before > now);
 
-    return standby && asked && m->seen_at > 0 && over && cannot;
+    return standby && asked && m->seen.at > 0 && over && cannot;
 }
 
 /* How long a host that could lead may need until this one sees it lead: it may read the record a
@@ -125,7 +125,7 @@ static void report_stuck(struct group *g, const struct api_group *shown, usec_t 
     struct journal_context c = {.message_id = MESSAGE_STUCK,
                                 .node = g->daemon->config->node,
                                 .group = shown->name,
-                                .term = g->member.term,
+                                .term = g->member.term.number,
                                 .reason = what};
 
     describe_stuck(g, now, what);
@@ -146,7 +146,7 @@ static void report_missed(struct group *g, const struct api_group *shown, usec_t
     struct journal_context c = {.message_id = MESSAGE_MISSED,
                                 .node = g->daemon->config->node,
                                 .group = shown->name,
-                                .term = g->member.term,
+                                .term = g->member.term.number,
                                 .reason = what};
 
     if (v && v->state.asked_at == 0)
@@ -176,7 +176,7 @@ static void report_lost(struct group *g, const struct api_group *shown)
     struct journal_context c = {.message_id = MESSAGE_UNGUARDED,
                                 .node = g->daemon->config->node,
                                 .group = shown->name,
-                                .term = g->member.term};
+                                .term = g->member.term.number};
 
     if (!v || !holds_term(&g->member)) {
         g->lost_logged[0] = '\0';
@@ -225,7 +225,7 @@ static void report_doubt(struct group *g, const struct api_group *shown)
     struct journal_context c = {.message_id = MESSAGE_DOUBT,
                                 .node = g->daemon->config->node,
                                 .group = shown->name,
-                                .term = g->member.term};
+                                .term = g->member.term.number};
 
     if (!v || !member_leads(&g->member)) {
         g->doubt_logged[0] = '\0';
@@ -254,7 +254,7 @@ static void report_unarmed(struct group *g, const struct api_group *shown)
     struct journal_context c = {.message_id = MESSAGE_UNARMED,
                                 .node = g->daemon->config->node,
                                 .group = shown->name,
-                                .term = g->member.term,
+                                .term = g->member.term.number,
                                 .reason = shown->reason};
     bool unarmed = v && v->unarmed && holds_term(&g->member);
 
@@ -278,7 +278,7 @@ static void report_lease(struct group *g, const struct api_group *shown)
 
     if (g->lease_waits && leads && !waits)
         log_info("%s: term %" PRIu64 " has the configured lease now, %s", shown->name,
-                 g->member.term, format_span(shown->lease, lease, sizeof lease));
+                 g->member.term.number, format_span(shown->lease, lease, sizeof lease));
     g->lease_waits = waits;
 }
 
@@ -290,7 +290,7 @@ static void report_copy(struct group *g, const struct api_group *shown, usec_t n
     struct journal_context c = {.message_id = MESSAGE_COPY_LOST,
                                 .node = g->daemon->config->node,
                                 .group = shown->name,
-                                .term = g->member.term};
+                                .term = g->member.term.number};
 
     if (!v || v->state.guards.state == GUARDS_UNKNOWN)
         return;

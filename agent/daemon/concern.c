@@ -51,7 +51,7 @@ enum concern concern_find(const struct group *g, const struct group_view *v, use
         return CONCERN_TICKETS;
     if (v && v->lost_copy[0])
         return CONCERN_COPY;
-    return g->member.budget.lease != g->member.cover.lease ? CONCERN_LEASE : CONCERN_NONE;
+    return g->member.budget.lease != g->member.term.cover.lease ? CONCERN_LEASE : CONCERN_NONE;
 }
 
 /* A configured lease that the running term does not get. */
@@ -62,12 +62,12 @@ static void describe_waiting_lease(const struct group *g, char ret[static REASON
     struct budget b;
 
     format_span(m->budget.lease, lease, sizeof lease);
-    if (budget_compute(m->budget.lease, m->stop, &b) < 0)
+    if (budget_compute(m->budget.lease, m->term.stop, &b) < 0)
         (void)snprintf(ret, REASON_MAX,
                        "leads; the configured lease of %s counts from the next term on: it is too "
                        "short for the stop timeout of this one, %s",
-                       lease, format_span(m->stop, stop, sizeof stop));
-    else if (m->cover.fixed)
+                       lease, format_span(m->term.stop, stop, sizeof stop));
+    else if (m->term.cover.fixed)
         (void)snprintf(ret, REASON_MAX,
                        "leads; the configured lease of %s counts from the next term on: the keeper "
                        "of this one is of an earlier version",

@@ -286,9 +286,9 @@ static void remember_runs(struct group *g, const struct record *before, usec_t s
 {
     const struct member *m = &g->member;
 
-    if (m->observed && m->record.term == before->term &&
-        nonce_equal(&m->record.nonce, &before->nonce))
-        since = usec_min(since, m->seen_since);
+    if (m->seen.valid && m->seen.record.term == before->term &&
+        nonce_equal(&m->seen.record.nonce, &before->nonce))
+        since = usec_min(since, m->seen.since);
     g->confirm_runs_until = confirm_runs_until(before, since);
 }
 

@@ -54,7 +54,8 @@ static usec_t bound(const struct daemon *d)
         if (!concerned(d, g))
             continue;
         slowest = usec_max(slowest, usec_add(b->stop, b->kill));
-        slowest = usec_max(slowest, usec_add(g->member.stop, cover_kill(&g->member.cover)));
+        slowest =
+            usec_max(slowest, usec_add(g->member.term.stop, cover_kill(&g->member.term.cover)));
     }
     return usec_add(slowest, STEP_DOWN_EXTRA_USEC);
 }

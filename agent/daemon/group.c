@@ -78,12 +78,12 @@ static struct ticket ticket_of(const struct group *g)
 {
     const struct member *m = &g->member;
     struct ticket t = {
-        .version = m->cover.fixed ? TICKET_VERSION_FIXED : TICKET_VERSION,
-        .term = m->term,
-        .lease = m->cover.lease,
-        .stop = m->stop,
-        .duration = m->cover.duration,
-        .deadline = m->deadline,
+        .version = m->term.cover.fixed ? TICKET_VERSION_FIXED : TICKET_VERSION,
+        .term = m->term.number,
+        .lease = m->term.cover.lease,
+        .stop = m->term.stop,
+        .duration = m->term.cover.duration,
+        .deadline = m->term.deadline,
     };
 
     (void)snprintf(t.group, sizeof t.group, "%s", g->config->name);
@@ -163,7 +163,7 @@ bool group_step(struct group *g, struct member_event *event, struct request *ret
     assert(event);
     assert(ret_request || event->type != EVENT_SEND);
 
-    uint64_t term = g->member.term;
+    uint64_t term = g->member.term.number;
     struct update update;
 
     event->now = clock_boottime();

@@ -84,7 +84,7 @@ void describe_stuck(const struct group *g, usec_t now, char ret[static REASON_MA
     const struct member *m = &g->member;
     const struct budget *b = &g->config->budget;
     const struct group_view *v = host_view(g->daemon->host, g->config->name);
-    usec_t limit = usec_max(m->stop, b->stop) + usec_max(cover_kill(&m->cover), b->kill);
+    usec_t limit = usec_max(m->term.stop, b->stop) + usec_max(cover_kill(&m->term.cover), b->kill);
     char left[REASON_MAX];
 
     ret[0] = '\0';

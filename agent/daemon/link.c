@@ -92,7 +92,7 @@ void link_on_hint(void *userdata, const char *group, const struct release_notice
 {
     struct daemon *d = userdata;
     struct group *g = group ? daemon_group(d, group) : NULL;
-    struct member_event event = {.type = EVENT_HINT, .told = notice};
+    struct member_event event = {.type = EVENT_HINT, .notice = notice};
 
     if (g)
         (void)group_step(g, &event, NULL);

@@ -117,7 +117,7 @@ void notes_write(struct group *g, enum member_note note, uint64_t term)
     if (note == NOTE_NONE)
         return;
     c.message_id = texts[note].message_id;
-    c.term = g->member.term > 0 ? g->member.term : term;
+    c.term = g->member.term.number > 0 ? g->member.term.number : term;
     priority = texts[note].priority;
     if (note == NOTE_ENDING) {
         g->stop_trouble[0] = '\0';

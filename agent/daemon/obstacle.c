@@ -20,9 +20,9 @@ static void describe_runs(const struct group *g, char ret[static REASON_MAX])
  */
 static bool led_by_another_method(const struct group *g)
 {
-    const struct record *r = &g->member.record;
+    const struct record *r = &g->member.seen.record;
 
-    return g->member.seen_at > 0 && r->owner[0] && !r->claimable &&
+    return g->member.seen.at > 0 && r->owner[0] && !r->claimable &&
            g->record_method != g->config->method;
 }
 
@@ -81,7 +81,7 @@ static void describe_replaced(const struct member *m, char ret[static REASON_MAX
                    " was seen here; nothing is claimed until its successor is reached (or, if "
                    "it was restored from an older backup, until tenured was restarted on all "
                    "hosts)",
-                   m->epoch.timeline, member_replaced_by(m));
+                   m->seen.epoch.timeline, member_replaced_by(m));
 }
 
 static void describe_method(const struct group *g, char ret[static REASON_MAX])

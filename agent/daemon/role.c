@@ -31,7 +31,7 @@ static bool is_new(const struct group *g, usec_t now)
 bool held_up(const struct group *g)
 {
     return g->member.state == MEMBER_STANDBY && g->held_up[0] && g->held_up_claim &&
-           g->held_up_term == g->member.record.term;
+           g->held_up_term == g->member.seen.record.term;
 }
 
 enum role role_of(const struct group *g, usec_t now)

@@ -20,7 +20,7 @@
 
 static void describe_leader(struct group *g)
 {
-    const struct record *r = &g->member.record;
+    const struct record *r = &g->member.seen.record;
 
     if (member_leads(&g->member))
         (void)snprintf(g->leader, sizeof g->leader, "%s", g->daemon->config->node);
@@ -45,13 +45,13 @@ static void describe_copies(const struct group *g, char ret[static REASON_MAX])
 
 static void describe_observing(const struct group *g, usec_t now, char ret[static REASON_MAX])
 {
-    const struct record *r = &g->member.record;
+    const struct record *r = &g->member.seen.record;
     const char *node = g->daemon->config->node;
 
     obstacle_describe(g, now, ret);
     if (ret[0])
         return;
-    if (g->member.seen_at == 0)
+    if (g->member.seen.at == 0)
         (void)snprintf(ret, REASON_MAX, "the lease has not been read yet");
     else if (g->member.failed_starts > 0 && g->member.not_before > now)
         (void)snprintf(ret, REASON_MAX, "waits, because %s",
@@ -144,8 +144,8 @@ static void describe_reason(struct group *g, usec_t now)
 static usec_t seen_ago(const struct member *m, usec_t now)
 {
     if (member_leads(m))
-        return usec_sub(now, m->renewed_at);
-    return m->seen_at == 0 ? USEC_INFINITY : usec_sub(now, m->seen_at);
+        return usec_sub(now, m->term.renewed_at);
+    return m->seen.at == 0 ? USEC_INFINITY : usec_sub(now, m->seen.at);
 }
 
 /* For how long units may run on another host. A record that is not observed is as old as when it
@@ -158,13 +158,14 @@ static usec_t leader_runs(const struct group *g, usec_t now)
         return 0;
     if (m->state != MEMBER_STANDBY)
         return USEC_INFINITY; /* the record is not observed now */
-    return usec_sub(confirm_runs_until(&m->record, m->observed ? m->seen_since : m->seen_at), now);
+    return usec_sub(confirm_runs_until(&m->seen.record, m->seen.valid ? m->seen.since : m->seen.at),
+                    now);
 }
 
 static usec_t renewed_ago(const struct group *g, usec_t now)
 {
     if (member_leads(&g->member))
-        return usec_sub(now, g->member.renewed_at);
+        return usec_sub(now, g->member.term.renewed_at);
     return g->renewed_at == 0 ? USEC_INFINITY : usec_sub(now, g->renewed_at);
 }
 
@@ -179,7 +180,7 @@ static void describe_observation(const struct group *g, enum role role, usec_t n
     if (ret->watch > 0 && g->config->method == METHOD_ADVISORY) {
         ret->watch = usec_max(ret->watch, g->config->budget.lease);
         if (at != USEC_INFINITY)
-            at = usec_max(at, usec_add(m->seen_since, ret->watch));
+            at = usec_max(at, usec_add(m->seen.since, ret->watch));
     }
     ret->unchanged = usec_min(ret->unchanged, ret->watch);
     ret->claims_in =
@@ -191,8 +192,8 @@ static void describe_group(struct group *g, enum role role, usec_t now, struct a
     const struct group_view *v = host_view(g->daemon->host, g->config->name);
     const struct member *m = &g->member;
     const struct config_group *config = g->config;
-    bool held = holds_term(m) && m->cover.duration > 0;
-    uint64_t term = m->term > 0 ? m->term : m->record.term;
+    bool held = holds_term(m) && m->term.cover.duration > 0;
+    uint64_t term = m->term.number > 0 ? m->term.number : m->seen.record.term;
 
     describe_leader(g);
     describe_reason(g, now);
@@ -212,12 +213,12 @@ static void describe_group(struct group *g, enum role role, usec_t now, struct a
         .leader_since = g->leader[0] && g->since_term == term ? g->since : 0,
         .seen = seen_ago(m, now),
         .renewed = renewed_ago(g, now),
-        .deadline = member_leads(m) ? usec_sub(m->deadline, now) : 0,
+        .deadline = member_leads(m) ? usec_sub(m->term.deadline, now) : 0,
         .leader_runs = leader_runs(g, now),
-        .lease = held ? m->cover.lease : config->budget.lease,
+        .lease = held ? m->term.cover.lease : config->budget.lease,
         .configured = config->budget.lease,
-        .stop_timeout = held ? m->stop : config->budget.stop,
-        .duration = held ? m->cover.duration : config->budget.duration,
+        .stop_timeout = held ? m->term.stop : config->budget.stop,
+        .duration = held ? m->term.cover.duration : config->budget.duration,
         .units = g->units,
         .n_units = config->n_units,
         .missed = g->missed[0] ? count_missed(v) : 0, /* after a while: units are restarted */

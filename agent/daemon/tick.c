@@ -181,7 +181,7 @@ void tick_held_up(struct daemon *d, size_t i, const char *said)
     struct journal_context c = {
         .message_id = MESSAGE_HELD_UP, .node = d->config->node, .group = g->config->name};
 
-    c.term = g->member.term > 0 ? g->member.term : g->member.record.term;
+    c.term = g->member.term.number > 0 ? g->member.term.number : g->member.seen.record.term;
     if (g->held_up_term != c.term || strcmp(g->held_up, holder) != 0)
         journal_write(LOG_WARNING, &c,
                       "%s: this node cannot claim or renew the lease because of %s", c.group,

@@ -21,7 +21,7 @@ void confirm_begin(struct confirm *c, const char *node)
     memcpy(c->node, node, strlen(node) + 1);
 }
 
-/* A record that is clean is nobody's, whoever released it. */
+/* A record that is clean belongs to no node, whichever node released it. */
 static bool is_the_nodes(const struct confirm *c, const struct record *r)
 {
     return !r->clean && confirm_is_of(r->owner, c->node);
@@ -35,8 +35,8 @@ static void begin_watching(struct confirm *c, const struct reply *reply, usec_t 
     c->asked = false;
 }
 
-/* In one life of the server, where nothing that was written is lost: whoever writes in the node's
- * name is the node. */
+/* In one life of the server, where nothing that was written is lost: only the node itself writes
+ * in its name. */
 static enum confirm_state changed(const struct confirm *c, const struct record *r)
 {
     bool released = r->clean && r->term == c->record.term;

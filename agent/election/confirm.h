@@ -16,8 +16,8 @@
 
 /* Twice the longest renewal interval there is, and an answer. */
 #define CONFIRM_WATCH_USEC (2 * BUDGET_POLL_MAX_USEC + 1 * USEC_PER_SEC)
-/* Two looks that are further apart prove nothing about the time between them: the arbiter may have
- * been out of everybody's reach. */
+/* Two readings that are further apart prove nothing about the time between them: the arbiter may
+ * have been out of every node's reach. */
 #define CONFIRM_GAP_USEC (3 * USEC_PER_SEC)
 
 enum confirm_state {
@@ -38,7 +38,7 @@ struct confirm {
     usec_t since;   /* seen with this term and nonce from here on */
     usec_t read_at; /* and last read */
     bool asked;
-    struct nonce fresh; /* asked: what the record shall bear, the same in every try */
+    struct nonce fresh; /* asked: what the record shall have, the same in every try */
 };
 
 /* node: a valid name. */

@@ -61,7 +61,7 @@ usec_t cover_kill(const struct cover *c)
     return usec_max(budget_kill(usec_max(c->kept, c->lease)), c->room);
 }
 
-/* Is the keeper told of this lease now? */
+/* Is this lease sent to the keeper now? */
 static bool is_due(struct cover *c, usec_t lease, usec_t now)
 {
     if (lease <= c->lease)
@@ -73,9 +73,9 @@ static bool is_due(struct cover *c, usec_t lease, usec_t now)
     return !c->fixed && usec_sub(now, c->longer_since) >= c->lease;
 }
 
-/* The keeper is told no longer lease than is configured, where only a K that it still has made the
- * record's longer. */
-static struct spans told(const struct spans *record, const struct spans *configured)
+/* The keeper is sent no longer lease than is configured, if only a K that it still has made the
+ * record's lease longer. */
+static struct spans spans_to_send(const struct spans *record, const struct spans *configured)
 {
     bool longer = record->lease > configured->lease && record->duration == configured->duration;
 
@@ -85,7 +85,7 @@ static struct spans told(const struct spans *record, const struct spans *configu
 usec_t cover_granted(struct cover *c, const struct spans *record, const struct spans *configured,
                      usec_t now)
 {
-    struct spans spans = told(record, configured);
+    struct spans spans = spans_to_send(record, configured);
 
     if (is_due(c, spans.lease, now)) {
         c->lease = spans.lease;

@@ -69,7 +69,7 @@ void cover_seen(struct cover *c, usec_t lease, usec_t deadline);
 /* The largest K that the keeper may have. */
 usec_t cover_kill(const struct cover *c);
 
-/* Is it known that the keeper has no other lease than it was told last? */
+/* Is it known that the keeper has no other lease than the last that was sent? */
 bool cover_settled(const struct cover *c);
 
 #endif

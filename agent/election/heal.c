@@ -29,7 +29,7 @@ static void judge_last(struct heal *h, const struct guards_seen *g)
         h->failed++;
 }
 
-void heal_look(struct heal *h, const struct guards_seen *g, usec_t now)
+void heal_poll(struct heal *h, const struct guards_seen *g, usec_t now)
 {
     assert(h);
     assert(g);

@@ -19,8 +19,8 @@
 
 /* What passes by itself within this is not healed: an apply that has the agent still to tell. */
 #define HEAL_GRACE_USEC (500 * USEC_PER_MSEC)
-/* From the end of a heal to the next one: this, doubling, at most that. Whoever undoes a guard by
- * mistake has some seconds to notice. */
+/* From the end of a heal to the next one: this, doubling, at most that. An
+ * operator who undoes a guard by mistake has some seconds to notice. */
 #define HEAL_PAUSE_MIN_USEC (4 * USEC_PER_SEC)
 #define HEAL_PAUSE_MAX_USEC (600 * USEC_PER_SEC)
 #define HEAL_DOUBLINGS_MAX 8u
@@ -60,8 +60,8 @@ struct heal {
 /* Is it known, and recent? */
 bool heal_knows(const struct guards_seen *g, usec_t now);
 
-/* A fresh look at this host. */
-void heal_look(struct heal *h, const struct guards_seen *g, usec_t now);
+/* A poll of this host was answered. */
+void heal_poll(struct heal *h, const struct guards_seen *g, usec_t now);
 
 /* A heal is over, this group's or another's. asked_at: just before PID 1 was asked for it.
  * answered: it was done or refused; otherwise nobody knows. */

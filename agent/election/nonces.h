@@ -2,9 +2,9 @@
 #ifndef TENURE_ELECTION_NONCES_H
 #define TENURE_ELECTION_NONCES_H
 
-/* Which nonces the record of a term may bear by what this life of the agent did with it: what makes
- * its renewals its own, and tells it from whoever else has the same name, an earlier life or a copy
- * of the host. */
+/* Which nonces the record of a term may have by what this life of the agent did with it: this
+ * distinguishes its renewals from those of an earlier life, or of a copy of the host, which have
+ * the same name. */
 
 #include <stdbool.h>
 
@@ -16,7 +16,7 @@
 struct nonces {
     struct nonce list[NONCES_REMEMBERED]; /* written, tried or read for this term; newest first */
     unsigned n;
-    /* The record bears one of the first so many, as far as is known. 0: it must be read first. */
+    /* The record has one of the first so many, as far as is known. 0: it must be read first. */
     unsigned n_known;
     /* And that is all there can be: one that was acknowledged, and what was tried since, each with
      * all of those before it. */
@@ -40,15 +40,15 @@ void nonces_granted(struct nonces *n, const struct nonce *nonce, const struct ep
 void nonces_read(struct nonces *n, const struct nonce *nonce, const struct epoch *epoch);
 
 /* A renewal with this nonce may have been carried out, or may yet be. Beyond REQUEST_NONCES_MAX
- * that the record may bear, it must be read first. */
+ * that the record may have, it must be read first. */
 void nonces_tried(struct nonces *n, const struct nonce *nonce);
 
 /* The record was found with a nonce that it should not have. Is it this life's all the same? Not in
- * the history in which all that it may bear is known; but in another one, where writes are lost, it
+ * the history in which all that it may have is known; but in another one, where writes are lost, it
  * may be any that is remembered, as where not all is known. */
 bool nonces_explain(const struct nonces *n, const struct nonce *nonce, const struct epoch *epoch);
 
-/* Was it found in the very history in which all that it may bear is known, now and later? */
+/* Was it found in the very history in which all that it may have is known, now and later? */
 bool nonces_exclude(const struct nonces *n, const struct epoch *epoch);
 
 /* What a renewal or release names. */

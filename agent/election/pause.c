@@ -35,8 +35,7 @@ static struct pause_watch compare(const struct reply *reply, usec_t sent, usec_t
 
 static bool comparable(const struct pause_watch *a, const struct pause_watch *b)
 {
-    return a->has_mark && a->epoch.system_id == b->epoch.system_id &&
-           a->epoch.timeline == b->epoch.timeline;
+    return a->has_mark && history_equal(&a->epoch, &b->epoch);
 }
 
 /* Not whenever it is further ahead: many small pauses add up. Not when it is less far: that may be

@@ -3,16 +3,16 @@
 #define TENURE_ELECTION_PAUSE_H
 
 /* A pause of this host that its own clocks did not see: a virtual machine that was stopped for a
- * snapshot or a migration and has CLOCK_BOOTTIME stand still meanwhile. Deadlines are worth nothing
- * on such a host. The only other clock there is, is the arbiter's wall clock, told with each
- * answer: a hint, as somebody may set it.
+ * snapshot or a migration and whose CLOCK_BOOTTIME stops meanwhile. Deadlines are worth nothing
+ * on such a host. The only other clock there is, is the arbiter's wall clock, which each reply
+ * contains: a hint, because an operator may set it.
  *
  * What is concluded: if it went forward by more than this host's own time can explain, then either
- * this host stood still, or that clock was stepped.
+ * this host was paused, or that clock was stepped.
  * - Up to PAUSE_MARGIN_USEC within PAUSE_MEMORY_USEC: nothing. Time daemons do as much.
- * - Up to the time in which another node would have taken over: this host may well have stood
- *   still, and lead nevertheless. It must not.
- * - More, and the renewal was granted: had this host stood still for so long, another would lead,
+ * - Up to the time in which another node would have claimed the record: this host may well have
+ * been paused, and lead nevertheless. It must not.
+ * - More, and the renewal was granted: had this host been paused for so long, another would lead,
  *   or there is none. So it was the arbiter's clock, or no harm was done.
  * - It went less far, or back: nothing. What it then catches up is no pause either: compared is
  *   with how it was before, for PAUSE_MEMORY_USEC. So long may that hide a pause as long. */

@@ -17,7 +17,7 @@
 #define NONCE_SIZE 16
 #endif
 
-/* Written anew by every claim and renewal. Random, not a counter: a counter can come back after a
+/* Written again by every claim and renewal. Random, not a counter: a counter can come back after a
  * failover that lost rows, and an observer would take two holders for one. */
 struct nonce {
     uint8_t bytes[NONCE_SIZE];
@@ -59,7 +59,7 @@ struct record {
     struct nonce nonce;
     usec_t lease, stop,
         duration; /* L, S and D of this term; L and D as the last renewal has them */
-    /* CLOCK_REALTIME of the claim, by the arbiter's clock; 0: not known. For people. */
+    /* CLOCK_REALTIME of the claim, by the arbiter's clock; 0: not known. Human-readable. */
     usec_t since;
     bool clean; /* released after the confirmed death of the units */
     /* May be claimed without having been observed for a lease: it is clean and was made in the
@@ -96,13 +96,13 @@ struct request {
     uint64_t term;                          /* renew, release */
     uint64_t expected_term;                 /* claim, confirm dead */
     struct nonce expected_nonce;            /* claim, confirm dead */
-    struct nonce known[REQUEST_NONCES_MAX]; /* renew, release: the record must bear one of them */
+    struct nonce known[REQUEST_NONCES_MAX]; /* renew, release: the record must have one of them */
     unsigned n_known;                       /* 1 at least */
-    struct nonce fresh_nonce; /* claim, renew, confirm dead: what the record shall bear */
+    struct nonce fresh_nonce; /* claim, renew, confirm dead: what the record shall have */
     struct epoch epoch;       /* claim, confirm dead: where the record was observed; all of it is
                                  tested */
     bool rests_on_clean;    /* claim: made without observation, because the record is clean, or was
-                               told to be; the arbiter tests that in the claim itself */
+                               announced as clean; the arbiter tests that in the claim itself */
     uint64_t term_floor;    /* claim, confirm dead: the new term is at least this */
     usec_t lease, duration; /* observe (for a new record), claim, renew, confirm dead */
     usec_t stop;            /* observe, claim, confirm dead */
@@ -113,7 +113,7 @@ enum outcome {
     OUTCOME_DENIED,  /* not done, and it will not be */
     OUTCOME_UNKNOWN, /* may have happened, may still happen: changes nothing */
     /* Renew, release: not done, and it will not be. The record is there, of this very term and
-     * owner and not clean, but bears a nonce that the request does not name. */
+     * owner and not clean, but has a nonce that the request does not name. */
     OUTCOME_OTHER_NONCE,
 };
 
@@ -121,7 +121,7 @@ struct reply {
     enum outcome outcome;
     bool has_record; /* record holds what the arbiter has now, after the operation */
     struct record record;
-    enum method method; /* by which it was claimed, for people; with a record alone */
+    enum method method; /* by which it was claimed, to be shown; with a record alone */
     struct epoch epoch;
     usec_t arbiter_time; /* CLOCK_REALTIME of the arbiter at the answer, a hint; 0: not known */
 };

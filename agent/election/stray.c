@@ -6,19 +6,19 @@
 /* Of the term that ends, or of the configuration, whichever is longer. */
 static usec_t stop_timeout(const struct member *m)
 {
-    return usec_max(m->stop, m->budget.stop);
+    return usec_max(m->term.stop, m->budget.stop);
 }
 
 static usec_t kill_time(const struct member *m)
 {
-    return usec_max(cover_kill(&m->cover), budget_kill(m->budget.lease));
+    return usec_max(cover_kill(&m->term.cover), budget_kill(m->budget.lease));
 }
 
 /* Nothing of it runs. The stop of a keeper that was none waits for the units that it stops: then
  * PID 1 has a job for it for as long as they resist. */
-static bool keeper_is_gone(const struct host_state *l)
+static bool keeper_is_gone(const struct host_state *host)
 {
-    return l->keeper == KEEPER_GONE || l->keeper_queued;
+    return host->keeper == KEEPER_GONE || host->keeper_queued;
 }
 
 /* Keeper, PID 1 and fence have ended what they could, or have had their time for it. */
@@ -40,12 +40,12 @@ static bool is_unreached(const struct member *m)
 /* What runs here now has no right to, and no keeper that ends it. */
 static bool has_strays(const struct member *m, usec_t now)
 {
-    const struct host_state *l = &m->host;
-    bool alive = !l->units_dead || !l->slice_empty;
+    const struct host_state *host = &m->host;
+    bool alive = !host->units_dead || !host->slice_empty;
 
     switch (m->state) {
     case MEMBER_STANDBY:
-        return alive && l->asked_at > 0 && keeper_is_gone(l);
+        return alive && host->asked_at > 0 && keeper_is_gone(host);
     case MEMBER_ENDING:
         return alive && (ending_is_over(m, now) || is_unreached(m));
     case MEMBER_CONFIRMING:

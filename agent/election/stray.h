@@ -42,7 +42,7 @@ enum stray_verdict {
     STRAY_GONE, /* what was ended so is gone */
 };
 
-/* After each look, with the member that has it. */
+/* After each poll of the host, with the member that has its answer. */
 enum stray_verdict stray_judge(struct stray *s, const struct member *m, usec_t now);
 
 /* PID 1 was asked to stop the keeper. */
@@ -51,7 +51,7 @@ void stray_stopped(struct stray *s, usec_t now);
 /* Nobody could be asked to end them. */
 void stray_refused(struct stray *s, usec_t now);
 
-/* When a look is wanted for it; USEC_INFINITY: not for its sake. */
+/* When a poll of the host is wanted for it; USEC_INFINITY: not for its sake. */
 usec_t stray_due(const struct stray *s);
 
 /* Does nothing stop units of the group by name any more, so that a term may begin? */

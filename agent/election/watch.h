@@ -4,8 +4,8 @@
 
 /* A record in this node's own name with a nonce that this life does not know: an orphan, which an
  * earlier life left behind, or another life's that goes on. Nobody renews an orphan, so only a
- * record that stands still for a renewal interval may be given back. A change is a renewal of an
- * earlier life that came late, or a copy of this host that leads: it is watched anew. A second
+ * record that is unchanged for a renewal interval may be released. A change is a renewal of an
+ * earlier life that came late, or a copy of this host that leads: it is watched again. A second
  * change is a copy. */
 
 #include <stdbool.h>
@@ -27,7 +27,7 @@ struct watch {
 
 enum watch_verdict {
     WATCH_GOES_ON,
-    WATCH_COPY, /* this very look made it one */
+    WATCH_COPY, /* this very reading made it one */
 };
 
 /* The record was read; now: after the answer. interval: p of its term. */
@@ -37,7 +37,7 @@ enum watch_verdict watch_read(struct watch *w, const struct reply *reply, usec_t
 /* The term is this life's now: whatever was seen of it before does not matter. */
 void watch_forget(struct watch *w);
 
-/* Nothing that was seen up to here counts as standing still. */
+/* Nothing that was seen up to here counts as unchanged. */
 void watch_interrupt(struct watch *w);
 
 /* There is a copy of this host that has this term: known by other means. */

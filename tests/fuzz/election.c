@@ -42,8 +42,8 @@ struct account {
     struct epoch epoch;
     usec_t same_since, seen_at; /* without a gap above half of its lease */
 
-    bool was_told; /* of a release, since connected */
-    struct release_notice told;
+    bool was_notified; /* of a release, since connected */
+    struct release_notice notice;
 
     struct host_state local;
     bool healing;
@@ -52,7 +52,7 @@ struct account {
     uint64_t highest_ticket; /* the highest term that got one */
     uint64_t term;           /* that may run here, 0: none */
     usec_t deadline;         /* of what may run, by what was granted */
-    usec_t over_at;          /* when it was told to end */
+    usec_t over_at;          /* when it was asked to end */
     bool over, proven, denied;
     uint64_t left; /* the last that ended without that proof */
 };
@@ -79,13 +79,13 @@ static void check_ready(const struct account *a)
     assert(usec_sub(a->now, a->local.asked_at) <= oldest);
 }
 
-/* What was told of the record that was seen last: the arbiter is asked whether it is true. */
-static bool hearsay(const struct account *a)
+/* The release notice of the record that was seen last: the arbiter is asked whether it is true. */
+static bool on_notice(const struct account *a)
 {
     const struct request *q = &a->u.request;
 
-    return a->was_told && a->told.term == a->record.term && q->rests_on_clean &&
-           nonce_equal(&q->expected_nonce, &a->told.nonce);
+    return a->was_notified && a->notice.term == a->record.term && q->rests_on_clean &&
+           nonce_equal(&q->expected_nonce, &a->notice.nonce);
 }
 
 /* Only what is clean, or is said to be, or was seen unchanged for its whole lease. */
@@ -97,11 +97,11 @@ static void check_claim(const struct account *a, bool fit, bool may_claim)
     assert(q->expected_term == a->record.term);
     assert(epoch_equal(&q->epoch, &a->epoch));
     assert(q->term_floor > a->highest_ticket && q->term_floor > a->record.term);
-    /* Of its own only what stood still for its whole lease. */
+    /* A record of its own only after it stayed unchanged for its whole lease. */
     assert(strcmp(a->record.owner, ME) != 0 || a->record.clean || !q->rests_on_clean);
     assert(q->lease == a->m.budget.lease && q->stop == a->m.budget.stop);
     check_ready(a);
-    if (hearsay(a))
+    if (on_notice(a))
         return;
     assert(nonce_equal(&q->expected_nonce, &a->record.nonce));
     assert(q->rests_on_clean == a->record.claimable);
@@ -115,19 +115,20 @@ static void check_claim(const struct account *a, bool fit, bool may_claim)
 static void check_release(const struct account *a)
 {
     assert(!a->denied);
-    assert(a->over && a->proven && a->u.request.term == a->m.term);
+    assert(a->over && a->proven && a->u.request.term == a->m.term.number);
 }
 
 /* Its lease covers the deadline that was given to the keeper. */
 static void check_renewal(const struct account *a, bool fit)
 {
     const struct request *q = &a->u.request;
-    usec_t left = usec_sub(a->m.deadline, a->now);
+    usec_t left = usec_sub(a->m.term.deadline, a->now);
 
-    assert(fit && q->term == a->m.term && q->term > 0 && !a->over);
+    assert(fit && q->term == a->m.term.number && q->term > 0 && !a->over);
     assert(q->lease > 0 && q->duration > 0);
-    assert(a->m.stop == 0 || left == 0 || !budget_holds(q->lease, a->m.stop, q->duration) ||
-           budget_holds(q->lease, a->m.stop, left));
+    assert(a->m.term.stop == 0 || left == 0 ||
+           !budget_holds(q->lease, a->m.term.stop, q->duration) ||
+           budget_holds(q->lease, a->m.term.stop, left));
 }
 
 static void check_request(struct account *a, bool fit, bool may_claim)
@@ -149,23 +150,24 @@ static void check_request(struct account *a, bool fit, bool may_claim)
 /* At most one for a term, never for one that is over, and while half of it is left. */
 static void check_ticket(struct account *a)
 {
-    assert(!a->stopped && a->m.term > a->highest_ticket);
-    assert(budget_holds(a->m.cover.lease, a->m.stop, a->m.cover.duration));
-    assert(a->m.deadline == usec_add(a->sent_at, a->m.cover.duration));
-    assert(a->now < a->m.deadline && a->now - a->sent_at <= a->m.cover.duration / 2);
+    assert(!a->stopped && a->m.term.number > a->highest_ticket);
+    assert(budget_holds(a->m.term.cover.lease, a->m.term.stop, a->m.term.cover.duration));
+    assert(a->m.term.deadline == usec_add(a->sent_at, a->m.term.cover.duration));
+    assert(a->now < a->m.term.deadline && a->now - a->sent_at <= a->m.term.cover.duration / 2);
     check_ready(a);
-    a->highest_ticket = a->term = a->m.term;
-    a->deadline = a->m.deadline;
+    a->highest_ticket = a->term = a->m.term.number;
+    a->deadline = a->m.term.deadline;
     a->over = a->denied = false;
 }
 
 static void check_extend(struct account *a, const struct reply *reply)
 {
     assert(reply && reply->outcome == OUTCOME_GRANTED && a->request.operation == OPERATION_RENEW);
-    assert(!a->over && a->m.term == a->request.term && a->now < a->deadline);
-    assert(a->m.deadline <= usec_max(a->deadline, usec_add(a->sent_at, reply->record.duration)));
-    assert(a->m.deadline >= a->deadline && a->m.cover.until >= a->m.deadline);
-    a->deadline = a->m.deadline;
+    assert(!a->over && a->m.term.number == a->request.term && a->now < a->deadline);
+    assert(a->m.term.deadline <=
+           usec_max(a->deadline, usec_add(a->sent_at, reply->record.duration)));
+    assert(a->m.term.deadline >= a->deadline && a->m.term.cover.until >= a->m.term.deadline);
+    a->deadline = a->m.term.deadline;
 }
 
 /* Only what is known to be lost, one at a time, and with pauses. */
@@ -240,30 +242,31 @@ static void step(struct account *a, struct member_event e)
     member_step(&a->m, &e, &a->u);
     if (a->m.state == MEMBER_ADOPTING && before.state != MEMBER_ADOPTING) {
         assert(a->local.keeper == KEEPER_ACTIVE && a->local.keeper_ours);
-        assert(a->m.term == a->local.keeper_term && a->now < a->m.deadline);
-        a->term = a->m.term;
+        assert(a->m.term.number == a->local.keeper_term && a->now < a->m.term.deadline);
+        a->term = a->m.term.number;
         a->deadline =
             usec_min(a->local.keeper_deadline, usec_add(a->now, a->local.keeper_duration));
         a->over = a->denied = false;
     }
     check_actions(a, e.reply);
     assert(e.type == EVENT_SEND || !(a->u.actions & ACTION_REQUEST));
-    assert(before.term == 0 || a->m.term == 0 || a->m.term == before.term);
+    assert(before.term.number == 0 || a->m.term.number == 0 ||
+           a->m.term.number == before.term.number);
     assert(a->m.highest_term >= before.highest_term && a->m.over_term >= before.over_term);
     if (member_leads(&a->m)) {
-        assert(a->m.term == a->term && !a->over && a->m.deadline == a->deadline);
-        assert(e.type != EVENT_CLOCK || a->now < a->m.deadline);
+        assert(a->m.term.number == a->term && !a->over && a->m.term.deadline == a->deadline);
+        assert(e.type != EVENT_CLOCK || a->now < a->m.term.deadline);
     }
     if (e.type == EVENT_CLOCK)
         assert(member_wake(&a->m) > a->now);
     if (member_settled(&a->m))
-        assert(a->stopped && !a->asked && dead(&a->local) && a->m.term == 0);
+        assert(a->stopped && !a->asked && dead(&a->local) && a->m.term.number == 0);
     if (e.type != EVENT_SEND) /* what it asks is not accounted for yet */
         check_awake(a);
     assert(*member_state_name(a->m.state) != '?' && *member_reason_text(a->m.reason) != '?');
 }
 
-/* ---- what it is told ---- */
+/* ---- events ---- */
 
 static void send(struct account *a, char *line)
 {
@@ -284,7 +287,7 @@ static void send(struct account *a, char *line)
         assert(member_due(&a->m) == USEC_INFINITY);
     } else
         assert(member_due(&a->m) > a->now);
-    a->was_told = false; /* good for one request */
+    a->was_notified = false; /* good for one request */
     /* What is seen by a clock that cannot be trusted counts for nothing. */
     a->seen = a->seen && (e.fit || a->m.state != MEMBER_STANDBY || a->stopped);
 }
@@ -292,7 +295,7 @@ static void send(struct account *a, char *line)
 /* Flags: "o" ours, "n" a namesake's, "f" the fresh nonce, "s" as seen last, "c" clean,
  * "k" claimable, "e" another history, "l" another life of the server. Then term (above TERM),
  * nonce, L, S, D in milliseconds, and by how much the arbiter's clock is ahead of ours, in
- * microseconds (0: it is not told). */
+ * microseconds (0: it does not say). */
 static void read_record(const struct account *a, const char *flags, char *line, struct reply *r)
 {
     struct record *row = &r->record;
@@ -398,7 +401,7 @@ static void look(struct account *a, char *line)
                                        : KEEPER_GONE,
         .keeper_queued = strchr(flags, 'q') != NULL,
         .keeper_ours = strchr(flags, 'o') != NULL,
-        .keeper_term = term > 0 ? TERM + term : a->m.term,
+        .keeper_term = term > 0 ? TERM + term : a->m.term.number,
         .keeper_deadline = usec_add(a->now, (usec_t)(fuzz_number(&line) & INT32_MAX)),
         .keeper_lease = a->m.budget.lease,
         .keeper_stop = a->m.budget.stop,
@@ -425,23 +428,24 @@ static void look(struct account *a, char *line)
     bool over = a->over && dead(&l) && l.asked_at > a->over_at;
     a->proven = a->proven || (over && !l.left);
     if (over && l.left && a->m.state == MEMBER_ENDING)
-        a->left = a->m.term;
+        a->left = a->m.term.number;
     step(a, (struct member_event){.type = EVENT_HOST, .host = &l});
 }
 
 static void hint(struct account *a, char *line)
 {
     const char *flags = fuzz_word(&line);
-    struct release_notice told = {.term = TERM + (uint64_t)(fuzz_number(&line) & INT32_MAX)};
+    struct release_notice notice = {.term = TERM + (uint64_t)(fuzz_number(&line) & INT32_MAX)};
 
-    told.nonce.bytes[0] = (uint8_t)fuzz_number(&line);
+    notice.nonce.bytes[0] = (uint8_t)fuzz_number(&line);
     if (strchr(flags, 's'))
-        told = (struct release_notice){.term = a->record.term, .nonce = a->record.nonce};
+        notice = (struct release_notice){.term = a->record.term, .nonce = a->record.nonce};
     if (strchr(flags, 't') && a->m.state == MEMBER_STANDBY && !a->stopped) {
-        a->was_told = true;
-        a->told = told;
+        a->was_notified = true;
+        a->notice = notice;
     }
-    step(a, (struct member_event){.type = EVENT_HINT, .told = strchr(flags, 't') ? &told : NULL});
+    step(a,
+         (struct member_event){.type = EVENT_HINT, .notice = strchr(flags, 't') ? &notice : NULL});
 }
 
 static void healed(struct account *a, char *line)
@@ -491,7 +495,7 @@ static void event(struct account *a, char *line)
         healed(a, line);
         return;
     case 'c':
-        a->was_told = false;
+        a->was_notified = false;
         step(a, (struct member_event){.type = EVENT_CONNECTED});
         return;
     case 'h':
@@ -502,7 +506,7 @@ static void event(struct account *a, char *line)
         return;
     case 'x':
         a->stopped = true;
-        a->was_told = false;
+        a->was_notified = false;
         step(a, (struct member_event){.type = EVENT_STOP});
         return;
     default:

@@ -171,9 +171,9 @@ static void prove_message(void)
     PROVE("message-verdict-true", v == MESSAGE_EXTENDED, k.deadline == m.deadline && may_extend);
     PROVE("message-verdict-true", v == MESSAGE_ENDED,
           k.phase == KEEPER_ENDING && before.phase == KEEPER_LEADING);
-    PROVE("message-ends-only-as-told", k.phase != before.phase,
+    PROVE("message-ends-only-as-asked", k.phase != before.phase,
           proper && m.verb == KEEPER_END && k.reason == KEEPER_END_AGENT);
-    PROVE("message-ends-when-told",
+    PROVE("message-ends-when-asked",
           proper && m.verb == KEEPER_END && before.phase == KEEPER_LEADING,
           k.phase == KEEPER_ENDING && v == MESSAGE_ENDED);
     PROVE("message-refused-changes-nothing", v != MESSAGE_EXTENDED && v != MESSAGE_ENDED,
@@ -189,7 +189,7 @@ static void prove_end(void)
     ASSUME(reason > KEEPER_END_NONE && reason <= KEEPER_END_SIGNAL);
     keeper_end(&k, reason, now);
     check_step(&before, &k, now);
-    PROVE("keeper-ends-when-told", true, k.phase == KEEPER_ENDING);
+    PROVE("keeper-ends-when-asked", true, k.phase == KEEPER_ENDING);
     PROVE("keeper-first-reason-stays", before.phase == KEEPER_LEADING, k.reason == reason);
 }
 
@@ -258,8 +258,9 @@ static void prove_look(void)
           l.answered && !l.up && !l.populated && (!l.unlinked || l.children == 0) && !open, gone);
     PROVE("empty-cgroup-is-nothing", l.answered && !l.up && !l.populated && !l.unlinked && !open,
           gone);
-    PROVE("left-is-told", l.populated || open, left);
-    PROVE("left-is-told-if-nobody-said", l.stops == STOPS_UNKNOWN && (l.up || !l.answered), left);
+    PROVE("left-is-reported", l.populated || open, left);
+    PROVE("left-is-reported-if-pid1-said-nothing",
+          l.stops == STOPS_UNKNOWN && (l.up || !l.answered), left);
     PROVE("left-is-not-a-busy-pid1", said && !l.populated, !left);
     PROVE("left-is-not-gone", left, !look_gone(&l, true));
 }

@@ -2,7 +2,7 @@
 """That no two hosts run a group's units at once, by induction over everything that can happen.
 
 The world is one record in one history, method lease, and hosts: of each what its member's account says (member.c), its
-keeper, ticket and clock, and what is under way. What a step may do is limited by guards, and each guard bears the name of
+keeper, ticket and clock, and what is under way. What a step may do is limited by guards, and each guard has the name of
 what stands for it: a property that is proven of the shipped code in this folder, an assumption of docs/safety.md
 ("assumption N"), or what tests/proof/README.md assumes of daemon and arbiter ("daemon N", "arbiter"). Everything else may be
 anything: who asks when, what is lost, late or carried out after it was given up, who crashes.
@@ -24,7 +24,7 @@ LEADING, STOPPING, KILLED = range(3)
 SPANS = {"lease": "Real", "stop": "Real", "duration": "Real"}
 # What a keeper has, or may get: a deadline, and with it L, whose K counts.
 DEADLINE = {"term": "Int", "deadline": "Real", "lease": "Real"}
-# Nonces are fresh (daemon 4), so each write has a number: what bears the same nonce is the same write.
+# Nonces are fresh (daemon 4), so each write has a number: what has the same nonce is the same write.
 # boot: of the owner, who is another after each; 0 is nobody. life: of the agent that claimed. base: when the question of
 # the last write was sent, by the owner's clock, and in truth; serial: which of all its questions that was.
 RECORD = {"term": "Int", "write": "Int", "host": "Int", "boot": "Int", "life": "Int", **SPANS, "base": "Real",
@@ -484,9 +484,9 @@ def take_reply(s):
     s.guard("daemon 5", w.asked & w.done)
     same = w.seen.known & (w.seen.write == w.read.write)
     since, true = s.any("Real"), s.any("Real")
-    anew = (since == w.clock) & (true == s.w.now)
+    again = (since == w.clock) & (true == s.w.now)
     kept = (since == w.seen.since) & (true == w.seen.since_true)
-    s.guard("invariant-observation", anew | (same & kept), observation_kept=anew | (w.seen.known & kept))
+    s.guard("invariant-observation", again | (same & kept), observation_kept=again | (w.seen.known & kept))
     h.seen = Things(known=s.any("Bool"), write=w.read.write, lease=w.read.lease, since=since, since_true=true)
     h.top = greatest(w.read.term, w.top)
     h.asked = FALSE
@@ -587,7 +587,7 @@ def claim_is_given_up(s):
 
 
 def observation_is_forgotten(s):
-    """restarted-observes-anew, and whenever it may not be trusted."""
+    """restarted-observes-again, and whenever it may not be trusted."""
     s.n.a.seen.known = FALSE
 
 
@@ -685,7 +685,7 @@ def extension_arrives(s):
 
 
 def keeper_ends(s):
-    """Told to, at its deadline, killed, frozen: somebody else goes on, and keeps the same bound."""
+    """Asked to, at its deadline, killed, frozen: another part goes on, and keeps the same bound."""
     w, h, kill = s.w.a, s.n.a, s.any("Real")
     s.case(w.run.active & (w.run.phase == LEADING))
     # At the latest; it may be done before.
@@ -722,7 +722,7 @@ def agent_crashes(s):
 
 
 def host_restarts(s):
-    """Its clock begins anew, its owner is another, and nothing but what was asked of the arbiter is left."""
+    """Its clock begins again, its owner is another, and nothing but what was asked of the arbiter is left."""
     agent_is_new(s, clock=s.any("Real"), boot=s.w.a.life + 1)
     s.n.a.run.active = s.n.a.ticket.there = s.n.a.message.there = FALSE
 

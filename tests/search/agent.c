@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the daemon is to one member. What is decided and what is done about it is one step, unless
- * the agent stands still in between. */
+ * the agent hangs in between. */
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
 
 #include "search.h"
 
-/* This tick, and later than whatever bears the time of something that was asked or decided in it.
+/* This tick, and later than whatever has the time of something that was asked or decided in it.
  */
 usec_t agent_now(const struct node *n)
 {
@@ -67,7 +67,7 @@ static void take_actions(struct world *w, struct node *n, const struct update *u
 
     n->stalled = stalls;
     n->effect = u->actions & ~(unsigned)ACTION_REQUEST;
-    n->effect_paper = (struct paper){.term = m->term, .deadline = m->deadline};
+    n->effect_paper = (struct paper){.term = m->term.number, .deadline = m->term.deadline};
     memcpy(n->effect_paper.owner, n->owner, sizeof n->owner);
     if (!stalls)
         agent_carry_out(w, n);
@@ -116,7 +116,7 @@ void agent_step(struct world *w, struct node *n, struct member_event event, bool
 void agent_connect(struct world *w, struct node *n, bool stalls)
 {
     n->connected = true;
-    n->witness.was_told = false;
+    n->witness.was_notified = false;
     n->witness.reconnected = n->witness.seen;
     agent_step(w, n, (struct member_event){.type = EVENT_CONNECTED}, stalls);
 }
@@ -184,13 +184,13 @@ void agent_lose_connection(struct world *w, struct node *n, bool stalls)
         agent_step(w, n, (struct member_event){.type = EVENT_REPLY, .reply = &unknown}, stalls);
 }
 
-void agent_hint(struct world *w, struct node *n, const struct release_notice *told, bool stalls)
+void agent_hint(struct world *w, struct node *n, const struct release_notice *notice, bool stalls)
 {
-    struct release_notice copy = *told;
+    struct release_notice copy = *notice;
 
-    n->witness.was_told = true;
-    n->witness.told = copy;
-    agent_step(w, n, (struct member_event){.type = EVENT_HINT, .told = &copy}, stalls);
+    n->witness.was_notified = true;
+    n->witness.notice = copy;
+    agent_step(w, n, (struct member_event){.type = EVENT_HINT, .notice = &copy}, stalls);
 }
 
 /* ---- this host ---- */
@@ -262,7 +262,7 @@ void agent_crash(struct world *w, struct node *n)
     n->start_pending = n->start_time_up = false;
     n->start_answer = START_UNANSWERED;
     n->hint = n->late_hint = PENDING_NO;
-    n->witness.seen = n->witness.was_told = false;
+    n->witness.seen = n->witness.was_notified = false;
     n->witness.own_term = 0;
     member_init(&n->member, n->owner);
 }

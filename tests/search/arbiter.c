@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The record, with the conditions of agent/arbiter/schema.sql for the method lease, and one
- * history. Executed is committed: whoever asks in between finds the row locked, which is a
+ * history. Executed is committed: a request in between finds the row locked, which is a
  * deviation. */
 #include <assert.h>
 #include <string.h>
 
 #include "search.h"
 
-/* One that no state knows: names are given anew whenever a state is packed. */
+/* One that no state knows: names are given again whenever a state is packed. */
 struct nonce arbiter_nonce(struct world *w)
 {
     struct nonce nonce = {{0}};
@@ -107,7 +107,7 @@ static void tell_everybody(struct world *w, const struct record *r)
         if (!n->alive || !n->connected)
             continue;
         n->hint = PENDING_NOW;
-        n->told = (struct release_notice){.term = r->term, .nonce = r->nonce};
+        n->notice = (struct release_notice){.term = r->term, .nonce = r->nonce};
     }
 }
 

@@ -33,7 +33,7 @@ static const struct {
     [BREAK_KEEPER_NEVER_KILLS] = {"keeper-never-kills", VIOLATION_TWO_LEADERS, 1, 0, false},
     [BREAK_CLAIM_IGNORES_NONCE] = {"claim-ignores-nonce", VIOLATION_CLAIM, 1, 0, false},
     [BREAK_CLEAN_UNTESTED] = {"clean-untested", VIOLATION_CLAIM, 1, 0, true},
-    [BREAK_HEARSAY_OBSERVED] = {"hearsay-observed", VIOLATION_CLAIM, 1, 0, true},
+    [BREAK_NOTICE_OBSERVED] = {"notice-observed", VIOLATION_CLAIM, 1, 0, true},
     [BREAK_RENEWS_ANYBODYS] = {"renews-anybodys", VIOLATION_TWO_LEADERS, 1, 0, false},
     [BREAK_NONCE_COUNTS] = {"nonce-counts", VIOLATION_CLAIM, 1, 0, false},
     [BREAK_STALE_REPLY_BELIEVED] = {"stale-reply-believed", VIOLATION_DEADLINE, 1, 0, true},
@@ -90,8 +90,8 @@ static void believe(const struct node *n, struct member_event *event, struct rep
     const struct member *m = &n->member;
     bool claim = m->operation == OPERATION_CLAIM;
 
-    *spare = (struct reply){.outcome = OUTCOME_GRANTED, .has_record = true, .epoch = m->epoch};
-    spare->record = (struct record){.term = claim ? m->highest_term + 1 : m->term,
+    *spare = (struct reply){.outcome = OUTCOME_GRANTED, .has_record = true, .epoch = m->seen.epoch};
+    spare->record = (struct record){.term = claim ? m->highest_term + 1 : m->term.number,
                                     .nonce = m->sent_nonce,
                                     .lease = grid.budget.lease,
                                     .stop = grid.budget.stop,
@@ -117,7 +117,7 @@ static void break_reply(struct node *n, struct member_event *event, struct reply
 
     if (broken == BREAK_RESTART_IGNORED) {
         *spare = *event->reply;
-        spare->epoch.started = m->observed ? m->epoch.started : spare->epoch.started;
+        spare->epoch.started = m->seen.valid ? m->seen.epoch.started : spare->epoch.started;
         event->reply = spare;
     }
     if (broken == BREAK_DEADLINE_FROM_REPLY && m->operation != OPERATION_OBSERVE)
@@ -161,7 +161,7 @@ void break_before(struct node *n, struct member_event *event, struct reply *spar
     if (event->type == EVENT_CONNECTED && broken == BREAK_RECONNECT_IGNORED)
         event->type = EVENT_HINT;
     if (event->type == EVENT_SEND && broken == BREAK_OBSERVATION_HALVED)
-        m->seen_since = usec_sub(m->seen_since, m->record.lease / 2);
+        m->seen.since = usec_sub(m->seen.since, m->seen.record.lease / 2);
 }
 
 /* The ticket of this term once more, whatever became of the first. */
@@ -173,7 +173,7 @@ static void start_again(struct member *m, const struct member *before,
     bool twice = broken == BREAK_TERM_TWICE && before->state == MEMBER_ENDING &&
                  m->state == MEMBER_RELEASING && !m->stopping;
 
-    if ((!taken_back && !twice) || m->deadline < event->now + grid.tick / 2)
+    if ((!taken_back && !twice) || m->term.deadline < event->now + grid.tick / 2)
         return;
     m->state = MEMBER_STARTING;
     m->since = event->now;
@@ -187,21 +187,21 @@ void break_after(struct node *n, const struct member *before, const struct membe
     struct member *m = &n->member;
 
     if (broken == BREAK_OBSERVATION_HALVED && event->type == EVENT_SEND)
-        m->seen_since = usec_add(m->seen_since, m->record.lease / 2);
-    if (broken == BREAK_OBSERVATION_KEPT && event->type == EVENT_REPLY && before->observed &&
-        m->observed)
-        m->seen_since = before->seen_since;
+        m->seen.since = usec_add(m->seen.since, m->seen.record.lease / 2);
+    if (broken == BREAK_OBSERVATION_KEPT && event->type == EVENT_REPLY && before->seen.valid &&
+        m->seen.valid)
+        m->seen.since = before->seen.since;
     if (broken == BREAK_TICKET_LEFT)
         update->actions &= ~(unsigned)ACTION_UNLINK;
     if (broken == BREAK_ADOPTED_BY_READING && m->state == MEMBER_ADOPTING) {
         m->state = MEMBER_LEADING;
-        m->deadline = event->now + m->cover.duration;
+        m->term.deadline = event->now + m->term.cover.duration;
         update->actions |= ACTION_EXTEND;
     }
-    if (broken == BREAK_HEARSAY_OBSERVED && m->operation == OPERATION_CLAIM && m->sent_notice)
+    if (broken == BREAK_NOTICE_OBSERVED && m->operation == OPERATION_CLAIM && m->sent_notice)
         update->request.rests_on_clean = false;
     if (broken == BREAK_UNKNOWN_NONCE_FORGOTTEN && event->type == EVENT_REPLY &&
         event->reply->outcome == OUTCOME_UNKNOWN)
-        m->nonces = before->nonces;
+        m->term.nonces = before->term.nonces;
     start_again(m, before, event, update);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The simulation's invariants that a single state or step can violate. What they need to know they
- * note down themselves, from what happened and from what an agent was told; they never believe the
+ * note down themselves, from what happened and from what came to an agent; they never believe the
  * member. */
 #include <inttypes.h>
 #include <string.h>
@@ -17,16 +17,16 @@ static void check_claim(struct world *w, struct node *n, const struct request *q
     const struct witness *v = &n->witness;
     bool same = v->seen && v->term == q->expected_term && v->life == q->epoch.started &&
                 nonce_equal(&v->nonce, &q->expected_nonce);
-    bool hearsay = v->was_told && v->told.term == q->expected_term &&
-                   nonce_equal(&v->told.nonce, &q->expected_nonce);
+    bool announced = v->was_notified && v->notice.term == q->expected_term &&
+                     nonce_equal(&v->notice.nonce, &q->expected_nonce);
     usec_t now = SEARCH_NOW(grid), lease = grid.budget.lease;
 
-    coverage.covers[COVER_CLAIM_TOLD] +=
-        fit && q->rests_on_clean && hearsay && !(same && v->claimable);
+    coverage.covers[COVER_CLAIM_NOTICE] +=
+        fit && q->rests_on_clean && announced && !(same && v->claimable);
     coverage.covers[COVER_CLAIM_CLEAN] += same && v->claimable && q->rests_on_clean;
     coverage.covers[COVER_CLAIM_OBSERVED] += same && !q->rests_on_clean;
     coverage.covers[COVER_CLAIM_RECONNECTED] += same && !q->rests_on_clean && v->reconnected;
-    if (fit && q->rests_on_clean && hearsay && !(same && v->claimable))
+    if (fit && q->rests_on_clean && announced && !(same && v->claimable))
         return; /* the arbiter alone can say whether it is true */
     if (!fit || !same)
         world_violate(w, VIOLATION_CLAIM, "%c claims what it has not seen", n->name);
@@ -60,13 +60,13 @@ void checker_send(struct world *w, struct node *n, struct exchange *x, bool fit)
 void checker_answer(struct node *n, const struct exchange *x)
 {
     struct witness *v = &n->witness;
-    const struct reply *told = &x->reply;
-    const struct record *r = &told->record;
+    const struct reply *reply = &x->reply;
+    const struct record *r = &reply->record;
     enum operation operation = n->member.operation;
     bool fit = n->member.sent_fit;
     usec_t now = SEARCH_NOW(grid);
 
-    if (!x->stale && told->outcome == OUTCOME_GRANTED &&
+    if (!x->stale && reply->outcome == OUTCOME_GRANTED &&
         (operation == OPERATION_CLAIM || operation == OPERATION_RENEW)) {
         usec_t deadline = n->member.sent_at + r->duration;
 
@@ -74,14 +74,14 @@ void checker_answer(struct node *n, const struct exchange *x)
             r->term == v->acked_term ? usec_max(v->acked_deadline, deadline) : deadline;
         v->acked_term = v->own_term = r->term;
     }
-    if (!told->has_record)
+    if (!reply->has_record)
         return;
     if (!v->seen || v->term != r->term || !nonce_equal(&v->nonce, &r->nonce) ||
-        v->life != told->epoch.started || now - v->last > grid.budget.lease / 2) {
+        v->life != reply->epoch.started || now - v->last > grid.budget.lease / 2) {
         v->since = now;
         v->reconnected = false;
     }
-    v->life = told->epoch.started;
+    v->life = reply->epoch.started;
     v->seen = fit;
     v->last = now;
     v->term = r->term;
@@ -159,7 +159,7 @@ void checker_extend(struct world *w, const struct node *n, const struct paper *t
     const struct witness *v = &n->witness;
 
     if (t->term != v->acked_term || t->deadline > v->acked_deadline)
-        world_violate(w, VIOLATION_DEADLINE, "%c was not told so", n->name);
+        world_violate(w, VIOLATION_DEADLINE, "%c: nothing says so", n->name);
 }
 
 /* The keeper has believed a message: run.deadline is still the one from before. */

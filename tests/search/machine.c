@@ -305,7 +305,7 @@ static void rename_everywhere(struct world *w, const char *from, const char *to)
 {
     rename_owner(w->row.owner, from, to);
     for (unsigned i = 0; i < grid.nodes; i++) {
-        rename_owner(w->nodes[i].member.record.owner, from, to);
+        rename_owner(w->nodes[i].member.seen.record.owner, from, to);
         rename_owner(w->nodes[i].x.reply.record.owner, from, to);
     }
     for (unsigned i = 0; i < SEARCH_STRAYS_MAX; i++)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A state as a row of bytes, the same for all that cannot be told apart. First what is not read any
- * more is cleared, and times that are too old to matter are made alike; then one visitor of all
+/* A state as a row of bytes, the same for all that cannot be distinguished. First what is not read
+ * any more is cleared, and times that are too old to matter are made alike; then one visitor of all
  * fields writes, reads, or moves time on, so that none of these can forget a field. */
 #include <assert.h>
 #include <string.h>
@@ -106,15 +106,15 @@ static void tidy_term(struct member *m)
 
     m->reason = REASON_NONE;
     m->failed_starts = 0; /* shorter waits: more can happen */
-    m->deadline = past_deadline(m->deadline);
-    m->told_at = m->state == MEMBER_ENDING ? past(m->told_at, 1) : 0;
+    m->term.deadline = past_deadline(m->term.deadline);
+    m->end_sent_at = m->state == MEMBER_ENDING ? past(m->end_sent_at, 1) : 0;
     if (!lives)
         m->since = 0;
     if (m->state != MEMBER_STARTING) {
         m->started_at = 0;
-        m->look_at = 0;
+        m->poll_at = 0;
     }
-    m->look_at = m->look_at == 0 || m->look_at == USEC_INFINITY ? m->look_at : tick_of(m->look_at);
+    m->poll_at = m->poll_at == 0 || m->poll_at == USEC_INFINITY ? m->poll_at : tick_of(m->poll_at);
     if (!m->claim_open)
         m->claim_nonce = (struct nonce){{0}};
 }
@@ -122,7 +122,7 @@ static void tidy_term(struct member *m)
 /* Where all is known, nothing older matters: there is no other history. */
 static void tidy_nonces(const struct world *w, struct member *m)
 {
-    struct nonces *n = &m->nonces;
+    struct nonces *n = &m->term.nonces;
     struct watch *v = &m->watch;
 
     if (n->complete)
@@ -144,12 +144,13 @@ static void tidy_observation(struct member *m)
     m->stray_since = 0;
     m->stray_noted = false;
     m->pause = (struct pause_watch){0};
-    m->seen_since = m->observed ? past(m->seen_since, lease) : 0;
-    m->seen_at = m->observed ? past(m->seen_at, lease / 2 + 1) : 0;
-    if (!m->observed && !m->in_flight)
-        m->record = (struct record){0};
+    m->pause_verdict = PAUSE_NONE;
+    m->seen.since = m->seen.valid ? past(m->seen.since, lease) : 0;
+    m->seen.at = m->seen.valid ? past(m->seen.at, lease / 2 + 1) : 0;
+    if (!m->seen.valid && !m->in_flight)
+        m->seen.record = (struct record){0};
     if (!m->has_notice)
-        m->told = (struct release_notice){0};
+        m->notice = (struct release_notice){0};
     if (!m->in_flight) {
         m->operation = OPERATION_OBSERVE;
         m->sent_fit = m->sent_notice = false;
@@ -195,16 +196,16 @@ static void tidy_agent(struct node *n)
         n->start_time_up = false;
     }
     if (n->hint == PENDING_NO)
-        n->told = (struct release_notice){0};
+        n->notice = (struct release_notice){0};
     if (n->late_hint == PENDING_NO)
-        n->late_told = (struct release_notice){0};
+        n->late_notice = (struct release_notice){0};
     if (!v->seen)
         v->claimable = v->reconnected = false, v->life = 0, v->term = 0,
         v->nonce = (struct nonce){{0}}, v->since = v->last = 0;
     v->since = past(v->since, ticks(grid.budget.lease));
     v->last = past(v->last, ticks(grid.budget.lease) / 2 + 1);
-    if (!v->was_told)
-        v->told = (struct release_notice){0};
+    if (!v->was_notified)
+        v->notice = (struct release_notice){0};
     if (v->acked_term == 0)
         v->acked_deadline = 0;
     v->acked_deadline = past_deadline(v->acked_deadline);
@@ -454,7 +455,7 @@ static void visit_record(struct codec *c, struct record *r)
     }
 }
 
-static void visit_told(struct codec *c, struct release_notice *t)
+static void visit_notice(struct codec *c, struct release_notice *t)
 {
     visit_term(c, &t->term);
     visit_nonce(c, &t->nonce);
@@ -538,50 +539,50 @@ static void visit_watch(struct codec *c, struct watch *v)
 
 static void visit_member_term(struct codec *c, struct member *m)
 {
-    bool spans = m->cover.duration > 0;
+    bool spans = m->term.cover.duration > 0;
 
-    FLAGS(c, &spans, &m->release, &m->claim_open);
+    FLAGS(c, &spans, &m->term.release, &m->claim_open);
     /* All have one lease: what is known of another one says nothing. */
     if (c->mode == MODE_READ && spans) {
-        m->cover = (struct cover){.lease = grid.budget.lease,
-                                  .duration = grid.budget.duration,
-                                  .kept = grid.budget.lease};
-        m->stop = grid.budget.stop;
+        m->term.cover = (struct cover){.lease = grid.budget.lease,
+                                       .duration = grid.budget.duration,
+                                       .kept = grid.budget.lease};
+        m->term.stop = grid.budget.stop;
     }
     visit_stamp(c, &m->since);
-    visit_term(c, &m->term);
-    visit_time(c, &m->deadline);
+    visit_term(c, &m->term.number);
+    visit_time(c, &m->term.deadline);
     if (c->mode == MODE_READ && spans)
-        m->cover.until = m->deadline;
-    visit_nonces(c, &m->nonces);
+        m->term.cover.until = m->term.deadline;
+    visit_nonces(c, &m->term.nonces);
     visit_watch(c, &m->watch);
-    SMALL(c, m->adopted_by);
+    SMALL(c, m->term.adopted_by);
     visit_term(c, &m->over_term);
     visit_nonce(c, &m->claim_nonce);
     visit_history(c, &m->claim_epoch);
     visit_stamp(c, &m->started_at);
-    visit_time(c, &m->look_at);
-    visit_time(c, &m->told_at);
+    visit_time(c, &m->poll_at);
+    visit_time(c, &m->end_sent_at);
 }
 
 static void visit_member(struct codec *c, struct member *m)
 {
     SMALL(c, m->state);
-    FLAGS(c, &m->stopping, &m->observed, &m->in_flight, &m->sent_fit, &m->has_notice,
+    FLAGS(c, &m->stopping, &m->seen.valid, &m->in_flight, &m->sent_fit, &m->has_notice,
           &m->sent_notice, &m->hinted);
     visit_member_term(c, m);
-    if (m->observed || m->in_flight) {
-        visit_record(c, &m->record);
-        visit_history(c, &m->epoch);
-        if (m->observed)
-            visit_life(c, &m->epoch.started);
-        visit_time(c, &m->seen_since);
-        visit_time(c, &m->seen_at);
+    if (m->seen.valid || m->in_flight) {
+        visit_record(c, &m->seen.record);
+        visit_history(c, &m->seen.epoch);
+        if (m->seen.valid)
+            visit_life(c, &m->seen.epoch.started);
+        visit_time(c, &m->seen.since);
+        visit_time(c, &m->seen.at);
         SMALL(c, m->operation);
         visit_nonce(c, &m->sent_nonce);
     }
     visit_time(c, &m->sent_at);
-    visit_told(c, &m->told);
+    visit_notice(c, &m->notice);
     visit_local(c, &m->host);
     visit_time(c, &m->due);
     visit_time(c, &m->not_before);
@@ -654,21 +655,21 @@ static void visit_agent(struct codec *c, struct node *n)
     if (n->looking)
         visit_local(c, &n->look);
     if (n->hint != PENDING_NO)
-        visit_told(c, &n->told);
+        visit_notice(c, &n->notice);
     if (n->late_hint != PENDING_NO)
-        visit_told(c, &n->late_told);
+        visit_notice(c, &n->late_notice);
 }
 
 static void visit_witness(struct codec *c, struct witness *v)
 {
-    FLAGS(c, &v->seen, &v->claimable, &v->was_told, &v->reconnected);
+    FLAGS(c, &v->seen, &v->claimable, &v->was_notified, &v->reconnected);
     if (v->seen)
         visit_life(c, &v->life);
     visit_term(c, &v->term);
     visit_nonce(c, &v->nonce);
     visit_time(c, &v->since);
     visit_time(c, &v->last);
-    visit_told(c, &v->told);
+    visit_notice(c, &v->notice);
     visit_term(c, &v->acked_term);
     visit_time(c, &v->acked_deadline);
     visit_term(c, &v->own_term);
@@ -732,7 +733,7 @@ static void visit_host(struct codec *c, struct node *n)
     visit_witness(c, &n->witness);
 }
 
-/* Whoever has no agent has nothing of the one it had. */
+/* A node without an agent has nothing of the one it had. */
 static void visit_node(struct codec *c, struct node *n)
 {
     visit_host(c, n);

@@ -130,10 +130,10 @@ static void queue_add(struct queue *q, const uint8_t *bytes, size_t length)
 static void tell_node(const struct node *n)
 {
     printf(" | %c %s", n->name, n->alive ? member_state_name(n->member.state) : "no agent");
-    if (n->member.term > 0)
-        printf(" term %" PRIu64, n->member.term & UINT32_MAX);
+    if (n->member.term.number > 0)
+        printf(" term %" PRIu64, n->member.term.number & UINT32_MAX);
     if (n->stalled)
-        printf(", stands still");
+        printf(", hangs");
     if (n->has_ticket)
         printf(", ticket");
     if (n->keeper_alive)
@@ -154,7 +154,7 @@ static void tell(const struct world *w, unsigned tick, const struct choice *c, c
     else
         printf("%c: %s%s%s", name, c->kind >= CHOICE_FIRST_DEVIATION ? "DEVIATION: " : "",
                choice_name(c->kind),
-               c->stalls ? ", and DEVIATION: it stands still before it does what it decided" : "");
+               c->stalls ? ", and DEVIATION: it hangs before it does what it decided" : "");
     printf("\n         record: term %" PRIu64 " of %c%s", w->row.term & UINT32_MAX,
            w->row.owner[0] ? w->nodes[w->row.owner[0] - 'a'].name : '-',
            w->row.clean ? ", clean" : "");
@@ -165,7 +165,7 @@ static void tell(const struct world *w, unsigned tick, const struct choice *c, c
     printf("\n");
 }
 
-/* Names of nodes are kept, for people. */
+/* Names of nodes are kept, for the reader. */
 static void pack_by_name(struct world *w)
 {
     uint8_t packed[SEARCH_PACKED_MAX];

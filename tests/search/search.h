@@ -120,15 +120,15 @@ struct paper {
     char owner[OWNER_MAX + 1];
 };
 
-/* What was really told and done, written without looking into the member. */
+/* What really came and was done, written without looking into the member. */
 struct witness {
     bool seen, claimable;
     uint64_t term, life; /* the server's */
     struct nonce nonce;
     usec_t since, last;
     bool reconnected; /* since then */
-    bool was_told;
-    struct release_notice told;
+    bool was_notified;
+    struct release_notice notice;
     uint64_t acked_term;
     usec_t acked_deadline;
     uint64_t own_term; /* acked_term, if by this very agent */
@@ -143,12 +143,12 @@ enum start_answer {
 
 struct node {
     char owner[OWNER_MAX + 1];
-    char name; /* for people: nodes change places when that makes a state like another */
+    char name; /* for the reader: nodes change places when that makes a state like another */
 
     /* the agent */
     bool alive, connected, stalled, retired;
     struct member member;
-    unsigned effect; /* decided, not carried out: it stands still in between */
+    unsigned effect; /* decided, not carried out: it hangs in between */
     struct paper effect_paper;
     struct exchange x;
     bool look_wanted, looking; /* looking: asked and answered, and the answer is on its way */
@@ -156,9 +156,9 @@ struct node {
     bool start_pending, start_time_up;
     enum start_answer start_answer;
     enum pending hint;
-    struct release_notice told;
+    struct release_notice notice;
     enum pending late_hint;
-    struct release_notice late_told;
+    struct release_notice late_notice;
     struct witness witness;
 
     /* the host */
@@ -276,7 +276,7 @@ enum choice_kind {
 struct choice {
     enum choice_kind kind;
     uint8_t node, number;
-    bool stalls; /* a deviation: the agent stands still between its decision and what it does */
+    bool stalls; /* a deviation: the agent hangs between its decision and what it does */
 };
 
 /* Deliberate breaks, by the names they have in the simulation. */
@@ -301,7 +301,7 @@ enum search_break {
     BREAK_KEEPER_NEVER_KILLS,
     BREAK_CLAIM_IGNORES_NONCE,
     BREAK_CLEAN_UNTESTED,
-    BREAK_HEARSAY_OBSERVED,
+    BREAK_NOTICE_OBSERVED,
     BREAK_RENEWS_ANYBODYS,
     BREAK_NONCE_COUNTS,
     BREAK_STALE_REPLY_BELIEVED,
@@ -325,7 +325,7 @@ enum covered {
     COVER_CLAIM_OBSERVED,
     COVER_CLAIM_RECONNECTED,
     COVER_CLAIM_CLEAN,
-    COVER_CLAIM_TOLD,
+    COVER_CLAIM_NOTICE,
     COVER_CLAIM_DENIED,
     COVER_RELEASED,
     COVER_RENEWED,
@@ -350,7 +350,7 @@ struct coverage {
     uint64_t covers[COVERS];
     uint64_t choices[CHOICES];
     uint64_t stalls;
-    uint64_t moves[MEMBER_RELEASING + 1][MEMBER_RELEASING + 1];
+    uint64_t moves[MEMBER_STATES][MEMBER_STATES];
     uint64_t reasons[REASON_COPY + 1];
 };
 
@@ -381,7 +381,7 @@ void agent_crash(struct world *w, struct node *n);
 void agent_look_at_host(struct node *n, struct host_state *ret);
 void agent_take_look(struct world *w, struct node *n, const struct host_state *look, bool stalls);
 void agent_started(struct world *w, struct node *n, bool stalls);
-void agent_hint(struct world *w, struct node *n, const struct release_notice *told, bool stalls);
+void agent_hint(struct world *w, struct node *n, const struct release_notice *notice, bool stalls);
 
 /* arbiter.c */
 void arbiter_execute(struct world *w, struct exchange *x, bool locked);
@@ -439,7 +439,7 @@ void break_after(struct node *n, const struct member *before, const struct membe
                  struct update *update);
 
 /* pack.c */
-/* Makes alike what cannot be told apart, and writes it down; returns the length. */
+/* Makes alike what cannot be distinguished, and writes it down; returns the length. */
 size_t pack(struct world *w, uint8_t *ret);
 void unpack(const uint8_t *packed, struct world *ret);
 /* Time goes on by a tick: for one node (true time is no node's), or for true time alone. */

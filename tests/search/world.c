@@ -19,7 +19,7 @@ static const char *const violations[VIOLATIONS] = {
     [VIOLATION_DEADLINE] = "deadline beyond the acknowledgement",
     [VIOLATION_CLAIM] = "claim before full observation",
     [VIOLATION_RELEASE] = "release before proven death",
-    [VIOLATION_ORPHAN] = "orphan released before it stood still",
+    [VIOLATION_ORPHAN] = "orphan released before it was seen unchanged",
     [VIOLATION_COPY] = "a copy found where there is none",
     [VIOLATION_STOP] = "stop not begun at the deadline",
     [VIOLATION_ALIVE] = "alive after the deadline and the stop timeout",
@@ -59,7 +59,7 @@ static const char *const names[CHOICES] = {
     [CHOICE_RESET] = "the connection is lost",
     [CHOICE_RESTART] = "the server restarts",
     [CHOICE_RESTART_HIDDEN] = "the server restarts behind a pooler",
-    [CHOICE_STALL] = "the agent stands still",
+    [CHOICE_STALL] = "the agent hangs",
     [CHOICE_CRASH] = "the agent is killed",
     [CHOICE_REBOOT] = "the host reboots",
     [CHOICE_UNFIT] = "its clock cannot be trusted, and the agent sends what is due",
@@ -85,7 +85,7 @@ static const char *const covers[COVERS] = {
     [COVER_CLAIM_OBSERVED] = "claims on observation",
     [COVER_CLAIM_RECONNECTED] = "of them on what was seen in two connections",
     [COVER_CLAIM_CLEAN] = "claims on a clean record",
-    [COVER_CLAIM_TOLD] = "claims on a record that was told to be clean",
+    [COVER_CLAIM_NOTICE] = "claims on a release notice",
     [COVER_CLAIM_DENIED] = "claims that were denied",
     [COVER_RELEASED] = "releases",
     [COVER_RENEWED] = "renewals",
@@ -180,7 +180,7 @@ static void add(struct list *l, enum choice_kind kind, unsigned node, unsigned n
     l->at[l->n++] = (struct choice){.kind = kind, .node = (uint8_t)node, .number = (uint8_t)number};
 }
 
-/* A step of the agent: it may stand still before it does what it has decided. */
+/* A step of the agent: it may hang before it does what it has decided. */
 static void add_step(struct list *l, enum choice_kind kind, unsigned node, bool urgent)
 {
     add(l, kind, node, 0);
@@ -405,16 +405,16 @@ static void held_look(struct node *n)
 
 static void take_late_hint(struct world *w, struct node *n, bool stalls)
 {
-    struct release_notice told = n->late_told;
+    struct release_notice notice = n->late_notice;
 
     n->late_hint = PENDING_NO;
-    agent_hint(w, n, &told, stalls);
+    agent_hint(w, n, &notice, stalls);
 }
 
 static void lie(struct world *w, struct node *n)
 {
     n->hint = PENDING_NOW;
-    n->told = (struct release_notice){.term = w->row.term, .nonce = w->row.nonce};
+    n->notice = (struct release_notice){.term = w->row.term, .nonce = w->row.nonce};
 }
 
 static void stray(struct world *w, unsigned number)
@@ -454,7 +454,7 @@ static void apply_agent(struct world *w, struct node *n, const struct choice *c)
         agent_started(w, n, c->stalls);
     else if (c->kind == CHOICE_HINT) {
         n->hint = PENDING_NO;
-        agent_hint(w, n, &n->told, c->stalls);
+        agent_hint(w, n, &n->notice, c->stalls);
     } else if (c->kind == CHOICE_LATE_HINT)
         take_late_hint(w, n, c->stalls);
     else if (c->kind == CHOICE_GO_ON)
@@ -494,7 +494,7 @@ static void apply_host(struct world *w, struct node *n, const struct choice *c)
         n->frozen = false;
 }
 
-/* What had not been executed never will be. Who stands still has not noticed yet, and reads an
+/* What had not been executed never will be. An agent that hangs has not noticed yet, and reads an
  * answer that had arrived before. */
 static void restart(struct world *w, bool hidden)
 {
@@ -531,7 +531,7 @@ static void apply_deviation_of_agent(struct world *w, struct node *n, const stru
         held_look(n);
     else if (c->kind == CHOICE_HINT_LATE) {
         n->late_hint = PENDING_LATE;
-        n->late_told = n->told;
+        n->late_notice = n->notice;
         n->hint = PENDING_NO;
     } else if (c->kind == CHOICE_LIE)
         lie(w, n);

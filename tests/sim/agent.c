@@ -153,14 +153,14 @@ static void take_actions(struct world *w, struct node *n, const struct update *u
     n->effect = u->actions;
     n->effect_pending = true;
     n->effect_ticket =
-        (struct ticket){.version = m->cover.fixed ? TICKET_VERSION_FIXED : TICKET_VERSION,
+        (struct ticket){.version = m->term.cover.fixed ? TICKET_VERSION_FIXED : TICKET_VERSION,
                         .group = "group",
                         .node = "node",
-                        .term = m->term,
-                        .lease = m->cover.lease,
-                        .stop = m->stop,
-                        .duration = m->cover.duration,
-                        .deadline = m->deadline};
+                        .term = m->term.number,
+                        .lease = m->term.cover.lease,
+                        .stop = m->term.stop,
+                        .duration = m->term.cover.duration,
+                        .deadline = m->term.deadline};
     memcpy(n->effect_ticket.owner, n->host->owner, sizeof n->host->owner);
     may_stall(w, n, u->actions & ACTION_TICKET ? 50 : 5);
     if (n->host->agent_stalled_until > w->now)
@@ -181,7 +181,7 @@ static void count_move(struct world *w, const struct node *n, const struct membe
         checker_ending(w, n);
     }
     sim_trace(w, n->host, "%s -> %s term %" PRIu64 " %s", member_state_name(before->state),
-              member_state_name(m->state), m->term, member_reason_text(m->reason));
+              member_state_name(m->state), m->term.number, member_reason_text(m->reason));
 }
 
 static void step(struct world *w, struct node *n, struct member_event event, struct update *u)
@@ -268,7 +268,7 @@ static void connect_again(struct world *w, struct host *h)
     for (unsigned g = 0; g < w->n_groups; g++) {
         struct node *n = sim_nodes(w, h) + g;
 
-        n->witness.was_told = false;
+        n->witness.was_notified = false;
         n->nonces = 0;
         step_and_act(w, n, (struct member_event){.type = EVENT_CONNECTED});
     }
@@ -434,12 +434,12 @@ static void take_answer(struct world *w, struct host *h, uint32_t number)
 static void take_hint(struct world *w, struct node *n, const struct sim_event *h)
 {
     const struct record *r = &sim_exchange(w, h->number)->reply.record;
-    struct release_notice told = {.term = r->term, .nonce = r->nonce};
+    struct release_notice notice = {.term = r->term, .nonce = r->nonce};
     bool says = h->a && n->host->connected && h->b == n->host->connection;
 
     if (says)
-        checker_told(n, &told);
-    step_and_act(w, n, (struct member_event){.type = EVENT_HINT, .told = says ? &told : NULL});
+        checker_notice(n, &notice);
+    step_and_act(w, n, (struct member_event){.type = EVENT_HINT, .notice = says ? &notice : NULL});
 }
 
 /* ---- this host ---- */
@@ -517,7 +517,7 @@ static void take_look(struct world *w, struct node *n, const struct sim_event *h
             !n->unguarded && !g->outside && (g->state == GUARDS_WHOLE || g->state == GUARDS_PART),
         .guards = *g,
     };
-    n->guards_told = g->state;
+    n->guards_reported = g->state;
     if (n->has_state && local.keeper != KEEPER_GONE) {
         local.keeper_term = n->state.term;
         local.keeper_ours = strcmp(n->state.owner, n->host->owner) == 0;
@@ -554,7 +554,7 @@ static void start_answered(struct world *w, struct node *n, const struct sim_eve
     step_and_act(w, n, (struct member_event){.type = EVENT_STARTED, .error = errors[h->a]});
 }
 
-/* Whoever asked for it: all groups learn of it. */
+/* Whichever group asked for it, all groups learn of it. */
 static void heal_is_over(struct world *w, struct host *h, bool answered)
 {
     h->healing = false;
@@ -581,7 +581,7 @@ static void healed(struct world *w, struct host *h, const struct sim_event *what
         heal_is_over(w, h, what->a);
 }
 
-/* What was under way may have been done or not; what is guarded is found out anew afterwards. */
+/* What was under way may have been done or not; what is guarded is found out again afterwards. */
 static void lose_bus_of_group(struct world *w, struct node *n, usec_t span)
 {
     n->look_wanted = false;
@@ -613,7 +613,7 @@ static void boot_group(struct world *w, struct node *n)
 {
     n->has_ticket = false; /* whatever was not seen consumed */
     n->guards_seen = (struct guards_seen){.state = GUARDS_UNKNOWN};
-    n->guards_told = GUARDS_UNKNOWN;
+    n->guards_reported = GUARDS_UNKNOWN;
     member_init(&n->member, n->host->owner);
     if (!n->retired)
         step_and_act(w, n, (struct member_event){.type = EVENT_RESUME, .budget = &n->budget});
@@ -624,7 +624,7 @@ static void boot(struct world *w, struct host *h)
 {
     h->alive = true;
     h->turn_at = USEC_INFINITY;
-    h->seen = h->told = (struct epoch){0};
+    h->seen = h->answered = (struct epoch){0};
     sim_trace(w, h, "agent starts as %s", h->owner);
     for (unsigned g = 0; g < w->n_groups; g++)
         boot_group(w, sim_nodes(w, h) + g);
@@ -660,7 +660,7 @@ static void order(struct world *w, struct node *n)
         step_and_act(w, n, (struct member_event){.type = EVENT_RESUME, .budget = &n->budget});
 }
 
-/* The whole host stands still before anything is started; the ticket grows old meanwhile. */
+/* The whole host is paused before anything is started; the ticket grows old meanwhile. */
 static void may_freeze(struct world *w, struct node *n)
 {
     struct host *h = n->host;
@@ -688,7 +688,7 @@ static void ticket_is_out(struct world *w, struct node *n)
 }
 
 /* Decided before a stall, done after it. */
-static bool stands_still(const struct world *w, const struct host *h)
+static bool stays_unchanged(const struct world *w, const struct host *h)
 {
     for (unsigned g = 0; g < w->n_groups; g++)
         if (w->nodes[h->index * w->n_groups + g].effect_pending)
@@ -724,7 +724,7 @@ static usec_t earliest_due(struct world *w, struct host *h)
 /* Everything that is due now, and an alarm for what is next. */
 static void turn(struct world *w, struct host *h)
 {
-    for (unsigned round = 0; round < ROUNDS_MAX && !stands_still(w, h); round++) {
+    for (unsigned round = 0; round < ROUNDS_MAX && !stays_unchanged(w, h); round++) {
         if (run_timers(w, h))
             continue;
         if (earliest_due(w, h) > sim_host_state(w, h))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The invariants. What they need to know they note down themselves, from what really happened in
- * the model and from what an agent was really told; they never believe the member. */
+ * the model and from what really came to an agent; they never believe the member. */
 #include <assert.h>
 #include <inttypes.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 #include "sim.h"
 
 #define BUSY_PER_SECOND_MAX 50u
-/* In which whoever is healthy gets to run, and a little. */
+/* In which a healthy node gets to run, and a little. */
 #define PROMPT_USEC (5 * USEC_PER_MSEC)
 /* What a member waits by itself after it gave a term up counts as short up to here. */
 #define SHORT_WAIT_USEC (2 * USEC_PER_SEC)
@@ -36,13 +36,13 @@ static void check_claim(struct world *w, const struct node *n, struct exchange *
     bool same = v->seen && v->record.term == q->expected_term &&
                 nonce_equal(&v->record.nonce, &q->expected_nonce) &&
                 epoch_equal(&v->epoch, &q->epoch);
-    bool hearsay = v->was_told && v->told.term == q->expected_term &&
-                   nonce_equal(&v->told.nonce, &q->expected_nonce);
+    bool announced = v->was_notified && v->notice.term == q->expected_term &&
+                     nonce_equal(&v->notice.nonce, &q->expected_nonce);
 
     x->seen_clean = same && v->record.claimable;
     x->seen_before = same && v->connection != x->connection;
     x->seen_long = same && x->sent_host - v->since >= usec_max(lease, q->lease);
-    if (x->fit && q->rests_on_clean && hearsay && !x->seen_clean)
+    if (x->fit && q->rests_on_clean && announced && !x->seen_clean)
         return; /* the arbiter alone can say whether it is true */
     if (!x->fit || !same)
         sim_violate(w, VIOLATION_CLAIM, "n%u claims what it has not seen", n->index);
@@ -117,10 +117,10 @@ void checker_send(struct world *w, struct node *n, struct exchange *x)
         sim_violate(w, VIOLATION_ORPHAN, "n%u releases what changed twice", n->index);
 }
 
-void checker_told(struct node *n, const struct release_notice *told)
+void checker_notice(struct node *n, const struct release_notice *notice)
 {
-    n->witness.was_told = true;
-    n->witness.told = *told;
+    n->witness.was_notified = true;
+    n->witness.notice = *notice;
 }
 
 /* What the budget grants after the deadline. */
@@ -147,45 +147,45 @@ static usec_t granted_until(const struct node *n)
                     n->running && n->zombie == 0 ? budget_kill(n->run.lease) : 0);
 }
 
-/* A record that this node was not granted, and that bears its name: by nobody's renewals does it
+/* A record that this node was not granted, and that has its name: by nobody's renewals does it
  * change, but by an earlier life's, or a copy's. */
-static void watch_orphan(struct world *w, struct node *n, const struct reply *told)
+static void watch_orphan(struct world *w, struct node *n, const struct reply *reply)
 {
     struct witness *v = &n->witness;
-    const struct record *r = &told->record;
+    const struct record *r = &reply->record;
     const struct member *m = &n->member;
     bool watched =
-        m->state == MEMBER_STANDBY || (m->state == MEMBER_RELEASING && m->term == r->term);
+        m->state == MEMBER_STANDBY || (m->state == MEMBER_RELEASING && m->term.number == r->term);
 
     if (r->clean || strcmp(r->owner, n->host->owner) != 0 || !watched)
         return;
     if (r->term == v->own_term || is_own(v, &r->nonce)) {
-        /* The earlier one is over, whoever had it: it is watched again if a failover brings it
-         * back. */
+        /* The earlier one is over, whichever node had it: it is watched again if a failover brings
+         * it back. */
         if (r->term > v->orphan_term)
             v->orphan_term = 0;
         return;
     }
     if (r->term != v->orphan_term)
         v->orphan_changes = 0;
-    else if (epoch_equal(&v->orphan_epoch, &told->epoch) &&
+    else if (epoch_equal(&v->orphan_epoch, &reply->epoch) &&
              !nonce_equal(&v->orphan_nonce, &r->nonce)) {
         v->orphan_changes++;
         w->coverage->orphans_changed++;
     }
     v->orphan_term = r->term;
     v->orphan_nonce = r->nonce;
-    v->orphan_epoch = told->epoch;
+    v->orphan_epoch = reply->epoch;
 }
 
 void checker_answer(struct world *w, struct node *n, const struct exchange *x,
-                    const struct reply *told)
+                    const struct reply *reply)
 {
     struct witness *v = &n->witness;
-    const struct record *r = &told->record;
+    const struct record *r = &reply->record;
     usec_t now = sim_host_state(w, n->host);
 
-    if (told->outcome == OUTCOME_GRANTED &&
+    if (reply->outcome == OUTCOME_GRANTED &&
         (x->request.operation == OPERATION_CLAIM || x->request.operation == OPERATION_RENEW)) {
         usec_t deadline = x->sent_host + r->duration;
 
@@ -195,31 +195,31 @@ void checker_answer(struct world *w, struct node *n, const struct exchange *x,
         v->acked_deadline =
             r->term == v->acked_term ? usec_max(v->acked_deadline, deadline) : deadline;
         v->acked_term = v->own_term = r->term;
-        v->acked_epoch = told->epoch;
+        v->acked_epoch = reply->epoch;
     }
-    if (!told->has_record)
+    if (!reply->has_record)
         return;
-    watch_orphan(w, n, told);
+    watch_orphan(w, n, reply);
     if (!v->seen || v->record.term != r->term || !nonce_equal(&v->record.nonce, &r->nonce) ||
-        !epoch_equal(&v->epoch, &told->epoch) || now - v->last > r->lease / 2)
+        !epoch_equal(&v->epoch, &reply->epoch) || now - v->last > r->lease / 2)
         v->since = now, v->connection = x->connection;
     v->seen = x->fit;
     v->last = now;
     v->record = *r;
-    v->epoch = told->epoch;
+    v->epoch = reply->epoch;
 }
 
 void checker_history(struct world *w, struct host *h, const struct epoch *epoch)
 {
-    if (epoch->system_id == h->told.system_id && epoch->timeline < h->told.timeline)
+    if (epoch->system_id == h->answered.system_id && epoch->timeline < h->answered.timeline)
         sim_violate(w, VIOLATION_HISTORY, "n%u saw timeline %" PRIu64 ", now %" PRIu64, h->index,
-                    h->told.timeline, epoch->timeline);
-    h->told = *epoch;
+                    h->answered.timeline, epoch->timeline);
+    h->answered = *epoch;
 }
 
 /* ---- at the arbiter ---- */
 
-/* Whoever wants to follow by the lock waits for its own lease, too: the quarantine. */
+/* A node that wants to follow by the lock waits for its own lease, too: the quarantine. */
 static usec_t wait_of(const struct exchange *x, const struct row *row)
 {
     usec_t lease = row->now.record.lease;
@@ -233,7 +233,7 @@ static void count_claim(struct world *w, const struct exchange *x, const struct 
 
     c->advisory_claims += x->request.method == METHOD_ADVISORY;
     if (x->request.rests_on_clean && !x->seen_clean)
-        c->told_claims++;
+        c->notice_claims++;
     else if (x->request.rests_on_clean)
         c->clean_claims++;
     else {
@@ -315,7 +315,7 @@ void checker_released(struct world *w, const struct exchange *x, const struct ro
                     n->index, age);
 }
 
-/* Adopted: by a nonce that it read, and in place of whoever wrote that. */
+/* Adopted: by a nonce that it read, and in place of the life that wrote it. */
 void checker_renewed(struct world *w, const struct exchange *x)
 {
     const struct node *n = &w->nodes[x->node];
@@ -330,7 +330,7 @@ static void check_other_nonce(struct world *w, struct node *n, const struct memb
 {
     const struct witness *v = &n->witness;
     const struct member *m = &n->member;
-    bool led = before->state == MEMBER_LEADING && v->own_term == before->term;
+    bool led = before->state == MEMBER_LEADING && v->own_term == before->term.number;
     bool own = is_own(v, &reply->record.nonce);
     bool another = !epoch_equal(&v->acked_epoch, &reply->epoch);
 
@@ -366,7 +366,7 @@ void checker_moved(struct world *w, struct node *n, const struct member *before,
                 is_own(&n->witness, &event->reply->record.nonce) &&
                 !epoch_equal(&n->witness.acked_epoch, &event->reply->epoch);
     if (ends && before->state != MEMBER_ADOPTING && !n->host->copied && !late)
-        sim_violate(w, VIOLATION_COPY, "n%u, term %" PRIu64, n->index, before->term);
+        sim_violate(w, VIOLATION_COPY, "n%u, term %" PRIu64, n->index, before->term.number);
 }
 
 /* ---- on a host ---- */
@@ -409,7 +409,7 @@ void checker_extend(struct world *w, struct node *n, const struct ticket *t)
 
     if (t->term != v->acked_term || t->deadline > v->acked_deadline)
         sim_violate(w, VIOLATION_DEADLINE,
-                    "n%u, term %" PRIu64 " until %" PRIu64 "; told %" PRIu64 " until %" PRIu64,
+                    "n%u, term %" PRIu64 " until %" PRIu64 "; sent %" PRIu64 " until %" PRIu64,
                     n->index, t->term, t->deadline, v->acked_term, v->acked_deadline);
     if (n->zombie == 0)
         note_granted(w, n, t->deadline, t->stop, t->lease);
@@ -446,11 +446,12 @@ void checker_adopted(struct world *w, const struct node *n)
     usec_t most = usec_add(sim_host_state(w, n->host), n->run.duration);
 
     w->coverage->damaged_adopted += n->damage > 0;
-    if (n->member.deadline < n->run.deadline || n->member.deadline > most)
+    if (n->member.term.deadline < n->run.deadline || n->member.term.deadline > most)
         sim_violate(w, VIOLATION_DEADLINE,
                     "n%u adopts term %" PRIu64 " until %" PRIu64 ", by its keeper %" PRIu64
                     ", at most %" PRIu64,
-                    n->index, n->member.term, n->member.deadline, n->run.deadline, most);
+                    n->index, n->member.term.number, n->member.term.deadline, n->run.deadline,
+                    most);
 }
 
 /* The keeper has believed a message: run.deadline is still the one from before. */
@@ -487,7 +488,7 @@ void checker_guards_gone(struct world *w, const struct node *n)
 
 void checker_running(struct world *w, struct node *n)
 {
-    w->coverage->takeovers++;
+    w->coverage->unit_starts++;
     for (unsigned i = 0; i < w->n_nodes; i++) {
         const struct node *other = &w->nodes[i];
 
@@ -516,14 +517,14 @@ void checker_gone(struct world *w, const struct node *n)
     }
 }
 
-/* A keeper that did not stand still at its deadline begins the stop there and then, as does PID 1
+/* A keeper that was not frozen at its deadline begins the stop there and then, as does PID 1
  * of one that is dead; for one that did, PID 1's watchdog does within the slack. */
 static usec_t stop_due(const struct world *w, const struct node *n, usec_t now)
 {
     bool prompt =
         usec_sub(w->now, n->keeper_stalled_until) > usec_sub(now, n->run.deadline) + PROMPT_USEC;
 
-    return n->run.deadline + (prompt ? PROMPT_USEC : BUDGET_SLACK_USEC + TOLD_USEC);
+    return n->run.deadline + (prompt ? PROMPT_USEC : BUDGET_SLACK_USEC + CARRIED_USEC);
 }
 
 /* ---- guards ---- */
@@ -532,13 +533,13 @@ void checker_ending(struct world *w, const struct node *n)
 {
     bool bare = n->bare || w->now - n->back_at <= GUARDS_ANSWER_MAX_USEC;
 
-    if (n->member.reason == REASON_OUTSIDE && n->outside_term != n->member.term)
+    if (n->member.reason == REASON_OUTSIDE && n->outside_term != n->member.term.number)
         sim_violate(w, VIOLATION_GUARDS, "n%u, term %" PRIu64 ": nothing ran outside the slice",
-                    n->index, n->member.term);
+                    n->index, n->member.term.number);
     if (n->member.reason == REASON_UNGUARDED && (n->vain < HEALS_MAX || !bare))
         sim_violate(w, VIOLATION_GUARDS,
                     "n%u, term %" PRIu64 ": %u heals in vain, and the guards are%s lost", n->index,
-                    n->member.term, n->vain, bare ? "" : " not");
+                    n->member.term.number, n->vain, bare ? "" : " not");
     /* A clock that is off by far looks like pauses, again and again. Who has it shall end then, and
      * where nobody else may follow nobody has said that there is a leader. */
     if (w->wrong_clock && n->member.reason == REASON_PAUSED)
@@ -547,7 +548,7 @@ void checker_ending(struct world *w, const struct node *n)
 
 void checker_heal(struct world *w, struct host *h, const struct node *n)
 {
-    if (n->guards_told != GUARDS_PART && n->guards_told != GUARDS_BARE)
+    if (n->guards_reported != GUARDS_PART && n->guards_reported != GUARDS_BARE)
         sim_violate(w, VIOLATION_GUARDS, "n%u heals what PID 1 has not said to be lost", n->index);
     if (w->now - h->heal_window >= HEAL_WINDOW_USEC) {
         h->heal_window = w->now;
@@ -630,7 +631,7 @@ static usec_t longest_lease(const struct world *w, unsigned group)
 
 /* The promise, L(1 + rho) + p + the start, for the slowest that take part. Who may have left
  * something behind lets others go first for another 2p. */
-static usec_t takeover_bound(const struct world *w, unsigned group)
+static usec_t failover_bound(const struct world *w, unsigned group)
 {
     usec_t bound = longest_lease(w, group) + LIVE_MARGIN_USEC + (w->pulled ? 0 : SHORT_WAIT_USEC);
     usec_t poll = 0;
@@ -697,7 +698,7 @@ static void nobody_leads(struct world *w, unsigned group)
         g->bound = 0;
     }
     /* A claim that was granted meanwhile may have brought a shorter lease. */
-    g->bound = usec_max(g->bound, takeover_bound(w, group));
+    g->bound = usec_max(g->bound, failover_bound(w, group));
     if (w->now - g->leaderless_since > g->bound || w->now - w->late_at > LIVE_MAX_USEC)
         sim_violate(w, VIOLATION_NO_LEADER, "g%u for %" PRIu64 " ms", group,
                     (w->now - g->leaderless_since) / USEC_PER_MSEC);
@@ -711,14 +712,14 @@ static void still_leads(struct world *w, unsigned group)
 
     if (w->wrong_clock) /* the agent notices, and has somebody else lead */
         g->done = true;
-    else if (!leads(n) || n->member.term != g->leader_term)
+    else if (!leads(n) || n->member.term.number != g->leader_term)
         sim_violate(w, VIOLATION_UNREST, "n%u led term %" PRIu64 ", and gave up: %s", n->index,
                     g->leader_term, member_reason_text(n->member.reason));
     else if (w->now - g->leader_since > 2 * longest_lease(w, group))
         g->done = true;
 }
 
-/* Whoever leads may yet lose its term by what happened before, until all has settled. */
+/* A leader may yet lose its term by what happened before, until all has settled. */
 static void check_group(struct world *w, unsigned group)
 {
     struct group *g = &w->groups[group];
@@ -737,7 +738,7 @@ static void check_group(struct world *w, unsigned group)
         if (w->now < w->quiet_at)
             return;
         g->leader = (int)i;
-        g->leader_term = n->member.term;
+        g->leader_term = n->member.term.number;
         g->leader_since = w->now;
         g->done = w->pulled;
         return;

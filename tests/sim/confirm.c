@@ -226,13 +226,13 @@ void confirm_answered(struct world *w, uint32_t number)
 /* ---- what is promised ---- */
 
 /* In true time, by the fastest clock that is allowed. */
-static bool stood_still(const struct world *w, const struct exchange *x, usec_t since)
+static bool stayed_unchanged(const struct world *w, const struct exchange *x, usec_t since)
 {
     return w->wrong_clock ||
            usec_sub(x->sent, since) >= CONFIRM_WATCH_USEC - CONFIRM_WATCH_USEC / 999;
 }
 
-/* Whoever it was may run yet, and be it by a word that was wrong. */
+/* The node may run its units yet, if the operator's word was wrong. */
 static bool somebody_may_run(const struct world *w, unsigned group)
 {
     for (unsigned i = group; i < w->n_nodes; i += w->n_groups)
@@ -249,7 +249,7 @@ void confirm_committed(struct world *w, const struct exchange *x, struct row *ro
     if (r->term <= row->highest_term)
         sim_violate(w, VIOLATION_TERM_REUSED, "confirmed dead, %" PRIu64 " after %" PRIu64, r->term,
                     row->highest_term);
-    if (!stood_still(w, x, row->written_at) || !stood_still(w, x, s->began))
+    if (!stayed_unchanged(w, x, row->written_at) || !stayed_unchanged(w, x, s->began))
         sim_violate(w, VIOLATION_CONFIRM, "confirmed dead %" PRIu64 " us after the last write",
                     usec_sub(x->sent, row->written_at));
     if (r->owner[0] || r->clean || before->clean || r->lease < before->lease ||

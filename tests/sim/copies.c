@@ -2,7 +2,7 @@
 /* A copy of a running host: a virtual machine that was cloned with its memory, or whose snapshot
  * was resumed beside it. Both have the same name and instance, and know the same; what is under way
  * in one of them is so in the other, but for its connection. This must not be done, and cannot be
- * prevented: what is promised is that it ends soon, and is told. */
+ * prevented: what is promised is that it ends soon, and is reported. */
 #include <string.h>
 
 #include "sim.h"
@@ -156,8 +156,8 @@ static usec_t rest(const struct node *n)
     return BUDGET_SLACK_USEC + n->run.stop + budget_kill(n->run.lease);
 }
 
-/* Both reach the arbiter: each has asked within an interval, and one of them was told. A lock that
- * is in the way of one costs the other its connection. */
+/* Both reach the arbiter: each has asked within an interval, and one of them has its answer. A lock
+ * that is in the way of one costs the other its connection. */
 static usec_t bound_of_both(const struct node *a, const struct node *b)
 {
     return usec_max(interval(a), interval(b)) + ANSWERS_USEC + usec_max(rest(a), rest(b));

@@ -26,8 +26,8 @@ static void print_moves(const struct coverage *c)
 {
     char what[SIM_TEXT_MAX];
 
-    for (int from = 0; from <= MEMBER_RELEASING; from++)
-        for (int to = 0; to <= MEMBER_RELEASING; to++)
+    for (int from = 0; from < MEMBER_STATES; from++)
+        for (int to = 0; to < MEMBER_STATES; to++)
             if (c->moves[from][to] > 0) {
                 (void)snprintf(what, sizeof what, "moves from %s to %s",
                                member_state_name((enum member_state)from),
@@ -50,13 +50,13 @@ void coverage_print(const struct coverage *c)
     print_count(c->runs, "seeds");
     print_count(c->steps, "steps, with all invariants after each");
     print_count(c->tickets, "tickets");
-    print_count(c->takeovers, "starts of a group's units");
+    print_count(c->unit_starts, "starts of a group's units");
     print_count(c->observed_claims, "claims on observation");
     print_count(c->reconnected_claims, "of them on what was seen in several connections");
     print_count(c->short_connections, "runs in which no connection lasts for 1.2 s");
     print_count(c->poolers, "restarts of the server that a pooler hid");
     print_count(c->clean_claims, "claims on a clean record");
-    print_count(c->told_claims, "claims on a record that was told to be clean");
+    print_count(c->notice_claims, "claims on a release notice");
     print_count(c->lies, "lies about that");
     print_count(c->releases, "releases");
     print_count(c->late_applied, "ticks carried out after they were given up");
@@ -107,20 +107,6 @@ void coverage_print(const struct coverage *c)
     print_moves(c);
 }
 
-/* All that member.c knows. */
-static const struct {
-    enum member_state from, to;
-} moves[] = {
-    {MEMBER_STANDBY, MEMBER_CONFIRMING}, {MEMBER_STANDBY, MEMBER_STARTING},
-    {MEMBER_STANDBY, MEMBER_ADOPTING},   {MEMBER_STANDBY, MEMBER_ENDING},
-    {MEMBER_CONFIRMING, MEMBER_STANDBY}, {MEMBER_CONFIRMING, MEMBER_STARTING},
-    {MEMBER_CONFIRMING, MEMBER_ENDING},  {MEMBER_STARTING, MEMBER_LEADING},
-    {MEMBER_STARTING, MEMBER_ENDING},    {MEMBER_LEADING, MEMBER_ENDING},
-    {MEMBER_ADOPTING, MEMBER_LEADING},   {MEMBER_ADOPTING, MEMBER_ENDING},
-    {MEMBER_ENDING, MEMBER_STANDBY},     {MEMBER_ENDING, MEMBER_RELEASING},
-    {MEMBER_RELEASING, MEMBER_STANDBY},
-};
-
 static bool happened(uint64_t count, const char *what, const char *more)
 {
     if (count == 0)
@@ -128,17 +114,25 @@ static bool happened(uint64_t count, const char *what, const char *more)
     return count > 0;
 }
 
+/* Each of the election's edges was taken, and no move was made beside them. */
+static bool move_fits(const struct coverage *c, enum member_state from, enum member_state to)
+{
+    uint64_t count = c->moves[from][to];
+    bool fits = (count > 0) == member_may_move(from, to);
+
+    if (!fits)
+        printf("%s: a move from %s to %s\n", count > 0 ? "not an edge" : "never",
+               member_state_name(from), member_state_name(to));
+    return fits;
+}
+
 static bool all_moved(const struct coverage *c)
 {
     bool all = true;
 
-    for (size_t i = 0; i < sizeof moves / sizeof moves[0]; i++) {
-        char what[SIM_TEXT_MAX];
-
-        (void)snprintf(what, sizeof what, "%s to %s", member_state_name(moves[i].from),
-                       member_state_name(moves[i].to));
-        all = happened(c->moves[moves[i].from][moves[i].to], "a move from ", what) && all;
-    }
+    for (int from = 0; from < MEMBER_STATES; from++)
+        for (int to = 0; to < MEMBER_STATES; to++)
+            all = move_fits(c, (enum member_state)from, (enum member_state)to) && all;
     for (int r = 1; r <= REASON_COPY; r++)
         all = happened(c->reasons[r], "a term ended because ",
                        member_reason_text((enum member_reason)r)) &&
@@ -151,10 +145,10 @@ static bool all_moved(const struct coverage *c)
 bool coverage_complete(const struct coverage *c)
 {
     const uint64_t counts[] = {
-        c->takeovers,
+        c->unit_starts,
         c->observed_claims,
         c->clean_claims,
-        c->told_claims,
+        c->notice_claims,
         c->lies,
         c->releases,
         c->unknown_applied,
@@ -207,4 +201,15 @@ bool coverage_complete(const struct coverage *c)
     if (!all)
         printf("not all that may happen has happened: nothing is proven\n");
     return all;
+}
+
+void edges_print(void)
+{
+    for (unsigned i = 0; i < MEMBER_EDGES; i++) {
+        const struct member_edge *e = &member_edges[i];
+        bool first = i == 0 || e->from != e[-1].from;
+
+        printf("%-10s --> %-10s  %s\n", first ? member_state_name(e->from) : "",
+               member_state_name(e->to), e->when);
+    }
 }

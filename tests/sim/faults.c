@@ -113,7 +113,7 @@ bool fault_keeper_hindered(const struct world *w, const struct node *n)
 }
 
 /* PID 1's watchdog, and after it the units' stop timeout, count from when PID 1 reads the keeper's
- * message. When that was late, because PID 1 stood still or because the keeper had at its deadline
+ * message. When that was late, because PID 1 hung or because the keeper had at its deadline
  * already, the second guard is late by as much, and the first is needed. */
 static bool second_guard_in_time(const struct node *n)
 {
@@ -162,7 +162,7 @@ static bool hinder_host(struct world *w, struct node *n, const struct fault *f)
     return true;
 }
 
-/* NODE/INSTANCE_ID: an id of each boot, and anew when the file that keeps it is lost. No two hosts
+/* NODE/INSTANCE_ID: an id of each boot, and again when the file that keeps it is lost. No two hosts
  * make the same. */
 static void rename_owner(struct host *h)
 {

@@ -93,7 +93,8 @@ static int usage(const char *name)
     (void)fprintf(stderr,
                   "Usage: %s [--from SEED | --new] [--seeds N] [--seconds N] [--jobs N]\n"
                   "           [--mutation NAME] [--trace]\n"
-                  "       %s --mutations [--from SEED] [--jobs N]\n\n"
+                  "       %s --mutations [--from SEED] [--jobs N]\n"
+                  "       %s --edges\n\n"
                   "  --from SEED      the first seed (1)\n"
                   "  --new            seeds that nobody has tried: the first one is the time\n"
                   "  --seeds N        how many (1; with --seconds 20000)\n"
@@ -101,8 +102,9 @@ static int usage(const char *name)
                   "  --jobs N         how many at a time (as many as there are cores)\n"
                   "  --mutation NAME  with a deliberate break\n"
                   "  --trace          say all that happens, one seed after the other\n"
-                  "  --mutations      each deliberate break must be caught\n",
-                  name, name);
+                  "  --mutations      each deliberate break must be caught\n"
+                  "  --edges          only print the moves of a member from state to state\n",
+                  name, name, name);
     return EXIT_FAILURE;
 }
 
@@ -149,15 +151,11 @@ static bool take_number(int option, const char *text, struct sim_search *search)
 int main(int argc, char *argv[])
 {
     static const struct option options[] = {
-        {"seeds", required_argument, NULL, 'n'},
-        {"seconds", required_argument, NULL, 'd'},
-        {"jobs", required_argument, NULL, 'j'},
-        {"from", required_argument, NULL, 's'},
-        {"mutation", required_argument, NULL, 'm'},
-        {"trace", no_argument, NULL, 't'},
-        {"mutations", no_argument, NULL, 'a'},
-        {"new", no_argument, NULL, 'w'},
-        {0},
+        {"seeds", required_argument, NULL, 'n'},    {"seconds", required_argument, NULL, 'd'},
+        {"jobs", required_argument, NULL, 'j'},     {"from", required_argument, NULL, 's'},
+        {"mutation", required_argument, NULL, 'm'}, {"trace", no_argument, NULL, 't'},
+        {"mutations", no_argument, NULL, 'a'},      {"new", no_argument, NULL, 'w'},
+        {"edges", no_argument, NULL, 'e'},          {0},
     };
     struct sim_search search = {.from = 1, .jobs = cores()};
     bool all = false;
@@ -168,6 +166,10 @@ int main(int argc, char *argv[])
             return usage(argv[0]);
         search.options.trace = search.options.trace || c == 't';
         all = all || c == 'a';
+        if (c == 'e') {
+            edges_print();
+            return EXIT_SUCCESS;
+        }
         if (c == 'w') /* so far apart that no two runs try the same */
             search.from = (uint64_t)time(NULL) * USEC_PER_SEC;
     }

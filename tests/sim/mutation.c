@@ -30,7 +30,7 @@ static const struct {
     [MUTATION_KEEPER_NEVER_KILLS] = {"keeper-never-kills", VIOLATION_TWO_LEADERS},
     [MUTATION_CLAIM_IGNORES_NONCE] = {"claim-ignores-nonce", VIOLATION_CLAIM},
     [MUTATION_CLEAN_UNTESTED] = {"clean-untested", VIOLATION_CLAIM},
-    [MUTATION_HEARSAY_OBSERVED] = {"hearsay-observed", VIOLATION_CLAIM},
+    [MUTATION_NOTICE_OBSERVED] = {"notice-observed", VIOLATION_CLAIM},
     [MUTATION_RENEWS_ANYBODYS] = {"renews-anybodys", VIOLATION_TWO_LEADERS},
     [MUTATION_COMMITS_LOST] = {"commits-lost", VIOLATION_TWO_LEADERS},
     [MUTATION_DEAF_WHILE_ENDING] = {"deaf-while-ending", VIOLATION_NO_LEADER},
@@ -101,13 +101,13 @@ static void believe(const struct node *n, struct member_event *event, struct rep
 {
     const struct member *m = &n->member;
 
-    *spare = (struct reply){.outcome = OUTCOME_GRANTED, .has_record = true, .epoch = m->epoch};
+    *spare = (struct reply){.outcome = OUTCOME_GRANTED, .has_record = true, .epoch = m->seen.epoch};
     spare->record = (struct record){
-        .term = m->operation == OPERATION_CLAIM ? m->highest_term + 1 : m->term,
+        .term = m->operation == OPERATION_CLAIM ? m->highest_term + 1 : m->term.number,
         .nonce = m->sent_nonce,
-        .lease = m->operation == OPERATION_CLAIM ? m->budget.lease : m->cover.lease,
-        .stop = m->operation == OPERATION_CLAIM ? m->budget.stop : m->stop,
-        .duration = m->operation == OPERATION_CLAIM ? m->budget.duration : m->cover.duration,
+        .lease = m->operation == OPERATION_CLAIM ? m->budget.lease : m->term.cover.lease,
+        .stop = m->operation == OPERATION_CLAIM ? m->budget.stop : m->term.stop,
+        .duration = m->operation == OPERATION_CLAIM ? m->budget.duration : m->term.cover.duration,
     };
     memcpy(spare->record.owner, m->owner, sizeof spare->record.owner);
     event->reply = spare;
@@ -146,7 +146,7 @@ static void shrug_off_other_nonce(struct world *w, struct member *m, struct memb
                                   struct reply *spare)
 {
     if (w->mutation == MUTATION_OTHER_NONCE_BELIEVED)
-        nonces_granted(&m->nonces, &event->reply->record.nonce, &event->reply->epoch);
+        nonces_granted(&m->term.nonces, &event->reply->record.nonce, &event->reply->epoch);
     *spare = (struct reply){.outcome = OUTCOME_UNKNOWN};
     event->reply = spare;
 }
@@ -161,8 +161,8 @@ static void mutate_nonces(struct world *w, struct member *m, struct member_event
     if (w->mutation == MUTATION_CHANGES_NOT_COUNTED)
         m->watch.changes = 0;
     if (w->mutation == MUTATION_OWN_NONCES_FORGOTTEN) {
-        m->nonces.n = m->nonces.n_known;
-        m->nonces.has_acknowledged = false;
+        m->term.nonces.n = m->term.nonces.n_known;
+        m->term.nonces.has_acknowledged = false;
     }
     if ((w->mutation == MUTATION_OTHER_NONCE_BELIEVED ||
          w->mutation == MUTATION_OTHER_NONCE_IGNORED) &&
@@ -252,13 +252,13 @@ void mutate_before(struct world *w, struct node *n, struct member_event *event,
     if (event->type == EVENT_CONNECTED && w->mutation == MUTATION_RECONNECT_IGNORED)
         event->type = EVENT_HINT;
     if (event->type == EVENT_CONNECTED && w->mutation == MUTATION_RECONNECT_FORGETS)
-        m->observed = false;
+        m->seen.valid = false;
     if (event->type == EVENT_SEND && w->mutation == MUTATION_OBSERVATION_HALVED)
-        m->seen_since = usec_sub(m->seen_since, m->record.lease / 2);
-    if (w->mutation == MUTATION_LONGER_AT_ONCE && m->cover.longer > 0)
-        m->cover.longer_since = 0;
+        m->seen.since = usec_sub(m->seen.since, m->seen.record.lease / 2);
+    if (w->mutation == MUTATION_LONGER_AT_ONCE && m->term.cover.longer > 0)
+        m->term.cover.longer_since = 0;
     if (w->mutation == MUTATION_LONGER_K_FORGOTTEN)
-        m->cover.kept = m->cover.lease;
+        m->term.cover.kept = m->term.cover.lease;
 }
 
 /* The ticket of this term once more, whatever became of the first. */
@@ -273,7 +273,7 @@ static void take_twice(struct member *m, const struct member *before,
                        const struct member_event *event, struct update *update)
 {
     if (before->state != MEMBER_ENDING || m->state != MEMBER_RELEASING ||
-        m->deadline < event->now + USEC_PER_SEC || m->stopping)
+        m->term.deadline < event->now + USEC_PER_SEC || m->stopping)
         return;
     start_again(m, update);
 }
@@ -283,7 +283,7 @@ static void take_back(struct member *m, const struct member *before,
                       const struct member_event *event, struct update *update)
 {
     if (before->state != MEMBER_RELEASING || event->type != EVENT_REPLY ||
-        event->reply->outcome != OUTCOME_UNKNOWN || m->deadline < event->now + USEC_PER_SEC)
+        event->reply->outcome != OUTCOME_UNKNOWN || m->term.deadline < event->now + USEC_PER_SEC)
         return;
     start_again(m, update);
 }
@@ -294,19 +294,20 @@ static void mutate_lease(struct world *w, struct member *m, const struct member 
 {
     bool renewal = event->type == EVENT_SEND && update->request.operation == OPERATION_RENEW;
     bool renewed = event->type == EVENT_REPLY && (update->actions & ACTION_EXTEND);
-    struct spans wanted = cover_configured(&m->cover, m->budget.lease, m->stop);
+    struct spans wanted = cover_configured(&m->term.cover, m->budget.lease, m->term.stop);
 
     if (w->mutation == MUTATION_SHORTER_AT_ONCE && renewal && m->state == MEMBER_LEADING) {
         update->request.lease = wanted.lease;
         update->request.duration = wanted.duration;
     }
     if (w->mutation == MUTATION_NEW_BUDGET_AT_ONCE && renewed)
-        m->deadline = usec_max(m->deadline, usec_add(m->sent_at, m->budget.duration));
+        m->term.deadline = usec_max(m->term.deadline, usec_add(m->sent_at, m->budget.duration));
     if (w->mutation == MUTATION_ADOPTS_BY_THE_KEEPERS_D && renewed &&
         before->state == MEMBER_ADOPTING)
-        m->deadline = usec_max(m->deadline, usec_add(m->sent_at, m->host.keeper_duration));
+        m->term.deadline =
+            usec_max(m->term.deadline, usec_add(m->sent_at, m->host.keeper_duration));
     if (w->mutation == MUTATION_EARLIER_SENDS_FORGOTTEN && m->state == MEMBER_ADOPTING)
-        m->cover.until = m->deadline;
+        m->term.cover.until = m->term.deadline;
 }
 
 void mutate_after(struct world *w, struct node *n, const struct member *before,
@@ -315,21 +316,21 @@ void mutate_after(struct world *w, struct node *n, const struct member *before,
     struct member *m = &n->member;
 
     if (w->mutation == MUTATION_OBSERVATION_HALVED && event->type == EVENT_SEND)
-        m->seen_since = usec_add(m->seen_since, m->record.lease / 2);
+        m->seen.since = usec_add(m->seen.since, m->seen.record.lease / 2);
     if (w->mutation == MUTATION_OBSERVATION_KEPT && event->type == EVENT_REPLY &&
-        before->observed && m->observed)
-        m->seen_since = before->seen_since;
+        before->seen.valid && m->seen.valid)
+        m->seen.since = before->seen.since;
     if (w->mutation == MUTATION_TICKET_LEFT)
         update->actions &= ~(unsigned)ACTION_UNLINK;
     if (w->mutation == MUTATION_ADOPTED_BY_READING && m->state == MEMBER_ADOPTING) {
         m->state = MEMBER_LEADING;
-        m->deadline = event->now + m->cover.duration;
+        m->term.deadline = event->now + m->term.cover.duration;
         update->actions |= ACTION_EXTEND;
     }
     if (w->mutation == MUTATION_ADOPTED_DEADLINE_BELIEVED && m->state == MEMBER_ADOPTING &&
         before->state == MEMBER_STANDBY)
-        m->deadline = m->host.keeper_deadline;
-    if (w->mutation == MUTATION_HEARSAY_OBSERVED && m->operation == OPERATION_CLAIM &&
+        m->term.deadline = m->host.keeper_deadline;
+    if (w->mutation == MUTATION_NOTICE_OBSERVED && m->operation == OPERATION_CLAIM &&
         m->sent_notice)
         update->request.rests_on_clean = false;
     if (w->mutation == MUTATION_RESTART_IGNORED)
@@ -337,24 +338,24 @@ void mutate_after(struct world *w, struct node *n, const struct member *before,
     if (event->type == EVENT_SEND && update->request.operation == OPERATION_CLAIM)
         update->request.lease = usec_sub(update->request.lease, forgotten(w, m->budget.lease));
     if (w->mutation == MUTATION_OBSERVES_TOO_LONG && event->type == EVENT_REPLY &&
-        m->seen_since != before->seen_since)
-        m->seen_since = usec_add(m->seen_since, m->record.lease / 2);
+        m->seen.since != before->seen.since)
+        m->seen.since = usec_add(m->seen.since, m->seen.record.lease / 2);
     if (w->mutation == MUTATION_YIELDS_TOO_LONG && before->state == MEMBER_RELEASING &&
         m->state == MEMBER_STANDBY)
         m->not_before = usec_add(m->not_before, 20 * USEC_PER_SEC);
     if (w->mutation == MUTATION_UNKNOWN_NONCE_FORGOTTEN && event->type == EVENT_REPLY &&
         event->reply->outcome == OUTCOME_UNKNOWN)
-        m->nonces = before->nonces;
-    if (w->mutation == MUTATION_OWN_RECORD_LEFT && strcmp(m->record.owner, m->owner) == 0 &&
-        !m->record.clean)
-        m->seen_since = event->now;
+        m->term.nonces = before->term.nonces;
+    if (w->mutation == MUTATION_OWN_RECORD_LEFT && strcmp(m->seen.record.owner, m->owner) == 0 &&
+        !m->seen.record.clean)
+        m->seen.since = event->now;
     mutate_lease(w, m, before, event, update);
     if (w->mutation == MUTATION_TERM_TWICE)
         take_twice(m, before, event, update);
     if (w->mutation == MUTATION_RELEASE_TAKEN_BACK)
         take_back(m, before, event, update);
     if (w->mutation == MUTATION_RENEWS_SELDOM && m->state == MEMBER_LEADING)
-        m->due = m->deadline;
+        m->due = m->term.deadline;
     if (w->mutation == MUTATION_ALWAYS_DUE && m->state == MEMBER_STANDBY)
         m->due = event->now;
     if (w->mutation == MUTATION_HEALS_WITHOUT_PAUSE && event->type == EVENT_HEALED)

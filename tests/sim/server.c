@@ -251,7 +251,8 @@ static bool claim(const struct world *w, const struct server *s, const struct ro
     return true;
 }
 
-/* As it was watched, by whoever vouches for its owner: the method stays, and who may follow. */
+/* As it was watched, for the operator who vouches for its owner: the method stays, and who may
+ * follow. */
 static bool confirm_dead(const struct world *w, const struct server *s, const struct row *t,
                          const struct exchange *x, struct version *ret)
 {
@@ -447,7 +448,7 @@ void server_execute(struct world *w, uint32_t first)
     usec_t done = w->now + commit_delay(w);
     bool writes = false;
 
-    /* Era 0: the second primary is gone, and whoever was connected to it does not know yet. */
+    /* Era 0: the second primary is gone, and a host that was connected to it does not know yet. */
     if (s->era == 0 || x->era != s->era || w->now < s->down_until)
         return;
     end_sessions(w, s);
@@ -472,7 +473,7 @@ void server_execute(struct world *w, uint32_t first)
         answer(w, first);
 }
 
-/* ---- what is told to everybody ---- */
+/* ---- notifications ---- */
 
 /* Most come with what the exchange left behind, for the claim. */
 static void hint_all(struct world *w, const struct exchange *about, uint32_t number)
@@ -607,8 +608,8 @@ static bool shorter_may_return(const struct world *w, const struct row *t,
     return r->term == t->now.record.term && w->now - first->written_at < r->lease - r->lease / 400;
 }
 
-/* Not the claim of a term whose lease is longer than the one before: whoever has not seen it would
- * go by the shorter one. docs/safety.md says so. Nor the very first claim. */
+/* Not the claim of a term whose lease is longer than the one before: a host that has not seen it
+ * would go by the shorter one. docs/safety.md says so. Nor the very first claim. */
 static unsigned may_be_lost(const struct world *w, const struct row *t)
 {
     unsigned n = 0;

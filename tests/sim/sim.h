@@ -36,7 +36,7 @@
 /* After a stall, what has queued up is taken in any order within this. */
 #define SHUFFLE_USEC 100u
 /* The keeper's last word reaches PID 1, and PID 1's the units, a moment after it was said. */
-#define TOLD_USEC (10 * USEC_PER_MSEC)
+#define CARRIED_USEC (10 * USEC_PER_MSEC)
 
 enum actor {
     ACTOR_WORLD,
@@ -126,7 +126,7 @@ struct sim_event {
     uint32_t number; /* exchange, fault, question or keeper's life */
     uint64_t a, b;
     usec_t lease, duration; /* of a message to the keeper */
-    bool postponed;         /* whom it is for stood still when it came */
+    bool postponed;         /* the one that it is for was frozen when it came */
 };
 
 /* One request and its answer. Those of a tick have numbers in a row. */
@@ -209,7 +209,7 @@ enum hook {
     HOOK_RUNS,
 };
 
-/* What the invariants remember of what an agent was really told: written without looking into the
+/* What the invariants remember of what really came to an agent: written without looking into the
  * member. */
 struct witness {
     bool seen;
@@ -217,8 +217,8 @@ struct witness {
     struct epoch epoch;
     usec_t since, last;
     uint32_t connection; /* that it was read in first since then */
-    bool was_told;       /* by a notification, in this connection */
-    struct release_notice told;
+    bool was_notified;   /* by a notification, in this connection */
+    struct release_notice notice;
     uint64_t acked_term;
     usec_t acked_deadline;
     uint64_t released_term;
@@ -250,10 +250,10 @@ struct host {
     bool connected, busy, connecting;
     usec_t connected_at, fit_at; /* in true time: since when, if it is */
     uint32_t connection;
-    uint32_t tick;        /* the number of its first exchange */
-    uint8_t server, side; /* that it is connected to; that it finds when it connects */
-    struct epoch seen;    /* the highest timeline of the last system */
-    struct epoch told;    /* the same, for the invariants */
+    uint32_t tick;         /* the number of its first exchange */
+    uint8_t server, side;  /* that it is connected to; that it finds when it connects */
+    struct epoch seen;     /* the highest timeline of the last system */
+    struct epoch answered; /* the same, for the invariants */
     struct advisory advisory;
     usec_t cut_until;
     usec_t bus_until, guards_until; /* the bus is gone, the guards are not known again */
@@ -287,9 +287,9 @@ struct node {
     usec_t look_asked_at;
     bool start_pending;
     uint32_t start_number, start_lost;
-    struct guards_seen guards_seen; /* what PID 1 said last of them */
-    enum guards_state guards_told;  /* and what the member was told */
-    uint64_t nonces;                /* only for a deliberate break */
+    struct guards_seen guards_seen;    /* what PID 1 said last of them */
+    enum guards_state guards_reported; /* and what the member was sent */
+    uint64_t nonces;                   /* only for a deliberate break */
     struct witness witness;
 
     /* host */
@@ -306,7 +306,7 @@ struct node {
     struct ticket state;
     usec_t damage; /* the deadline that is read of it is later by that */
     usec_t watchdog_at;
-    bool watchdog_late; /* PID 1 stood still when the keeper set it */
+    bool watchdog_late; /* PID 1 hung when the keeper set it */
     bool fence_running;
     usec_t fence_began, fence_kill_at;
     uint32_t zombie; /* what was granted last */
@@ -399,17 +399,17 @@ enum violation {
     VIOLATION_CLAIM,    /* neither observed for a full lease nor clean */
     VIOLATION_LIFE,     /* a claim on observation before the server has run for a lease */
     VIOLATION_RELEASE,  /* before all is dead, or of what was not seen last */
-    VIOLATION_ORPHAN,   /* what was not its own is given back before it stood still, or though a
-                           copy has it */
-    VIOLATION_COPY,     /* an end for a copy's sake, or for a nonce's, where there is no other */
-    VIOLATION_COPIES,   /* two copies of a host run for longer than they may */
-    VIOLATION_CONFIRM,  /* confirmed dead unwatched, or as what others would not wait for */
-    VIOLATION_STOP,     /* not begun at the deadline */
-    VIOLATION_ALIVE,    /* when S and K after it have passed */
-    VIOLATION_HISTORY,  /* an answer out of an older one than was seen is believed */
-    VIOLATION_LOCK,     /* advisory: granted to a session that does not have the lock */
-    VIOLATION_GONE,     /* keeper and fence are gone, and something runs or is about to */
-    VIOLATION_GUARDS,   /* lost ones not seen, or what is not lost taken for it */
+    VIOLATION_ORPHAN,  /* what was not its own is given back before it was seen unchanged, or though
+                          a  copy has it */
+    VIOLATION_COPY,    /* an end for a copy's sake, or for a nonce's, where there is no other */
+    VIOLATION_COPIES,  /* two copies of a host run for longer than they may */
+    VIOLATION_CONFIRM, /* confirmed dead unwatched, or as what others would not wait for */
+    VIOLATION_STOP,    /* not begun at the deadline */
+    VIOLATION_ALIVE,   /* when S and K after it have passed */
+    VIOLATION_HISTORY, /* an answer out of an older one than was seen is believed */
+    VIOLATION_LOCK,    /* advisory: granted to a session that does not have the lock */
+    VIOLATION_GONE,    /* keeper and fence are gone, and something runs or is about to */
+    VIOLATION_GUARDS,  /* lost ones not seen, or what is not lost taken for it */
     VIOLATION_SPINNING,
     VIOLATION_NO_LEADER,
     VIOLATION_UNREST, /* a leader that changes though nothing is wrong */
@@ -439,7 +439,7 @@ enum mutation {
     MUTATION_KEEPER_NEVER_KILLS,
     MUTATION_CLAIM_IGNORES_NONCE,
     MUTATION_CLEAN_UNTESTED,
-    MUTATION_HEARSAY_OBSERVED,
+    MUTATION_NOTICE_OBSERVED,
     MUTATION_RENEWS_ANYBODYS,
     MUTATION_COMMITS_LOST,
     MUTATION_DEAF_WHILE_ENDING,
@@ -499,11 +499,11 @@ enum mutation {
 
 /* What happened over all runs: a run in which nothing happens proves nothing. */
 struct coverage {
-    uint64_t runs, steps, takeovers, tickets, unknown_applied, late_applied;
-    uint64_t moves[MEMBER_RELEASING + 1][MEMBER_RELEASING + 1];
+    uint64_t runs, steps, unit_starts, tickets, unknown_applied, late_applied;
+    uint64_t moves[MEMBER_STATES][MEMBER_STATES];
     uint64_t reasons[REASON_COPY + 1];
     uint64_t faults[FAULTS];
-    uint64_t clean_claims, observed_claims, told_claims, lies, releases;
+    uint64_t clean_claims, observed_claims, notice_claims, lies, releases;
     uint64_t reconnected_claims, poolers, short_connections;
     uint64_t advisory_claims, quarantines, locks_lost, locks_retaken, locks_in_the_way;
     uint64_t ticks, overlaps, writes_lost, late_starts, namesakes, operators, damaged_adopted;
@@ -548,7 +548,7 @@ struct world {
     bool calm;
     usec_t calm_at;  /* faults end … */
     usec_t late_at;  /* … what is under way is carried out until then … */
-                     /* … from then on nobody leads for a takeover at most … */
+                     /* … from then on no node leads for one failover at most … */
     usec_t quiet_at; /* … and from then on the leader stays */
 
     struct group {
@@ -633,6 +633,8 @@ void coverage_add(struct coverage *sum, const struct coverage *more);
 void coverage_print(const struct coverage *c);
 /* A run in which nothing happens proves nothing: says what did not, if the seeds were enough. */
 bool coverage_complete(const struct coverage *c);
+/* The moves of a member from state to state, as documents show them. */
+void edges_print(void);
 
 /* server.c */
 void server_begin(struct world *w);
@@ -651,7 +653,7 @@ bool server_was_used(const struct world *w);
 void server_heal(struct world *w);
 /* The host's connection is gone, and its server will notice. */
 void server_lost_client(struct world *w, const struct host *h);
-/* An administrator takes the record away from whoever has it. Whether there was one. */
+/* An operator takes the record away from the node that has it. Whether there was one. */
 bool server_take_row(struct world *w, unsigned group);
 
 /* machine.c: PID 1, keeper, fence and units of one host */
@@ -723,9 +725,9 @@ void copy_gone(struct world *w, const struct node *n);
 
 /* checker.c: the invariants */
 void checker_send(struct world *w, struct node *n, struct exchange *x);
-void checker_told(struct node *n, const struct release_notice *told);
+void checker_notice(struct node *n, const struct release_notice *notice);
 void checker_answer(struct world *w, struct node *n, const struct exchange *x,
-                    const struct reply *told);
+                    const struct reply *reply);
 void checker_ticket(struct world *w, struct node *n, const struct ticket *t);
 void checker_extend(struct world *w, struct node *n, const struct ticket *t);
 void checker_adopted(struct world *w, const struct node *n);

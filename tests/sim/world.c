@@ -126,7 +126,7 @@ const char *sim_violation_name(enum violation v)
         [VIOLATION_CLAIM] = "claim before full observation",
         [VIOLATION_LIFE] = "claim on observation from before a restart",
         [VIOLATION_RELEASE] = "release before proven death",
-        [VIOLATION_ORPHAN] = "orphan released before it stood still",
+        [VIOLATION_ORPHAN] = "orphan released before it was seen unchanged",
         [VIOLATION_COPY] = "a copy found where there is none",
         [VIOLATION_COPIES] = "two copies of a host run for too long",
         [VIOLATION_CONFIRM] = "confirmed dead as it must not be",

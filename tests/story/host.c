@@ -63,12 +63,12 @@ static void begin_keeper(struct story *s, struct node *n)
     n->started_units = false;
     if (n->refuse_start)
         return;
-    n->ticket = (struct host_state){.keeper_term = m->term,
+    n->ticket = (struct host_state){.keeper_term = m->term.number,
                                     .keeper_ours = true,
-                                    .keeper_lease = m->cover.lease,
-                                    .keeper_stop = m->stop,
-                                    .keeper_duration = m->cover.duration,
-                                    .keeper_deadline = m->deadline};
+                                    .keeper_lease = m->term.cover.lease,
+                                    .keeper_stop = m->term.stop,
+                                    .keeper_duration = m->term.cover.duration,
+                                    .keeper_deadline = m->term.deadline};
     n->keeper = KEEPER_BEGINS;
     n->keeper_at = s->now + START_USEC;
 }
@@ -87,9 +87,9 @@ void host_act(struct story *s, struct node *n, unsigned actions)
         begin_keeper(s, n);
     if ((actions & ACTION_EXTEND) && n->keeper == KEEPER_RUNS &&
         s->now < n->ticket.keeper_deadline) {
-        n->ticket.keeper_deadline = n->m.deadline;
-        n->ticket.keeper_lease = n->m.cover.lease;
-        n->ticket.keeper_duration = n->m.cover.duration;
+        n->ticket.keeper_deadline = n->m.term.deadline;
+        n->ticket.keeper_lease = n->m.term.cover.lease;
+        n->ticket.keeper_duration = n->m.term.cover.duration;
     }
     if (actions & ACTION_HEAL) {
         n->heal_asked_at = s->now;

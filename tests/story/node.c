@@ -95,10 +95,10 @@ static void look_answered(struct story *s, struct node *n)
 
 static void hinted(struct story *s, struct node *n)
 {
-    struct release_notice told = n->hint;
+    struct release_notice notice = n->hint;
 
     n->hint_at = USEC_INFINITY;
-    step(s, n, (struct member_event){.type = EVENT_HINT, .told = &told});
+    step(s, n, (struct member_event){.type = EVENT_HINT, .notice = &notice});
 }
 
 static void healed(struct story *s, struct node *n)
@@ -257,10 +257,10 @@ void node_power_off(struct node *n)
     n->keeper = KEEPER_NONE;
 }
 
-void node_hint(struct story *s, struct node *n, const struct release_notice *told)
+void node_hint(struct story *s, struct node *n, const struct release_notice *notice)
 {
     if (!n->agent || !n->online || !n->connected)
         return;
-    n->hint = *told;
+    n->hint = *notice;
     n->hint_at = s->now + WAY_USEC;
 }

@@ -18,8 +18,8 @@ static struct node *first_leads(struct story *s)
     n1->renewals = 0;
     s->out = out;
     s->began = s->now;
-    tell(s, "n1", "Leads term %s. The deadline is %s.", term_text(n1->m.term),
-         time_text(s, n1->m.deadline));
+    tell(s, "n1", "Leads term %s. The deadline is %s.", term_text(n1->m.term.number),
+         time_text(s, n1->m.term.deadline));
     for (unsigned i = 1; i < s->n_nodes; i++)
         tell(s, s->nodes[i].name, "Is a standby, and polls.");
     return n1;
@@ -221,7 +221,7 @@ static void late_renewal(struct story *s)
 
     tell(s, "network", "Drops all packets of n1.");
     node_cut(n1);
-    story_run(s, n1->m.deadline - SEC - s->now);
+    story_run(s, n1->m.term.deadline - SEC - s->now);
     tell(s, "network", "Lets the packets of n1 pass again.");
     tell(s, "database", "Takes 1.5 s for the next request.");
     s->arbiter.slow = 1500 * MSEC;

@@ -61,7 +61,7 @@ struct node {
     unsigned renewals;      /* granted, and not yet written down */
     bool has_read;          /* has written down what the record says */
     struct record read;     /* that */
-    usec_t notice_decode;   /* L of the keeper, as it was written down */
+    usec_t sent_lease;      /* L of the keeper, as it was written down */
     uint64_t read_timeline; /* where it was */
 };
 
@@ -108,7 +108,7 @@ void node_configure(struct story *s, struct node *n, usec_t lease);
 void node_cut(struct node *n);
 void node_mend(struct story *s, struct node *n);
 void node_power_off(struct node *n);
-void node_hint(struct story *s, struct node *n, const struct release_notice *told);
+void node_hint(struct story *s, struct node *n, const struct release_notice *notice);
 
 /* host.c: PID 1 and the keeper. */
 usec_t host_next(const struct node *n);          /* when the keeper next does something by itself */

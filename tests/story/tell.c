@@ -57,7 +57,7 @@ static void tell_renewals(struct story *s)
         if (n->renewals == 0)
             continue;
         (void)snprintf(text, sizeof text, "Has renewed %u time%s; the deadline is %s now.",
-                       n->renewals, n->renewals == 1 ? "" : "s", time_text(s, n->m.deadline));
+                       n->renewals, n->renewals == 1 ? "" : "s", time_text(s, n->m.term.deadline));
         n->renewals = 0;
         line(s, n->name, text);
     }
@@ -164,17 +164,17 @@ static void tell_note(struct story *s, const struct node *n, enum member_state b
     case NOTE_STARTING:
         tell(s, n->name,
              "Term %s is this node's. Writes the ticket, and asks PID 1 for the keeper.",
-             term_text(m->term));
+             term_text(m->term.number));
         return;
     case NOTE_LEADING:
-        tell(s, n->name, "Leads term %s.", term_text(m->term));
+        tell(s, n->name, "Leads term %s.", term_text(m->term.number));
         return;
     case NOTE_ADOPTED:
         tell(s, n->name, "The renewal is granted: leads on, with a deadline at %s.",
-             time_text(s, m->deadline));
+             time_text(s, m->term.deadline));
         return;
     case NOTE_ENDING:
-        tell(s, n->name, "Ends term %s: %s.", term_text(m->term), why(m->reason));
+        tell(s, n->name, "Ends term %s: %s.", term_text(m->term.number), why(m->reason));
         return;
     case NOTE_DEAD:
         tell(s, n->name, "PID 1 confirms that all is dead.");
@@ -218,7 +218,7 @@ static void tell_claim(struct story *s, const struct node *n, const struct reque
         tell(s, n->name, "Claims, because term %s was released.", term_text(q->expected_term));
     else
         tell(s, n->name, "Claims, because it has seen the record unchanged for %s s.",
-             span_text(s->now - m->seen_since));
+             span_text(s->now - m->seen.since));
 }
 
 static void tell_request(struct story *s, const struct node *n, const struct request *q,
@@ -252,7 +252,7 @@ static void tell_unknown(struct story *s, const struct node *n, enum operation o
         return;
     case OPERATION_RENEW:
         tell(s, n->name, "Gets no answer to its renewal. The deadline stays at %s.",
-             time_text(s, n->m.deadline));
+             time_text(s, n->m.term.deadline));
         return;
     case OPERATION_RELEASE:
         tell(s, n->name, "Gets no answer to its release.");
@@ -269,17 +269,17 @@ static void tell_unknown(struct story *s, const struct node *n, enum operation o
 static void tell_lease(struct story *s, struct node *n, const struct record *r)
 {
     const struct member *m = &n->m;
-    usec_t configured = m->budget.lease, told = m->cover.lease;
+    usec_t configured = m->budget.lease, sent = m->term.cover.lease;
 
-    bool first = n->notice_decode == 0;
+    bool first = n->sent_lease == 0;
 
     if (!first && r->lease == configured && n->read.lease != configured)
         tell(s, n->name, "The record has a lease of %s s now.", span_text(r->lease));
-    if (!first && told == configured && n->notice_decode != configured)
+    if (!first && sent == configured && n->sent_lease != configured)
         tell(s, n->name, "Tells the keeper: a lease of %s s, and a deadline at %s.",
-             span_text(told), time_text(s, m->deadline));
+             span_text(sent), time_text(s, m->term.deadline));
     n->read.lease = r->lease;
-    n->notice_decode = told;
+    n->sent_lease = sent;
 }
 
 static void tell_reply(struct story *s, struct node *n, const struct reply *reply,
@@ -314,7 +314,7 @@ static void tell_moved(struct story *s, const struct node *n, enum member_state 
         return;
     if (m->state == MEMBER_ADOPTING)
         tell(s, n->name, "Finds a live keeper of its own, with term %s and a deadline at %s.",
-             term_text(m->term), time_text(s, m->deadline));
+             term_text(m->term.number), time_text(s, m->term.deadline));
     else if (m->state == MEMBER_CONFIRMING)
         tell(s, n->name, "The record has the nonce of its claim: the claim was granted after all.");
 }
@@ -324,8 +324,8 @@ void tell_step(struct story *s, struct node *n, const struct member_event *e,
 {
     if (e->type == EVENT_REPLY)
         tell_reply(s, n, e->reply, before);
-    else if (e->type == EVENT_HINT && n->m.has_notice && e->told->term != n->m.over_term)
-        tell(s, n->name, "Hears the release notice of term %s.", term_text(e->told->term));
+    else if (e->type == EVENT_HINT && n->m.has_notice && e->notice->term != n->m.over_term)
+        tell(s, n->name, "Hears the release notice of term %s.", term_text(e->notice->term));
     tell_moved(s, n, before);
     tell_note(s, n, before, u->note);
     if (u->actions & ACTION_REQUEST)

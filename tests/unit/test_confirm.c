@@ -45,7 +45,7 @@ static enum confirm_state watch_for(usec_t span)
     return c.state;
 }
 
-static void stood_still(void)
+static void stayed_unchanged(void)
 {
     ck_assert_int_eq(watch_for(CONFIRM_WATCH_USEC + SEC), CONFIRM_STILL);
 }
@@ -67,7 +67,7 @@ TEST(a_live_leader_renews_twice_in_it)
 }
 
 /* From the answer to the first look until the last question was sent. */
-TEST(it_has_to_stand_still_for_all_of_it)
+TEST(it_has_to_stay_unchanged_for_all_of_it)
 {
     ck_assert_int_eq(watch_for(CONFIRM_WATCH_USEC - SEC), CONFIRM_WATCHING);
     usec_t enough = NOW + USEC_PER_MSEC + CONFIRM_WATCH_USEC;
@@ -152,12 +152,12 @@ TEST(what_is_not_the_nodes, .times = 6)
 }
 
 /* What was lost may be anything: it begins with what is there. */
-TEST(another_life_of_the_server_begins_it_anew, .times = 4)
+TEST(another_life_of_the_server_begins_it_again, .times = 4)
 {
     if (_i < 3)
         (void)watch_for(CONFIRM_WATCH_USEC - SEC);
     else
-        stood_still();
+        stayed_unchanged();
     seen.epoch.started += _i == 0;
     seen.epoch.timeline += _i == 1 || _i == 3;
     seen.epoch.system_id += _i == 2;
@@ -188,7 +188,7 @@ TEST(what_says_nothing_changes_nothing)
 
 TEST(what_is_asked_is_what_was_watched)
 {
-    stood_still();
+    stayed_unchanged();
     ask();
     ck_assert_int_eq(q.operation, OPERATION_CONFIRM_DEAD);
     ck_assert_uint_eq(q.expected_term, TERM);
@@ -205,7 +205,7 @@ TEST(asked_again_it_is_the_same)
 {
     struct request first;
 
-    stood_still();
+    stayed_unchanged();
     ask();
     first = q;
     ck_assert(confirm_ask(&c, L, FLOOR, &other, &q));
@@ -239,7 +239,7 @@ TEST(the_lease_of_a_changing_one_stays_as_it_is, .times = 3)
     r->duration = until;
     ck_assert_uint_gt(r->lease, L);
     ck_assert_uint_ne(r->lease % (100 * USEC_PER_MSEC), 0);
-    stood_still();
+    stayed_unchanged();
     ck_assert(confirm_ask(&c, configured[_i], FLOOR, &fresh, &q));
     ck_assert_uint_eq(q.lease, usec_max(r->lease, configured[_i]));
     ck_assert_uint_ge(confirm_lease(r, configured[_i]), r->lease);
@@ -252,7 +252,7 @@ TEST(with_the_longer_lease_goes_its_own_duration)
 {
     struct budget b;
 
-    stood_still();
+    stayed_unchanged();
     ck_assert(confirm_ask(&c, 60 * SEC, FLOOR, &fresh, &q));
     ck_assert_int_eq(budget_compute(60 * SEC, S, &b), 0);
     ck_assert_uint_eq(q.lease, b.lease);
@@ -265,7 +265,7 @@ TEST(no_lease_keeps_the_promise, .times = 3)
     static const usec_t stops[] = {0, BUDGET_STOP_MAX_USEC + 1, INT64_MAX};
 
     seen.record.stop = stops[_i];
-    stood_still();
+    stayed_unchanged();
     ck_assert(!confirm_ask(&c, L, FLOOR, &fresh, &q));
     ck_assert(!c.asked);
 }
@@ -286,7 +286,7 @@ TEST(granted_is_done, .times = 2)
 {
     struct reply r;
 
-    stood_still();
+    stayed_unchanged();
     ask();
     r = granted();
     if (_i == 1) /* an earlier try, whose answer was lost */
@@ -304,7 +304,7 @@ TEST(done_before_a_restart_is_done)
 {
     struct reply r;
 
-    stood_still();
+    stayed_unchanged();
     ask();
     r = granted();
     r.outcome = OUTCOME_DENIED;
@@ -317,7 +317,7 @@ TEST(unknown_is_neither)
 {
     const struct reply unknown = {.outcome = OUTCOME_UNKNOWN};
 
-    stood_still();
+    stayed_unchanged();
     ask();
     confirm_answer(&c, &unknown, NOW + 13 * SEC, NOW + 13 * SEC);
     ck_assert_int_eq(c.state, CONFIRM_STILL);
@@ -328,7 +328,7 @@ TEST(denied_says_why, .times = 4)
 {
     struct reply r;
 
-    stood_still();
+    stayed_unchanged();
     ask();
     r = seen;
     r.outcome = OUTCOME_DENIED;
@@ -348,7 +348,7 @@ TEST(denied_says_why, .times = 4)
 
 TEST(watched_again_it_is_another_question)
 {
-    stood_still();
+    stayed_unchanged();
     ask();
     seen.epoch.started++;
     (void)watch_for(CONFIRM_WATCH_USEC + SEC);

@@ -365,8 +365,8 @@ TEST(by_a_clock_or_a_server_that_is_wrong_nothing_is_taken, .times = 2)
 {
     if (_i == 1)
         groups[2].member.highest_term = UINT64_C(4) << TERM_TIMELINE_SHIFT;
-    groups[2].member.record = seen[2].record;
-    groups[2].member.epoch = seen[2].epoch;
+    groups[2].member.seen.record = seen[2].record;
+    groups[2].member.seen.epoch = seen[2].epoch;
     turn();
     reply_to_all(false);
     d.fit = _i == 1;

@@ -133,7 +133,7 @@ TEST(slow_answers)
 }
 
 /* Another server has another clock. */
-TEST(a_failover_begins_anew)
+TEST(a_failover_begins_again)
 {
     ck_assert_int_eq(tick(), PAUSE_NONE);
     offset += 5 * (int64_t)SEC;

@@ -61,8 +61,8 @@ TEST(what_is_not_proven_yet_does_not_run, .times = 2)
     if (_i) {
         m.state = MEMBER_ENDING;
         m.since = NOW;
-        m.stop = S;
-        m.cover.lease = 15 * SEC;
+        m.term.stop = S;
+        m.term.cover.lease = 15 * SEC;
     }
     ck_assert_int_eq(look_at(NOW + 60 * SEC), STRAY_NONE);
     ck_assert_uint_eq(stray_due(&s), USEC_INFINITY);
@@ -122,7 +122,7 @@ TEST(sooner_when_nobody_could_be_asked)
     ck_assert_uint_eq(stray_due(&s), now + 2 * STRAY_AGAIN_USEC);
 }
 
-TEST(gone_is_told_when_it_was_ended)
+TEST(gone_is_reported_when_it_was_ended)
 {
     ck_assert_int_eq(look_at(NOW), STRAY_NONE);
     all_dead();
@@ -136,7 +136,7 @@ TEST(gone_is_told_when_it_was_ended)
 }
 
 /* What comes again is another one: with a time of its own. */
-TEST(it_begins_anew)
+TEST(it_begins_again)
 {
     (void)end_once();
     struct host_state before = m.host;
@@ -184,8 +184,8 @@ static void end_term(void)
     m.state = MEMBER_ENDING;
     m.since = NOW;
     m.host.units_stay = false;
-    m.stop = S;
-    m.cover.lease = 15 * SEC;
+    m.term.stop = S;
+    m.term.cover.lease = 15 * SEC;
 }
 
 TEST(after_a_term_no_stop_is_waited_for)
@@ -229,8 +229,8 @@ TEST(a_unit_that_no_stop_has_reached_is_ended_at_once)
 TEST(s_and_k_of_the_term, .times = 2)
 {
     end_term();
-    m.stop = _i ? S + SEC : SEC;
-    m.cover.lease = _i ? 15 * SEC : SEC;
+    m.term.stop = _i ? S + SEC : SEC;
+    m.term.cover.lease = _i ? 15 * SEC : SEC;
     m.host.keeper = KEEPER_BUSY;
     usec_t bound = BOUND + (_i ? SEC : 0);
     (void)look_at(NOW + bound - 1);

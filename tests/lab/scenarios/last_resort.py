@@ -221,7 +221,7 @@ def clocks_after_pause(t):
         t.fault("it gains three seconds more", lambda: step(t, t.db, 3.5))
         t.effect("the database's clock is ahead", lambda: ahead() > 3)
         t.leader = t.next_leader()
-        why = t.said(old, "tenured.service", "seems to have stood still", "alert")
+        why = t.said(old, "tenured.service", "seems to have been paused", "alert")
         t.check("an alert names both possible causes", why
                 and all("or the database's clock was set forward" in line for line in why))
         t.gap_at_most(t.duration_ms / 4 + 1000)

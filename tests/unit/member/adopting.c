@@ -11,7 +11,7 @@ TEST(adopts_a_live_keeper)
     f.m.reason = REASON_DENIED; /* of the term before */
     adopting();
     ck_assert_uint_eq(f.u.actions, 0);
-    ck_assert_uint_eq(f.m.term, TERM);
+    ck_assert_uint_eq(f.m.term.number, TERM);
     ck_assert_uint_eq(member_due(&f.m), f.now);
     ck_assert_uint_eq(member_wake(&f.m), f.host.keeper_deadline);
     ck_assert(member_leads(&f.m));
@@ -29,9 +29,9 @@ TEST(adopts_a_live_keeper)
     ck_assert_uint_eq(f.u.actions, ACTION_EXTEND | ACTION_POLL); /* until its lease is seen */
     ck_assert_int_eq(f.u.note, NOTE_ADOPTED);
     ck_assert_int_eq(f.m.reason, REASON_NONE);
-    ck_assert_uint_eq(f.m.deadline, t0 + 8670000);
+    ck_assert_uint_eq(f.m.term.deadline, t0 + 8670000);
     ck_assert_uint_eq(member_due(&f.m), t0 + 8670000 / 4);
-    event(EVENT_STOP); /* the renewal has told the nonce */
+    event(EVENT_STOP); /* the renewal has shown the nonce */
     proven_dead();
     ask();
     ck_assert(asks(OPERATION_RELEASE));
@@ -122,7 +122,7 @@ TEST(adoption_of_what_is_lost, .times = 3)
         f.row.clean = true;
     answer(OUTCOME_GRANTED);
     assert_ends(REASON_DENIED);
-    ck_assert(!f.m.release);
+    ck_assert(!f.m.term.release);
 }
 
 TEST(adoption_not_read)
@@ -130,12 +130,12 @@ TEST(adoption_not_read)
     usec_t deadline;
 
     adopting();
-    deadline = f.m.deadline;
+    deadline = f.m.term.deadline;
     ask();
     answer(OUTCOME_UNKNOWN);
     ck_assert_int_eq(f.m.state, MEMBER_ADOPTING);
     ck_assert_uint_eq(f.u.actions, 0);
-    ck_assert_uint_eq(f.m.deadline, deadline);
+    ck_assert_uint_eq(f.m.term.deadline, deadline);
     ck_assert_uint_eq(member_due(&f.m), f.now + 8670000 / 4 / 4);
     reading();
 }
@@ -168,8 +168,8 @@ TEST(adopts_the_keepers_numbers)
     f.row.duration = f.host.keeper_duration = b.duration;
     f.host.keeper_deadline = t0 + b.duration;
     look();
-    ck_assert_uint_eq(f.m.cover.lease, 30 * SEC);
-    ck_assert_uint_eq(f.m.stop, 7 * SEC);
+    ck_assert_uint_eq(f.m.term.cover.lease, 30 * SEC);
+    ck_assert_uint_eq(f.m.term.stop, 7 * SEC);
     ck_assert_uint_eq(member_limit(&f.m), b.poll);
     reading();
     f.now = t0 + 1;
@@ -177,11 +177,11 @@ TEST(adopts_the_keepers_numbers)
     ck_assert_uint_eq(f.request.lease, b.lease);
     ck_assert_uint_eq(f.request.duration, b.duration);
     grant();
-    ck_assert_uint_eq(f.m.deadline, t0 + 1 + b.duration);
+    ck_assert_uint_eq(f.m.term.deadline, t0 + 1 + b.duration);
     f.now = member_due(&f.m);
     ask();
     grant();
-    ck_assert_uint_eq(f.m.deadline, t0 + 1 + b.poll + b.duration);
+    ck_assert_uint_eq(f.m.term.deadline, t0 + 1 + b.poll + b.duration);
 }
 
 /* What no keeper ever had is not believed: D ahead of the look, or less. */
@@ -207,7 +207,7 @@ TEST(adopts_no_deadline_beyond_d, EACH(deadlines))
     f.host.keeper_deadline = usec_add(t0, deadlines[_i].ahead);
     look();
     ck_assert_int_eq(f.m.state, MEMBER_ADOPTING);
-    ck_assert_uint_eq(f.m.deadline, t0 + deadlines[_i].adopted);
+    ck_assert_uint_eq(f.m.term.deadline, t0 + deadlines[_i].adopted);
     ck_assert_uint_eq(member_wake(&f.m), t0 + deadlines[_i].adopted);
     if (deadlines[_i].ahead == 1)
         return; /* there is no time left to renew in */
@@ -216,7 +216,7 @@ TEST(adopts_no_deadline_beyond_d, EACH(deadlines))
     ask();
     grant(); /* in no time: the keeper would refuse more than D */
     ck_assert_uint_eq(f.u.actions, ACTION_EXTEND | ACTION_POLL); /* until its lease is seen */
-    ck_assert_uint_eq(f.m.deadline, t0 + 1 + KEEPERS_D);
+    ck_assert_uint_eq(f.m.term.deadline, t0 + 1 + KEEPERS_D);
 }
 
 static void keeper_of_another_owner(void)
@@ -264,7 +264,7 @@ TEST(adopts_only_what_is_its_own, EACH(found))
         return;
     }
     assert_ends(REASON_FOREIGN_KEEPER);
-    ck_assert_uint_eq(f.m.term, TERM); /* which END names */
+    ck_assert_uint_eq(f.m.term.number, TERM); /* which END names */
     proven_dead();
     ck_assert_int_eq(f.m.state, found[_i].ours ? MEMBER_RELEASING : MEMBER_STANDBY);
     if (!found[_i].ours)
@@ -292,21 +292,21 @@ TEST(adoption_refused)
     own(&f.row, OTHER);
     answer(OUTCOME_DENIED);
     assert_ends(REASON_DENIED);
-    ck_assert(!f.m.release);
+    ck_assert(!f.m.term.release);
 }
 
-/* No answer: the keeper's old deadline rules, then the record is watched: whoever renewed it may
- * live. */
+/* No answer: the keeper's old deadline rules, then the record is watched: the life that renewed it
+ * may live. */
 TEST(adoption_unknown)
 {
     usec_t deadline;
 
     adopting_by_renewal();
-    deadline = f.m.deadline;
+    deadline = f.m.term.deadline;
     answer(OUTCOME_UNKNOWN);
     ck_assert_int_eq(f.m.state, MEMBER_ADOPTING);
     ck_assert_uint_eq(f.u.actions, 0);
-    ck_assert_uint_eq(f.m.deadline, deadline);
+    ck_assert_uint_eq(f.m.term.deadline, deadline);
     f.now = deadline - 1;
     event(EVENT_CLOCK);
     ck_assert_int_eq(f.m.state, MEMBER_ADOPTING);
@@ -351,8 +351,8 @@ TEST(stopped_member_ends_what_it_finds)
     keeper_lives(TERM);
     look();
     assert_ends(REASON_STOPPED);
-    ck_assert_uint_eq(f.m.term, TERM);
-    ck_assert(f.m.release);
+    ck_assert_uint_eq(f.m.term.number, TERM);
+    ck_assert(f.m.term.release);
 }
 
 TEST(adopting_keeper_lost_or_stopped, .times = 2)

@@ -15,11 +15,11 @@ TEST(deadline_counts_from_the_send)
     ck_assert_int_eq(f.m.state, MEMBER_STARTING);
     ck_assert_uint_eq(f.u.actions, ACTION_TICKET | ACTION_POLL);
     ck_assert_int_eq(f.u.note, NOTE_STARTING);
-    ck_assert_uint_eq(f.m.term, TERM + 1);
-    ck_assert_uint_eq(f.m.deadline, t0 + D);
-    ck_assert_uint_eq(f.m.cover.lease, L);
-    ck_assert_uint_eq(f.m.stop, S);
-    ck_assert_uint_eq(f.m.cover.duration, D);
+    ck_assert_uint_eq(f.m.term.number, TERM + 1);
+    ck_assert_uint_eq(f.m.term.deadline, t0 + D);
+    ck_assert_uint_eq(f.m.term.cover.lease, L);
+    ck_assert_uint_eq(f.m.term.stop, S);
+    ck_assert_uint_eq(f.m.term.cover.duration, D);
     ck_assert_uint_eq(member_wake(&f.m), t0 + D);
     ck_assert_uint_eq(member_due(&f.m), USEC_INFINITY);
     ck_assert(!member_leads(&f.m));
@@ -62,7 +62,7 @@ TEST(claim_granted_when_the_host_is_not_ready_any_more, .times = LACKS)
     look();
     grant();
     assert_ends(REASON_HOST_NOT_READY);
-    ck_assert(f.m.release);
+    ck_assert(f.m.term.release);
 }
 
 TEST(claim_granted_with_numbers_that_do_not_hold)
@@ -133,7 +133,7 @@ TEST(replaced_server_is_not_claimed_from, .times = 4)
     look();
     step((struct member_event){
         .type = EVENT_HINT,
-        .told = &(struct release_notice){.term = f.row.term, .nonce = f.row.nonce}});
+        .notice = &(struct release_notice){.term = f.row.term, .nonce = f.row.nonce}});
     ask();
     ck_assert(asks(cases[_i].claims ? OPERATION_CLAIM : OPERATION_OBSERVE));
     if (cases[_i].claims) {

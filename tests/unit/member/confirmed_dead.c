@@ -20,7 +20,7 @@ static void ends_without_a_release(void)
     if (f.m.state == MEMBER_ENDING)
         proven_dead();
     ck_assert_int_eq(f.m.state, MEMBER_STANDBY);
-    ck_assert(!f.m.release);
+    ck_assert(!f.m.term.release);
     if (f.m.stopping)
         return;
     /* And nothing of it is taken up again. */

@@ -26,7 +26,7 @@ TEST(own_claim_is_confirmed_by_a_renewal)
     grant();
     ck_assert_int_eq(f.m.state, MEMBER_STARTING);
     ck_assert(does(ACTION_TICKET));
-    ck_assert_uint_eq(f.m.deadline, t0 + D);
+    ck_assert_uint_eq(f.m.term.deadline, t0 + D);
     ck_assert(!f.m.claim_open);
 }
 
@@ -68,8 +68,8 @@ TEST(confirmation_stopped)
     ck_assert_int_eq(f.m.state, MEMBER_CONFIRMING);
     event(EVENT_CLOCK);
     ck_assert_int_eq(f.m.state, MEMBER_CONFIRMING);
-    ck_assert_uint_eq(f.m.cover.lease, L);
-    ck_assert_uint_eq(f.m.stop, S);
+    ck_assert_uint_eq(f.m.term.cover.lease, L);
+    ck_assert_uint_eq(f.m.term.stop, S);
     event(EVENT_STOP);
     assert_ends(REASON_STOPPED);
     proven_dead();

@@ -19,10 +19,10 @@ static usec_t kept; /* the longest lease that the keeper may have when it is sen
 static usec_t renew(void)
 {
     f.now = usec_max(f.now, member_due(&f.m));
-    f.host.keeper_lease = f.m.cover.lease;
-    f.host.keeper_deadline = f.m.deadline;
+    f.host.keeper_lease = f.m.term.cover.lease;
+    f.host.keeper_deadline = f.m.term.deadline;
     look();
-    kept = f.m.cover.kept;
+    kept = f.m.term.cover.kept;
     usec_t t0 = f.now;
     ask();
     ck_assert(asks(OPERATION_RENEW));
@@ -41,7 +41,7 @@ static void assert_covered(usec_t deadline, usec_t longest, usec_t t0)
 static void leads(void)
 {
     leading();
-    f.host.keeper_duration = f.m.cover.duration;
+    f.host.keeper_duration = f.m.term.cover.duration;
     f.host.keeper_stop = S;
 }
 
@@ -60,19 +60,19 @@ TEST(a_longer_lease_waits_for_one_old_one)
         ck_assert_uint_eq(f.row.lease, 60 * SEC);
         ck_assert_uint_eq(f.row.duration, new_d);
         if (f.now < shown + L) {
-            ck_assert_uint_eq(f.m.cover.lease, L);
-            ck_assert_uint_eq(f.m.deadline, t0 + old_d);
+            ck_assert_uint_eq(f.m.term.cover.lease, L);
+            ck_assert_uint_eq(f.m.term.deadline, t0 + old_d);
         }
     }
     ck_assert(does(ACTION_EXTEND));
-    ck_assert_uint_eq(f.m.cover.lease, 60 * SEC);
-    ck_assert_uint_eq(f.m.cover.duration, new_d);
-    ck_assert_uint_eq(f.m.deadline, t0 + new_d);
-    ck_assert_uint_eq(f.m.stop, S);
+    ck_assert_uint_eq(f.m.term.cover.lease, 60 * SEC);
+    ck_assert_uint_eq(f.m.term.cover.duration, new_d);
+    ck_assert_uint_eq(f.m.term.deadline, t0 + new_d);
+    ck_assert_uint_eq(f.m.term.stop, S);
 }
 
 /* Another one in between: what has to be shown is the one that the keeper will get. */
-TEST(a_longer_lease_waits_anew_for_another)
+TEST(a_longer_lease_waits_again_for_another)
 {
     leads();
     resume(60 * SEC, S);
@@ -80,12 +80,12 @@ TEST(a_longer_lease_waits_anew_for_another)
     resume(40 * SEC, S);
     while (f.now < shown + L) {
         (void)renew();
-        ck_assert_uint_eq(f.m.cover.lease, L);
+        ck_assert_uint_eq(f.m.term.cover.lease, L);
     }
     usec_t until = f.now + L;
     while (f.now <= until)
         (void)renew();
-    ck_assert_uint_eq(f.m.cover.lease, 40 * SEC);
+    ck_assert_uint_eq(f.m.term.cover.lease, 40 * SEC);
 }
 
 /* The record shrinks with each renewal, as the deadline comes closer; the keeper hears of it when
@@ -93,33 +93,33 @@ TEST(a_longer_lease_waits_anew_for_another)
 TEST(a_shorter_lease_stops_extending)
 {
     leads();
-    usec_t new_d = d_of(10 * SEC), deadline = f.m.deadline, before = L;
+    usec_t new_d = d_of(10 * SEC), deadline = f.m.term.deadline, before = L;
 
     resume(10 * SEC, 2 * SEC);
     ck_assert_uint_eq(member_limit(&f.m), new_d / 4);
-    while (f.m.deadline == deadline) {
+    while (f.m.term.deadline == deadline) {
         usec_t t0 = renew();
 
-        assert_covered(f.m.deadline, L, t0);
+        assert_covered(f.m.term.deadline, L, t0);
         ck_assert_uint_lt(f.row.lease, before);
         before = f.row.lease;
-        if (f.m.deadline == deadline) {
+        if (f.m.term.deadline == deadline) {
             ck_assert(!does(ACTION_EXTEND)); /* the keeper shows the one that it has */
             continue;
         }
         ck_assert(does(ACTION_EXTEND));
-        ck_assert_uint_eq(f.m.deadline, t0 + new_d);
+        ck_assert_uint_eq(f.m.term.deadline, t0 + new_d);
     }
     ck_assert_uint_eq(f.row.lease, 10 * SEC);
-    ck_assert_uint_eq(f.m.cover.lease, 10 * SEC);
-    ck_assert_uint_eq(f.m.cover.duration, new_d);
+    ck_assert_uint_eq(f.m.term.cover.lease, 10 * SEC);
+    ck_assert_uint_eq(f.m.term.cover.duration, new_d);
 }
 
 /* The last extension got lost, and the next one is far away: it is sent again. */
 TEST(a_shorter_lease_repeats_what_got_lost)
 {
     leads();
-    usec_t deadline = f.m.deadline;
+    usec_t deadline = f.m.term.deadline;
 
     resume(10 * SEC, S);
     f.host.keeper_deadline = deadline - SEC;
@@ -128,10 +128,10 @@ TEST(a_shorter_lease_repeats_what_got_lost)
     ask();
     grant();
     ck_assert(does(ACTION_EXTEND));
-    ck_assert_uint_eq(f.m.deadline, deadline);
+    ck_assert_uint_eq(f.m.term.deadline, deadline);
     /* By what the record has: the keeper takes no deadline beyond D. */
-    ck_assert_uint_ge(f.now + f.m.cover.duration, deadline);
-    ck_assert_uint_eq(f.m.cover.lease, f.row.lease);
+    ck_assert_uint_ge(f.now + f.m.term.cover.duration, deadline);
+    ck_assert_uint_eq(f.m.term.cover.lease, f.row.lease);
 }
 
 /* K of a keeper that has a longer lease still counts, until its state shows that it has not. */
@@ -143,23 +143,23 @@ TEST(a_longer_k_counts_until_the_keeper_has_the_shorter)
     for (int i = 0; f.row.lease != 8 * SEC; i++) {
         ck_assert_int_lt(i, 50);
         t0 = renew();
-        assert_covered(f.m.deadline, kept, t0);
-        if (f.m.deadline == t0 + d && kept > 8 * SEC + 100 * MSEC)
+        assert_covered(f.m.term.deadline, kept, t0);
+        if (f.m.term.deadline == t0 + d && kept > 8 * SEC + 100 * MSEC)
             ck_assert_uint_gt(f.row.lease, 8 * SEC);
     }
-    ck_assert_uint_eq(f.m.deadline, t0 + d);
+    ck_assert_uint_eq(f.m.term.deadline, t0 + d);
 }
 
 /* A lease that is too short for the S of this term counts from the next one on. */
 TEST(a_lease_too_short_for_this_stop_waits)
 {
     leads();
-    usec_t d = f.m.cover.duration;
+    usec_t d = f.m.term.cover.duration;
 
     resume(2 * SEC, 500 * MSEC);
     usec_t t0 = renew();
     ck_assert_uint_eq(f.row.lease, L);
-    ck_assert_uint_eq(f.m.deadline, t0 + d);
+    ck_assert_uint_eq(f.m.term.deadline, t0 + d);
     event(EVENT_STOP);
     proven_dead();
     ask();
@@ -177,7 +177,7 @@ TEST(a_pause_while_a_longer_lease_waits)
     (void)renew();
     (void)renew();
     ck_assert_uint_eq(f.row.lease, 60 * SEC);
-    ck_assert_uint_eq(f.m.cover.lease, L);
+    ck_assert_uint_eq(f.m.term.cover.lease, L);
     f.now = usec_max(f.now, member_due(&f.m));
     ask();
     f.ahead += 2 * 60 * SEC;
@@ -186,18 +186,18 @@ TEST(a_pause_while_a_longer_lease_waits)
 }
 
 /* A keeper of the first version keeps its lease, and so does the record. */
-TEST(a_keeper_of_version_1_is_told_of_no_other_lease)
+TEST(a_keeper_of_version_1_is_sent_no_other_lease)
 {
     leads();
-    usec_t old_d = f.m.cover.duration, t0;
+    usec_t old_d = f.m.term.cover.duration, t0;
 
-    f.m.cover.fixed = true;
+    f.m.term.cover.fixed = true;
     resume(60 * SEC, S);
     for (int i = 0; i < 20; i++) {
         t0 = renew();
-        ck_assert_uint_eq(f.m.deadline, t0 + old_d);
+        ck_assert_uint_eq(f.m.term.deadline, t0 + old_d);
         ck_assert_uint_eq(f.row.lease, L);
-        ck_assert_uint_eq(f.m.cover.lease, L);
+        ck_assert_uint_eq(f.m.term.cover.lease, L);
         if (i == 9)
             resume(10 * SEC, S);
     }
@@ -222,8 +222,8 @@ TEST(adopting_covers_what_an_earlier_life_sent)
     grant();
     assert_covered(sent + left, 60 * SEC, sent);
     /* By the keeper's own, shorter D: a longer one has to wait. */
-    ck_assert_uint_eq(f.m.deadline, sent + D);
-    ck_assert_uint_eq(f.m.cover.lease, L);
+    ck_assert_uint_eq(f.m.term.deadline, sent + D);
+    ck_assert_uint_eq(f.m.term.cover.lease, L);
     f.now += 20 * SEC;
     ask();
     ck_assert_uint_ge(usec_add(f.now, f.request.duration), sent + left);
@@ -245,8 +245,8 @@ TEST(adopts_by_the_records_d)
     ask();
     grant();
     ck_assert_uint_eq(f.row.lease, L);
-    ck_assert_uint_eq(f.m.deadline, sent + D);
-    ck_assert_uint_eq(f.m.cover.lease, L);
+    ck_assert_uint_eq(f.m.term.deadline, sent + D);
+    ck_assert_uint_eq(f.m.term.cover.lease, L);
     ck_assert(does(ACTION_EXTEND));
 }
 

@@ -6,7 +6,7 @@
 
 TEST_CASE(ending, .set_up = set_up);
 
-TEST(keeper_is_told_again, .times = 2)
+TEST(keeper_is_asked_again, .times = 2)
 {
     usec_t began;
 

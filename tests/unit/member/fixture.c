@@ -202,7 +202,7 @@ void keeper_lives(uint64_t term)
     f.host.keeper_lease = L;
     f.host.keeper_stop = S;
     f.host.keeper_duration = 8670000;
-    f.host.keeper_deadline = f.m.deadline ? f.m.deadline : f.now + 5 * SEC;
+    f.host.keeper_deadline = f.m.term.deadline ? f.m.term.deadline : f.now + 5 * SEC;
     f.host.units_dead = f.host.slice_empty = false;
 }
 
@@ -218,7 +218,7 @@ usec_t leading(void)
 
     f.now += 10 * MSEC;
     started(0);
-    keeper_lives(f.m.term);
+    keeper_lives(f.m.term.number);
     look();
     ck_assert_int_eq(f.m.state, MEMBER_LEADING);
     return t0;

@@ -16,7 +16,7 @@
 #define S (5 * SEC)
 #define P (f.m.budget.poll)
 #define D (f.m.budget.duration)
-/* How long a record of f.row's D must stand still before it is nobody's. */
+/* How long a record of f.row's D must be unchanged before it belongs to no life. */
 #define STILL ((usec_t)8670000 / 4 + 8670000 / 4 / 4)
 #define TERM ((uint64_t)4294967297)
 #define ME "db1/00000000000000000000000000000001"
@@ -69,7 +69,8 @@ bool asks(enum operation o);
 unsigned n_named(void);
 bool names(struct nonce nonce);
 bool does(enum member_action a);
-/* An end that began for this reason: the ticket goes, the keeper is told, the proof is asked for.
+/* An end that began for this reason: the ticket goes, the keeper is asked to end, the proof is
+ * asked for.
  */
 void assert_ends(enum member_reason r);
 

@@ -102,7 +102,7 @@ TEST(pauses_grow, .times = 2)
 }
 
 /* All was whole for a minute after the last one. */
-TEST(pauses_begin_anew, .times = 2)
+TEST(pauses_begin_again, .times = 2)
 {
     guards_are(GUARDS_PART);
     for (int n = 0; n < 3; n++) {
@@ -226,7 +226,7 @@ TEST(a_leader_does_not_wait_for_long)
     ck_assert_uint_gt(f.m.heal.not_before, over + 60 * SEC);
     leading();
     guards_are(GUARDS_BARE);
-    f.m.deadline = over + 20 * SEC;
+    f.m.term.deadline = over + 20 * SEC;
     heal_due_now(over + 10 * SEC);
 }
 
@@ -250,7 +250,7 @@ TEST(outside_of_long_ago_says_nothing, .times = 2)
         .state = _i == 0 ? GUARDS_WHOLE : GUARDS_UNKNOWN, .outside = true, .asked_at = f.now};
     if (_i == 0)
         f.now += 10 * SEC;
-    f.m.deadline = f.now + SEC;
+    f.m.term.deadline = f.now + SEC;
     look();
     ck_assert_int_eq(f.m.state, MEMBER_LEADING);
 }

@@ -37,11 +37,11 @@ TEST(hint_says_nothing_to_a_leader)
 }
 
 /* A notification, true or not. */
-static void told(uint64_t term, const struct nonce *nonce)
+static void announced(uint64_t term, const struct nonce *nonce)
 {
     const struct release_notice t = {.term = term, .nonce = *nonce};
 
-    step((struct member_event){.type = EVENT_HINT, .told = &t});
+    step((struct member_event){.type = EVENT_HINT, .notice = &t});
 }
 
 /* The record as the leader gave it back: renewed since it was seen last. */
@@ -49,10 +49,10 @@ static void given_back(void)
 {
     f.row.nonce = next_nonce();
     free_record();
-    told(f.row.term, &f.row.nonce);
+    announced(f.row.term, &f.row.nonce);
 }
 
-TEST(claims_at_once_what_is_told_to_be_free)
+TEST(claims_at_once_what_is_announced_as_clean)
 {
     first_seen();
     look();
@@ -69,8 +69,9 @@ TEST(claims_at_once_what_is_told_to_be_free)
     ck_assert_int_eq(f.m.state, MEMBER_STARTING);
 }
 
-/* Who was told to give the group up has forgotten it by the time that he may claim again. */
-TEST(no_claim_on_what_was_told_before_a_stop)
+/* A node that was asked to step down has forgotten the notice by the time that it may claim
+ * again. */
+TEST(no_claim_on_a_notice_from_before_a_stop)
 {
     first_seen();
     look();
@@ -82,8 +83,8 @@ TEST(no_claim_on_what_was_told_before_a_stop)
     ck_assert(asks(OPERATION_OBSERVE));
 }
 
-/* Told while a look is under way, which was answered before the record was given back. */
-TEST(claims_what_it_was_told_while_it_looked)
+/* The notice comes while a poll is under way, which was answered before the release. */
+TEST(claims_on_a_notice_that_came_during_a_poll)
 {
     struct record before;
 
@@ -104,7 +105,7 @@ TEST(claims_what_it_was_told_while_it_looked)
 }
 
 /* Then it looks, as after any hint. */
-TEST(no_claim_on_what_is_told, .times = 8)
+TEST(no_claim_on_a_notice, .times = 8)
 {
     if (_i != 0)
         first_seen();
@@ -115,15 +116,15 @@ TEST(no_claim_on_what_is_told, .times = 8)
     f.fit = _i != 2;
     f.may_claim = _i != 3;
     if (_i == 4)
-        own(&f.m.record, ME);
+        own(&f.m.seen.record, ME);
     if (_i == 5)
-        told(TERM - 1, &f.row.nonce);
+        announced(TERM - 1, &f.row.nonce);
     else if (_i == 6)
-        told(TERM + 1, &f.row.nonce);
+        announced(TERM + 1, &f.row.nonce);
     else
         given_back();
     if (_i == 7)
-        event(EVENT_CONNECTED); /* another session: told by whom? */
+        event(EVENT_CONNECTED); /* another session: by whom was it announced? */
     ask();
     ck_assert(asks(OPERATION_OBSERVE));
     answer(OUTCOME_UNKNOWN);
@@ -134,7 +135,7 @@ TEST(no_claim_on_what_is_told, .times = 8)
     ck_assert(asks(OPERATION_OBSERVE));
 }
 
-TEST(no_claim_on_what_is_told_after_a_release)
+TEST(no_claim_on_a_notice_after_a_release)
 {
     leading();
     event(EVENT_STOP);
@@ -147,12 +148,12 @@ TEST(no_claim_on_what_is_told_after_a_release)
     ask();
     answer(OUTCOME_GRANTED);
     look();
-    told(f.row.term, &f.row.nonce);
+    announced(f.row.term, &f.row.nonce);
     ask();
     ck_assert(asks(OPERATION_OBSERVE)); /* others go first */
 }
 
-/* Whoever may send notifications must not be able to keep a group without a leader: what was
+/* A client that may send notifications must not be able to keep a group without a leader: what was
  * observed stays, and the claim that it allows comes when it is due. */
 TEST(lies_delay_no_claim)
 {
@@ -160,7 +161,7 @@ TEST(lies_delay_no_claim)
 
     while (f.now < seen + L) {
         look();
-        told(TERM, &f.row.nonce);
+        announced(TERM, &f.row.nonce);
         ck_assert_uint_eq(member_due(&f.m), f.now);
         ask();
         if (f.now < seen + L && asks(OPERATION_CLAIM))

@@ -74,7 +74,7 @@ TEST(unfit_clock_claims_nothing)
     ck_assert(asks(OPERATION_OBSERVE));
     f.fit = true;
     answer(OUTCOME_GRANTED);
-    ck_assert(!f.m.observed);
+    ck_assert(!f.m.seen.valid);
     f.now = member_due(&f.m);
     ck_assert_uint_gt(f.now, f.m.sent_at + P / 2);
     ck_assert_uint_eq(f.m.not_before, f.m.sent_at + P);

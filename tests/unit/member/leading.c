@@ -22,7 +22,7 @@ TEST(renewal_extends_from_its_send, .first = 1020, .times = 8)
     grant();
     ck_assert_int_eq(f.m.state, MEMBER_LEADING);
     ck_assert_uint_eq(f.u.actions, ACTION_EXTEND);
-    ck_assert_uint_eq(f.m.deadline, t0 + D);
+    ck_assert_uint_eq(f.m.term.deadline, t0 + D);
     /* Jittered by a tenth, never beyond p. */
     ck_assert_uint_le(member_due(&f.m), t0 + P);
     ck_assert_uint_ge(member_due(&f.m), t0 + P - P / 10);
@@ -54,7 +54,7 @@ TEST(unknown_renewal_changes_nothing)
     answer(OUTCOME_UNKNOWN);
     ck_assert_int_eq(f.m.state, MEMBER_LEADING);
     ck_assert_uint_eq(f.u.actions, 0);
-    ck_assert_uint_eq(f.m.deadline, t0 + D);
+    ck_assert_uint_eq(f.m.term.deadline, t0 + D);
     ck_assert_uint_eq(member_due(&f.m), f.now + P / 4);
 }
 
@@ -72,7 +72,7 @@ TEST(acknowledged_after_the_deadline, .times = 2)
         return;
     }
     assert_ends(REASON_DEADLINE);
-    ck_assert_uint_eq(f.m.deadline, t0 + D);
+    ck_assert_uint_eq(f.m.term.deadline, t0 + D);
 }
 
 TEST(deadline_passes)
@@ -240,7 +240,7 @@ TEST(unfit_clock_renews_nothing)
     ask();
     ck_assert_uint_eq(f.u.actions, 0);
     ck_assert_uint_eq(member_due(&f.m), f.now + P / 4);
-    ck_assert_uint_eq(f.m.deadline, t0 + D);
+    ck_assert_uint_eq(f.m.term.deadline, t0 + D);
     f.fit = true;
     ask();
     ck_assert(asks(OPERATION_RENEW));
@@ -255,7 +255,7 @@ TEST(renews_at_once_after_a_reconnect)
     ck_assert_int_eq(f.m.state, MEMBER_LEADING);
 }
 
-TEST(led_down)
+TEST(stepped_down)
 {
     leading();
     event(EVENT_STOP);

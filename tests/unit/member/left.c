@@ -66,7 +66,8 @@ TEST(it_is_not_over_before_all_is_dead, .times = LACKS)
     ck_assert_uint_eq(f.m.left_term, 0);
 }
 
-/* The record is another's: nothing to give back, but nothing is claimed as told, either. */
+/* The record is another node's: there is nothing to release, but nothing is claimed on a notice,
+ * either. */
 TEST(nothing_to_give_back)
 {
     leading();
@@ -91,7 +92,7 @@ TEST(the_record_runs_out)
     ck_assert_uint_eq(f.u.request.expected_term, f.row.term);
     grant();
     ck_assert_int_eq(f.m.state, MEMBER_STARTING);
-    ck_assert_uint_gt(f.m.term, f.m.left_term);
+    ck_assert_uint_gt(f.m.term.number, f.m.left_term);
 }
 
 /* What is left on this host is its own when it leads again: that is no obstacle. */
@@ -111,7 +112,7 @@ TEST(a_later_term_is_given_back)
     ck_assert_int_eq(f.m.state, MEMBER_RELEASING);
     ask();
     ck_assert(asks(OPERATION_RELEASE));
-    ck_assert_uint_eq(f.u.request.term, f.m.term);
+    ck_assert_uint_eq(f.u.request.term, f.m.term.number);
 }
 
 /* An agent that was restarted finds its own record, and no keeper: it needs the same proof. */
@@ -133,7 +134,7 @@ TEST(an_orphan_that_left_something, .times = 2)
     ck_assert_int_eq(f.m.state, _i == 1 ? MEMBER_STANDBY : MEMBER_RELEASING);
     if (_i == 0)
         return;
-    /* Said once: not an orphan again, however long the record stands still. */
+    /* Said once: not an orphan again, however long the record is unchanged. */
     f.now = member_due(&f.m);
     seen = first_seen();
     observe_until(seen + 2 * STILL, P);
@@ -147,5 +148,5 @@ TEST(others_go_first)
 
     (void)first_seen();
     observe_until(ended + L + 2 * P - 1, P);
-    ck_assert_uint_ge(f.now - f.m.seen_since, L);
+    ck_assert_uint_ge(f.now - f.m.seen.since, L);
 }

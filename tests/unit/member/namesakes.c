@@ -14,7 +14,7 @@ static enum member_note read_again(void)
     return f.u.note;
 }
 
-TEST(namesake_is_told_once)
+TEST(namesake_is_reported_once)
 {
     own(&f.row, MY_NAMESAKE);
     first_seen();
@@ -28,7 +28,7 @@ TEST(namesake_is_told_once)
     ck_assert_int_eq(read_again(), NOTE_NONE);
 }
 
-/* Others' renewals, or a namesake's that claims anew, are none. */
+/* Others' renewals, or a namesake's that claims again, are none. */
 TEST(no_namesake, .times = 3)
 {
     static const char *const owners[] = {OTHER, "db11/00000000000000000000000000000002",

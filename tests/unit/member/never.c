@@ -290,13 +290,13 @@ TEST(no_outcome_that_there_is_not)
     usec_t deadline;
 
     leading();
-    deadline = f.m.deadline;
+    deadline = f.m.term.deadline;
     f.now = member_due(&f.m);
     ask();
     answer_without_record((enum outcome)(OUTCOME_OTHER_NONCE + 1));
     ck_assert_int_eq(f.m.state, MEMBER_LEADING);
     ck_assert_uint_eq(f.u.actions, 0);
-    ck_assert_uint_eq(f.m.deadline, deadline);
+    ck_assert_uint_eq(f.m.term.deadline, deadline);
     ck_assert_uint_eq(member_wake(&f.m), deadline);
     f.now = deadline;
     event(EVENT_CLOCK);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Renewals are keyed by what the record may bear. Whoever else has written it in this very name is
+/* Renewals are keyed by what the record may have. Another writer in this very name is
  * an earlier life of the agent, or a copy of this host. */
 #include "fixture.h"
 
@@ -49,7 +49,7 @@ TEST(the_last_one_is_remembered)
     leading();
     unanswered_renewals(all, REQUEST_NONCES_MAX);
     for (int i = 0; i < NONCES_REMEMBERED; i++) {
-        f.m.deadline += SEC; /* or there would be no time for so many */
+        f.m.term.deadline += SEC; /* or there would be no time for so many */
         reading();
         (void)unanswered();
         f.now = member_due(&f.m);
@@ -99,7 +99,7 @@ TEST(beyond_what_can_be_named_not_all_is_believed, .times = 3)
     if (_i == 0) {
         answer(OUTCOME_GRANTED);
         assert_ends(REASON_DENIED);
-        ck_assert(!f.m.release);
+        ck_assert(!f.m.term.release);
         return;
     }
     if (_i == 1) {
@@ -111,7 +111,7 @@ TEST(beyond_what_can_be_named_not_all_is_believed, .times = 3)
     answer(OUTCOME_UNKNOWN);
     ck_assert_int_eq(f.m.state, MEMBER_LEADING);
     ck_assert_uint_eq(member_due(&f.m), f.now + P / 4);
-    f.now = f.m.deadline; /* what it wrote last is not known: it must stand still */
+    f.now = f.m.term.deadline; /* what it wrote last is not known: it must be unchanged */
     event(EVENT_CLOCK);
     proven_dead();
     ask();
@@ -137,7 +137,7 @@ TEST(leader_that_was_copied_ends)
     ck_assert_int_eq(f.m.state, MEMBER_STANDBY);
     ck_assert_int_eq(f.u.note, NOTE_LOST);
     ck_assert_uint_eq(f.m.over_term, TERM + 1);
-    /* Not an orphan, however long it stands still: it is claimed like anybody's. */
+    /* Not an orphan, however long it is unchanged: it is claimed like any other. */
     f.now = f.m.not_before;
     usec_t seen = first_seen();
     ck_assert(member_copied(&f.m));
@@ -155,7 +155,7 @@ TEST(copy_found_while_confirming)
     confirming();
     renewal_refused_by_another_nonce();
     assert_ends(REASON_COPY);
-    ck_assert(!f.m.release);
+    ck_assert(!f.m.term.release);
 }
 
 /* The answer comes when the term is over: then it says whether something can be given back. */
@@ -217,7 +217,7 @@ TEST(leader_goes_on_after_lost_writes, .times = 3)
     answer(OUTCOME_OTHER_NONCE);
     if (_i > 0) { /* an earlier life's, or a copy's */
         assert_ends(REASON_DENIED);
-        ck_assert(!f.m.release);
+        ck_assert(!f.m.term.release);
         proven_dead();
         f.now = f.m.not_before;
         usec_t seen = first_seen();

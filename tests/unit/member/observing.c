@@ -81,11 +81,11 @@ static void change_system(void)
 }
 static void change_by_a_gap(void)
 {
-    f.now = f.m.seen_at + L / 2 + 1 - MSEC; /* the reply comes a millisecond later */
+    f.now = f.m.seen.at + L / 2 + 1 - MSEC; /* the reply comes a millisecond later */
 }
 static void change_by_the_longest_pause(void)
 {
-    f.now = f.m.seen_at + L / 2 - MSEC;
+    f.now = f.m.seen.at + L / 2 - MSEC;
 }
 static void change_connection(void)
 {
@@ -121,7 +121,7 @@ static void change_by_an_unfit_question(void)
 
 static const struct {
     void (*change)(void);
-    bool starts_anew;
+    bool starts_again;
 } changes[] = {
     {change_nothing, false},
     {change_by_the_longest_pause, false},
@@ -138,7 +138,7 @@ static const struct {
     {change_by_an_unfit_question, true},
 };
 
-TEST(observation_starts_anew, EACH(changes))
+TEST(observation_starts_again, EACH(changes))
 {
     usec_t seen = first_seen(), again;
 
@@ -150,7 +150,7 @@ TEST(observation_starts_anew, EACH(changes))
     ck_assert(asks(OPERATION_OBSERVE));
     f.now += MSEC;
     answer(OUTCOME_GRANTED);
-    again = changes[_i].starts_anew ? f.now : seen;
+    again = changes[_i].starts_again ? f.now : seen;
     observe_until(again + L - 1, P);
     ck_assert_uint_eq(member_due(&f.m), again + L);
     look_asked_at(f.now);
@@ -165,7 +165,7 @@ TEST(no_claim_after_a_gap, .times = 2)
     usec_t seen = first_seen();
 
     observe_until(seen + L - SEC, P);
-    f.now = f.m.seen_at + L / 2 + (usec_t)_i;
+    f.now = f.m.seen.at + L / 2 + (usec_t)_i;
     look_asked_at(f.now);
     ask();
     ck_assert(asks(_i ? OPERATION_OBSERVE : OPERATION_CLAIM));
@@ -202,9 +202,9 @@ TEST(unknown_reply_is_no_observation)
     ask();
     f.now += P;
     answer(OUTCOME_UNKNOWN);
-    ck_assert_uint_eq(f.m.seen_at, last);
-    ck_assert_uint_eq(f.m.seen_since, seen);
-    ck_assert(f.m.observed);
+    ck_assert_uint_eq(f.m.seen.at, last);
+    ck_assert_uint_eq(f.m.seen.since, seen);
+    ck_assert(f.m.seen.valid);
     ck_assert_uint_gt(member_due(&f.m), f.now);
 }
 
@@ -212,7 +212,7 @@ TEST(reply_without_a_record_is_no_observation)
 {
     ask();
     answer_without_record(OUTCOME_GRANTED);
-    ck_assert(!f.m.observed);
+    ck_assert(!f.m.seen.valid);
     ck_assert_uint_gt(member_due(&f.m), f.now);
 }
 
@@ -283,7 +283,7 @@ static void observation_is(usec_t done, usec_t whole)
     ck_assert_uint_eq(w, whole);
 }
 
-TEST(observation_is_told)
+TEST(observation_is_reported)
 {
     observation_is(0, 0); /* nothing was read yet */
     f.row.lease = 20 * SEC;
@@ -291,11 +291,11 @@ TEST(observation_is_told)
 
     observation_is(0, 20 * SEC);
     observe_until(seen + 5 * SEC, P);
-    observation_is(f.m.seen_at - seen, 20 * SEC);
+    observation_is(f.m.seen.at - seen, 20 * SEC);
     f.now += SEC; /* up to now, not to the last look */
     event(EVENT_CONNECTED);
     observation_is(f.now - seen, 20 * SEC);
-    f.now = f.m.seen_at + 10 * SEC;
+    f.now = f.m.seen.at + 10 * SEC;
     observation_is(f.now - seen, 20 * SEC);
     f.now++; /* as the next look will find it: nothing was seen for half of the lease */
     observation_is(0, 20 * SEC);
@@ -357,7 +357,7 @@ TEST(no_observation_to_wait_for, .times = 2)
 }
 
 /* What an earlier life left, if it is not given back before. */
-TEST(observation_of_its_own_record_is_told)
+TEST(observation_of_its_own_record_is_reported)
 {
     own(&f.row, ME);
     f.host.keeper = KEEPER_UNKNOWN;
@@ -366,5 +366,5 @@ TEST(observation_of_its_own_record_is_told)
 
     observation_is(0, L);
     observe_until(seen + 5 * SEC, P);
-    observation_is(f.m.seen_at - seen, L);
+    observation_is(f.m.seen.at - seen, L);
 }

@@ -16,7 +16,7 @@ static usec_t watched_until(usec_t after)
     return seen;
 }
 
-TEST(orphan_is_given_back_when_it_stood_still, .times = 2)
+TEST(orphan_is_given_back_when_it_stayed_unchanged, .times = 2)
 {
     usec_t seen = watched_until(STILL - 1);
 
@@ -59,7 +59,7 @@ static void interrupt_clock(void)
 static void (*const interruptions[])(void) = {interrupt_history, interrupt_change, interrupt_clock};
 
 /* Connections that last for less than it takes: a nonce that is the same has not changed. */
-TEST(what_stands_still_does_so_over_reconnects)
+TEST(what_stays_unchanged_does_so_over_reconnects)
 {
     watched_until(STILL - 1);
     event(EVENT_CONNECTED);
@@ -70,7 +70,7 @@ TEST(what_stands_still_does_so_over_reconnects)
     assert_ends(REASON_ORPHAN);
 }
 
-TEST(what_does_not_stand_still_is_watched_anew, EACH(interruptions))
+TEST(what_does_not_stay_unchanged_is_watched_again, EACH(interruptions))
 {
     watched_until(STILL - 1);
     interruptions[_i]();

@@ -12,7 +12,7 @@ TEST(leads_when_the_keeper_is_active)
 
     started(0);
     ck_assert(does(ACTION_POLL));
-    keeper_lives(f.m.term);
+    keeper_lives(f.m.term.number);
     look();
     ck_assert_int_eq(f.m.state, MEMBER_LEADING);
     ck_assert_int_eq(f.u.note, NOTE_LEADING);
@@ -25,7 +25,7 @@ TEST(leads_when_the_keeper_is_active)
 TEST(leads_without_the_answer_of_start_unit)
 {
     starting();
-    keeper_lives(f.m.term);
+    keeper_lives(f.m.term.number);
     look();
     ck_assert_int_eq(f.m.state, MEMBER_LEADING);
     started(-EEXIST);
@@ -35,10 +35,10 @@ TEST(leads_without_the_answer_of_start_unit)
 TEST(keeper_of_another_term_is_not_the_one_that_was_started)
 {
     starting();
-    keeper_lives(f.m.term + 1);
+    keeper_lives(f.m.term.number + 1);
     look();
     ck_assert_int_eq(f.m.state, MEMBER_STARTING);
-    keeper_lives(f.m.term);
+    keeper_lives(f.m.term.number);
     f.host.keeper = KEEPER_BUSY;
     look();
     ck_assert_int_eq(f.m.state, MEMBER_STARTING);
@@ -48,7 +48,7 @@ TEST(keeper_of_another_term_is_not_the_one_that_was_started)
 TEST(look_from_before_the_ticket, .times = 2)
 {
     starting();
-    keeper_lives(f.m.term);
+    keeper_lives(f.m.term.number);
     f.now += 10 * MSEC;
     look_asked_at(f.m.since + (usec_t)_i);
     ck_assert_int_eq(f.m.state, _i ? MEMBER_LEADING : MEMBER_STARTING);
@@ -81,7 +81,7 @@ TEST(start_refused)
     starting();
     started(-EACCES);
     assert_ends(REASON_START_FAILED);
-    ck_assert(f.m.release);
+    ck_assert(f.m.term.release);
 }
 
 /* No answer is no refusal: PID 1 may have the job. What it says two seconds later decides. */
@@ -106,7 +106,7 @@ TEST(start_not_answered, .times = 2)
     ck_assert_int_eq(f.m.state, MEMBER_STARTING);
     ck_assert_uint_eq(member_wake(&f.m), t0 + D);
     if (_i == 1) {
-        keeper_lives(f.m.term);
+        keeper_lives(f.m.term.number);
         look_asked_at(f.now);
         ck_assert_int_eq(f.m.state, MEMBER_LEADING);
         return;
@@ -144,7 +144,7 @@ TEST(start_not_asked)
     started(-EAGAIN);
     assert_ends(REASON_HOST_NOT_READY);
     ck_assert_uint_eq(f.m.failed_starts, 0);
-    ck_assert(f.m.release);
+    ck_assert(f.m.term.release);
 }
 
 /* The bus broke, with the call or its answer: PID 1's own word on what became of it counts. */
@@ -165,7 +165,7 @@ TEST(start_lost_with_the_bus, .times = 2)
     f.host.keeper = KEEPER_BUSY;
     look();
     ck_assert_int_eq(f.m.state, MEMBER_STARTING);
-    keeper_lives(f.m.term);
+    keeper_lives(f.m.term.number);
     look();
     ck_assert_int_eq(f.m.state, MEMBER_LEADING);
 }
