@@ -21,7 +21,7 @@
 #define ARBITER_TICK_MAX 1024
 /* The name of a prepared transaction as PostgreSQL quotes it: of 199 bytes, each may be doubled. */
 #define ARBITER_QUOTED_MAX (2 * 199 + 4)
-/* Of a text for people. The longest has such a name twice. */
+/* Of a human-readable text. The longest has such a name twice. */
 #define ARBITER_TEXT_MAX (2 * ARBITER_QUOTED_MAX + 448)
 
 struct arbiter;
@@ -45,10 +45,10 @@ struct arbiter_handler {
      * a CONFIRM_DEAD that is granted: `holder` is a session that still has the lock. May be NULL.
      */
     void (*held_up)(void *userdata, size_t i, const char *holder);
-    /* When a tick was not answered in time: somebody has all records locked. `holder` says who,
-     * since when and what to do about it, for people; NULL: nobody has, or it is not known any
-     * more. Called before `connected` with each new connection, and after `replies`, until nobody
-     * has: the arbiter is not idle while it asks, and is again when this is called. May be NULL. */
+    /* When a tick was not answered in time: a session has all records locked. `holder` says which,
+     * since when and what to do about it; NULL: none has, or it is not known any more. Called
+     * before `connected` with each new connection, and after `replies`, until none has: the
+     * arbiter is not idle while it asks, and is again when this is called. May be NULL. */
     void (*locked)(void *userdata, const char *holder);
     /* Usable now: send what is due. `text` describes it, without secrets. */
     void (*connected)(void *userdata, const char *text);

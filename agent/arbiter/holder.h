@@ -3,7 +3,7 @@
 #define TENURE_ARBITER_HOLDER_H
 
 /* Who has the whole table of the leases locked, or waits for that: all that come later wait behind
- * it. It is for people alone: no claim and no term depends on it. */
+ * it. It is for operators alone: no claim and no term depends on it. */
 
 #include <libpq-fe.h>
 #include <stdbool.h>

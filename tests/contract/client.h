@@ -29,8 +29,9 @@ struct client {
     unsigned alarms;
     struct release_notice release;  /* with the last hint; all zero: nothing */
     char held_up[ARBITER_TEXT_MAX]; /* of the last tick; "" */
-    char locked[ARBITER_TEXT_MAX];  /* who has all records locked, as was reported last; "": nobody */
-    unsigned locks, unlocks;        /* how often a holder was named, and none */
+    char
+        locked[ARBITER_TEXT_MAX]; /* who has all records locked, as was reported last; "": nobody */
+    unsigned locks, unlocks;      /* how often a holder was named, and none */
     /* Called from within replies(), when set. */
     void (*on_replies)(struct client *c);
     /* Longest time the loop was kept from turning. */

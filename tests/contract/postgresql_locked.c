@@ -171,7 +171,7 @@ TEST(a_prepared_transaction_with_a_long_name_is_named)
     server_do(&shared, "rollback prepared '%s'", quotes);
 }
 
-/* By whoever is refused because another agent waits for it, as well. */
+/* An agent that is refused because another one waits for it names it as well. */
 TEST(a_prepared_transaction_is_named_to_all)
 {
     const char *group = group_new();
