@@ -92,6 +92,28 @@ static const struct {
     {"FATAL: no pg_hba.conf entry for host \"[local]\", user \"tenure\", database \"tenure\", no "
      "encryption",
      NULL, "add a line for this user and database to pg_hba.conf on the server (local tenure"},
+    /* sslmode=prefer where only a hostssl line is there: the first failure counts. */
+    {"connection to server at \"10.88.0.2\", port 5432 failed: FATAL: password authentication "
+     "failed "
+     "for user \"tenure\" connection to server at \"10.88.0.2\", port 5432 failed: FATAL: no "
+     "pg_hba.conf entry for host \"10.88.0.3\", user \"tenure\", database \"tenure\", no "
+     "encryption",
+     NULL, "\\password ROLE"},
+    {"connection to server at \"10.88.0.2\", port 5432 failed: FATAL: connection requires a valid "
+     "client certificate connection to server at \"10.88.0.2\", port 5432 failed: FATAL: no "
+     "pg_hba.conf entry for host \"10.88.0.3\", user \"tenure\", database \"tenure\", no "
+     "encryption",
+     NULL, NULL},
+    {"connection to server at \"10.88.0.2\", port 5432 failed: FATAL: no pg_hba.conf entry for "
+     "host "
+     "\"10.88.0.3\", user \"tenure\", database \"tenure\", SSL encryption connection to server at "
+     "\"10.88.0.2\", port 5432 failed: FATAL: no pg_hba.conf entry for host \"10.88.0.3\", user "
+     "\"tenure\", database \"tenure\", no encryption",
+     NULL, "(hostssl tenure tenure ADDRESS/32"},
+    {"connection to server at \"10.88.0.2\", port 5432 failed: FATAL: no pg_hba.conf entry for "
+     "host "
+     "\"10.88.0.3\", user \"tenure\", database \"tenure\", no encryption",
+     NULL, "(host tenure tenure ADDRESS/32"},
     {"FATAL: database \"nodb\" does not exist", NULL, "createdb"},
     {"FATAL: database \"tenure\" is not currently accepting connections", NULL,
      "allow_connections true"},
