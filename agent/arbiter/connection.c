@@ -74,6 +74,7 @@ struct connection {
     enum link doubted; /* reported: nobody knows who answers */
     bool unprotected_told;
     char replicated[REPLICATED_TEXT_MAX];
+    bool written;         /* by the statement that was just answered: nobody has the table locked */
     bool primary;         /* one was connected to since the last round ended */
     bool unanswered;      /* a statement was not, in time, since who has the table locked was asked
                              for last */
@@ -560,6 +561,22 @@ static void on_holder(struct connection *c, const PGresult *result)
     tell_holder(c);
 }
 
+static void on_user_answer(struct connection *c, const PGresult *result)
+{
+    timer_stop(c);
+    c->state = STATE_IDLE;
+    c->written = false;
+    c->callbacks++;
+    c->handler->answered(c->userdata, result, c->warned);
+    c->callbacks--;
+    if (c->written && holder_text(&c->holder)) {
+        holder_forget(&c->holder);
+        c->unanswered = false;
+        tell_holder(c);
+    } else
+        ask_holder(c);
+}
+
 /* The server itself gave up, by lock_timeout or statement_timeout: that is no answer in time. */
 static bool gave_up(const PGresult *result)
 {
@@ -590,12 +607,7 @@ static void statement_over(struct connection *c, PGresult *result)
         on_listening(c, result);
         return;
     case STATE_BUSY:
-        timer_stop(c);
-        c->state = STATE_IDLE;
-        c->callbacks++;
-        c->handler->answered(c->userdata, result, c->warned);
-        c->callbacks--;
-        ask_holder(c);
+        on_user_answer(c, result);
         return;
     case STATE_ASKING:
         on_holder(c, result);
@@ -929,9 +941,10 @@ const char *connection_replicated(const struct connection *c)
     return c->replicated;
 }
 
-void connection_proven(struct connection *c)
+void connection_proven(struct connection *c, bool written)
 {
     c->backoff = CONNECTION_BACKOFF_MIN_USEC;
+    c->written = written;
 }
 
 static int add_sources(struct connection *c)

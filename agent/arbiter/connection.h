@@ -41,7 +41,8 @@ struct connection_handler {
     /* Who has the table of the leases locked; NULL: nobody, or no primary is connected to that
      * would say. Asked for after a statement that was not answered in time, and where many are
      * stuck: before up(). Then also after answered(), until nobody has: the connection is not idle
-     * meanwhile, and is again when this is called. */
+     * meanwhile, and is again when this is called. After a statement that wrote, nobody
+     * has it, and it is not asked for. */
     void (*locked)(void *userdata, const char *holder);
     /* Gone, or no host of the list could be connected to: a statement under way is not answered. */
     void (*down)(void *userdata, const char *text);
@@ -79,7 +80,9 @@ int connection_query(struct connection *c, const char *statement, int n,
 /* Gives the connection up for this reason and goes on with the next host; down() is called. */
 void connection_drop(struct connection *c, const char *reason);
 
-/* It does what it is for: the backoff begins anew with the next failure. */
-void connection_proven(struct connection *c);
+/* From within answered(): it does what it is for, so the backoff begins anew with the next failure.
+ * `written`: something was written, so nobody has the table of the leases locked; that is told by
+ * locked() without asking. */
+void connection_proven(struct connection *c, bool written);
 
 #endif

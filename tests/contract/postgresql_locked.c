@@ -301,6 +301,25 @@ TEST(that_it_is_over_shows_by_the_next_answer)
     ck_assert(arbiter_idle(a->arbiter)); /* and that was all */
 }
 
+/* Who could write need not ask: the next renewal does not wait for the answer. */
+TEST(that_it_is_over_shows_by_what_is_granted)
+{
+    const char *group = group_new();
+    struct reply led = client_lead(a, group);
+    struct request renew = renew_of(group, led.record.term);
+
+    session_do(stranger, "begin; lock table tenure.lease in exclusive mode");
+    ask_in_vain(a, &renew);
+    expect_named(a);
+    client_turn(a, CONNECTION_HOLDER_USEC);
+    session_do(stranger, "rollback");
+    renew = renew_of(group, led.record.term);
+    ck_assert_int_eq(client_ask(a, &renew).outcome, OUTCOME_GRANTED);
+    ck_assert(arbiter_idle(a->arbiter));
+    ck_assert_uint_eq(a->unlocks, 1);
+    ck_assert_str_eq(a->locked, "");
+}
+
 /* Answers come, and whether it is over is asked for once a second. */
 TEST(it_is_asked_for_no_more_often_than_once_a_second)
 {
