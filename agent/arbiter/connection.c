@@ -80,6 +80,8 @@ struct connection {
                              for last */
     struct holder holder; /* who has, as was told */
     usec_t holder_at;     /* when it was asked for last */
+    usec_t holder_pause;  /* between two questions */
+    usec_t limit;         /* of the user's last statement */
 };
 
 /* One round trip after the login. A pooler hands out a process id of its own; through one, a
@@ -540,10 +542,10 @@ static void on_listening(struct connection *c, const PGresult *result)
 static void ask_holder(struct connection *c)
 {
     if (c->state != STATE_IDLE || !holder_text(&c->holder) ||
-        usec_sub(clock_boottime(), c->holder_at) < CONNECTION_HOLDER_USEC)
+        usec_sub(clock_boottime(), c->holder_at) < c->holder_pause)
         return;
     c->state = STATE_ASKING;
-    timer_set(c, CONNECTION_HOLDER_USEC);
+    timer_set(c, usec_min(CONNECTION_HOLDER_USEC, c->limit / CONNECTION_HOLDER_PART));
     if (!send_statement(c, holder_statement, 0, NULL))
         (void)sd_event_source_set_enabled(c->broken, SD_EVENT_ONESHOT);
 }
@@ -553,6 +555,7 @@ static void on_holder(struct connection *c, const PGresult *result)
 {
     timer_stop(c);
     c->state = STATE_IDLE;
+    c->holder_pause = CONNECTION_HOLDER_USEC;
     if (!is_error(result) && PQntuples(result) == 1 && PQnfields(result) == HOLDER_N_COLUMNS) {
         take_holder(c, result, 0);
         return;
@@ -719,6 +722,7 @@ int connection_query(struct connection *c, const char *statement, int n,
     if (c->state != STATE_IDLE)
         return -EBUSY;
     c->state = STATE_BUSY;
+    c->limit = limit;
     timer_set(c, limit);
     /* Told from the loop: the caller does not expect down() in the middle of asking. */
     if (!send_statement(c, statement, n, parameters))
@@ -901,8 +905,13 @@ static int on_timer(sd_event_source *source, uint64_t at, void *userdata)
     case STATE_LISTENING:
         fail(c, "connected, but the server does not answer in time");
         break;
+    case STATE_ASKING: /* costs a connection that may be good for ticks, which have more time */
+        c->holder_pause =
+            usec_min(c->holder_pause * CONNECTION_HOLDER_GROWTH, CONNECTION_HOLDER_MAX_USEC);
+        c->unanswered = true;
+        fail(c, "no answer in time to who has the table tenure.lease locked");
+        break;
     case STATE_BUSY:
-    case STATE_ASKING:
         c->unanswered = true;
         fail(c, "no answer in time");
         break;
@@ -981,6 +990,7 @@ int connection_new(struct sd_event *event, const char *conninfo, enum arbiter_pa
     c->handler = handler;
     c->userdata = userdata;
     c->backoff = CONNECTION_BACKOFF_MIN_USEC;
+    c->holder_pause = CONNECTION_HOLDER_USEC;
     int r = conninfo_new(conninfo, &c->conninfo, error);
     if (r < 0)
         return r;

@@ -5,9 +5,14 @@
 /* One connection to PostgreSQL that keeps coming back: names resolved beside the loop, one address
  * at a time, one statement at a time. It never blocks the loop, and gives up what takes too long.
  *
- *   WAITING -> RESOLVING -> CONNECTING -> PROBING -> LISTENING -> IDLE <-> BUSY
- *      ^                                                           |        |
- *      +------------------ any failure, with backoff --------------+--------+
+ *   WAITING -> RESOLVING -> CONNECTING -> PROBING -> LISTENING -> IDLE --> BUSY
+ *      ^                                                          | ^^      |
+ *      |                                                          | |+------+
+ *      |                                                          | |       v
+ *      |                                                          | +--- ASKING
+ *      +------------------ any failure, with backoff -------------+---------+
+ *
+ * ASKING: who has the table of the leases locked, after a statement, while that is so.
  *
  * What the server says on its way is told by callbacks, none of them from within a call below. They
  * may call connection_query() and connection_drop(), never connection_free(). */
@@ -29,8 +34,13 @@
 /* Requests of this role, of all agents, that the server did not end in this time. */
 #define CONNECTION_STUCK_MAX 16
 #define CONNECTION_STUCK_AGE "5 s"
-/* Who has the table locked is asked for no more often, and answered no later. */
+/* Who has the table locked is asked for no more often, and answered no later. The next statement
+ * waits for the answer: it gets a part of the time of the last one. */
 #define CONNECTION_HOLDER_USEC (1 * USEC_PER_SEC)
+#define CONNECTION_HOLDER_PART 4
+/* Without an answer it is asked for less often: each time costs the connection. */
+#define CONNECTION_HOLDER_GROWTH 8
+#define CONNECTION_HOLDER_MAX_USEC (64 * USEC_PER_SEC)
 #define CONNECTION_HINTS_MAX 64 /* per wake-up; more count as one that names nobody */
 
 struct connection;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "arbiter/connection.h"
+#include "base/clock.h"
 #include "support/text.h"
 
 #define LIMIT (300 * USEC_PER_MSEC)
@@ -342,6 +343,58 @@ TEST(it_is_asked_for_no_more_often_than_once_a_second)
     client_await(a, &a->locks, locks + 1);
     ck_assert(arbiter_idle(a->arbiter));
     ck_assert_uint_eq(a->connects, connects);
+    session_do(stranger, "rollback");
+}
+
+static struct proxy *cut;
+
+/* What is sent from here on is lost. */
+static void cut_off(struct client *c)
+{
+    (void)c;
+    cut->silent = true;
+}
+
+/* A connection that is cut off just when that is asked. What is due next waits for a part of a
+ * tick's time; and the next connections are not given up for a question that is for people alone.
+ */
+TEST(a_question_without_an_answer_is_soon_given_up_and_seldom_asked)
+{
+    struct request observe = observe_of(group_new());
+    cut = proxy_start(shared.port);
+    struct client *c = client_at(cut->port, CLIENT_OWNER_A);
+    usec_t limit = 2 * USEC_PER_SEC;
+    unsigned connects;
+
+    struct reply seen = client_ask(c, &observe);
+    struct request claim = claim_of(observe.group, &seen);
+    session_do(stranger, "begin; lock table tenure.lease in exclusive mode");
+    ask_in_vain(c, &claim);
+    expect_named(c);
+    client_turn(c, CONNECTION_HOLDER_USEC);
+    connects = c->connects;
+    unsigned answers = c->answers, losses = c->losses;
+    c->on_replies = cut_off;
+    client_send(c, &observe, 1, limit);
+    client_await(c, &c->answers, answers + 1);
+    ck_assert(!arbiter_idle(c->arbiter));
+    c->on_replies = NULL;
+    usec_t began = clock_boottime();
+    client_await(c, &c->losses, losses + 1);
+    ck_assert_uint_le(clock_boottime() - began, limit / 2);
+    ASSERT_CONTAINS(c->lost, "no answer in time to who has the table tenure.lease locked");
+    expect_named(c);
+    cut->silent = false;
+    client_await(c, &c->connects, connects + 1);
+    expect_named(c);
+    client_turn(c, CONNECTION_HOLDER_USEC);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(client_ask(c, &observe).outcome, OUTCOME_GRANTED);
+        ck_assert(arbiter_idle(c->arbiter));
+        client_turn(c, CONNECTION_HOLDER_USEC / 2);
+    }
+    c = client_close(c);
+    proxy_stop(cut);
     session_do(stranger, "rollback");
 }
 
