@@ -150,7 +150,8 @@ TEST(a_prepared_transaction_that_has_it_is_named)
     ask_in_vain(a, &observe);
     ASSERT_CONTAINS(a->locked, "is locked: the prepared transaction 'month''s end' of role "
                                "\"postgres\" has a lock (AccessExclusiveLock) since 20");
-    ASSERT_CONTAINS(a->locked, "run \"rollback prepared 'month''s end'\"");
+    ASSERT_CONTAINS(a->locked, "run \"rollback prepared 'month''s end'\", or \"commit "
+                               "prepared\" with that name, as its transaction manager decided");
     server_do(&shared, "rollback prepared 'month''s end'");
 }
 
@@ -172,6 +173,54 @@ TEST(a_prepared_transaction_with_a_long_name_is_named)
     server_do(&shared, "rollback prepared '%s'", quotes);
 }
 
+/* In a command, a name that is not shown as it is would be another's. */
+static const char *const strange_names[] = {"two  blanks", "\tbegins", "ends ", "caf\xc3\xa9"};
+
+TEST(a_prepared_transaction_with_a_strange_name_is_in_no_command, EACH(strange_names))
+{
+    const char *group = group_new();
+    struct request observe = observe_of(group);
+    struct reply led = client_lead(a, group), seen = client_ask(b, &observe);
+    struct request renew = renew_of(group, led.record.term), claim = claim_of(group, &seen);
+
+    client_turn(b, 2 * LIMIT);
+    server_do(&shared, "begin; lock table tenure.lease in share mode; prepare transaction '%s'",
+              strange_names[_i]);
+    ask_in_vain(a, &renew);
+    ASSERT_CONTAINS(a->locked, "UTC; to end it, commit or roll back that prepared transaction, as "
+                               "its transaction manager decided, in the database");
+    ck_assert_int_eq(client_ask(b, &claim).outcome, OUTCOME_UNKNOWN);
+    ASSERT_CONTAINS(b->held_up, "UTC; to end it, commit or roll back that prepared transaction, as "
+                                "its transaction manager decided, in the database");
+    server_do(&shared, "rollback prepared '%s'", strange_names[_i]);
+}
+
+/* That a superuser was dropped does not end its session, nor make it the server's own. */
+TEST(a_session_of_a_role_that_was_dropped_is_to_be_ended)
+{
+    const char *group = group_new();
+    struct request observe = observe_of(group);
+    struct reply led = client_lead(a, group), seen = client_ask(b, &observe);
+    struct request renew = renew_of(group, led.record.term), claim = claim_of(group, &seen);
+    char text[STATEMENT_MAX];
+
+    client_turn(b, 2 * LIMIT);
+    server_do(&shared, "create role gone superuser login");
+    (void)snprintf(text, sizeof text, "host=127.0.0.1 port=%d dbname=postgres user=gone",
+                   shared.port);
+    PGconn *gone = PQconnectdb(text);
+    ck_assert_int_eq(PQstatus(gone), CONNECTION_OK);
+    session_do(gone, "begin; lock table tenure.lease in share mode");
+    server_do(&shared, "drop role gone");
+    ask_in_vain(a, &renew);
+    (void)snprintf(text, sizeof text, "; to end it, run \"select pg_terminate_backend(%d)\"",
+                   PQbackendPID(gone));
+    ASSERT_CONTAINS(a->locked, text);
+    ck_assert_int_eq(client_ask(b, &claim).outcome, OUTCOME_UNKNOWN);
+    ASSERT_CONTAINS(b->held_up, text);
+    PQfinish(gone);
+}
+
 /* By whoever is refused because another agent waits for it, as well. */
 TEST(a_prepared_transaction_is_named_to_all)
 {
@@ -188,8 +237,9 @@ TEST(a_prepared_transaction_is_named_to_all)
     ASSERT_CONTAINS(b->held_up,
                     "the prepared transaction 'month''s end' of role \"postgres\", which "
                     "has the table tenure.lease locked (ShareLock) since 20");
-    ASSERT_CONTAINS(b->held_up, "UTC; to end it, run \"rollback prepared 'month''s end'\" in the "
-                                "database as a superuser");
+    ASSERT_CONTAINS(b->held_up, "UTC; to end it, run \"rollback prepared 'month''s end'\", or "
+                                "\"commit prepared\" with that name, as its transaction manager "
+                                "decided, in the database as a superuser");
     server_do(&shared, "rollback prepared 'month''s end'");
 }
 
