@@ -74,10 +74,11 @@ struct connection {
     enum link doubted; /* reported: nobody knows who answers */
     bool unprotected_told;
     char replicated[REPLICATED_TEXT_MAX];
-    bool written;         /* by the statement that was just answered: nobody has the table locked */
-    bool primary;         /* one was connected to since the last round ended */
-    bool unanswered;      /* a statement was not, in time, since who has the table locked was asked
-                             for last */
+    bool written;       /* by the statement that was just answered: nobody has the table locked */
+    bool primary;       /* one was connected to, or was only too busy, since the last round ended */
+    size_t holder_host; /* where it was asked for last */
+    bool unanswered;    /* a statement was not, in time, since who has the table locked was asked
+                           for last */
     struct holder holder; /* who has, as was told */
     usec_t holder_at;     /* when it was asked for last */
     usec_t holder_pause;  /* between two questions */
@@ -222,8 +223,6 @@ static void end_round(struct connection *c)
     memcpy(text, c->round, sizeof text);
     c->round[0] = '\0';
     c->tried = 0;
-    if (!c->primary)
-        forget_holder(c);
     c->primary = false;
     timer_set(c, jittered(c->backoff));
     c->backoff = usec_min(c->backoff * 2, CONNECTION_BACKOFF_MAX_USEC);
@@ -248,6 +247,8 @@ static void attempt_failed(struct connection *c, const char *reason)
         timer_set(c, 0);
         return;
     }
+    if (c->host == c->holder_host && !c->primary)
+        forget_holder(c);
     next_host(c);
     if (++c->tried < c->conninfo->n_hosts)
         timer_set(c, 0);
@@ -301,6 +302,19 @@ static void advise(struct connection *c, char text[static ARBITER_TEXT_MAX])
         (void)snprintf(text + used, ARBITER_TEXT_MAX - used, ": %s", advice);
 }
 
+/* What a login failed of. A server that has no connection free answers, and may have none because
+ * so many requests wait for the table: what is known of that stays. */
+static void explain_login(struct connection *c, char text[static ARBITER_TEXT_MAX])
+{
+    char sqlstate[PG_SQLSTATE_MAX];
+
+    (void)pg_login_error(PQerrorMessage(c->pg), sqlstate, text, ARBITER_TEXT_MAX);
+    if (c->host == c->holder_host &&
+        (strcmp(sqlstate, "53300") == 0 || strcmp(sqlstate, "57P03") == 0))
+        c->primary = true;
+    advise(c, text);
+}
+
 /* libpq says it broke. What the server said before tells more. */
 static void fail_broken(struct connection *c)
 {
@@ -310,11 +324,10 @@ static void fail_broken(struct connection *c)
         (void)pg_error_text(c->result, text, sizeof text);
     else if (*c->parting)
         (void)snprintf(text, sizeof text, "%s", c->parting);
-    else {
+    else if (c->state == STATE_CONNECTING)
+        explain_login(c, text);
+    else
         (void)one_line(PQerrorMessage(c->pg), text, sizeof text);
-        if (c->state == STATE_CONNECTING)
-            advise(c, text);
-    }
     fail(c, *text ? text : "the connection broke");
 }
 
@@ -472,6 +485,7 @@ static bool many_are_stuck(const PGresult *result)
 static void take_holder(struct connection *c, const PGresult *result, int column)
 {
     holder_take(&c->holder, result, column);
+    c->holder_host = c->host;
     c->holder_at = clock_boottime();
     c->unanswered = false;
     tell_holder(c);
@@ -753,6 +767,7 @@ static void on_logged_in(struct connection *c)
         fail(c, text);
         return;
     }
+    (void)PQsetErrorVerbosity(c->pg, PQERRORS_DEFAULT);
     (void)snprintf(pid, sizeof pid, "%d", PQbackendPID(c->pg));
     c->state = STATE_PROBING;
     if (PQsetnonblocking(c->pg, 1) != 0 || watch(c, EPOLLIN) < 0 ||
@@ -823,6 +838,8 @@ static void start_connecting(struct connection *c)
         return;
     }
     (void)PQsetNoticeReceiver(c->pg, on_notice, c);
+    /* For the SQLSTATE, which libpq gives in no other way before the login. */
+    (void)PQsetErrorVerbosity(c->pg, PQERRORS_VERBOSE);
     if (PQstatus(c->pg) == CONNECTION_BAD) {
         fail_broken(c);
         return;

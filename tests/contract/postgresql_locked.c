@@ -525,6 +525,30 @@ TEST(it_is_not_named_where_no_server_answers)
     server_stop(&primary);
 }
 
+/* Requests that wait for the table use up all connections that the role may have: the server
+ * answers, and who has the table locked is no less known. */
+TEST(it_is_named_where_no_connection_is_free)
+{
+    struct request observe = observe_of(group_new());
+
+    make_primary();
+    struct client *c = client_on(&primary, CLIENT_OWNER_A);
+    PGconn *session = server_session(&primary);
+    lock_it(session);
+    ask_in_vain(c, &observe);
+    ASSERT_CONTAINS(c->locked, "the table tenure.lease is locked: process ");
+    unsigned losses = c->losses;
+    server_do(&primary, "alter role tenure connection limit 1");
+    client_send(c, &observe, 1, LIMIT);
+    client_await(c, &c->losses, losses + 3);
+    ASSERT_CONTAINS(c->lost, "FATAL: too many connections for role");
+    ASSERT_CONTAINS(c->locked, "the table tenure.lease is locked: process ");
+    ck_assert_uint_eq(c->unlocks, 0);
+    c = client_close(c);
+    PQfinish(session);
+    server_stop(&primary);
+}
+
 /* Cut off while a request waits: what was not answered may be the lock's fault, but who does not
  * get a connection does not know. */
 TEST(it_is_not_named_to_who_is_cut_off)
