@@ -47,7 +47,8 @@ struct arbiter_handler {
      * since when and what to do about it, for people; NULL: nobody has, or it is not known any
      * more. Called before `connected` with each new connection, and after `replies`, until nobody
      * has: the arbiter is not idle while it asks, and is again when this is called. A claim or
-     * renewal that is granted shows that nobody has: then it does not ask. May be NULL. */
+     * renewal that is granted shows that nobody has: then it does not ask. What is
+     * not known any more is told after `lost`. May be NULL. */
     void (*locked)(void *userdata, const char *holder);
     /* Usable now: send what is due. `text` describes it for people, without secrets. */
     void (*connected)(void *userdata, const char *text);

@@ -265,11 +265,11 @@ static void fail(struct connection *c, const char *reason)
         /* Whatever it was, another host may do better; if not, this one is asked again soon. */
         note_failure(c, text);
         close_link(c);
+        next_host(c);
+        end_round(c);
         /* A lock shows by answers that do not come in time: then it is still there. */
         if (!c->unanswered)
             forget_holder(c);
-        next_host(c);
-        end_round(c);
     } else
         attempt_failed(c, text);
 }

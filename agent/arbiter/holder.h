@@ -67,6 +67,7 @@
 
 struct holder {
     char who[ARBITER_TEXT_MAX];    /* "": nobody */
+    bool dated;                    /* since when is known */
     char remedy[ARBITER_TEXT_MAX]; /* as it follows in a sentence; "": none is known */
     char text[ARBITER_TEXT_MAX];   /* all of it */
 };
@@ -75,7 +76,8 @@ struct holder {
 extern const char holder_statement[];
 
 /* Takes what the columns from this one on say. The text of the same holder stays as it was: since
- * when it has the table is known best the first time, and other words would be news. */
+ * when it has the table is known best the first time that it is known, and other words would be
+ * news. */
 void holder_take(struct holder *h, const PGresult *result, int column);
 
 /* Nobody, as far as is known. */

@@ -208,6 +208,8 @@ static void on_locked(void *userdata, const char *said)
         journal_write(LOG_WARNING, &c, "this node can claim and renew nothing: %s", holder);
         (void)snprintf(d->locked_told, sizeof d->locked_told, "%s", holder);
     }
+    if (!holder[0] && d->connected) /* over; without a connection it is only not known */
+        d->locked_told[0] = '\0';
     (void)snprintf(d->locked, sizeof d->locked, "%s", holder);
     daemon_wake(d); /* the arbiter may be idle only now */
 }

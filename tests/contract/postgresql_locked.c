@@ -167,7 +167,10 @@ TEST(a_prepared_transaction_with_a_long_name_is_named)
               "begin; lock table tenure.lease in access exclusive mode; prepare transaction '%s'",
               quotes);
     ask_in_vain(a, &observe);
-    (void)snprintf(text, sizeof text, "; to end it, run \"rollback prepared '%s'\" in the database",
+    (void)snprintf(text, sizeof text,
+                   "; to end it, run \"rollback prepared '%s'\", or \"commit prepared\" with that "
+                   "name, as its "
+                   "transaction manager decided, in the database as a superuser",
                    quotes);
     ASSERT_CONTAINS(a->locked, text);
     server_do(&shared, "rollback prepared '%s'", quotes);
@@ -465,6 +468,14 @@ TEST(a_request_that_the_server_ends_was_not_answered, EACH(limits))
     client_await(c, &c->connects, 2);
     (void)snprintf(text, sizeof text, "is locked: process %d of role", PQbackendPID(stranger));
     ASSERT_CONTAINS(c->locked, text);
+
+    /* Since when is not shown to the agent, unless another request waits: then it is news. */
+    ck_assert_ptr_null(strstr(c->locked, " since "));
+    ask_in_vain(a, &observe);
+    client_send(c, &observe, 1, CLIENT_LIMIT);
+    client_await(c, &c->connects, 3);
+    ASSERT_CONTAINS(c->locked, text);
+    ASSERT_CONTAINS(c->locked, " at least since 20");
     c = client_close(c);
     server_do(&shared, "alter role tenure reset %s", limits[_i]);
 }
