@@ -88,13 +88,14 @@ int ticket_withdraw(const char *tickets_dir, const char *group)
     return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-static bool has_parent(const char *dir)
+/* 0, or why what the directory shall be in is none. */
+static int try_parent(const char *dir)
 {
     const char *slash = strrchr(dir, '/');
     char parent[PATH_SIZE];
 
-    (void)snprintf(parent, sizeof parent, "%.*s", (int)(slash ? slash - dir : 0), dir);
-    return access(parent, F_OK) == 0;
+    (void)snprintf(parent, sizeof parent, "%.*s/", (int)(slash ? slash - dir : 0), dir);
+    return access(parent, F_OK) < 0 ? -errno : 0;
 }
 
 /* What there is to do where a directory does not take a file. */
@@ -104,7 +105,7 @@ static const char *remedy_of(const char *tickets_dir, int error)
 
     switch (error) {
     case ENOENT:
-        if (!has_parent(tickets_dir))
+        if (try_parent(tickets_dir) == -ENOENT)
             return "all of " TENURE_RUN_DIR
                    " is missing, without which no term goes on here: run systemctl stop tenured "
                    "first, which hands over what this host leads; then systemd-tmpfiles --create "
@@ -112,6 +113,11 @@ static const char *remedy_of(const char *tickets_dir, int error)
         return "it is missing: run systemd-tmpfiles --create tenure.conf, then systemctl restart "
                "tenured";
     case ENOTDIR:
+        if (try_parent(tickets_dir) == -ENOTDIR)
+            return "a file is in the place of " TENURE_RUN_DIR
+                   ", without which no term goes on here: run systemctl stop tenured first, which "
+                   "hands over what this host leads; then remove that file, run systemd-tmpfiles "
+                   "--create tenure.conf, tenurectl apply and systemctl start tenured";
         return "a file is in its place: remove that, run systemd-tmpfiles --create tenure.conf, "
                "then systemctl restart tenured";
     case EMFILE:
