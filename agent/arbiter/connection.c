@@ -202,14 +202,13 @@ static const char *current_address(const struct connection *c)
 static void note_failure(struct connection *c, const char *reason)
 {
     size_t used = strlen(c->round);
-    char text[ARBITER_TEXT_MAX];
+    char text[WHERE_MAX + ARBITER_TEXT_MAX]; /* cut where all of the round is, if at all */
 
     /* libpq's own texts begin with whom it tried. */
     if (strncmp(reason, "connection to server", strlen("connection to server")) == 0)
         (void)snprintf(text, sizeof text, "%s", reason);
     else
-        (void)snprintf(text, sizeof text, "%s: %.*s", c->where,
-                       (int)(sizeof text - sizeof c->where - 2), reason);
+        (void)snprintf(text, sizeof text, "%s: %s", c->where, reason);
     if (strstr(c->round, text))
         return;
     (void)snprintf(c->round + used, sizeof c->round - used, "%s%s", used > 0 ? "; " : "", text);

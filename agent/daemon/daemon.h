@@ -10,6 +10,7 @@
  * daemon_wake(); what follows from the new state as a whole — the next tick, timers, STATUS=,
  * answers to Retire and Reload, the end — is done once per turn of the loop, by chores(). */
 
+#include <assert.h>
 #include <stdbool.h>
 #include <systemd/sd-event.h>
 
@@ -55,6 +56,7 @@
 #define CONFIRM_WATCH_MAX_USEC (3 * CONFIRM_WATCH_USEC)
 #define CONFIRM_WAIT_USEC (5 * USEC_PER_SEC)
 #define REASON_MAX (ARBITER_TEXT_MAX + 128)
+static_assert(API_TEXT_MAX >= NODE_NAME_MAX + REASON_MAX + 192, "no reason is cut on its way");
 
 struct daemon;
 
