@@ -15,6 +15,7 @@
 
 #include "base/usec.h"
 
+#define API_TEXT_MAX 2048 /* of a property or an error; what is longer is cut */
 #define API_BUS_NAME "org.tenure1"
 #define API_PATH "/org/tenure1"
 #define API_GROUP_PATH API_PATH "/group"

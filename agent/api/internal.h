@@ -5,8 +5,6 @@
 #include "api/api.h"
 #include "base/names.h"
 
-#define API_TEXT_MAX 1024 /* more than any reason or status is */
-
 enum api_method {
     API_RELOAD,
     API_RETIRE,

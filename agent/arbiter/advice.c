@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -92,32 +93,44 @@ static const struct {
      "sslcert= in conninfo must name a certificate that user " TENURE_USER " can read"},
 };
 
+/* libpq tried in another way before, with TLS say, and that failed for another reason. */
+static bool failed_before(const char *text, const char *entry)
+{
+    static const char failed[] = " failed: ", severity[] = "FATAL: ";
+    const char *first = strstr(text, failed);
+
+    first = first && first < entry ? first + strlen(failed) : text;
+    return entry - first > (ptrdiff_t)strlen(severity);
+}
+
 /* The server says what line it has looked for in vain: of what host, and whether the connection is
- * encrypted. With sslmode=prefer libpq tries both. */
-static const char *advice_on_hba(const char *entry)
+ * encrypted. With sslmode=prefer libpq tries both; then a line for the second alone would open the
+ * server to connections that are not encrypted, and leave the first failure as it is. */
+static const char *advice_on_hba(const char *text)
 {
     static const char *const lines[2][2] = {
         {HBA_LINE("host", "32", HBA_NO_TLS), HBA_LINE("host", "128", HBA_NO_TLS)},
         {HBA_LINE("hostssl", "32", ""), HBA_LINE("hostssl", "128", "")},
     };
-    const char *host = entry + strlen(no_hba_entry), *end = strchr(host, '"');
+    const char *entry = strstr(text, no_hba_entry);
 
+    if (!entry)
+        return NULL;
+    const char *host = entry + strlen(no_hba_entry), *end = strchr(host, '"');
+    bool encrypted = strstr(host, "SSL encryption") != NULL;
+    if (!encrypted && failed_before(text, entry))
+        return NULL;
     if (strncmp(host, "[local]", strlen("[local]")) == 0)
         return "add a line for this user and database to pg_hba.conf on the server (local tenure "
                "tenure peer, or scram-sha-256 instead of peer), then run select pg_reload_conf() "
                "there";
-    return lines[strstr(host, "SSL encryption") != NULL]
-                [end && memchr(host, ':', (size_t)(end - host)) != NULL];
+    return lines[encrypted][end && memchr(host, ':', (size_t)(end - host)) != NULL];
 }
 
 const char *advice_on(char *text)
 {
     assert(text);
 
-    const char *entry = strstr(text, no_hba_entry);
-
-    if (entry)
-        return advice_on_hba(entry);
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         if (!strstr(text, known[i].fragment))
             continue;
@@ -126,7 +139,7 @@ const char *advice_on(char *text)
             *own = '\0';
         return known[i].advice;
     }
-    return NULL;
+    return advice_on_hba(text);
 }
 
 /* No name service is asked: it may hang. The agent sees all other users as nobody (PrivateUsers=).

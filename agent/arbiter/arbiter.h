@@ -48,7 +48,9 @@ struct arbiter_handler {
     /* When a tick was not answered in time: a session has all records locked. `holder` says which,
      * since when and what to do about it; NULL: none has, or it is not known any more. Called
      * before `connected` with each new connection, and after `replies`, until none has: the
-     * arbiter is not idle while it asks, and is again when this is called. May be NULL. */
+     * arbiter is not idle while it asks, and is again when this is called. A claim or renewal that
+     * is granted shows that none has: then the arbiter does not ask. If it is not known any more,
+     * this is called after `lost`. May be NULL. */
     void (*locked)(void *userdata, const char *holder);
     /* Usable now: send what is due. `text` describes it, without secrets. */
     void (*connected)(void *userdata, const char *text);

@@ -74,11 +74,15 @@ struct connection {
     enum link doubted; /* reported: nobody knows who answers */
     bool unprotected_reported;
     char replicated[REPLICATED_TEXT_MAX];
-    bool primary;         /* one was connected to since the last round ended */
-    bool unanswered;      /* a statement was not, in time, since who has the table locked was asked
-                             for last */
+    bool written;       /* by the statement that was just answered: nobody has the table locked */
+    bool primary;       /* one was connected to, or was only too busy, since the last round ended */
+    size_t holder_host; /* where it was asked for last */
+    bool unanswered;    /* a statement was not, in time, since who has the table locked was asked
+                           for last */
     struct holder holder; /* who has, as was reported */
     usec_t holder_at;     /* when it was asked for last */
+    usec_t holder_pause;  /* between two questions */
+    usec_t limit;         /* of the user's last statement */
 };
 
 /* One round trip after the login. A pooler hands out a process id of its own; through one, a
@@ -198,14 +202,13 @@ static const char *current_address(const struct connection *c)
 static void note_failure(struct connection *c, const char *reason)
 {
     size_t used = strlen(c->round);
-    char text[ARBITER_TEXT_MAX];
+    char text[WHERE_MAX + ARBITER_TEXT_MAX]; /* cut where all of the round is, if at all */
 
     /* libpq's own texts begin with whom it tried. */
     if (strncmp(reason, "connection to server", strlen("connection to server")) == 0)
         (void)snprintf(text, sizeof text, "%s", reason);
     else
-        (void)snprintf(text, sizeof text, "%s: %.*s", c->where,
-                       (int)(sizeof text - sizeof c->where - 2), reason);
+        (void)snprintf(text, sizeof text, "%s: %s", c->where, reason);
     if (strstr(c->round, text))
         return;
     (void)snprintf(c->round + used, sizeof c->round - used, "%s%s", used > 0 ? "; " : "", text);
@@ -219,8 +222,6 @@ static void end_round(struct connection *c)
     memcpy(text, c->round, sizeof text);
     c->round[0] = '\0';
     c->tried = 0;
-    if (!c->primary)
-        forget_holder(c);
     c->primary = false;
     timer_set(c, jittered(c->backoff));
     c->backoff = usec_min(c->backoff * 2, CONNECTION_BACKOFF_MAX_USEC);
@@ -245,6 +246,8 @@ static void attempt_failed(struct connection *c, const char *reason)
         timer_set(c, 0);
         return;
     }
+    if (c->host == c->holder_host && !c->primary)
+        forget_holder(c);
     next_host(c);
     if (++c->tried < c->conninfo->n_hosts)
         timer_set(c, 0);
@@ -261,11 +264,11 @@ static void fail(struct connection *c, const char *reason)
         /* Whatever it was, another host may do better; if not, this one is asked again soon. */
         note_failure(c, text);
         close_link(c);
+        next_host(c);
+        end_round(c);
         /* A lock shows by answers that do not come in time: then it is still there. */
         if (!c->unanswered)
             forget_holder(c);
-        next_host(c);
-        end_round(c);
     } else
         attempt_failed(c, text);
 }
@@ -298,6 +301,19 @@ static void advise(struct connection *c, char text[static ARBITER_TEXT_MAX])
         (void)snprintf(text + used, ARBITER_TEXT_MAX - used, ": %s", advice);
 }
 
+/* What a login failed of. A server that has no connection free answers, and may have none because
+ * so many requests wait for the table: what is known of that stays. */
+static void explain_login(struct connection *c, char text[static ARBITER_TEXT_MAX])
+{
+    char sqlstate[PG_SQLSTATE_MAX];
+
+    (void)pg_login_error(PQerrorMessage(c->pg), sqlstate, text, ARBITER_TEXT_MAX);
+    if (c->host == c->holder_host &&
+        (strcmp(sqlstate, "53300") == 0 || strcmp(sqlstate, "57P03") == 0))
+        c->primary = true;
+    advise(c, text);
+}
+
 /* libpq says it broke. What the server said before tells more. */
 static void fail_broken(struct connection *c)
 {
@@ -307,11 +323,10 @@ static void fail_broken(struct connection *c)
         (void)pg_error_text(c->result, text, sizeof text);
     else if (*c->parting)
         (void)snprintf(text, sizeof text, "%s", c->parting);
-    else {
+    else if (c->state == STATE_CONNECTING)
+        explain_login(c, text);
+    else
         (void)one_line(PQerrorMessage(c->pg), text, sizeof text);
-        if (c->state == STATE_CONNECTING)
-            advise(c, text);
-    }
     fail(c, *text ? text : "the connection broke");
 }
 
@@ -469,6 +484,7 @@ static bool many_are_stuck(const PGresult *result)
 static void take_holder(struct connection *c, const PGresult *result, int column)
 {
     holder_take(&c->holder, result, column);
+    c->holder_host = c->host;
     c->holder_at = clock_boottime();
     c->unanswered = false;
     tell_holder(c);
@@ -539,10 +555,10 @@ static void on_listening(struct connection *c, const PGresult *result)
 static void ask_holder(struct connection *c)
 {
     if (c->state != STATE_IDLE || !holder_text(&c->holder) ||
-        usec_sub(clock_boottime(), c->holder_at) < CONNECTION_HOLDER_USEC)
+        usec_sub(clock_boottime(), c->holder_at) < c->holder_pause)
         return;
     c->state = STATE_ASKING;
-    timer_set(c, CONNECTION_HOLDER_USEC);
+    timer_set(c, usec_min(CONNECTION_HOLDER_USEC, c->limit / CONNECTION_HOLDER_PART));
     if (!send_statement(c, holder_statement, 0, NULL))
         (void)sd_event_source_set_enabled(c->broken, SD_EVENT_ONESHOT);
 }
@@ -552,12 +568,29 @@ static void on_holder(struct connection *c, const PGresult *result)
 {
     timer_stop(c);
     c->state = STATE_IDLE;
+    c->holder_pause = CONNECTION_HOLDER_USEC;
     if (!is_error(result) && PQntuples(result) == 1 && PQnfields(result) == HOLDER_N_COLUMNS) {
         take_holder(c, result, 0);
         return;
     }
     c->holder_at = clock_boottime();
     tell_holder(c);
+}
+
+static void on_user_answer(struct connection *c, const PGresult *result)
+{
+    timer_stop(c);
+    c->state = STATE_IDLE;
+    c->written = false;
+    c->callbacks++;
+    c->handler->answered(c->userdata, result, c->warned);
+    c->callbacks--;
+    if (c->written && holder_text(&c->holder)) {
+        holder_forget(&c->holder);
+        c->unanswered = false;
+        tell_holder(c);
+    } else
+        ask_holder(c);
 }
 
 /* The server itself gave up, by lock_timeout or statement_timeout: that is no answer in time. */
@@ -590,12 +623,7 @@ static void statement_over(struct connection *c, PGresult *result)
         on_listening(c, result);
         return;
     case STATE_BUSY:
-        timer_stop(c);
-        c->state = STATE_IDLE;
-        c->callbacks++;
-        c->handler->answered(c->userdata, result, c->warned);
-        c->callbacks--;
-        ask_holder(c);
+        on_user_answer(c, result);
         return;
     case STATE_ASKING:
         on_holder(c, result);
@@ -707,6 +735,7 @@ int connection_query(struct connection *c, const char *statement, int n,
     if (c->state != STATE_IDLE)
         return -EBUSY;
     c->state = STATE_BUSY;
+    c->limit = limit;
     timer_set(c, limit);
     /* Reported from the loop: the caller does not expect down() in the middle of asking. */
     if (!send_statement(c, statement, n, parameters))
@@ -737,6 +766,7 @@ static void on_logged_in(struct connection *c)
         fail(c, text);
         return;
     }
+    (void)PQsetErrorVerbosity(c->pg, PQERRORS_DEFAULT);
     (void)snprintf(pid, sizeof pid, "%d", PQbackendPID(c->pg));
     c->state = STATE_PROBING;
     if (PQsetnonblocking(c->pg, 1) != 0 || watch(c, EPOLLIN) < 0 ||
@@ -807,6 +837,8 @@ static void start_connecting(struct connection *c)
         return;
     }
     (void)PQsetNoticeReceiver(c->pg, on_notice, c);
+    /* For the SQLSTATE, which libpq gives in no other way before the login. */
+    (void)PQsetErrorVerbosity(c->pg, PQERRORS_VERBOSE);
     if (PQstatus(c->pg) == CONNECTION_BAD) {
         fail_broken(c);
         return;
@@ -889,8 +921,13 @@ static int on_timer(sd_event_source *source, uint64_t at, void *userdata)
     case STATE_LISTENING:
         fail(c, "connected, but the server does not answer in time");
         break;
+    case STATE_ASKING: /* costs a connection that may be good for ticks, which have more time */
+        c->holder_pause =
+            usec_min(c->holder_pause * CONNECTION_HOLDER_GROWTH, CONNECTION_HOLDER_MAX_USEC);
+        c->unanswered = true;
+        fail(c, "no answer in time to who has the table tenure.lease locked");
+        break;
     case STATE_BUSY:
-    case STATE_ASKING:
         c->unanswered = true;
         fail(c, "no answer in time");
         break;
@@ -929,9 +966,10 @@ const char *connection_replicated(const struct connection *c)
     return c->replicated;
 }
 
-void connection_proven(struct connection *c)
+void connection_proven(struct connection *c, bool written)
 {
     c->backoff = CONNECTION_BACKOFF_MIN_USEC;
+    c->written = written;
 }
 
 static int add_sources(struct connection *c)
@@ -968,6 +1006,7 @@ int connection_new(struct sd_event *event, const char *conninfo, enum arbiter_pa
     c->handler = handler;
     c->userdata = userdata;
     c->backoff = CONNECTION_BACKOFF_MIN_USEC;
+    c->holder_pause = CONNECTION_HOLDER_USEC;
     int r = conninfo_new(conninfo, &c->conninfo, error);
     if (r < 0)
         return r;

@@ -5,9 +5,14 @@
 /* One connection to PostgreSQL that keeps coming back: names resolved beside the loop, one address
  * at a time, one statement at a time. It never blocks the loop, and gives up what takes too long.
  *
- *   WAITING -> RESOLVING -> CONNECTING -> PROBING -> LISTENING -> IDLE <-> BUSY
- *      ^                                                           |        |
- *      +------------------ any failure, with backoff --------------+--------+
+ *   WAITING -> RESOLVING -> CONNECTING -> PROBING -> LISTENING -> IDLE --> BUSY
+ *      ^                                                          | ^^      |
+ *      |                                                          | |+------+
+ *      |                                                          | |       v
+ *      |                                                          | +--- ASKING
+ *      +------------------ any failure, with backoff -------------+---------+
+ *
+ * ASKING: who has the table of the leases locked, after a statement, while that is so.
  *
  * What the server says on its way comes by callbacks, none of them from within a call below. They
  * may call connection_query() and connection_drop(), never connection_free(). */
@@ -29,8 +34,13 @@
 /* Requests of this role, of all agents, that the server did not end in this time. */
 #define CONNECTION_STUCK_MAX 16
 #define CONNECTION_STUCK_AGE "5 s"
-/* Who has the table locked is asked for no more often, and answered no later. */
+/* Who has the table locked is asked for no more often, and answered no later. The next statement
+ * waits for the answer: it gets a part of the time of the last one. */
 #define CONNECTION_HOLDER_USEC (1 * USEC_PER_SEC)
+#define CONNECTION_HOLDER_PART 4
+/* Without an answer it is asked for less often: each time costs the connection. */
+#define CONNECTION_HOLDER_GROWTH 8
+#define CONNECTION_HOLDER_MAX_USEC (64 * USEC_PER_SEC)
 #define CONNECTION_HINTS_MAX 64 /* per wake-up; more count as one that names nobody */
 
 struct connection;
@@ -41,7 +51,8 @@ struct connection_handler {
     /* Who has the table of the leases locked; NULL: nobody, or no primary is connected to that
      * would say. Asked for after a statement that was not answered in time, and where many are
      * stuck: before up(). Then also after answered(), until nobody has: the connection is not idle
-     * meanwhile, and is again when this is called. */
+     * meanwhile, and is again when this is called. After a statement that wrote, nobody
+     * has it, and it is not asked for. */
     void (*locked)(void *userdata, const char *holder);
     /* Gone, or no host of the list could be connected to: a statement under way is not answered. */
     void (*down)(void *userdata, const char *text);
@@ -79,7 +90,9 @@ int connection_query(struct connection *c, const char *statement, int n,
 /* Gives the connection up for this reason and goes on with the next host; down() is called. */
 void connection_drop(struct connection *c, const char *reason);
 
-/* It does what it is for: the backoff starts over with the next failure. */
-void connection_proven(struct connection *c);
+/* From within answered(): it does what it is for, so the backoff starts over with the next failure.
+ * `written`: something was written, so no session has the table of the leases locked; locked() says
+ * so without a question. */
+void connection_proven(struct connection *c, bool written);
 
 #endif

@@ -18,8 +18,9 @@ void holder_take(struct holder *h, const PGresult *result, int column)
     const char *since = PQgetvalue(result, 0, column + 1);
     const char *remedy = PQgetvalue(result, 0, column + 2);
 
-    if (strcmp(who, h->who) == 0 && strcmp(remedy, h->remedy) == 0)
+    if (strcmp(who, h->who) == 0 && strcmp(remedy, h->remedy) == 0 && (h->dated || !*since))
         return;
+    h->dated = *since != '\0';
     (void)snprintf(h->who, sizeof h->who, "%s", who);
     (void)snprintf(h->remedy, sizeof h->remedy, "%s", remedy);
     (void)snprintf(h->text, sizeof h->text, "the table tenure.lease is locked: %s%s%s%s", who,

@@ -8,6 +8,8 @@
 #include "arbiter/arbiter.h"
 #include "base/text.h"
 
+#define LOGIN_ERROR_MAX (4 * ARBITER_TEXT_MAX)
+
 static const struct {
     const char *sqlstate, *text;
 } known[] = {
@@ -74,6 +76,53 @@ const char *one_line(const char *text, char *ret, size_t size)
         n /= 2;
     ret[n] = '\0';
     return ret;
+}
+
+/* After a severity, as in "FATAL:  53300: sorry". NULL: this line has none. */
+static const char *find_sqlstate(const char *line, size_t length)
+{
+    static const char before[] = ":  ", after[] = ": ";
+    const size_t n = PG_SQLSTATE_MAX - 1, whole = strlen(before) + n + strlen(after);
+
+    for (const char *p = line; p + whole <= line + length; p++) {
+        const char *state = p + strlen(before);
+
+        if (memcmp(p, before, strlen(before)) == 0 &&
+            strspn(state, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") == n &&
+            memcmp(state + n, after, strlen(after)) == 0)
+            return state;
+    }
+    return NULL;
+}
+
+const char *pg_login_error(const char *raw, char sqlstate[static PG_SQLSTATE_MAX], char *ret,
+                           size_t size)
+{
+    assert(raw);
+
+    const size_t n = PG_SQLSTATE_MAX - 1;
+    char text[LOGIN_ERROR_MAX];
+    size_t used = 0, length;
+
+    sqlstate[0] = '\0';
+    for (const char *line = raw; *line && used < sizeof text - 1; line += length) {
+        length = strcspn(line, "\n");
+        length += line[length] == '\n';
+        const char *state = find_sqlstate(line, length), *rest = line;
+        if (strncmp(line, "LOCATION:  ", strlen("LOCATION:  ")) == 0)
+            continue;
+        if (state) {
+            (void)snprintf(sqlstate, PG_SQLSTATE_MAX, "%.*s", (int)n, state);
+            used += (size_t)snprintf(text + used, sizeof text - used, "%.*s", (int)(state - line),
+                                     line);
+            rest = state + n + strlen(": ");
+        }
+        if (used < sizeof text)
+            used += (size_t)snprintf(text + used, sizeof text - used, "%.*s",
+                                     (int)(line + length - rest), rest);
+    }
+    text[used < sizeof text ? used : sizeof text - 1] = '\0';
+    return one_line(text, ret, size);
 }
 
 const char *pg_error_text(const PGresult *result, char *ret, size_t size)

@@ -12,6 +12,13 @@
 /* As text_clean(), and said once what libpq says twice. */
 const char *one_line(const char *text, char *ret, size_t size);
 
+#define PG_SQLSTATE_MAX (5 + 1)
+
+/* What libpq says of a login that failed, with PQERRORS_VERBOSE: as one_line() of what it says
+ * without. sqlstate: of the last error that a server sent; "": none did. Returns ret. */
+const char *pg_login_error(const char *raw, char sqlstate[static PG_SQLSTATE_MAX], char *ret,
+                           size_t size);
+
 /* What it means and what to do; function: of the server's source, may be NULL. NULL: not known. */
 const char *pg_error_explain(const char *sqlstate, const char *function);
 

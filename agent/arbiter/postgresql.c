@@ -223,6 +223,17 @@ static void say_held_up(const struct arbiter *a, const PGresult *result)
     }
 }
 
+/* A release may be granted that found it done before. */
+static bool wrote(const struct request *requests, const struct reply *replies, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if ((requests[i].operation == OPERATION_CLAIM ||
+             requests[i].operation == OPERATION_RENEW) &&
+            replies[i].outcome == OUTCOME_GRANTED)
+            return true;
+    return false;
+}
+
 static void on_answered(void *userdata, const PGresult *result, bool warned)
 {
     struct arbiter *a = userdata;
@@ -254,7 +265,7 @@ static void on_answered(void *userdata, const PGresult *result, bool warned)
         connection_drop(a->connection, "out of memory");
         return;
     }
-    connection_proven(a->connection);
+    connection_proven(a->connection, wrote(b->requests, replies, b->n));
     memcpy(b->replies, replies, b->n * sizeof *replies);
     if (warned)
         doubt(b);

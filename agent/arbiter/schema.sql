@@ -270,9 +270,10 @@ begin
     return coalesce(v_text, (
         select case when x.gid is not null
                     then format('the prepared transaction %L of role "%s",', x.gid, x.owner)
-                    when a.usename is null then format('process %s without a role,', l.pid)
-                    else format('process %s of role "%s", application "%s",', l.pid, a.usename,
-                                a.application_name) end
+                    when a.usesysid is null then format('process %s without a role,', l.pid)
+                    -- A role that was dropped leaves its number.
+                    else format('process %s of role "%s", application "%s",', l.pid,
+                                coalesce(a.usename::text, a.usesysid::text), a.application_name) end
                || format(' which has the table tenure.lease locked (%s)', l.mode)
                || coalesce(case when coalesce(a.xact_start, x.prepared) is null
                                 then ' at least since ' else ' since ' end || to_char(
@@ -281,11 +282,16 @@ begin
                                                                 and w.relation = l.relation))
                       at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'), '')
                -- What has no role is the server's own, as autovacuum is, and not to be ended.
-               || case when x.gid is null and a.usename is null then ''
-                       else format('; to end it, run "%s" in the database as a superuser',
-                                   case when x.gid is null
-                                        then format('select pg_terminate_backend(%s)', l.pid)
-                                        else format('rollback prepared %L', x.gid) end) end
+               -- A name that is not shown as it is would be another's.
+               || case when x.gid collate "C" ~ '[^ -~]|  |^ | $'
+                       then '; to end it, commit or roll back that prepared transaction, as its transaction manager decided, in the database as a superuser: pg_prepared_xacts has its name as it is'
+                       when x.gid is not null
+                       then format('; to end it, run "rollback prepared %L", or "commit prepared" with that name, as its transaction manager decided, in the database as a superuser',
+                                   x.gid)
+                       when a.usesysid is not null
+                       then format('; to end it, run "select pg_terminate_backend(%s)" in the database as a superuser',
+                                   l.pid)
+                       else '' end
         from pg_locks l
              left join pg_stat_activity a on a.pid = l.pid
              left join pg_locks t on l.pid is null and t.pid is null
@@ -293,7 +299,7 @@ begin
              left join pg_prepared_xacts x on x.transaction = t.transactionid
         where l.locktype = 'relation' and l.relation = 'tenure.lease'::regclass
               and l.database = (select oid from pg_database where datname = current_database())
-              and (l.pid is not null or x.gid is not null)
+              and (a.pid is not null or x.gid is not null)
               and l.granted and l.mode in ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock',
                                            'AccessExclusiveLock')
         order by l.pid
@@ -351,8 +357,10 @@ begin
               where k.locktype = 'transactionid' and k.granted and k.mode = 'ExclusiveLock'
                     and k.transactionid = any (v_all) and a.pid <> pg_backend_pid()
               union all
-              select format('the prepared transaction %L of role "%s", which rollback prepared %L ends',
-                            p.gid, p.owner, p.gid)
+              select format('the prepared transaction %L of role "%s", which ', p.gid, p.owner)
+                     || case when p.gid collate "C" ~ '[^ -~]|  |^ | $' then 'commit or rollback prepared ends'
+                             else format('rollback prepared %L ends, or commit prepared', p.gid) end
+                     || ', as its transaction manager decided'
               from pg_prepared_xacts p
               where p.transaction = any (v_all)
               order by 1

@@ -84,6 +84,8 @@ void link_on_locked(void *userdata, const char *said)
         journal_write(LOG_WARNING, &c, "this node can claim and renew nothing: %s", holder);
         (void)snprintf(d->locked_logged, sizeof d->locked_logged, "%s", holder);
     }
+    if (!holder[0] && d->connected) /* over; without a connection it is only not known */
+        d->locked_logged[0] = '\0';
     (void)snprintf(d->locked, sizeof d->locked, "%s", holder);
     daemon_wake(d); /* the arbiter may be idle only now */
 }

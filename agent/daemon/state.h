@@ -5,6 +5,7 @@
 /* What the agent knows: of itself, and of each group. Every part of daemon/ reads it, and each
  * writes its own fields. */
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -24,6 +25,7 @@
 #include "host/host.h"
 
 #define REASON_MAX (ARBITER_TEXT_MAX + 128)
+static_assert(API_TEXT_MAX >= NODE_NAME_MAX + REASON_MAX + 192, "no reason is cut on its way");
 
 /* What a node is in a group. */
 enum role {

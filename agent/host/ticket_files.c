@@ -71,13 +71,14 @@ int ticket_withdraw(const char *tickets_dir, const char *group)
     return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-static bool has_parent(const char *dir)
+/* 0, or why the directory cannot be in what it is to be in. */
+static int try_parent(const char *dir)
 {
     const char *slash = strrchr(dir, '/');
     char parent[PATH_SIZE];
 
-    (void)snprintf(parent, sizeof parent, "%.*s", (int)(slash ? slash - dir : 0), dir);
-    return access(parent, F_OK) == 0;
+    (void)snprintf(parent, sizeof parent, "%.*s/", (int)(slash ? slash - dir : 0), dir);
+    return access(parent, F_OK) < 0 ? -errno : 0;
 }
 
 /* What to do where no file can be made in the directory. */
@@ -87,7 +88,7 @@ static const char *remedy_of(const char *tickets_dir, int error)
 
     switch (error) {
     case ENOENT:
-        if (!has_parent(tickets_dir))
+        if (try_parent(tickets_dir) == -ENOENT)
             return "all of " TENURE_RUN_DIR
                    " is missing, without which no term goes on here: run systemctl stop tenured "
                    "first, which makes this host step down; then systemd-tmpfiles --create "
@@ -95,6 +96,11 @@ static const char *remedy_of(const char *tickets_dir, int error)
         return "it is missing: run systemd-tmpfiles --create tenure.conf, then systemctl restart "
                "tenured";
     case ENOTDIR:
+        if (try_parent(tickets_dir) == -ENOTDIR)
+            return "a file is in the place of " TENURE_RUN_DIR
+                   ", without which no term goes on here: run systemctl stop tenured first, which "
+                   "makes this host step down; then remove that file, run systemd-tmpfiles "
+                   "--create tenure.conf, tenurectl apply and systemctl start tenured";
         return "a file is in its place: remove that, run systemd-tmpfiles --create tenure.conf, "
                "then systemctl restart tenured";
     case EMFILE:

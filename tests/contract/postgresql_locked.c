@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "arbiter/connection.h"
+#include "base/clock.h"
 #include "support/text.h"
 
 #define LIMIT (300 * USEC_PER_MSEC)
@@ -149,7 +150,8 @@ TEST(a_prepared_transaction_that_has_it_is_named)
     ask_in_vain(a, &observe);
     ASSERT_CONTAINS(a->locked, "is locked: the prepared transaction 'month''s end' of role "
                                "\"postgres\" has a lock (AccessExclusiveLock) since 20");
-    ASSERT_CONTAINS(a->locked, "run \"rollback prepared 'month''s end'\"");
+    ASSERT_CONTAINS(a->locked, "run \"rollback prepared 'month''s end'\", or \"commit "
+                               "prepared\" with that name, as its transaction manager decided");
     server_do(&shared, "rollback prepared 'month''s end'");
 }
 
@@ -165,10 +167,61 @@ TEST(a_prepared_transaction_with_a_long_name_is_named)
               "begin; lock table tenure.lease in access exclusive mode; prepare transaction '%s'",
               quotes);
     ask_in_vain(a, &observe);
-    (void)snprintf(text, sizeof text, "; to end it, run \"rollback prepared '%s'\" in the database",
+    (void)snprintf(text, sizeof text,
+                   "; to end it, run \"rollback prepared '%s'\", or \"commit prepared\" with that "
+                   "name, as its "
+                   "transaction manager decided, in the database as a superuser",
                    quotes);
     ASSERT_CONTAINS(a->locked, text);
     server_do(&shared, "rollback prepared '%s'", quotes);
+}
+
+/* In a command, a name that is not shown as it is would be another's. */
+static const char *const strange_names[] = {"two  blanks", "\tbegins", "ends ", "caf\xc3\xa9"};
+
+TEST(a_prepared_transaction_with_a_strange_name_is_in_no_command, EACH(strange_names))
+{
+    const char *group = group_new();
+    struct request observe = observe_of(group);
+    struct reply led = client_lead(a, group), seen = client_ask(b, &observe);
+    struct request renew = renew_of(group, led.record.term), claim = claim_of(group, &seen);
+
+    client_turn(b, 2 * LIMIT);
+    server_do(&shared, "begin; lock table tenure.lease in share mode; prepare transaction '%s'",
+              strange_names[_i]);
+    ask_in_vain(a, &renew);
+    ASSERT_CONTAINS(a->locked, "UTC; to end it, commit or roll back that prepared transaction, as "
+                               "its transaction manager decided, in the database");
+    ck_assert_int_eq(client_ask(b, &claim).outcome, OUTCOME_UNKNOWN);
+    ASSERT_CONTAINS(b->held_up, "UTC; to end it, commit or roll back that prepared transaction, as "
+                                "its transaction manager decided, in the database");
+    server_do(&shared, "rollback prepared '%s'", strange_names[_i]);
+}
+
+/* That a superuser was dropped does not end its session, nor make it the server's own. */
+TEST(a_session_of_a_role_that_was_dropped_is_to_be_ended)
+{
+    const char *group = group_new();
+    struct request observe = observe_of(group);
+    struct reply led = client_lead(a, group), seen = client_ask(b, &observe);
+    struct request renew = renew_of(group, led.record.term), claim = claim_of(group, &seen);
+    char text[STATEMENT_MAX];
+
+    client_turn(b, 2 * LIMIT);
+    server_do(&shared, "create role gone superuser login");
+    (void)snprintf(text, sizeof text, "host=127.0.0.1 port=%d dbname=postgres user=gone",
+                   shared.port);
+    PGconn *gone = PQconnectdb(text);
+    ck_assert_int_eq(PQstatus(gone), CONNECTION_OK);
+    session_do(gone, "begin; lock table tenure.lease in share mode");
+    server_do(&shared, "drop role gone");
+    ask_in_vain(a, &renew);
+    (void)snprintf(text, sizeof text, "; to end it, run \"select pg_terminate_backend(%d)\"",
+                   PQbackendPID(gone));
+    ASSERT_CONTAINS(a->locked, text);
+    ck_assert_int_eq(client_ask(b, &claim).outcome, OUTCOME_UNKNOWN);
+    ASSERT_CONTAINS(b->held_up, text);
+    PQfinish(gone);
 }
 
 /* An agent that is refused because another one waits for it names it as well. */
@@ -187,8 +240,9 @@ TEST(a_prepared_transaction_is_named_to_all)
     ASSERT_CONTAINS(b->held_up,
                     "the prepared transaction 'month''s end' of role \"postgres\", which "
                     "has the table tenure.lease locked (ShareLock) since 20");
-    ASSERT_CONTAINS(b->held_up, "UTC; to end it, run \"rollback prepared 'month''s end'\" in the "
-                                "database as a superuser");
+    ASSERT_CONTAINS(b->held_up, "UTC; to end it, run \"rollback prepared 'month''s end'\", or "
+                                "\"commit prepared\" with that name, as its transaction manager "
+                                "decided, in the database as a superuser");
     server_do(&shared, "rollback prepared 'month''s end'");
 }
 
@@ -301,6 +355,25 @@ TEST(that_it_is_over_shows_by_the_next_answer)
     ck_assert(arbiter_idle(a->arbiter)); /* and that was all */
 }
 
+/* Who could write need not ask: the next renewal does not wait for the answer. */
+TEST(that_it_is_over_shows_by_what_is_granted)
+{
+    const char *group = group_new();
+    struct reply led = client_lead(a, group);
+    struct request renew = renew_of(group, led.record.term);
+
+    session_do(stranger, "begin; lock table tenure.lease in exclusive mode");
+    ask_in_vain(a, &renew);
+    expect_named(a);
+    client_turn(a, CONNECTION_HOLDER_USEC);
+    session_do(stranger, "rollback");
+    renew = renew_of(group, led.record.term);
+    ck_assert_int_eq(client_ask(a, &renew).outcome, OUTCOME_GRANTED);
+    ck_assert(arbiter_idle(a->arbiter));
+    ck_assert_uint_eq(a->unlocks, 1);
+    ck_assert_str_eq(a->locked, "");
+}
+
 /* Answers come, and whether it is over is asked for once a second. */
 TEST(it_is_asked_for_no_more_often_than_once_a_second)
 {
@@ -326,6 +399,58 @@ TEST(it_is_asked_for_no_more_often_than_once_a_second)
     session_do(stranger, "rollback");
 }
 
+static struct proxy *cut;
+
+/* What is sent from here on is lost. */
+static void cut_off(struct client *c)
+{
+    (void)c;
+    cut->silent = true;
+}
+
+/* A connection that is cut off just when that is asked. What is due next waits for a part of a
+ * tick's time; and the next connections are not given up for a question that is, human-readable alone.
+ */
+TEST(a_question_without_an_answer_is_soon_given_up_and_seldom_asked)
+{
+    struct request observe = observe_of(group_new());
+    cut = proxy_start(shared.port);
+    struct client *c = client_at(cut->port, CLIENT_OWNER_A);
+    usec_t limit = 2 * USEC_PER_SEC;
+    unsigned connects;
+
+    struct reply seen = client_ask(c, &observe);
+    struct request claim = claim_of(observe.group, &seen);
+    session_do(stranger, "begin; lock table tenure.lease in exclusive mode");
+    ask_in_vain(c, &claim);
+    expect_named(c);
+    client_turn(c, CONNECTION_HOLDER_USEC);
+    connects = c->connects;
+    unsigned answers = c->answers, losses = c->losses;
+    c->on_replies = cut_off;
+    client_send(c, &observe, 1, limit);
+    client_await(c, &c->answers, answers + 1);
+    ck_assert(!arbiter_idle(c->arbiter));
+    c->on_replies = NULL;
+    usec_t began = clock_boottime();
+    client_await(c, &c->losses, losses + 1);
+    ck_assert_uint_le(clock_boottime() - began, limit / 2);
+    ASSERT_CONTAINS(c->lost, "no answer in time to who has the table tenure.lease locked");
+    expect_named(c);
+    cut->silent = false;
+    client_await(c, &c->connects, connects + 1);
+    expect_named(c);
+    client_turn(c, CONNECTION_HOLDER_USEC);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(client_ask(c, &observe).outcome, OUTCOME_GRANTED);
+        ck_assert(arbiter_idle(c->arbiter));
+        client_turn(c, CONNECTION_HOLDER_USEC / 2);
+    }
+    c = client_close(c);
+    proxy_stop(cut);
+    session_do(stranger, "rollback");
+}
+
 /* The server itself may end what waits for too long. */
 static const char *const limits[] = {"lock_timeout", "statement_timeout"};
 
@@ -343,6 +468,14 @@ TEST(a_request_that_the_server_ends_was_not_answered, EACH(limits))
     client_await(c, &c->connects, 2);
     (void)snprintf(text, sizeof text, "is locked: process %d of role", PQbackendPID(stranger));
     ASSERT_CONTAINS(c->locked, text);
+
+    /* Since when is not shown to the agent, unless another request waits: then it is news. */
+    ck_assert_ptr_null(strstr(c->locked, " since "));
+    ask_in_vain(a, &observe);
+    client_send(c, &observe, 1, CLIENT_LIMIT);
+    client_await(c, &c->connects, 3);
+    ASSERT_CONTAINS(c->locked, text);
+    ASSERT_CONTAINS(c->locked, " at least since 20");
     c = client_close(c);
     server_do(&shared, "alter role tenure reset %s", limits[_i]);
 }
@@ -400,6 +533,30 @@ TEST(it_is_not_named_where_no_server_answers)
     client_await(c, &c->connects, c->connects + 1);
     ck_assert_str_eq(c->locked, "");
     c = client_close(c);
+    server_stop(&primary);
+}
+
+/* Requests that wait for the table use up all connections that the role may have: the server
+ * answers, and who has the table locked is no less known. */
+TEST(it_is_named_where_no_connection_is_free)
+{
+    struct request observe = observe_of(group_new());
+
+    make_primary();
+    struct client *c = client_on(&primary, CLIENT_OWNER_A);
+    PGconn *session = server_session(&primary);
+    lock_it(session);
+    ask_in_vain(c, &observe);
+    ASSERT_CONTAINS(c->locked, "the table tenure.lease is locked: process ");
+    unsigned losses = c->losses;
+    server_do(&primary, "alter role tenure connection limit 1");
+    client_send(c, &observe, 1, LIMIT);
+    client_await(c, &c->losses, losses + 3);
+    ASSERT_CONTAINS(c->lost, "FATAL: too many connections for role");
+    ASSERT_CONTAINS(c->locked, "the table tenure.lease is locked: process ");
+    ck_assert_uint_eq(c->unlocks, 0);
+    c = client_close(c);
+    PQfinish(session);
     server_stop(&primary);
 }
 

@@ -92,6 +92,28 @@ static const struct {
     {"FATAL: no pg_hba.conf entry for host \"[local]\", user \"tenure\", database \"tenure\", no "
      "encryption",
      NULL, "add a line for this user and database to pg_hba.conf on the server (local tenure"},
+    /* sslmode=prefer where only a hostssl line is there: the first failure counts. */
+    {"connection to server at \"10.88.0.2\", port 5432 failed: FATAL: password authentication "
+     "failed "
+     "for user \"tenure\" connection to server at \"10.88.0.2\", port 5432 failed: FATAL: no "
+     "pg_hba.conf entry for host \"10.88.0.3\", user \"tenure\", database \"tenure\", no "
+     "encryption",
+     NULL, "\\password ROLE"},
+    {"connection to server at \"10.88.0.2\", port 5432 failed: FATAL: connection requires a valid "
+     "client certificate connection to server at \"10.88.0.2\", port 5432 failed: FATAL: no "
+     "pg_hba.conf entry for host \"10.88.0.3\", user \"tenure\", database \"tenure\", no "
+     "encryption",
+     NULL, NULL},
+    {"connection to server at \"10.88.0.2\", port 5432 failed: FATAL: no pg_hba.conf entry for "
+     "host "
+     "\"10.88.0.3\", user \"tenure\", database \"tenure\", SSL encryption connection to server at "
+     "\"10.88.0.2\", port 5432 failed: FATAL: no pg_hba.conf entry for host \"10.88.0.3\", user "
+     "\"tenure\", database \"tenure\", no encryption",
+     NULL, "(hostssl tenure tenure ADDRESS/32"},
+    {"connection to server at \"10.88.0.2\", port 5432 failed: FATAL: no pg_hba.conf entry for "
+     "host "
+     "\"10.88.0.3\", user \"tenure\", database \"tenure\", no encryption",
+     NULL, "(host tenure tenure ADDRESS/32"},
     {"FATAL: database \"nodb\" does not exist", NULL, "createdb"},
     {"FATAL: database \"tenure\" is not currently accepting connections", NULL,
      "allow_connections true"},
@@ -173,4 +195,45 @@ TEST(states_are_explained, .times = sizeof states / sizeof *states)
     ck_assert_int_eq(explained != NULL, states[_i].explained != NULL);
     if (explained)
         ASSERT_CONTAINS(explained, states[_i].explained);
+}
+
+static const struct {
+    const char *raw, *sqlstate, *text;
+} logins[] = {
+    {"connection to server at \"::1\", port 5432 failed: FATAL:  53300: too many connections for "
+     "role "
+     "\"tenure\"\nLOCATION:  InitializeSessionUserId, miscinit.c:798\n",
+     "53300",
+     "connection to server at \"::1\", port 5432 failed: FATAL: too many connections for role "
+     "\"tenure\""},
+    {"connection to server at \"::1\", port 5432 failed: FATAL:  28P01: password authentication "
+     "failed "
+     "for user \"a\"\nLOCATION:  auth_failed, auth.c:339\nconnection to server at \"::1\", port "
+     "5432 "
+     "failed: FATAL:  28000: no pg_hba.conf entry\nDETAIL:  more\n",
+     "28000",
+     "connection to server at \"::1\", port 5432 failed: FATAL: password authentication failed for "
+     "user \"a\" connection to server at \"::1\", port 5432 failed: FATAL: no pg_hba.conf entry "
+     "DETAIL: more"},
+    {"connection to server at \"::1\", port 5432 failed: Connection refused\n\tIs the server "
+     "running?\n",
+     "",
+     "connection to server at \"::1\", port 5432 failed: Connection refused Is the server "
+     "running?"},
+    {"FATAL:  53300", "", "FATAL: 53300"},
+    {"", "", ""},
+};
+
+TEST(the_state_of_a_login_is_no_part_of_its_text, EACH(logins))
+{
+    char sqlstate[PG_SQLSTATE_MAX], text[ARBITER_TEXT_MAX], longest[8 * ARBITER_TEXT_MAX];
+
+    ck_assert_str_eq(pg_login_error(logins[_i].raw, sqlstate, text, sizeof text), logins[_i].text);
+    ck_assert_str_eq(sqlstate, logins[_i].sqlstate);
+    (void)memset(longest, 'x', sizeof longest - 1);
+    longest[sizeof longest - 1] = '\0';
+    (void)memcpy(longest, "FATAL:  53300: ", strlen("FATAL:  53300: "));
+    ck_assert_uint_eq(strlen(pg_login_error(longest, sqlstate, text, sizeof text)),
+                      sizeof text - 1);
+    ck_assert_str_eq(sqlstate, "53300");
 }

@@ -304,10 +304,12 @@ TEST(a_lock_on_all_records_blocks_until_somebody_can_write)
     daemon_arbiter_handler.connected(&d, "PostgreSQL");
     daemon_arbiter_handler.locked(&d, "the table is locked: process 8");
     expect_group("blocked", "the table is locked: process 8");
-    /* As is reported before a server cannot be reached. */
-    daemon_arbiter_handler.locked(&d, NULL);
+    /* That the server cannot be reached does not end the lock: it is not logged again afterwards.
+     */
     daemon_arbiter_handler.lost(&d, "Connection refused");
+    daemon_arbiter_handler.locked(&d, NULL);
     expect_group("blocked", "the arbiter cannot be reached");
+    ck_assert_str_eq(d.locked_logged, "the table is locked: process 8");
 
     /* A record that is another one was written by somebody. */
     struct reply reply = {
@@ -316,6 +318,8 @@ TEST(a_lock_on_all_records_blocks_until_somebody_can_write)
         .record = {.lease = 15 * USEC_PER_SEC, .duration = 8 * USEC_PER_SEC},
     };
     daemon_arbiter_handler.connected(&d, "PostgreSQL");
+    daemon_arbiter_handler.locked(&d, NULL);
+    ck_assert_str_eq(d.locked_logged, "");
     daemon_arbiter_handler.locked(&d, "the table is locked: process 9");
     for (int i = 0; i < 2; i++) {
         expect_group("blocked", "the table is locked: process 9");

@@ -539,6 +539,10 @@ TEST(whether_a_ticket_could_be_written_is_tried)
     folder_put("file", "");
     expect_no_ticket(in_folder("file"), ENOTDIR, "Not a directory: a file is in its place",
                      "remove that, run systemd-tmpfiles --create tenure.conf");
+    expect_no_ticket(in_folder("file/tickets"), ENOTDIR,
+                     "Not a directory: a file is in the place of /run/tenure,",
+                     "run systemctl stop tenured first, which makes this host step down; "
+                     "then remove that file");
     expect_no_ticket(in_folder("none/tickets"), ENOENT,
                      "No such file or directory: all of /run/tenure is missing",
                      "run systemctl stop tenured first, which makes this host step down");
