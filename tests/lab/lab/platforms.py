@@ -20,8 +20,8 @@ _PACKAGE = ["build-essential", "debhelper", "lintian", "check", "meson", "pkg-co
             "libpq-dev", "libjansson-dev", "python3"]
 _CROSS = ["build-essential", "crossbuild-essential-{arch}", "debhelper", "meson", "pkg-config", "python3", "qemu-user",
           "libc6:{arch}", *(f"{p}:{{arch}}" for p in ("check", "libsystemd-dev", "libconfig-dev", "libpq-dev", "libjansson-dev"))]
-# What an administrator begins with: nothing that a package of ours could need is there, but for PID 1.
-_MINIMAL = ["systemd-sysv"]
+# What an administrator begins with: of what a package of ours could need only what Debian's installer always brings.
+_MINIMAL = ["systemd-sysv", "libpam-systemd", "libnss-systemd", "dbus", "iproute2"]
 # Neither release has all of it.
 _PROOF = {"bookworm": ["frama-c-base", "why3", "cvc4", "libc6-dev"],
           "trixie": ["cbmc", "libc6-dev"]}

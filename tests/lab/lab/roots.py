@@ -73,7 +73,8 @@ def minimal_root(name, say=print):
     """As an administrator begins: apt, systemd, and nothing else. What a package of ours depends on is known to apt and
     downloaded, so that it works in hosts that have no network but the lab's."""
     p = platform(name)
-    download = ('--customize-hook=chroot "$1" apt-get -q -y install --download-only ' + " ".join(p.package_needs))
+    download = ('--customize-hook=chroot "$1" apt-get -q -y --no-install-recommends '
+                'install --download-only ' + " ".join(p.package_needs))
     return _root(p, "minimal", p.minimal_packages, say, [download], key=p.package_needs)
 
 

@@ -55,7 +55,7 @@ def build(name, *, say=print, tests=False, arch=None):
     an emulator."""
     p = platform(name)
     root = cross_root(p, arch, say) if arch else package_root(p, say)
-    out = f"{_OUT}/{p.suite}" + (f"-{arch}" if arch else "")
+    out = _folder(p, arch)
     shutil.rmtree(out, ignore_errors=True)
     os.makedirs(out)
     say(f"building packages for Debian {p.suite}" + (f" on {arch}" if arch else "") + (", with unit tests" if tests else ""))
@@ -73,6 +73,15 @@ cp ../*.* /out
     with open(f"{out}/log", "w", encoding="utf-8") as f:
         f.write(said)
     return Packages(p, out)
+
+
+def built(name):
+    """What was built before."""
+    return Packages(name, _folder(platform(name)))
+
+
+def _folder(p, arch=None):
+    return f"{_OUT}/{p.suite}" + (f"-{arch}" if arch else "")
 
 
 def in_root(root, script, out, tree=False, limit=BUILD_LIMIT_S):
