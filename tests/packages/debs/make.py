@@ -59,12 +59,12 @@ def build(name, *, say=print, tests=False, arch=None):
     shutil.rmtree(out, ignore_errors=True)
     os.makedirs(out)
     say(f"building packages for Debian {p.suite}" + (f" on {arch}" if arch else "") + (", with unit tests" if tests else ""))
-    # No cross build runs tests by itself.
-    options = f"parallel={len(os.sched_getaffinity(0))}" + ("" if tests else " nocheck")
+    options = f"parallel={len(os.sched_getaffinity(0))}" + ("" if tests else " nocheck") + \
+        (" crossbuildcanrunhostbinaries" if arch else "")
     profiles = "cross" if arch else "" if tests else "nocheck"
     script = f"""
 set -e
-export DEB_BUILD_OPTIONS='{options}' DEB_BUILD_PROFILES='{profiles}'
+export DEB_BUILD_OPTIONS='{options}' DEB_BUILD_PROFILES='{profiles}' TENURE_EMULATOR='{_emulator(arch)}'
 cd /build/tenure
 dpkg-buildpackage -us -uc {f"-b -a {arch}" if arch else "-F"}
 cp ../*.* /out
@@ -73,6 +73,13 @@ cp ../*.* /out
     with open(f"{out}/log", "w", encoding="utf-8") as f:
         f.write(said)
     return Packages(p, out)
+
+
+def _emulator(arch):
+    """The program that runs another architecture's."""
+    if not arch:
+        return ""
+    return "qemu-" + run(["dpkg-architecture", "-f", "-a", arch, "-q", "DEB_HOST_GNU_CPU"]).out.strip()
 
 
 def built(name):

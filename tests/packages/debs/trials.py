@@ -151,6 +151,7 @@ grep -q AssertPathExists= /etc/systemd/system/worker.service.d/~tenure-lock.conf
 apt install /out/tenure_*.deb
 [ ! -e /etc/systemd/system/worker.service.d ]
 apt remove tenure
+cp /etc/needrestart/conf.d/tenure.conf /tmp/needrestart.conf
 mkdir -p /srv/groups; mv /etc/tenure/groups.d/work.conf /srv/groups/
 mount --bind /srv/groups /etc/tenure/groups.d
 cp /var/lib/dpkg/info/tenure.postrm /tmp
@@ -161,6 +162,11 @@ umount /etc/tenure/groups.d
 for again in 1 2; do /tmp/tenure.postrm purge; done
 [ ! -e /etc/tenure ]
 [ -z "$(getent passwd tenure)" ]
+# A keeper is not restarted because a library is new; the agent may be, and what is not ours as well.
+perl -e 'our %nrconf; my $file = shift; my $text = do { local (@ARGV, $/) = $file; <> }; eval $text or die $@;
+    my @kept = grep { my $s = $_; grep { $s =~ /$_/ } keys %{$nrconf{override_rc}} }
+        ("tenure\@work.service", "tenured.service", "worker.service");
+    die "@kept" if "@kept" ne "tenure\@work.service"' /tmp/needrestart.conf
 echo SEEN TO THE END
 """
 
@@ -190,6 +196,16 @@ def minimal_install(t):
         check("the journal's catalog is there", host.sh("journalctl --list-catalog | grep -c tenure", check=False) != "0")
         check("its version", t.version in host.sh("tenured --version"), host.sh("tenured --version"))
     t.say(f"{len(pulled)} packages pulled, recommended ones aside: {' '.join(sorted(pulled))}")
+
+
+@trial
+def upgrade_of_a_stopped_agent(t):
+    """an upgrade starts no agent that was not running"""
+    host = t.lab.hosts[0]
+    t.apt(host, "install", t.newer)
+    t.apt(host, "--allow-downgrades", "install", "/lab/tenure.deb")
+    check("it is not started", host.state("tenured.service") == "inactive", host.state("tenured.service"))
+    check("nor enabled", host.sh("systemctl is-enabled tenured.service", check=False) == "disabled")
 
 
 @trial
@@ -244,6 +260,21 @@ def denied_remove(t):
         check("it is still there", t.version_on(t.leader) == f"installed {t.version}", t.version_on(t.leader))
     check("the agent runs on", not u.restarted)
     t.leader.run("rm", "/usr/sbin/policy-rc.d")
+
+
+@trial
+def remove_without_guards(t):
+    """a removal is refused while a guard on the disk is lost and cannot be written, and changes nothing"""
+    units = os.path.dirname(os.path.dirname(GUARD))
+    with Undisturbed(t, t.leader) as u:
+        t.leader.sh(f"mount --bind {units} {units} && rm {GUARD} && mount -o remount,bind,ro {units}")
+        said = t.apt(t.leader, "remove", "tenure", check=False)
+        check("it fails", said.code != 0, said)
+        check("and says why", f"{GUARD} cannot be written" in said, said)
+        t.leader.run("umount", units)
+    check("the agent runs on", not u.restarted)
+    t.leader.systemctl("daemon-reload")     # after which the agent looks
+    t.leader.wait_for("the guard to be written again", lambda: t.leader.exists(GUARD), timeout=30)
 
 
 @trial
@@ -316,6 +347,17 @@ def purge(t):
     check("nothing else is left", left == [GUARD], left)
     check("nor the user", host.sh("getent passwd tenure; getent group tenure", check=False) == "")
     start_is_refused(host)
+
+
+@trial
+def install_after_purge(t):
+    """installed and configured after a purge it is a standby again"""
+    host = t.standby
+    t.apt(host, "install", "/lab/tenure.deb")
+    t.cluster.configure(host)
+    host.systemctl("enable", "--quiet", "--now", "tenured.service")
+    check("the leader stays", t.cluster.wait_ready() is t.leader)
+    t.apt(host, "purge", "tenure")
 
 
 @trial
