@@ -16,9 +16,9 @@ _HOST = ["systemd", "systemd-sysv", "dbus", "polkitd", "libpam-systemd", "iprout
 _BUILD = ["gcc", "libc6-dev", "meson", "ninja-build", "pkg-config", "libsystemd-dev",
           "libconfig-dev", "libpq-dev", "libjansson-dev", "python3"]
 # To make Debian packages of it, and to look at them.
-_PACKAGE = ["build-essential", "debhelper", "lintian", "check", "meson", "pkg-config", "libsystemd-dev", "libconfig-dev",
+_PACKAGE = ["build-essential", "debhelper", "lintian", "check", "dbus-daemon", "meson", "pkg-config", "libsystemd-dev", "libconfig-dev",
             "libpq-dev", "libjansson-dev", "python3"]
-_CROSS = ["build-essential", "crossbuild-essential-{arch}", "debhelper", "meson", "pkg-config", "python3", "qemu-user",
+_CROSS = ["build-essential", "crossbuild-essential-{arch}", "debhelper", "meson", "pkg-config", "python3", "dbus-daemon", "qemu-user",
           "libc6:{arch}", *(f"{p}:{{arch}}" for p in ("check", "libsystemd-dev", "libconfig-dev", "libpq-dev", "libjansson-dev"))]
 # What an administrator begins with: of what a package of ours could need only what Debian's installer always brings.
 _MINIMAL = ["systemd-sysv", "libpam-systemd", "libnss-systemd", "dbus", "iproute2"]

@@ -64,7 +64,8 @@ def build(name, *, say=print, tests=False, arch=None):
     profiles = "cross" if arch else "" if tests else "nocheck"
     script = f"""
 set -e
-export DEB_BUILD_OPTIONS='{options}' DEB_BUILD_PROFILES='{profiles}' TENURE_EMULATOR='{_emulator(arch)}'
+export DEB_BUILD_OPTIONS='{options}' DEB_BUILD_PROFILES='{profiles}'
+{f"export TENURE_EMULATOR=qemu-$(dpkg-architecture -a {arch} -q DEB_HOST_GNU_CPU)" if arch else ""}
 cd /build/tenure
 dpkg-buildpackage -us -uc {f"-b -a {arch}" if arch else "-F"}
 cp ../*.* /out
@@ -73,13 +74,6 @@ cp ../*.* /out
     with open(f"{out}/log", "w", encoding="utf-8") as f:
         f.write(said)
     return Packages(p, out)
-
-
-def _emulator(arch):
-    """The program that runs another architecture's."""
-    if not arch:
-        return ""
-    return "qemu-" + run(["dpkg-architecture", "-f", "-a", arch, "-q", "DEB_HOST_GNU_CPU"]).out.strip()
 
 
 def built(name):
