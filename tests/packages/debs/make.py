@@ -70,9 +70,7 @@ cd /build/tenure
 dpkg-buildpackage -us -uc {f"-b -a {arch}" if arch else "-F"}
 cp ../*.* /out
 """
-    said = in_root(root, script, out, tree=True)
-    with open(f"{out}/log", "w", encoding="utf-8") as f:
-        f.write(said)
+    in_root(root, script, out, tree=True, log="build.log")
     return Packages(p, out)
 
 
@@ -85,9 +83,9 @@ def _folder(p, arch=None):
     return f"{_OUT}/{p.suite}" + (f"-{arch}" if arch else "")
 
 
-def in_root(root, script, out, tree=False, limit=BUILD_LIMIT_S):
+def in_root(root, script, out, tree=False, log="log", limit=BUILD_LIMIT_S):
     """Runs a script in a copy of a root file system, with a folder as /out and perhaps a copy of the sources as
-    /build/tenure. Returns what it said."""
+    /build/tenure. Returns what it said, which is kept in the folder as well."""
     os.makedirs(CACHE, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=CACHE, prefix="packages-") as work:
         os.makedirs(f"{work}/tree/tenure")
@@ -100,8 +98,10 @@ def in_root(root, script, out, tree=False, limit=BUILD_LIMIT_S):
         p = subprocess.run(argv, env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LC_ALL": "C.UTF-8"},
                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                            errors="replace", timeout=limit, check=False)
+        with open(f"{out}/{log}", "w", encoding="utf-8") as f:
+            f.write(p.stdout)
         if p.returncode != 0:
-            raise LabError(f"exit status {p.returncode}:\n" + "\n".join(p.stdout.splitlines()[-60:]))
+            raise LabError(f"exit status {p.returncode}, see {out}/{log}:\n" + "\n".join(p.stdout.splitlines()[-60:]))
         return p.stdout
 
 
