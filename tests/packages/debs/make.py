@@ -106,7 +106,7 @@ def in_root(root, script, out, tree=False, log="log", limit=BUILD_LIMIT_S):
 
 
 def lint(packages, say=print):
-    """What lintian says that is an error or a warning, and has no reason in debian/."""
+    """What lintian says, line by line; what is overridden in debian/ begins with "N:" or "O:"."""
     script = "cd /out && lintian --allow-root --fail-on=none --tag-display-limit=0 --show-overrides ./*.changes"
     said = in_root(package_root(packages.platform, say), script, packages.folder)
     return said.splitlines()
