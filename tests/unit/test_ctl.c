@@ -1485,8 +1485,8 @@ TEST(apply_tells_why_nothing_can_be_written, .root = true)
     stop_playing();
 }
 
-/* qemu-user says that it tells which mount a file is on, and tells 0 of each. */
-static bool mounts_are_told(void)
+/* qemu-user claims to report which mount a file is on, and reports 0 for each. */
+static bool mount_ids_are_real(void)
 {
     struct statx root, proc;
 
@@ -1498,7 +1498,7 @@ static bool mounts_are_told(void)
 /* What the generator reads is not there when it runs. */
 TEST(apply_warns_of_files_that_are_mounted_late, .root = true)
 {
-    if (!mounts_are_told())
+    if (!mount_ids_are_real())
         return;
     start_playing(&(struct stand_in){.agent = false});
     make_read_only();
