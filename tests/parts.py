@@ -20,9 +20,10 @@ from runner.commands import Stopped, catch_signals, say                  # noqa:
 from runner.counting import Count, Times                                 # noqa: E402
 from runner.gates import gates                                           # noqa: E402
 from runner.lab_tests import lab, scenario_names, scenarios_by_name      # noqa: E402
+from runner.packages import packages                                     # noqa: E402
 from runner.places import BUILD                                          # noqa: E402
 
-PARTS = {"c": c_tests, "lab": lab, "gates": gates}
+PARTS = {"c": c_tests, "lab": lab, "packages": packages, "gates": gates}
 
 
 def by_name(options, times):
@@ -67,7 +68,7 @@ def main():
         except Exception as e:      # after any error, the other parts still run
             count = Count()
             count.fail(f"{name}: {type(e).__name__}: {e}")
-        table.append(f"{name:6} {count}")
+        table.append(f"{name:8} {count}")
         total.add(count)
         if stopped:
             break

@@ -409,7 +409,8 @@ static void cut_off(struct client *c)
 }
 
 /* A connection that is cut off just when that is asked. What is due next waits for a part of a
- * tick's time; and the next connections are not given up for a question that is, human-readable alone.
+ * tick's time; and the next connections are not given up for a question that is asked only for
+ * operators.
  */
 TEST(a_question_without_an_answer_is_soon_given_up_and_seldom_asked)
 {

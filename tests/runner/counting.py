@@ -42,7 +42,7 @@ class Times:
         for part, _, seconds in self.steps:
             parts[part] = parts.get(part, 0) + seconds
         for part, total in parts.items():
-            lines.append(f"{part:6} {total:5.0f} s   " + ", ".join(
+            lines.append(f"{part:8} {total:5.0f} s   " + ", ".join(
                 f"{name} {seconds:.0f}" for p, name, seconds in self.steps if p == part))
         return lines
 

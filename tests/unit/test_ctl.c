@@ -1487,9 +1487,21 @@ TEST(apply_tells_why_nothing_can_be_written, .root = true)
     stop_playing();
 }
 
+/* qemu-user claims to report which mount a file is on, and reports 0 for each. */
+static bool mount_ids_are_real(void)
+{
+    struct statx root, proc;
+
+    ck_assert_int_eq(statx(AT_FDCWD, "/", 0, STATX_MNT_ID, &root), 0);
+    ck_assert_int_eq(statx(AT_FDCWD, "/proc", 0, STATX_MNT_ID, &proc), 0);
+    return root.stx_mnt_id != 0 || proc.stx_mnt_id != 0;
+}
+
 /* What the generator reads is not there when it runs. */
 TEST(apply_warns_of_files_that_are_mounted_late, .root = true)
 {
+    if (!mount_ids_are_real())
+        return;
     start_playing(&(struct stand_in){.agent = false});
     make_read_only();
     folder_put("tenure.conf", MAIN("dbname=tenure") GROUP("g", "a.service"));

@@ -41,12 +41,13 @@ def make_lowers(platform, say, product=True, sanitize=False, counted=None):
 
 
 class Lab:
-    """hosts: how many run the product. product=False: bare hosts. keep: stays up when left.
+    """hosts: how many run the product. product=False: bare hosts. base: the folder that hosts, but for databases, stand on,
+    instead of the platform's. keep: stays up when left.
     sanitize: all of the product is built with sanitizers. counted: the folder where it was built with gcc's
     counters."""
 
     def __init__(self, platform="252", hosts=3, database=True, product=True, name=None, keep=False,
-                 timeline=None, sanitize=False, counted=None):
+                 timeline=None, sanitize=False, counted=None, base=None):
         if os.geteuid() != 0:
             raise LabError("the lab needs root")
         self.platform = platform_named(platform)
@@ -63,6 +64,7 @@ class Lab:
         self.hosts, self.db, self.db2 = [], None, None
         self._wanted = [f"n{i + 1}" for i in range(hosts)]
         self._database, self._product, self.sanitize, self.counted = database, product, sanitize, counted
+        self._base = base
         self.addresses = {"db": f"{PREFIX}.{_DATABASE_NUMBER}"} if database else {}
         for i, host in enumerate(self._wanted):
             self.addresses[host] = f"{PREFIX}.{_FIRST_HOST_NUMBER + i}"
@@ -135,7 +137,7 @@ class Lab:
         if self._database:
             self.db = Database(self, "db", _DATABASE_NUMBER, lowers)
         for i, name in enumerate(self._wanted):
-            host = Host(self, name, _FIRST_HOST_NUMBER + i, lowers)
+            host = Host(self, name, _FIRST_HOST_NUMBER + i, [self._base] if self._base else lowers)
             self.hosts.append(host)
             setattr(self, name, host)
             if self.sanitize:

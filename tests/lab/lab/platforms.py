@@ -15,6 +15,13 @@ _HOST = ["systemd", "systemd-sysv", "dbus", "polkitd", "libpam-systemd", "iprout
          "pgbouncer"]
 _BUILD = ["gcc", "libc6-dev", "meson", "ninja-build", "pkg-config", "libsystemd-dev",
           "libconfig-dev", "libpq-dev", "libjansson-dev", "python3"]
+# To make Debian packages of it, and to look at them.
+_PACKAGE = ["build-essential", "debhelper", "lintian", "check", "dbus-daemon", "meson", "pkg-config", "libsystemd-dev", "libconfig-dev",
+            "libpq-dev", "libjansson-dev", "python3"]
+_CROSS = ["build-essential", "crossbuild-essential-{arch}", "debhelper", "meson", "pkg-config", "python3", "dbus-daemon", "qemu-user",
+          "libc6:{arch}", *(f"{p}:{{arch}}" for p in ("check", "libsystemd-dev", "libconfig-dev", "libpq-dev", "libjansson-dev"))]
+# What an administrator begins with: of what a package of ours could need only what Debian's installer always brings.
+_MINIMAL = ["systemd-sysv", "libpam-systemd", "libnss-systemd", "dbus", "iproute2"]
 # Neither release has all of it.
 _PROOF = {"bookworm": ["frama-c-base", "why3", "cvc4", "libc6-dev"],
           "trixie": ["cbmc", "libc6-dev"]}
@@ -28,6 +35,13 @@ class Platform:
         self.packages = _HOST + packages + [f"postgresql-{postgresql}"]
         self.build_packages = _BUILD
         self.proof_packages = _PROOF[suite]
+        self.package_packages = _PACKAGE
+        self.minimal_packages = _MINIMAL
+        # What a package of ours depends on, for a minimal host to have it at hand.
+        self.package_needs = ["dbus", "polkitd", "libpq5", "libjansson4", *packages]
+
+    def cross_packages(self, arch):
+        return [p.format(arch=arch) for p in _CROSS]
 
     def __repr__(self):
         return f"systemd {self.name} (Debian {self.suite}, PostgreSQL {self.postgresql})"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Root file systems of Debian, made once and kept: one to run hosts from, one to build in, one with the
-provers of each release."""
+provers of each release; and for Debian packages those to build them in and those to install them to."""
 
 import contextlib
 import fcntl
@@ -24,6 +24,11 @@ _MASKED = ["apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer",
            "systemd-update-utmp-runlevel.service", "remote-fs.target", "systemd-pstore.service",
            "systemd-hwdb-update.service", "systemd-firstboot.service", "systemd-growfs-root.service",
            "logrotate.timer", "man-db.timer", "systemd-tmpfiles-clean.timer"]
+
+
+# Each host gets its own.
+_NO_IDENTITY = ('rm -f "$1"/etc/machine-id "$1"/etc/hostname "$1"/etc/resolv.conf; '
+                ': >"$1"/etc/machine-id; : >"$1"/etc/resolv.conf')
 
 
 @contextlib.contextmanager
@@ -52,6 +57,31 @@ def proof_root(name, say=print):
     return _root(p, "proof", p.proof_packages, say)
 
 
+def package_root(name, say=print):
+    """To build Debian packages in."""
+    p = platform(name)
+    return _root(p, "package", p.package_packages, say)
+
+
+def cross_root(name, arch, say=print):
+    """To build Debian packages for another architecture in, and to run their unit tests."""
+    p = platform(name)
+    return _root(p, f"cross-{arch}", p.cross_packages(arch), say, [f"--architectures={_architecture()},{arch}"])
+
+
+def minimal_root(name, say=print):
+    """As an administrator begins: apt, systemd, and nothing else. What a package of ours depends on is known to apt and
+    downloaded, so that it works in hosts that have no network but the lab's."""
+    p = platform(name)
+    download = ('--customize-hook=chroot "$1" apt-get -q -y --no-install-recommends '
+                'install --download-only ' + " ".join(p.package_needs))
+    return _root(p, "minimal", p.minimal_packages, say, [download], key=p.package_needs)
+
+
+def _architecture():
+    return run(["dpkg", "--print-architecture"]).out.strip()
+
+
 def find_proof_root(name):
     """The folder with the provers, or None if it was not made yet: the proofs use it, and only tests/setup makes it."""
     p = platform(name)
@@ -59,27 +89,30 @@ def find_proof_root(name):
     return path if os.path.isdir(path) else None
 
 
-def _path(p, purpose, packages):
-    key = hashlib.sha256(repr((_RECIPE, _MASKED, sorted(packages))).encode()).hexdigest()[:12]
+def _path(p, purpose, packages, key=()):
+    key = hashlib.sha256(repr((_RECIPE, _MASKED, sorted(packages), *key)).encode()).hexdigest()[:12]
     return f"{CACHE}/{p.suite}-{purpose}-{key}"
 
 
-def _root(p, purpose, packages, say):
-    path = _path(p, purpose, packages)
+def _root(p, purpose, packages, say, options=(), key=()):
+    path = _path(p, purpose, packages, key)
     with locked(f"{p.suite}-{purpose}"):
         if not os.path.isdir(path):
-            _make(p, purpose, packages, path, say)
+            _make(p, purpose, packages, path, say, options)
     return path
 
 
-def _make(p, purpose, packages, path, say):
+def _make(p, purpose, packages, path, say, options):
     say(f"making a root file system of Debian {p.suite} ({purpose}, {len(packages)} packages): "
         "about half a minute")
     unfinished = f"{path}.unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)
-    argv = ["mmdebstrap", "--variant=minbase", f"--include={','.join(packages)}",
-            "--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/doc/*",
-            "--dpkgopt=path-exclude=/usr/share/locale/*", *_proxies()]
+    argv = ["mmdebstrap", "--variant=minbase", f"--include={','.join(packages)}", *_proxies(), *options]
+    if purpose == "minimal":
+        argv += ["--skip=cleanup/apt", f"--customize-hook={_NO_IDENTITY}"]
+    else:
+        argv += ["--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/doc/*",
+                 "--dpkgopt=path-exclude=/usr/share/locale/*"]
     if purpose == "host":
         argv += _host_hooks(p)
     argv += [p.suite, unfinished, *_mirror()]
@@ -115,8 +148,7 @@ def _host_hooks(p):
         hook(f'chroot "$1" sh -c "pg_dropcluster {cluster} 2>/dev/null || true; '
              f'pg_createcluster --locale C.UTF-8 -e UTF8 {cluster} >/dev/null"'),
         # Nothing to be brought up to date at the first boot.
-        hook('rm -f "$1"/etc/machine-id "$1"/etc/hostname "$1"/etc/resolv.conf; '
-             ': >"$1"/etc/machine-id; : >"$1"/etc/resolv.conf'),
+        hook(_NO_IDENTITY),
         # The journal of a host outlives its death and can be read after it.
         hook('mkdir -p "$1"/etc/systemd/journald.conf.d "$1"/var/log/journal; printf '
              '"[Journal]\\nStorage=persistent\\nSystemMaxUse=48M\\nRateLimitIntervalSec=0\\n'
