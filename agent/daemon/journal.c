@@ -13,7 +13,6 @@
 #include "base/notify.h"
 #include "base/text.h"
 
-#define JOURNAL_SOCKET "/run/systemd/journal/socket"
 #define FIELD_MAX (LOG_LINE_MAX + 32)
 #define FIELDS_MAX 8
 
