@@ -129,11 +129,13 @@ def member():
     operations = [(f"{name}-{label(o)}", [*defines, f"OPERATION={o}"])
                   for name, defines in slow for o in enumerators("agent/election/record.h", "operation")]
     replies = [*operations, *(o for o in outcomes if o not in slow), *(r for r in replies if r is not standby)]
-    others = [(label(e), [f"EVENT={e}"]) for e in events if e != "EVENT_REPLY"]
+    # Likewise what PID 1 says: each state by itself.
+    hosts = [(f"host-{label(s)}", ["EVENT=EVENT_HOST", f"STATE={s}"]) for s in states]
+    others = [(label(e), [f"EVENT={e}"]) for e in events if e not in ("EVENT_REPLY", "EVENT_HOST")]
     begin = ("begin", ["BEGIN"])
     return CbmcProof("member", "the election, one step from anywhere", "member",
-                     [*replies, *others, begin],
-                     [("any step", []), begin], [standby])
+                     [*replies, *hosts, *others, begin],
+                     [("any step", []), begin], [standby, ("host", ["EVENT=EVENT_HOST"])])
 
 
 def keeper():
