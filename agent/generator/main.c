@@ -17,6 +17,14 @@
 #include "generator/generate.h"
 #include "guard/copy.h"
 
+/* What this returns. PID 1 only logs it; the removal of the Debian package goes by it. */
+enum {
+    GENERATED = 0,
+    GENERATED_LOCKS = 1, /* for want of an applied configuration */
+    WRONG_USE = 2,
+    INCOMPLETE = 3, /* not all guards are written */
+};
+
 /* One datagram in the journal's own protocol, if it listens; never waits. Returns 0 or negative
  * errno. */
 static int log_to_journal(const char *text)
@@ -89,7 +97,7 @@ int main(int argc, char *argv[])
 
     if (argc != 4) {
         log_error("tenure-generator: takes three directories, as systemd.generator(7) says");
-        return 2;
+        return WRONG_USE;
     }
 
     const struct generate_paths paths = {
@@ -124,7 +132,9 @@ int main(int argc, char *argv[])
                                  : "run `tenurectl apply`");
         break;
     }
-    if (r < 0)
+    if (r < 0) {
         complain("cannot write all guards below %s: %s", argv[2], strerror(-r));
-    return r < 0 || source == GENERATE_LOCK ? 1 : 0;
+        return INCOMPLETE;
+    }
+    return source == GENERATE_LOCK ? GENERATED_LOCKS : GENERATED;
 }
