@@ -323,6 +323,22 @@ static int prune(const struct writer *of, const char *dir, int dir_fd)
     return first;
 }
 
+/* The removal of the program leaves one where nothing was applied. What is applied has guards. */
+static int take_locks(const struct writer *of, const char *dir)
+{
+    int first = 0;
+
+    for (size_t i = 0; i < of->n; i++) {
+        if (!has_file(dir, of->units[i], GUARD_LOCK_FILE))
+            continue;
+        int r = take_away(of->dir_fd, of->units[i], GUARD_LOCK_FILE);
+
+        if (first == 0)
+            first = r;
+    }
+    return first;
+}
+
 int guard_copy_prune(const struct tenure_config *c, const char *dir, const char *const unit_dirs[])
 {
     assert(c);
@@ -337,6 +353,9 @@ int guard_copy_prune(const struct tenure_config *c, const char *dir, const char 
     int r = guard_each(c, unit_dirs, remember_name, &of);
     if (r == 0)
         r = prune(&of, dir, dir_fd);
+    int locks = take_locks(&of, dir);
+
+    r = r < 0 ? r : locks;
     strings_free(of.units, of.n);
     return r;
 }

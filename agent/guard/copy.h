@@ -29,8 +29,8 @@ struct guard_copy {
 int guard_copy_write(const struct tenure_config *c, const char *dir, const char *const unit_dirs[],
                      struct guard_copy *ret);
 
-/* Removes every drop-in that is not of this configuration. Goes on after an error; returns the
- * first one. */
+/* Removes every drop-in that is not of this configuration, and of its own units the locks that a
+ * removal of the program left. Goes on after an error; returns the first one. */
 int guard_copy_prune(const struct tenure_config *c, const char *dir, const char *const unit_dirs[]);
 
 /* Calls `differs` for each unit whose drop-in is not there, or another one. Returns how many, or

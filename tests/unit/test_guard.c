@@ -249,6 +249,21 @@ TEST(what_is_nobodys_goes)
     ck_assert_int_eq(guard_copy_prune(&first, in_folder("missing"), no_dirs), 0);
 }
 
+/* A removed package left them. Units that are applied have guards; nothing else guards the others.
+ */
+TEST(locks_of_what_is_applied_go)
+{
+    (void)write_copy(&first);
+    folder_make_folder("x.service.d");
+    folder_put("a.service.d/~tenure-lock.conf", "[Unit]\n");
+    folder_put("x.service.d/~tenure-lock.conf", "[Unit]\n");
+    ck_assert_int_eq(guard_copy_prune(&first, folder(), no_dirs), 0);
+    ck_assert(!there("a.service.d/~tenure-lock.conf"));
+    ck_assert(there("a.service.d/~tenure.conf"));
+    ck_assert(there("x.service.d/~tenure-lock.conf"));
+    ck_assert_int_eq(differences(&first), 0);
+}
+
 static char found[512];
 
 static int note(void *userdata, const char *unit, const char *group)
