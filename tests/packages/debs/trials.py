@@ -14,6 +14,11 @@ from .make import in_root, lint, repack
 PULLED_MAX = 15
 APT_LIMIT_S = 180
 GUARD = f"/etc/systemd/system/{UNIT}.d/~tenure.conf"
+LOCK = f"/etc/systemd/system/{UNIT}.d/~tenure-lock.conf"
+# As the removal prints it.
+FREE = f"rm '/etc/systemd/system/{UNIT}.d/'~tenure*.conf && systemctl daemon-reload"
+WRAPPER = "/usr/local/bin/wrapper"
+WRAPPED = "/etc/systemd/system/tenured.service.d/wrapper.conf"
 KEEPER = f"tenure@{GROUP}.service"
 ALL = []
 
@@ -143,6 +148,32 @@ for again in 1 2; do /var/lib/dpkg/info/tenure.postinst configure ''; done
 [ ! -e /etc/systemd/system/multi-user.target.wants/tenured.service ]
 /var/lib/dpkg/info/tenure.prerm upgrade 9
 /var/lib/dpkg/info/tenure.postinst abort-upgrade 9
+# A chroot in this one has /run of a running system, whose tenure may lead: nothing there is touched.
+mkdir -p /srv/inner /srv/layers /run/systemd/system
+chown 12345 /run/tenure/tickets
+mount -t tmpfs layers /srv/layers
+mkdir /srv/layers/upper /srv/layers/work
+mount -t overlay inner -o lowerdir=/,upperdir=/srv/layers/upper,workdir=/srv/layers/work /srv/inner
+mount -t proc proc /srv/inner/proc
+mount --bind /run /srv/inner/run
+all_of_run() { find /run -printf '%p %u %m\n' | sort; }
+inner() { script=$1; shift; chroot /srv/inner "/var/lib/dpkg/info/tenure.$script" "$@"; }
+before=$(all_of_run)
+inner preinst install 1
+[ "$(all_of_run)" = "$before" ]
+inner postinst configure ''
+[ "$(all_of_run)" = "$before" ]
+inner prerm remove
+[ "$(all_of_run)" = "$before" ]
+rm /srv/inner/usr/sbin/tenured
+inner postrm remove
+inner postrm purge
+[ ! -e /srv/inner/etc/tenure ]
+[ "$(all_of_run)" = "$before" ]
+umount -R /srv/inner
+umount /srv/layers
+rmdir /run/systemd/system
+chown tenure /run/tenure/tickets
 apt remove tenure
 # Never applied, but another host may run it.
 grep -q AssertPathExists= /etc/systemd/system/worker.service.d/~tenure-lock.conf
@@ -156,10 +187,22 @@ cp /var/lib/dpkg/info/tenure.postrm /tmp
 apt purge tenure
 cat /srv/groups/work.conf
 [ -e /etc/tenure ]
+# Files there may be its own.
+[ -n "$(getent passwd tenure)" ]
+touch /etc/systemd/system/worker.service.d/~tenure.new
 umount /etc/tenure/groups.d
 for again in 1 2; do /tmp/tenure.postrm purge; done
 [ ! -e /etc/tenure ]
 [ -z "$(getent passwd tenure)" ]
+[ ! -e /etc/systemd/system/worker.service.d/~tenure.new ]
+# Nothing names the unit any more: the lock is all that keeps it from starting.
+apt install /out/tenure_*.deb
+grep -q AssertPathExists= /etc/systemd/system/worker.service.d/~tenure-lock.conf
+cp /srv/groups/work.conf /etc/tenure/groups.d/
+/var/lib/dpkg/info/tenure.postinst configure ''
+[ ! -e /etc/systemd/system/worker.service.d ]
+apt purge tenure
+grep -q AssertPathExists= /etc/systemd/system/worker.service.d/~tenure-lock.conf
 # A keeper is not restarted because a library is new; the agent may be, and what is not ours as well.
 perl -e 'our %nrconf; my $file = shift; my $text = do { local (@ARGV, $/) = $file; <> }; eval $text or die $@;
     my @kept = grep { my $s = $_; grep { $s =~ /$_/ } keys %{$nrconf{override_rc}} }
@@ -174,6 +217,7 @@ def in_a_chroot(t):
     """installs, is removed and purged where no systemd runs; an earlier configuration stays; purge follows no mount"""
     said = in_root(minimal_root(t.packages.platform, t.say), f"set -ex\n{_CHROOT}", t.packages.folder)
     check("all of it", "SEEN TO THE END" in said, said)
+    check("it names the locks that stay", "nothing else guards them now" in said, said)
 
 
 # On hosts
@@ -279,9 +323,9 @@ def remove_without_guards(t):
 def remove_while_leading(t):
     """a removal steps down first, and says so; another host leads, and no two run the unit"""
     said = t.apt(t.leader, "remove", "tenure")
-    check("it says so", f"This host leads {GROUP}, and steps down" in said, said)
+    check("it says so", f"This host leads {GROUP}, and is to step down" in said, said)
     check("it names the unit", f"\n    {UNIT}\n" in said, said)
-    check("it names the command", "rm /etc/systemd/system/UNIT.d/~tenure*.conf && systemctl daemon-reload" in said, said)
+    check("it names the command", FREE in said, said)
     check("the rule is gone", not t.leader.exists("/usr/share/polkit-1/rules.d/50-tenure.rules"))
     t.removed, t.leader = t.leader, t.cluster.wait_leader(t.leader)
     t.standby = None
@@ -292,16 +336,20 @@ def start_is_refused(host):
     r = host.systemctl("start", UNIT, check=False)
     check("a start is refused", r.code != 0)
     check("it does not run", host.state(UNIT) in ("inactive", "failed"), host.state(UNIT))
+    return r.err
 
 
 @trial
 def guarded_after_removal(t):
     """after it no unit of a group starts, by hand, by a daemon-reload or by a boot"""
-    start_is_refused(t.removed)
+    said = start_is_refused(t.removed)
+    check("systemd says what the guide quotes", f"Unit {KEEPER} not found." in said, said)
     t.removed.systemctl("daemon-reload")
     start_is_refused(t.removed)
     check("it is enabled", t.removed.sh(f"systemctl is-enabled {UNIT}") == "enabled")
     t.removed.reboot()
+    check("it was never active", t.removed.property(UNIT, "ActiveEnterTimestampMonotonic") == "0",
+          t.removed.property(UNIT, "ActiveEnterTimestampMonotonic"))
     start_is_refused(t.removed)
     check("it was never started", t.removed.sh(f"journalctl -q -b -u {UNIT} | grep -c Started", check=False) == "0")
     check("one at a time", t.lab.testimony().dual_active(0, t.lab.testimony().last_beat()) == 0)
@@ -318,18 +366,39 @@ def install_again(t):
 
 
 @trial
+def remove_behind_a_wrapper(t):
+    """a leader whose drop-in has another program start the agent steps down as well, and the unit stays guarded"""
+    host = t.leader
+    host.write_file(WRAPPER, '#!/bin/sh\nexec /usr/sbin/tenured "$@"\n', 0o755)
+    host.write_file(WRAPPED, f"[Service]\nExecStart=\nExecStart={WRAPPER}\n")
+    host.systemctl("daemon-reload")
+    host.systemctl("restart", "tenured.service")
+    check("it still leads", t.cluster.wait_ready() is host)
+    said = t.apt(host, "remove", "tenure")
+    check("it steps down", f"This host leads {GROUP}, and is to step down" in said, said)
+    check("its agent is stopped", host.state("tenured.service") in ("inactive", "failed"), said)
+    start_is_refused(host)
+    check("the other one leads", t.cluster.wait_leader(host) is t.standby)
+    t.leader, t.standby = t.standby, host
+    host.run("rm", WRAPPER, WRAPPED)
+    t.apt(host, "install", "/lab/tenure.deb")
+    check("the leader stays", t.cluster.wait_ready() is t.leader)
+
+
+@trial
 def remove_with_a_stray(t):
-    """what runs without leadership, with all its guards lost, is stopped by the removal, and guarded again"""
+    """what runs without leadership, with all its guards and the agent gone, is stopped by the removal, and guarded again"""
     host = t.standby
+    host.systemctl("stop", "tenured.service")       # it would stop the unit as well
     host.run("mkdir", "-p", "/etc/systemd/system-generators")
     host.run("ln", "-s", "/dev/null", "/etc/systemd/system-generators/tenure-generator")
     host.run("rm", GUARD)
     host.systemctl("daemon-reload")
     host.systemctl("start", UNIT)
     host.run("rm", "/etc/systemd/system-generators/tenure-generator")
+    check("it runs", host.state(UNIT) == "active", host.state(UNIT))
     said = t.apt(host, "remove", "tenure")
-    check("it says so", f"{UNIT} of group {GROUP} runs without leadership" in said, said)
-    check("it is stopped", host.state(UNIT) in ("inactive", "failed"), host.state(UNIT))
+    check("it is stopped", host.state(UNIT) in ("inactive", "failed"), said)
     check("its guard is back", host.exists(GUARD))
     start_is_refused(host)
 
@@ -362,11 +431,34 @@ def install_after_purge(t):
 def freed(t):
     """the command that is named frees the unit"""
     host = t.standby
-    host.sh(f"rm /etc/systemd/system/{UNIT}.d/~tenure*.conf && systemctl daemon-reload")
+    host.sh(FREE)
     host.systemctl("start", UNIT)
     check("it runs", host.state(UNIT) == "active")
     host.systemctl("stop", UNIT)
     host.systemctl("disable", "--quiet", UNIT)
+
+
+@trial
+def never_applied(t):
+    """a declared group that was never applied: purged or installed again, its unit does not start until the group is applied"""
+    host = t.standby
+    t.apt(host, "install", "/lab/tenure.deb")
+    t.cluster.configure(host)
+    said = t.apt(host, "purge", "tenure")
+    check("it names the unit", f"\n    {UNIT}\n" in said, said)
+    start_is_refused(host)
+    said = t.apt(host, "install", "/lab/tenure.deb")
+    check("it names the unit again", f"\n    {UNIT}\n" in said, said)
+    check("the lock stays", host.exists(LOCK), said)
+    start_is_refused(host)
+    t.cluster.configure(host)
+    host.systemctl("enable", "--quiet", "--now", "tenured.service")
+    check("the leader stays", t.cluster.wait_ready() is t.leader)
+    check("applied, it has no lock", not host.exists(LOCK) and LOCK not in host.property(UNIT, "DropInPaths"),
+          host.property(UNIT, "DropInPaths"))
+    start_is_refused(host)
+    t.apt(host, "purge", "tenure")
+    host.sh(FREE)
 
 
 @trial
@@ -378,7 +470,7 @@ def purge_beside_another(t):
     host.run("cp", "/usr/bin/tenurectl", "/usr/local/bin/tenurectl")
     before = host.sh(there)
     said = t.apt(host, "purge", "tenure")
-    check("it steps down", "and steps down" in said, said)
+    check("it steps down", "and is to step down" in said, said)
     check("it names the other one", "There is another installation (/usr/local/sbin/tenured)" in said, said)
     check("all is there", host.sh(there) == before, host.sh(there))
     start_is_refused(host)
