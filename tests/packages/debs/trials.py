@@ -320,6 +320,19 @@ def remove_without_guards(t):
 
 
 @trial
+def refused_after_the_stop(t):
+    """an agent that a removal stopped before it was refused is started again, even if it is not enabled"""
+    host, scripts = t.standby, "/var/lib/dpkg/info/tenure"
+    host.systemctl("disable", "--quiet", "tenured.service")
+    host.run(f"{scripts}.prerm", "remove", timeout=APT_LIMIT_S)
+    check("it is stopped", host.state("tenured.service") == "inactive", host.state("tenured.service"))
+    host.run(f"{scripts}.postinst", "abort-remove", timeout=APT_LIMIT_S)        # as dpkg does then
+    check("it runs again", host.state("tenured.service") == "active", host.state("tenured.service"))
+    host.systemctl("enable", "--quiet", "tenured.service")
+    check("the leader stays", t.cluster.wait_ready() is t.leader)
+
+
+@trial
 def remove_while_leading(t):
     """a removal steps down first, and says so; another host leads, and no two run the unit"""
     said = t.apt(t.leader, "remove", "tenure")
@@ -367,13 +380,17 @@ def install_again(t):
 
 @trial
 def remove_behind_a_wrapper(t):
-    """a leader whose drop-in has another program start the agent steps down as well, and the unit stays guarded"""
+    """where a drop-in has another program start the agent, an upgrade and a removal do what they do elsewhere"""
     host = t.leader
+    t.standby.systemctl("start", "tenured.service")
     host.write_file(WRAPPER, '#!/bin/sh\nexec /usr/sbin/tenured "$@"\n', 0o755)
     host.write_file(WRAPPED, f"[Service]\nExecStart=\nExecStart={WRAPPER}\n")
     host.systemctl("daemon-reload")
     host.systemctl("restart", "tenured.service")
     check("it still leads", t.cluster.wait_ready() is host)
+    with Undisturbed(t, host) as u:
+        host.run("dpkg", "--install", "/lab/tenure.deb", timeout=APT_LIMIT_S)
+    check("the agent is restarted", u.restarted)
     said = t.apt(host, "remove", "tenure")
     check("it steps down", f"This host leads {GROUP}, and is to step down" in said, said)
     check("its agent is stopped", host.state("tenured.service") in ("inactive", "failed"), said)
@@ -389,7 +406,7 @@ def remove_behind_a_wrapper(t):
 def remove_with_a_stray(t):
     """what runs without leadership, with all its guards and the agent gone, is stopped by the removal, and guarded again"""
     host = t.standby
-    host.systemctl("stop", "tenured.service")       # it would stop the unit as well
+    host.systemctl("stop", "tenured.service")       # which would stop the unit, too
     host.run("mkdir", "-p", "/etc/systemd/system-generators")
     host.run("ln", "-s", "/dev/null", "/etc/systemd/system-generators/tenure-generator")
     host.run("rm", GUARD)
