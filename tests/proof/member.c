@@ -1399,6 +1399,9 @@ int main(void)
 #ifdef OUTCOME
     reply.outcome = OUTCOME;
 #endif
+#ifdef KEEPER
+    host.keeper = KEEPER;
+#endif
     ASSUME(invariant(&m));
     /* Its pointers are those of its type. */
     e.reply = e.type == EVENT_REPLY ? &reply : NULL;

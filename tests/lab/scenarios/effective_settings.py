@@ -137,7 +137,7 @@ def try_case(t, host, name):
         r = host.run("tenurectl", "check", check=False)
         said = [line for line in r.err.splitlines() if "/k.conf:" in line]
         t.note(f"{name}: {r.code} {' '.join(said) or 'nothing'}")
-        t.check(f"{name}: it is {'refused' if refusal else 'accepted'}: {r.err}", (r.code < 2) == (refusal is None))
+        t.check(f"{name}: it is {'refused' if refusal else 'accepted'}: {r.out}{r.err}", (r.code < 2) == (refusal is None))
         words = refusal or warning
         t.check(f"{name}: {words!r} is said, and nothing else: {said}",
                 len(said) == (words is not None) and (not words or words in said[0]))

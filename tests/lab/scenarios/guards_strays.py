@@ -254,7 +254,7 @@ def guards_outside_slice_fence(t):
         # On a busy machine the keeper may be gone by now: it ends the term itself, and PID 1 kills it when its time limit expires.
         t.fault(f"kill -9 of the keeper on {old}", lambda: old.sh(f"kill -KILL {keeper} || true"))
         t.effect("that keeper is gone", lambda: old.main_pid(t.keeper) != keeper)
-        t.until("the fence has killed it", lambda: t.said(old, t.keeper, "runs outside its slice"))
+        t.until("the fence has killed it", lambda: t.said(old, t.keeper, "runs outside the slice"))
         t.leader = t.next_leader()      # without its guards it cannot lead again
         dead_within(t, old, [STRAY], t.stop_ms + t.kill_ms + t.slack_ms)
         dual_active_of_stray(t, 0)
