@@ -1348,6 +1348,11 @@ static void check_step(const struct member *before, const struct member *m,
     PROVE("invariant-nonces", true, nonces_known(m));
     PROVE("invariant-watch", true, watch_known(m));
     PROVE("invariant-awake", true, awake(m));
+    /* Each of these is proven just above. From them the whole is proven in no time; without them it
+     * would all be proven a second time, at once. */
+    ASSUME(times_fit(m) && budget_known(m) && look_known(m) && question_known(m) &&
+           observation_known(m) && terms_known(m) && term_known(m) && heals_known(m) &&
+           nonces_known(m) && watch_known(m) && awake(m));
     PROVE("member-invariant", true, invariant(m));
     check_wake(m);
 }
@@ -1398,9 +1403,6 @@ int main(void)
 #endif
 #ifdef OUTCOME
     reply.outcome = OUTCOME;
-#endif
-#ifdef KEEPER
-    host.keeper = KEEPER;
 #endif
     ASSUME(invariant(&m));
     /* Its pointers are those of its type. */
