@@ -13,7 +13,7 @@ from lab.roots import find_proof_root                                   # noqa: 
 
 BUILD = os.path.join(os.environ.get("TENURE_BUILD", os.path.join(SOURCE, "build-tests")), "proof")
 REMEDY = "run tests/setup --proof"
-LIMIT_S = 600
+LIMIT_S = 1800
 # In a mount namespace of its own: nothing of it is seen from outside, or left behind.
 _ENTER = ('mount --bind "$2" "$1/src" && mount --bind "$3" "$1/build" && mount --rbind /dev "$1/dev" && '
           'root=$1 && shift 3 && exec chroot "$root" env -i -C /src '
